@@ -1,0 +1,1 @@
+"""Samples and the devices they come from. The one importer of sounddevice lives here."""

@@ -1,0 +1,62 @@
+"""The commands, put together; errors become one line and an exit code here.
+
+Each command's module imports what it needs when it runs, so that `--help` and `run` start at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from voiceloop import __version__
+from voiceloop.errors import VoiceloopError
+
+app = typer.Typer(
+    name="voiceloop",
+    help="Speak with a program: dictation, spoken assistants, live captions.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"voiceloop {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=lambda v: _version(wanted=v), is_eager=True)] = False,
+) -> None:
+    """Speak with a program: dictation, spoken assistants, live captions."""
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    code = 0
+    try:
+        app(standalone_mode=True)
+    except VoiceloopError as error:
+        print(f"voiceloop: {error}", file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = 130
+    except SystemExit as exit_:
+        code = exit_.code if isinstance(exit_.code, int) else 1
+    _leave(code)
+
+
+def _leave(code: int) -> None:
+    """End the process at once: PortAudio's own exit hook waits for a sound server that may never answer."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # the reader is gone
+            pass
+    os._exit(code)

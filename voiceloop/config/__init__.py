@@ -1,0 +1,1 @@
+"""The configuration: its tables, its layers, its schema."""

@@ -1,0 +1,151 @@
+"""The tables of the configuration, typed; their docstrings are the reference (`voiceloop config schema`).
+
+Knows no file, environment or entry point: `load.py` does.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+EchoMode = Literal["auto", "half-duplex", "off"]
+
+
+class Table(BaseModel):
+    """A table of the config: frozen, and a key that it doesn't know is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+Milliseconds = Annotated[int, Field(ge=0, le=60_000)]
+
+
+class Audio(Table):
+    input: str = "default"
+    """The microphone: `default`, part of a device's name, its index, `monitor` (what the computer plays),
+    `file:PATH` (a WAV played as the microphone, in real time) or `none`."""
+    output: str = "default"
+    """The loudspeaker: `default`, part of a device's name, its index, `file:PATH` (a WAV of what was played) or
+    `none`."""
+    echo: EchoMode = "auto"
+    """What is done about hearing ourselves. `half-duplex`: deaf while speaking, so you cannot interrupt. `off`: for
+    headphones; you can interrupt. `auto`: `half-duplex`."""
+    echo_tail_ms: Milliseconds = 250
+    """How long after its last sample `half-duplex` stays deaf: the loudspeaker's latency and the room."""
+    input_latency: float | Literal["low", "high"] = "low"
+    """PortAudio's latency for the microphone: `low`, `high` or seconds."""
+    output_latency: float | Literal["low", "high"] = "low"
+    """PortAudio's latency for the loudspeaker: `low`, `high` or seconds."""
+    output_rate_hz: Annotated[int, Field(ge=8_000, le=192_000)] = 24_000
+    """The loudspeaker's rate; a device that refuses it is opened at its own."""
+    buffer_s: Annotated[float, Field(ge=0.5, le=60)] = 4.0
+    """How much speech the ring buffer before the loudspeaker holds; more waits in the socket."""
+    prefill_ms: Milliseconds = 40
+    """How much of a reply must have arrived before its first sample is played."""
+
+
+class Segment(Table):
+    preroll_ms: Milliseconds = 300
+    """How much audio from before the onset belongs to the utterance, so that its first sound is in it."""
+    onset_ms: Milliseconds = 120
+    """How much voice within `onset_window_ms` begins an utterance."""
+    onset_window_ms: Milliseconds = 200
+    """See `onset_ms`."""
+    pause_ms: Milliseconds = 200
+    """The quiet after which speech has paused."""
+    hangover_ms: Milliseconds = 600
+    """The quiet after which an utterance has ended."""
+    half_duplex_hangover_ms: Milliseconds = 900
+    """`hangover_ms` where the echo mode is half-duplex: there a reply that came too soon can't be interrupted."""
+    tail_ms: Milliseconds = 200
+    """How much of the quiet after the last voice stays in the utterance; the rest is pre-roll for the next."""
+    min_speech_ms: Milliseconds = 150
+    """An utterance with less voice than this is a noise and is dropped."""
+    max_utterance_s: Annotated[float, Field(ge=1, le=300)] = 30
+    """Speech longer than this is cut at its quietest point near the end, and goes on as the next utterance."""
+
+
+class Conversation(Table):
+    barge_in_ms: Milliseconds = 500
+    """How much of your voice over a reply cancels it; until then it is only held."""
+    merge_ms: Milliseconds = 500
+    """When you go on speaking before this much of the reply was heard, what you said before joins what you say next."""
+    merge_max_s: Annotated[float, Field(ge=1, le=120)] = 20
+    """Joined speech up to this long is transcribed again as one clip; beyond it the texts are joined."""
+    overlap: Annotated[int, Field(ge=1, le=16)] = 3
+    """How many transcriptions may be under way at once for handlers whose turns are `in_order`."""
+    backchannels: tuple[str, ...] = ("mhm", "mm", "mm-hmm", "uh-huh", "hm", "hmm", "yeah", "okay", "ok", "right", "ah")
+    """What you may say over a reply without ending it."""
+    history_turns: Annotated[int, Field(ge=0, le=10_000)] = 40
+    """How many past messages a handler is given."""
+    earcon: bool = True
+    """A short low tone when a turn failed."""
+
+
+class PartTable(BaseModel):
+    """A pluggable part: `use` names it, the other keys are its own options."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    use: str
+    part: type[Any]
+    """The class that `use` names."""
+    options: BaseModel
+    """Its options, checked."""
+
+
+class Retry(Table):
+    """How failed requests are tried again, as in the provider's SDK."""
+
+    initial_ms: Milliseconds = 250
+    """The first wait; it doubles (see `exponent`), with jitter."""
+    max_interval_ms: Milliseconds = 8_000
+    """The longest wait, unless the server asks for more by Retry-After."""
+    exponent: Annotated[float, Field(ge=1, le=10)] = 2.0
+    """What each wait is multiplied by."""
+    max_elapsed_s: Annotated[float, Field(ge=0, le=3600)] = 20.0
+    """All tries together; 0 turns retries off."""
+    connection_errors: bool = True
+    """Whether a connection that fails is tried again."""
+
+
+class Endpoint(Table):
+    """A server that speaks OpenRouter's API."""
+
+    base_url: str = "https://openrouter.ai/api/v1"
+    """Where it is; a local or self-hosted gateway can stand in."""
+    api_key_env: str | None = "OPENROUTER_API_KEY"
+    """The environment variable that holds the key."""
+    api_key_file: str | None = None
+    """A file that holds the key, where there is no environment variable."""
+    referer: str | None = None
+    """`HTTP-Referer`, for the provider's rankings."""
+    title: str | None = "voiceloop"
+    """`X-OpenRouter-Title`, for the provider's rankings."""
+    connect_timeout_s: Annotated[float, Field(gt=0, le=120)] = 5.0
+    """How long a connection may take."""
+    read_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+    """How long the server may be silent."""
+    retry: Retry = Retry()
+
+
+class Log(Table):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is written to standard error. Transcripts only at `debug`."""
+
+
+class Config(Table):
+    """Everything that can be set, with each part's class and options already looked up and checked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+
+    vad: PartTable
+    transcribe: PartTable
+    handler: PartTable
+    speak: PartTable
+    audio: Audio = Audio()
+    segment: Segment = Segment()
+    conversation: Conversation = Conversation()
+    openrouter: Endpoint = Endpoint()
+    log: Log = Log()

@@ -1,0 +1,1 @@
+"""HTTP. The one importer of httpx lives here."""

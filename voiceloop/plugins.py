@@ -1,0 +1,150 @@
+"""The Protocols of the four pluggable parts, and the door through which they are found.
+
+A part is a class that an entry point names (`voiceloop.vad`, `voiceloop.transcribers`, `voiceloop.handlers`,
+`voiceloop.synthesizers`), or that the config spells as `use = "package.module:Class"`. It has
+
+    Options     a pydantic model (extra keys forbidden): the keys of its table in the config besides `use`
+    open        a classmethod `open(options, services)` that returns an async context manager of the part
+
+The built-in parts come through the same door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self
+
+import trio
+from pydantic import BaseModel
+
+from voiceloop.events import Publish
+from voiceloop.types import Message, Speech, Transcript, Usage, Utterance
+
+if TYPE_CHECKING:
+    from voiceloop.config.tables import Config
+    from voiceloop.net.client import Clients
+
+Turns = Literal["replace", "in_order", "exclusive"]
+"""How a handler's turns relate. `replace`: a new turn cancels the old one (chat). `in_order`: several at once,
+delivered by the time they were spoken; speech never cancels (dictation, captions). `exclusive`: later speech waits
+for the turn at work; only an explicit stop kills it (commands)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the composition root lends to every part."""
+
+    config: Config
+    clients: Clients
+    """Hands out the one HTTP client; made at first use, so that an offline loop never imports it."""
+    publish: Publish
+    """Where events go; `publish("notice", text=...)` is one line for the person at the terminal."""
+
+
+class Part(Protocol):
+    """What is common to the four."""
+
+    Options: ClassVar[type[BaseModel]]
+
+    @classmethod
+    def open(cls, options: BaseModel, services: Services) -> AbstractAsyncContextManager[Self]: ...
+
+    @property
+    def description(self) -> str:
+        """A few words for the start-up lines: the engine, its model, what is special about it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a VAD thinks of the samples `start` to `end`. A later verdict on the same samples overrides an earlier one:
+    so an engine can think again about audio that it passed over (back-dating)."""
+
+    start: int
+    end: int
+    voiced: bool
+
+
+class Vad(Part, Protocol):
+    """Tells voice from other sound. Pure apart from its model: no clock, no task."""
+
+    def feed(self, pcm: bytes, index: int) -> Sequence[Verdict]:
+        """Take the next samples (int16, mono, 16 kHz, any length, contiguous) and give the verdicts now possible."""
+        ...
+
+    def reset(self) -> None:
+        """Forget everything: the next samples are not contiguous with the last."""
+        ...
+
+
+class Transcription(Protocol):
+    """One utterance on its way to text."""
+
+    async def feed(self, pcm: bytes) -> None:
+        """Speech as it comes, from the first sample of the pre-roll on. Engines that post whole clips ignore it."""
+        ...
+
+    async def finish(self, utterance: Utterance) -> Transcript:
+        """The text of `utterance`, which holds what was fed less its trimmed tail."""
+        ...
+
+
+class Transcriber(Part, Protocol):
+    def transcription(self) -> AbstractAsyncContextManager[Transcription]:
+        """Start on a new utterance. Several may be open at once; leaving the context abandons one."""
+        ...
+
+    async def warm(self) -> None:
+        """Speech has begun: get connections ready. Must never raise for a service's sake."""
+        ...
+
+
+class Reply(Protocol):
+    """What a handler answers into. Everything it is told belongs to one turn and ends with it."""
+
+    @property
+    def history(self) -> Sequence[Message]:
+        """What was said and heard before this turn, oldest first."""
+        ...
+
+    async def say(self, delta: str) -> None:
+        """Add to the reply. Text is cut into speakable chunks; waits when speech is far behind."""
+        ...
+
+    async def play(self, speech: Speech, text: str = "") -> None:
+        """Add sound that is already speech (voice-native models), with the words that it says."""
+        ...
+
+    async def committed(self) -> None:
+        """Wait until the turn is certain. Call before anything that the world can see."""
+        ...
+
+    def spent(self, usage: Usage) -> None:
+        """Count what a request of this turn took."""
+        ...
+
+
+class Handler(Part, Protocol):
+    @property
+    def turns(self) -> Turns: ...
+
+    @property
+    def speculative(self) -> bool:
+        """Whether `handle` may begin before the turn is certain (it then calls `committed` itself)."""
+        ...
+
+    async def handle(self, transcript: Transcript, reply: Reply) -> None:
+        """Answer. Returns when the reply is complete; cancelled when the turn is."""
+        ...
+
+    async def warm(self) -> None: ...
+
+
+class Synthesizer(Part, Protocol):
+    def speech(self, text: str) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Speech]]:
+        """Speak one chunk of text: a bounded channel of PCM, closed at the end. Errors leave by the context manager."""
+        ...
+
+    async def warm(self) -> None: ...
