@@ -1,0 +1,69 @@
+"""Voice activity by Silero's neural model, always running: the best verdicts, a few per cent of a core."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Annotated, ClassVar, Self
+
+from pydantic import BaseModel, Field
+
+from voiceloop.capture.judge import HOP, HOP_BYTES, MODEL, Judge
+from voiceloop.config.tables import Table
+from voiceloop.plugins import Services, Verdict
+from voiceloop.types import SAMPLE_BYTES
+
+Probability = Annotated[float, Field(gt=0, lt=1)]
+
+
+class SileroOptions(Table):
+    threshold: Probability = 0.5
+    """The probability from which on it is voice."""
+    exit_threshold: Probability = 0.35
+    """Once it is voice, it remains so down to this probability."""
+
+
+class SileroVad:
+    """One verdict for each 32 ms."""
+
+    Options: ClassVar[type[BaseModel]] = SileroOptions
+
+    def __init__(self, options: SileroOptions) -> None:
+        self._options = options
+        self._judge = Judge(options.threshold, options.exit_threshold)
+        self._pending = b""
+        self._index = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, options: BaseModel, services: Services) -> AsyncIterator[Self]:
+        assert isinstance(options, SileroOptions)
+        yield cls(options)
+
+    @property
+    def description(self) -> str:
+        return f"silero {MODEL} (threshold {self._options.threshold:g})"
+
+    @property
+    def judged_hops(self) -> int:
+        """How many hops the model has run for."""
+        return self._judge.hops
+
+    def reset(self) -> None:
+        self._pending = b""
+        self._judge.reset()
+
+    def feed(self, pcm: bytes, index: int) -> Sequence[Verdict]:
+        """See `plugins.Vad`. Samples that don't follow on the last reset the model."""
+        if index != self._index:
+            self.reset()
+        start = index - len(self._pending) // SAMPLE_BYTES
+        self._index = index + len(pcm) // SAMPLE_BYTES
+        pending = self._pending + pcm
+        verdicts = []
+        whole = len(pending) - len(pending) % HOP_BYTES
+        for offset in range(0, whole, HOP_BYTES):
+            verdicts.append(Verdict(start, start + HOP, self._judge.hear(pending[offset : offset + HOP_BYTES])))
+            start += HOP
+        self._pending = pending[whole:]
+        return verdicts
