@@ -1,21 +1,44 @@
 """The tables of the configuration, typed; their docstrings are the reference (`voiceloop config schema`).
 
-Knows no file, environment or entry point: `load.py` does.
+Knows no file, environment or entry point: `load.py` does. Pydantic's own reading of attribute docstrings is left off:
+it parses the source at every start; `schema.py` does so when a schema is asked for.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 EchoMode = Literal["auto", "half-duplex", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Keys of one table whose values can't stand together; the first is the one to change."""
+
+    keys: tuple[str, ...]
+    what: str
+    remedy: str = ""
 
 
 class Table(BaseModel):
     """A table of the config: frozen, and a key that it doesn't know is a mistake."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def conflicts(self) -> Iterable[Conflict]:
+        """What can't stand together, all of it."""
+        return ()
+
+    @model_validator(mode="after")
+    def _no_conflicts(self) -> Self:
+        if found := tuple(self.conflicts()):
+            raise PydanticCustomError("conflicts", "{text}", {"text": "; ".join(c.what for c in found), "all": found})
+        return self
 
 
 Milliseconds = Annotated[int, Field(ge=0, le=60_000)]
@@ -65,6 +88,20 @@ class Segment(Table):
     max_utterance_s: Annotated[float, Field(ge=1, le=300)] = 30
     """Speech longer than this is cut at its quietest point near the end, and goes on as the next utterance."""
 
+    def conflicts(self) -> Iterable[Conflict]:
+        yield from _in_order(self, "onset_ms", "onset_window_ms", "so much voice never fits into the window")
+        yield from _in_order(self, "pause_ms", "hangover_ms", "a pause comes before the end")
+        yield from _in_order(self, "pause_ms", "half_duplex_hangover_ms", "a pause comes before the end")
+        if self.min_speech_ms >= self.max_utterance_s * 1000:
+            what = f"{self.min_speech_ms} is not less than max_utterance_s = {self.max_utterance_s:g}"
+            yield Conflict(("min_speech_ms", "max_utterance_s"), what, "Every utterance would be dropped: lower it.")
+
+
+def _in_order(table: Table, less: str, more: str, why: str) -> Iterable[Conflict]:
+    low, high = getattr(table, less), getattr(table, more)
+    if low > high:
+        yield Conflict((less, more), f"{low} is more than {more} = {high}", f"Lower it or raise {more}: {why}.")
+
 
 class Conversation(Table):
     barge_in_ms: Milliseconds = 500
@@ -77,6 +114,8 @@ class Conversation(Table):
     """How many transcriptions may be under way at once for handlers whose turns are `in_order`."""
     backchannels: tuple[str, ...] = ("mhm", "mm", "mm-hmm", "uh-huh", "hm", "hmm", "yeah", "okay", "ok", "right", "ah")
     """What you may say over a reply without ending it."""
+    stop_words: tuple[str, ...] = ("stop", "cancel")
+    """What you say to end the turn at work of a handler whose turns are `exclusive`."""
     history_turns: Annotated[int, Field(ge=0, le=10_000)] = 40
     """How many past messages a handler is given."""
     earcon: bool = True
@@ -109,6 +148,9 @@ class Retry(Table):
     connection_errors: bool = True
     """Whether a connection that fails is tried again."""
 
+    def conflicts(self) -> Iterable[Conflict]:
+        yield from _in_order(self, "initial_ms", "max_interval_ms", "the first wait is the shortest")
+
 
 class Endpoint(Table):
     """A server that speaks OpenRouter's API."""
@@ -128,6 +170,14 @@ class Endpoint(Table):
     read_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
     """How long the server may be silent."""
     retry: Retry = Retry()
+    """How failed requests are tried again."""
+
+    def conflicts(self) -> Iterable[Conflict]:
+        if self.api_key_env is not None and not self.api_key_env.replace("_", "a").isalnum():
+            what, remedy = "is not the name of an environment variable", "Name the variable that holds the key."
+            yield Conflict(("api_key_env",), what, remedy)
+        if not self.base_url.startswith(("http://", "https://")):
+            yield Conflict(("base_url",), "is not an http:// or https:// address", "Write it in full.")
 
 
 class Log(Table):
@@ -138,7 +188,7 @@ class Log(Table):
 class Config(Table):
     """Everything that can be set, with each part's class and options already looked up and checked."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     vad: PartTable
     transcribe: PartTable

@@ -1,0 +1,179 @@
+"""Reads the configuration: finds the files, lays the layers over each other, has the result checked.
+
+The layers, each over the one before: the built-in defaults (which need no key and no network), the command's preset,
+one config file, `--set table.key=value`. The config file is the first of `--config`, `$VOICELOOP_CONFIG` and the user's
+own; a name without a slash or an ending can be that of a preset (`assistant`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from voiceloop import parts
+from voiceloop.config.check import PART_TABLES, Checker
+from voiceloop.config.layers import Layer, Merged, find_lines, merge, parse_sets
+from voiceloop.config.secrets import scrub
+from voiceloop.config.tables import Config
+from voiceloop.config.wording import Problem
+from voiceloop.errors import ConfigError
+
+ENVIRONMENT = "VOICELOOP_CONFIG"
+
+DEFAULTS = Layer(
+    "the built-in default",
+    {
+        "vad": {"use": "hybrid"},
+        "transcribe": {"use": "sphinx"},
+        "handler": {"use": "echo"},
+        "speak": {"use": "espeak"},
+    },
+)
+"""The offline set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A checked configuration, and where each of its values came from."""
+
+    config: Config
+    merged: Merged
+    file: Path | None
+
+
+def load(source: str | None = None, sets: Sequence[str] = (), *, preset: str | None = None) -> Config:
+    """The configuration for a command: `source` is what `--config` said, `sets` what each `--set` did.
+
+    Raises `ConfigError` with every mistake at once; `EngineError` when an engine that is named can't be imported and
+    that is all that is wrong.
+    """
+    return load_with_origins(source, sets, preset=preset).config
+
+
+def load_with_origins(source: str | None = None, sets: Sequence[str] = (), *, preset: str | None = None) -> Loaded:
+    """As `load`, with where each value came from."""
+    layers, problems = [DEFAULTS], []
+    file = find_file(source, os.environ)
+    for path, name in ((preset_path(preset) if preset else None, f"preset {preset}"), (file, "")):
+        if path is not None:
+            layer, wrong = read_layer(path, name=name)
+            layers.append(layer)
+            problems += wrong
+    layer, wrong = parse_sets(sets)
+    problems += wrong
+    merged = merge([*layers, layer], PART_TABLES)
+    _let_import_from(file)
+    checker = Checker(parts.find)
+    config = checker.config(merged)
+    if not problems and not checker.problems and len(checker.failures) == 1:
+        raise checker.failures[0][1]
+    problems += [problem.line(place) for _, place, problem in sorted(_placed(checker.problems, merged))]
+    problems += [f"{'.'.join(path)}: {error}" for path, error in checker.failures]
+    if problems or config is None:
+        raise ConfigError([scrub(line) for line in problems])
+    return Loaded(config, merged, file)
+
+
+def _placed(problems: Sequence[Problem], merged: Merged) -> Iterator[tuple[tuple[str, int], str, Problem]]:
+    """Each problem with its place, and what to sort it by: the file, then the line."""
+    for problem in problems:
+        layer = merged.origin(problem.path)
+        if layer is None or layer is DEFAULTS:
+            yield ("", 0), "", problem
+        else:
+            yield (layer.name, layer.line(problem.path)), layer.place(problem.path), problem
+
+
+def find_file(source: str | None, environment: Mapping[str, str]) -> Path | None:
+    """The config file, or nothing when there is none: the first of `--config`, the environment, the user's own."""
+    for name, origin in ((source, "--config"), (environment.get(ENVIRONMENT), f"${ENVIRONMENT}")):
+        if name:
+            return _named(name, origin)
+    own = user_file()
+    return own if own.is_file() else None
+
+
+def user_file() -> Path:
+    """Where the user's own config file is, or would be."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("voiceloop")) / "config.toml"
+
+
+def presets() -> dict[str, Path]:
+    """The configs that come with voiceloop, by name."""
+    return {path.stem: path for path in sorted(preset_folder().glob("*.toml"))}
+
+
+def preset_folder() -> Path:
+    """Where the package's data is; in a checkout, the folder at its top."""
+    package = Path(__file__).parents[1]
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent / "configs"
+
+
+def preset_path(name: str) -> Path:
+    """The file of a preset. Raises `ConfigError` when there is none of this name."""
+    known = presets()
+    if name not in known:
+        raise ConfigError([f"there is no preset '{name}'. There are: {', '.join(known)}"])
+    return known[name]
+
+
+def read_layer(path: Path, *, name: str = "") -> tuple[Layer, list[str]]:
+    """A TOML file as a layer, and what is wrong with it."""
+    name = name or _short(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except OSError as error:
+        return Layer(name, {}), [f"{name}: can't be read: {error.strerror}. Check the path and its permissions"]
+    except UnicodeDecodeError:
+        return Layer(name, {}), [f"{name}: is not UTF-8 text. Save it as UTF-8"]
+    except tomllib.TOMLDecodeError as error:
+        return Layer(name, {}), [_syntax_error(name, str(error))]
+    return Layer(name, data, find_lines(text)), []
+
+
+def _syntax_error(name: str, message: str) -> str:
+    """tomllib's message with its place at the front. What it says of keys and characters holds no values."""
+    found = re.search(r"\s*\(at line (\d+), column (\d+)\)$", message)
+    what = message[: found.start()] if found else message.removesuffix(" (at end of document)")
+    place = f"{name}:{found[1]}" if found else f"{name} (at its end)"
+    return f"{place}: is not TOML: {what[:1].lower()}{what[1:]}. Text needs quotes; a table begins with [name]"
+
+
+def _named(name: str, origin: str) -> Path:
+    path = Path(name).expanduser()
+    bare = path.name == name and not path.suffix
+    if bare and name in presets():
+        return presets()[name]
+    if path.is_file():
+        return path
+    what = "is a folder, not a file" if path.is_dir() else "there is no such file"
+    known = f". The presets are: {', '.join(presets())}" if bare else ""
+    raise ConfigError([f"{origin} {scrub(name)}: {what}{known}"])
+
+
+def _short(path: Path) -> str:
+    """A path as people write it: below their home with `~`."""
+    try:
+        return f"~/{path.relative_to(Path.home())}" if path.is_absolute() else str(path)
+    except (ValueError, RuntimeError):
+        return str(path)
+
+
+def _let_import_from(file: Path | None) -> None:
+    """Let `use = "module:name"` find modules beside the config file and in the working directory.
+
+    After everything installed, so that a file of the user's can't stand in for a library's module.
+    """
+    folders = [file.resolve().parent] if file and file.resolve().parent != preset_folder().resolve() else []
+    for folder in (*folders, Path.cwd()):
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))

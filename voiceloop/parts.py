@@ -1,0 +1,262 @@
+"""Finds the pluggable parts: by the name of an entry point, or as `module:name`. Imports only the part that is asked
+for, so that starting stays fast.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import platform
+import re
+import sys
+import tomllib
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from voiceloop.errors import ConfigError, EngineError, MissingExtra
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
+
+GROUPS = {
+    "vad": "voiceloop.vad",
+    "transcribe": "voiceloop.transcribers",
+    "handler": "voiceloop.handlers",
+    "speak": "voiceloop.synthesizers",
+}
+"""The entry-point group of each table of the config whose `use` names a part."""
+
+OWN = "voiceloop"
+
+INSTEAD = {
+    "pocketsphinx": "transcribe.use = 'openrouter'",
+    "espeakng_loader": "speak.use = 'openrouter'",
+}
+"""What to use where a package of ours can't be installed."""
+
+WHEELS = {
+    "pocketsphinx": {
+        ("Linux", "x86_64"): ((3, 11), (3, 12), (3, 13)),
+        ("Linux", "aarch64"): ((3, 11), (3, 13)),
+        ("Darwin", "arm64"): ((3, 11), (3, 12), (3, 13)),
+        ("Darwin", "x86_64"): ((3, 11), (3, 12)),
+    }
+}
+"""Where a package has wheels; pyproject.toml's markers say the same, so that installing never needs a compiler."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A part that can be named: `kind` is its table in the config, `target` where its class is."""
+
+    kind: str
+    name: str
+    target: str
+    distribution: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A part's class, and the options that the way it was named already gives."""
+
+    part: type[Any]
+    given: Mapping[str, object] = field(default_factory=dict)
+
+
+def entries(kind: str) -> list[Entry]:
+    """All parts of a kind that are installed, ours first. Imports none."""
+    from importlib.metadata import entry_points
+
+    own = _own_entries(kind)
+    others = [
+        Entry(kind, point.name, point.value, point.dist.name if point.dist else "")
+        for point in entry_points(group=GROUPS[kind])
+        if point.dist is None or point.dist.name != OWN
+    ]
+    return [*own, *sorted(others, key=lambda entry: (entry.name, entry.distribution))]
+
+
+def find(kind: str, use: str) -> Found:
+    """The part that `use` names.
+
+    Raises `ConfigError` when there is none or it isn't a part, `MissingExtra` when a package that it imports is not
+    installed, `EngineError` when its import fails.
+    """
+    if ":" in use:
+        return _find_by_path(kind, use)
+    # Ours first: only a name that we don't have makes us read every installed distribution's entry points.
+    entry = _named(_own_entries(kind), use) or _named(entries(kind), use)
+    if entry is None:
+        raise ConfigError([unknown(kind, use)])
+    found = _attribute(entry.target, use)
+    return Found(_checked(found, f"'{use}' ({entry.target})"))
+
+
+def unknown(kind: str, use: str) -> str:
+    """There is no such part: those that there are, the nearest first."""
+    names = list(dict.fromkeys(entry.name for entry in entries(kind)))
+    near = difflib.get_close_matches(use, names, n=len(names), cutoff=0.5)
+    ordered = ", ".join(f"'{name}'" for name in [*near, *(name for name in names if name not in near)])
+    hint = f"Did you mean '{near[0]}'? " if near else ""
+    return f"no such engine '{use}'. {hint}There are: {ordered}, and your own as 'package.module:name'"
+
+
+def check(part: type[Any]) -> None:
+    """Raise `MissingExtra` when a package that the part says it needs (`requires`) is not installed."""
+    for module in getattr(part, "requires", ()):
+        if importlib.util.find_spec(module) is None:
+            raise missing(module)
+
+
+def missing(module: str, *, owner: str = OWN) -> MissingExtra:
+    """The error for an optional package of `owner` that is not installed: the extra, or what to use in its place."""
+    root = module.partition(".")[0]
+    instead = f"Use another engine: {INSTEAD[root]}" if root in INSTEAD else "Use another engine"
+    if not has_wheel(root):
+        here = f"Python {sys.version_info.major}.{sys.version_info.minor} on {platform.system()} {platform.machine()}"
+        return MissingExtra(f"the package '{root}' is not installed, and has no wheel for {here}", remedy=f"{instead}.")
+    extra = _extra_with(root, owner)
+    if extra is None:
+        return MissingExtra(f"the package '{root}' is not installed", remedy=f"pip install '{root}'")
+    return MissingExtra(f"the package '{root}' is not installed", remedy=f"pip install '{owner}[{extra}]'. {instead}.")
+
+
+def has_wheel(module: str) -> bool:
+    """Whether this interpreter and machine have a wheel of a package, as far as we know."""
+    known = WHEELS.get(module)
+    return known is None or sys.version_info[:2] in known.get((platform.system(), platform.machine()), ())
+
+
+def _named(candidates: list[Entry], name: str) -> Entry | None:
+    return next((entry for entry in candidates if entry.name == name), None)
+
+
+def _find_by_path(kind: str, use: str) -> Found:
+    found = _attribute(use, use)
+    if isinstance(found, type):
+        return Found(_checked(found, f"'{use}'"))
+    if kind == "handler" and callable(found):
+        return Found(find(kind, "python").part, {"function": use})
+    wanted = "a class or a function" if kind == "handler" else "a class"
+    raise ConfigError([f"'{use}' is {_article(type(found).__name__)}. It must be {wanted}"])
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def _checked(found: object, name: str) -> type[Any]:
+    """`found`, when it has what a part must have."""
+    options = getattr(found, "Options", None)
+    lacks = []
+    if not (isinstance(options, type) and issubclass(options, BaseModel)):
+        lacks.append("'Options', a pydantic model of its keys in the config")
+    if not inspect.isroutine(getattr(found, "open", None)):
+        lacks.append("'open(options, services)', a classmethod that returns an async context manager")
+    if not isinstance(found, type):
+        raise ConfigError([f"{name} is not a class"])
+    if lacks:
+        raise ConfigError([f"{name} is not a voiceloop part. It lacks {' and '.join(lacks)}"])
+    return found
+
+
+def _attribute(target: str, use: str) -> object:
+    name, _, attribute = target.partition(":")
+    if not name or not attribute:
+        raise ConfigError([f"'{target}' is not of the form 'package.module:name'"])
+    found: object = _module(name, use)
+    where = getattr(found, "__file__", None) or name
+    for step in attribute.split("."):
+        try:
+            found = getattr(found, step)
+        except AttributeError:
+            near = difflib.get_close_matches(step, dir(found), n=1)
+            hint = f". Did you mean '{near[0]}'?" if near else ""
+            raise ConfigError([f"there is no '{step}' in {where}{hint}"]) from None
+    return found
+
+
+def _module(name: str, use: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        absent = error.name or name
+        if name == absent or name.startswith(f"{absent}."):
+            remedy = (
+                "It must be installed beside voiceloop, or stand in the working directory or beside the config file"
+            )
+            raise ConfigError([f"there is no module '{absent}'. {remedy}"]) from None
+        if name.startswith(f"{OWN}."):
+            raise missing(absent) from error
+        raise EngineError(
+            f"'{use}' needs the package '{absent}', which is not installed", remedy="Install it."
+        ) from error
+    except Exception as error:  # a user's module may raise anything
+        raise EngineError(f"importing '{name}' failed: {_cause(error)}", remedy="Mend it, or use another.") from error
+
+
+def _cause(error: BaseException) -> str:
+    """The error and the line of the user's code that it came from, on one line."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    if isinstance(error, SyntaxError):  # its text has the place already
+        return text
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+    return f"{text} ({frames[-1].filename}:{frames[-1].lineno})" if len(frames) > 1 else text
+
+
+def _own_entries(kind: str) -> list[Entry]:
+    return [Entry(kind, name, target, OWN) for name, target in _own().get(GROUPS[kind], {}).items()]
+
+
+@cache
+def _own() -> Mapping[str, Mapping[str, str]]:
+    """Our entry points. A checkout's own pyproject.toml is asked before the metadata of its installation, which an
+    editable install leaves as they were on the day it was made."""
+    checkout = Path(__file__).parents[1] / "pyproject.toml"
+    if checkout.is_file():
+        project: dict[str, Any] = tomllib.loads(checkout.read_text(encoding="utf-8")).get("project", {})
+        if project.get("name") == OWN:
+            return dict(project.get("entry-points", {}))
+    groups: dict[str, dict[str, str]] = {}
+    if own := _distribution(OWN):
+        for point in own.entry_points:
+            groups.setdefault(point.group, {})[point.name] = point.value
+    return groups
+
+
+def _distribution(name: str) -> Distribution | None:
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        return distribution(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _extra_with(module: str, owner: str) -> str | None:
+    """The extra of `owner` whose requirements hold `module`, by the distribution's name."""
+    for requirement, extra in _optional_requirements(owner):
+        if _plain(requirement) == _plain(module):
+            return extra
+    return None
+
+
+def _optional_requirements(owner: str) -> Iterator[tuple[str, str]]:
+    found = _distribution(owner)
+    for line in (found.requires if found else None) or ():
+        match = re.match(r"([\w.-]+).*;.*extra\s*==\s*['\"]([^'\"]+)['\"]", line)
+        if match:
+            yield match[1], match[2]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
