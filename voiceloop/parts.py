@@ -72,6 +72,14 @@ class Found:
     given: Mapping[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """A part that was tried; `why_not` is empty when it can be loaded."""
+
+    entry: Entry
+    why_not: str
+
+
 def entries(kind: str) -> list[Entry]:
     """All parts of a kind that are installed, ours first. Imports none."""
     from importlib.metadata import entry_points
@@ -99,6 +107,26 @@ def find(kind: str, use: str) -> Found:
         raise ConfigError([unknown(kind, use)])
     found = _attribute(entry.target, use)
     return Found(_checked(found, f"'{use}' ({entry.target})"))
+
+
+def survey(kind: str) -> list[Surveyed]:
+    """Every part of a kind that can be named, tried. Imports them all."""
+    rows: list[Surveyed] = []
+    for entry in entries(kind):
+        holder = next((row.entry.distribution for row in rows if row.entry.name == entry.name), None)
+        why_not = f"the one of {holder} has this name; use = '{entry.target}'" if holder else _why_not(entry)
+        rows.append(Surveyed(entry, why_not))
+    return rows
+
+
+def _why_not(entry: Entry) -> str:
+    try:
+        check(_checked(_attribute(entry.target, entry.name), entry.target))
+    except ConfigError as error:
+        return error.problems[0]
+    except EngineError as error:
+        return str(error)
+    return ""
 
 
 def unknown(kind: str, use: str) -> str:

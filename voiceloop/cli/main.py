@@ -5,6 +5,7 @@ Each command's module imports what it needs when it runs, so that `--help` and `
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import Annotated
@@ -12,6 +13,7 @@ from typing import Annotated
 import typer
 
 from voiceloop import __version__
+from voiceloop.cli import config, plugins
 from voiceloop.errors import VoiceloopError
 
 app = typer.Typer(
@@ -22,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(config.app)
+app.command()(plugins.plugins)
 
 
 def _version(*, wanted: bool) -> None:
@@ -55,8 +59,6 @@ def main() -> None:
 def _leave(code: int) -> None:
     """End the process at once: PortAudio's own exit hook waits for a sound server that may never answer."""
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(OSError):  # the reader may be gone
             stream.flush()
-        except OSError:  # the reader is gone
-            pass
     os._exit(code)

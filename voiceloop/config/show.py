@@ -1,0 +1,147 @@
+"""Writes a configuration as TOML: what is in effect and where it came from, and a commented file to start from. Pure.
+
+Secrets never come out: by their names or their looks they are masked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from voiceloop.config.check import PART_TABLES
+from voiceloop.config.layers import Layer, Merged, Path
+from voiceloop.config.schema import docstrings
+from voiceloop.config.secrets import MASK, is_secret
+from voiceloop.config.tables import Config, PartTable
+
+DEFAULT = "default"
+_COMMENT_AT = 44
+
+
+def effective(config: Config) -> dict[str, Any]:
+    """Everything that is set, as plain values: a table for each part with `use` and its options."""
+    values: dict[str, Any] = {}
+    for name in Config.model_fields:
+        table = getattr(config, name)
+        if isinstance(table, PartTable):
+            values[name] = {"use": table.use, **table.options.model_dump(mode="json")}
+        elif isinstance(table, BaseModel):
+            values[name] = table.model_dump(mode="json")
+        else:
+            values[name] = table
+    return {key: _masked(key, value) for key, value in values.items()}
+
+
+def _masked(key: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {inner: _masked(inner, content) for inner, content in value.items()}
+    return MASK if is_secret(key, value) else value
+
+
+def origins(values: Mapping[str, Any], merged: Merged, base: Layer) -> dict[str, str]:
+    """Where each value came from, by its dotted key: `default`, a file with its line, `--set`."""
+    found: dict[str, str] = {}
+    for path, _ in _leaves(values, ()):
+        layer = merged.origins.get(path) or _around(path, merged)
+        found[".".join(path)] = layer.place(path) if layer and layer is not base else DEFAULT
+    return found
+
+
+def _around(path: Path, merged: Merged) -> Layer | None:
+    """The layer of the value that `path` lies in, or of one inside it: free tables are one value."""
+    for end in range(len(path) - 1, 1, -1):
+        if layer := merged.origins.get(path[:end]):
+            return layer
+    return next((layer for key, layer in merged.origins.items() if key[: len(path)] == path), None)
+
+
+def _leaves(values: Mapping[str, Any], at: Path) -> Iterator[tuple[Path, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*at, key))
+        else:
+            yield (*at, key), value
+
+
+def as_toml(values: Mapping[str, Any], comments: Mapping[str, str]) -> str:
+    """Values as TOML, each with its comment beside it. What is not set is there as a comment."""
+    return "\n".join(_tables(values, (), comments)).strip() + "\n"
+
+
+def _tables(values: Mapping[str, Any], at: Path, comments: Mapping[str, str]) -> Iterator[str]:
+    tables = {key: value for key, value in values.items() if isinstance(value, dict) and value}
+    plain = {key: value for key, value in values.items() if key not in tables}
+    if at and (plain or not tables):
+        yield ""
+        yield f"[{'.'.join(_key(step) for step in at)}]"
+    for key, value in plain.items():
+        line = f"# {_key(key)} is not set" if value is None else f"{_key(key)} = {literal(value)}"
+        comment = comments.get(".".join((*at, key)), "")
+        yield f"{line:<{_COMMENT_AT}}  # {comment}" if comment and value is not None else line
+    for key, value in tables.items():
+        yield from _tables(value, (*at, key), comments)
+
+
+def _key(key: str) -> str:
+    return key if key and all(c.isascii() and (c.isalnum() or c in "_-") for c in key) else literal(key)
+
+
+def literal(value: Any) -> str:
+    """A value in TOML's syntax."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        case int() | float():
+            return repr(value)
+        case dict():
+            inside = ", ".join(f"{_key(key)} = {literal(item)}" for key, item in value.items() if item is not None)
+            return f"{{ {inside} }}" if inside else "{}"
+        case _:
+            return f"[{', '.join(literal(item) for item in value)}]"
+
+
+STARTER = """\
+# voiceloop's configuration. 'voiceloop config show' prints what is in effect, 'voiceloop check' tries it.
+# For completion in editors: voiceloop config schema > voiceloop.schema.json, and as this file's first line
+#   #:schema ./voiceloop.schema.json
+
+"""
+REST = "# Everything else that can be set. Take the '#' away from a line to change it.\n"
+
+
+def starter(preset: str, taken: Mapping[str, object]) -> str:
+    """A config to begin with: a preset's text, then every table that it doesn't have, commented out."""
+    lines = [REST]
+    for name, field in Config.model_fields.items():
+        model = field.annotation
+        if name in taken or name in PART_TABLES or not isinstance(model, type) or not issubclass(model, BaseModel):
+            continue
+        lines += _commented(name, model())
+    return STARTER + preset.rstrip() + "\n\n" + "\n".join(lines) + "\n"
+
+
+def _commented(name: str, table: BaseModel) -> Iterator[str]:
+    texts = docstrings(type(table))
+    inner: list[tuple[str, BaseModel]] = []
+    yield f"[{name}]"
+    for key in type(table).model_fields:
+        value = getattr(table, key)
+        if isinstance(value, BaseModel):
+            inner.append((f"{name}.{key}", value))
+            continue
+        yield from (f"## {line}" for line in _wrapped(texts.get(key, "")))
+        yield f"# {key} = {literal(value)}" if value is not None else f'# {key} = ""'
+    yield ""
+    for path, value in inner:
+        yield from _commented(path, value)
+
+
+def _wrapped(text: str) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, 110)
