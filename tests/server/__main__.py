@@ -1,0 +1,87 @@
+"""Run the server as a process: prints its base URL on a line of its own, then one JSON line for each request.
+
+python -m tests.server --text "hello there" --reply "General." --transcribe-ms 200
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+from pathlib import Path
+
+import trio
+
+from tests.server.script import Script, wav_file
+from tests.server.serve import Recorded, open_server
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.server", description=__doc__.partition("\n")[0])
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--port-file", type=Path, help="write the port there when it is ready")
+    parser.add_argument("--key", default="test-key", help="the key to insist on; empty for none")
+    parser.add_argument("--text", action="append", help="what is transcribed; again for the next, the last one stays")
+    parser.add_argument("--reply", action="append", help="what chat answers; likewise")
+    parser.add_argument("--wav", action="append", type=Path, help="what is spoken, instead of a tone; likewise")
+    parser.add_argument("--transcribe-ms", type=float, default=0)
+    parser.add_argument("--first-token-ms", type=float, default=0)
+    parser.add_argument("--token-ms", type=float, default=0)
+    parser.add_argument("--speak-ms", type=float, default=0)
+    parser.add_argument("--bodies", action="store_true", help="show the requests' bodies, audio shortened")
+    return parser.parse_args()
+
+
+def _script(arguments: argparse.Namespace) -> Script:
+    script = Script(
+        key=arguments.key or None,
+        transcribe_s=arguments.transcribe_ms / 1000,
+        first_token_s=arguments.first_token_ms / 1000,
+        token_every_s=arguments.token_ms / 1000,
+        speak_s=arguments.speak_ms / 1000,
+    )
+    script.texts = arguments.text or script.texts
+    script.replies = arguments.reply or script.replies
+    if arguments.wav:
+        files = [wav_file(path) for path in arguments.wav]
+        if len({file[1:] for file in files}) != 1:
+            raise SystemExit("the WAVs differ in rate or channels")
+        script.speech = [file[0] for file in files]
+        script.speech_rate_hz, script.speech_channels = files[0][1:]
+    return script
+
+
+def _shortened(body: object) -> object:
+    if isinstance(body, dict):
+        return {name: _shortened(value) for name, value in body.items()}
+    if isinstance(body, list):
+        return [_shortened(value) for value in body]
+    return f"{body[:40]}… ({len(body)})" if isinstance(body, str) and len(body) > 400 else body
+
+
+async def _main(arguments: argparse.Namespace) -> None:
+    def log(request: Recorded) -> None:
+        line = {
+            "at": round(trio.current_time(), 4),
+            "method": request.method,
+            "path": request.path,
+            "status": request.status,
+            "received": len(request.raw),
+            "sent": request.sent,
+            "broken": request.broken,
+            "gone": request.gone.is_set(),
+        }
+        if arguments.bodies:
+            line["body"] = _shortened(request.body)
+        print(json.dumps(line), flush=True)
+
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with open_server(_script(arguments), port=arguments.port, log=log) as server:
+            print(json.dumps({"port": server.port, "url": server.url}), flush=True)
+            if arguments.port_file:
+                await trio.Path(arguments.port_file).write_text(f"{server.port}\n")
+            async for _ in signals:
+                return
+
+
+trio.run(_main, _arguments())

@@ -1,0 +1,85 @@
+"""The answers of a well-behaved server: status, headers and body for a request that keeps the rules. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.server.script import Script, tone
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """An answer: its pieces are sent as they are, each after `every_s`, the first after `after_s`."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    pieces: tuple[bytes, ...]
+    after_s: float = 0.0
+    every_s: float = 0.0
+
+
+MESSAGES = {
+    400: "Invalid request parameters",
+    401: "Missing Authentication header",
+    402: "Insufficient credits. Add more using https://openrouter.ai/credits",
+    404: "Resource not found",
+    408: "Request timed out",
+    429: "Rate limit exceeded",
+    500: "Internal Server Error",
+    502: "Provider returned error",
+    503: "Service temporarily unavailable",
+    524: "Request timed out. Please try again later.",
+    529: "Provider returned error",
+}
+
+
+def error(status: int, message: str | None = None) -> Plain:
+    said = MESSAGES.get(status, "It went wrong") if message is None else message
+    body = json.dumps({"error": {"code": status, "message": said}}).encode()
+    return Plain(status, (("Content-Type", "application/json"),), (body,))
+
+
+def take(values: Sequence[Any], number: int) -> Any:
+    return values[min(number, len(values) - 1)]
+
+
+def transcription(script: Script, body: dict[str, Any], number: int) -> Plain:
+    text = take(script.texts, number)
+    value: dict[str, Any] = {"text": text, "usage": {"seconds": 1.5, "cost": 0.0001}, "some_new_field": {"x": 1}}
+    if body.get("response_format") == "verbose_json":
+        words = text.split()
+        value |= {"task": "transcribe", "language": "english", "duration": 1.5}
+        value["segments"] = [{"id": 0, "start": 0.0, "end": 1.5, "text": text, "avg_logprob": -0.1}]
+        value["words"] = [{"word": w, "start": i * 0.3, "end": i * 0.3 + 0.25} for i, w in enumerate(words)]
+    headers = (("Content-Type", "application/json"), ("X-Generation-Id", f"gen-stt-{number}"))
+    return Plain(200, headers, (json.dumps(value).encode(),), script.transcribe_s)
+
+
+def speech(script: Script, body: dict[str, Any], number: int) -> Plain:
+    rate, channels = script.speech_rate_hz, script.speech_channels
+    pcm = take(script.speech, number) if script.speech else tone(body["input"], rate, channels)
+    kind = script.speech_type
+    if kind is None:
+        kind = "audio/mpeg" if body.get("response_format") == "mp3" else f"audio/pcm;rate={rate};channels={channels}"
+    headers = (("Content-Type", kind), ("X-Generation-Id", f"gen-tts-{number}"))
+    pieces = tuple(pcm[at : at + 8192] for at in range(0, len(pcm), 8192))
+    return Plain(200, headers, pieces, script.speak_s)
+
+
+def chat(script: Script, body: dict[str, Any], number: int) -> Plain:
+    reply: str = take(script.replies, number)
+    head = {"id": f"gen-chat-{number}", "object": "chat.completion.chunk", "model": body["model"]}
+    words = [word if at == 0 else f" {word}" for at, word in enumerate(reply.split(" "))]
+    events: list[Any] = [{**head, "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]}]
+    events += [{**head, "choices": [{"index": 0, "delta": {"content": word}}]} for word in words]
+    events.append({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    usage = {"prompt_tokens": 12, "completion_tokens": len(words), "total_tokens": 12 + len(words), "cost": 0.0002}
+    events.append({**head, "choices": [], "usage": usage})
+    pieces = [b": OPENROUTER PROCESSING\n\n"]
+    pieces += [b"data: " + json.dumps(event).encode() + b"\n\n" for event in events]
+    pieces.append(b"data: [DONE]\n\n")
+    headers = (("Content-Type", "text/event-stream"), ("X-Generation-Id", f"gen-chat-{number}"))
+    return Plain(200, headers, tuple(pieces), script.first_token_s, script.token_every_s)

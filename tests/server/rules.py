@@ -1,0 +1,187 @@
+"""The published field rules of the audio API and of chat: what is wrong with a request, in words. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import re
+import wave
+from collections.abc import Callable, Mapping
+from typing import Any
+
+FORMATS = {"wav", "mp3", "flac", "m4a", "ogg", "webm", "aac"}
+MAGIC = {"wav": b"RIFF", "flac": b"fLaC", "ogg": b"OggS", "webm": b"\x1a\x45\xdf\xa3"}
+
+
+class Broken(Exception):
+    """A rule is broken."""
+
+
+def _need(ok: object, rule: str) -> None:
+    if not ok:
+        raise Broken(rule)
+
+
+def _keys(value: Any, required: set[str], optional: set[str], what: str) -> None:
+    _need(isinstance(value, dict), f"{what} must be an object")
+    _need(required <= value.keys(), f"{what} lacks {sorted(required - value.keys())}")
+    unknown = value.keys() - required - optional
+    _need(not unknown, f"{what} has unknown fields {sorted(unknown)}")
+
+
+def _text(value: Any, what: str) -> None:
+    _need(isinstance(value, str) and value, f"{what} must be a non-empty string")
+
+
+def _number(value: Any, low: float, high: float, what: str) -> None:
+    ok = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+    _need(ok, f"{what} must be a number in {low}..{high}")
+
+
+def _model(value: Any) -> None:
+    _text(value, "model")
+    _need(re.fullmatch(r"[\w.-]+/[\w.:-]+", value), f"model {value!r} is not a full slug")
+
+
+def _provider_options(value: Any) -> None:
+    _keys(value, set(), {"options"}, "provider")
+    options = value.get("options", {})
+    ok = isinstance(options, dict) and all(isinstance(given, dict) for given in options.values())
+    _need(ok, "provider.options must hold an object for each provider")
+
+
+def audio(value: Any) -> bytes:
+    """Check an `input_audio` object; gives its bytes."""
+    _keys(value, {"data", "format"}, set(), "input_audio")
+    _need(value["format"] in FORMATS, f"input_audio.format must be one of {sorted(FORMATS)}")
+    _text(value["data"], "input_audio.data")
+    _need(not value["data"].startswith("data:"), "input_audio.data must be base64, not a data URI")
+    try:
+        raw = base64.b64decode(value["data"], validate=True)
+    except (binascii.Error, ValueError):
+        raise Broken("input_audio.data is not base64") from None
+    _need(raw.startswith(MAGIC.get(value["format"], b"")), "input_audio.format does not match the bytes")
+    if value["format"] == "wav":
+        wav(raw)
+    return raw
+
+
+def wav(raw: bytes) -> None:
+    try:
+        with wave.open(io.BytesIO(raw)) as file:
+            frames = file.getnframes()
+            _need(len(file.readframes(frames)) == frames * file.getsampwidth() * file.getnchannels(), "the WAV is cut")
+            _need(frames > 0, "the WAV is empty")
+    except (wave.Error, EOFError) as error:
+        raise Broken(f"not a WAV: {error}") from None
+
+
+def transcription(body: Any) -> None:
+    optional = {"language", "temperature", "provider", "response_format", "timestamp_granularities"}
+    _keys(body, {"model", "input_audio"}, optional, "the body")
+    _model(body["model"])
+    audio(body["input_audio"])
+    if "language" in body:
+        _need(re.fullmatch(r"[a-z]{2,3}", str(body["language"])), "language must be ISO-639-1")
+    if "temperature" in body:
+        _number(body["temperature"], 0, 1, "temperature")
+    if "provider" in body:
+        _provider_options(body["provider"])
+    _response_format(body)
+
+
+def _response_format(body: Any) -> None:
+    if "response_format" in body:
+        _need(body["response_format"] in {"json", "verbose_json"}, "response_format must be json or verbose_json")
+    if "timestamp_granularities" in body:
+        _need(body.get("response_format") == "verbose_json", "timestamp_granularities needs verbose_json")
+        given = body["timestamp_granularities"]
+        _need(isinstance(given, list) and given and set(given) <= {"segment", "word"}, "timestamp_granularities is odd")
+
+
+def speech(body: Any) -> None:
+    _keys(body, {"model", "input", "voice"}, {"response_format", "speed", "provider"}, "the body")
+    _model(body["model"])
+    _text(body["input"], "input")
+    _text(body["voice"], "voice")
+    if "response_format" in body:
+        _need(body["response_format"] in {"pcm", "mp3"}, "response_format must be pcm or mp3")
+    if "speed" in body:
+        _number(body["speed"], 0, 10, "speed")
+    if "provider" in body:
+        _provider_options(body["provider"])
+
+
+_CHAT = {
+    "stream", "stream_options", "temperature", "max_tokens", "provider", "models", "tools", "tool_choice",
+    "modalities", "audio", "usage", "top_p", "stop", "seed", "reasoning",
+}  # fmt: skip
+
+
+def chat(body: Any) -> None:
+    _keys(body, {"model", "messages"}, _CHAT, "the body")
+    _model(body["model"])
+    _need(isinstance(body["messages"], list) and body["messages"], "messages must be a non-empty list")
+    for message in body["messages"]:
+        _message(message)
+    if "temperature" in body:
+        _number(body["temperature"], 0, 2, "temperature")
+    if "max_tokens" in body:
+        _number(body["max_tokens"], 1, 10**7, "max_tokens")
+    if "stream" in body:
+        _need(isinstance(body["stream"], bool), "stream must be a boolean")
+    for model in body.get("models", ()):
+        _model(model)
+    _modalities(body)
+
+
+def _modalities(body: Any) -> None:
+    given = body.get("modalities", ["text"])
+    _need(isinstance(given, list) and set(given) <= {"text", "audio"}, "modalities must be of text and audio")
+    if "audio" in given:
+        _keys(body.get("audio"), {"voice", "format"}, set(), "audio")
+        _need(body["audio"]["format"] == "pcm16" and body.get("stream"), "streamed audio is pcm16")
+
+
+def _message(message: Any) -> None:
+    optional = {"tool_calls", "tool_call_id", "name", "content"}
+    _keys(message, {"role"}, optional, "a message")
+    _need(message["role"] in {"system", "user", "assistant", "tool"}, f"no role {message['role']!r}")
+    content = message.get("content")
+    if isinstance(content, str):
+        return
+    if content is None:
+        _need(message.get("tool_calls"), "a message without content")
+        return
+    _need(isinstance(content, list) and content, "content must be text or a list of parts")
+    for part in content:
+        _part(part)
+
+
+def _part(part: Any) -> None:
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind == "text":
+        _keys(part, {"type", "text"}, set(), "a part")
+        return
+    _need(kind == "input_audio", f"no part of type {kind!r}")
+    _keys(part, {"type", "input_audio"}, set(), "a part")
+    audio(part["input_audio"])
+
+
+RULES: Mapping[str, Callable[[Any], None]] = {
+    "/audio/transcriptions": transcription,
+    "/audio/speech": speech,
+    "/chat/completions": chat,
+}
+
+
+def broken(path: str, headers: Mapping[str, str], body: Any) -> str | None:
+    """The rule that a JSON request breaks, None when it keeps them all."""
+    if headers.get("content-type", "").split(";")[0] != "application/json":
+        return "Content-Type must be application/json"
+    try:
+        RULES[path](body)
+    except Broken as error:
+        return str(error)
+    return None

@@ -1,0 +1,100 @@
+"""The services that parts talk to: endpoints with their keys, retries, and one shared client behind them.
+
+Imports no HTTP library: `http.py`, which does, is loaded in a thread when a service is first used.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import trio
+
+from voiceloop.config.tables import Endpoint
+from voiceloop.errors import ConfigError
+from voiceloop.events import Publish
+from voiceloop.net.keys import read_key
+from voiceloop.net.service import Service
+
+if TYPE_CHECKING:
+    from voiceloop.net.http import Http
+
+
+class Clients:
+    """Hands out services; makes the one HTTP client at first use. Get one from `open_clients`."""
+
+    def __init__(self, nursery: trio.Nursery, publish: Publish | None = None) -> None:
+        self._nursery = nursery
+        self._publish = publish
+        self._loading = trio.Lock()
+        self._http: Http | None = None
+        self._closing = False
+
+    def endpoint(self, settings: Endpoint, *, table: str = "openrouter") -> Service:
+        """The service at `settings`, its key read now.
+
+        Raises `Unauthorized` without a key and `ConfigError` for an address that can't be one; makes no request.
+        """
+        parts = urlsplit(settings.base_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            problem = f"{table}.base_url: {settings.base_url!r} is not the address of a server. Give one like "
+            raise ConfigError([problem + "'https://openrouter.ai/api/v1'"])
+        key = read_key(settings, os.environ, table=table)
+        service = Service(self, settings, key, table)
+        # The import takes 0.1 s: better now, beside everything else that starts, than when speech begins.
+        self._nursery.start_soon(self._preload)
+        return service
+
+    async def http(self) -> Http:
+        """The client. The import and the certificates take 0.1 s: a thread has them."""
+        async with self._loading:
+            if self._http is None:
+                self._http = await trio.to_thread.run_sync(_load)
+        return self._http
+
+    async def _preload(self) -> None:
+        try:
+            await self.http()
+        except Exception:  # noqa: BLE001 - told again, and handled, by the first request
+            return
+
+    def soon(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run something that outlives the turn that asked for it."""
+        if not self._closing:
+            self._nursery.start_soon(work)
+
+    def tell(self, name: str, /, **fields: object) -> None:
+        if self._publish is not None:
+            self._publish(name, **fields)
+
+    async def aclose(self) -> None:
+        self._closing = True
+        if self._http is not None:
+            await self._http.aclose()
+
+
+def _load() -> Http:
+    from voiceloop.net.http import Http
+
+    return Http()
+
+
+@asynccontextmanager
+async def open_clients(publish: Publish | None = None) -> AsyncIterator[Clients]:
+    """All connections live inside; leaving closes them. `publish` is told of retries (`net.retry`)."""
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        clients = Clients(nursery, publish)
+        try:
+            yield clients
+        except Exception as error:  # noqa: BLE001 - raised below, outside the nursery that would wrap it in a group
+            failure = error
+        finally:
+            nursery.cancel_scope.cancel("the services are closing")
+            with trio.CancelScope(shield=True):
+                await clients.aclose()
+    if failure is not None:
+        raise failure

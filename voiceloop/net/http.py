@@ -1,0 +1,253 @@
+"""The one importer of httpx: one attempt at one request, its failures mapped to ours. Knows no retries and no keys.
+
+Imported only when a service is first used: it takes 0.1 s, and an offline loop never needs it.
+"""
+
+from __future__ import annotations
+
+import math
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpcore
+import httpx
+import trio
+
+from voiceloop import errors
+from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, clean
+
+KEEPALIVE_S = 600.0
+"""How long an idle connection is kept. httpx's own 5 s ends between two turns of a conversation; a server that closes
+earlier is noticed before the next request."""
+MAX_CONNECTIONS = 32
+"""Transcriptions, chat and prefetched speech of a few turns; far above what one voice needs."""
+HEAD_STEPS = 3
+"""Sending a request, waiting and receiving the answer's head may take `read_timeout_s` each."""
+LINGER_S = 0.25
+"""How long to wait for the end of an answer of which nothing more is wanted: reaching it keeps the connection."""
+
+Take = Callable[[bytes], Awaitable[bool]]
+"""What is done with each piece of a body; False when nothing more is wanted."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt: when it must be over, and what became of it."""
+
+    deadline: float = math.inf
+    """In trio's time. Whatever may take long ends here; a body that is played as it comes does not."""
+    connected: bool = False
+    """It opened a connection of its own, instead of using an idle one."""
+    answered: bool = False
+    """The server began to answer."""
+
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.started":
+            self.connected = True
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, ready to be sent. `headers` may hold the key: it stays out of the repr."""
+
+    method: str
+    url: str
+    where: Where
+    connect_s: float
+    read_s: float
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    params: Mapping[str, str] | None = None
+
+
+class Answer:
+    """An answer whose body has not been read. Read it once, by `drain` or `read`."""
+
+    def __init__(self, response: httpx.Response, call: Call, deadline: float) -> None:
+        self._response, self._call, self._deadline = response, call, deadline
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+
+    @property
+    def where(self) -> Where:
+        return self._call.where
+
+    async def drain(self, take: Take) -> None:
+        """Give `take` every piece of the body until it answers False.
+
+        The only loop over httpx's generators. Nothing in it is cancelled but the read: cancellation there unwinds the
+        generators and closes the connection, anywhere else it would leave them unfinished. So `take` runs shielded
+        (it may wait for a bounded channel whose reader closes its end when it is cancelled), and an error or False
+        from it ends the loop by cancelling the next read.
+        """
+        failure: Exception | None = None
+        wanted = True
+        with trio.CancelScope() as scope:
+            try:
+                async for piece in self._response.aiter_bytes():
+                    if not wanted:
+                        continue
+                    try:
+                        with trio.CancelScope(shield=True):
+                            wanted = await take(piece)
+                    except Exception as error:  # noqa: BLE001 - raised again below
+                        failure, wanted = error, False
+                        scope.cancel("the rest of the answer is of no use")
+                    if not wanted:
+                        scope.deadline = trio.current_time() + LINGER_S
+            except httpx.HTTPError as error:
+                if wanted:
+                    raise _failure(error, self._call) from None
+        if failure is not None:
+            raise failure
+
+    async def read(self, limit: int, *, cut: bool = False) -> bytes:
+        """The whole body. One over `limit` bytes raises `BadAnswer`, or is cut there."""
+        pieces: list[bytes] = []
+        size = 0
+
+        async def take(piece: bytes) -> bool:
+            nonlocal size
+            await trio.lowlevel.checkpoint()  # a long answer lets others run between its pieces
+            size += len(piece)
+            pieces.append(piece)
+            if size <= limit:
+                return True
+            if not cut:
+                raise bad_answer(f"the answer is over {limit:,} bytes long", self.where, status=self.status)
+            raise _Enough
+
+        # A server that sends a byte now and then never falls silent: the body as a whole has the same time.
+        ends = min(trio.current_time() + self._call.read_s, self._deadline)
+        with trio.move_on_at(ends) as scope, suppress(_Enough):
+            await self.drain(take)
+        if scope.cancelled_caught:
+            raise _too_slow(f"the answer did not end within {self._call.read_s:g} s", self._call)
+        return b"".join(pieces)[:limit]
+
+
+class _Enough(Exception):
+    """Enough of a body was read."""
+
+
+class Http:
+    """The client: one pool of connections, TLS verified, proxies and certificates from the environment."""
+
+    def __init__(self) -> None:
+        try:
+            self._client = httpx.AsyncClient(
+                limits=httpx.Limits(
+                    max_connections=MAX_CONNECTIONS,
+                    max_keepalive_connections=MAX_CONNECTIONS,
+                    keepalive_expiry=KEEPALIVE_S,
+                ),
+                follow_redirects=False,
+                # Nothing that is fetched in a turn shrinks; decompressing would only delay its first byte.
+                headers={"accept-encoding": "identity"},
+            )
+        except ImportError as error:
+            raise errors.MissingExtra(
+                f"the proxy in the environment needs a package: {error}", remedy="Run: pip install 'httpx[socks]'"
+            ) from None
+        except (ValueError, OSError) as error:
+            raise errors.Unreachable(
+                f"the proxy or the certificates that the environment names can't be used: {clean(str(error))}",
+                place="HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR",
+                remedy="Correct or unset them",
+            ) from None
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    @asynccontextmanager
+    async def exchange(self, call: Call, attempt: Attempt) -> AsyncIterator[Answer]:
+        """Send a request; the answer's head is there, its body is read (or not) inside. Raises `ServiceError`s."""
+        response = await self._send(call, attempt)
+        attempt.answered = True
+        try:
+            yield Answer(response, call, attempt.deadline)
+        finally:
+            with trio.CancelScope(shield=True):
+                await response.aclose()
+
+    async def _send(self, call: Call, attempt: Attempt) -> httpx.Response:
+        # httpx's time-outs are those of one read or write; a head that comes letter by letter needs one of its own.
+        longest_s = call.connect_s + HEAD_STEPS * call.read_s
+        with trio.move_on_at(min(trio.current_time() + longest_s, attempt.deadline)):
+            try:
+                request = self._client.build_request(
+                    call.method,
+                    call.url,
+                    headers=dict(call.headers),
+                    content=call.content,
+                    params=call.params,
+                    timeout=httpx.Timeout(call.read_s, connect=call.connect_s, pool=call.connect_s),
+                    extensions={"trace": attempt.trace},
+                )
+                return await self._client.send(request, stream=True)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise _failure(error, call) from None
+        raise _too_slow("the server did not begin to answer in time", call)
+
+    def has_idle(self, url: str) -> bool:
+        """Whether a connection to `url` is open and unused."""
+        # httpx shows its pools to nobody; httpcore's interface below is public.
+        pool = getattr(self._client._transport_for_url(httpx.URL(url)), "_pool", None)
+        origin = httpx.URL(url)
+        wanted = httpcore.URL(
+            scheme=origin.raw_scheme, host=origin.raw_host, port=origin.port, target=origin.raw_path
+        ).origin
+        return any(
+            connection.can_handle_request(wanted) and connection.is_idle() and not connection.has_expired()
+            for connection in (pool.connections if pool is not None else ())
+        )
+
+
+def _too_slow(what: str, call: Call) -> errors.TimedOut:
+    return errors.TimedOut(what, place=str(call.where), remedy=_SLOW)
+
+
+_SLOW = "Try again; if it stays, raise read_timeout_s or name a faster model"
+
+
+def _failure(error: Exception, call: Call) -> errors.ServiceError:
+    """Ours for one of httpx's. Not chained: theirs hold the request, and with it the key."""
+    place = str(call.where)
+    said = clean(str(error), hide=call.where.hide)
+    match error:
+        case httpx.ConnectTimeout():
+            what, remedy = f"no connection within {call.connect_s:g} s", "Check the network, or raise connect_timeout_s"
+        case httpx.PoolTimeout():
+            what, remedy = "every connection is in use", "Lower conversation.overlap"
+        case httpx.ReadTimeout():
+            return errors.TimedOut(f"the server was silent for {call.read_s:g} s", place=place, remedy=_SLOW)
+        case httpx.WriteTimeout():
+            return errors.TimedOut(f"the server took nothing for {call.read_s:g} s", place=place, remedy=_SLOW)
+        case httpx.ProxyError():
+            what, remedy = f"the proxy refused: {said}", "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
+        case httpx.UnsupportedProtocol() | httpx.InvalidURL():
+            what, remedy = f"not an address of a server: {said}", "Correct base_url"
+        case httpx.ConnectError() if _is_tls(error, said):
+            what = f"its certificate is not trusted: {said}"
+            remedy = "Check base_url and the clock; for a private authority set SSL_CERT_FILE"
+        case httpx.ConnectError():
+            what, remedy = f"no connection: {said or 'refused'}", "Check the network and base_url"
+        case httpx.DecodingError():
+            return bad_answer(f"the answer can't be decoded: {said}", call.where)
+        case _:
+            what, remedy = f"the connection broke off: {said or type(error).__name__}", "Check the network"
+    return errors.Unreachable(what, place=place, remedy=remedy)
+
+
+def _is_tls(error: BaseException | None, said: str) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return "CERTIFICATE" in said or "SSL" in said
+
+
+__all__ = ["BODY_LIMIT", "Answer", "Attempt", "Call", "Http"]

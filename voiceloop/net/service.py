@@ -1,0 +1,221 @@
+"""One service: its address and key, its errors and retries. Imports no HTTP library; `http.py` does."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import trio
+
+from voiceloop.config.tables import Endpoint
+from voiceloop.errors import ServiceError
+from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, from_error_object, from_status
+from voiceloop.net.keys import Key
+from voiceloop.net.retry import Failure, gave_up, next_wait_s
+
+if TYPE_CHECKING:
+    from voiceloop.net.client import Clients
+    from voiceloop.net.http import Answer, Attempt
+
+JSON_LIMIT = 16 * 1024 * 1024
+"""Bytes of a JSON answer; the longest real one, the list of models, is about 1 MB."""
+GENERATION_ID = "x-generation-id"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a part asks of a service, before keys and addresses."""
+
+    path: str
+    """Below the base URL, beginning with a slash."""
+    json: Any = field(default=None, repr=False)
+    method: str = "POST"
+    params: Mapping[str, str] | None = None
+    body: tuple[str, bytes] | None = field(default=None, repr=False)
+    """Content type and bytes, where the body is not JSON."""
+    model: str = ""
+    """Named in errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonAnswer:
+    """An answer's JSON object, and the id under which the provider knows the request."""
+
+    value: dict[str, Any]
+    generation_id: str | None
+
+
+class Service:
+    """One server: its address, its key, how long to wait and how often to try."""
+
+    def __init__(self, clients: Clients, settings: Endpoint, key: Key | None, table: str) -> None:
+        self._clients, self.settings, self._key, self._table = clients, settings, key, table
+        self._base_url = settings.base_url.rstrip("/")
+        self._warming = False
+
+    def __repr__(self) -> str:
+        return f"Service({self._shown('')})"
+
+    async def refused(self, answer: Answer, what: str) -> ServiceError:
+        """The error for a 200 that is of the wrong kind: what its body says, where it says anything."""
+        body = await answer.read(BODY_LIMIT, cut=True)
+        try:
+            value = json.loads(body)
+        except (ValueError, RecursionError):
+            return bad_answer(what, answer.where, status=answer.status)
+        error = value.get("error") if isinstance(value, dict) else None
+        return from_error_object(error, answer.where) if error else bad_answer(what, answer.where)
+
+    def where(self, request: Request) -> Where:
+        """What errors say about a request: never the key, nor a password or a query in the address."""
+        if self._key is None:
+            key_place = f"{self._table}.api_key_env names none"
+        elif self.settings.api_key_env and os.environ.get(self.settings.api_key_env):
+            key_place = self.settings.api_key_env
+        else:
+            key_place = str(self.settings.api_key_file)
+        hide = self._key.redact if self._key is not None else str
+        return Where(self._shown(request.path), request.model, key_place, hide)
+
+    def _shown(self, path: str) -> str:
+        parts = urlsplit(self._base_url)
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit((parts.scheme, host, parts.path + path, "", ""))
+
+    def _headers(self, request: Request) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        if self._key is not None:
+            headers["Authorization"] = self._key.header()
+        if self.settings.referer:
+            headers["HTTP-Referer"] = self.settings.referer
+        if self.settings.title:
+            headers["X-OpenRouter-Title"] = self.settings.title
+        if request.json is not None:
+            headers["Content-Type"] = "application/json"
+        elif request.body is not None:
+            headers["Content-Type"] = request.body[0]
+        return headers
+
+    async def call(self, request: Request) -> JsonAnswer:
+        """Ask and get a JSON object, trying again as the policy says. Raises `ServiceError`s."""
+
+        async def attempt(tried: Attempt) -> JsonAnswer:
+            async with self.exchange(request, tried) as answer:
+                return _parsed(await answer.read(JSON_LIMIT), answer)
+
+        return await self.retry(attempt)
+
+    @asynccontextmanager
+    async def exchange(self, request: Request, tried: Attempt) -> AsyncIterator[Answer]:
+        """One attempt: an answer that is 2xx, its body unread. Everything else is raised as a `ServiceError`."""
+        from voiceloop.net.http import Call
+
+        http = await self._clients.http()
+        content = None if request.body is None else request.body[1]
+        if request.json is not None:
+            content = json.dumps(request.json, ensure_ascii=False, separators=(",", ":")).encode()
+        call = Call(
+            method=request.method,
+            url=self._base_url + request.path,
+            where=self.where(request),
+            connect_s=self.settings.connect_timeout_s,
+            read_s=self.settings.read_timeout_s,
+            headers=self._headers(request),
+            content=content,
+            params=request.params,
+        )
+        try:
+            async with http.exchange(call, tried) as answer:
+                if not 200 <= answer.status < 300:
+                    body = await answer.read(BODY_LIMIT, cut=True)
+                    raise from_status(answer.status, answer.headers, body, answer.where)
+                yield answer
+        except trio.Cancelled:
+            # An abandoned HTTP/1.1 exchange took its connection with it: have the next one ready.
+            self._clients.soon(self.warm)
+            raise
+
+    async def retry(
+        self, attempt: Callable[[Attempt], Awaitable[T]], *, may_repeat: Callable[[], bool] = lambda: True
+    ) -> T:
+        """Try until it succeeds or the policy gives up; `may_repeat` says whether starting over is still possible."""
+        await self._clients.http()
+        from voiceloop.net.http import Attempt
+
+        began = trio.current_time()
+        number = 0
+        while True:
+            number += 1
+            # The first may take as long as the timeouts allow; those after it only what is left of the whole.
+            tried = Attempt() if number == 1 else Attempt(deadline=began + self.settings.retry.max_elapsed_s)
+            try:
+                return await attempt(tried)
+            except ServiceError as error:
+                stale = not tried.connected and not tried.answered
+                failure = Failure(number, trio.current_time() - began, stale=stale)
+                # Not chance that anything secret hangs on: it only spreads clients out.
+                wait = next_wait_s(self.settings.retry, error, failure, chance=random.random())
+                if wait is None or not may_repeat():
+                    error.attempts = number
+                    raise _with(error, gave_up(error, failure)) from None
+                self._clients.tell("net.retry", attempt=number, wait_s=round(wait, 3), error=str(error))
+            await trio.sleep(wait)
+
+    async def warm(self) -> None:
+        """Have an idle connection ready. Never raises for a service's sake; one at a time."""
+        if self._warming:
+            return
+        self._warming = True
+        try:
+            await self._connect()
+        finally:
+            self._warming = False
+
+    async def _connect(self) -> None:
+        from voiceloop.net.http import Attempt, Call
+
+        request = Request("/models", method="HEAD")
+        timeout_s = self.settings.connect_timeout_s
+        call = Call("HEAD", f"{self._base_url}/models", self.where(request), timeout_s, timeout_s)
+        try:
+            http = await self._clients.http()
+            if http.has_idle(self._base_url):
+                return
+            async with http.exchange(call, Attempt()) as answer:
+                await answer.read(BODY_LIMIT, cut=True)
+        except ServiceError:
+            return
+
+
+def _with(error: ServiceError, more: str) -> ServiceError:
+    if more:
+        error.what = f"{error.what.rstrip('.')}; {more}"
+        error.args = (error.what, error.place, error.remedy)
+    return error
+
+
+def _parsed(body: bytes, answer: Answer) -> JsonAnswer:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        kind = answer.headers.get("content-type", "no content type")
+        raise bad_answer(f"the answer is not JSON ({kind[:80]})", answer.where, status=answer.status) from None
+    if not isinstance(value, dict):
+        raise bad_answer("the answer is JSON, but not an object", answer.where, status=answer.status)
+    if value.get("error"):
+        raise from_error_object(value["error"], answer.where, status=answer.status)
+    return JsonAnswer(value, generation_id(answer))
+
+
+def generation_id(answer: Answer) -> str | None:
+    """The provider's id of a request, where it looks like one."""
+    value = answer.headers.get(GENERATION_ID, "")
+    return value if value and len(value) <= 128 and value.isprintable() else None

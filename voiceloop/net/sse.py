@@ -1,0 +1,68 @@
+"""Server-sent events out of bytes cut anywhere. Pure.
+
+The rules are those of https://html.spec.whatwg.org/multipage/server-sent-events.html: lines end in CR, LF or CRLF,
+`data` lines join, a blank line ends an event, a line that begins with a colon is a comment.
+"""
+
+from __future__ import annotations
+
+from codecs import getincrementaldecoder
+
+EVENT_LIMIT = 4 * 1024 * 1024
+"""Characters in one event (audio comes in base64); a server that sends more never ends one."""
+
+
+class SseOverflow(ValueError):
+    """An event grew past `EVENT_LIMIT`."""
+
+
+class SseParser:
+    """Feed it bytes; it gives the data of every event that they complete."""
+
+    def __init__(self) -> None:
+        self._decode = getincrementaldecoder("utf-8-sig")(errors="replace")
+        self._line: list[str] = []
+        self._data: list[str] = []
+        self._size = 0
+        self._after_cr = False
+
+    def feed(self, chunk: bytes) -> list[str]:
+        """The data of the events that end in `chunk`. Raises `SseOverflow`."""
+        text = self._decode.decode(chunk)
+        if self._after_cr and text:
+            # The CR already ended the line; this LF belongs to it.
+            text = text.removeprefix("\n")
+            self._after_cr = False
+        if text.endswith("\r"):
+            self._after_cr = True
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        events: list[str] = []
+        for piece in lines[:-1]:
+            self._line.append(piece)
+            self._end_line(events)
+        self._add(lines[-1])
+        return events
+
+    def _add(self, piece: str) -> None:
+        if piece:
+            self._line.append(piece)
+            self._grow(len(piece))
+
+    def _grow(self, count: int) -> None:
+        self._size += count
+        if self._size > EVENT_LIMIT:
+            raise SseOverflow(f"one event is over {EVENT_LIMIT} characters long")
+
+    def _end_line(self, events: list[str]) -> None:
+        line = "".join(self._line)
+        self._line.clear()
+        if not line:
+            if self._data:
+                events.append("\n".join(self._data))
+            self._data.clear()
+            self._size = 0
+            return
+        field, _, value = line.partition(":")
+        if field == "data":
+            self._data.append(value.removeprefix(" "))
+            self._grow(len(value))

@@ -1,0 +1,58 @@
+"""The JSON of a transcription to a transcript. Pure; believes no field but `text` to be there."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from voiceloop.net.failures import Where, bad_answer
+from voiceloop.net.service import JsonAnswer
+from voiceloop.net.usage import usage
+from voiceloop.types import Transcript, Utterance, Word
+
+
+def transcript(answer: JsonAnswer, utterance: Utterance, where: Where) -> Transcript:
+    """The transcript in an answer. Raises `BadAnswer` without a text; ignores what it doesn't know."""
+    value = answer.value
+    text = value.get("text")
+    if not isinstance(text, str):
+        raise bad_answer("the answer holds no text", where)
+    language = value.get("language")
+    return Transcript(
+        text=text.strip(),
+        utterance=utterance,
+        usage=usage(value.get("usage"), answer.generation_id),
+        words=_words(value.get("words")),
+        confidence=_confidence(value.get("segments")),
+        language=language if isinstance(language, str) and 0 < len(language) <= 32 else None,
+    )
+
+
+def _words(value: Any) -> tuple[Word, ...]:
+    words = []
+    for row in value if isinstance(value, list) else ():
+        if isinstance(row, dict) and isinstance(row.get("word"), str):
+            start, end = _seconds(row.get("start")), _seconds(row.get("end"))
+            if start is not None and end is not None:
+                words.append(Word(row["word"], start, max(start, end)))
+    return tuple(words)
+
+
+def _confidence(value: Any) -> float | None:
+    """How sure the model was: the mean probability of a token, weighted by the segments' lengths."""
+    total = weight = 0.0
+    for row in value if isinstance(value, list) else ():
+        if not isinstance(row, dict):
+            continue
+        log, start, end = (row.get(name) for name in ("avg_logprob", "start", "end"))
+        if not isinstance(log, int | float) or not math.isfinite(log):
+            continue
+        length = max((_seconds(end) or 0.0) - (_seconds(start) or 0.0), 0.01)
+        total += math.exp(min(float(log), 0.0)) * length
+        weight += length
+    return total / weight if weight else None
+
+
+def _seconds(value: Any) -> float | None:
+    ok = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    return float(value) if ok else None
