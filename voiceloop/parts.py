@@ -48,7 +48,7 @@ WHEELS = {
         ("Linux", "x86_64"): ((3, 11), (3, 12), (3, 13)),
         ("Linux", "aarch64"): ((3, 11), (3, 13)),
         ("Darwin", "arm64"): ((3, 11), (3, 12), (3, 13)),
-        ("Darwin", "x86_64"): ((3, 11), (3, 12)),
+        ("Darwin", "x86_64"): ((3, 11), (3, 12), (3, 13)),
     }
 }
 """Where a package has wheels; pyproject.toml's markers say the same, so that installing never needs a compiler."""

@@ -1,0 +1,173 @@
+# shellcheck shell=bash
+# Installs what scripts/run and scripts/test need; they source this. Does nothing, fast, when all is there.
+#
+# Sets: root (the checkout), venv (its virtual environment). Reads: assume_yes (1: don't ask).
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+venv=$root/.venv
+assume_yes=${assume_yes:-0}
+
+say() { printf '%s\n' "$*" >&2; }
+die() {
+    say "$@"
+    exit 1
+}
+
+# confirm QUESTION: yes unless the person says no; without a terminal, only with --yes.
+confirm() {
+    local answer
+    [[ $assume_yes == 1 ]] && return 0
+    [[ -t 0 ]] || return 1
+    read -r -p "$1 [Y/n] " answer || return 1
+    [[ -z $answer || $answer == [Yy]* ]]
+}
+
+# --- system packages -------------------------------------------------------------------------------------------------
+
+have_apt() { command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; }
+
+# installed PACKAGE...: prints those of them that are installed.
+installed() {
+    # Its exit code says that some are unknown, which is no error here.
+    # shellcheck disable=SC2016 # the fields are dpkg-query's
+    { dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true; } | sed -n 's/^installed //p' | sort -u
+}
+
+# missing PACKAGE...: prints those of them that are not.
+missing() {
+    local there package
+    there=" $(installed "$@" | tr '\n' ' ') "
+    for package in "$@"; do
+        [[ $there == *" $package "* ]] || printf '%s\n' "$package"
+    done
+}
+
+is_pipewire() { [[ -n $(installed pipewire-audio pipewire-pulse) ]]; }
+
+# as_root: the words that go before a command that needs root.
+as_root() { [[ $EUID == 0 ]] || printf 'sudo '; }
+
+# known PACKAGE...: whether apt's lists have them all; on a fresh machine there are no lists.
+known() { apt-get -s -q --no-install-recommends install "$@" >/dev/null 2>&1; }
+
+# refuse_removal PACKAGE...: ends the script if installing these would take anything away.
+refuse_removal() {
+    local plan removed
+    plan=$(apt-get -s -q --no-install-recommends install "$@" 2>&1) || die "$plan" \
+        $'\n'"apt can't install: $*. Mend that first; nothing was changed."
+    removed=$(sed -n 's/^Remv \([^ ]*\).*/\1/p' <<<"$plan" | tr '\n' ' ')
+    [[ -z $removed ]] || die "Installing $* would remove: $removed" \
+        $'\n'"Nothing was changed. Install what you can by hand, then run this again."
+}
+
+# need PACKAGE...: installs what is missing of them with apt, after asking.
+need() {
+    local -a packages
+    local sudo update=""
+    mapfile -t packages < <(missing "$@")
+    ((${#packages[@]})) || return 0
+    sudo=$(as_root)
+    if known "${packages[@]}"; then
+        refuse_removal "${packages[@]}"
+    else
+        update="${sudo}apt-get update && "
+    fi
+    local install="${sudo}apt-get install --no-install-recommends ${packages[*]}"
+    say "Missing system packages: ${packages[*]}"
+    say "    $update$install"
+    confirm "Run this now?" || die "Nothing was installed. Run the line above yourself, or this script with --yes."
+    [[ -z $update ]] || apt_get update
+    refuse_removal "${packages[@]}"
+    apt_get install -y --no-install-recommends "${packages[@]}"
+}
+
+apt_get() {
+    local -a sudo=()
+    [[ $EUID == 0 ]] || sudo=(sudo)
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" >&2 || die "apt-get $1 failed; see above."
+}
+
+# elsewhere: what to install where there is no apt.
+elsewhere() {
+    case "$(uname -s):$(. /etc/os-release 2>/dev/null && echo "${ID:-} ${ID_LIKE:-}")" in
+        Darwin:*) echo "brew install python@3.13 portaudio" ;;
+        *fedora* | *rhel*) echo "sudo dnf install python3 portaudio alsa-plugins-pulseaudio flite" ;;
+        *arch*) echo "sudo pacman -S --needed python portaudio alsa-plugins flite" ;;
+        *suse*) echo "sudo zypper install python313 libportaudio2 alsa-plugins-pulse flite" ;;
+        *alpine*) echo "voiceloop's wheels need glibc: use a Debian container" ;;
+        *) echo "Python 3.11 or newer with venv, PortAudio (libportaudio.so.2), ALSA's pulse plugin, flite" ;;
+    esac
+}
+
+# have_portaudio: whether sounddevice will find the library; its macOS wheel brings it along.
+have_portaudio() {
+    [[ $(uname -s) == Darwin ]] || { PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | grep 'libportaudio\.so\.2' >/dev/null; }
+}
+
+# --- Python ----------------------------------------------------------------------------------------------------------
+
+can_make_venv() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11)); ' 2>/dev/null && "$1" -c 'import ensurepip, venv' 2>/dev/null
+}
+
+# find_python: prints a Python that can make the environment; the system's own first, then those that have all wheels.
+find_python() {
+    local name
+    for name in python3 python3.13 python3.12 python3.11 python3.14; do
+        if command -v "$name" >/dev/null && can_make_venv "$name"; then
+            command -v "$name"
+            return 0
+        fi
+    done
+    return 1
+}
+
+# system_packages WHAT...: Python and libraries, by apt or by telling which.
+system_packages() {
+    local -a wanted=("$@")
+    if have_apt; then
+        [[ -x $venv/bin/python ]] || find_python >/dev/null || wanted+=(python3-venv)
+        need "${wanted[@]}"
+    elif ! { find_python >/dev/null && have_portaudio; }; then
+        say "This machine has no apt. Install, then run this again:"
+        die "    $(elsewhere)"
+    fi
+}
+
+make_venv() {
+    local python
+    # A moved checkout or a new Python leaves an environment that no longer runs.
+    if [[ -x $venv/bin/python ]] && "$venv/bin/python" -c '' 2>/dev/null; then
+        return 0
+    fi
+    python=$(find_python) || die "Python 3.11 or newer is needed, and here is $(python3 --version 2>&1 || true)." \
+        $'\n'"Install a newer one (Debian 12 and Ubuntu 24.04 have it as python3), then run this again."
+    say "Making the virtual environment .venv with $("$python" --version)"
+    "$python" -m venv --clear "$venv" >&2 || die "The virtual environment could not be made; see above."
+}
+
+digest() {
+    if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi
+}
+
+# stamp: what an installation depends on; when it is unchanged, pip isn't called.
+stamp() {
+    { printf '%s\n' "$root" && cat "$root/pyproject.toml" "$venv/pyvenv.cfg"; } | digest
+}
+
+# project WHAT PIP-ARGUMENT...: installs the project into the environment, unless that was done before.
+project() {
+    local what=$1 mark=$venv/.installed-$1 pip=("$venv/bin/python" -m pip --disable-pip-version-check -q)
+    shift
+    make_venv
+    [[ -f $mark && $(<"$mark") == "$(stamp)" ]] && return 0
+    say "Installing voiceloop into .venv ($what)"
+    if [[ $what == test ]]; then # dependency groups came with pip 25.1; Debian 12 has 23
+        "${pip[@]}" install --upgrade 'pip>=25.1' >&2 || pip_failed
+    fi
+    (cd "$root" && "${pip[@]}" install -e '.[offline]' "$@") >&2 || pip_failed
+    stamp >"$mark"
+    [[ $what == run ]] || stamp >"$venv/.installed-run" # who can test can run
+}
+
+pip_failed() { die "pip failed; see above. The first installation needs the network."; }
