@@ -1,0 +1,330 @@
+"""PortAudio, and the one importer of sounddevice. Knows no ring, no frame and no task.
+
+Every call here may block for as long as a stopped sound server pleases, importing sounddevice included. So all of them
+run in threads that are abandoned when their caller is cancelled; the process then leaves by `os._exit`.
+
+PortAudio has one device list for the process, made when it is initialised. It is made anew when it is stale and no
+stream is open: one that outlived it could close its successor.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import trio
+
+from voiceloop.audio.devices import Device, Direction, choose, monitor_environment
+from voiceloop.errors import DeviceBusy, DeviceError, DeviceLost, VoiceloopError
+
+Latency = float | Literal["low", "high"]
+
+_BUSY = -9985  # paDeviceUnavailable: ALSA's EBUSY
+_REFUSED = (-9997, -9998)  # paInvalidSampleRate, paInvalidChannelCount
+_BLOCKS_PER_S = 100
+_QUIET_AT_MOST_S = 0.5
+_CARDS = Path("/proc/asound/cards")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be opened: `wanted` as in the config, 16 bit, in blocks of 10 ms."""
+
+    which: Direction
+    wanted: str
+    rate_hz: int
+    latency: Latency
+
+
+@dataclass(eq=False, slots=True)
+class Stream:
+    """An open stream, and what became of the request."""
+
+    raw: Any
+    device: Device
+    rate_hz: int
+    channels: int
+    latency_s: float
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held through every call for this stream: a close must wait for a stop that hangs."""
+
+
+Callback = Callable[[Any, int, Any, Any], None]
+"""`callback(buffer, frames, time, status)`, in PortAudio's thread."""
+
+
+def _import() -> Any:
+    try:
+        import sounddevice
+    except OSError as error:
+        remedy = "apt-get install libportaudio2" if sys.platform == "linux" else "install PortAudio"
+        raise DeviceError(f"PortAudio is not installed ({error})", place="audio", remedy=remedy) from error
+    except Exception as error:
+        if type(error).__name__ != "PortAudioError":
+            raise
+        raise DeviceError(
+            f"PortAudio does not start: {error}", place="audio", remedy="Is there a sound card?"
+        ) from error
+    return sounddevice
+
+
+class Host:
+    """PortAudio as this process has it. Its methods block; `in_thread` and `open_stream` are for the loop."""
+
+    def __init__(self, load: Callable[[], Any] | None = None) -> None:
+        self._load = load or _import
+        self._lock = threading.Lock()  # held through every call that touches PortAudio's own lists
+        self._sd: Any = None
+        self._streams: set[Stream] = set()
+        self._cards = b""
+        self._suspect = False
+        self.on_stale: dict[Direction, Callable[[], None]] = {}
+        """Whom to ask to close its stream for a moment, because the other side's device has changed."""
+
+    def devices(self) -> list[Device]:
+        """What there is. Raises DeviceError where PortAudio is missing."""
+        with self._lock:
+            self._renew()
+            return self._list()
+
+    def open(self, request: Request, callback: Callback, finished: Callable[[], None]) -> Stream:
+        """Open and start a stream, at the device's own rate where it refuses `request.rate_hz`.
+
+        Raises NoSuchDevice, DeviceBusy or DeviceError, each with place and remedy.
+        """
+        with self._lock:
+            try:
+                self._renew()
+                device = choose(self._list(), request.wanted, request.which)
+                environment = monitor_environment(device) if request.wanted == "monitor" else {}
+                with _quiet(), _environment(environment):
+                    stream = self._try_shapes(request, device, callback, finished)
+            except VoiceloopError:
+                self._suspect = True
+                self._ask_the_other(request.which)
+                raise
+            self._suspect = False
+            return stream
+
+    def close(self, stream: Stream) -> None:
+        """Stop and close. May block for ever while the sound server is stopped."""
+        with self._lock, stream.lock:
+            stream.raw.abort()
+            stream.raw.close()
+            self._streams.discard(stream)
+
+    def stop(self, stream: Stream) -> None:
+        """Stop at once; `start` takes it up again. May block as `close`."""
+        with stream.lock:
+            stream.raw.abort()
+
+    def start(self, stream: Stream) -> None:
+        """Start a stopped stream. Raises DeviceLost when its device is gone."""
+        with stream.lock:
+            try:
+                with _quiet():
+                    stream.raw.start()
+            except self._sd.PortAudioError as error:
+                raise DeviceLost(f"{stream.device.name!r} does not start: {error.args[0]}") from error
+
+    def _renew(self) -> None:
+        """Load PortAudio, or make its device list anew when it may be stale and nothing is open."""
+        cards = _cards()
+        if self._sd is None:
+            self._sd = self._load()
+        elif not self._streams and (self._suspect or cards != self._cards):
+            with _quiet():
+                self._sd._terminate()
+                self._sd._initialize()
+        elif self._streams:
+            return
+        self._cards = cards
+
+    def _ask_the_other(self, which: Direction) -> None:
+        """The list is stale but the other side's stream is in the way."""
+        if self._streams and _cards() != self._cards:
+            for side, ask in tuple(self.on_stale.items()):
+                if side != which:
+                    ask()
+
+    def _list(self) -> list[Device]:
+        apis = self._sd.query_hostapis()
+        default_in, default_out = self._sd.default.device
+        return [
+            Device(
+                index=d["index"],
+                name=d["name"],
+                inputs=d["max_input_channels"],
+                outputs=d["max_output_channels"],
+                rate_hz=round(d["default_samplerate"]),
+                api=apis[d["hostapi"]]["name"],
+                default_input=d["index"] == default_in,
+                default_output=d["index"] == default_out,
+            )
+            for d in self._sd.query_devices()
+        ]
+
+    def _try_shapes(self, request: Request, device: Device, callback: Callback, finished: Callable[[], None]) -> Stream:
+        """Mono at the wanted rate; what the device refuses of that, as the device has it."""
+        limit = device.channels(request.which)
+        refusal: Exception | None = None
+        for rate_hz in dict.fromkeys((request.rate_hz, device.rate_hz)):
+            for channels in dict.fromkeys((1, min(2, limit), limit)):
+                try:
+                    return self._start(request, device, (rate_hz, channels), callback, finished)
+                except self._sd.PortAudioError as error:
+                    if _code(error) not in _REFUSED:
+                        raise _explain(error, request, device) from error
+                    refusal = error
+        assert refusal is not None
+        raise _explain(refusal, request, device) from refusal
+
+    def _start(
+        self,
+        request: Request,
+        device: Device,
+        shape: tuple[int, int],
+        callback: Callback,
+        finished: Callable[[], None],
+    ) -> Stream:
+        rate_hz, channels = shape
+        kind = self._sd.RawInputStream if request.which == "input" else self._sd.RawOutputStream
+        raw = kind(
+            device=device.index,
+            samplerate=rate_hz,
+            blocksize=rate_hz // _BLOCKS_PER_S,
+            channels=channels,
+            dtype="int16",
+            latency=request.latency,
+            callback=callback,
+            finished_callback=finished,
+        )
+        stream = Stream(raw, device, rate_hz, channels, raw.latency)
+        try:
+            raw.start()
+        except BaseException:
+            raw.close()
+            raise
+        self._streams.add(stream)
+        return stream
+
+
+HOST = Host()
+"""PortAudio is initialised once in a process, so there is one."""
+
+
+async def devices(host: Host = HOST) -> list[Device]:
+    """What there is. Raises DeviceError where PortAudio is missing."""
+    return await trio.to_thread.run_sync(host.devices, abandon_on_cancel=True)
+
+
+async def open_stream(
+    request: Request, callback: Callback, finished: Callable[[], None], *, host: Host = HOST
+) -> Stream:
+    """`Host.open` in a thread. When it is cancelled meanwhile, the thread closes what it opens."""
+    handover = threading.Lock()
+    abandoned = False
+    opened: Stream | None = None
+
+    def work() -> Stream:
+        nonlocal opened
+        stream = host.open(request, callback, finished)
+        with handover:
+            opened = stream
+            if not abandoned:
+                return stream
+        host.close(stream)
+        return stream
+
+    try:
+        return await trio.to_thread.run_sync(work, abandon_on_cancel=True)
+    except trio.Cancelled:
+        with handover:
+            abandoned = True
+            late = opened
+        if late is not None:
+            threading.Thread(target=host.close, args=(late,), daemon=True).start()
+        raise
+
+
+async def close_stream(stream: Stream, *, host: Host = HOST) -> None:
+    """`Host.close` in a thread, which goes on by itself when this is cancelled."""
+    await trio.to_thread.run_sync(host.close, stream, abandon_on_cancel=True)
+
+
+async def start_stream(stream: Stream, *, host: Host = HOST) -> None:
+    """`Host.start` in a thread."""
+    await trio.to_thread.run_sync(host.start, stream, abandon_on_cancel=True)
+
+
+async def stop_stream(stream: Stream, *, host: Host = HOST) -> None:
+    """`Host.stop` in a thread."""
+    await trio.to_thread.run_sync(host.stop, stream, abandon_on_cancel=True)
+
+
+def _code(error: Exception) -> int:
+    return error.args[1] if len(error.args) > 1 else 0
+
+
+def _explain(error: Exception, request: Request, device: Device) -> DeviceError:
+    what, place = f"{device.index} {device.name!r}", f"audio.{request.which}"
+    if _code(error) == _BUSY:
+        return DeviceBusy(
+            f"{what} is in use by another program",
+            place=place,
+            remedy="Close it there, or choose a device of the sound server, which shares ('voiceloop devices')",
+        )
+    return DeviceError(
+        f"{what} can't be opened: {error.args[0] if error.args else error}",
+        place=place,
+        remedy="Does the sound server run (pactl info)? 'voiceloop devices' lists what else there is",
+    )
+
+
+def _cards() -> bytes:
+    """The sound cards as Linux has them now; elsewhere nothing, so that only failures make the list suspect."""
+    try:
+        return _CARDS.read_bytes()
+    except OSError:
+        return b""
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name in values:
+            os.environ.pop(name, None)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep ALSA's and PortAudio's chatter about what they tried off standard error.
+
+    Not for longer than `_QUIET_AT_MOST_S`: a call that hangs must not take the whole program's voice with it.
+    """
+    try:
+        saved = os.dup(2)
+    except OSError:  # closed: nothing to keep quiet
+        yield
+        return
+    timer = threading.Timer(_QUIET_AT_MOST_S, os.dup2, (saved, 2))
+    timer.daemon = True
+    timer.start()
+    with suppress(OSError), Path(os.devnull).open("w", encoding="ascii") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        timer.cancel()
+        os.dup2(saved, 2)
+        timer.join()
+        os.close(saved)

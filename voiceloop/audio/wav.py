@@ -1,0 +1,185 @@
+"""WAV: reads any of it as int16 mono, writes it in memory and to files that are valid at any moment.
+
+The format: https://www.mmsp.ece.mcgill.ca/Documents/AudioFormats/WAVE/WAVE.html. Knows no device.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from voiceloop.audio.pcm import mix_down
+from voiceloop.audio.resample import resample
+from voiceloop.errors import BadAudioFile, DeviceError
+from voiceloop.types import SAMPLE_BYTES
+
+_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_REMEDY = "Convert it, for example: ffmpeg -i FILE -ac 1 -ar 16000 -c:a pcm_s16le OUT.wav"
+_UNKNOWN_SIZES = (0, 0xFFFFFFFF, 0x7FFFFFFF)
+"""What programs that write to a pipe put where they can't know the size: the data goes on to the end."""
+_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
+
+
+@dataclass(frozen=True, slots=True)
+class Wav:
+    """A clip: int16, mono, at `rate_hz`."""
+
+    pcm: bytes = field(repr=False)
+    rate_hz: int
+    flaw: str = ""
+    """What is wrong with the file although it could be read, in words for its owner."""
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.pcm) / SAMPLE_BYTES / self.rate_hz
+
+    def at(self, rate_hz: int) -> bytes:
+        """The samples at another rate."""
+        return self.pcm if rate_hz == self.rate_hz else resample(self.pcm, self.rate_hz, rate_hz)
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    kind: int
+    channels: int
+    rate_hz: int
+    bits: int
+
+
+def read_wav(path: Path, *, place: str = "") -> Wav:
+    """Read a file: 8, 16, 24 or 32 bit integers, 32 or 64 bit floats, any rate and channels.
+
+    Raises BadAudioFile for what is unreadable, not such a WAV, or has no samples.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadAudioFile(
+            f"{path} can't be read: {(error.strerror or str(error)).lower()}", place=place, remedy="Check the path"
+        ) from error
+    try:
+        return parse_wav(data)
+    except BadAudioFile as error:
+        raise BadAudioFile(f"{path} {error.what}", place=place, remedy=error.remedy) from None
+
+
+def parse_wav(data: bytes) -> Wav:
+    """`read_wav` of bytes. Its BadAudioFile says what is wrong without saying where."""
+    if not data:
+        raise BadAudioFile("is empty", remedy="Record it again")
+    if data[:4] not in (b"RIFF", b"RF64") or data[8:12] != b"WAVE":
+        raise BadAudioFile("is not a WAV file", remedy=_REMEDY)
+    form: _Format | None = None
+    at = 12
+    while at + 8 <= len(data):
+        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        body = memoryview(data)[at + 8 : at + 8 + size]
+        if name == b"fmt ":
+            form = _format(body)
+        elif name == b"data":
+            if form is None:
+                raise BadAudioFile("has its samples before their format", remedy=_REMEDY)
+            return _clip(memoryview(data)[at + 8 :], size, form)
+        at += 8 + size + size % 2
+    raise BadAudioFile("is cut off before its first sample", remedy="Record or copy it again")
+
+
+def _format(body: memoryview) -> _Format:
+    if len(body) < 16:
+        raise BadAudioFile("has a broken header", remedy=_REMEDY)
+    kind, channels, rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", body)
+    if kind == _EXTENSIBLE and len(body) >= 26:
+        kind = int.from_bytes(body[24:26], "little")  # the first bytes of the sub-format's GUID
+    if not channels or not rate_hz:
+        raise BadAudioFile("has a broken header: no channels or no rate", remedy=_REMEDY)
+    if (kind, bits) not in ((_PCM, 8), (_PCM, 16), (_PCM, 24), (_PCM, 32), (_FLOAT, 32), (_FLOAT, 64)):
+        raise BadAudioFile(f"is compressed or unusual (format {kind}, {bits} bits)", remedy=_REMEDY)
+    return _Format(kind, channels, rate_hz, bits)
+
+
+def _clip(body: memoryview, size: int, form: _Format) -> Wav:
+    flaw = ""
+    if len(body) < size and size not in _UNKNOWN_SIZES:
+        flaw = f"is truncated: {len(body)} of {size} bytes of sound are there, and are used"
+    if size not in _UNKNOWN_SIZES:
+        body = body[:size]
+    frame = form.channels * form.bits // 8
+    raw = bytes(body[: len(body) - len(body) % frame])
+    if not raw:
+        raise BadAudioFile("has no samples", remedy="Record or copy it again")
+    return Wav(mix_down(_as_int16(raw, form), form.channels), form.rate_hz, flaw)
+
+
+def _as_int16(raw: bytes, form: _Format) -> bytes:
+    if (form.kind, form.bits) == (_PCM, 16):
+        return raw
+    import numpy as np
+
+    if form.kind == _FLOAT:
+        floats = np.nan_to_num(np.frombuffer(raw, f"<f{form.bits // 8}").astype(np.float64))
+        return np.clip(np.rint(floats * 32768), -32768, 32767).astype("<i2").tobytes()
+    if form.bits == 8:  # the only unsigned one
+        return ((np.frombuffer(raw, np.uint8).astype(np.int16) - 128) << 8).astype("<i2").tobytes()
+    # Of 24 and 32 bits the two high bytes of each sample.
+    return np.ascontiguousarray(np.frombuffer(raw, np.uint8).reshape(-1, form.bits // 8)[:, -2:]).tobytes()
+
+
+def _header(samples: int, rate_hz: int) -> bytes:
+    size = samples * SAMPLE_BYTES
+    return _HEADER.pack(
+        *(b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, _PCM, 1, rate_hz, rate_hz * SAMPLE_BYTES, SAMPLE_BYTES, 16),
+        *(b"data", size),
+    )
+
+
+def wav_bytes(pcm: bytes, rate_hz: int) -> bytes:
+    """int16 mono as a WAV file in memory."""
+    return _header(len(pcm) // SAMPLE_BYTES, rate_hz) + pcm
+
+
+class WavWriter:
+    """Writes int16 mono to a WAV file that is valid after every write, also when the program is killed.
+
+    Raises DeviceError when the file can't be made or written.
+    """
+
+    def __init__(self, path: Path, rate_hz: int, *, place: str = "") -> None:
+        self._path, self._place = path, place
+        self._rate_hz = rate_hz
+        self.samples = 0
+        try:
+            self._file: BinaryIO = path.open("wb", buffering=0)
+            self._file.write(_header(0, rate_hz))
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def write(self, pcm: bytes | memoryview) -> None:
+        """Append whole samples. The header follows the samples, so that it never promises what isn't there."""
+        try:
+            self._file.seek(0, 2)
+            self._file.write(pcm)
+            self.samples += len(pcm) // SAMPLE_BYTES
+            self._file.seek(0)
+            self._file.write(_header(self.samples, self._rate_hz))
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _failed(self, error: OSError) -> DeviceError:
+        reason = (error.strerror or str(error)).lower()
+        return DeviceError(
+            f"{self._path} can't be written: {reason}", place=self._place, remedy="Check the path and the disk's space"
+        )

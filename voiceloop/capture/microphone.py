@@ -1,0 +1,236 @@
+"""The microphone: a bounded channel of frames that survives the loss of its device."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import chain, repeat
+from pathlib import Path
+
+import trio
+
+from voiceloop.audio.devices import FILE_PREFIX
+from voiceloop.audio.portaudio import HOST, Host, Request, Stream, close_stream, open_stream
+from voiceloop.audio.wake import Wake
+from voiceloop.audio.wav import read_wav
+from voiceloop.capture.bridge import Bridge
+from voiceloop.capture.clock import CaptureClock
+from voiceloop.capture.framing import Framer
+from voiceloop.config.tables import Audio
+from voiceloop.errors import VoiceloopError
+from voiceloop.events import Publish
+from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, SAMPLE_BYTES, Frame, Gap
+
+SILENT_S = 0.5
+"""A device that calls back every 10 ms and has not for so long is gone."""
+_FIRST_BLOCK_S = 2.0
+"""A device just opened may take longer: Bluetooth headsets change their profile."""
+_CLOSE_S = 0.4
+"""How long a close may hold up the end of the program; it goes on in its thread, or not."""
+_BACKOFF_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
+_CHANNEL_FRAMES = 50
+"""1 s. When it is full the pump waits, and blocks gather in the bridge: 30 s, then they are dropped and counted."""
+
+_CHANGED = "the sound devices have changed"
+
+Item = Frame | Gap
+
+
+class Microphone:
+    """What `open_microphone` gives. Sample indices count from its opening, at 16 kHz."""
+
+    def __init__(self, frames: trio.MemoryReceiveChannel[Item], description: str) -> None:
+        self.frames = frames
+        """20 ms frames, and a gap where the device was lost. Ends where a file ends."""
+        self.description = description
+        self.received = 0
+        """Samples that came from the device, at 16 kHz."""
+        self.dropped = 0
+        """Those of them that nobody fetched for 30 s."""
+        self.overflows = 0
+        """How often PortAudio said that samples were lost before they reached us."""
+        self.clock = CaptureClock(CAPTURE_RATE_HZ)
+        """`clock(index)`: when a sample was captured, in seconds of `time.monotonic`."""
+
+    @property
+    def lost(self) -> int:
+        """Samples that the device itself lost, estimated from the clock."""
+        return self.clock.lost
+
+
+@asynccontextmanager
+async def open_microphone(audio: Audio, publish: Publish, *, host: Host = HOST) -> AsyncIterator[Microphone]:
+    """Open `audio.input` and keep it open.
+
+    Raises NoSuchDevice, DeviceBusy, BadAudioFile or DeviceError when it can't be opened at first.
+    """
+    # 1 s; when it is full the sender waits (see _CHANNEL_FRAMES).
+    send, receive = trio.open_memory_channel[Item](_CHANNEL_FRAMES)
+    microphone = Microphone(receive, "")
+    source: _Device | _File | _Nothing
+    if audio.input == "none":
+        source = _Nothing(microphone)
+    elif audio.input.startswith(FILE_PREFIX):
+        source = _File(microphone, Path(audio.input.removeprefix(FILE_PREFIX)), publish)
+    else:
+        source = _Device(microphone, audio, publish, host)
+    await source.open()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(source.run, send)
+        try:
+            yield microphone
+        finally:
+            nursery.cancel_scope.cancel()
+
+
+class _Nothing:
+    """`none`: open, and silent for ever."""
+
+    def __init__(self, microphone: Microphone) -> None:
+        microphone.description = "none"
+
+    async def open(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def run(self, send: trio.MemorySendChannel[Item]) -> None:
+        async with send:
+            await trio.sleep_forever()
+
+
+class _File:
+    """`file:PATH`: a WAV played in real time by Trio's clock, so that virtual time holds for it."""
+
+    def __init__(self, microphone: Microphone, path: Path, publish: Publish) -> None:
+        self._microphone, self._path, self._publish = microphone, path, publish
+        self._pcm = b""
+
+    async def open(self) -> None:
+        """Read it whole, in the loop: 16 kHz mono is 2 MB a minute, and the autojump clock knows no threads."""
+        wav = read_wav(self._path, place="audio.input")
+        if wav.flaw:
+            self._publish("notice", text=f"audio.input: {self._path}: {wav.flaw}")
+        self._pcm = wav.at(CAPTURE_RATE_HZ)
+        how = "" if wav.rate_hz == CAPTURE_RATE_HZ else f", {wav.rate_hz} Hz resampled"
+        self._microphone.description = f"{self._path}{how}"
+        await trio.lowlevel.checkpoint()
+
+    async def run(self, send: trio.MemorySendChannel[Item]) -> None:
+        microphone, began = self._microphone, trio.current_time()
+        async with send:
+            for at in range(0, len(self._pcm), FRAME_SAMPLES * SAMPLE_BYTES):
+                frame = Frame(self._pcm[at : at + FRAME_SAMPLES * SAMPLE_BYTES], at // SAMPLE_BYTES)
+                await trio.sleep_until(began + frame.end / CAPTURE_RATE_HZ)
+                microphone.received = frame.end
+                microphone.clock.block(frame.end, time.monotonic())
+                await send.send(frame)
+
+
+class _Device:
+    """A sound device: opened, watched, and opened again when it is lost."""
+
+    def __init__(self, microphone: Microphone, audio: Audio, publish: Publish, host: Host) -> None:
+        self._microphone, self._publish, self._host = microphone, publish, host
+        self._request = Request("input", audio.input, CAPTURE_RATE_HZ, audio.input_latency)
+        self._framer = Framer(microphone.clock)
+        self._wake = Wake()
+        self._stream: Stream | None = None
+        self._bridge = Bridge(self._wake)
+        self._away = False
+        self._interrupted = False
+
+    async def open(self) -> None:
+        """Open the device or raise; afterwards its loss is no error any more."""
+        bridge = Bridge(self._wake)
+        stream = await open_stream(self._request, bridge.callback, bridge.on_finished, host=self._host)
+        self._stream, self._bridge = stream, bridge
+        self._framer.restart(rate_hz=stream.rate_hz, channels=stream.channels)
+        self._microphone.description = _describe(stream)
+
+    async def run(self, send: trio.MemorySendChannel[Item]) -> None:
+        token = trio.lowlevel.current_trio_token()
+        self._host.on_stale["input"] = lambda: token.run_sync_soon(self._interrupt, idempotent=True)
+        try:
+            async with send:
+                while True:
+                    reason = await self._pump(send)
+                    await self._lose(reason, send)
+                    await self._reopen()
+        except trio.BrokenResourceError:  # nobody listens any more
+            pass
+        finally:
+            self._host.on_stale.pop("input", None)
+            self._bridge.retired = True
+            with trio.move_on_after(_CLOSE_S, shield=True):
+                await self._close()
+                self._wake.close()  # only after the stream, whose callback writes there
+
+    def _interrupt(self) -> None:
+        """The loudspeaker needs a new device list, for which all streams must be closed for a moment."""
+        self._interrupted = True
+        self._wake.set()
+
+    async def _pump(self, send: trio.MemorySendChannel[Item]) -> str:
+        """Hand frames on until the device is lost; returns why."""
+        bridge, patience_s = self._bridge, _FIRST_BLOCK_S
+        while True:
+            with trio.move_on_after(patience_s) as waiting:
+                await self._wake.wait()
+            if bridge.blocks:  # looked for even when time is up: it may be the loop that was late, not the device
+                patience_s = SILENT_S
+                self._back()
+                await self._hand_on(bridge, send)
+            elif waiting.cancelled_caught:
+                return "it gives no sound any more"
+            if bridge.finished:
+                return "the device or the sound server is gone"
+            if self._interrupted:
+                self._interrupted = False
+                return _CHANGED
+
+    async def _hand_on(self, bridge: Bridge, send: trio.MemorySendChannel[Item]) -> None:
+        while bridge.blocks:
+            items = self._framer.take(bridge.blocks.popleft())
+            self._count(bridge)
+            for item in items:
+                await send.send(item)
+
+    def _count(self, bridge: Bridge) -> None:
+        self._microphone.received, self._microphone.dropped = self._framer.received, self._framer.dropped
+        self._microphone.overflows += bridge.overflows
+        bridge.overflows = 0
+
+    async def _lose(self, reason: str, send: trio.MemorySendChannel[Item]) -> None:
+        self._bridge.retired = True
+        if not self._away and reason != _CHANGED:
+            self._away = True
+            self._publish("device.lost", device=self._microphone.description, which="microphone", reason=reason)
+        for item in self._framer.flush(reason):
+            await send.send(item)
+
+    def _back(self) -> None:
+        if self._away:
+            self._away = False
+            self._publish("device.back", device=self._microphone.description, which="microphone")
+
+    async def _reopen(self) -> None:
+        """Close and open again, for as long as it takes. It is back only when it gives sound (`_pump`)."""
+        await self._close()
+        for pause_s in chain(_BACKOFF_S, repeat(_BACKOFF_S[-1])):
+            try:
+                await self.open()
+            except VoiceloopError:
+                await trio.sleep(pause_s)
+            else:
+                return
+
+    async def _close(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            await close_stream(stream, host=self._host)
+
+
+def _describe(stream: Stream) -> str:
+    how = "" if stream.rate_hz == CAPTURE_RATE_HZ else f" resampled to {CAPTURE_RATE_HZ} Hz"
+    mixed = "" if stream.channels == 1 else f", {stream.channels} channels mixed"
+    return f"{stream.device.name}, {stream.rate_hz} Hz{how}{mixed}"

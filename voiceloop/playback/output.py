@@ -1,0 +1,284 @@
+"""Opens the loudspeaker: what pulls from the ring, be it a device that is lost and found, a file or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import chain, repeat
+from pathlib import Path
+
+import trio
+
+from voiceloop.audio.devices import FILE_PREFIX
+from voiceloop.audio.portaudio import (
+    HOST,
+    Host,
+    Request,
+    Stream,
+    close_stream,
+    open_stream,
+    start_stream,
+    stop_stream,
+)
+from voiceloop.audio.wake import Wake
+from voiceloop.audio.wav import WavWriter
+from voiceloop.config.tables import Audio
+from voiceloop.errors import DeviceLost, VoiceloopError
+from voiceloop.events import Publish
+from voiceloop.playback.puller import Puller
+from voiceloop.playback.ring import Ring
+from voiceloop.playback.speaker import Speaker
+from voiceloop.types import SAMPLE_BYTES
+
+IDLE_S = 2.0
+"""A stream that plays silence costs as much as one that plays: stopped after so long, started in about 1 ms."""
+SILENT_S = 0.5
+"""A device that calls back every 10 ms and has not for so long is gone."""
+AWAY_S = 3.0
+"""How long a reply waits for a device that is gone, before it is discarded."""
+_FIRST_PULL_S = 2.0
+_STOP_S = 0.4
+_CLOSE_S = 0.4
+_BACKOFF_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
+_BLOCK_S = 0.010
+_FILE_PAUSE_S = 0.5
+"""How much of the silence between replies a file keeps."""
+_CHANGED = "the sound devices have changed"
+
+
+@asynccontextmanager
+async def open_speaker(audio: Audio, publish: Publish, *, host: Host = HOST) -> AsyncIterator[Speaker]:
+    """Open `audio.output` and keep it open.
+
+    Raises NoSuchDevice, DeviceBusy or DeviceError when it can't be opened at first.
+    """
+    sink: _Device | _Paced
+    if audio.output == "none" or audio.output.startswith(FILE_PREFIX):
+        sink = _Paced(audio)
+    else:
+        sink = _Device(audio, publish, host)
+    speaker = await sink.open()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(sink.run)
+        try:
+            yield speaker
+        finally:
+            nursery.cancel_scope.cancel()
+
+
+def _ring(audio: Audio, rate_hz: int) -> Ring:
+    return Ring(round(audio.buffer_s * rate_hz), rate_hz, prefill=audio.prefill_ms * rate_hz // 1000)
+
+
+class _Paced:
+    """`file:PATH` and `none`: read in real time by Trio's clock, so that virtual time holds for them."""
+
+    def __init__(self, audio: Audio) -> None:
+        self._audio = audio
+        self._wanted = trio.Event()
+
+    async def open(self) -> Speaker:
+        rate_hz, output = self._audio.output_rate_hz, self._audio.output
+        self._writer: WavWriter | None = None
+        if output != "none":
+            output = output.removeprefix(FILE_PREFIX)
+            self._writer = WavWriter(Path(output), rate_hz, place="audio.output")
+        self._ring = _ring(self._audio, rate_hz)
+        self._speaker = Speaker(self._ring, latency_s=_BLOCK_S, description=f"{output}, {rate_hz} Hz")
+        self._speaker.on_ready = self._on_ready
+        await trio.lowlevel.checkpoint()
+        return self._speaker
+
+    def _on_ready(self) -> None:
+        self._wanted.set()
+
+    async def run(self) -> None:
+        try:
+            while True:
+                await self._wanted.wait()
+                await self._play()
+        finally:
+            if self._writer is not None:
+                self._writer.close()
+
+    async def _play(self) -> None:
+        """Read a block every 10 ms, until there was nothing to play for a while."""
+        block = memoryview(bytearray(round(self._ring.rate_hz * _BLOCK_S) * SAMPLE_BYTES))
+        due = last = trio.current_time()
+        while due - last < _FILE_PAUSE_S:
+            self._wanted = trio.Event()
+            self._ring.read_into(block)
+            if self._writer is not None:
+                self._writer.write(block)
+            self._speaker.pulled()
+            due += _BLOCK_S
+            await trio.sleep_until(due)
+            if self._speaker.audible or self._wanted.is_set():
+                last = due
+
+
+class _Device:
+    """A sound device: opened, watched, stopped while idle, and opened again when it is lost."""
+
+    def __init__(self, audio: Audio, publish: Publish, host: Host) -> None:
+        self._audio, self._publish, self._host = audio, publish, host
+        self._wake = Wake()
+        self._wanted = trio.Event()
+        self._last_use = 0.0
+        self._stream: Stream | None = None
+        self._lost_at: float | None = None
+        self._puller = Puller(self._wake)
+        self._interrupted = False
+
+    async def open(self) -> Speaker:
+        """Open the device or raise; afterwards its loss is no error any more."""
+        stream = await self._open(self._audio.output_rate_hz)
+        self._ring = _ring(self._audio, stream.rate_hz)  # the device has the last word on the rate
+        self._puller.attach(self._ring, rate_hz=stream.rate_hz, channels=stream.channels)
+        latency_s = stream.latency_s + _BLOCK_S
+        self._speaker = Speaker(self._ring, latency_s=latency_s, description=_describe(stream))
+        self._speaker.on_ready = self._on_ready
+        self._last_use = trio.current_time()
+        return self._speaker
+
+    async def run(self) -> None:
+        token = trio.lowlevel.current_trio_token()
+        self._host.on_stale["output"] = lambda: token.run_sync_soon(self._interrupt, idempotent=True)
+        try:
+            while True:
+                reason = await self._watch()
+                await self._recover(reason)
+        finally:
+            self._host.on_stale.pop("output", None)
+            self._puller.retired = True
+            with trio.move_on_after(_CLOSE_S, shield=True):
+                await self._close()
+                self._wake.close()  # only after the stream, whose callback writes there
+
+    def _on_ready(self) -> None:
+        self._last_use = trio.current_time()
+        self._wanted.set()
+
+    def _interrupt(self) -> None:
+        """The microphone needs a new device list, for which all streams must be closed for a moment."""
+        self._interrupted = True
+        self._wanted.set()
+        self._wake.set()
+
+    async def _watch(self) -> str:
+        """Play, and stop the stream while idle, until it is lost; returns why."""
+        patience_s = _FIRST_PULL_S
+        while True:
+            reason = await self._play(patience_s)
+            if reason:
+                return reason
+            self._wanted = trio.Event()
+            if not await self._stop():
+                return "it does not stop"
+            await self._wanted.wait()
+            if self._interrupted:
+                self._interrupted = False
+                return _CHANGED
+            if not await self._start():
+                return "it does not start again"
+            patience_s = SILENT_S
+
+    async def _play(self, patience_s: float) -> str:
+        """Tell the speaker of every pull. Returns nothing when idle, or why the device is lost."""
+        puller, seen = self._puller, self._puller.pulls
+        while True:
+            with trio.move_on_after(patience_s) as waiting:
+                await self._wake.wait()
+            if puller.pulls != seen:
+                seen, patience_s = puller.pulls, SILENT_S
+                self._back()
+                self._speaker.pulled()
+            elif waiting.cancelled_caught:
+                return "it takes no sound any more"
+            if puller.finished:
+                return "the device or the sound server is gone"
+            if self._speaker.audible:
+                self._last_use = trio.current_time()
+            elif self._interrupted:
+                self._interrupted = False
+                return _CHANGED
+            elif trio.current_time() - self._last_use >= IDLE_S:
+                return ""
+
+    async def _stop(self) -> bool:
+        self._puller.stopping = True
+        with trio.move_on_after(_STOP_S) as limit:
+            await stop_stream(self._opened(), host=self._host)
+        return not limit.cancelled_caught
+
+    async def _start(self) -> bool:
+        self._puller.stopping = False
+        try:
+            with trio.move_on_after(_STOP_S) as limit:
+                await start_stream(self._opened(), host=self._host)
+        except DeviceLost:
+            return False
+        self._last_use = trio.current_time()
+        return not limit.cancelled_caught
+
+    async def _recover(self, reason: str) -> None:
+        """Close and open again, for as long as it takes. It is back only when it pulls (`_play`)."""
+        self._puller.retired = True
+        self._ring.rest()
+        self._speaker.pulled()
+        if reason != _CHANGED and self._lost_at is None:
+            self._lost_at = trio.current_time()
+            self._publish("device.lost", device=self._speaker.description, which="loudspeaker", reason=reason)
+        async with trio.open_nursery() as nursery:
+            if self._lost_at is not None:
+                nursery.start_soon(self._give_up, self._lost_at + AWAY_S)
+            await self._close()
+            await self._reopen()
+            nursery.cancel_scope.cancel()
+
+    async def _give_up(self, deadline: float) -> None:
+        """What waits in the ring waits for a while; then nobody should hang on a device that may never return."""
+        await trio.sleep_until(deadline)
+        if not self._speaker.away:
+            seconds = round(self._ring.pending / self._ring.rate_hz, 1)
+            self._speaker.gone(away=True)
+            if seconds:
+                self._publish("notice", text=f"The loudspeaker is still gone: {seconds} s of speech were discarded.")
+
+    def _back(self) -> None:
+        if self._lost_at is not None:
+            self._lost_at = None
+            self._speaker.gone(away=False)
+            self._publish("device.back", device=self._speaker.description, which="loudspeaker")
+
+    async def _reopen(self) -> None:
+        for pause_s in chain(_BACKOFF_S, repeat(_BACKOFF_S[-1])):
+            try:
+                stream = await self._open(self._ring.rate_hz)
+            except VoiceloopError:
+                await trio.sleep(pause_s)
+            else:
+                self._puller.attach(self._ring, rate_hz=stream.rate_hz, channels=stream.channels)
+                self._speaker.description = _describe(stream)
+                self._last_use = trio.current_time()
+                return
+
+    async def _open(self, rate_hz: int) -> Stream:
+        puller = Puller(self._wake)
+        request = Request("output", self._audio.output, rate_hz, self._audio.output_latency)
+        stream = await open_stream(request, puller.callback, puller.on_finished, host=self._host)
+        self._stream, self._puller = stream, puller
+        return stream
+
+    def _opened(self) -> Stream:
+        assert self._stream is not None
+        return self._stream
+
+    async def _close(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            await close_stream(stream, host=self._host)
+
+
+def _describe(stream: Stream) -> str:
+    return f"{stream.device.name}, {stream.rate_hz} Hz"

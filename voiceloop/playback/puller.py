@@ -1,0 +1,74 @@
+"""PortAudio's callback for the loudspeaker: fill the block from the ring, wake. Knows no task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from voiceloop.audio.resample import Resampler
+from voiceloop.audio.wake import Wake
+from voiceloop.playback.ring import Ring
+from voiceloop.types import SAMPLE_BYTES
+
+_BLOCKS_PER_S = 100
+
+
+class Puller:
+    """The callback of one opened stream. Until it is `retired`, it alone reads from the ring."""
+
+    def __init__(self, wake: Wake) -> None:
+        self.pulls = 0
+        self.finished = False
+        """PortAudio has ended the stream though nobody asked it to."""
+        self.stopping = False
+        """The loop is about to stop the stream: its end is no loss."""
+        self.retired = False
+        """Set by the loop when it gives up on the stream: a callback that comes back to life puts out silence."""
+        self.underflows = 0
+        """How often PortAudio said that the device ran dry."""
+        self._wake = wake
+        self._channels = 1
+        self._source: Ring | _Converted | None = None
+
+    def attach(self, ring: Ring, *, rate_hz: int, channels: int) -> None:
+        """Play from `ring` to a device that turned out to run at `rate_hz`. Until then blocks are silent."""
+        self._channels = channels
+        self._source = ring if rate_hz == ring.rate_hz else _Converted(ring, rate_hz)
+
+    def callback(self, out: Any, frames: int, times: Any, status: Any) -> None:
+        """In PortAudio's thread: a few µs, no lock, no exception, nothing that grows."""
+        view = memoryview(out).cast("B")
+        if self.retired or self._source is None:
+            view[:] = bytes(len(view))
+            return
+        if status.output_underflow:
+            self.underflows += 1
+        mono = view if self._channels == 1 else memoryview(bytearray(frames * SAMPLE_BYTES))
+        self._source.read_into(mono)
+        if self._channels > 1:
+            samples = view.cast("h")
+            for channel in range(self._channels):
+                samples[channel :: self._channels] = mono.cast("h")
+        self.pulls += 1
+        self._wake.set()
+
+    def on_finished(self) -> None:
+        if not self.stopping and not self.retired:
+            self.finished = True
+            self._wake.set()
+
+
+class _Converted:
+    """The ring at another rate: for a device that came back and no longer takes the rate that it had."""
+
+    def __init__(self, ring: Ring, rate_hz: int) -> None:
+        self._ring = ring
+        self._resampler = Resampler(ring.rate_hz, rate_hz)
+        self._block = memoryview(bytearray(ring.rate_hz // _BLOCKS_PER_S * SAMPLE_BYTES))
+        self._ready = b""
+
+    def read_into(self, out: memoryview) -> None:
+        while len(self._ready) < len(out):
+            self._ring.read_into(self._block)
+            self._ready += self._resampler.feed(bytes(self._block))
+        out[:] = self._ready[: len(out)]
+        self._ready = self._ready[len(out) :]

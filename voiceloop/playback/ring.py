@@ -1,0 +1,225 @@
+"""The ring buffer before the loudspeaker. Pure: knows no device, clock, task or lock.
+
+One writer (the loop) and one reader (the output callback, in its own thread) share it without a lock. Each field is
+written by one side only, in one assignment, which the GIL makes atomic:
+
+    the loop        epoch and where it begins, gain, hold, how much was written, where the reply is complete
+    the callback    how much was read, what is sounding
+
+Positions are absolute: samples ever written. So what became of any stretch of a reply can be asked at any time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from voiceloop.types import SAMPLE_BYTES
+
+_FADE_S = 0.005
+"""Long enough not to click, short enough not to be heard as a fade."""
+_SKIPS_KEPT = 64
+"""How many discarded stretches are remembered for `played_in`: more than there are spans in one reply."""
+
+
+class Ring:
+    """Samples (int16, mono) on their way to the loudspeaker: bounded, preallocated, first in first out.
+
+    A reply begins to sound once `prefill` samples are there or it is complete (`finish`). Raising the epoch
+    (`cancel`) makes the next read discard everything written before, after a fade of what is sounding.
+    """
+
+    def __init__(self, capacity: int, rate_hz: int, *, prefill: int = 0) -> None:
+        self.capacity = capacity
+        self.rate_hz = rate_hz
+        self.prefill = min(prefill, capacity)
+        self.gain = 1.0
+        """Linear. A change is ramped."""
+        self.hold = False
+        """Frozen: reads give silence and do not advance."""
+        self._fade = max(1, round(rate_hz * _FADE_S))
+        self._bytes = memoryview(bytearray(capacity * SAMPLE_BYTES))
+        self._samples = self._bytes.cast("h")
+        # The loop's side.
+        self._cut = (0, 0)  # the epoch and the position where it begins, together so that a read sees both or neither
+        self._written = 0
+        self._finished_at = -1
+        # The callback's side.
+        self._read = 0
+        self._level = 1.0  # the gain that the last sample was played with
+        self._started = False
+        self._dry_at = -1
+        self._skips: deque[tuple[int, int]] = deque(maxlen=_SKIPS_KEPT)
+        self.played = 0
+        """Samples of replies played since the beginning, silence and fades that are heard again not counted."""
+        self.underruns = 0
+        """How often a reply had to stop in the middle because its next samples were not there."""
+        self.sounded = 0
+        """Counts the reads that put anything out but silence."""
+        self.sounding = False
+        """Whether the last read put out anything but silence up to its end."""
+
+    @property
+    def epoch(self) -> int:
+        return self._cut[0]
+
+    @property
+    def written(self) -> int:
+        """The absolute position of the next sample to be written."""
+        return self._written
+
+    @property
+    def position(self) -> int:
+        """The absolute position of the next sample to be played; all before it were played or discarded."""
+        return max(self._read, self._cut[1])
+
+    @property
+    def pending(self) -> int:
+        """Samples of this epoch that are still to be played."""
+        return self._written - self.position
+
+    @property
+    def room(self) -> int:
+        """How many samples `write` takes now. Discarded ones make room only when the next read drops them."""
+        return self.capacity - (self._written - self._read)
+
+    def write(self, pcm: bytes | memoryview, epoch: int) -> int:
+        """Take as many samples as there is room for and return how many; none when the epoch is stale.
+
+        Raises ValueError when `pcm` ends in the middle of a sample.
+        """
+        count, rest = divmod(len(pcm), SAMPLE_BYTES)
+        if rest:
+            raise ValueError(f"{len(pcm)} bytes are not whole samples")
+        if epoch != self.epoch:
+            return 0
+        count = min(count, self.room)
+        source = memoryview(pcm)
+        start = self._written % self.capacity * SAMPLE_BYTES
+        first = min(count * SAMPLE_BYTES, len(self._bytes) - start)
+        self._bytes[start : start + first] = source[:first]
+        second = count * SAMPLE_BYTES - first
+        self._bytes[:second] = source[first : first + second]
+        self._written += count  # published last: the callback never sees samples that are not there yet
+        return count
+
+    def finish(self, epoch: int) -> None:
+        """Say that the reply is complete: what is there is played however little it is, and its end is no underrun."""
+        if epoch == self.epoch:
+            self._finished_at = self._written
+
+    def cancel(self) -> int:
+        """Raise the epoch: nothing written so far is played any more. Ends a hold. Returns the new epoch."""
+        self._cut = (self.epoch + 1, self._written)
+        self.hold = False
+        return self.epoch
+
+    def played_in(self, start: int, end: int) -> int:
+        """How many samples of the stretch `start` to `end` (absolute positions) were played."""
+        read = self._read  # before the skips: one that comes in between lies beyond it
+        end = min(end, read)
+        lost = sum(max(0, min(end, b) - max(start, a)) for a, b in tuple(self._skips))
+        return max(0, end - start - lost)
+
+    # What follows runs in the output callback: a few µs, no allocation that grows, no lock, no exception.
+
+    def read_into(self, out: memoryview) -> None:
+        """Fill `out` (bytes, whole samples) with what is to be played now, and silence where there is nothing."""
+        wanted = len(out) // SAMPLE_BYTES
+        done = 0
+        self.sounding, before = False, self.sounding
+        start = self._cut[1]
+        if self._read < start:
+            done = self._drop(out, start, audible=before)
+            before = False
+        if self.hold:
+            if before:
+                done += self._ramp(out, done, min(self._fade, wanted - done, self._written - self._read), to=0.0)
+            self._level = 0.0
+        else:
+            done += self._play(out, done, wanted - done)
+        if done:
+            self.sounded += 1
+        if done < wanted:
+            out[done * SAMPLE_BYTES :] = bytes((wanted - done) * SAMPLE_BYTES)
+
+    def rest(self) -> None:
+        """Called by the reader's side when nobody reads any more: nothing sounds, and what comes next rises from 0."""
+        self.sounding, self._level = False, 0.0
+
+    def _drop(self, out: memoryview, start: int, *, audible: bool) -> int:
+        """Discard up to `start`; fade what was sounding. Returns how many samples were put out."""
+        count = 0
+        if audible:
+            count = self._ramp(out, 0, min(self._fade, len(out) // SAMPLE_BYTES, start - self._read), to=0.0)
+        self._skips.append((self._read, start))
+        self._read = start
+        self._started = False
+        self._dry_at = -1
+        self._level = self.gain
+        return count
+
+    def _play(self, out: memoryview, at: int, room: int) -> int:
+        written = self._written
+        available = written - self._read
+        finished = self._finished_at == written
+        if not self._started and not self._start(available, finished=finished):
+            return 0
+        count = min(available, room)
+        if available < room and not finished:
+            self._run_dry(out, at, count)
+        elif self._level == self.gain:
+            self._copy(out, at, count)
+            if self._level != 1.0:
+                self._scale(out, at, count, self._level, 0.0)
+        else:
+            self._ramp(out, at, count, to=self.gain)
+        self._read += count
+        self.played += count
+        self._started = available >= room
+        self.sounding = self._started and count > 0
+        return count
+
+    def _start(self, available: int, *, finished: bool) -> bool:
+        """Whether a reply that is not sounding may begin, or go on after an underrun."""
+        if not available or (available < self.prefill and not finished):
+            return False
+        if self._dry_at == self._read != self._finished_at:
+            self.underruns += 1
+        elif self._level:  # after a hold it rises from silence, but a reply begins as it is
+            self._level = self.gain
+        self._started = True
+        return True
+
+    def _run_dry(self, out: memoryview, at: int, count: int) -> None:
+        """Play the last `count` samples before an underrun, faded: it would click."""
+        fade = min(self._fade, count)
+        self._ramp(out, at, count - fade, to=self.gain, advance=0)
+        self._ramp(out, at + count - fade, fade, to=0.0, advance=count - fade)
+        self._dry_at = self._read + count
+
+    def _copy(self, out: memoryview, at: int, count: int, advance: int = 0) -> None:
+        start = (self._read + advance) % self.capacity * SAMPLE_BYTES
+        first = min(count * SAMPLE_BYTES, len(self._bytes) - start)
+        second = count * SAMPLE_BYTES - first
+        to = at * SAMPLE_BYTES
+        out[to : to + first] = self._bytes[start : start + first]
+        out[to + first : to + first + second] = self._bytes[:second]
+
+    def _ramp(self, out: memoryview, at: int, count: int, *, to: float, advance: int = 0) -> int:
+        """Put out `count` samples while the gain moves to `to` within a fade; returns `count`."""
+        self._copy(out, at, count, advance)
+        steps = min(count, self._fade)
+        if steps:
+            self._scale(out, at, steps, self._level, (to - self._level) / steps)
+            if to != 1.0:
+                self._scale(out, at + steps, count - steps, to, 0.0)
+            self._level = to
+        return count
+
+    @staticmethod
+    def _scale(out: memoryview, at: int, count: int, gain: float, step: float) -> None:
+        samples = out[at * SAMPLE_BYTES : (at + count) * SAMPLE_BYTES].cast("h")
+        for i, sample in enumerate(samples):
+            gain += step
+            value = int(sample * gain)
+            samples[i] = -32768 if value < -32768 else 32767 if value > 32767 else value
