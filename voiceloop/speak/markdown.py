@@ -1,0 +1,256 @@
+"""Turns Markdown that comes in pieces into words to speak. Pure.
+
+Models write Markdown however often they are told not to. Emphasis, headings, bullets and quotes lose their marks, a
+link becomes its text, a table its cells, a block of code and an emoji nothing. Works character by character, so that
+where the text is cut can't change anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+BREAK = "\n"
+"""In the output: something ends here (a paragraph, an item, a heading). All other white space comes out as spaces."""
+
+_LONGEST_BRACKET = 300
+_LONGEST_TAG = 100
+_LONGEST_TARGET = 2_000
+_LONGEST_ROW = 1_000
+_SEPARATOR_ROW = re.compile(r"[\s|:-]*")
+_HEAD = re.compile(r"#{1,6}[ \t]|[-*+•][ \t]|\d{1,3}[.)][ \t]")
+_MAYBE_HEAD = re.compile(r"#{0,6}|[-*+•]|\d{1,3}[.)]?|(?:-+|=+|\*+|_+)[ \t]*|`+|~+")
+_RULE = re.compile(r"(?:-{2,}|={2,}|\*{3,}|_{3,})[ \t]*")
+_CITATION = re.compile(r"\^.*|\d{1,3}(?:, ?\d{1,3})*")
+_TAG = re.compile(r"/?[A-Za-z][\w-]*(?:\s[^<>]*)?/?|!--.*")
+_EMOJI = re.compile(
+    "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\ufe0e\ufe0f\u20e3\u231a\u231b\u23e9-\u23f3\u200d]"
+)
+
+
+class Markdown:
+    """Feed it one character at a time."""
+
+    def __init__(self) -> None:
+        self._line = ""
+        """The start of a line while it may yet be a heading, a bullet, a rule, a fence or a table."""
+        self._at: Callable[[str], str] = self._line_start
+        self._fence = ""
+        self._pending_space = False
+        self._inline = Inline()
+
+    def feed(self, char: str) -> str:
+        return self._at(char)
+
+    def finish(self) -> str:
+        """What was held back. It can be used again."""
+        if self._at == self._table:
+            rest = self._row()
+        elif self._at == self._line_start and not _RULE.fullmatch(self._line):
+            rest = self._plain(self._line)
+        else:
+            rest = ""
+        rest += self._inline.finish()
+        self.__init__()  # type: ignore[misc]
+        return rest
+
+    def _line_start(self, char: str) -> str:
+        if char == "\n":
+            return self._end_of_start()
+        if not self._line and char in " \t>":
+            return ""
+        if not self._line and char == "|":
+            self._at = self._table
+            return self._break()
+        line = self._line + char
+        if _HEAD.fullmatch(line):
+            self._line, self._at = "", self._heading if line[0] == "#" else self._text
+            return self._break() + (self._plain(line) if line[0].isdigit() else "")
+        if _MAYBE_HEAD.fullmatch(line):
+            self._line = line
+            return ""
+        if line.startswith(("```", "~~~")):
+            self._line, self._fence, self._at = "", line[:3], self._fence_line
+            return self._break()
+        self._line, self._at = "", self._text
+        return self._plain(line)
+
+    def _end_of_start(self) -> str:
+        line, self._line = self._line, ""
+        if line.startswith(("```", "~~~")):
+            self._fence, self._at = line[:3], self._code
+            return self._break()
+        if not line or _RULE.fullmatch(line):
+            return self._break()
+        self._at = self._text
+        return self._plain(line) + self._text("\n")
+
+    def _text(self, char: str) -> str:
+        if char != "\n":
+            return self._plain(char)
+        self._at = self._line_start
+        out = self._inline.end_of_line()
+        self._pending_space = True
+        return out
+
+    def _heading(self, char: str) -> str:
+        return self._plain(char) if char != "\n" else self._text(char) + self._break()
+
+    def _table(self, char: str) -> str:
+        self._line += char
+        if char != "\n" and len(self._line) < _LONGEST_ROW:
+            return ""
+        return self._row()
+
+    def _row(self) -> str:
+        row, self._line, self._at = self._line, "", self._line_start
+        if _SEPARATOR_ROW.fullmatch(row):
+            return ""
+        cells = [strip_inline(cell).strip() for cell in row.strip().strip("|").split("|")]
+        return ", ".join(cell for cell in cells if cell) + self._break()
+
+    def _fence_line(self, char: str) -> str:
+        """The rest of the line that opens a block of code."""
+        if char == "\n":
+            self._at = self._code
+        return ""
+
+    def _code(self, char: str) -> str:
+        """Inside a block of code, which ends with a line that begins as the block did."""
+        if char != "\n":
+            self._line = (self._line + char).lstrip()[:4]
+        elif self._line.rstrip() == self._fence:
+            self._line, self._at = "", self._line_start
+        else:
+            self._line = ""
+        return ""
+
+    def _break(self) -> str:
+        self._pending_space = False
+        return self._inline.finish() + BREAK
+
+    def _plain(self, text: str) -> str:
+        space = " " if self._pending_space and text else ""
+        self._pending_space = self._pending_space and not text
+        return "".join(map(self._inline.feed, space + text))
+
+
+class Inline:
+    """The marks inside a line: emphasis, code, links, tags, escapes, emoji. Feed it one character at a time."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        """A mark whose meaning hangs on what follows."""
+        self._before = " "
+        self._in_code = False
+
+    def feed(self, char: str) -> str:
+        if not self._held:
+            return self._fresh(char)
+        first = self._held[0]
+        if first in "*_~`":
+            return self._run(char)
+        if first == "\\":
+            return self._flush(char if not char.isalnum() and not char.isspace() else "\\" + char)
+        if first == "!" and len(self._held) == 1:
+            return self._hold(char) if char == "[" else self._flush("!") + self._fresh(char)
+        return self._tag(char) if first == "<" else self._link(char)
+
+    def finish(self) -> str:
+        """What was held back, as it stands."""
+        held, self._held, self._in_code = self._held, "", False
+        if held[:1] == "~" and len(held) == 1:
+            out = held
+        elif held[:1] in {"*", "_", "~", "`"}:
+            out = ""
+        else:
+            out = _link_text(held) if "](" in held or "][" in held else held
+        self._before = " "
+        return out
+
+    def end_of_line(self) -> str:
+        """A line ends; a link may go on in the next, code and emphasis don't."""
+        return self.finish()
+
+    def _fresh(self, char: str) -> str:
+        if self._in_code:
+            return self._hold(char) if char == "`" else self._out(char)
+        if char in "*_~`\\![<":
+            return self._hold(char)
+        return "" if _EMOJI.match(char) else self._out(char)
+
+    def _hold(self, char: str) -> str:
+        self._held += char
+        return ""
+
+    def _flush(self, text: str) -> str:
+        self._held = ""
+        return self._out(text)
+
+    def _out(self, text: str) -> str:
+        self._before = text[-1:] or self._before
+        return text
+
+    def _run(self, char: str) -> str:
+        """A run of marks ends with the first other character."""
+        mark = self._held[0]
+        if char == mark:
+            return self._hold(char)
+        literal = _literal(self._held, self._before, char)
+        if mark == "`":
+            self._in_code = not self._in_code
+        return self._flush(self._held if literal else "") + self._fresh(char)
+
+    def _link(self, char: str) -> str:
+        """`[text]`, `[text](target)`, `[text][reference]`, each with or without a `!` before."""
+        opened = self._held.find("](") + 1 or self._held.find("][") + 1
+        closed = not opened and self._held.endswith("]") and self._held.count("[") <= self._held.count("]")
+        if closed and char not in "([":
+            return self._flush(_bracket_text(self._held)) + self._fresh(char)
+        self._hold(char)
+        if opened:
+            target = self._held[opened:]
+            end = ")" if target[0] == "(" else "]"
+            done = char == end and target.count(target[0]) <= target.count(end)
+            return self._flush(_link_text(self._held)) if done or len(target) > _LONGEST_TARGET else ""
+        return self._flush(self._held) if len(self._held) > _LONGEST_BRACKET else ""
+
+    def _tag(self, char: str) -> str:
+        """`<b>`, `<!-- -->` or `<https://…>`; anything else is a less-than sign."""
+        if len(self._held) == 1 and not (char.isalpha() or char in "/!"):
+            return self._flush("<") + self._fresh(char)
+        self._hold(char)
+        if char == ">":
+            inner = self._held[1:-1]
+            return self._flush("" if _TAG.fullmatch(inner) else inner if "://" in inner or "@" in inner else self._held)
+        return self._flush(self._held) if len(self._held) > _LONGEST_TAG else ""
+
+
+def strip_inline(text: str) -> str:
+    """A whole text without its inline marks."""
+    inline = Inline()
+    return "".join(map(inline.feed, text)) + inline.finish()
+
+
+def _literal(run: str, before: str, after: str) -> bool:
+    """Whether a run of `*`, `_`, `~` stands for itself: `2 * 3`, `2*3`, `snake_case`, `~5`."""
+    match run[0]:
+        case "*":
+            return (before.isspace() and after.isspace()) or (before.isdigit() and after.isdigit())
+        case "_":
+            return before.isalnum() and after.isalnum()
+        case "~":
+            return len(run) == 1
+    return False
+
+
+def _link_text(held: str) -> str:
+    inner = held.lstrip("!")[1:]
+    return strip_inline(re.split(r"\][(\[]", inner, maxsplit=1)[0])
+
+
+def _bracket_text(held: str) -> str:
+    """Brackets without a target: a footnote's or citation's number isn't said, other text stays."""
+    bang = "!" if held[0] == "!" else ""
+    inner = held[len(bang) + 1 : -1]
+    return bang if _CITATION.fullmatch(inner) else f"{bang}[{strip_inline(inner)}]"

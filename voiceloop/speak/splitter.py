@@ -1,0 +1,181 @@
+"""Cuts the text of a reply, as it comes, into chunks to speak. Pure.
+
+The first chunk is a clause, as soon as it is long enough to sound natural: it decides when the reply is first heard.
+The others are whole sentences. Each decision hangs on the text alone, read character by character with the next word's
+first character as the only look ahead; so cutting the deltas elsewhere gives the same chunks.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from enum import Enum, auto
+
+from voiceloop.speak.abbreviations import Abbreviations
+from voiceloop.speak.markdown import BREAK, Markdown
+from voiceloop.text import Cleaner
+
+_CLOSERS = frozenset("\"'”’»›)]}」』）】》〉］")
+_CLOSING = "".join(_CLOSERS)
+_OPENERS = "\"'“‘«‹([{「『（【《〈［¿¡"
+_STOPS = frozenset("!?…؟۔।॥։።")
+_WIDE_STOPS = frozenset("。！？｡．")
+"""End a sentence without a space after them, as `_STOPS` never do."""
+_CLAUSES = frozenset(",;:—–،؛")
+_WIDE_CLAUSES = frozenset("、，；：")
+_SPACE_BEFORE_STOP = re.compile(r" +(?=[.,;:!?](?:\s|$))")
+"""What a dropped emoji leaves."""
+_URL = re.compile(r"(?:https?://(?:www\.)?|\bwww\.)([^\s/?#]+)[^\s]*?(?=[.,;:!?)\]]*(?:\s|$))", re.IGNORECASE)
+_WIDE_WEIGHT = 3
+"""How many letters of an alphabet a character of a script without letters counts for."""
+_ENUMERATION = re.compile(r"\d{1,3}[.)]")
+
+
+class Cut(Enum):
+    NONE = auto()
+    CLAUSE = auto()
+    SENTENCE = auto()
+
+
+class Splitter:
+    """Reply text in, chunks of plain text out.
+
+    `first_min` is how long a first chunk that is only a clause must be, `longest` what no chunk exceeds, both in letters
+    (a Chinese character counts as three). Without a `language` the abbreviations of all known ones are heeded.
+    """
+
+    def __init__(self, *, language: str | None = None, first_min: int = 24, longest: int = 240) -> None:
+        self._abbreviations = Abbreviations(language)
+        self._first_min, self._longest = first_min, longest
+        self._cleaner, self._markdown = Cleaner(), Markdown()
+        self._text = ""
+        self._weight = 0
+        self._first = True
+
+    def feed(self, delta: str) -> list[str]:
+        """Add to the reply; the chunks that stand now, plain text, never empty."""
+        return [chunk for char in self._cleaner.feed(delta) for chunk in self._plain(self._markdown.feed(char))]
+
+    def finish(self) -> list[str]:
+        """Nothing more comes, or a pause does: the rest. More may be fed afterwards."""
+        return self._plain(self._cleaner.finish() + self._markdown.finish() + BREAK)
+
+    def _plain(self, text: str) -> list[str]:
+        return [chunk for char in text for chunk in self._char(char)]
+
+    def _char(self, char: str) -> list[str]:
+        if char == BREAK:
+            return self._emit(len(self._text))
+        if char.isspace():
+            if self._text and not self._text.endswith(" "):
+                self._text += " "
+            return []
+        cut = self._cut_before(char) if self._text else Cut.NONE
+        early = self._first and self._weight >= self._first_min
+        chunks = self._emit(len(self._text)) if cut is Cut.SENTENCE or (cut is Cut.CLAUSE and early) else []
+        self._text += char
+        self._weight += weight(char)
+        if self._weight > self._longest:
+            chunks += self._emit(self._best_cut())
+        return chunks
+
+    def _cut_before(self, char: str) -> Cut:
+        """What ends before `char`, which is not a space."""
+        head = self._text.rstrip(" ")
+        spaced = len(head) < len(self._text)
+        core = head.rstrip(_CLOSING)
+        last = core[-1:]
+        if char in _CLOSERS and not (spaced and char in "\"'"):
+            return Cut.NONE
+        if not spaced:
+            # 「…。」と: a quotation, and the sentence around it goes on.
+            return Cut.NONE if core != head and char in "とっ" else _wide_cut(last, char)
+        if last in _WIDE_STOPS or (last in _STOPS and not char.islower()):
+            return Cut.SENTENCE
+        if last == ".":
+            return Cut.SENTENCE if self._full_stop(core, char) else Cut.NONE
+        if last in _CLAUSES or last in _WIDE_CLAUSES or (last == "-" and core.endswith(" -")):
+            return Cut.CLAUSE
+        if spaceless(last) and spaceless(char):
+            # Thai and its neighbours put a space where others put a full stop or a comma.
+            return Cut.SENTENCE if self._weight >= 2 * self._first_min else Cut.CLAUSE
+        return Cut.NONE
+
+    def _full_stop(self, core: str, after: str) -> bool:
+        """Whether the full stop at the end of `core` ends a sentence."""
+        if after.islower() or _ENUMERATION.fullmatch(core):
+            return False
+        if core.endswith(".."):
+            return True
+        word = core.rsplit(" ", 1)[-1].rstrip(".").lstrip(_OPENERS)
+        return not self._abbreviations.go_on(word, after)
+
+    def _best_cut(self) -> int:
+        """Where to cut a text that grew too long: after a clause, else between words, else between characters."""
+        text, least = self._text, len(self._text) // 3
+        for good in (_after_clause, _at_space, _between_characters):
+            for at in range(len(text) - 1, least, -1):
+                if good(text, at):
+                    return at
+        return len(text) - 1
+
+    def _emit(self, at: int) -> list[str]:
+        chunk, self._text = spoken(self._text[:at]), self._text[at:].lstrip()
+        self._weight = sum(map(weight, self._text))
+        if not chunk:
+            return []
+        self._first = False
+        return [chunk]
+
+
+def spoken(text: str) -> str:
+    """`text` as it is said: one line, addresses as their host; empty when there is nothing to pronounce in it."""
+    line = _SPACE_BEFORE_STOP.sub("", " ".join(_URL.sub(r"\1", text).split()))
+    return line if any(char.isalnum() for char in line) else ""
+
+
+def join(chunks: Iterable[str]) -> str:
+    """The chunks of a reply as one text: a space between them, except inside scripts that use none."""
+    text = ""
+    for chunk in chunks:
+        wide = text and (spaceless(text[-1]) or text[-1] in _WIDE_STOPS | _WIDE_CLAUSES) and spaceless(chunk[0])
+        text += chunk if wide or not text else f" {chunk}"
+    return text
+
+
+def spaceless(char: str) -> bool:
+    """Whether `char` is of a script that puts no spaces between words: Thai, Lao, Burmese, Khmer, Chinese, Japanese."""
+    return (
+        "\u0e00" <= char <= "\u0eff"
+        or "\u1000" <= char <= "\u109f"
+        or "\u1780" <= char <= "\u17ff"
+        or "\u3040" <= char <= "\u9fff"
+        or "\uf900" <= char <= "\ufaff"
+        or "\U00020000" <= char <= "\U0003ffff"
+    )
+
+
+def weight(char: str) -> int:
+    """How much of a chunk's length a character is: sound, roughly."""
+    return _WIDE_WEIGHT if "\u3040" <= char <= "\u9fff" or char >= "\U00020000" else 1
+
+
+def _wide_cut(last: str, char: str) -> Cut:
+    """Between two characters without a space."""
+    if last in _WIDE_STOPS and char not in _WIDE_STOPS | _STOPS and not (last == "．" and char.isdigit()):
+        return Cut.SENTENCE
+    return Cut.CLAUSE if last in _WIDE_CLAUSES and not char.isdigit() else Cut.NONE
+
+
+def _after_clause(text: str, at: int) -> bool:
+    return text[at - 1] in _WIDE_CLAUSES or (text[at] == " " and text[at - 1] in _CLAUSES)
+
+
+def _at_space(text: str, at: int) -> bool:
+    return text[at] == " "
+
+
+def _between_characters(text: str, at: int) -> bool:
+    """Not before a mark that belongs to the character before it, nor after a vowel that Thai writes before it."""
+    return unicodedata.category(text[at])[0] != "M" and not ("\u0e40" <= text[at - 1] <= "\u0e44")

@@ -1,0 +1,113 @@
+"""Makes untrusted text safe to show: what was heard, what a model answered, what a program printed. Pure.
+
+Transcripts and replies may carry terminal escapes (a window title, a colour, worse), characters that turn the reading
+direction ("Trojan Source", CVE-2021-42574) and invisible ones that hide text. Everything that prints, types, titles a
+window or writes a subtitle passes text through here first.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from enum import Enum, auto
+
+_NEWLINES = frozenset("\n\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+_JOINERS = frozenset("\u200c\u200d")
+"""Needed inside Persian and Indic words and emoji, invisible trouble elsewhere."""
+_INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Blank, though Unicode calls them letters, marks or symbols."""
+_INTRODUCERS = frozenset("\x1b\x90\x98\x9b\x9d\x9e\x9f")
+_LONGEST_ESCAPE = 512
+"""An escape that hasn't ended by then never will: what follows is text again."""
+
+
+class _State(Enum):
+    TEXT = auto()
+    ESCAPE = auto()
+    CSI = auto()
+    STRING = auto()
+    STRING_ESCAPE = auto()
+
+
+class Cleaner:
+    """Cleans text that comes in pieces; where it is cut changes nothing."""
+
+    def __init__(self) -> None:
+        self._state = _State.TEXT
+        self._escape_length = 0
+        self._before = ""
+        self._joiner = ""
+
+    def feed(self, piece: str) -> str:
+        """The next piece, without escapes and characters that don't show. Keeps newlines and tabs."""
+        return "".join(map(self._char, piece))
+
+    def finish(self) -> str:
+        """Nothing more comes. The cleaner can be used again."""
+        self.__init__()  # type: ignore[misc]
+        return ""
+
+    def _char(self, char: str) -> str:
+        if self._state is not _State.TEXT:
+            self._escape_length += 1
+            if self._swallowed(char):
+                return ""
+        if char in _INTRODUCERS:
+            self._escape_length = 0
+            self._state = {"\x1b": _State.ESCAPE, "\x9b": _State.CSI}.get(char, _State.STRING)
+            return ""
+        return self._shown(char)
+
+    def _swallowed(self, char: str) -> bool:
+        """Whether `char` belongs to the escape; moves through it (ECMA-48 5.3 to 5.6)."""
+        state, self._state = self._state, _State.TEXT
+        if self._escape_length > _LONGEST_ESCAPE or char in _NEWLINES:
+            return False
+        if state is _State.ESCAPE:
+            if char in "[]PX^_":
+                self._state = _State.CSI if char == "[" else _State.STRING
+            elif " " <= char <= "/":
+                self._state = state
+            return " " <= char <= "~"
+        if state is _State.CSI:
+            if " " <= char <= "?":
+                self._state = state
+            return " " <= char <= "~"
+        if char in "\x07\x9c" or (state is _State.STRING_ESCAPE and char == "\\"):
+            return True
+        self._state = _State.STRING_ESCAPE if char == "\x1b" else _State.STRING
+        return True
+
+    def _shown(self, char: str) -> str:
+        if char in _JOINERS:
+            self._joiner = char if _joins(self._before) and not self._joiner else "\0"
+            return ""
+        char = "\n" if char in _NEWLINES else char
+        if not visible(char):
+            return ""
+        joiner, self._joiner = self._joiner, ""
+        self._before = char
+        return joiner + char if joiner in _JOINERS and _joins(char) else char
+
+
+def _joins(char: str) -> bool:
+    """Whether a joiner beside `char` can mean something."""
+    return char > "\x7f" and unicodedata.category(char)[0] in "LMS"
+
+
+def visible(char: str) -> bool:
+    """Whether a single character may be shown: no control, format, direction or blank one, no half of a pair."""
+    if char in "\n\t" or " " <= char <= "~":
+        return True
+    if char in _INVISIBLE_LETTERS or "\U000e0000" <= char <= "\U000e0fff":
+        return False
+    return unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
+
+
+def clean(text: str) -> str:
+    """`text` without terminal escapes and without characters that don't show; newlines and tabs stay."""
+    return Cleaner().feed(text)
+
+
+def clean_line(text: str) -> str:
+    """`text` as `clean` leaves it, on one line, each run of spaces and newlines made one space."""
+    return " ".join(clean(text).split())
