@@ -25,7 +25,7 @@ VoiceloopError
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 
 class VoiceloopError(Exception):
@@ -163,3 +163,14 @@ class EdgeTimeout(ServiceError):
 
 class Overloaded(ServiceError):
     retryable = True
+
+
+_E = TypeVar("_E", bound=BaseException)
+
+
+def first(group: BaseExceptionGroup[_E]) -> _E:
+    """The first error that a nursery's group holds: the one that the others followed from, or as good as any."""
+    error: BaseExceptionGroup[_E] | _E = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -38,6 +38,8 @@ class SpeechAudio:
     """The next piece of the open utterance. The quiet after `tail_ms` is held back until speech resumes."""
 
     pcm: bytes = field(repr=False)
+    voiced_end: int
+    """How far voice was judged by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +304,7 @@ class Segmenter:
 
     def _stream(self, spoken: _Open, end: int, events: list[SpeechEvent]) -> None:
         if end > spoken.streamed:
-            events.append(SpeechAudio(self._tape.between(spoken.streamed, end)))
+            events.append(SpeechAudio(self._tape.between(spoken.streamed, end), spoken.voiced_end))
             spoken.streamed = end
 
     def _close(self, spoken: _Open, reason: str, events: list[SpeechEvent]) -> None:

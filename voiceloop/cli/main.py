@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from typing import Annotated
 
 import typer
 
 from voiceloop import __version__
-from voiceloop.cli import config, plugins
+from voiceloop.cli import check, config, devices, plugins, run, say, transcribe
 from voiceloop.errors import VoiceloopError
 
 app = typer.Typer(
@@ -24,8 +25,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+for command in (run.run, say.say, transcribe.transcribe, check.check, devices.devices, plugins.plugins):
+    app.command()(command)
 app.add_typer(config.app)
-app.command()(plugins.plugins)
 
 
 def _version(*, wanted: bool) -> None:
@@ -44,6 +46,7 @@ def options(
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     code = 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the loop itself listens for it
     try:
         app(standalone_mode=True)
     except VoiceloopError as error:

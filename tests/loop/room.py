@@ -1,0 +1,239 @@
+"""A room in virtual time: a user who speaks, parts that take as long as they are told, a loudspeaker that is pulled.
+
+The conversation, the turns, the splitter, the ring and the speaker are the real ones; only what would need a device
+or a service is made up, and says what it was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import trio
+
+from voiceloop.capture.segmenter import SpeechAudio, SpeechDropped, SpeechEnded, SpeechStarted
+from voiceloop.config.tables import Conversation as Settings
+from voiceloop.conversation import Conversation, open_conversation
+from voiceloop.errors import VoiceloopError
+from voiceloop.playback.ring import Ring
+from voiceloop.playback.speaker import Speaker
+from voiceloop.plugins import Handler, Reply, Synthesizer, Transcriber, Transcription, Turns
+from voiceloop.turn import Stage
+from voiceloop.types import CAPTURE_RATE_HZ, Message, Speech, Transcript, Usage, Utterance
+
+RATE_HZ = 8_000
+SAMPLES_A_CHARACTER = 400
+"""50 ms of sound for each character of the reply."""
+HANGOVER_S = 0.6
+
+
+class Part:
+    description = "made up"
+    warmed = 0
+
+    async def warm(self) -> None:
+        self.warmed += 1
+        await trio.lowlevel.checkpoint()
+
+
+@dataclass
+class Recogniser(Part):
+    """Takes `takes_s` and gives the next of `texts` (an error is raised); remembers the clips."""
+
+    texts: list[str | VoiceloopError]
+    takes_s: float = 0.3
+    clips: list[Utterance] = field(default_factory=list)
+    fed: list[int] = field(default_factory=list)
+    most_at_once: int = 0
+    _under_way: int = 0
+
+    @asynccontextmanager
+    async def transcription(self) -> AsyncIterator[Transcription]:
+        yield _Session(self)
+
+
+class _Session:
+    def __init__(self, recogniser: Recogniser) -> None:
+        self.recogniser = recogniser
+        self.fed = 0
+
+    async def feed(self, pcm: bytes) -> None:
+        self.fed += len(pcm) // 2
+        await trio.lowlevel.checkpoint()
+
+    async def finish(self, utterance: Utterance) -> Transcript:
+        r = self.recogniser
+        r.clips.append(utterance)
+        r.fed.append(self.fed)
+        text = r.texts.pop(0)
+        r._under_way += 1
+        r.most_at_once = max(r.most_at_once, r._under_way)
+        try:
+            await trio.sleep(r.takes_s)
+        finally:
+            r._under_way -= 1
+        if isinstance(text, VoiceloopError):
+            raise text
+        return Transcript(text, utterance, Usage(cost_usd=0.001))
+
+
+@dataclass
+class Answerer(Part):
+    """Answers with the next of `replies` after `takes_s`; remembers what it was asked, with which history."""
+
+    replies: list[str | Exception]
+    turns: Turns = "replace"
+    speculative: bool = True
+    takes_s: float = 0.2
+    asked: list[str] = field(default_factory=list)
+    histories: list[tuple[Message, ...]] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+
+    async def handle(self, transcript: Transcript, reply: Reply) -> None:
+        self.asked.append(transcript.text)
+        self.histories.append(tuple(reply.history))
+        answer = self.replies.pop(0)
+        try:
+            await trio.sleep(self.takes_s)
+            if isinstance(answer, Exception):
+                await reply.say("I began. ")
+                raise answer
+            for word in answer.split(" "):
+                await reply.say(word + " ")
+        except trio.Cancelled:
+            self.cancelled.append(transcript.text)
+            raise
+
+
+@dataclass
+class Voice(Part):
+    """Speaks `SAMPLES_A_CHARACTER` a character, the first piece after `takes_s`; remembers the chunks."""
+
+    takes_s: float = 0.1
+    chunks: list[str] = field(default_factory=list)
+    fails: dict[str, VoiceloopError] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def speech(self, text: str) -> AsyncIterator[trio.MemoryReceiveChannel[Speech]]:
+        self.chunks.append(text)
+        send, receive = trio.open_memory_channel[Speech](8)
+        await trio.sleep(self.takes_s)
+        if text in self.fails:
+            raise self.fails[text]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._send, text, send)
+            yield receive
+            nursery.cancel_scope.cancel()
+
+    async def _send(self, text: str, send: trio.MemorySendChannel[Speech]) -> None:
+        with send:
+            for _ in text:
+                await send.send(Speech(b"\x10\x00" * SAMPLES_A_CHARACTER, RATE_HZ))
+
+
+@dataclass
+class Room:
+    """What the test sees: `say` and `cough` speak into it, `events` is what the loop told, `sound` what came out."""
+
+    recogniser: Recogniser
+    answerer: Answerer
+    voice: Voice
+    speaker: Speaker
+    conversation: Conversation
+    events: list[tuple[str, dict[str, Any]]]
+    sound: list[tuple[float, bool]]
+    """Every 10 ms: when, and whether anything sounded."""
+    index: int = 0
+    began: float = field(default_factory=trio.current_time)
+
+    def told(self, name: str) -> list[dict[str, Any]]:
+        return [fields for event, fields in self.events if event == name]
+
+    def now(self) -> float:
+        return trio.current_time() - self.began
+
+    def sounding(self) -> bool:
+        return bool(self.sound) and self.sound[-1][1]
+
+    async def say(self, seconds: float, *, hangover_s: float = HANGOVER_S, continues: bool = False) -> None:
+        """The user speaks for `seconds`; returns when the end was noticed."""
+        start = await self._onset()
+        spoken = round(seconds * CAPTURE_RATE_HZ)
+        while self.index - start < spoken:
+            await self._pass(320)
+            self.conversation.on(SpeechAudio(bytes(640), self.index))
+        voiced_end = self.index
+        if not continues:
+            await self._pass(round(hangover_s * CAPTURE_RATE_HZ))
+        pcm = bytes(2 * (voiced_end - start))
+        self.conversation.on(SpeechEnded(Utterance(pcm, start, voiced_end, continues=continues)))
+
+    async def cough(self) -> None:
+        """A noise that starts an utterance and is dropped."""
+        start = await self._onset()
+        await self._pass(3200)
+        self.conversation.on(SpeechDropped(start, self.index - start, "too little voice"))
+
+    async def quiet(self, seconds: float) -> None:
+        await self._pass(round(seconds * CAPTURE_RATE_HZ))
+
+    async def _onset(self) -> int:
+        """120 ms of voice after which it is noticed, handed on with the frames so far."""
+        start = self.index
+        await self._pass(1920)
+        self.conversation.on(SpeechStarted(start, start, self.index, bytes(2 * 1920)))
+        return start
+
+    async def _pass(self, samples: int) -> None:
+        self.index += samples
+        await trio.sleep(samples / CAPTURE_RATE_HZ)
+
+
+async def _pull(speaker: Speaker, sound: list[tuple[float, bool]]) -> None:
+    """The output device: takes 10 ms every 10 ms."""
+    block = bytearray(RATE_HZ // 100 * 2)
+    while True:
+        speaker.ring.read_into(memoryview(block))
+        speaker.pulled()
+        sound.append((trio.current_time(), any(block)))
+        await trio.sleep(0.01)
+
+
+@asynccontextmanager
+async def open_room(  # noqa: PLR0913 - what a test may want otherwise
+    texts: Sequence[str | VoiceloopError],
+    replies: Sequence[str | Exception],
+    *,
+    turns: Turns = "replace",
+    speculative: bool = True,
+    settings: Settings | None = None,
+    takes_s: float = 0.3,
+) -> AsyncIterator[Room]:
+    """A room in which the user's utterances are transcribed as `texts` and answered with `replies`, in order."""
+    recogniser = Recogniser(list(texts), takes_s)
+    answerer = Answerer(list(replies), turns, speculative)
+    voice = Voice()
+    speaker = Speaker(Ring(RATE_HZ * 4, RATE_HZ))
+    events: list[tuple[str, dict[str, Any]]] = []
+    sound: list[tuple[float, bool]] = []
+
+    def publish(name: str, /, **fields: object) -> None:
+        events.append((name, fields))
+
+    stage = Stage(
+        cast(Transcriber, recogniser),
+        cast(Handler, answerer),
+        cast(Synthesizer, voice),
+        speaker,
+        publish,
+        settings or Settings(),
+        trio.current_time,
+        trio.CapacityLimiter(3),
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_pull, speaker, sound)
+        async with open_conversation(stage) as conversation:
+            yield Room(recogniser, answerer, voice, speaker, conversation, events, sound)
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,178 @@
+"""What `voiceloop check` finds out: each thing by really opening it. Prints nothing.
+
+A check never stops the next one: what is wrong is collected, with its remedy.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+
+from voiceloop.app import open_part, open_services
+from voiceloop.audio.pcm import level_dbfs
+from voiceloop.audio.resample import resample
+from voiceloop.capture.microphone import open_microphone
+from voiceloop.config.tables import Config, PartTable
+from voiceloop.errors import VoiceloopError, first
+from voiceloop.events import Publish
+from voiceloop.playback.output import open_speaker
+from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Frame, Message, Speech, Transcript, Usage, Utterance
+
+METER_S = 2.0
+"""How long the microphone is listened to."""
+QUIET_DB = -75.0
+"""Below this a microphone gives nothing at all: muted, or the wrong one. A quiet room is around -60 dB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report. `exit_code` is 0 where it is well."""
+
+    what: str
+    said: str
+    exit_code: int = 0
+
+
+@dataclass(slots=True)
+class Report:
+    """The findings so far; `show` is told each one, `meter` the microphone's level in dB while it is listened to."""
+
+    show: Callable[[Finding], None]
+    meter: Callable[[float], None]
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, what: str, said: str, exit_code: int = 0) -> None:
+        finding = Finding(what, said, exit_code)
+        self.findings.append(finding)
+        self.show(finding)
+
+    @property
+    def exit_code(self) -> int:
+        """The first failure's."""
+        return next((finding.exit_code for finding in self.findings if finding.exit_code), 0)
+
+    async def attempt(self, what: str, check: Callable[[], Awaitable[str]]) -> None:
+        """Add what `check` says, or what it failed with."""
+        try:
+            said = await check()
+        except* VoiceloopError as group:
+            error = first(group)
+            self.add(what, str(error), error.exit_code)
+        else:
+            self.add(what, said)
+
+
+async def check(config: Config, report: Report, publish: Publish, *, online: bool) -> None:
+    """Try everything that the loop would open; with `online`, send a second through each service."""
+    await report.attempt("microphone", lambda: _microphone(config, report, publish))
+    await report.attempt("loudspeaker", lambda: _loudspeaker(config, publish))
+    async with AsyncExitStack() as stack:
+        services = await open_services(stack, config, publish)
+        parts: dict[str, Any] = {}
+        for name in ("vad", "transcribe", "handler", "speak"):
+            table: PartTable = getattr(config, name)
+
+            async def load(name: str = name, table: PartTable = table) -> str:
+                parts[name] = await open_part(stack, table, services)
+                return f"{table.use}: {parts[name].description}"
+
+            await report.attempt(name, load)
+        if online:
+            await _online(parts, report)
+
+
+async def _microphone(config: Config, report: Report, publish: Publish) -> str:
+    loudest = float("-inf")
+    async with open_microphone(config.audio, publish) as microphone:
+        with trio.move_on_after(METER_S):
+            async for item in microphone.frames:
+                if isinstance(item, Frame):
+                    level = level_dbfs(item.pcm)
+                    loudest = max(loudest, level)
+                    report.meter(level)
+        if config.audio.input == "none":
+            return "none: nothing is heard"
+        if loudest < QUIET_DB:
+            return f"{microphone.description}; it gives only silence: muted, or the wrong one? `voiceloop devices`"
+        return f"{microphone.description}; loudest {loudest:.0f} dB in {METER_S:.0f} s"
+
+
+async def _loudspeaker(config: Config, publish: Publish) -> str:
+    async with open_speaker(config.audio, publish) as speaker:
+        return f"{speaker.description}, {speaker.latency_s * 1000:.0f} ms"
+
+
+async def _online(parts: dict[str, Any], report: Report) -> None:
+    """One short sentence through speech, its sound through transcription, its text through the handler."""
+    said: list[Speech] = []
+    if "speak" in parts:
+        await report.attempt("speak, tried", lambda: _speak(parts["speak"], said))
+    if "transcribe" in parts:
+        await report.attempt("transcribe, tried", lambda: _transcribe(parts["transcribe"], said))
+    if "handler" in parts and not parts["handler"].speculative:
+        report.add("handler, tried", "no: what it does with a text can't be taken back")
+    elif "handler" in parts:
+        await report.attempt("handler, tried", lambda: _handle(parts["handler"]))
+
+
+async def _speak(synthesizer: Any, said: list[Speech]) -> str:
+    began, sounded = time.monotonic(), 0.0
+    async with synthesizer.speech("One, two, three.") as pieces:
+        async for piece in pieces:
+            sounded = sounded or time.monotonic() - began
+            said.append(piece)
+    seconds = sum(len(piece.pcm) / SAMPLE_BYTES / piece.rate_hz for piece in said)
+    usage = next((piece.usage for piece in said if piece.usage is not None), None)
+    return f"{seconds:.1f} s of speech, the first after {sounded * 1000:.0f} ms{_cost(usage)}"
+
+
+async def _transcribe(transcriber: Any, said: Sequence[Speech]) -> str:
+    pcm = bytes(CAPTURE_RATE_HZ * SAMPLE_BYTES)
+    if said:
+        pcm = resample(b"".join(piece.pcm for piece in said), said[0].rate_hz, CAPTURE_RATE_HZ)
+    utterance = Utterance(pcm, 0, len(pcm) // SAMPLE_BYTES)
+    began = time.monotonic()
+    async with transcriber.transcription() as session:
+        await session.feed(pcm)
+        transcript: Transcript = await session.finish(utterance)
+    took = (time.monotonic() - began) * 1000
+    return f"{transcript.text!r} after {took:.0f} ms{_cost(transcript.usage)}"
+
+
+@dataclass(slots=True)
+class _Listener:
+    """A `plugins.Reply` that only listens."""
+
+    text: str = ""
+    usage: Usage | None = None
+    history: Sequence[Message] = ()
+
+    async def say(self, delta: str) -> None:
+        self.text += delta
+        await trio.lowlevel.checkpoint()
+
+    async def play(self, speech: Speech, text: str = "") -> None:
+        self.text += text
+        await trio.lowlevel.checkpoint()
+
+    async def committed(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    def spent(self, usage: Usage) -> None:
+        self.usage = usage
+
+
+async def _handle(handler: Any) -> str:
+    reply = _Listener()
+    began = time.monotonic()
+    await handler.handle(Transcript("Say hello.", Utterance(b"", 0, 0)), reply)
+    return f"{reply.text.strip()!r} after {(time.monotonic() - began) * 1000:.0f} ms{_cost(reply.usage)}"
+
+
+def _cost(usage: Usage | None) -> str:
+    return f", {usage.cost_usd:.6f} USD" if usage is not None and usage.cost_usd is not None else ""

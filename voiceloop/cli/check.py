@@ -1,0 +1,73 @@
+"""`voiceloop check`: what is on and what is not."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voiceloop.cli.options import ConfigOption, SetOption
+from voiceloop.cli.run import InputOption, OutputOption, with_devices
+from voiceloop.cli.running import run_async
+
+if TYPE_CHECKING:
+    from voiceloop.checks import Finding
+    from voiceloop.config.tables import Config
+
+OnlineOption = Annotated[
+    bool, typer.Option("--online", help="Also send one short sentence through each part: costs what that costs.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
+def check(  # noqa: PLR0913, PLR0917 - the command's options
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    microphone: InputOption = None,
+    loudspeaker: OutputOption = None,
+    online: OnlineOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Try the configuration, the devices, the key and the engines, and say what is on and what is not."""
+    from voiceloop.config.load import load_with_origins
+
+    loaded = load_with_origins(config, with_devices(sets, microphone, loudspeaker))
+    where = str(loaded.file) if loaded.file else "the built-in defaults"
+    run_async(lambda: _check(loaded.config, where, online=online, json=json))
+
+
+async def _check(config: Config, where: str, *, online: bool, json: bool) -> None:
+    from voiceloop.checks import Report
+    from voiceloop.checks import check as run_checks
+    from voiceloop.cli.render import Text
+
+    show = _show_json if json else _show
+    report = Report(show, _meter if sys.stderr.isatty() else lambda _: None)
+    report.add("config", where)
+    await run_checks(config, report, Text("error"), online=online)
+    if report.exit_code:
+        raise SystemExit(report.exit_code)
+
+
+def _show(finding: Finding) -> None:
+    from voiceloop.cli.render import print_line
+    from voiceloop.text import clean
+
+    mark = "no" if finding.exit_code else "ok"
+    print_line(f"{mark}  {finding.what:<17} {clean(finding.said)}")
+
+
+def _show_json(finding: Finding) -> None:
+    import json
+
+    from voiceloop.cli.render import print_line
+
+    print_line(json.dumps({"what": finding.what, "ok": not finding.exit_code, "said": finding.said}))
+
+
+def _meter(level_db: float) -> None:
+    """A bar from -60 to 0 dB, drawn over itself."""
+    filled = max(0, min(30, round((level_db + 60) / 2)))
+    sys.stderr.write(f"\r    say something  [{'#' * filled}{' ' * (30 - filled)}] {level_db:6.1f} dB ")
+    sys.stderr.flush()

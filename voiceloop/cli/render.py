@@ -1,0 +1,95 @@
+"""Renders events: data on standard output, everything else on standard error, each line flushed at once.
+
+What was heard or generated is untrusted: no control, escape or bidirectional character of it reaches the terminal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO
+
+from voiceloop.text import clean_line as clean
+
+_LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
+
+
+def print_line(text: str, *, to: TextIO | None = None) -> None:
+    """One line, on standard output unless told otherwise. A reader that has gone away is nobody's error."""
+    stream = to or sys.stdout
+    with contextlib.suppress(BrokenPipeError):
+        stream.write(text + "\n")
+        stream.flush()
+
+
+def print_error(text: str) -> None:
+    """One line for the person at the terminal."""
+    print_line(text, to=sys.stderr)
+
+
+class JsonLines:
+    """Every event as one JSON object a line on standard output: `event`, `time` (Unix seconds) and its fields."""
+
+    def __call__(self, name: str, /, **fields: object) -> None:
+        print_line(json.dumps({"event": name, "time": round(time.time(), 3)} | fields, default=_plain))
+
+
+def _plain(value: object) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return str(value)
+
+
+class Text:
+    """Events for people: what was said and answered on standard output, the rest on standard error."""
+
+    def __init__(self, level: str = "info") -> None:
+        self._level = _LEVELS[level]
+
+    def __call__(self, name: str, /, **fields: object) -> None:
+        if name in _DATA:
+            print_line(_DATA[name](fields))
+        elif name in _SAID:
+            level, words = _SAID[name]
+            if _LEVELS[level] >= self._level:
+                print_error(words(fields))
+        elif self._level == 0:
+            print_error(f"{name} " + " ".join(f"{key}={clean(str(value))}" for key, value in fields.items()))
+
+
+def _listening(fields: Mapping[str, object]) -> str:
+    names = ("microphone", "loudspeaker", "echo", "vad", "transcribe", "handler", "speak")
+    return "\n".join(f"  {name:<11} {clean(str(fields[name]))}" for name in names)
+
+
+def _reply(fields: Mapping[str, object]) -> str:
+    return f"loop: {clean(str(fields['text']))}" + ("" if fields["complete"] else " —")
+
+
+def _stopped(fields: Mapping[str, object]) -> str:
+    usage: Any = fields.get("usage")
+    if usage is None:
+        return "Stopped."
+    cost = f", {usage.cost_usd:.6f} USD" if usage.cost_usd is not None else ""
+    return f"Stopped. {usage.requests} requests{cost}."
+
+
+_Words = Callable[[Mapping[str, object]], str]
+_DATA: dict[str, _Words] = {
+    "transcript": lambda f: f"you:  {clean(str(f['text']))}",
+    "reply": _reply,
+}
+_SAID: dict[str, tuple[str, _Words]] = {
+    "notice": ("info", lambda f: clean(str(f["text"]))),
+    "listening": ("info", _listening),
+    "ready": ("info", lambda _: "Listening. Speak; Ctrl-C ends it."),
+    "stopped": ("info", _stopped),
+    "turn.failed": ("error", lambda f: f"This turn failed: {clean(str(f['error']))}"),
+    "speech.failed": ("warning", lambda f: f"A part of the reply could not be spoken: {clean(str(f['error']))}"),
+    "device.lost": ("warning", lambda f: f"The {f['which']} is gone ({clean(str(f['reason']))}); waiting for it."),
+    "device.back": ("warning", lambda f: f"The {f['which']} is back: {clean(str(f['device']))}."),
+}

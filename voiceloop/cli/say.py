@@ -1,0 +1,53 @@
+"""`voiceloop say TEXT`: the way out alone."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voiceloop.cli.options import ConfigOption, SetOption
+from voiceloop.cli.run import OutputOption, with_devices
+from voiceloop.cli.running import run_async
+from voiceloop.errors import UsageError
+
+if TYPE_CHECKING:
+    from voiceloop.config.tables import Config
+
+TextArgument = Annotated[str, typer.Argument(help="What to say; - reads standard input.")]
+
+
+def say(
+    text: TextArgument, config: ConfigOption = None, sets: SetOption = None, loudspeaker: OutputOption = None
+) -> None:
+    """Speak TEXT with the configured voice."""
+    from voiceloop.config.load import load
+
+    words = sys.stdin.read() if text == "-" else text
+    if not words.strip():
+        raise UsageError("there is nothing to say", place="say", remedy="Give a text, or - and the text on stdin.")
+    settings = load(config, with_devices(sets, None, loudspeaker))
+    run_async(lambda: _say(settings, words))
+
+
+async def _say(config: Config, text: str) -> None:
+    import trio
+
+    from voiceloop.app import open_part, opened
+    from voiceloop.cli.render import Text
+    from voiceloop.playback.output import open_speaker
+    from voiceloop.speak.delivery import Delivery
+
+    publish = Text(config.log.level)
+    async with opened(config, publish) as (stack, services):
+        speaker = await stack.enter_async_context(open_speaker(config.audio, publish))
+        synthesizer = await open_part(stack, config.speak, services)
+        delivery = Delivery(
+            synthesizer, speaker, publish, trio.lowlevel.checkpoint, mark=lambda _: None, spent=lambda _: None
+        )
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(delivery.run)
+            await delivery.say(text)
+            await delivery.finish()
+        await speaker.silent()

@@ -1,0 +1,257 @@
+"""Which turn is live. Owns the turns, the history, the hush and barge-in; a turn never writes history itself.
+
+It is told what the segmenter found, and answers by starting, holding, cancelling and committing turns. All that it is
+told is synchronous: hearing never waits for a reply. How turns relate is the handler's to say:
+
+    replace     One turn is live. Voice over it makes a candidate beside it and hushes its reply, reversibly. The
+                candidate takes over after `barge_in_ms` of voice, or when its text is more than a backchannel;
+                otherwise it is dropped and the reply goes on where it froze. A turn that is replaced before
+                `merge_ms` of its reply was heard gives its speech to the one that replaces it.
+    in_order    Every utterance is a turn; transcriptions overlap, handlers run in the order of speaking.
+    exclusive   As in_order; nothing that is said stops the turn at work but one of the stop words.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import trio
+
+from voiceloop.capture.segmenter import (
+    SpeechAudio,
+    SpeechDropped,
+    SpeechEnded,
+    SpeechEvent,
+    SpeechStarted,
+)
+from voiceloop.playback.earcon import earcon
+from voiceloop.said import is_only
+from voiceloop.turn import Stage, Turn
+from voiceloop.types import CAPTURE_RATE_HZ, Message, Transcript, Usage, Utterance
+
+
+@asynccontextmanager
+async def open_conversation(stage: Stage) -> AsyncIterator[Conversation]:
+    """A conversation whose turns live in a nursery of their own; leaving waits for the last one to end."""
+    async with trio.open_nursery() as nursery:
+        yield Conversation(stage, nursery)
+
+
+class Conversation:
+    def __init__(self, stage: Stage, nursery: trio.Nursery) -> None:
+        self._stage = stage
+        self._nursery = nursery
+        self._replaces = stage.handler.turns == "replace"
+        self._number = 0
+        self._live: Turn | None = None
+        self._candidate: Turn | None = None
+        self._hearing: Turn | None = None
+        self._continues = False
+        self._onset = 0
+        self._working: list[Turn] = []
+        self._history: deque[Message] = deque(maxlen=stage.settings.history_turns)
+        self.usage: Usage | None = None
+        """What all turns so far have taken."""
+
+    @property
+    def history(self) -> Sequence[Message]:
+        """What was said and heard, oldest first."""
+        return tuple(self._history)
+
+    def on(self, event: SpeechEvent) -> None:
+        """Take what the segmenter found. Never waits."""
+        match event:
+            case SpeechStarted():
+                self._started(event)
+            case SpeechAudio():
+                self._audio(event)
+            case SpeechEnded(utterance):
+                self._ended(utterance)
+            case SpeechDropped():
+                self._dropped()
+
+    def stop(self, reason: str) -> None:
+        """Cancel every turn: the reply ends at once, and nothing that was said is acted upon."""
+        for turn in tuple(self._working):
+            self._cancel(turn, reason)
+        self._stage.speaker.cancel()
+
+    # What the user does
+
+    def _started(self, event: SpeechStarted) -> None:
+        self._onset = event.onset
+        self._stage.publish("speech.started", at_s=event.onset / CAPTURE_RATE_HZ)
+        self._nursery.start_soon(self._warm)
+        if self._continues and self._hearing is not None and not self._hearing.ended.is_set():
+            turn = self._hearing
+        else:
+            turn = self._hearing = self._open_turn()
+        turn.begin()
+        turn.feed(event.pcm)
+        self._weigh(turn, event.noticed)
+
+    def _open_turn(self) -> Turn:
+        self._number += 1
+        turn = Turn(self._number, self._stage, lambda: self.history, self._transcribed)
+        if self._replaces:
+            self._enter(turn)
+        else:
+            turn.follows = tuple(self._working)
+        self._working.append(turn)
+        self._nursery.start_soon(self._run, turn)
+        return turn
+
+    def _enter(self, turn: Turn) -> None:
+        """Make `turn` live, or, when a turn is, the candidate beside it."""
+        if self._live is None:
+            self._live = turn
+            return
+        self._stage.speaker.hush()
+        if self._candidate is not None:  # undecided still, and the user goes on: it is one thing that is being said
+            turn.before = self._candidate.said()
+            self._cancel(self._candidate, "joined")
+        self._candidate = turn
+
+    def _audio(self, event: SpeechAudio) -> None:
+        if self._hearing is not None:
+            self._hearing.feed(event.pcm)
+            self._weigh(self._hearing, event.voiced_end)
+
+    def _weigh(self, turn: Turn, voiced_end: int) -> None:
+        """Enough voice over a reply is a barge-in, whatever the words."""
+        enough = self._stage.settings.barge_in_ms * CAPTURE_RATE_HZ // 1000
+        if turn is self._candidate and voiced_end - self._onset >= enough:
+            self._promote(turn)
+
+    def _ended(self, utterance: Utterance) -> None:
+        turn = self._hearing
+        self._continues = utterance.continues
+        self._stage.publish(
+            "speech.ended", start_s=utterance.start / CAPTURE_RATE_HZ, end_s=utterance.voiced_end / CAPTURE_RATE_HZ
+        )
+        if turn is None:
+            return
+        turn.end(utterance)
+        if not utterance.continues:
+            self._hearing = None
+            self._commit(turn)
+
+    def _dropped(self) -> None:
+        turn, self._hearing, self._continues = self._hearing, None, False
+        self._stage.publish("speech.dropped")
+        if turn is not None:
+            turn.drop()
+            self._commit(turn)
+
+    # What follows from it
+
+    def _commit(self, turn: Turn) -> None:
+        """Open the gate of a turn that is complete and beside no other."""
+        if turn is not self._hearing and turn is not self._candidate:
+            turn.gate.set()
+
+    def _transcribed(self, turn: Turn, transcript: Transcript) -> None:
+        settings = self._stage.settings
+        if turn is self._candidate:
+            text = " ".join([*(s.transcript.text for s in turn.before if s.transcript), transcript.text])
+            if not text.strip() or is_only(text, settings.backchannels):
+                self._give_way(turn)
+            else:
+                self._promote(turn)
+        elif self._stage.handler.turns == "exclusive" and is_only(transcript.text, settings.stop_words):
+            self.stop("stopped")
+
+    def _promote(self, turn: Turn) -> None:
+        """The candidate takes over: the live turn ends here, at this sample."""
+        live, self._candidate, self._live = self._live, None, turn
+        if live is not None:
+            if live.heard_s() * 1000 < self._stage.settings.merge_ms:
+                turn.before, turn.replaces = live.said() + turn.before, live.number
+                self._cancel(live, "merged")
+            else:
+                self._record(live)
+                self._cancel(live, "barge-in")
+            self._stage.speaker.cancel()
+        self._stage.speaker.resume()
+        self._commit(turn)
+
+    def _give_way(self, turn: Turn) -> None:
+        """The candidate was nothing: the reply goes on from the sample where it froze."""
+        self._candidate = None
+        self._cancel(turn, "backchannel")
+        self._stage.speaker.resume()
+
+    def _cancel(self, turn: Turn, reason: str) -> None:
+        if turn in self._working:
+            self._working.remove(turn)
+        turn.cancel(reason)
+        if turn is self._live:
+            self._live = None
+        if turn is self._candidate:
+            self._candidate = None
+
+    def _record(self, turn: Turn) -> None:
+        """Write the history: what was said, and what of the reply was heard."""
+        if turn.transcript is None:
+            return
+        self._history.append(Message("user", turn.transcript.text))
+        if text := turn.heard().text:
+            self._history.append(Message("assistant", text))
+
+    # The turns themselves
+
+    async def _run(self, turn: Turn) -> None:
+        await turn.run()
+        if turn.usage is not None:
+            self.usage = turn.usage if self.usage is None else self.usage + turn.usage
+        if turn in self._working:  # it came to its own end
+            self._working.remove(turn)
+            self._record(turn)
+            self._leave(turn)
+        self._tell(turn)
+
+    def _leave(self, turn: Turn) -> None:
+        if turn is self._candidate:
+            self._give_way(turn)
+        elif turn is self._live:
+            self._live = None
+            if turn.outcome == "failed":  # whatever of it is still in the ring belongs to no turn any more
+                self._stage.speaker.cancel()
+            if self._candidate is not None:
+                self._promote(self._candidate)
+
+    def _tell(self, turn: Turn) -> None:
+        heard = turn.heard()
+        publish = self._stage.publish
+        if heard.text:
+            publish("reply", turn=turn.number, text=heard.text, complete=heard.complete)
+        publish(
+            "turn.done",
+            turn=turn.number,
+            outcome=turn.outcome,
+            reason=turn.reason,
+            marks={name: round(at, 4) for name, at in turn.marks.items()},
+            usage=turn.usage,
+        )
+        if turn.error is not None:
+            publish("turn.failed", turn=turn.number, error=turn.error)
+            if self._stage.settings.earcon and self._live is None:
+                self._nursery.start_soon(self._sound_earcon)
+
+    async def _sound_earcon(self) -> None:
+        speaker = self._stage.speaker
+        epoch = speaker.epoch
+        await speaker.write(earcon(speaker.rate_hz), epoch=epoch)
+        speaker.finish(epoch=epoch)
+
+    async def _warm(self) -> None:
+        """Get connections ready while the user still speaks."""
+        self._stage.speaker.ready()
+        try:
+            async with trio.open_nursery() as nursery:
+                for part in (self._stage.transcriber, self._stage.handler, self._stage.synthesizer):
+                    nursery.start_soon(part.warm)
+        except* Exception as group:  # noqa: BLE001 - only a head start is lost; the turn itself will say what is wrong
+            self._stage.publish("warm.failed", error=repr(group.exceptions[0]))

@@ -1,0 +1,80 @@
+"""What a user said in one turn, in one or several utterances: joining clips and joining texts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript, Utterance, Word
+
+LONGEST_QUIET = CAPTURE_RATE_HZ * 3 // 10
+"""Of the quiet between two joined clips at most 300 ms is kept: a recogniser hears a pause, nobody pays for more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An utterance and, once it is known, its text."""
+
+    utterance: Utterance
+    transcript: Transcript | None = None
+
+
+def merge(utterances: Sequence[Utterance], *, limit_s: float) -> Utterance | None:
+    """One clip of all of them in order, quiet between them shortened; None when it would be longer than `limit_s`."""
+    pieces: list[bytes] = []
+    end = utterances[0].start
+    for utterance in utterances:
+        quiet = min(max(0, utterance.start - end), LONGEST_QUIET) if pieces else 0
+        pieces += [bytes(quiet * SAMPLE_BYTES), utterance.pcm]
+        end = utterance.end
+    pcm = b"".join(pieces)
+    last = utterances[-1]
+    if len(pcm) > limit_s * CAPTURE_RATE_HZ * SAMPLE_BYTES:
+        return None
+    return Utterance(pcm, utterances[0].start, last.voiced_end, last.rate_hz, last.continues)
+
+
+def join(transcripts: Sequence[Transcript]) -> Transcript:
+    """One transcript of several in order: texts joined by a space (none between scripts that use none).
+
+    Its utterance is the first one's start with the last one's end; the clips themselves are not kept.
+    """
+    if len(transcripts) == 1:
+        return transcripts[0]
+    first, last = transcripts[0], transcripts[-1]
+    text = ""
+    words: list[Word] = []
+    for transcript in transcripts:
+        text = _append(text, transcript.text.strip())
+        shift = (transcript.utterance.start - first.utterance.start) / CAPTURE_RATE_HZ
+        words += [Word(w.text, w.start_s + shift, w.end_s + shift, w.confidence) for w in transcript.words]
+    pcm = b"".join(transcript.utterance.pcm for transcript in transcripts)
+    utterance = Utterance(pcm, first.utterance.start, last.utterance.voiced_end, first.utterance.rate_hz)
+    return Transcript(text, utterance, None, tuple(words), _least(transcripts), last.language or first.language)
+
+
+def _append(text: str, more: str) -> str:
+    spaced = not (text and more and _unspaced(text[-1]) and _unspaced(more[0]))
+    return f"{text}{' ' if text and more and spaced else ''}{more}"
+
+
+def _unspaced(character: str) -> bool:
+    """Whether it belongs to a script written without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese)."""
+    code = ord(character)
+    return 0x3000 <= code <= 0x9FFF or 0xF900 <= code <= 0xFAFF or 0xFF00 <= code <= 0xFFEF or 0x0E00 <= code <= 0x109F
+
+
+def _least(transcripts: Sequence[Transcript]) -> float | None:
+    known = [t.confidence for t in transcripts if t.confidence is not None]
+    return min(known) if known else None
+
+
+def is_only(text: str, words: Sequence[str]) -> bool:
+    """Whether `text` says nothing but some of `words` ("mhm", "yeah, okay"), once or more."""
+    known = {_letters(word) for word in words}
+    said = [letters for word in text.split() if (letters := _letters(word))]
+    return bool(said) and all(word in known for word in said)
+
+
+def _letters(word: str) -> str:
+    return "".join(character for character in word.casefold() if character.isalnum())

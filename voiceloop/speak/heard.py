@@ -1,0 +1,39 @@
+"""How much of a reply was heard, from where its chunks lie in the ring and how far the ring was played. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from voiceloop.types import Heard
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A chunk of text and the samples that say it, as absolute positions in the ring (`end` is exclusive)."""
+
+    text: str
+    start: int
+    end: int
+
+
+def heard(spans: Sequence[Span], played_in: Callable[[int, int], int]) -> Heard:
+    """What of `spans` was played, as `played_in(start, end)` counts the samples of a stretch that were.
+
+    Inside a chunk the share of its samples is taken as the share of its text, cut back to a whole word.
+    """
+    played = [played_in(span.start, span.end) for span in spans]
+    parts = [_part(span, count) for span, count in zip(spans, played, strict=True)]
+    complete = all(count >= span.end - span.start for span, count in zip(spans, played, strict=True))
+    return Heard(" ".join(part for part in parts if part), complete)
+
+
+def _part(span: Span, played: int) -> str:
+    if played >= span.end - span.start:
+        return span.text
+    cut = len(span.text) * played // (span.end - span.start)
+    if not span.text[cut].isspace():
+        # Scripts without spaces have no word to cut back to.
+        space = span.text.rfind(" ", 0, cut)
+        cut = space if space >= 0 else (0 if " " in span.text else cut)
+    return span.text[:cut].rstrip()

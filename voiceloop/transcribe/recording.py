@@ -1,0 +1,85 @@
+"""A recording instead of a microphone: the same VAD and segmenter, as fast as the machine can, posts overlapping."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import trio
+
+from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent
+from voiceloop.plugins import Transcriber, Vad
+from voiceloop.types import Frame, Transcript, Utterance
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """An utterance and the one place for its transcript."""
+
+    utterance: Utterance
+    send: trio.MemorySendChannel[Transcript]
+    receive: trio.MemoryReceiveChannel[Transcript]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Transcribes samples (int16, mono, 16 kHz, in pieces of any length) utterance by utterance.
+
+    `overlap` is how many transcriptions are under way at once.
+    """
+
+    vad: Vad
+    segmenter: Segmenter
+    transcriber: Transcriber
+    overlap: int
+
+    @asynccontextmanager
+    async def transcripts(self, pieces: Iterable[bytes]) -> AsyncIterator[trio.MemoryReceiveChannel[Transcript]]:
+        """The transcripts in the order of speaking. Raises what the transcriber does."""
+        # As many wait as are under way: cutting runs no further ahead, so that a long file isn't held in memory.
+        jobs, ordered = trio.open_memory_channel[_Job](self.overlap)
+        send, receive = trio.open_memory_channel[Transcript](0)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._cut, pieces, jobs, nursery)
+            nursery.start_soon(_in_order, ordered, send)
+            yield receive
+            nursery.cancel_scope.cancel("no more is wanted")
+
+    async def _cut(self, pieces: Iterable[bytes], jobs: trio.MemorySendChannel[_Job], nursery: trio.Nursery) -> None:
+        limit = trio.CapacityLimiter(self.overlap)
+        index = 0
+        self.vad.reset()
+        async with jobs:
+            for pcm in pieces:
+                frame = Frame(pcm, index)
+                await self._post(self.segmenter.feed(frame, self.vad.feed(pcm, index)), jobs, nursery, limit)
+                index = frame.end
+            await self._post(self.segmenter.flush(), jobs, nursery, limit)
+
+    async def _post(
+        self,
+        events: list[SpeechEvent],
+        jobs: trio.MemorySendChannel[_Job],
+        nursery: trio.Nursery,
+        limit: trio.CapacityLimiter,
+    ) -> None:
+        await trio.lowlevel.checkpoint()
+        for event in events:
+            if isinstance(event, SpeechEnded):
+                job = _Job(event.utterance, *trio.open_memory_channel[Transcript](1))
+                await jobs.send(job)
+                nursery.start_soon(self._transcribe, job, limit)
+
+    async def _transcribe(self, job: _Job, limit: trio.CapacityLimiter) -> None:
+        async with limit, self.transcriber.transcription() as session:
+            await session.feed(job.utterance.pcm)
+            with job.send:
+                job.send.send_nowait(await session.finish(job.utterance))
+
+
+async def _in_order(jobs: trio.MemoryReceiveChannel[_Job], send: trio.MemorySendChannel[Transcript]) -> None:
+    async with jobs, send:
+        async for job in jobs:
+            async with job.receive:
+                await send.send(await job.receive.receive())
