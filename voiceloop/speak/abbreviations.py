@@ -1,6 +1,7 @@
 """Words whose full stop doesn't end a sentence.
 
-Small on purpose: a cut too few costs nothing, one too many is heard. Only where the next word begins with a capital or a digit does a list matter: before a small letter no sentence begins.
+Small on purpose: a cut too few costs nothing, one too many is heard. Before a small letter no sentence begins, so the
+lists matter only where the next word begins with a capital or a digit.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from collections.abc import Callable
 BREAK = "\n"
 """In the output: something ends here (a paragraph, an item, a heading). All other white space comes out as spaces."""
 
+_STOPS = frozenset(".!?:…。！？؟।")
 _LONGEST_BRACKET = 300
 _LONGEST_TAG = 100
 _LONGEST_TARGET = 2_000
@@ -89,7 +90,9 @@ class Markdown:
         if char != "\n":
             return self._plain(char)
         self._at = self._line_start
-        out = self._inline.end_of_line()
+        out, last = self._inline.end_of_line()
+        if last in _STOPS:  # what stands is complete: no need to see what the next line is
+            return out + self._break()
         self._pending_space = True
         return out
 
@@ -168,9 +171,11 @@ class Inline:
         self._before = " "
         return out
 
-    def end_of_line(self) -> str:
-        """A line ends; a link may go on in the next, code and emphasis don't."""
-        return self.finish()
+    def end_of_line(self) -> tuple[str, str]:
+        """A line ends, and all marks with it: what was held back, and the last character of the line."""
+        before = self._before
+        out = self.finish()
+        return out, out[-1:] or before
 
     def _fresh(self, char: str) -> str:
         if self._in_code:

@@ -41,8 +41,8 @@ class Cut(Enum):
 class Splitter:
     """Reply text in, chunks of plain text out.
 
-    `first_min` is how long a first chunk that is only a clause must be, `longest` what no chunk exceeds, both in letters
-    (a Chinese character counts as three). Without a `language` the abbreviations of all known ones are heeded.
+    `first_min` is how long a first chunk that is only a clause must be, `longest` what no chunk exceeds, both in
+    letters (a Chinese character counts as three). Without a `language` the abbreviations of all known ones are heeded.
     """
 
     def __init__(self, *, language: str | None = None, first_min: int = 24, longest: int = 240) -> None:

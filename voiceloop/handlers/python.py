@@ -1,0 +1,185 @@
+"""`python`: hands what was heard to a Python function and speaks what it returns or yields.
+
+    def answer(text):                       async def answer(text, history):
+        return f"You said {text}"               async for delta in model(text, history):
+                                                    yield delta
+
+Pieces that it yields are joined as they are; one that ends with a newline is spoken at once.
+"""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import trio
+from pydantic import BaseModel
+
+from voiceloop import parts
+from voiceloop.config.tables import Table
+from voiceloop.errors import ConfigError, HandlerError
+from voiceloop.text import clean_line
+from voiceloop.types import Transcript
+
+if TYPE_CHECKING:
+    from voiceloop.plugins import Reply, Services
+
+PLACE = "handler.function"
+THREADS = 8
+"""Calls of a synchronous function at once: the live one, and cancelled ones that have not returned yet. When all are
+taken the next turn waits."""
+_END = object()
+
+
+class PythonOptions(Table):
+    """The keys of `[handler]` with `use = "python"`; `use = "module:function"` is short for it."""
+
+    function: str
+    """`module:function`. It takes the text, and, when it has a second parameter or one called `history`, what was
+    said and heard before (`voiceloop.types.Message`, oldest first). Synchronous functions run in a thread."""
+    turns: Literal["replace", "in_order", "exclusive"] = "replace"
+    """`replace`: what you say next cancels the answer. `exclusive`: it waits for it. `in_order`: several at once."""
+    speculative: bool = False
+    """An asynchronous function may be called before it is certain that you have finished, and be cancelled: the answer
+    comes sooner. Only for functions that change nothing in the world."""
+
+
+class PythonHandler:
+    """Calls a function of yours with what was heard."""
+
+    Options = PythonOptions
+
+    def __init__(self, options: PythonOptions) -> None:
+        self._name = options.function
+        self._function = load(options.function)
+        self._with_history = wants_history(self._function, options.function)
+        self._asynchronous = _asynchronous(self._function)
+        if options.speculative and not self._asynchronous:
+            remedy = "Make the function 'async def', or leave speculative out"
+            raise ConfigError([f"handler.speculative: '{self._name}' is synchronous and can't be taken back. {remedy}"])
+        self.turns = options.turns
+        self.speculative = options.speculative
+        self._threads = trio.CapacityLimiter(THREADS)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, options: BaseModel, services: Services) -> AsyncIterator[Self]:
+        """Import the function. Raises ConfigError or EngineError, with the file and the remedy, when that fails."""
+        assert isinstance(options, PythonOptions)
+        yield cls(options)
+
+    @property
+    def description(self) -> str:
+        return f"Python function {self._name}"
+
+    async def warm(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def handle(self, transcript: Transcript, reply: Reply) -> None:
+        """Call the function. Raises HandlerError with the line of its code when it raises."""
+        arguments = (transcript.text, list(reply.history)) if self._with_history else (transcript.text,)
+        with self._blamed():
+            result = (
+                self._function(*arguments) if self._asynchronous else await self._thread(self._function, *arguments)
+            )
+            if inspect.isawaitable(result):
+                result = await result
+        await self._say(result, reply)
+
+    async def _say(self, result: object, reply: Reply) -> None:
+        if result is None:
+            return
+        if isinstance(result, str):
+            await reply.say(result)
+        elif isinstance(result, AsyncIterator):
+            async with _closing(result):
+                await self._say_async(result, reply)
+        elif isinstance(result, Iterator):
+            await self._say_sync(result, reply)
+        else:
+            raise self._no_text(result)
+
+    async def _say_async(self, pieces: AsyncIterator[object], reply: Reply) -> None:
+        while True:
+            with self._blamed():
+                piece = await anext(pieces, _END)
+            if piece is _END:
+                return
+            await reply.say(self._text(piece))
+
+    async def _say_sync(self, pieces: Iterator[object], reply: Reply) -> None:
+        while True:
+            with self._blamed():
+                piece = await self._thread(next, pieces, _END)
+            if piece is _END:
+                return
+            await reply.say(self._text(piece))
+
+    async def _thread(self, function: Callable[..., object], *arguments: object) -> object:
+        # A cancelled call goes on in its thread, unheard: Python can't stop it.
+        return await trio.to_thread.run_sync(function, *arguments, abandon_on_cancel=True, limiter=self._threads)
+
+    def _text(self, piece: object) -> str:
+        if not isinstance(piece, str):
+            raise self._no_text(piece)
+        return piece
+
+    def _no_text(self, result: object) -> HandlerError:
+        what = f"'{self._name}' gave {type(result).__name__}, not text"
+        return HandlerError(what, place=PLACE, remedy="Return or yield strings")
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        """Make what the user's code raises a HandlerError that names its line."""
+        try:
+            yield
+        except Exception as error:  # a user's function may raise anything
+            cause = clean_line(f"{type(error).__name__}: {error}")
+            line = _line_of(error)
+            what = f"'{self._name}' failed: {cause}{f' ({line})' if line else ''}"
+            raise HandlerError(what, place=PLACE, remedy="Mend the function") from error
+
+
+def load(name: str) -> Callable[..., Any]:
+    """The function `module:function`. Raises ConfigError or EngineError."""
+    function = parts._attribute(name, name)
+    if not callable(function) or isinstance(function, type):
+        raise ConfigError([f"{PLACE}: '{name}' is not a function"])
+    return function
+
+
+def wants_history(function: Callable[..., object], name: str) -> bool:
+    """Whether it is called as (text, history), from its signature. Raises ConfigError when neither way fits."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # a built-in that doesn't tell
+        return False
+    positional = [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    second = positional[1] if len(positional) > 1 else None
+    wanted = second is not None and (second.default is second.empty or second.name == "history")
+    try:
+        signature.bind(*(("", ()) if wanted else ("",)))
+    except TypeError as error:
+        where = clean_line(f"{inspect.getsourcefile(function) or name}")
+        remedy = "It must take (text) or (text, history)"
+        raise ConfigError([f"{PLACE}: '{name}' in {where} can't be called with the text: {error}. {remedy}"]) from None
+    return wanted
+
+
+def _asynchronous(function: Callable[..., object]) -> bool:
+    call = getattr(function, "__call__", function)  # noqa: B004 - an object's __call__ may be async
+    return any(inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f) for f in (function, call))
+
+
+def _closing(pieces: AsyncIterator[object]) -> AbstractAsyncContextManager[object]:
+    return aclosing(pieces) if isinstance(pieces, AsyncGenerator) else nullcontext()
+
+
+def _line_of(error: BaseException) -> str:
+    """`file:line` of the innermost place in the user's code, if there is one."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1] if len(frames) > 1 else None
+    return f"{last.filename}:{last.lineno}" if last else ""
