@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,12 +19,13 @@ from voiceloop.net.client import Clients, open_clients
 from voiceloop.plugins import Services
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Speech, Transcript, Usage, Utterance
 
-KEY = "test-key"
+KEY_ENV = "VOICELOOP_TEST_KEY"
+os.environ.setdefault(KEY_ENV, "test-key")
 FAST = Retry(initial_ms=1, max_interval_ms=2, max_elapsed_s=10.0)
 
 
 def endpoint(server: Server, **changes: Any) -> Endpoint:
-    values: dict[str, Any] = {"base_url": server.url, "api_key_env": "VOICELOOP_TEST_KEY", "retry": FAST}
+    values: dict[str, Any] = {"base_url": server.url, "api_key_env": KEY_ENV, "retry": FAST}
     return Endpoint(**(values | changes))
 
 

@@ -37,6 +37,10 @@ class Recorded:
     status: int = 0
     sent: int = 0
     """Bytes of the answer's body."""
+    received_at: float = field(default_factory=time.monotonic)
+    """When its last byte was here: `time.monotonic()`, which all processes of a machine share."""
+    first_byte_at: float | None = None
+    """When the first byte of the answer's body was sent."""
     gone: trio.Event = field(default_factory=trio.Event)
     """The client closed the connection before the answer's end."""
     done: trio.Event = field(default_factory=trio.Event)

@@ -158,7 +158,7 @@ class Endpoint(Table):
     base_url: str = "https://openrouter.ai/api/v1"
     """Where it is; a local or self-hosted gateway can stand in."""
     api_key_env: str | None = "OPENROUTER_API_KEY"
-    """The environment variable that holds the key."""
+    """The environment variable that holds the key; empty for a server that needs none."""
     api_key_file: str | None = None
     """A file that holds the key, where there is no environment variable."""
     referer: str | None = None
@@ -173,7 +173,7 @@ class Endpoint(Table):
     """How failed requests are tried again."""
 
     def conflicts(self) -> Iterable[Conflict]:
-        if self.api_key_env is not None and not self.api_key_env.replace("_", "a").isalnum():
+        if self.api_key_env and not self.api_key_env.replace("_", "a").isalnum():
             what, remedy = "is not the name of an environment variable", "Name the variable that holds the key."
             yield Conflict(("api_key_env",), what, remedy)
         if not self.base_url.startswith(("http://", "https://")):

@@ -5,6 +5,7 @@ Imported only when a service is first used: it takes 0.1 s, and an offline loop 
 
 from __future__ import annotations
 
+import logging
 import math
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -18,6 +19,10 @@ import trio
 
 from voiceloop import errors
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, clean
+
+# Their debug lines hold the server's headers, where a key may be repeated, and the addresses of every request.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 KEEPALIVE_S = 600.0
 """How long an idle connection is kept. httpx's own 5 s ends between two turns of a conversation; a server that closes
@@ -74,6 +79,11 @@ class Answer:
     @property
     def where(self) -> Where:
         return self._call.where
+
+    @property
+    def kind(self) -> str:
+        """The Content-Type, fit to be shown."""
+        return clean(self.headers.get("content-type", ""), 80, hide=self.where.hide) or "no content type"
 
     async def drain(self, take: Take) -> None:
         """Give `take` every piece of the body until it answers False.

@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from voiceloop.config.tables import Retry
-from voiceloop.errors import RateLimited, ServiceError, Unreachable
+from voiceloop.errors import ServiceError, Unreachable
 
 RETRY_AFTER_LIMIT_S = 3600.0
 """A server that asks for more than this is not waited for; the number also bounds what a bad header can do."""
+
+SHORTEST_WAIT_S = 0.05
+"""A server that fails is never asked again without a pause, whatever is configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ def next_wait_s(policy: Retry, error: ServiceError, failure: Failure, *, chance:
         wait = min(longest, policy.initial_ms / 1000 * policy.exponent ** (failure.attempt - 1))
     except OverflowError:
         wait = longest
-    wait *= 1 - chance / 2
+    wait = max(wait * (1 - chance / 2), SHORTEST_WAIT_S)
     if error.retry_after_s is not None:
         wait = max(wait, error.retry_after_s)
     return wait if failure.elapsed_s + wait <= policy.max_elapsed_s else None
@@ -72,8 +75,9 @@ def retry_after_s(value: str | None, *, now: datetime | None = None) -> float | 
 
 def gave_up(error: ServiceError, failure: Failure) -> str:
     """What to add to the message of an error that ended the attempts."""
-    if isinstance(error, RateLimited) and error.retry_after_s:
-        return f"it asks to wait {error.retry_after_s:.0f} s"
+    parts = []
     if failure.attempt > 1:
-        return f"tried {failure.attempt} times in {failure.elapsed_s:.1f} s"
-    return ""
+        parts.append(f"tried {failure.attempt} times in {failure.elapsed_s:.1f} s")
+    if error.retry_after_s:
+        parts.append(f"it asks to wait {error.retry_after_s:.0f} s")
+    return ", ".join(parts)

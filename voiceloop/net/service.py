@@ -206,8 +206,7 @@ def _parsed(body: bytes, answer: Answer) -> JsonAnswer:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        kind = answer.headers.get("content-type", "no content type")
-        raise bad_answer(f"the answer is not JSON ({kind[:80]})", answer.where, status=answer.status) from None
+        raise bad_answer(f"the answer is not JSON ({answer.kind})", answer.where, status=answer.status) from None
     if not isinstance(value, dict):
         raise bad_answer("the answer is JSON, but not an object", answer.where, status=answer.status)
     if value.get("error"):

@@ -105,7 +105,7 @@ class _Utter:
     async def _attempt(self, tried: Attempt) -> None:
         async with self._service.exchange(self._request, tried) as answer:
             try:
-                format_ = announced(answer.headers.get("content-type", ""), rate_hz=self._rate_hz)
+                format_ = announced(answer.kind, rate_hz=self._rate_hz)
             except NotSpeech as error:
                 raise await self._service.refused(answer, str(error)) from None
             parser = SpeechParser(format_)

@@ -36,7 +36,7 @@ def announced(content_type: str, *, rate_hz: int | None = None) -> Format:
     """
     message = Message()
     message["Content-Type"] = content_type
-    kind = message.get_content_type() if content_type else "audio/pcm"
+    kind = message.get_content_type() if "/" in content_type else "audio/pcm"
     subtype = kind.partition("/")[2]
     if not kind.startswith("audio/") and kind not in {"application/octet-stream", "binary/octet-stream"}:
         raise NotSpeech(f"the answer is {kind}, not audio")
