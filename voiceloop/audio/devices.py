@@ -13,7 +13,7 @@ Direction = Literal["input", "output"]
 FILE_PREFIX = "file:"
 _SERVER_DEVICES = ("pulse", "pipewire")
 """ALSA's doors to the sound servers. Only they can be told to record a monitor."""
-_NO_SERVER = (
+NO_DEVICE = (
     "On Linux a running PulseAudio or PipeWire and its ALSA plug-in (Debian: libasound2-plugins or pipewire-alsa) are "
     "needed; without sound, set it to 'file:PATH' or 'none'"
 )
@@ -46,7 +46,7 @@ def choose(devices: Sequence[Device], wanted: str, which: Direction) -> Device:
     """
     usable = [d for d in devices if d.channels(which) > 0]
     if not usable:
-        raise NoSuchDevice(f"there is no sound {which} device", place=f"audio.{which}", remedy=_NO_SERVER)
+        raise NoSuchDevice(f"there is no sound {which} device", place=f"audio.{which}", remedy=NO_DEVICE)
     if wanted == "default":
         return next((d for d in usable if d.is_default(which)), usable[0])
     if wanted == "monitor" and which == "input":

@@ -12,23 +12,25 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import trio
 
 from voiceloop.audio.devices import Device, Direction, choose, monitor_environment
 from voiceloop.errors import DeviceBusy, DeviceError, DeviceLost, VoiceloopError
 
+_T = TypeVar("_T")
 Latency = float | Literal["low", "high"]
 
 _BUSY = -9985  # paDeviceUnavailable: ALSA's EBUSY
 _REFUSED = (-9997, -9998)  # paInvalidSampleRate, paInvalidChannelCount
 _BLOCKS_PER_S = 100
 _QUIET_AT_MOST_S = 0.5
+_ANSWER_S = 5.0
 _CARDS = Path("/proc/asound/cards")
 
 
@@ -93,6 +95,10 @@ class Host:
             self._renew()
             return self._list()
 
+    def suspect(self) -> None:
+        """The device list may be stale: make it anew at the next use, if nothing is open then."""
+        self._suspect = True
+
     def open(self, request: Request, callback: Callback, finished: Callable[[], None]) -> Stream:
         """Open and start a stream, at the device's own rate where it refuses `request.rate_hz`.
 
@@ -106,7 +112,7 @@ class Host:
                 with _quiet(), _environment(environment):
                     stream = self._try_shapes(request, device, callback, finished)
             except VoiceloopError:
-                self._suspect = True
+                self.suspect()
                 self._ask_the_other(request.which)
                 raise
             self._suspect = False
@@ -138,7 +144,7 @@ class Host:
         cards = _cards()
         if self._sd is None:
             self._sd = self._load()
-        elif not self._streams and (self._suspect or cards != self._cards):
+        if not self._streams and (self._suspect or cards != self._cards):
             with _quiet():
                 self._sd._terminate()
                 self._sd._initialize()
@@ -220,8 +226,29 @@ HOST = Host()
 
 
 async def devices(host: Host = HOST) -> list[Device]:
-    """What there is. Raises DeviceError where PortAudio is missing."""
-    return await trio.to_thread.run_sync(host.devices, abandon_on_cancel=True)
+    """What there is. Raises DeviceError where PortAudio is missing or the sound server hangs."""
+
+    async def ask() -> list[Device]:
+        return await trio.to_thread.run_sync(host.devices, abandon_on_cancel=True)
+
+    return await _answer(ask, place="audio")
+
+
+async def open_first(
+    request: Request, callback: Callback, finished: Callable[[], None], *, host: Host = HOST
+) -> Stream:
+    """`open_stream` at the program's start, when a sound server that hangs is an error and not a loss."""
+    return await _answer(lambda: open_stream(request, callback, finished, host=host), place=f"audio.{request.which}")
+
+
+async def _answer(ask: Callable[[], Awaitable[_T]], *, place: str) -> _T:
+    with trio.move_on_after(_ANSWER_S):
+        return await ask()
+    raise DeviceError(
+        f"the sound server has not answered for {_ANSWER_S:.0f} s",
+        place=place,
+        remedy="Restart it, for example: systemctl --user restart pipewire pipewire-pulse (or: pulseaudio -k)",
+    )
 
 
 async def open_stream(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import chain, repeat
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import trio
 
 from voiceloop.audio.devices import FILE_PREFIX
-from voiceloop.audio.portaudio import HOST, Host, Request, Stream, close_stream, open_stream
+from voiceloop.audio.portaudio import HOST, Host, Request, Stream, close_stream, open_first, open_stream
 from voiceloop.audio.wake import Wake
 from voiceloop.audio.wav import read_wav
 from voiceloop.capture.bridge import Bridge
@@ -109,7 +109,7 @@ class _File:
         """Read it whole, in the loop: 16 kHz mono is 2 MB a minute, and the autojump clock knows no threads."""
         wav = read_wav(self._path, place="audio.input")
         if wav.flaw:
-            self._publish("notice", text=f"audio.input: {self._path}: {wav.flaw}")
+            self._publish("notice", text=f"audio.input: {self._path} {wav.flaw}.")
         self._pcm = wav.at(CAPTURE_RATE_HZ)
         how = "" if wav.rate_hz == CAPTURE_RATE_HZ else f", {wav.rate_hz} Hz resampled"
         self._microphone.description = f"{self._path}{how}"
@@ -141,8 +141,11 @@ class _Device:
 
     async def open(self) -> None:
         """Open the device or raise; afterwards its loss is no error any more."""
+        await self._open(open_first)
+
+    async def _open(self, opener: Callable[..., Awaitable[Stream]]) -> None:
         bridge = Bridge(self._wake)
-        stream = await open_stream(self._request, bridge.callback, bridge.on_finished, host=self._host)
+        stream = await opener(self._request, bridge.callback, bridge.on_finished, host=self._host)
         self._stream, self._bridge = stream, bridge
         self._framer.restart(rate_hz=stream.rate_hz, channels=stream.channels)
         self._microphone.description = _describe(stream)
@@ -218,7 +221,7 @@ class _Device:
         await self._close()
         for pause_s in chain(_BACKOFF_S, repeat(_BACKOFF_S[-1])):
             try:
-                await self.open()
+                await self._open(open_stream)
             except VoiceloopError:
                 await trio.sleep(pause_s)
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import chain, repeat
 from pathlib import Path
@@ -16,6 +16,7 @@ from voiceloop.audio.portaudio import (
     Request,
     Stream,
     close_stream,
+    open_first,
     open_stream,
     start_stream,
     stop_stream,
@@ -132,7 +133,7 @@ class _Device:
 
     async def open(self) -> Speaker:
         """Open the device or raise; afterwards its loss is no error any more."""
-        stream = await self._open(self._audio.output_rate_hz)
+        stream = await self._open(self._audio.output_rate_hz, open_first)
         self._ring = _ring(self._audio, stream.rate_hz)  # the device has the last word on the rate
         self._puller.attach(self._ring, rate_hz=stream.rate_hz, channels=stream.channels)
         latency_s = stream.latency_s + _BLOCK_S
@@ -254,7 +255,7 @@ class _Device:
     async def _reopen(self) -> None:
         for pause_s in chain(_BACKOFF_S, repeat(_BACKOFF_S[-1])):
             try:
-                stream = await self._open(self._ring.rate_hz)
+                stream = await self._open(self._ring.rate_hz, open_stream)
             except VoiceloopError:
                 await trio.sleep(pause_s)
             else:
@@ -263,10 +264,10 @@ class _Device:
                 self._last_use = trio.current_time()
                 return
 
-    async def _open(self, rate_hz: int) -> Stream:
+    async def _open(self, rate_hz: int, opener: Callable[..., Awaitable[Stream]]) -> Stream:
         puller = Puller(self._wake)
         request = Request("output", self._audio.output, rate_hz, self._audio.output_latency)
-        stream = await open_stream(request, puller.callback, puller.on_finished, host=self._host)
+        stream = await opener(request, puller.callback, puller.on_finished, host=self._host)
         self._stream, self._puller = stream, puller
         return stream
 

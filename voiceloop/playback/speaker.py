@@ -142,6 +142,10 @@ class Speaker:
             self._last_sound = trio.current_time()
         self._tell()
 
+    async def changed(self) -> None:
+        """Wait until something was pulled, cancelled, held or resumed."""
+        await self._changed.park()
+
     def gone(self, *, away: bool) -> None:
         """Set `away`. Going away discards what waits, so that no writer waits for a device that may never return."""
         self.away = away

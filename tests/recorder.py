@@ -1,0 +1,40 @@
+"""Publishes into a list, and lets a test wait for what it expects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import trio
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    name: str
+    at: float
+    """By Trio's clock."""
+    fields: dict[str, object] = field(default_factory=dict)
+
+
+class Recorder:
+    """A `Publish` that remembers."""
+
+    def __init__(self) -> None:
+        self.events: list[Published] = []
+        self._more = trio.lowlevel.ParkingLot()
+
+    def __call__(self, name: str, /, **fields: object) -> None:
+        self.events.append(Published(name, trio.current_time(), fields))
+        self._more.unpark_all()
+
+    @property
+    def names(self) -> list[str]:
+        return [event.name for event in self.events]
+
+    async def wait_for(self, name: str, *, within_s: float, **fields: object) -> Published:
+        """The first event of that name and those fields, now or later. Raises trio.TooSlowError."""
+        with trio.fail_after(within_s):
+            while True:
+                for event in self.events:
+                    if event.name == name and fields.items() <= event.fields.items():
+                        return event
+                await self._more.park()

@@ -1,0 +1,30 @@
+"""The fixtures of the sound tests; `cable.py` says what the cable is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.sound.cable import Cable, why_not
+from voiceloop.audio.portaudio import HOST
+
+
+@pytest.fixture
+def cable() -> Iterator[Cable]:
+    """A private sound server; the test is skipped where there can't be one."""
+    if reason := why_not():
+        pytest.skip(reason)
+    with Cable() as running:
+        yield running
+
+
+@pytest.fixture
+def on_cable(cable: Cable, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cable]:
+    """The cable, with this process's own PortAudio on it."""
+    for name, value in cable.changes.items():
+        monkeypatch.setenv(name, value)
+    HOST.suspect()
+    yield cable
+    cable.resume()
+    cable.kill()  # so that calls that hang in abandoned threads return

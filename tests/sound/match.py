@@ -1,0 +1,60 @@
+"""Finds a known sound in a recording, and says whether it is whole. Sounds are int16 mono at the same rate."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+WINDOW_S = 0.05
+
+
+def samples(pcm: bytes) -> NDArray[np.float64]:
+    return np.frombuffer(pcm, "<i2").astype(np.float64)
+
+
+def find(reference: bytes, heard: bytes) -> tuple[int, float]:
+    """Where in `heard` `reference` begins (in samples), and how alike they are there (1 is exactly)."""
+    wanted, recorded = samples(reference), samples(heard)
+    recorded = np.pad(recorded, (0, len(wanted)))  # the recording may end before the reference's last silence
+    size = 1 << (len(recorded) + len(wanted)).bit_length()
+    product = np.fft.rfft(recorded, size) * np.conj(np.fft.rfft(wanted, size))
+    scores = np.fft.irfft(product, size)[: len(recorded) - len(wanted) + 1]
+    at = int(np.argmax(scores))
+    there = recorded[at : at + len(wanted)]
+    scale = float(np.linalg.norm(there) * np.linalg.norm(wanted))
+    return at, float(scores[at]) / scale if scale else 0.0
+
+
+def longest_gap_s(reference: bytes, heard: bytes, rate_hz: int) -> float:
+    """How far the pieces of `reference` lie further apart in `heard` than they should: a gap in the playing.
+
+    Piece by piece (50 ms of voice), each is looked for within 0.5 s of where the first one says that it should be.
+    """
+    wanted, recorded = samples(reference), samples(heard)
+    window, reach = round(WINDOW_S * rate_hz), rate_hz // 2
+    loud = np.abs(wanted).max() / 20
+    begin, _ = find(reference, heard)
+    offsets = []
+    for at in range(0, len(wanted) - window, window):
+        piece = wanted[at : at + window]
+        if np.abs(piece).max() < loud:
+            continue
+        low = max(0, begin + at - reach)
+        place = recorded[low : begin + at + reach + window]
+        scores = np.correlate(place, piece, "valid")
+        powers = np.convolve(place**2, np.ones(window), "valid")
+        scores = scores / np.sqrt(np.maximum(powers, 1.0))
+        offsets.append(low + int(np.argmax(scores)) - at)
+    return (max(offsets) - min(offsets)) / rate_hz
+
+
+def first_sound(heard: bytes, *, above: int = 200) -> int | None:
+    """The first sample louder than `above` (of 32768); None in silence."""
+    loud = np.flatnonzero(np.abs(samples(heard)) > above)
+    return int(loud[0]) if len(loud) else None
+
+
+def last_sound(heard: bytes, *, above: int = 200) -> int | None:
+    """The last sample louder than `above` (of 32768); None in silence."""
+    loud = np.flatnonzero(np.abs(samples(heard)) > above)
+    return int(loud[-1]) if len(loud) else None
