@@ -223,6 +223,10 @@ def _module(name: str, use: str) -> ModuleType:
                 "It must be installed beside voiceloop, or stand in the working directory or beside the config file"
             )
             raise ConfigError([f"there is no module '{absent}'. {remedy}"]) from None
+        if absent.startswith(f"{OWN}."):
+            raise EngineError(
+                f"'{absent}' is missing", remedy="The installation is broken: install it again."
+            ) from error
         if name.startswith(f"{OWN}."):
             raise missing(absent) from error
         raise EngineError(

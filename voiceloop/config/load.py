@@ -82,7 +82,8 @@ def load_with_origins(source: str | None = None, sets: Sequence[str] = (), *, pr
 def _placed(problems: Sequence[Problem], merged: Merged) -> Iterator[tuple[tuple[str, int], str, Problem]]:
     """Each problem with its place, and what to sort it by: the file, then the line."""
     for problem in problems:
-        layer = merged.origin(problem.path)
+        # A missing key stands nowhere: its engine was named somewhere.
+        layer = merged.origin(problem.path) or merged.origin((problem.path[0], "use"))
         if layer is None or layer is DEFAULTS:
             yield ("", 0), "", problem
         else:
@@ -136,16 +137,16 @@ def read_layer(path: Path, *, name: str = "") -> tuple[Layer, list[str]]:
     except UnicodeDecodeError:
         return Layer(name, {}), [f"{name}: is not UTF-8 text. Save it as UTF-8"]
     except tomllib.TOMLDecodeError as error:
-        return Layer(name, {}), [_syntax_error(name, str(error))]
+        return Layer(name, {}), [_syntax_error(name, text, str(error))]
     return Layer(name, data, find_lines(text)), []
 
 
-def _syntax_error(name: str, message: str) -> str:
+def _syntax_error(name: str, text: str, message: str) -> str:
     """tomllib's message with its place at the front. What it says of keys and characters holds no values."""
-    found = re.search(r"\s*\(at line (\d+), column (\d+)\)$", message)
-    what = message[: found.start()] if found else message.removesuffix(" (at end of document)")
-    place = f"{name}:{found[1]}" if found else f"{name} (at its end)"
-    return f"{place}: is not TOML: {what[:1].lower()}{what[1:]}. Text needs quotes; a table begins with [name]"
+    found = re.search(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$", message)
+    what = message[: found.start()] if found else message
+    line = (found and found[1]) or len(text.splitlines())
+    return f"{name}:{line}: is not TOML: {what[:1].lower()}{what[1:]}. Text needs quotes; a table begins with [name]"
 
 
 def _named(name: str, origin: str) -> Path:

@@ -1,0 +1,360 @@
+"""scripts/run and scripts/test on machines that are made up: apt, dpkg, sudo, Python and the program are stand-ins that
+write down how they were called."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = ["run", "test", "check_wheel", "setup.sh"]
+SUDO = "" if os.geteuid() == 0 else "sudo "
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the scripts install with apt")
+
+APT_GET = """#!/bin/bash
+echo "apt-get $*" >>"$LOG"
+if [[ $* == "-q update" ]]; then touch "$BOX/updated"; fi
+if [[ $1 == -s ]]; then
+    [[ -e $BOX/updated || ! -e $BOX/no-lists ]] || { echo "E: Unable to locate package"; exit 100; }
+    cat "$BOX/plan" 2>/dev/null
+    exit 0
+fi
+[[ $2 != install ]] || printf '%s\\n' "${@:3}" >>"$BOX/installed"
+exit 0
+"""
+DPKG_QUERY = """#!/bin/bash
+code=0
+for name in "${@:4}"; do
+    if grep -qx "$name" "$BOX/installed"; then echo "installed $name"; else code=1; fi
+done
+exit $code
+"""
+PYTHON = """#!/bin/bash
+case "$*" in
+    "-m venv --clear "*)
+        mkdir -p "$4/bin"
+        cp "$0" "$4/bin/python"
+        echo "made $RANDOM" >"$4/pyvenv.cfg"
+        ;;
+    *" install "*)
+        echo "pip ${*:6}" >>"$LOG"
+        [[ ! -e $BOX/offline ]] || exit 1
+        cp "$BOX/voiceloop" "$(dirname "$0")/voiceloop"
+        ;;
+esac
+"""
+VOICELOOP = """#!/bin/bash
+echo "voiceloop $*" >>"$LOG"
+case $1 in
+    devices) cat "$BOX/devices" 2>/dev/null ;;
+    config) echo "$BOX/no-config" ;;
+esac
+exit 0
+"""
+LOGGED = """#!/bin/bash
+echo "$(basename "$0") $*" >>"$LOG"
+"""
+SUDO_STUB = """#!/bin/bash
+echo "sudo $*" >>"$LOG"
+"$@"
+"""
+
+
+@dataclass
+class Box:
+    """A made-up machine. `log` is what was called that matters."""
+
+    path: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.bin = self.path / "bin"
+        self.bin.mkdir()
+        self.checkout = self.path / "my checkout"
+        (self.checkout / "scripts").mkdir(parents=True)
+        for name in SCRIPTS:
+            shutil.copy(ROOT / "scripts" / name, self.checkout / "scripts" / name)
+        shutil.copy(ROOT / "pyproject.toml", self.checkout)
+        for name in ("installed", "log"):
+            (self.path / name).touch()
+        stubs = {"apt-get": APT_GET, "dpkg-query": DPKG_QUERY, "python3": PYTHON, "sudo": SUDO_STUB, "flite": LOGGED}
+        for name, text in stubs.items():
+            self.program(name, text)
+        (self.path / "voiceloop").write_text(VOICELOOP)
+        (self.path / "voiceloop").chmod(0o755)
+
+    def program(self, name: str, text: str) -> None:
+        (self.bin / name).write_text(text)
+        (self.bin / name).chmod(0o755)
+
+    def has(self, *packages: str) -> None:
+        (self.path / "installed").write_text("".join(f"{name}\n" for name in packages))
+
+    @property
+    def log(self) -> list[str]:
+        return (self.path / "log").read_text().splitlines()
+
+    def forget(self) -> None:
+        (self.path / "log").write_text("")
+
+    def _command(self, words: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
+        environment = {
+            "PATH": f"{self.bin}:/usr/bin:/bin",
+            "HOME": str(self.path),
+            "BOX": str(self.path),
+            "LOG": str(self.path / "log"),
+            **self.environment,
+        }
+        script, *arguments = words
+        if script in SCRIPTS:
+            return ["bash", str(self.checkout / "scripts" / script), *arguments], environment
+        sourced = f'source "{self.checkout}/scripts/setup.sh"; {script}'
+        return ["bash", "-euo", "pipefail", "-c", sourced, *arguments], environment
+
+    def run(self, *words: str, code: int = 0) -> str:
+        """Run a script, or a line of bash with setup.sh sourced, without a terminal; give its standard error."""
+        command, environment = self._command(words)
+        done = subprocess.run(
+            command,
+            cwd=self.path,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        return done.stderr
+
+    def run_at_terminal(self, *words: str, typed: str, code: int = 0) -> str:
+        """The same with somebody at the keyboard."""
+        command, environment = self._command(words)
+        keyboard, terminal = pty.openpty()
+        try:
+            os.write(keyboard, typed.encode())
+            done = subprocess.run(
+                command,
+                cwd=self.path,
+                env=environment,
+                stdin=terminal,
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+        finally:
+            os.close(keyboard)
+            os.close(terminal)
+        assert done.returncode == code, done.stderr
+        return done.stderr
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Box:
+    return Box(tmp_path)
+
+
+def installs(box: Box) -> list[str]:
+    return [line for line in box.log if line.startswith("apt-get -q install")]
+
+
+# --- system packages
+
+
+def test_what_is_missing_is_installed_and_what_is_there_is_not(box: Box) -> None:
+    box.has("a", "c")
+    box.run("assume_yes=1 need a b c")
+    assert installs(box) == ["apt-get -q install -y --no-install-recommends b"]
+    box.forget()
+    box.run("assume_yes=1 need a b c")
+    assert box.log == []
+
+
+def test_nothing_is_installed_when_apt_would_remove_something(box: Box) -> None:
+    (box.path / "plan").write_text("Inst pulseaudio (16)\nRemv pipewire-audio [0.3]\nRemv pipewire-alsa [0.3]\n")
+    said = box.run("assume_yes=1 need pulseaudio", code=1)
+    assert "would remove: pipewire-audio pipewire-alsa" in said
+    assert installs(box) == []
+
+
+def test_without_a_terminal_and_without_yes_the_command_is_told_and_nothing_done(box: Box) -> None:
+    said = box.run("need a b", code=1)
+    assert f"{SUDO}apt-get install --no-install-recommends a b" in said
+    assert "--yes" in said
+    assert installs(box) == []
+
+
+def test_a_person_is_asked_first(box: Box) -> None:
+    assert "[Y/n]" in box.run_at_terminal("need a", typed="n\n", code=1)
+    assert installs(box) == []
+    box.run_at_terminal("need a", typed="\n")
+    assert installs(box) == ["apt-get -q install -y --no-install-recommends a"]
+
+
+def test_a_fresh_machine_fetches_its_lists_before_it_simulates(box: Box) -> None:
+    (box.path / "no-lists").touch()
+    said = box.run("assume_yes=1 need a")
+    assert f"{SUDO}apt-get update && {SUDO}apt-get install" in said
+    calls = [line for line in box.log if not line.startswith("sudo")]
+    assert calls[1:] == [
+        "apt-get -q update",
+        "apt-get -s -q --no-install-recommends install a",
+        "apt-get -q install -y --no-install-recommends a",
+    ]
+
+
+def test_a_package_that_apt_does_not_know_is_told(box: Box) -> None:
+    (box.path / "no-lists").touch()
+    box.program("apt-get", APT_GET.replace('touch "$BOX/updated"', "true"))
+    assert "apt can't install: a" in box.run("assume_yes=1 need a", code=1)
+
+
+@pytest.mark.parametrize(("pipewire", "wanted"), [([], True), (["pipewire-pulse"], False), (["pipewire-audio"], False)])
+def test_the_pulseaudio_daemon_is_never_installed_beside_pipewire(box: Box, pipewire: list[str], wanted: bool) -> None:
+    box.has(*pipewire)
+    (box.path / "offline").touch()
+    said = box.run("test", "--yes", code=1)
+    (line,) = installs(box)
+    assert (" pulseaudio " in f"{line} ") == wanted
+    assert ("sound tests are skipped" in said) != wanted
+
+
+def test_without_apt_it_says_what_to_install(box: Box) -> None:
+    for name in ("apt-get", "dpkg-query", "python3"):
+        (box.bin / name).unlink()
+    few = box.path / "few"
+    few.mkdir()
+    for name in ("bash", "dirname", "uname", "sed", "grep"):
+        (few / name).symlink_to(shutil.which(name) or name)
+    box.environment["PATH"] = str(few)
+    said = box.run("have_portaudio() { false; }; system_packages libportaudio2", code=1)
+    assert "Install, then run this again" in said
+
+
+@pytest.mark.parametrize(
+    ("system", "told"),
+    [("Darwin", "brew install"), ("Linux", "dnf install|pacman -S|zypper install|PortAudio|Debian container")],
+)
+def test_each_system_is_told_its_own_command(box: Box, system: str, told: str) -> None:
+    box.run(f'uname() {{ echo {system}; }}; elsewhere | grep -E "{told}"')
+
+
+def test_a_python_that_is_too_old_is_told(box: Box) -> None:
+    box.program("python3", "#!/bin/bash\n[[ $1 != --version ]] || echo Python 3.9.2\nexit 1\n")
+    said = box.run("find_python() { return 1; }; make_venv", code=1)
+    assert "Python 3.11 or newer is needed, and here is Python 3.9.2" in said
+
+
+# --- the environment
+
+
+def test_the_project_is_installed_once_and_again_when_it_changes(box: Box) -> None:
+    box.run("project run")
+    assert box.log == ["pip -e .[offline]"]
+    box.run("project run")
+    assert len(box.log) == 1
+    with (box.checkout / "pyproject.toml").open("a") as file:
+        file.write("# more\n")
+    box.run("project run")
+    assert len(box.log) == 2
+
+
+def test_who_has_installed_for_testing_can_run_without_a_network(box: Box) -> None:
+    box.run("project test --group dev")
+    assert box.log == ["pip --upgrade pip>=25.1", "pip -e .[offline] --group dev"]
+    (box.path / "offline").touch()
+    box.run("project run")
+    box.run("project test --group dev")
+    assert len(box.log) == 2
+
+
+def test_a_failed_installation_is_tried_again(box: Box) -> None:
+    (box.path / "offline").touch()
+    assert "The first installation needs the network" in box.run("project run", code=1)
+    (box.path / "offline").unlink()
+    box.run("project run")
+    assert box.log == ["pip -e .[offline]"] * 2
+
+
+def test_an_environment_that_no_longer_runs_is_made_anew(box: Box) -> None:
+    box.run("project run")
+    (box.checkout / ".venv/bin/python").write_text("#!/no/such/python\n")
+    assert "Making the virtual environment" in box.run("project run")
+
+
+# --- scripts/run
+
+READY = ("libportaudio2", "libasound2-plugins")
+
+
+def test_run_starts_the_loop_with_its_arguments(box: Box) -> None:
+    box.has(*READY)
+    (box.path / "devices").write_text('{"index": 0, "inputs": 2}\n')
+    box.run("run", "--json", "--set", "audio.echo=off")
+    assert box.log[-1] == "voiceloop run --json --set audio.echo=off"
+    box.forget()
+    assert box.run("run") == ""
+    assert box.log == ["voiceloop devices --json", "voiceloop run"]
+
+
+def test_run_without_sound_speaks_a_sample_to_it(box: Box) -> None:
+    box.has(*READY)
+    said = box.run("run", "--json")
+    assert "no sound device" in said
+    assert f"The reply is in {box.path}/voiceloop-reply.wav" in said
+    sample, reply = (f"file:{box.path}/voiceloop-{name}.wav" for name in ("sample", "reply"))
+    assert box.log[-1] == f"voiceloop run --input {sample} --output {reply} --json"
+    assert box.log[-2].startswith("flite -voice slt")
+
+
+def test_run_without_sound_does_what_it_is_told_of_devices(box: Box) -> None:
+    box.has(*READY)
+    for arguments in (["--input", "file:x.wav"], ["--set", "audio.input=none"], ["-i", "file:x.wav"]):
+        box.run("run", *arguments)
+        assert box.log[-1] == " ".join(["voiceloop run", *arguments])
+
+
+def test_run_with_a_key_offers_the_assistant(box: Box) -> None:
+    box.has(*READY)
+    (box.path / "devices").write_text('{"inputs": 2}\n')
+    box.environment["OPENROUTER_API_KEY"] = "x"
+    box.run("run")
+    assert box.log[-1] == "voiceloop run"
+    assert "assistant" in box.run_at_terminal("run", typed="\n")
+    assert box.log[-1] == "voiceloop run --config assistant"
+    box.run_at_terminal("run", typed="n\n")
+    assert box.log[-1] == "voiceloop run"
+    assert box.run_at_terminal("run", "--config", "mine.toml", typed="") == ""
+    assert box.log[-1] == "voiceloop run --config mine.toml"
+
+
+def test_the_scripts_tell_what_they_are_for(box: Box) -> None:
+    for name in ("run", "test"):
+        command, environment = box._command((name, "--help"))
+        told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        assert f"scripts/{name} [--yes] [ARGS...]" in told
+        assert "set -" not in told
+    assert box.log == []
+
+
+def test_the_scripts_are_clean() -> None:
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    if not shellcheck.exists():
+        pytest.skip("shellcheck is not installed")
+    done = subprocess.run(
+        [shellcheck, "-x", *(f"scripts/{name}" for name in SCRIPTS), ".ci/run"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
