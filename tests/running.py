@@ -1,0 +1,119 @@
+"""Runs the installed command as a process of its own, and reads its events as they come."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+COMMAND = str(Path(sys.executable).with_name("voiceloop"))
+
+
+@dataclass
+class Event:
+    """An event line and when (`time.monotonic()`) it was read."""
+
+    at: float
+    fields: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.fields["event"])
+
+
+@dataclass
+class Running:
+    """A `voiceloop run --json` under way."""
+
+    process: subprocess.Popen[str]
+    started_at: float
+    events: list[Event] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    _more: threading.Condition = field(default_factory=threading.Condition)
+
+    def wait_for(self, name: str, *, count: int = 1, timeout_s: float = 30.0) -> Event:
+        """The `count`-th event of that name, waiting for it."""
+        self._wait(lambda: len(self.told(name)) >= count, f"{count} x {name}", timeout_s)
+        return self.told(name)[count - 1]
+
+    def told(self, name: str) -> list[Event]:
+        return [event for event in self.events if event.name == name]
+
+    def end(self, number: signal.Signals = signal.SIGINT, *, timeout_s: float = 10.0) -> tuple[int, float]:
+        """Signal it; its exit code and how long the end took."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        code = self.process.wait(timeout_s)
+        return code, time.monotonic() - began
+
+    def _wait(self, done: Callable[[], bool], what: str, timeout_s: float) -> None:
+        with self._more:
+            if not self._more.wait_for(lambda: done() or self.process.poll() is not None, timeout_s) or not done():
+                told = [event.fields for event in self.events]
+                raise TimeoutError(f"no {what}; code {self.process.poll()}, events {told}, stderr {self.errors}")
+
+    def _read_events(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._more:
+                self.events.append(Event(time.monotonic(), json.loads(line)))
+                self._more.notify_all()
+        self.process.wait()
+        with self._more:
+            self._more.notify_all()
+
+    def _read_errors(self) -> None:
+        assert self.process.stderr is not None
+        self.errors.extend(self.process.stderr)
+
+
+@contextmanager
+def running(*words: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Iterator[Running]:
+    """`voiceloop run --json WORDS…`; killed at the end if it still runs."""
+    started_at = time.monotonic()
+    process = subprocess.Popen(
+        [COMMAND, "run", "--json", *words],
+        env={**(env or os.environ)},
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    run = Running(process, started_at)
+    threads = [threading.Thread(target=target) for target in (run._read_events, run._read_errors)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield run
+    finally:
+        process.kill()
+        process.wait()
+        for thread in threads:
+            thread.join()
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        process.stderr.close()
+
+
+def voiceloop(*words: str, env: Mapping[str, str] | None = None, timeout_s: float = 60.0) -> tuple[int, str, str]:
+    """Run a command to its end: exit code, standard output, standard error."""
+    done = subprocess.run(
+        [COMMAND, *words],
+        env={**(env or os.environ)},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    return done.returncode, done.stdout, done.stderr
