@@ -12,7 +12,7 @@ from __future__ import annotations
 import ctypes
 import functools
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
@@ -200,6 +200,6 @@ class EspeakSynthesizer:
             # Raises Cancelled here, in the thread, when the turn is cancelled: the callback then stops the engine.
             trio.from_thread.run(send.send, Speech(pcm, self._engine.rate_hz))
 
-        with send:
+        with send, suppress(trio.BrokenResourceError):  # the reader has gone
             async with self._engine.lock:
                 await trio.to_thread.run_sync(self._engine.speak, text, self._manner, sink)

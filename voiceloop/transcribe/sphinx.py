@@ -3,14 +3,15 @@ it is kept alive apart from the daemon (`sphinx_process.py`).
 
 pocketsphinx holds the GIL while it decodes, so it can't live in the daemon. `sphinx_worker.py` loads the model once,
 when the loop opens, and forks for each transcription: several may be open at once, and one that is abandoned frees its
-processor the moment its socket closes. When the worker dies another is started; utterances in its forks still finish.
+processor the moment its socket closes. When the worker dies another is started; its forks finish what they are at, and
+an utterance whose fork died is given to a new one.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
@@ -46,7 +47,7 @@ class SphinxOptions(Table):
     """A JSGF grammar instead of the language model: only its sentences are heard, far more reliably."""
     keyphrase: str | None = None
     """A single phrase to listen for instead of the language model, in words of the dictionary."""
-    keyphrase_threshold: Annotated[float, Field(gt=0, le=1)] = 1e-20
+    keyphrase_threshold: Annotated[float, Field(gt=0, le=1)] = 1e-30
     """How sure of the phrase it must be: smaller hears it more often, and wrongly more often."""
     remove_noise: bool = False
     """pocketsphinx's noise removal, for steady noise; on clean speech it costs words."""
@@ -85,6 +86,10 @@ def check(options: SphinxOptions) -> None:
         raise ConfigError(missing)
 
 
+class Died(Exception):
+    """The fork that an utterance was fed to is gone."""
+
+
 class SphinxTranscription:
     """One utterance, decoded as it comes."""
 
@@ -92,38 +97,48 @@ class SphinxTranscription:
         self._owner = owner
         self._stream = stream
         self._fed_bytes = 0
-        self._broken = False
-
-    async def begin(self, cmn: str) -> None:
-        await self._send(cmn.encode())
+        self._begun = False
 
     async def feed(self, pcm: bytes) -> None:
-        """Pass speech on (int16, mono, 16 kHz). Waits when the recogniser is far behind; never raises for its death:
-        `finish` does."""
+        """Pass speech on (int16, mono, 16 kHz). Waits when the recogniser is far behind; when it died, `finish` gives
+        the utterance to its successor."""
+        self._fed_bytes += len(pcm)
         if pcm:
-            self._fed_bytes += len(pcm)
-            await self._send(pcm)
+            with suppress(Died):
+                await self._send(pcm)
 
     async def finish(self, utterance: Utterance) -> Transcript:
-        """The text, which is empty when no word was understood. Raises EngineError when the recogniser died."""
+        """The text, which is empty when no word was understood. Raises EngineError when the recogniser dies over it
+        twice, or can't be started."""
         if utterance.rate_hz != CAPTURE_RATE_HZ:
             raise EngineError(f"takes {CAPTURE_RATE_HZ} Hz, not {utterance.rate_hz}", place=PLACE)
-        await self.feed(utterance.pcm[self._fed_bytes :])
-        await self._send(b"")
-        heard = await self._answer()
-        self._owner.cmn = heard["cmn"]
+        try:
+            heard = await self._ask(utterance.pcm[self._fed_bytes :])
+        except Died:
+            heard = await self._ask_another(utterance.pcm)
+        if "error" in heard:
+            raise EngineError(f"pocketsphinx failed: {heard['error']}", place=PLACE, remedy=_AGAIN)
+        if heard["text"]:  # the mean of a noise would spoil the next utterance
+            self._owner.cmn = heard["cmn"]
         words = tuple(Word(*word) for word in heard["words"])
         return Transcript(text=heard["text"], utterance=utterance, words=words, confidence=heard["confidence"])
 
-    async def _send(self, message: bytes) -> None:
-        if self._broken:
-            return
-        try:
-            await self._stream.send_all(LENGTH.pack(len(message)) + message)
-        except trio.BrokenResourceError:
-            self._broken = True
+    def close(self) -> None:
+        """The fork dies of it, at once."""
+        self._stream.socket.close()
 
-    async def _answer(self) -> Any:
+    async def _ask_another(self, pcm: bytes) -> Any:
+        self.close()
+        self._stream, self._begun = await self._owner.utterance(), False
+        try:
+            return await self._ask(pcm)
+        except Died:
+            raise EngineError("the recogniser died over this utterance", place=PLACE, remedy=_AGAIN) from None
+
+    async def _ask(self, pcm: bytes) -> Any:
+        if pcm:
+            await self._send(pcm)
+        await self._send(b"")
         line = bytearray()
         while not line.endswith(b"\n") and len(line) < ANSWER_BYTES:
             try:
@@ -131,16 +146,22 @@ class SphinxTranscription:
             except trio.BrokenResourceError:
                 data = b""
             if not data:
-                raise EngineError("the recogniser died over this utterance", place=PLACE, remedy=_AGAIN)
+                raise Died
             line += data
-        heard = json.loads(line)
-        if "error" in heard:
-            raise EngineError(f"pocketsphinx failed: {heard['error']}", place=PLACE, remedy=_AGAIN)
-        return heard
+        return json.loads(line)
+
+    async def _send(self, message: bytes) -> None:
+        if not self._begun:
+            self._begun = True
+            await self._send(self._owner.cmn.encode())
+        try:
+            await self._stream.send_all(LENGTH.pack(len(message)) + message)
+        except trio.BrokenResourceError:
+            raise Died from None
 
 
 class SphinxTranscriber:
-    """pocketsphinx in its own process, about 0.2 s from the last word to the text.
+    """pocketsphinx in its own process: the text is there 25 to 50 ms after the last sample.
 
     A demonstration: 28 % of the words of clean read English are wrong, more in noise. For real use set
     `transcribe.use` to a service or a local server.
@@ -185,19 +206,17 @@ class SphinxTranscriber:
     @asynccontextmanager
     async def transcription(self) -> AsyncIterator[SphinxTranscription]:
         """Start on an utterance. Raises EngineError when the recogniser can't be started."""
-        stream = await self._utterance()
+        transcription = SphinxTranscription(self, await self.utterance())
         try:
-            transcription = SphinxTranscription(self, stream)
-            await transcription.begin(self.cmn)
             yield transcription
         finally:
-            stream.socket.close()  # the fork dies of it, at once
+            transcription.close()
 
     async def warm(self) -> None:
         """Nothing to do: the worker is always up."""
         await trio.lowlevel.checkpoint()
 
-    async def _utterance(self) -> trio.SocketStream:
+    async def utterance(self) -> trio.SocketStream:
         """A socket to a new fork; when the worker has just died, one to its successor's."""
         while True:
             if self._failure is not None:
