@@ -6,8 +6,10 @@ python -m tests.server --text "hello there" --reply "General." --transcribe-ms 2
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import signal
+from itertools import count
 from pathlib import Path
 
 import trio
@@ -28,6 +30,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first-token-ms", type=float, default=0)
     parser.add_argument("--token-ms", type=float, default=0)
     parser.add_argument("--speak-ms", type=float, default=0)
+    parser.add_argument("--save-audio", type=Path, help="a folder for the clips that are posted: 0.wav, 1.wav, ...")
     parser.add_argument("--bodies", action="store_true", help="show the requests' bodies, audio shortened")
     return parser.parse_args()
 
@@ -60,9 +63,15 @@ def _shortened(body: object) -> object:
 
 
 async def _main(arguments: argparse.Namespace) -> None:
+    clips = count()
+
     def log(request: Recorded) -> None:
-        line = {
-            "at": round(trio.current_time(), 4),
+        if arguments.save_audio and request.path.endswith("/transcriptions") and not request.broken:
+            clip = base64.b64decode(request.body["input_audio"]["data"])
+            (arguments.save_audio / f"{next(clips)}.wav").write_bytes(clip)
+        line: dict[str, object] = {
+            "received_at": request.received_at,
+            "first_byte_at": request.first_byte_at,
             "method": request.method,
             "path": request.path,
             "status": request.status,

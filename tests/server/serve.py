@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -263,6 +264,7 @@ class _Connection:
         every_s = plain.every_s + fault.piece_every_s
         rounds = repeat(pieces) if fault.repeat else (pieces,)
         for piece in chain.from_iterable(rounds):
+            request.first_byte_at = request.first_byte_at or time.monotonic()
             if fault.cut_after is not None and request.sent + len(piece) >= fault.cut_after:
                 part = piece[: fault.cut_after - request.sent]
                 await self._stream.send_all(self._http.send(h11.Data(data=part)) or b"")
@@ -270,6 +272,8 @@ class _Connection:
                 request.gone.set()
                 raise _Cut
             await self._stream.send_all(self._http.send(h11.Data(data=piece)) or b"")
+            if request.first_byte_at is None:
+                request.first_byte_at = time.monotonic()
             request.sent += len(piece)
             if every_s:
                 await trio.sleep(every_s)
