@@ -44,18 +44,18 @@ class Parts:
     synthesizer: Any
 
 
-async def until_told(work: Callable[[], Awaitable[None]]) -> int:
-    """Do `work` until it is done (0), SIGTERM (0) or Ctrl-C (130): the exit code. Raises what `work` raises."""
+async def until_told(work: Callable[[], Awaitable[int]]) -> int:
+    """Do `work` until it is done (its result), SIGTERM (0) or Ctrl-C (130): the exit code. Raises what `work` raises."""
+    codes: list[int] = []
     async with trio.open_nursery() as nursery:
-        told: list[int] = []
-        await nursery.start(_end_when_told, nursery.cancel_scope, told)
-        await work()
+        await nursery.start(_end_when_told, nursery.cancel_scope, codes)
+        codes.append(await work())
         nursery.cancel_scope.cancel("done")
-    return told[0] if told else 0
+    return codes[0]
 
 
-async def run(config: Config, publish: Publish) -> None:
-    """Run the loop until its input ends. Raises what keeps it from starting."""
+async def run(config: Config, publish: Publish) -> int:
+    """Run the loop until its input ends, with 0. Raises what keeps it from starting."""
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         services = await open_services(stack, config, publish)
@@ -78,6 +78,7 @@ async def run(config: Config, publish: Publish) -> None:
         gc.collect()
         gc.freeze()  # a full collection over what was loaded at start stalls the callbacks for long enough to be heard
         await _converse(config, stage, parts, microphone)
+    return 0
 
 
 async def open_services(stack: AsyncExitStack, config: Config, publish: Publish) -> Services:
@@ -152,13 +153,13 @@ def _tell_the_sum(conversation: Conversation, ears: Ears, microphone: Microphone
     publish("stopped", samples=dataclasses.asdict(ledger) | {"held": ledger.held}, usage=conversation.usage)
 
 
-async def _end_when_told(scope: trio.CancelScope, told: list[int], *, task_status: Any) -> None:
-    """Cancel `scope` at SIGINT or SIGTERM, with the exit code in `told`."""
+async def _end_when_told(scope: trio.CancelScope, codes: list[int], *, task_status: Any) -> None:
+    """Cancel `scope` at SIGINT or SIGTERM, with the exit code in `codes`."""
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
         async for number in signals:
-            told.append(130 if number == signal.SIGINT else 0)
-            _leave_anyway(told[0])
+            codes.append(130 if number == signal.SIGINT else 0)
+            _leave_anyway(codes[0])
             scope.cancel(f"told to end by {signal.Signals(number).name}")
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import signal
-import wave
 from pathlib import Path
 
 import pytest
 
-from tests.running import running
+from tests.running import running, voiceloop
 from tests.serving import KEY, serving
 from tests.sound.cable import SPEAKER_HZ, Cable
-from tests.sound.match import find, longest_gap_s
+from tests.sound.match import find, first_sound, longest_gap_s
 from voiceloop.audio.resample import resample
-from voiceloop.audio.wav import read_wav
+from voiceloop.audio.wav import read_wav, wav_bytes
 
 PROMPTS = Path("/usr/share/sounds/alsa")
 ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
@@ -26,8 +25,6 @@ pytestmark = [
 
 def espeaks(text: str, folder: Path) -> bytes:
     """What the offline voice says for `text`, at the loudspeaker's rate: by the program itself, into a file."""
-    from tests.running import voiceloop
-
     path = folder / "reference.wav"
     code, _, errors = voiceloop("say", text, "--config", "offline", "--output", f"file:{path}")
     assert code == 0, errors
@@ -57,11 +54,7 @@ def test_the_assistant_answers_with_the_voice_that_the_service_sends(cable: Cabl
     voice = read_wav(ASTERISK / "queue-thankyou.wav")
     answer = resample(voice.pcm, voice.rate_hz, SPEAKER_HZ)
     spoken = tmp_path / "answer.wav"
-    with wave.open(str(spoken), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SPEAKER_HZ)
-        file.writeframes(answer)
+    spoken.write_bytes(wav_bytes(answer, SPEAKER_HZ))
     service = ["--text", "front center", "--reply", "Thank you for your patience.", "--wav", str(spoken)]
     times = ["--transcribe-ms", "100", "--first-token-ms", "100", "--token-ms", "5", "--speak-ms", "100"]
     with serving(*service, *times) as server:
@@ -83,3 +76,79 @@ def test_the_assistant_answers_with_the_voice_that_the_service_sends(cable: Cabl
     assert longest_gap_s(answer, heard, SPEAKER_HZ) == 0.0
     assert code == 0
     assert took_s < 1.0
+
+
+@pytest.mark.parametrize("option", ["-i", "-o"])
+def test_a_device_that_is_not_there_is_answered_with_those_that_are(cable: Cable, option: str) -> None:
+    code, _, errors = voiceloop("run", "--config", "offline", option, "blue yeti", env=cable.env)
+    assert code == 74
+    assert f"audio.{'input' if option == '-i' else 'output'}: no device matches 'blue yeti'" in errors
+    assert "default" in errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_within_a_second_when_the_sound_server_hangs(cable: Cable, number: signal.Signals) -> None:
+    with running("--config", "offline", env=cable.env) as loop:
+        loop.wait_for("ready")
+        cable.stop()
+        try:
+            code, took_s = loop.end(number)
+        finally:
+            cable.resume()
+    assert code == (130 if number == signal.SIGINT else 0)
+    assert took_s < 1.0
+
+
+def test_a_hung_sound_server_is_noticed_and_the_loop_goes_on_when_it_answers_again(cable: Cable) -> None:
+    with running("--config", "offline", env=cable.env) as loop:
+        loop.wait_for("ready")
+        cable.stop()
+        loop.wait_for("device.lost")
+        cable.resume()
+        loop.wait_for("device.back")
+        cable.speak_file(PROMPTS / "Front_Center.wav")
+        loop.wait_for("turn.done")
+        assert loop.told("reply")[0].fields["complete"]
+
+
+def test_a_killed_sound_server_is_waited_for(cable: Cable) -> None:
+    with running("--config", "offline", env=cable.env) as loop:
+        loop.wait_for("ready")
+        cable.kill()
+        loop.wait_for("device.lost")
+        cable.start()
+        loop.wait_for("device.back")
+        cable.speak_file(PROMPTS / "Front_Center.wav")
+        loop.wait_for("turn.done")
+        assert loop.told("reply")[0].fields["complete"]
+
+
+def test_voice_over_the_reply_silences_it_when_it_listens_while_it_speaks(cable: Cable, tmp_path: Path) -> None:
+    spoken = tmp_path / "answer.wav"
+    voice = read_wav(ASTERISK / "conf-waitforleader.wav")
+    spoken.write_bytes(wav_bytes(resample(voice.pcm, voice.rate_hz, SPEAKER_HZ) * 4, SPEAKER_HZ))
+    service = ["--text", "front center", "--text", "one more thing", "--reply", "Wait.", "--wav", str(spoken)]
+    with serving(*service) as server:
+        words = ["--config", "assistant", "--set", f"openrouter.base_url={server.url}", "--set", "audio.echo=off"]
+        with running(*words, env=cable.env | {"OPENROUTER_API_KEY": KEY}) as loop, cable.listening() as listener:
+            loop.wait_for("ready")
+            cable.speak_file(PROMPTS / "Front_Center.wav")
+            listener.wait_for(lambda heard: (first_sound(heard) or len(heard)) < len(heard) // 2 - SPEAKER_HZ)
+            cable.speak_file(ASTERISK / "conf-getpin.wav")
+            first = loop.wait_for("turn.done").fields
+    assert (first["outcome"], first["reason"]) == ("cancelled", "barge-in")
+    assert not loop.told("reply")[0].fields["complete"]
+
+
+def test_every_sample_is_accounted_for(cable: Cable) -> None:
+    with running("--config", "offline", env=cable.env) as loop:
+        loop.wait_for("ready")
+        cable.speak_file(PROMPTS / "Front_Center.wav")
+        loop.wait_for("turn.done")
+        loop.end()
+    samples = loop.told("stopped")[0].fields["samples"]
+    parts = samples["sent"] + samples["silence"] + samples["deaf"] + samples["dropped"] + samples["held"]
+    assert samples["received"] == parts
+    assert samples["sent"] > 16_000
+    assert samples["deaf"] > 8_000
+    assert samples["dropped"] == 0

@@ -37,7 +37,7 @@ def check(  # noqa: PLR0913, PLR0917 - the command's options
     run_async(lambda: _check(loaded.config, where, online=online, json=json))
 
 
-async def _check(config: Config, where: str, *, online: bool, json: bool) -> None:
+async def _check(config: Config, where: str, *, online: bool, json: bool) -> int:
     from voiceloop.checks import Report
     from voiceloop.checks import check as run_checks
     from voiceloop.cli.render import Text
@@ -46,8 +46,7 @@ async def _check(config: Config, where: str, *, online: bool, json: bool) -> Non
     report = Report(show, _meter if sys.stderr.isatty() else lambda _: None)
     report.add("config", where)
     await run_checks(config, report, Text("error"), online=online)
-    if report.exit_code:
-        raise SystemExit(report.exit_code)
+    return report.exit_code
 
 
 def _show(finding: Finding) -> None:

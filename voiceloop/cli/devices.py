@@ -18,7 +18,7 @@ def devices(json: Annotated[bool, typer.Option("--json", help="As one JSON list.
     run_async(lambda: _devices(json=json))
 
 
-async def _devices(*, json: bool) -> None:
+async def _devices(*, json: bool) -> int:
     from voiceloop.audio.portaudio import devices as there_are
 
     found = await there_are()
@@ -34,6 +34,7 @@ async def _devices(*, json: bool) -> None:
         from voiceloop.audio.devices import NO_DEVICE
 
         typer.echo(f"There is no sound device. {NO_DEVICE}.", err=True)
+    return 0
 
 
 def table(found: Sequence[Device]) -> list[str]:

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from voiceloop.errors import VoiceloopError, first
 
 
-def run_async(work: Callable[[], Awaitable[None]]) -> None:
-    """Run `work` until it ends or is told to; ends the command with the exit code. Raises one VoiceloopError."""
+def run_async(work: Callable[[], Awaitable[int]]) -> None:
+    """Run `work` until it ends (its exit code) or is told to; ends the command with the exit code. Raises one VoiceloopError."""
     import trio
 
     from voiceloop.app import until_told

@@ -31,7 +31,7 @@ def say(
     run_async(lambda: _say(settings, words))
 
 
-async def _say(config: Config, text: str) -> None:
+async def _say(config: Config, text: str) -> int:
     import trio
 
     from voiceloop.app import open_part, opened
@@ -51,3 +51,4 @@ async def _say(config: Config, text: str) -> None:
             await delivery.say(text)
             await delivery.finish()
         await speaker.silent()
+    return 0
