@@ -297,6 +297,10 @@ def test_a_reference_to_a_secret_is_fine(home: Path) -> None:
     assert load(written(home, text)).openrouter.api_key_env == "MY_KEY"
 
 
+def test_a_server_without_a_key_is_told_by_an_empty_name(home: Path) -> None:
+    assert load(written(home, FAKES), ["openrouter.api_key_env="]).openrouter.api_key_env == ""
+
+
 def test_what_only_resembles_a_secret_is_left_alone() -> None:
     for text in ("openai/gpt-4o-mini", "hf_alpha", "risk-averse people", "max_tokens", "sk-SK", "https://a.b/c:d@e"):
         assert not looks_secret(text), text
