@@ -73,7 +73,24 @@ def _import() -> Any:
         raise DeviceError(
             f"PortAudio does not start: {error}", place="audio", remedy="Is there a sound card?"
         ) from error
+    _hush_alsa()
     return sounddevice
+
+
+def _hush_alsa() -> None:
+    """Take ALSA's lines about underruns off standard error for good: we count them, and they scribble over captions."""
+    if sys.platform == "linux":
+        import ctypes
+
+        text, number = ctypes.c_char_p, ctypes.c_int
+        nothing = ctypes.CFUNCTYPE(None, text, number, text, number, text)(lambda *_: None)
+        with suppress(OSError):
+            ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(nothing)
+            _FOR_EVER.append(nothing)
+
+
+_FOR_EVER: list[object] = []
+"""What C code may call as long as the process lives."""
 
 
 class Host:

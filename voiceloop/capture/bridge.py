@@ -37,10 +37,13 @@ class Bridge:
         """Those of them that found no room."""
         self.overflows = 0
         """How often PortAudio said that the device lost samples. It doesn't say how many."""
+        self.last_arrival = 0.0
+        """`time.monotonic` of the newest block."""
         self.finished = False
         self.retired = False
         """Set by the loop when it gives up on the stream: a callback that comes back to life does nothing."""
         self._wake = wake
+        self._odd = False
 
     def callback(self, data: Any, frames: int, times: Any, status: Any) -> None:
         """In PortAudio's thread: a few µs, no lock, no exception, nothing that grows without bound."""
@@ -50,11 +53,14 @@ class Bridge:
             self.overflows += 1
         if len(self.blocks) < _HELD_S * _BLOCKS_PER_S:
             age_s = times.currentTime - times.inputBufferAdcTime
-            self.blocks.append(Block(bytes(data), self.received, frames, time.monotonic(), age_s))
+            self.last_arrival = time.monotonic()
+            self.blocks.append(Block(bytes(data), self.received, frames, self.last_arrival, age_s))
         else:
             self.dropped += frames
         self.received += frames
-        self._wake.set()
+        self._odd = not self._odd
+        if not self._odd:  # a frame is two blocks: waking for the first would cost as much and bring nothing
+            self._wake.set()
 
     def on_finished(self) -> None:
         """PortAudio has ended the stream: asked to, or because the device is gone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -177,26 +178,36 @@ class _Device:
         """Hand frames on until the device is lost; returns why."""
         bridge, patience_s = self._bridge, _FIRST_BLOCK_S
         while True:
-            with trio.move_on_after(patience_s) as waiting:
-                await self._wake.wait()
-            if bridge.blocks:  # looked for even when time is up: it may be the loop that was late, not the device
-                patience_s = SILENT_S
-                self._back()
-                await self._hand_on(bridge, send)
-            elif waiting.cancelled_caught:
-                return "it gives no sound any more"
+            # One scope whose deadline moves: a new one for each of 50 wakes a second costs more than the rest.
+            with trio.move_on_after(patience_s) as patience:
+                while not bridge.finished and not self._interrupted:
+                    await self._wake.wait()
+                    await self._hand_on(bridge, send, patience)
+            fresh = bool(bridge.blocks)  # the loop was late, not the device; or one block that wakes nobody
+            await self._hand_on(bridge, send, patience)
             if bridge.finished:
                 return "the device or the sound server is gone"
             if self._interrupted:
                 self._interrupted = False
                 return _CHANGED
+            patience_s = bridge.last_arrival + SILENT_S - time.monotonic()
+            if not fresh or patience_s <= 0:
+                return "it gives no sound any more"
 
-    async def _hand_on(self, bridge: Bridge, send: trio.MemorySendChannel[Item]) -> None:
+    async def _hand_on(self, bridge: Bridge, send: trio.MemorySendChannel[Item], patience: trio.CancelScope) -> None:
+        """Fetch what is there. Only waiting for the device is limited in time, not waiting for who listens."""
+        if bridge.blocks:
+            self._back()
         while bridge.blocks:
             items = self._framer.take(bridge.blocks.popleft())
             self._count(bridge)
             for item in items:
-                await send.send(item)
+                try:
+                    send.send_nowait(item)
+                except trio.WouldBlock:
+                    patience.deadline = math.inf
+                    await send.send(item)
+        patience.deadline = trio.current_time() + SILENT_S
 
     def _count(self, bridge: Bridge) -> None:
         self._microphone.received, self._microphone.dropped = self._framer.received, self._framer.dropped

@@ -11,12 +11,16 @@ Positions are absolute: samples ever written. So what became of any stretch of a
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 
 from voiceloop.types import SAMPLE_BYTES
 
 _FADE_S = 0.005
 """Long enough not to click, short enough not to be heard as a fade."""
+_UNIT_BITS = 24
+_UNIT = 1 << _UNIT_BITS
+"""A gain of 1 in fixed point."""
 _SKIPS_KEPT = 64
 """How many discarded stretches are remembered for `played_in`: more than there are spans in one reply."""
 
@@ -165,7 +169,7 @@ class Ring:
         if not self._started and not self._start(available, finished=finished):
             return 0
         count = min(available, room)
-        if available < room and not finished:
+        if available <= room and not finished:
             self._run_dry(out, at, count)
         elif self._level == self.gain:
             self._copy(out, at, count)
@@ -191,10 +195,11 @@ class Ring:
         return True
 
     def _run_dry(self, out: memoryview, at: int, count: int) -> None:
-        """Play the last `count` samples before an underrun, faded: it would click."""
+        """Play the last `count` samples that are there, faded: it would click if no more came before the next read."""
         fade = min(self._fade, count)
         self._ramp(out, at, count - fade, to=self.gain, advance=0)
         self._ramp(out, at + count - fade, fade, to=0.0, advance=count - fade)
+        self._level = 0.0
         self._dry_at = self._read + count
 
     def _copy(self, out: memoryview, at: int, count: int, advance: int = 0) -> None:
@@ -218,8 +223,14 @@ class Ring:
 
     @staticmethod
     def _scale(out: memoryview, at: int, count: int, gain: float, step: float) -> None:
+        """In integers, and without NumPy: 40 µs for 10 ms at 24 kHz, and only while the gain is not 1."""
         samples = out[at * SAMPLE_BYTES : (at + count) * SAMPLE_BYTES].cast("h")
-        for i, sample in enumerate(samples):
-            gain += step
-            value = int(sample * gain)
-            samples[i] = -32768 if value < -32768 else 32767 if value > 32767 else value
+        one, each = round(gain * _UNIT), round(step * _UNIT)
+        if each:
+            factors = range(one + each, one + each * (count + 1), each)
+            scaled = [s * factor >> _UNIT_BITS for s, factor in zip(samples.tolist(), factors, strict=True)]
+        else:
+            scaled = [s * one >> _UNIT_BITS for s in samples.tolist()]
+        if max(one, one + each * count) > _UNIT:
+            scaled = [-32768 if s < -32768 else 32767 if s > 32767 else s for s in scaled]
+        samples[:] = array("h", scaled)

@@ -1,0 +1,303 @@
+"""The ring buffer: any interleaving of writes, reads, cancels and holds."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from array import array
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voiceloop.playback.ring import Ring
+
+SHORT_FADE_HZ = 200
+"""A fade of one sample: it is silent, all others are as they were written."""
+
+
+def pcm(samples: list[int] | range) -> bytes:
+    return array("h", samples).tobytes()
+
+
+def read(ring: Ring, count: int) -> list[int]:
+    out = bytearray(b"\x55" * (2 * count))
+    ring.read_into(memoryview(out))
+    return list(array("h", bytes(out)))
+
+
+def numbered(start: int, count: int) -> range:
+    """Sample values that are their absolute position, from 1 on, so that silence is none of them."""
+    return range(start + 1, start + 1 + count)
+
+
+def ring_of(capacity: int = 1000, *, prefill: int = 0) -> Ring:
+    return Ring(capacity, SHORT_FADE_HZ, prefill=prefill)
+
+
+def test_what_is_written_is_read_in_order_and_then_silence() -> None:
+    ring = ring_of()
+    assert ring.write(pcm(numbered(0, 10)), 0) == 10
+    ring.finish(0)
+    assert read(ring, 4) == [1, 2, 3, 4]
+    assert read(ring, 10) == [5, 6, 7, 8, 9, 10, 0, 0, 0, 0]
+    assert (ring.played, ring.position, ring.pending, ring.underruns) == (10, 10, 0, 0)
+
+
+def test_a_full_ring_takes_no_more_and_drops_nothing() -> None:
+    ring = ring_of(8)
+    assert ring.write(pcm(numbered(0, 10)), 0) == 8
+    assert ring.write(pcm([9]), 0) == 0
+    assert read(ring, 5) == [1, 2, 3, 4, 5]
+    assert ring.write(pcm([9, 10]), 0) == 2
+    ring.finish(0)
+    assert read(ring, 6) == [6, 7, 8, 9, 10, 0]
+
+
+def test_half_a_sample_is_a_mistake_of_the_writer() -> None:
+    with pytest.raises(ValueError, match="3 bytes are not whole samples"):
+        ring_of().write(b"abc", 0)
+
+
+def test_a_reply_begins_when_its_prefill_is_there() -> None:
+    ring = ring_of(prefill=5)
+    ring.write(pcm(numbered(0, 4)), 0)
+    assert read(ring, 4) == [0, 0, 0, 0]
+    ring.write(pcm(numbered(4, 1)), 0)
+    assert read(ring, 4) == [1, 2, 3, 4]
+
+
+def test_a_complete_reply_does_not_wait_for_the_prefill() -> None:
+    ring = ring_of(prefill=5)
+    ring.write(pcm([1, 2]), 0)
+    ring.finish(0)
+    assert read(ring, 3) == [1, 2, 0]
+
+
+def test_a_prefill_beyond_the_capacity_does_not_wait_for_ever() -> None:
+    ring = ring_of(4, prefill=100)
+    ring.write(pcm([1, 2, 3, 4]), 0)
+    assert read(ring, 2) == [1, 2]
+
+
+def test_a_reply_that_runs_dry_is_an_underrun_only_when_it_goes_on() -> None:
+    ring = ring_of(prefill=3)
+    ring.write(pcm(numbered(0, 5)), 0)
+    assert read(ring, 6) == [1, 2, 3, 4, 0, 0]  # the last one is faded
+    assert ring.underruns == 0
+    ring.write(pcm(numbered(5, 2)), 0)
+    assert read(ring, 2) == [0, 0]  # prefill again
+    ring.write(pcm(numbered(7, 1)), 0)
+    ring.finish(0)
+    assert read(ring, 3) == [6, 7, 8]
+    assert ring.underruns == 1
+
+
+def test_the_end_of_a_reply_is_no_underrun_even_when_it_is_said_late() -> None:
+    ring = ring_of()
+    ring.write(pcm([1, 2]), 0)
+    read(ring, 3)
+    ring.finish(0)
+    ring.write(pcm([3, 4]), 0)
+    read(ring, 3)
+    assert ring.underruns == 0
+
+
+def test_cancelled_sound_is_never_read_and_a_stale_writer_is_refused() -> None:
+    ring = ring_of()
+    ring.write(pcm(numbered(0, 10)), 0)
+    assert read(ring, 3) == [1, 2, 3]
+    assert ring.cancel() == 1
+    assert ring.pending == 0
+    assert ring.write(pcm([99]), 0) == 0
+    assert ring.write(pcm(numbered(10, 3)), 1) == 3
+    ring.finish(1)
+    assert read(ring, 6) == [0, 11, 12, 13, 0, 0]  # a fade of one sample, then the new reply
+    assert (ring.played, ring.played_in(0, 10), ring.played_in(10, 13)) == (6, 3, 3)
+
+
+def test_hold_freezes_and_resume_goes_on_from_the_frozen_sample() -> None:
+    ring = ring_of()
+    ring.write(pcm(numbered(0, 10)), 0)
+    read(ring, 3)
+    ring.hold = True
+    assert read(ring, 4) == [0, 0, 0, 0]
+    assert read(ring, 4) == [0, 0, 0, 0]
+    assert (ring.position, ring.sounding) == (3, False)
+    ring.hold = False
+    assert read(ring, 4) == [4, 5, 6, 7]
+
+
+def test_cancelling_ends_a_hold() -> None:
+    ring = ring_of()
+    ring.write(pcm(numbered(0, 10)), 0)
+    read(ring, 3)
+    ring.hold = True
+    read(ring, 3)
+    ring.write(pcm(numbered(10, 3)), ring.cancel())
+    assert read(ring, 2) == [11, 12]
+
+
+def test_gain_scales_and_clips() -> None:
+    ring = ring_of()
+    ring.gain = 0.5
+    ring.write(pcm([100, -100, 30000, -30000]), 0)
+    ring.finish(0)
+    assert read(ring, 2) == [50, -50]
+    ring.gain = 2.0
+    assert read(ring, 2) == [32767, -32768]
+
+
+@pytest.mark.parametrize("what", ["hold", "cancel", "dry", "gain"])
+@pytest.mark.parametrize("block", [120, 240, 250, 1000])
+def test_nothing_clicks(what: str, block: int) -> None:
+    """A full-scale constant makes every step visible: none is larger than a fade's."""
+    ring = Ring(24000, 24000)
+    ring.write(pcm([32000] * 4000), 0)
+    out = read(ring, 1000)
+    if what == "hold":
+        ring.hold = True
+        out += read(ring, block) + read(ring, block)
+        ring.hold = False
+    elif what == "cancel":
+        ring.cancel()
+    elif what == "gain":
+        ring.gain = 0.2
+    while len(out) < 8000:
+        out += read(ring, block)
+    assert max(abs(a - b) for a, b in pairwise(out)) <= 32000 / 120 + 1
+
+
+ACTIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), st.integers(0, 30)),
+        st.tuples(st.just("read"), st.integers(1, 20)),
+        st.tuples(st.just("cancel"), st.just(0)),
+        st.tuples(st.just("stale"), st.integers(1, 9)),
+        st.tuples(st.just("finish"), st.just(0)),
+        st.tuples(st.just("hold"), st.just(0)),
+        st.tuples(st.just("resume"), st.just(0)),
+    ),
+    max_size=60,
+)
+
+
+@given(actions=ACTIONS, capacity=st.integers(1, 40), prefill=st.integers(0, 12))
+def test_any_interleaving_plays_each_sample_once_in_order_and_nothing_stale(
+    actions: list[tuple[str, int]], capacity: int, prefill: int
+) -> None:
+    ring = ring_of(capacity, prefill=prefill)
+    begins, heard, silent_plays = 0, [], 0
+    for action, count in [*actions, ("finish", 0), ("resume", 0), *[("read", 20)] * 5]:
+        if action == "write":
+            before, room = ring.written, ring.room
+            taken = ring.write(pcm(numbered(before, count)), ring.epoch)
+            assert taken == min(count, room)
+            assert ring.written == before + taken
+        elif action == "stale":
+            assert ring.write(pcm([1] * count), ring.epoch - 1) == 0
+        elif action == "cancel":
+            begins = ring.written
+            ring.cancel()
+        elif action == "finish":
+            ring.finish(ring.epoch)
+        elif action == "hold":
+            ring.hold = True
+        elif action == "resume":
+            ring.hold = False
+        else:
+            position, played = ring.position, ring.played
+            out = [sample for sample in read(ring, count) if sample]
+            assert all(sample > begins for sample in out), "stale"
+            assert not (ring.hold and out), "held"
+            assert ring.position - position == ring.played - played
+            # What was played is what was heard, but for the one sample that is faded before a silence.
+            assert out == list(numbered(position, ring.played - played))[: len(out)]
+            assert ring.played - played - len(out) in (0, 1)
+            silent_plays += ring.played - played - len(out)
+            heard += out
+        assert 0 <= ring.pending <= capacity
+        assert ring.played_in(0, ring.written) == ring.played
+    assert heard == sorted(set(heard))
+    assert ring.pending == 0, "a finished reply is played to its end"
+    assert len(heard) + silent_plays == ring.played
+
+
+@given(
+    reply=st.integers(0, 300),
+    cuts=st.lists(st.integers(1, 60), min_size=1, max_size=20),
+    blocks=st.lists(st.integers(1, 50), min_size=1, max_size=20),
+)
+def test_cutting_the_reply_or_the_blocks_elsewhere_changes_nothing(
+    reply: int, cuts: list[int], blocks: list[int]
+) -> None:
+    ring = Ring(1000, 24000)
+    at = 0
+    while at < reply:
+        for cut in cuts:
+            at += ring.write(pcm(numbered(at, min(cut, reply - at))), 0)
+    ring.finish(0)
+    out: list[int] = []
+    while len(out) < reply:
+        for block in blocks:
+            out += read(ring, block)
+    assert out[:reply] == list(numbered(0, reply))
+    assert not any(out[reply:])
+
+
+@given(
+    spans=st.lists(st.tuples(st.integers(1, 20), st.integers(0, 25), st.booleans()), max_size=30),
+)
+def test_how_much_of_each_span_was_played_is_known(spans: list[tuple[int, int, bool]]) -> None:
+    ring = ring_of(100)
+    heard: set[int] = set()
+    written: list[tuple[int, int]] = []
+    for length, blocks, cancelled in spans:
+        start = ring.written
+        ring.write(pcm(numbered(start, length)), ring.epoch)
+        ring.finish(ring.epoch)
+        written.append((start, ring.written))
+        for _ in range(blocks):
+            heard |= {sample - 1 for sample in read(ring, 1) if sample}
+        if cancelled:
+            ring.cancel()
+            assert [s for s in read(ring, 1) if s] == []
+    for start, end in written:
+        assert ring.played_in(start, end) == len(heard & set(range(start, end)))
+
+
+def test_two_threads_neither_lose_nor_repeat_nor_play_stale_sound() -> None:
+    """The writer cancels every so often; each epoch's samples carry its number, so that a stale one shows."""
+    ring = Ring(97, SHORT_FADE_HZ, prefill=5)
+    done = threading.Event()
+    heard: list[int] = []
+    wrong: list[tuple[int, int]] = []
+
+    def pull() -> None:
+        out = memoryview(bytearray(2 * 13))
+        while not done.is_set():
+            epoch = ring.epoch  # may be raised during the read, not lowered
+            ring.read_into(out)
+            for sample in out.cast("h"):
+                if sample and sample < epoch:
+                    wrong.append((sample, epoch))
+                if sample:
+                    heard.append(sample)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    reader = threading.Thread(target=pull)
+    reader.start()
+    try:
+        for epoch in range(1, 300):
+            assert ring.cancel() == epoch
+            rest = memoryview(pcm([epoch] * 200))
+            while len(rest) > 2 * (epoch % 100):
+                rest = rest[2 * ring.write(rest, epoch) :]
+    finally:
+        sys.setswitchinterval(before)
+        done.set()
+        reader.join()
+    assert wrong == []
+    assert heard == sorted(heard)
