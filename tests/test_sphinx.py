@@ -258,7 +258,9 @@ async def test_it_says_that_it_is_a_demonstration() -> None:
 
 
 def _children(pid: int) -> list[int]:
-    """Of the process group, those that still run."""
+    """Its children that still run."""
+    if not Path("/proc").exists():
+        pytest.skip("needs /proc")
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:

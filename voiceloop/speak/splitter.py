@@ -70,6 +70,7 @@ class Splitter:
         if char.isspace():
             if self._text and not self._text.endswith(" "):
                 self._text += " "
+                self._weight += 1
             return []
         cut = self._cut_before(char) if self._text else Cut.NONE
         early = self._first and self._weight >= self._first_min

@@ -168,13 +168,15 @@ def answer(decoder: Any) -> dict[str, object]:
 
 def load(settings: dict[str, object]) -> Any:
     """The decoder. Raises RuntimeError with the reason that pocketsphinx writes to standard error."""
-    from pocketsphinx import Decoder  # type: ignore[attr-defined]
+    from pocketsphinx import Decoder, set_loglevel  # type: ignore[attr-defined]
 
     with tempfile.TemporaryFile() as log:
         stderr = os.dup(2)
         os.dup2(log.fileno(), 2)
         try:
-            return Decoder(loglevel="ERROR", **settings)
+            decoder = Decoder(loglevel="ERROR", **settings)
+            set_loglevel("FATAL")  # from now on it would complain of each noise at the person's terminal
+            return decoder
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             log.seek(0)
             lines = log.read().decode(errors="replace").strip().splitlines()

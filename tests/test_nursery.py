@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+import trio
+
+from voiceloop.nursery import private_nursery
+
+
+async def fail(error: Exception) -> None:  # a task that fails before anything can cancel it
+    raise error
+
+
+async def run(*errors: Exception) -> None:
+    async with private_nursery() as nursery:
+        for error in errors:
+            nursery.start_soon(fail, error)
+        await trio.sleep_forever()
+
+
+async def test_an_error_of_the_body_leaves_bare() -> None:
+    with pytest.raises(KeyError):
+        async with private_nursery():
+            raise KeyError
+
+
+async def test_a_tasks_error_leaves_bare_and_ends_the_body() -> None:
+    with pytest.raises(KeyError):
+        await run(KeyError())
+
+
+async def test_errors_of_two_tasks_stay_together() -> None:
+    with pytest.RaisesGroup(KeyError, ValueError, flatten_subgroups=True):
+        await run(KeyError(), ValueError())
+
+
+async def test_tasks_end_with_the_body() -> None:
+    async with private_nursery() as nursery:
+        nursery.start_soon(trio.sleep_forever)
+
+
+async def test_cancelling_from_outside_is_no_error() -> None:
+    with trio.CancelScope() as scope:
+        async with private_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            scope.cancel()
+            await trio.sleep_forever()
+    assert scope.cancelled_caught
