@@ -15,7 +15,7 @@ class Resampler:
         if from_hz != to_hz:
             import soxr
 
-            self._stream = soxr.ResampleStream(from_hz, to_hz, 1, dtype="int16", quality=quality)
+            self._stream = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality=quality)
 
     @property
     def delay(self) -> float:
@@ -29,8 +29,10 @@ class Resampler:
             return pcm
         import numpy as np
 
-        out: bytes = self._stream.resample_chunk(np.frombuffer(pcm, np.int16), last=last).tobytes()
-        return out
+        # In floats: for 16 bits soxr adds dither, which differs with every cut.
+        out = self._stream.resample_chunk(np.frombuffer(pcm, np.int16).astype(np.float32), last=last)
+        samples: bytes = np.clip(np.rint(out), -32768, 32767).astype(np.int16).tobytes()
+        return samples
 
 
 def resample(pcm: bytes, from_hz: int, to_hz: int) -> bytes:
