@@ -131,11 +131,12 @@ def read_layer(path: Path, *, name: str = "") -> tuple[Layer, list[str]]:
     name = name or _short(path)
     try:
         text = path.read_text(encoding="utf-8")
-        data = tomllib.loads(text)
     except OSError as error:
         return Layer(name, {}), [f"{name}: can't be read: {error.strerror}. Check the path and its permissions"]
     except UnicodeDecodeError:
         return Layer(name, {}), [f"{name}: is not UTF-8 text. Save it as UTF-8"]
+    try:
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         return Layer(name, {}), [_syntax_error(name, text, str(error))]
     return Layer(name, data, find_lines(text)), []
