@@ -47,6 +47,8 @@ class Checker:
                 model = field.annotation
                 if isinstance(model, type) and issubclass(model, BaseModel):
                     tables[name] = self._table(model, values[name], (name,), merged)
+                else:  # several tables by name, or a plain value: checked with the whole
+                    tables[name] = values[name]
         if self.problems or self.failures:
             return None
         return self._whole(tables)

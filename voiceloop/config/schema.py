@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
@@ -75,32 +75,38 @@ class _Documented(GenerateJsonSchema):
 def schema(note: Callable[[str], None]) -> dict[str, Any]:
     """The whole schema. `note` is told of each part that had to be left out, and why."""
     engines = {kind: _options(kind, note) for kind in PART_TABLES}
-    plain = {
-        name: field.annotation
-        for name, field in Config.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel) and name not in PART_TABLES
-    }
-    models = [*plain.values(), *(model for options in engines.values() for model in options.values())]
+    others: Any = {name: (f.annotation, f) for name, f in Config.model_fields.items() if name not in PART_TABLES}
+    tables = create_model("Tables", __doc__="Those that name no part.", **others)
+    models = [tables, *(model for options in engines.values() for model in options.values())]
     references, shared = models_json_schema(
         [(model, "validation") for model in dict.fromkeys(models)], schema_generator=_Documented
     )
     definitions: dict[str, Any] = shared.get("$defs", {})
-    properties = {name: references[model, "validation"] for name, model in plain.items()}
     texts = docstrings(Config)
-    for name in plain:
-        if name in texts:
-            properties[name] = {"description": texts[name], "allOf": [properties[name]]}
+    properties = {
+        name: _table(table, texts.get(name, ""))
+        for name, table in _resolved(references[tables, "validation"], definitions)["properties"].items()
+    }
     for kind, options in engines.items():
         own = {name: _resolved(references[model, "validation"], definitions) for name, model in options.items()}
         properties[kind] = _by_use(kind, own)
+    definitions.pop("Tables", None)
     return {
         "$schema": DRAFT,
         "title": "voiceloop's configuration",
         "type": "object",
         "additionalProperties": False,
-        "properties": {name: properties[name] for name in Config.model_fields if name in properties},
+        "properties": {name: properties[name] for name in Config.model_fields},
         "$defs": definitions,
     }
+
+
+def _table(table: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """A table's schema: what stands beside a `$ref` is not read in draft 7, and its own keys have their defaults."""
+    made = {key: value for key, value in table.items() if key != "default"}
+    if "$ref" in made:
+        made = {"allOf": [{"$ref": made["$ref"]}]}
+    return {"description": text, **made} if text else made
 
 
 def _options(kind: str, note: Callable[[str], None]) -> dict[str, type[BaseModel]]:

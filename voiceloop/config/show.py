@@ -28,10 +28,8 @@ def effective(config: Config) -> dict[str, Any]:
         table = getattr(config, name)
         if isinstance(table, PartTable):
             values[name] = {"use": table.use, **table.options.model_dump(mode="json")}
-        elif isinstance(table, BaseModel):
-            values[name] = table.model_dump(mode="json")
         else:
-            values[name] = table
+            values |= config.model_dump(mode="json", include={name})
     return {key: _masked(key, value) for key, value in values.items()}
 
 
