@@ -51,8 +51,10 @@ class Judge:
         self.voiced = False
         self.hops = 0
 
-    def reset(self) -> None:
-        self._model.reset()
+    def break_off(self) -> None:
+        """The next hop doesn't follow on the last. The model keeps its state: a fresh one, which has not heard this
+        room and speaker yet, misses more (1.9 % of prompts instead of 0.5 % or less).
+        """
         self.voiced = False
 
     def hear(self, hop: bytes) -> bool:

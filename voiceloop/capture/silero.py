@@ -50,11 +50,12 @@ class SileroVad:
         return self._judge.hops
 
     def reset(self) -> None:
+        """Forget what is not judged yet. The model goes on with what it learned of the room and the speaker."""
         self._pending = b""
-        self._judge.reset()
+        self._judge.break_off()
 
     def feed(self, pcm: bytes, index: int) -> Sequence[Verdict]:
-        """See `plugins.Vad`. Samples that don't follow on the last reset the model."""
+        """See `plugins.Vad`. Samples that don't follow on the last `reset`."""
         if index != self._index:
             self.reset()
         start = index - len(self._pending) // SAMPLE_BYTES

@@ -36,9 +36,9 @@ class WebRtcVad:
 
     def __init__(self, options: WebRtcOptions) -> None:
         self._mode = options.mode
+        self._detect = open_detector(options.mode)
         self._pending = b""
         self._index = 0
-        self.reset()
 
     @classmethod
     @asynccontextmanager
@@ -51,11 +51,11 @@ class WebRtcVad:
         return f"webrtc (mode {self._mode})"
 
     def reset(self) -> None:
+        """Forget what is not judged yet. The detector goes on with what it learned of the room's noise."""
         self._pending = b""
-        self._detect = open_detector(self._mode)
 
     def feed(self, pcm: bytes, index: int) -> Sequence[Verdict]:
-        """See `plugins.Vad`. Samples that don't follow on the last reset the detector."""
+        """See `plugins.Vad`. Samples that don't follow on the last `reset`."""
         if index != self._index:
             self.reset()
         start = index - len(self._pending) // SAMPLE_BYTES
