@@ -79,7 +79,7 @@ async def check(config: Config, report: Report, publish: Publish, *, online: boo
 
             async def load(name: str = name, table: PartTable = table) -> str:
                 parts[name] = await open_part(stack, table, services)
-                return f"{table.use}: {parts[name].description}"
+                return str(parts[name].description)
 
             await report.attempt(name, load)
         if online:
@@ -97,9 +97,10 @@ async def _microphone(config: Config, report: Report, publish: Publish) -> str:
                     report.meter(level)
         if config.audio.input == "none":
             return "none: nothing is heard"
+        heard = f"loudest {loudest:.0f} dB in {METER_S:.0f} s"
         if loudest < QUIET_DB:
-            return f"{microphone.description}; it gives only silence: muted, or the wrong one? `voiceloop devices`"
-        return f"{microphone.description}; loudest {loudest:.0f} dB in {METER_S:.0f} s"
+            heard = "it gave only silence. Muted, or the wrong one? 'voiceloop devices' lists them"
+        return f"{microphone.description}; {heard}"
 
 
 async def _loudspeaker(config: Config, publish: Publish) -> str:
