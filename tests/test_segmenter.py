@@ -358,18 +358,35 @@ def test_cutting_quiet_verdicts_elsewhere_changes_nothing(stretches: list[tuple[
     assert run(verdicts, pcm, segment=SHORT).decisions == run(finer, pcm, segment=SHORT).decisions
 
 
+LENGTHS = st.sampled_from([0, 1, 30, 200, 3_000])
+ANY_SEGMENT = st.builds(
+    Segment.model_construct,
+    preroll_ms=LENGTHS,
+    onset_ms=LENGTHS,
+    onset_window_ms=LENGTHS,
+    pause_ms=LENGTHS,
+    tail_ms=LENGTHS,
+    min_speech_ms=LENGTHS,
+    max_utterance_s=st.sampled_from([1, 2]),
+)
+BACK = st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=10)
+
+
 @settings(deadline=None, derandomize=True)
-@given(stretches=STRETCHES, back=st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=10))
-def test_every_sample_is_sent_once_or_silence(stretches: list[tuple[int, bool]], back: list[tuple[int, bool]]) -> None:
+@given(stretches=STRETCHES, back=BACK, segment=ANY_SEGMENT)
+def test_every_sample_is_sent_once_or_silence_whatever_the_settings(
+    stretches: list[tuple[int, bool]], back: list[tuple[int, bool]], segment: Segment
+) -> None:
     verdicts = hops(*stretches, hop=160)
     for hops_back, voiced in back:
         end = verdicts[-1].end
         verdicts.append(Verdict(max(0, end - hops_back * 160), end, voiced))
-    result = run(verdicts, segment=SHORT)
+    result = run(verdicts, segment=segment)
     total = max(verdict.end for verdict in verdicts)
     utterances = result.utterances
     assert result.segmenter.held == 0
     assert result.segmenter.ledger.held == 0
+    assert all(utterance.duration_s <= segment.max_utterance_s for utterance in utterances)
     assert result.segmenter.sent == sum(utterance.samples for utterance in utterances)
     assert result.segmenter.sent + result.segmenter.silence == total
     for before, after in pairwise(utterances):

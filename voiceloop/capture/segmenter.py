@@ -7,16 +7,12 @@ from dataclasses import dataclass, field
 
 from voiceloop.capture.endpointer import Endpointer, Pause, samples
 from voiceloop.capture.ledger import Ledger
+from voiceloop.capture.spans import Spans
 from voiceloop.capture.tape import Tape, VoiceMap
 from voiceloop.capture.valley import Valley
 from voiceloop.config.tables import Segment
 from voiceloop.plugins import Verdict
 from voiceloop.types import Frame, Utterance
-
-_REVISION_MS = 640
-"""How far back a VAD may think again about audio that it passed over."""
-_LOOK_BACK_MS = 5_000
-"""How far before the maximum length the cut is looked for (at most half of that length)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,39 +74,6 @@ class SpeechDropped:
 SpeechEvent = SpeechStarted | SpeechAudio | SpeechPaused | SpeechResumed | SpeechEnded | SpeechDropped
 
 
-@dataclass(frozen=True, slots=True)
-class _Spans:
-    """The segment's lengths in samples."""
-
-    preroll: int
-    onset: int
-    window: int
-    pause: int
-    tail: int
-    min_speech: int
-    longest: int
-    look_back: int
-    keep: int
-    """How much an idle segmenter holds: enough for the pre-roll of an onset found in revised verdicts."""
-
-    @classmethod
-    def of(cls, segment: Segment) -> _Spans:
-        longest = samples(segment.max_utterance_s * 1000)
-        window = samples(max(segment.onset_window_ms, segment.onset_ms))
-        preroll = samples(segment.preroll_ms)
-        return cls(
-            preroll=preroll,
-            onset=samples(segment.onset_ms),
-            window=window,
-            pause=samples(segment.pause_ms),
-            tail=samples(segment.tail_ms),
-            min_speech=samples(segment.min_speech_ms),
-            longest=longest,
-            look_back=min(samples(_LOOK_BACK_MS), longest // 2),
-            keep=preroll + window + samples(_REVISION_MS),
-        )
-
-
 @dataclass(slots=True)
 class _Open:
     """The utterance under way."""
@@ -134,7 +97,7 @@ class Segmenter:
     """
 
     def __init__(self, segment: Segment, *, hangover_ms: float, endpointer: Endpointer | None = None) -> None:
-        self._spans = _Spans.of(segment)
+        self._spans = Spans.of(segment)
         self._hangover = samples(hangover_ms)
         self._endpointer = endpointer or Endpointer()
         self._tape = Tape()
@@ -221,6 +184,7 @@ class Segmenter:
                 self._notice_onset(verdict.end, events)
             else:
                 self._go_on(self._open, start, verdict.end, events)
+            self._cut_what_is_too_long(events)
 
     def _pass(self, index: int) -> None:
         self._judged = index
@@ -270,16 +234,17 @@ class Segmenter:
         if spoken.paused:
             spoken.paused = False
             events.append(SpeechResumed(at=start))
-        limit = spoken.start + self._spans.longest
-        if spoken.voiced_end <= limit:
-            return
-        # Voice goes on past the limit: quiet alone never forces a cut, because the tail isn't sent.
-        spoken.valley.follow(self._tape, limit)
-        cut = spoken.valley.cut
-        self._stream(spoken, cut, events)
-        self._send(spoken, cut, "length", events, continues=True)
-        onset = self._voice.first(cut)
-        self._begin(cut, cut if onset is None else onset, events, continuation=True)
+
+    def _cut_what_is_too_long(self, events: list[SpeechEvent]) -> None:
+        # Only voice past the limit forces a cut: quiet isn't sent beyond the tail.
+        while (spoken := self._open) and spoken.voiced_end > (limit := spoken.start + self._spans.longest):
+            spoken.valley.follow(self._tape, limit)
+            cut = spoken.valley.cut
+            self._stream(spoken, cut, events)
+            self._send(spoken, cut, "length", events, continues=True)
+            onset = self._voice.first(cut)
+            assert onset is not None
+            self._begin(cut, onset, events, continuation=True)
 
     def _certain(self, spoken: _Open) -> int:
         """How far the tape is certain to belong to this utterance, and not to the next."""
