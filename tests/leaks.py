@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,12 +20,14 @@ def nothing_unclosed() -> Iterator[None]:
         yield
         for _ in range(3):
             gc.collect()
-    assert [str(warning.message) for warning in seen] == []
+    left = [str(warning.message) for warning in seen]
+    assert not left, left
 
 
 def open_files() -> int:
     """File descriptors of this process."""
-    return len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else len(os.listdir("/dev/fd"))
+    listed = Path("/proc/self/fd") if Path("/proc/self/fd").exists() else Path("/dev/fd")
+    return len(list(listed.iterdir()))
 
 
 class CancelAtStep(Instrument):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import time
 from collections import Counter
@@ -19,6 +20,7 @@ import trio
 from tests.server import answers, rules
 from tests.server.answers import Plain
 from tests.server.script import Fault, Script
+from voiceloop.nursery import private_nursery
 
 PREFIX = "/api/v1"
 
@@ -132,21 +134,13 @@ async def open_server(
     """Serve until the block ends; all connections are closed then."""
     server = Server(script or Script(), log)
     server.scheme = "https" if tls else "http"
-    failure: Exception | None = None
-    async with trio.open_nursery() as nursery:
+    async with private_nursery() as nursery:
         listeners: list[Any] = await trio.open_tcp_listeners(port, host="127.0.0.1")
         server.port = listeners[0].socket.getsockname()[1]
         if tls is not None:
             listeners = [trio.SSLListener(listener, tls, https_compatible=True) for listener in listeners]
         await nursery.start(trio.serve_listeners, partial(_connection, server), listeners)
-        try:
-            yield server
-        except Exception as error:  # noqa: BLE001 - raised below, outside the nursery's group
-            failure = error
-        finally:
-            nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+        yield server
 
 
 async def _connection(server: Server, stream: trio.abc.Stream) -> None:
@@ -203,7 +197,9 @@ class _Connection:
             body = json.loads(raw) if raw else None
         except ValueError:
             body = None
-        path, _, query = head.target.decode().partition("?")
+        # A client that takes this server for its proxy asks for the whole address.
+        target = re.sub(r"^https?://[^/]*", "", head.target.decode())
+        path, _, query = target.partition("?")
         headers = {name.decode().lower(): value.decode() for name, value in head.headers}
         return Recorded(head.method.decode(), path, query, headers, body, raw)
 

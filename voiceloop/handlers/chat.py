@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 
 from voiceloop.config.tables import Table
 from voiceloop.handlers.completion import CompletionReader, Delta
-from voiceloop.net.failures import bad_answer
-from voiceloop.net.service import Request, Service, generation_id
+from voiceloop.net.failures import BODY_LIMIT, bad_answer
+from voiceloop.net.service import Request, Service, generation_id, refusal
 from voiceloop.net.streams import streaming
 from voiceloop.plugins import Reply, Services, Turns
 from voiceloop.types import Message, Transcript, Usage
@@ -112,9 +112,8 @@ async def _stream(service: Service, request: Request, send: trio.MemorySendChann
         async with service.exchange(request, tried) as answer:
             kind = answer.headers.get("content-type", "")
             if not kind.startswith("text/event-stream"):
-                raise await service.refused(
-                    answer, f"the answer is {kind[:80] or 'of no type'}, not a stream of events"
-                )
+                what = f"the answer is {kind[:80] or 'of no type'}, not a stream of events"
+                raise refusal(await answer.read(BODY_LIMIT, cut=True), answer, what)
             reader = CompletionReader(answer.where, generation_id(answer))
 
             async def take(piece: bytes) -> bool:

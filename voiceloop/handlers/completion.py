@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from voiceloop.net.failures import Where, bad_answer, from_error_object
@@ -26,16 +27,15 @@ class CompletionReader:
         self.finished = False
         """The model had finished: said by a reason, as not every server sends `[DONE]`."""
 
-    def feed(self, piece: bytes) -> list[Delta]:
+    def feed(self, piece: bytes) -> Iterator[Delta]:
+        """The deltas in `piece`, one by one: those before an error are given before it is raised."""
         try:
             events = self._events.feed(piece)
         except SseOverflow as error:
             raise bad_answer(str(error), self._where) from None
-        deltas: list[Delta] = []
         for data in events:
             if not self.done:
-                deltas += self._event(data)
-        return deltas
+                yield from self._event(data)
 
     def _event(self, data: str) -> list[Delta]:
         if data.strip() == "[DONE]":

@@ -18,6 +18,7 @@ from voiceloop.errors import ConfigError
 from voiceloop.events import Publish
 from voiceloop.net.keys import read_key
 from voiceloop.net.service import Service
+from voiceloop.nursery import private_nursery
 
 if TYPE_CHECKING:
     from voiceloop.net.http import Http
@@ -85,16 +86,13 @@ def _load() -> Http:
 @asynccontextmanager
 async def open_clients(publish: Publish | None = None) -> AsyncIterator[Clients]:
     """All connections live inside; leaving closes them. `publish` is told of retries (`net.retry`)."""
-    failure: Exception | None = None
-    async with trio.open_nursery() as nursery:
-        clients = Clients(nursery, publish)
-        try:
+    clients: Clients | None = None
+    try:
+        async with private_nursery() as nursery:
+            clients = Clients(nursery, publish)
             yield clients
-        except Exception as error:  # noqa: BLE001 - raised below, outside the nursery that would wrap it in a group
-            failure = error
-        finally:
-            nursery.cancel_scope.cancel("the services are closing")
+    finally:
+        # After the nursery: what still runs there must not meet a closed client.
+        if clients is not None:
             with trio.CancelScope(shield=True):
                 await clients.aclose()
-    if failure is not None:
-        raise failure

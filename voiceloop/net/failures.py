@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import ssl
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -149,3 +151,25 @@ def _message(value: Any) -> str:
     raw = metadata.get("raw") if isinstance(metadata, dict) else None
     parts = [part for part in (message, raw) if isinstance(part, str) and part]
     return " / ".join(dict.fromkeys(parts))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and all that it came from; groups are opened."""
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for inner in error.exceptions:
+                yield from _chain(inner)
+        error = error.__cause__ or error.__context__
+
+
+def is_tls(error: BaseException, said: str) -> bool:
+    """Whether a connection failed in TLS."""
+    return any(isinstance(cause, ssl.SSLError) for cause in _chain(error)) or "CERTIFICATE" in said
+
+
+def reasons(error: BaseException) -> Iterator[str]:
+    """The system's words for a failed connection: trio's own name only the address."""
+    for cause in _chain(error):
+        if isinstance(cause, OSError) and cause.errno:
+            yield os.strerror(cause.errno) if cause.errno > 0 else clean(cause.strerror or "")

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +17,8 @@ import httpx
 import trio
 
 from voiceloop import errors
-from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, clean
+from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, clean, is_tls, reasons
+from voiceloop.net.sockets import Backend
 
 # Their debug lines hold the server's headers, where a key may be repeated, and the addresses of every request.
 for _name in ("httpx", "httpcore"):
@@ -97,7 +97,7 @@ class Answer:
         wanted = True
         with trio.CancelScope() as scope:
             try:
-                async for piece in self._response.aiter_bytes():
+                async for piece in self._response.aiter_raw():
                     if not wanted:
                         continue
                     try:
@@ -143,6 +143,32 @@ class _Enough(Exception):
     """Enough of a body was read."""
 
 
+class _Body(httpx.AsyncByteStream):
+    """A request's body. httpx's own hands it out by an async generator, which a cancelled send leaves unfinished."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Pieces([self._content])
+
+
+class _Pieces:
+    """An async iterator that is no generator."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._left = iter(pieces)
+
+    def __aiter__(self) -> _Pieces:
+        return self
+
+    async def __anext__(self) -> bytes:
+        await trio.lowlevel.checkpoint()
+        for piece in self._left:
+            return piece
+        raise StopAsyncIteration
+
+
 class Http:
     """The client: one pool of connections, TLS verified, proxies and certificates from the environment."""
 
@@ -155,7 +181,7 @@ class Http:
                     keepalive_expiry=KEEPALIVE_S,
                 ),
                 follow_redirects=False,
-                # Nothing that is fetched in a turn shrinks; decompressing would only delay its first byte.
+                # Nothing that is fetched in a turn shrinks, and a decoder could fail between httpx's generators.
                 headers={"accept-encoding": "identity"},
             )
         except ImportError as error:
@@ -169,8 +195,17 @@ class Http:
                 remedy="Correct or unset them",
             ) from None
 
+        for pool in self._pools():
+            pool._network_backend = Backend()
+
     async def aclose(self) -> None:
         await self._client.aclose()
+
+    def _pools(self) -> Iterator[httpcore.AsyncConnectionPool]:
+        # httpx shows its pools to nobody, and takes no backend; what is done with them is httpcore's public interface.
+        for transport in (self._client._transport, *self._client._mounts.values()):
+            if isinstance(transport, httpx.AsyncHTTPTransport):
+                yield transport._pool
 
     @asynccontextmanager
     async def exchange(self, call: Call, attempt: Attempt) -> AsyncIterator[Answer]:
@@ -178,6 +213,9 @@ class Http:
         response = await self._send(call, attempt)
         attempt.answered = True
         try:
+            encoding = response.headers.get("content-encoding", "identity")
+            if encoding != "identity":
+                raise bad_answer(f"the answer is encoded ({clean(encoding, 40)}), which was not asked for", call.where)
             yield Answer(response, call, attempt.deadline)
         finally:
             with trio.CancelScope(shield=True):
@@ -188,31 +226,35 @@ class Http:
         longest_s = call.connect_s + HEAD_STEPS * call.read_s
         with trio.move_on_at(min(trio.current_time() + longest_s, attempt.deadline)):
             try:
-                request = self._client.build_request(
-                    call.method,
-                    call.url,
-                    headers=dict(call.headers),
-                    content=call.content,
-                    params=call.params,
-                    timeout=httpx.Timeout(call.read_s, connect=call.connect_s, pool=call.connect_s),
-                    extensions={"trace": attempt.trace},
-                )
-                return await self._client.send(request, stream=True)
+                return await self._client.send(self._request(call, attempt), stream=True)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise _failure(error, call) from None
         raise _too_slow("the server did not begin to answer in time", call)
 
+    def _request(self, call: Call, attempt: Attempt) -> httpx.Request:
+        content = call.content or b""
+        request = self._client.build_request(
+            call.method,
+            call.url,
+            headers={**call.headers, "Content-Length": str(len(content))} if content else dict(call.headers),
+            params=call.params,
+            timeout=httpx.Timeout(call.read_s, connect=call.connect_s, pool=call.connect_s),
+            extensions={"trace": attempt.trace},
+        )
+        if content:
+            request.stream = _Body(content)
+        return request
+
     def has_idle(self, url: str) -> bool:
         """Whether a connection to `url` is open and unused."""
-        # httpx shows its pools to nobody; httpcore's interface below is public.
-        pool = getattr(self._client._transport_for_url(httpx.URL(url)), "_pool", None)
         origin = httpx.URL(url)
         wanted = httpcore.URL(
             scheme=origin.raw_scheme, host=origin.raw_host, port=origin.port, target=origin.raw_path
         ).origin
         return any(
             connection.can_handle_request(wanted) and connection.is_idle() and not connection.has_expired()
-            for connection in (pool.connections if pool is not None else ())
+            for pool in self._pools()
+            for connection in pool.connections
         )
 
 
@@ -240,24 +282,15 @@ def _failure(error: Exception, call: Call) -> errors.ServiceError:
             what, remedy = f"the proxy refused: {said}", "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
         case httpx.UnsupportedProtocol() | httpx.InvalidURL():
             what, remedy = f"not an address of a server: {said}", "Correct base_url"
-        case httpx.ConnectError() if _is_tls(error, said):
+        case httpx.ConnectError() if is_tls(error, said):
             what = f"its certificate is not trusted: {said}"
             remedy = "Check base_url and the clock; for a private authority set SSL_CERT_FILE"
         case httpx.ConnectError():
-            what, remedy = f"no connection: {said or 'refused'}", "Check the network and base_url"
-        case httpx.DecodingError():
-            return bad_answer(f"the answer can't be decoded: {said}", call.where)
+            what = f"no connection: {', '.join(dict.fromkeys(reasons(error))) or said}"
+            remedy = "Check the network and base_url"
         case _:
             what, remedy = f"the connection broke off: {said or type(error).__name__}", "Check the network"
     return errors.Unreachable(what, place=place, remedy=remedy)
-
-
-def _is_tls(error: BaseException | None, said: str) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            return True
-        error = error.__cause__ or error.__context__
-    return "CERTIFICATE" in said or "SSL" in said
 
 
 __all__ = ["BODY_LIMIT", "Answer", "Attempt", "Call", "Http"]

@@ -64,16 +64,6 @@ class Service:
     def __repr__(self) -> str:
         return f"Service({self._shown('')})"
 
-    async def refused(self, answer: Answer, what: str) -> ServiceError:
-        """The error for a 200 that is of the wrong kind: what its body says, where it says anything."""
-        body = await answer.read(BODY_LIMIT, cut=True)
-        try:
-            value = json.loads(body)
-        except (ValueError, RecursionError):
-            return bad_answer(what, answer.where, status=answer.status)
-        error = value.get("error") if isinstance(value, dict) else None
-        return from_error_object(error, answer.where) if error else bad_answer(what, answer.where)
-
     def where(self, request: Request) -> Where:
         """What errors say about a request: never the key, nor a password or a query in the address."""
         if self._key is None:
@@ -218,3 +208,13 @@ def generation_id(answer: Answer) -> str | None:
     """The provider's id of a request, where it looks like one."""
     value = answer.headers.get(GENERATION_ID, "")
     return value if value and len(value) <= 128 and value.isprintable() else None
+
+
+def refusal(body: bytes, answer: Answer, what: str) -> ServiceError:
+    """The error for a 200 of the wrong kind: what its body says, where it says anything, else `what`."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return bad_answer(what, answer.where, status=answer.status)
+    error = value.get("error") if isinstance(value, dict) else None
+    return from_error_object(error, answer.where) if error else bad_answer(what, answer.where)

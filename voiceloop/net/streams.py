@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import trio
 
+from voiceloop.nursery import private_nursery
+
 T = TypeVar("T")
 
 
@@ -32,15 +34,10 @@ async def streaming(
             except Exception as error:  # noqa: BLE001 - raised below
                 failures.append(error)
 
-    async with trio.open_nursery() as nursery:
+    async with private_nursery() as nursery:
         nursery.start_soon(run)
-        try:
+        # Closing first frees a producer that waits, shielded, for room in the channel.
+        with receive:
             yield receive
-        except Exception as error:  # noqa: BLE001 - raised below
-            failures.insert(0, error)
-        finally:
-            # Closing first frees a producer that waits, shielded, for room in the channel.
-            receive.close()
-            nursery.cancel_scope.cancel("the reader has left")
     if failures:
         raise failures[0]

@@ -11,8 +11,8 @@ import trio
 from pydantic import BaseModel, Field
 
 from voiceloop.config.tables import Table
-from voiceloop.net.failures import bad_answer
-from voiceloop.net.service import Request, Service, generation_id
+from voiceloop.net.failures import BODY_LIMIT, bad_answer
+from voiceloop.net.service import Request, Service, generation_id, refusal
 from voiceloop.net.streams import streaming
 from voiceloop.plugins import Services
 from voiceloop.speak.wire import NotSpeech, SpeechParser, announced
@@ -107,7 +107,7 @@ class _Utter:
             try:
                 format_ = announced(answer.kind, rate_hz=self._rate_hz)
             except NotSpeech as error:
-                raise await self._service.refused(answer, str(error)) from None
+                raise refusal(await answer.read(BODY_LIMIT, cut=True), answer, str(error)) from None
             parser = SpeechParser(format_)
 
             async def take(piece: bytes) -> bool:
@@ -120,7 +120,7 @@ class _Utter:
                 await answer.drain(take)
                 await self._give(parser.end(), answer)
             except NotSpeech as error:
-                raise bad_answer(str(error), answer.where, remedy="Name another model") from None
+                raise refusal(error.said, answer, str(error)) from None
             if not parser.samples:
                 raise bad_answer("the answer holds no sound", answer.where, remedy="Name another voice or model")
 

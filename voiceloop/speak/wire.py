@@ -6,6 +6,7 @@ Some servers send a WAV where raw PCM was promised: its header is read and taken
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from email.message import Message
@@ -17,10 +18,17 @@ DEFAULT_RATE_HZ = 24_000
 _RATES_HZ = range(4_000, 192_001)
 _HEADER_LIMIT = 65_536
 """A WAV header longer than this is none."""
+_JSON = re.compile(rb'\{\s*"[a-z_]+"\s*:')
+_JSON_BYTES = 40
+"""An error in JSON is known from this many bytes; 20 such samples of sound are not to be expected."""
 
 
 class NotSpeech(ValueError):
-    """The answer is no PCM; says what it is."""
+    """The answer is no PCM; says what it is. `said` is its beginning where that is text."""
+
+    def __init__(self, what: str, said: bytes = b"") -> None:
+        super().__init__(what)
+        self.said = said
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,11 @@ class SpeechParser:
 
     def _sniff(self, data: bytes) -> int | None:
         """Where the samples begin; None when more bytes are needed to know."""
+        if data.startswith(b"{") and not _JSON.match(data):
+            return None if len(data) < _JSON_BYTES else 0
         if not b"RIFF".startswith(data[:4]) and not data.startswith(b"RIFF"):
+            if data.startswith(b"{"):
+                raise NotSpeech("the answer is JSON, not audio", data)
             for magic, name in ((b"ID3", "MP3"), (b"OggS", "Ogg"), (b"fLaC", "FLAC")):
                 if data.startswith(magic):
                     raise NotSpeech(f"the answer is {name}, not raw PCM")

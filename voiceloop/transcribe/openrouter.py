@@ -9,11 +9,11 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, Field
 
+from voiceloop.audio.wav import wav_bytes
 from voiceloop.config.tables import Table
 from voiceloop.net.service import Request, Service
 from voiceloop.plugins import Services, Transcription
 from voiceloop.transcribe.answers import transcript
-from voiceloop.transcribe.clip import wav
 from voiceloop.types import Transcript, Utterance
 
 
@@ -61,20 +61,8 @@ class OpenRouterTranscriber:
 
     async def post(self, utterance: Utterance) -> Transcript:
         """Send one clip. Raises `ServiceError`s."""
-        request = self._request(utterance)
-        return transcript(await self._service.call(request), utterance, self._service.where(request))
-
-    def _request(self, utterance: Utterance) -> Request:
-        options = self._options
-        data = base64.b64encode(wav(utterance.pcm, utterance.rate_hz)).decode("ascii")
-        body: dict[str, Any] = {"model": options.model, "input_audio": {"data": data, "format": "wav"}}
-        if options.language is not None:
-            body["language"] = options.language
-        if options.temperature is not None:
-            body["temperature"] = options.temperature
-        if options.provider:
-            body["provider"] = {"options": {name: dict(values) for name, values in options.provider.items()}}
-        return Request("/audio/transcriptions", json=body, model=options.model)
+        post = request(self._options, utterance)
+        return transcript(await self._service.call(post), utterance, self._service.where(post))
 
 
 class _Posted:
@@ -88,3 +76,16 @@ class _Posted:
 
     async def finish(self, utterance: Utterance) -> Transcript:
         return await self._transcriber.post(utterance)
+
+
+def request(options: OpenRouterTranscribeOptions, utterance: Utterance) -> Request:
+    """The post of one clip: every field that is set, and no other."""
+    data = base64.b64encode(wav_bytes(utterance.pcm, utterance.rate_hz)).decode("ascii")
+    body: dict[str, Any] = {"model": options.model, "input_audio": {"data": data, "format": "wav"}}
+    if options.language is not None:
+        body["language"] = options.language
+    if options.temperature is not None:
+        body["temperature"] = options.temperature
+    if options.provider:
+        body["provider"] = {"options": {name: dict(values) for name, values in options.provider.items()}}
+    return Request("/audio/transcriptions", json=body, model=options.model)

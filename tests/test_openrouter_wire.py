@@ -1,0 +1,111 @@
+"""Samples out of a speech answer's bytes, cut anywhere, whatever was announced."""
+
+from __future__ import annotations
+
+import struct
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voiceloop.speak.wire import Format, NotSpeech, SpeechParser, announced
+
+PCM = np.arange(-3_000, 3_000, dtype="<i2").tobytes()
+
+
+def wav(pcm: bytes, rate: int, channels: int, *, extra: bytes = b"", size: int | None = None) -> bytes:
+    """A WAV with a chunk before its samples, and the size that a server that streams writes."""
+    head = b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, channels, rate, rate * 2 * channels, 2 * channels, 16)
+    body = head + extra + b"data" + struct.pack("<I", len(pcm) if size is None else size) + pcm
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def parse(pieces: list[bytes], format_: Format) -> tuple[bytes, int]:
+    parser = SpeechParser(format_)
+    given_ = [parser.feed(piece) for piece in pieces]
+    given_.append(parser.end())
+    return b"".join(speech.pcm for speech in given_ if speech is not None), parser.rate_hz
+
+
+def cut(data: bytes, cuts: list[int]) -> list[bytes]:
+    edges = [0, *sorted(min(at, len(data)) for at in cuts), len(data)]
+    return [data[a:b] for a, b in pairwise(edges)]
+
+
+STEREO = np.repeat(np.frombuffer(PCM, "<i2"), 2).astype("<i2").tobytes()
+LIST = b"LIST" + struct.pack("<I", 5) + b"INFOx\0"
+BODIES = {
+    "raw": (PCM, Format(24_000, 1), 24_000),
+    "raw, half a sample at the end": (PCM + b"\x01", Format(24_000, 1), 24_000),
+    "raw stereo": (STEREO, Format(48_000, 2), 48_000),
+    "WAV": (wav(PCM, 22_050, 1), Format(24_000, 1), 22_050),
+    "WAV, stereo": (wav(STEREO, 16_000, 2), Format(24_000, 1), 16_000),
+    "WAV, more before its samples": (wav(PCM, 22_050, 1, extra=LIST), Format(24_000, 1), 22_050),
+    "WAV, more after its samples": (wav(PCM, 22_050, 1) + LIST, Format(24_000, 1), 22_050),
+    "WAV, size unknown": (wav(PCM, 22_050, 1, size=0xFFFFFFFF), Format(24_000, 1), 22_050),
+    "WAV, size not filled in": (wav(PCM, 22_050, 1, size=0), Format(24_000, 1), 22_050),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+@given(cuts=st.lists(st.integers(0, 13_000), max_size=10))
+def test_cutting_elsewhere_changes_nothing(name: str, cuts: list[int]) -> None:
+    body, format_, rate = BODIES[name]
+    assert parse(cut(body, cuts), format_) == (PCM, rate)
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_one_byte_at_a_time_changes_nothing(name: str) -> None:
+    body, format_, rate = BODIES[name]
+    assert parse([bytes([byte]) for byte in body], format_) == (PCM, rate)
+
+
+@given(st.binary(max_size=64), st.lists(st.integers(0, 64), max_size=6))
+def test_any_bytes_give_whole_samples_or_an_error(body: bytes, cuts: list[int]) -> None:
+    try:
+        whole = parse([body], Format(24_000, 1))
+    except NotSpeech:
+        with pytest.raises(NotSpeech):
+            parse(cut(body, cuts), Format(24_000, 1))
+    else:
+        assert parse(cut(body, cuts), Format(24_000, 1)) == whole
+        assert len(whole[0]) % 2 == 0
+
+
+def test_stereo_is_mixed_down() -> None:
+    pcm, _ = parse([struct.pack("<4h", 100, 300, -32768, 32767)], Format(24_000, 2))
+    assert np.frombuffer(pcm, "<i2") == pytest.approx([200, 0], abs=1)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "rate", "channels"),
+    [
+        ("audio/pcm;rate=24000;channels=1", 24_000, 1),
+        ('Audio/PCM; Rate="44100" ; channels=2', 44_100, 2),
+        ("audio/pcm", 16_000, 1),
+        ("audio/L16;rate=8000", 8_000, 1),
+        ("application/octet-stream", 16_000, 1),
+        ("", 16_000, 1),
+        ("audio/wav", 16_000, 1),
+        ("audio/pcm;rate=fast", 16_000, 1),
+    ],
+)
+def test_the_content_type_says_rate_and_channels(content_type: str, rate: int, channels: int) -> None:
+    assert announced(content_type, rate_hz=16_000) == Format(rate, channels)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "words"),
+    [
+        ("application/json", "the answer is application/json, not audio"),
+        ("text/html; charset=utf-8", "the answer is text/html, not audio"),
+        ("audio/mpeg", "the answer is audio/mpeg, not raw PCM"),
+        ("audio/pcm;rate=1", "the answer announces 1 Hz and 1 channels"),
+        ("audio/pcm;channels=99", "the answer announces 24000 Hz and 99 channels"),
+    ],
+)
+def test_what_is_no_pcm_is_refused(content_type: str, words: str) -> None:
+    with pytest.raises(NotSpeech, match=words):
+        announced(content_type)
