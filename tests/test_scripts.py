@@ -138,7 +138,10 @@ class Box:
     def run_at_terminal(self, *words: str, typed: str, code: int = 0) -> str:
         """The same with somebody at the keyboard."""
         command, environment = self._command(words)
-        keyboard, terminal = pty.openpty()
+        try:
+            keyboard, terminal = pty.openpty()
+        except OSError:  # a bare chroot
+            pytest.skip("this machine has no pseudo-terminals")
         try:
             os.write(keyboard, typed.encode())
             done = subprocess.run(
