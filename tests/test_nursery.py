@@ -6,7 +6,8 @@ import trio
 from voiceloop.nursery import private_nursery
 
 
-async def fail(error: Exception) -> None:  # a task that fails before anything can cancel it
+async def fail(error: Exception) -> None:
+    await trio.lowlevel.cancel_shielded_checkpoint()  # so that another's failure can't come first
     raise error
 
 

@@ -166,7 +166,7 @@ async def test_an_utterance_survives_the_death_of_the_worker_and_of_its_fork(gra
     assert room.notices == ["The recogniser's process died; starting it again."]
 
 
-async def test_dying_over_the_same_utterance_twice_is_one_clear_error(grammar: Path) -> None:
+async def test_dying_over_the_same_utterance_each_time_is_one_clear_error(grammar: Path) -> None:
     async with recogniser(jsgf=grammar) as transcriber:
         # Deaf workers: each fork is killed as soon as it is there.
         async with trio.open_nursery() as nursery:
@@ -182,6 +182,14 @@ async def _kill_forks(transcriber: SphinxTranscriber) -> None:
         for pid in _children(pid_of(transcriber)):
             os.kill(pid, signal.SIGKILL)
         await trio.sleep(0.01)
+
+
+async def test_a_worker_that_is_killed_while_it_loads_is_started_again() -> None:
+    room = Room()
+    async with recogniser(room) as transcriber:
+        os.killpg(pid_of(transcriber), signal.SIGKILL)
+        assert await hear(transcriber, Utterance(bytes(32_000), 0, 0)) == ""
+    assert len(room.notices) == 1
 
 
 async def test_closing_leaves_no_process() -> None:

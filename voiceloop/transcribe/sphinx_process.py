@@ -25,6 +25,10 @@ _MODEL_REMEDY = "Check the paths of [transcribe] (hmm, lm, dictionary, jsgf, key
 _INSTALL = "Install it again: pip install --force-reinstall pocketsphinx"
 
 
+class DiedLoading(EngineError):
+    """It may have been killed: another may live."""
+
+
 class Worker:
     """The process and the socket to it."""
 
@@ -55,7 +59,7 @@ class Worker:
         while b"\n" not in self._told:
             data = await self._read()
             if not data:
-                raise EngineError("the recogniser's process died while it loaded", place=PLACE, remedy=_INSTALL)
+                raise DiedLoading("the recogniser's process died while it loaded", place=PLACE, remedy=_INSTALL)
             self._told += data
         told = json.loads(self._told)
         if "error" in told:
