@@ -87,6 +87,7 @@ class CommandHandler:
 
     def __init__(self, options: CommandOptions) -> None:
         self._options = options
+        self._cwd = options.cwd.expanduser() if options.cwd is not None else None
         self.turns = options.turns
         command = options.command
         self._argv = shlex.split(command) if isinstance(command, str) else list(command)
@@ -130,7 +131,7 @@ class CommandHandler:
     def _check(self) -> None:
         if not self._argv:
             raise HandlerError("names no program", place=PLACE, remedy="Give a program and its arguments")
-        cwd = self._options.cwd
+        cwd = self._cwd
         if cwd is not None and not cwd.is_dir():
             raise HandlerError(f"there is no folder '{cwd}'", place="handler.cwd", remedy="Make it, or name another")
         program = self._argv[0]
@@ -152,7 +153,7 @@ class CommandHandler:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                cwd=self._options.cwd,
+                cwd=self._cwd,
                 process_group=0,
             )
         except OSError as error:

@@ -87,7 +87,11 @@ class SphinxOptions(Table):
 def check(options: SphinxOptions) -> None:
     """Raise ConfigError for files that are not there."""
     given = {name: getattr(options, name) for name in MODEL_PATHS}
-    missing = [f"transcribe.{name}: there is no '{path}'" for name, path in given.items() if path and not path.exists()]
+    missing = [
+        f"transcribe.{name}: there is no '{path}'"
+        for name, path in given.items()
+        if path and not path.expanduser().exists()
+    ]
     if missing:
         raise ConfigError(missing)
 

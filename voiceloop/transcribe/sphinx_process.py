@@ -40,15 +40,18 @@ class Worker:
     @classmethod
     async def start(cls, settings: dict[str, object]) -> Worker:
         ours, theirs = socket.socketpair()
-        with theirs:
-            # -P: the folder of the script has modules whose names are other packages' too. A group of its own, so that
-            # its forks can be killed with it and Ctrl-C doesn't reach them.
-            process = await trio.lowlevel.open_process(
-                [sys.executable, "-P", str(WORKER)], stdin=theirs, stdout=subprocess.DEVNULL, process_group=0
-            )
-        worker = cls(process, trio.socket.from_stdlib_socket(ours))
-        await worker._control.send(json.dumps(settings).encode() + b"\n")
-        return worker
+        ours.sendall(json.dumps(settings).encode() + b"\n")  # far less than the socket holds
+        try:
+            with theirs:
+                # -P: the script's folder has modules whose names are other packages' too. A group of its own, so that
+                # its forks can be killed with it and Ctrl-C doesn't reach them.
+                process = await trio.lowlevel.open_process(
+                    [sys.executable, "-P", str(WORKER)], stdin=theirs, stdout=subprocess.DEVNULL, process_group=0
+                )
+        except BaseException:
+            ours.close()
+            raise
+        return cls(process, trio.socket.from_stdlib_socket(ours))
 
     @property
     def pid(self) -> int:
