@@ -161,7 +161,7 @@ project() {
     shift
     make_venv
     [[ -f $mark && $(<"$mark") == "$(stamp)" ]] && return 0
-    say "Installing voiceloop into .venv ($what)"
+    say "Installing voiceloop into .venv; the first time it takes a minute (up to 600 MB)"
     if [[ $what == test ]]; then # dependency groups came with pip 25.1; Debian 12 has 23
         "${pip[@]}" install --upgrade 'pip>=25.1' >&2 || pip_failed
     fi
