@@ -4,7 +4,7 @@
 Recorded prompts in thirteen kinds of noise (see `vad_material.py`), and each noise alone. Ground truth is the energy
 of the clean recording. The same seed gives the same figures, but for CPU time.
 
-    scripts/bench_vad.py [--quick] [--json] [--conditions] [--engine hybrid:gate_mode=2,warm_hops=6]
+    scripts/bench_vad.py [--quick] [--json] [--conditions] [--cold] [--engine hybrid:gate_mode=2,warm_hops=6]
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from vad_material import FOLDERS, PACKAGES, RATE_HZ, Scene, make_scenes
+from vad_material import FOLDERS, PACKAGES, RATE_HZ, Scene, make_scenes, one_by_one
 from vad_scores import Score, score
 
 from voiceloop.capture.hybrid import HybridOptions, HybridVad
@@ -74,8 +74,9 @@ def main() -> int:
     scores: dict[str, dict[str, list[Score]]] = {engine.spec: {} for engine in engines}
     for scene in make_scenes(prompts=prompts, noise_s=noise_s, seed=args.seed):
         _tell(scene)
-        for engine in engines:
-            scores[engine.spec].setdefault(scene.name, []).append(score(engine.make(), scene, segment))
+        for part in one_by_one(scene) if args.cold else (scene,):
+            for engine in engines:
+                scores[engine.spec].setdefault(scene.name, []).append(score(engine.make(), part, segment))
     _tell(None)
     report = {
         "all": {spec: figures(Score.total(chain(*found.values()))) for spec, found in scores.items()},
@@ -97,8 +98,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer prompts, less noise")
     parser.add_argument("--json", action="store_true", help="every figure, by condition and engine")
     parser.add_argument("--conditions", action="store_true", help="a table for each condition as well")
+    parser.add_argument(
+        "--cold", action="store_true", help="each prompt to an engine that was just opened; no noise alone"
+    )
     parser.add_argument("--engine", action="append", metavar="NAME[:OPTION=VALUE,...]", help="may be repeated")
-    parser.add_argument("--prompts", type=int, default=40)
+    parser.add_argument("--prompts", type=int, default=80)
     parser.add_argument("--hangover-ms", type=int, default=Segment().hangover_ms)
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()

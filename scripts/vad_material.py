@@ -209,6 +209,15 @@ def make_scenes(*, prompts: int, noise_s: float, seed: int) -> Iterator[Scene]:
         yield Scene(condition.name, _pcm(noise), (), quiet_room=condition.quiet_room)
 
 
+def one_by_one(scene: Scene) -> Iterator[Scene]:
+    """Each prompt of a scene by itself, with two seconds of its noise before it and after it."""
+    around = 2 * RATE_HZ
+    for (onset, end), word in zip(scene.spoken, scene.words, strict=True):
+        start = max(0, onset - around)
+        pcm = scene.pcm[start * 2 : (end + around) * 2]
+        yield Scene(scene.name, pcm, ((onset - start, end - start),), (word,))
+
+
 def _with_speech(condition: Condition, prompts: Sequence[Prompt], rng: np.random.Generator) -> Scene:
     at = 3 * RATE_HZ
     starts = []
