@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from voiceloop.speak.splitter import join as join_texts
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript, Utterance, Word
 
 LONGEST_QUIET = CAPTURE_RATE_HZ * 3 // 10
@@ -42,26 +43,14 @@ def join(transcripts: Sequence[Transcript]) -> Transcript:
     if len(transcripts) == 1:
         return transcripts[0]
     first, last = transcripts[0], transcripts[-1]
-    text = ""
     words: list[Word] = []
     for transcript in transcripts:
-        text = _append(text, transcript.text.strip())
         shift = (transcript.utterance.start - first.utterance.start) / CAPTURE_RATE_HZ
         words += [Word(w.text, w.start_s + shift, w.end_s + shift, w.confidence) for w in transcript.words]
     pcm = b"".join(transcript.utterance.pcm for transcript in transcripts)
     utterance = Utterance(pcm, first.utterance.start, last.utterance.voiced_end, first.utterance.rate_hz)
+    text = join_texts(text for transcript in transcripts if (text := transcript.text.strip()))
     return Transcript(text, utterance, None, tuple(words), _least(transcripts), last.language or first.language)
-
-
-def _append(text: str, more: str) -> str:
-    spaced = not (text and more and _unspaced(text[-1]) and _unspaced(more[0]))
-    return f"{text}{' ' if text and more and spaced else ''}{more}"
-
-
-def _unspaced(character: str) -> bool:
-    """Whether it belongs to a script written without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese)."""
-    code = ord(character)
-    return 0x3000 <= code <= 0x9FFF or 0xF900 <= code <= 0xFAFF or 0xFF00 <= code <= 0xFFEF or 0x0E00 <= code <= 0x109F
 
 
 def _least(transcripts: Sequence[Transcript]) -> float | None:

@@ -37,3 +37,8 @@ def test_scripts_without_spaces_are_cut_anywhere() -> None:
 def test_what_was_heard_only_grows(a: int, b: int) -> None:
     low, high = sorted((a, b))
     assert up_to(high).text.startswith(up_to(low).text)
+
+
+def test_chunks_of_a_script_without_spaces_are_joined_without_one() -> None:
+    spans = [Span("今日は天気がいいです。", 0, 100), Span("明日も。", 100, 200)]
+    assert heard(spans, lambda start, end: end - start).text == "今日は天気がいいです。明日も。"
