@@ -256,7 +256,9 @@ def test_a_conflict_is_told_beside_another_mistake_of_its_table_but_not_because_
 
 
 def test_a_missing_option_is_told(home: Path) -> None:
-    assert problems(None, f"speak.use={LOUD}")[0].startswith("--set speak.model: is missing")
+    assert problems(None, f"speak.use={LOUD}")[0] == "--set speak.model: is missing. Give it a value."
+    (line,) = problems(None, "transcribe.use=openrouter")
+    assert line.endswith("For example, as the preset 'assistant' has it: model = \"openai/whisper-large-v3\".")
 
 
 def test_an_engine_that_fails_to_import_is_told_alone_by_its_own_error(home: Path) -> None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from voiceloop.config.layers import Data, Layer, Merged, Path
 from voiceloop.config.secrets import is_secret
 from voiceloop.config.tables import Config, PartTable
-from voiceloop.config.wording import Problem, explain, suggestion
+from voiceloop.config.wording import MISSING, Problem, explain, suggestion
 from voiceloop.errors import ConfigError, EngineError
 from voiceloop.parts import Found
 
@@ -98,7 +98,7 @@ class Checker:
             rest = {key: value for key, value in content.items() if key not in wrong}
             _, more = _validate(model, rest, at, known)
             seen = {problem.path for problem in problems}
-            problems += [p for p in more if p.path not in seen and p.what != "is missing" and not _mentions(p, wrong)]
+            problems += [p for p in more if p.path not in seen and p.what != MISSING and not _mentions(p, wrong)]
         self.problems += problems
         return checked
 

@@ -12,15 +12,16 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from voiceloop import parts
 from voiceloop.config.check import PART_TABLES, Checker
 from voiceloop.config.layers import Layer, Merged, find_lines, merge, parse_sets
 from voiceloop.config.secrets import scrub
 from voiceloop.config.tables import Config
-from voiceloop.config.wording import Problem
+from voiceloop.config.wording import MISSING, Problem
 from voiceloop.errors import ConfigError
 
 ENVIRONMENT = "VOICELOOP_CONFIG"
@@ -87,7 +88,21 @@ def _placed(problems: Sequence[Problem], merged: Merged) -> Iterator[tuple[tuple
         if layer is None or layer is DEFAULTS:
             yield ("", 0), "", problem
         else:
-            yield (layer.name, layer.line(problem.path)), layer.place(problem.path), problem
+            yield (layer.name, layer.line(problem.path)), layer.place(problem.path), _with_example(problem, merged)
+
+
+def _with_example(problem: Problem, merged: Merged) -> Problem:
+    """For a missing key of an engine, what a preset that names the engine gives it."""
+    if problem.what != MISSING or len(problem.path) != 2:
+        return problem
+    table, key = problem.path
+    here: Any = merged.values.get(table)
+    for name, path in presets().items():
+        there = tomllib.loads(path.read_text(encoding="utf-8")).get(table, {})
+        if there.get("use") == here.get("use") and key in there:
+            example = f"For example, as the preset '{name}' has it: {key} = \"{there[key]}\"."
+            return replace(problem, remedy=example)
+    return problem
 
 
 def find_file(source: str | None, environment: Mapping[str, str]) -> Path | None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from voiceloop.config.tables import Conflict
 
 
+MISSING = "is missing"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """One mistake: the key that it is about, what is wrong, and what to do."""
@@ -102,7 +105,7 @@ def _one(path: Path, group: Sequence[ErrorDetails], known: Sequence[str]) -> tup
     first = group[0]
     kind, context = first["type"], first.get("ctx", {})
     if kind == "missing":
-        return "is missing", "Give it a value."
+        return MISSING, "Give it a value."
     if kind == "extra_forbidden":
         return "no such key", suggestion(path[-1], known) if len(path) == 1 else ""
     if kind in {"value_error", "assertion_error"}:
