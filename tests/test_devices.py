@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import trio
 
-from voiceloop.audio import portaudio
+from tests.portaudio import FakePortAudio, FakeStream, Refused
+from voiceloop.audio import portaudio, quiet, streams
 from voiceloop.audio.devices import Device, choose, monitor_environment
 from voiceloop.audio.portaudio import Host, Request
 from voiceloop.cli.devices import table
@@ -75,59 +77,6 @@ def test_the_table_shows_every_device() -> None:
     lines = table(DEVICES)
     assert len(lines) == len(DEVICES) + 1
     assert lines[2] == "  1  HDMI                         0    8  44100 Hz  ALSA  (default output)"
-
-
-class Refused(Exception):
-    """PortAudio's error: text and code."""
-
-
-class FakeStream:
-    def __init__(self, library: FakePortAudio, options: dict[str, Any]) -> None:
-        self.library, self.options, self.latency = library, options, 0.02
-
-    def start(self) -> None:
-        self.library.done.append("start")
-
-    def abort(self) -> None:
-        self.library.done.append("abort")
-
-    def close(self) -> None:
-        self.library.done.append("close")
-
-
-class FakePortAudio:
-    """The part of sounddevice that is used. `refuse` is asked for each stream and may raise."""
-
-    PortAudioError = Refused
-
-    def __init__(self) -> None:
-        self.done: list[str] = []
-        self.tried: list[tuple[int, int]] = []
-        self.environment: dict[str, str | None] = {}
-        self.refuse: Any = lambda rate_hz, channels: None
-        self.default = SimpleNamespace(device=(0, 0))
-        self.names = ["pulse"]
-
-    def query_hostapis(self) -> list[dict[str, str]]:
-        return [{"name": "ALSA"}]
-
-    def query_devices(self) -> list[dict[str, Any]]:
-        shape = {"max_input_channels": 6, "max_output_channels": 2, "default_samplerate": 48_000.0, "hostapi": 0}
-        return [{"index": index, "name": name, **shape} for index, name in enumerate(self.names)]
-
-    def _open(self, **options: Any) -> FakeStream:
-        self.environment["PULSE_SOURCE"] = os.environ.get("PULSE_SOURCE")
-        self.tried.append((options["samplerate"], options["channels"]))
-        self.refuse(options["samplerate"], options["channels"])
-        return FakeStream(self, options)
-
-    RawInputStream = RawOutputStream = _open
-
-    def _terminate(self) -> None:
-        self.done.append("terminate")
-
-    def _initialize(self) -> None:
-        self.done.append("initialize")
 
 
 @pytest.fixture
@@ -257,10 +206,23 @@ def test_without_the_library_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch
         Host().devices()
 
 
-def test_a_hanging_call_does_not_take_standard_error_with_it(capfd: pytest.CaptureFixture[str]) -> None:
-    with portaudio._quiet():
+def test_what_alsa_prints_is_not_seen(capfd: pytest.CaptureFixture[str]) -> None:
+    with quiet.quiet():
         os.write(2, b"ALSA lib pcm.c: nobody wants to know\n")
     os.write(2, b"this matters\n")
+    assert capfd.readouterr().err == "this matters\n"
+
+
+def test_a_call_that_hangs_does_not_take_standard_error_with_it(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quiet, "_AT_MOST_S", 0.01)
+    before = os.fstat(2).st_ino
+    deadline = time.monotonic() + 5
+    with quiet.quiet():
+        while os.fstat(2).st_ino != before:
+            assert time.monotonic() < deadline
+        os.write(2, b"this matters\n")
     assert capfd.readouterr().err == "this matters\n"
 
 
@@ -268,9 +230,10 @@ def test_devices_as_json(monkeypatch: pytest.MonkeyPatch, host: Host, capsys: py
     from voiceloop.cli import devices as command
 
     async def there_are() -> list[Device]:
+        await trio.lowlevel.checkpoint()
         return host.devices()
 
-    monkeypatch.setattr(portaudio, "devices", there_are)
+    monkeypatch.setattr(streams, "devices", there_are)
     with pytest.raises(SystemExit) as ended:
         command.devices(json=True)
     assert not ended.value.code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from array import array
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
+from tests.portaudio import FakePortAudio, Silent
 from tests.recorder import Recorder
+from voiceloop.audio.portaudio import Host
 from voiceloop.audio.wake import Wake
 from voiceloop.audio.wav import wav_bytes
 from voiceloop.capture.bridge import Block, Bridge
@@ -80,6 +83,13 @@ async def test_a_file_waits_for_who_listens_and_loses_nothing(tmp_path: Path, au
     async with open_microphone(Audio(input=f"file:{tmp_path / 'talk.wav'}"), Recorder()) as microphone:
         await trio.sleep(60)
         assert sum(item.samples for item in await all_of(microphone.frames) if isinstance(item, Frame)) == 32_000
+
+
+async def test_nobody_listening_any_more_is_no_error(tmp_path: Path, autojump_clock: MockClock) -> None:
+    (tmp_path / "talk.wav").write_bytes(wav_bytes(numbered(32_000), 16_000))
+    async with open_microphone(Audio(input=f"file:{tmp_path / 'talk.wav'}"), Recorder()) as microphone:
+        await microphone.frames.aclose()
+        await trio.sleep(10)
 
 
 async def test_nothing_stays_open_and_silent(autojump_clock: MockClock) -> None:
@@ -245,8 +255,8 @@ async def test_the_loop_is_woken_once_a_frame() -> None:
     wake.close()
 
 
-async def test_a_loop_that_stands_still_for_30_s_drops_what_comes_after_and_counts_it() -> None:
-    wake = Wake()
+def test_a_loop_that_stands_still_for_30_s_drops_what_comes_after_and_counts_it() -> None:
+    wake = Silent()
     bridge = Bridge(wake)
     call(bridge, 3000)
     assert (bridge.received, bridge.dropped) == (480_000, 0)
@@ -260,14 +270,51 @@ async def test_a_loop_that_stands_still_for_30_s_drops_what_comes_after_and_coun
     items = framer.take(bridge.blocks.popleft())
     assert items == [Gap(480_320, "the program was too busy to listen")]
     assert (framer.received, framer.dropped) == (480_480, 320)
-    wake.close()
 
 
-async def test_a_callback_that_comes_back_to_life_does_nothing() -> None:
-    wake = Wake()
+def test_a_callback_that_comes_back_to_life_does_nothing() -> None:
+    wake = Silent()
     bridge = Bridge(wake)
     bridge.retired = True
     call(bridge, 5)
     bridge.on_finished()
     assert (bridge.received, len(bridge.blocks), bridge.finished) == (0, 0, False)
-    wake.close()
+
+
+# The device
+
+
+def drain(library: FakePortAudio) -> list[str]:
+    done, library.done[:] = list(library.done), []
+    return done
+
+
+async def test_the_microphone_makes_room_for_a_new_device_list() -> None:
+    """The loudspeaker's device is new: for PortAudio to see it, every stream must be closed for a moment."""
+    library = FakePortAudio()
+    host = Host(lambda: library)
+    events = Recorder()
+    async with open_microphone(Audio(), events, host=host) as microphone:
+        assert drain(library) == ["start"]
+        host.suspect()
+        host.on_stale["input"]()
+        assert await microphone.frames.receive() == Gap(0, "the sound devices have changed")
+        await trio.to_thread.run_sync(library.started.acquire)
+        await trio.to_thread.run_sync(library.started.acquire)
+        assert drain(library) == ["abort", "close", "terminate", "initialize", "start"]
+    for _ in range(2):  # the second by a thread, when the end came before the loop knew of the new stream
+        assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=5))
+    assert drain(library) == ["abort", "close"]
+    assert events.events == []
+
+
+async def test_a_stream_that_is_opened_too_late_is_closed() -> None:
+    library = FakePortAudio()
+    going_on = threading.Event()
+    library.refuse = lambda rate_hz, channels: going_on.wait(5)
+    with trio.move_on_after(0.05):
+        async with open_microphone(Audio(), Recorder(), host=Host(lambda: library)):
+            raise AssertionError("it is still being opened")
+    going_on.set()
+    assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=5))
+    assert library.done == ["start", "abort", "close"]

@@ -11,7 +11,7 @@ import trio
 from tests.recorder import Recorder
 from tests.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
 from tests.sound.test_capture import noise
-from voiceloop.audio.portaudio import devices
+from voiceloop.audio.streams import devices
 from voiceloop.capture.microphone import Microphone, open_microphone
 from voiceloop.config.tables import Audio
 from voiceloop.errors import DeviceError, NoSuchDevice

@@ -1,7 +1,7 @@
 """PortAudio, and the one importer of sounddevice. Knows no ring, no frame and no task.
 
-Every call here may block for as long as a stopped sound server pleases, importing sounddevice included. So all of them
-run in threads that are abandoned when their caller is cancelled; the process then leaves by `os._exit`.
+Every call here may block for as long as a stopped sound server pleases, importing sounddevice included: the loop makes
+them through `streams.py`.
 
 PortAudio has one device list for the process, made when it is initialised. It is made anew when it is stale and no
 stream is open: one that outlived it could close its successor.
@@ -12,25 +12,23 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import trio
 
 from voiceloop.audio.devices import Device, Direction, choose, monitor_environment
+from voiceloop.audio.quiet import hush_alsa, quiet
 from voiceloop.errors import DeviceBusy, DeviceError, DeviceLost, VoiceloopError
 
-_T = TypeVar("_T")
 Latency = float | Literal["low", "high"]
 
 _BUSY = -9985  # paDeviceUnavailable: ALSA's EBUSY
 _REFUSED = (-9997, -9998)  # paInvalidSampleRate, paInvalidChannelCount
 _BLOCKS_PER_S = 100
-_QUIET_AT_MOST_S = 0.5
-_ANSWER_S = 5.0
 _CARDS = Path("/proc/asound/cards")
 
 
@@ -73,28 +71,12 @@ def _import() -> Any:
         raise DeviceError(
             f"PortAudio does not start: {error}", place="audio", remedy="Is there a sound card?"
         ) from error
-    _hush_alsa()
+    hush_alsa()
     return sounddevice
 
 
-def _hush_alsa() -> None:
-    """Take ALSA's lines about underruns off standard error for good: we count them, and they scribble over captions."""
-    if sys.platform == "linux":
-        import ctypes
-
-        text, number = ctypes.c_char_p, ctypes.c_int
-        nothing = ctypes.CFUNCTYPE(None, text, number, text, number, text)(lambda *_: None)
-        with suppress(OSError):
-            ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(nothing)
-            _FOR_EVER.append(nothing)
-
-
-_FOR_EVER: list[object] = []
-"""What C code may call as long as the process lives."""
-
-
 class Host:
-    """PortAudio as this process has it. Its methods block; `in_thread` and `open_stream` are for the loop."""
+    """PortAudio as this process has it. Its methods block; `streams.py` has them for the loop."""
 
     def __init__(self, load: Callable[[], Any] | None = None) -> None:
         self._load = load or _import
@@ -126,7 +108,7 @@ class Host:
                 self._renew()
                 device = choose(self._list(), request.wanted, request.which)
                 environment = monitor_environment(device) if request.wanted == "monitor" else {}
-                with _quiet(), _environment(environment):
+                with quiet(), _environment(environment):
                     stream = self._try_shapes(request, device, callback, finished)
             except VoiceloopError:
                 self.suspect()
@@ -151,7 +133,7 @@ class Host:
         """Start a stopped stream. Raises DeviceLost when its device is gone."""
         with stream.lock:
             try:
-                with _quiet():
+                with quiet():
                     stream.raw.start()
             except self._sd.PortAudioError as error:
                 raise DeviceLost(f"{stream.device.name!r} does not start: {error.args[0]}") from error
@@ -162,7 +144,7 @@ class Host:
         if self._sd is None:
             self._sd = self._load()
         if not self._streams and (self._suspect or cards != self._cards):
-            with _quiet():
+            with quiet():
                 self._sd._terminate()
                 self._sd._initialize()
         elif self._streams:
@@ -174,7 +156,8 @@ class Host:
         if self._streams and _cards() != self._cards:
             for side, ask in tuple(self.on_stale.items()):
                 if side != which:
-                    ask()
+                    with suppress(trio.RunFinishedError):
+                        ask()
 
     def _list(self) -> list[Device]:
         apis = self._sd.query_hostapis()
@@ -242,76 +225,6 @@ HOST = Host()
 """PortAudio is initialised once in a process, so there is one."""
 
 
-async def devices(host: Host = HOST) -> list[Device]:
-    """What there is. Raises DeviceError where PortAudio is missing or the sound server hangs."""
-
-    async def ask() -> list[Device]:
-        return await trio.to_thread.run_sync(host.devices, abandon_on_cancel=True)
-
-    return await _answer(ask, place="audio")
-
-
-async def open_first(
-    request: Request, callback: Callback, finished: Callable[[], None], *, host: Host = HOST
-) -> Stream:
-    """`open_stream` at the program's start, when a sound server that hangs is an error and not a loss."""
-    return await _answer(lambda: open_stream(request, callback, finished, host=host), place=f"audio.{request.which}")
-
-
-async def _answer(ask: Callable[[], Awaitable[_T]], *, place: str) -> _T:
-    with trio.move_on_after(_ANSWER_S):
-        return await ask()
-    raise DeviceError(
-        f"the sound server has not answered for {_ANSWER_S:.0f} s",
-        place=place,
-        remedy="Restart it, for example: systemctl --user restart pipewire pipewire-pulse (or: pulseaudio -k)",
-    )
-
-
-async def open_stream(
-    request: Request, callback: Callback, finished: Callable[[], None], *, host: Host = HOST
-) -> Stream:
-    """`Host.open` in a thread. When it is cancelled meanwhile, the thread closes what it opens."""
-    handover = threading.Lock()
-    abandoned = False
-    opened: Stream | None = None
-
-    def work() -> Stream:
-        nonlocal opened
-        stream = host.open(request, callback, finished)
-        with handover:
-            opened = stream
-            if not abandoned:
-                return stream
-        host.close(stream)
-        return stream
-
-    try:
-        return await trio.to_thread.run_sync(work, abandon_on_cancel=True)
-    except trio.Cancelled:
-        with handover:
-            abandoned = True
-            late = opened
-        if late is not None:
-            threading.Thread(target=host.close, args=(late,), daemon=True).start()
-        raise
-
-
-async def close_stream(stream: Stream, *, host: Host = HOST) -> None:
-    """`Host.close` in a thread, which goes on by itself when this is cancelled."""
-    await trio.to_thread.run_sync(host.close, stream, abandon_on_cancel=True)
-
-
-async def start_stream(stream: Stream, *, host: Host = HOST) -> None:
-    """`Host.start` in a thread."""
-    await trio.to_thread.run_sync(host.start, stream, abandon_on_cancel=True)
-
-
-async def stop_stream(stream: Stream, *, host: Host = HOST) -> None:
-    """`Host.stop` in a thread."""
-    await trio.to_thread.run_sync(host.stop, stream, abandon_on_cancel=True)
-
-
 def _code(error: Exception) -> int:
     return error.args[1] if len(error.args) > 1 else 0
 
@@ -347,28 +260,3 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
     finally:
         for name in values:
             os.environ.pop(name, None)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep ALSA's and PortAudio's chatter about what they tried off standard error.
-
-    Not for longer than `_QUIET_AT_MOST_S`: a call that hangs must not take the whole program's voice with it.
-    """
-    try:
-        saved = os.dup(2)
-    except OSError:  # closed: nothing to keep quiet
-        yield
-        return
-    timer = threading.Timer(_QUIET_AT_MOST_S, os.dup2, (saved, 2))
-    timer.daemon = True
-    timer.start()
-    with suppress(OSError), Path(os.devnull).open("w", encoding="ascii") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        timer.cancel()
-        os.dup2(saved, 2)
-        timer.join()
-        os.close(saved)

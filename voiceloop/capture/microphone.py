@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import chain, repeat
 from pathlib import Path
 
 import trio
 
 from voiceloop.audio.devices import FILE_PREFIX
-from voiceloop.audio.portaudio import HOST, Host, Request, Stream, close_stream, open_first, open_stream
+from voiceloop.audio.portaudio import HOST, Host, Request, Stream
+from voiceloop.audio.streams import close_stream, open_first, open_stream
 from voiceloop.audio.wake import Wake
 from voiceloop.audio.wav import read_wav
 from voiceloop.capture.bridge import Bridge
@@ -78,11 +79,16 @@ async def open_microphone(audio: Audio, publish: Publish, *, host: Host = HOST) 
         source = _Device(microphone, audio, publish, host)
     await source.open()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(source.run, send)
+        nursery.start_soon(_run, source, send)
         try:
             yield microphone
         finally:
             nursery.cancel_scope.cancel()
+
+
+async def _run(source: _Device | _File | _Nothing, send: trio.MemorySendChannel[Item]) -> None:
+    with suppress(trio.BrokenResourceError):  # nobody listens any more
+        await source.run(send)
 
 
 class _Nothing:
@@ -143,25 +149,27 @@ class _Device:
     async def open(self) -> None:
         """Open the device or raise; afterwards its loss is no error any more."""
         await self._open(open_first)
+        token = trio.lowlevel.current_trio_token()
+        self._host.on_stale["input"] = lambda: token.run_sync_soon(self._interrupt, idempotent=True)
 
     async def _open(self, opener: Callable[..., Awaitable[Stream]]) -> None:
         bridge = Bridge(self._wake)
-        stream = await opener(self._request, bridge.callback, bridge.on_finished, host=self._host)
+        try:
+            stream = await opener(self._request, bridge.callback, bridge.on_finished, host=self._host)
+        except BaseException:
+            bridge.retired = True  # the thread may yet open the stream, and its callback must not wake us then
+            raise
         self._stream, self._bridge = stream, bridge
         self._framer.restart(rate_hz=stream.rate_hz, channels=stream.channels)
         self._microphone.description = _describe(stream)
 
     async def run(self, send: trio.MemorySendChannel[Item]) -> None:
-        token = trio.lowlevel.current_trio_token()
-        self._host.on_stale["input"] = lambda: token.run_sync_soon(self._interrupt, idempotent=True)
         try:
             async with send:
                 while True:
                     reason = await self._pump(send)
                     await self._lose(reason, send)
                     await self._reopen()
-        except trio.BrokenResourceError:  # nobody listens any more
-            pass
         finally:
             self._host.on_stale.pop("input", None)
             self._bridge.retired = True

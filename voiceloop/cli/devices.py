@@ -19,7 +19,7 @@ def devices(json: Annotated[bool, typer.Option("--json", help="As one JSON list.
 
 
 async def _devices(*, json: bool) -> int:
-    from voiceloop.audio.portaudio import devices as there_are
+    from voiceloop.audio.streams import devices as there_are
 
     found = await there_are()
     if json:

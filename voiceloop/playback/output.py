@@ -10,17 +10,8 @@ from pathlib import Path
 import trio
 
 from voiceloop.audio.devices import FILE_PREFIX
-from voiceloop.audio.portaudio import (
-    HOST,
-    Host,
-    Request,
-    Stream,
-    close_stream,
-    open_first,
-    open_stream,
-    start_stream,
-    stop_stream,
-)
+from voiceloop.audio.portaudio import HOST, Host, Request, Stream
+from voiceloop.audio.streams import close_stream, open_first, open_stream, start_stream, stop_stream
 from voiceloop.audio.wake import Wake
 from voiceloop.audio.wav import WavWriter
 from voiceloop.config.tables import Audio
@@ -140,11 +131,11 @@ class _Device:
         self._speaker = Speaker(self._ring, latency_s=latency_s, description=_describe(stream))
         self._speaker.on_ready = self._on_ready
         self._last_use = trio.current_time()
+        token = trio.lowlevel.current_trio_token()
+        self._host.on_stale["output"] = lambda: token.run_sync_soon(self._interrupt, idempotent=True)
         return self._speaker
 
     async def run(self) -> None:
-        token = trio.lowlevel.current_trio_token()
-        self._host.on_stale["output"] = lambda: token.run_sync_soon(self._interrupt, idempotent=True)
         try:
             while True:
                 reason = await self._watch()
@@ -267,7 +258,11 @@ class _Device:
     async def _open(self, rate_hz: int, opener: Callable[..., Awaitable[Stream]]) -> Stream:
         puller = Puller(self._wake)
         request = Request("output", self._audio.output, rate_hz, self._audio.output_latency)
-        stream = await opener(request, puller.callback, puller.on_finished, host=self._host)
+        try:
+            stream = await opener(request, puller.callback, puller.on_finished, host=self._host)
+        except BaseException:
+            puller.retired = True  # the thread may yet open the stream, and its callback must not wake us then
+            raise
         self._stream, self._puller = stream, puller
         return stream
 
