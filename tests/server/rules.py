@@ -129,11 +129,21 @@ def chat(body: Any) -> None:
         _number(body["temperature"], 0, 2, "temperature")
     if "max_tokens" in body:
         _number(body["max_tokens"], 1, 10**7, "max_tokens")
+    for tool in body.get("tools", ()):
+        _tool(tool)
     if "stream" in body:
         _need(isinstance(body["stream"], bool), "stream must be a boolean")
     for model in body.get("models", ()):
         _model(model)
     _modalities(body)
+
+
+def _tool(tool: Any) -> None:
+    _keys(tool, {"type", "function"}, set(), "a tool")
+    _need(tool["type"] == "function", "a tool must be a function")
+    _keys(tool["function"], {"name", "parameters"}, {"description", "strict"}, "a tool's function")
+    _need(re.fullmatch(r"[\w-]{1,64}", str(tool["function"]["name"])), "a tool's name is odd")
+    _need(tool["function"]["parameters"].get("type") == "object", "a tool's parameters must be an object")
 
 
 def _modalities(body: Any) -> None:

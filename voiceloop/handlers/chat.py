@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-import trio
 from pydantic import BaseModel, Field
 
 from voiceloop.config.tables import Table
-from voiceloop.handlers.completion import CompletionReader, Delta
-from voiceloop.net.failures import BODY_LIMIT, bad_answer
-from voiceloop.net.service import Request, Service, generation_id, refusal
-from voiceloop.net.streams import streaming
+from voiceloop.handlers.completing import Patience, completing
+from voiceloop.handlers.completion import ToolCall
+from voiceloop.handlers.prompt import SYSTEM, messages, recent
+from voiceloop.handlers.tools import Toolbox, requested
+from voiceloop.net.service import Service
 from voiceloop.plugins import Reply, Services, Turns
-from voiceloop.types import Message, Transcript, Usage
-
-if TYPE_CHECKING:
-    from voiceloop.net.http import Attempt
-
-SYSTEM = (
-    "You are a voice assistant: what you answer is spoken aloud. Answer in the user's language, in one to three short "
-    "sentences of plain speech, without Markdown, lists, links or emoji. What the user says comes from speech "
-    "recognition and may hold mistakes: guess what was meant."
-)
-CHANNEL_DELTAS = 64
-"""Pieces of text between the socket and the reply; when they are there the socket waits."""
+from voiceloop.types import Transcript, Usage
 
 
 class ChatOptions(Table):
@@ -34,14 +23,27 @@ class ChatOptions(Table):
 
     model: str
     """The model that answers; `voiceloop models --chat` lists them."""
+    models: tuple[str, ...] = ()
+    """Models to fall back on, in this order, when `model` is down, too busy or refuses (OpenRouter routes to them)."""
     system: str = SYSTEM
     """The system prompt; empty for none."""
     history_turns: Annotated[int, Field(ge=0, le=1_000)] = 20
     """How many past messages (yours and what was heard of the answers) the model is shown."""
+    history_tokens: Annotated[int, Field(ge=0, le=10_000_000)] = 4_000
+    """About how many tokens of them."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     """How freely the model answers."""
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """The longest answer."""
+    first_word_s: Annotated[float, Field(gt=0, le=600)] = 15.0
+    """How long the model may think before its first word; it is asked again as `openrouter.retry` allows."""
+    next_word_s: Annotated[float, Field(gt=0, le=600)] = 10.0
+    """How long it may then be silent."""
+    tools: tuple[str, ...] = ()
+    """Functions that the model may call, as `module:function`; their type hints and docstrings describe them to it.
+    They are called only when it is certain that you have finished speaking."""
+    tool_rounds: Annotated[int, Field(ge=1, le=50)] = 5
+    """How often, in one turn, the model may call tools and go on with their results."""
     provider: dict[str, Any] = Field(default_factory=dict)
     """OpenRouter's provider routing, as in its documentation: `provider = { sort = "latency" }`."""
 
@@ -55,6 +57,7 @@ class ChatHandler:
 
     def __init__(self, options: ChatOptions, service: Service) -> None:
         self._options, self._service = options, service
+        self._tools = Toolbox(options.tools)
 
     @classmethod
     def open(cls, options: BaseModel, services: Services) -> AbstractAsyncContextManager[Self]:
@@ -67,64 +70,57 @@ class ChatHandler:
 
     @property
     def description(self) -> str:
-        return f"chat, {self._options.model}"
+        tools = f", {len(self._options.tools)} tools" if self._tools else ""
+        return f"chat, {self._options.model}{tools}"
 
     async def warm(self) -> None:
         await self._service.warm()
 
     async def handle(self, transcript: Transcript, reply: Reply) -> None:
         """Stream the model's answer into `reply`. Raises `ServiceError`s; what was said before one stays said."""
-        request = self._request(reply.history, transcript.text)
-
-        async def produce(send: trio.MemorySendChannel[Delta]) -> None:
-            await _stream(self._service, request, send)
-
-        async with streaming(produce, CHANNEL_DELTAS) as deltas:
-            async for delta in deltas:
-                if isinstance(delta, Usage):
-                    reply.spent(delta)
-                else:
-                    await reply.say(delta)
-
-    def _request(self, history: Sequence[Message], said: str) -> Request:
         options = self._options
-        messages = [{"role": "system", "content": options.system}] if options.system else []
-        recent = history[-options.history_turns :] if options.history_turns else ()
-        messages += [{"role": message.role, "content": message.text} for message in recent]
-        messages.append({"role": "user", "content": said})
-        body: dict[str, Any] = {"model": options.model, "messages": messages, "stream": True}
+        past = recent(reply.history, turns=options.history_turns, limit_tokens=options.history_tokens)
+        shown = messages(options.system, past, transcript.text)
+        for number in range(options.tool_rounds + 1):
+            text, calls = await self._round(self._body(shown, tools=number < options.tool_rounds), reply)
+            if not calls:
+                return
+            # A tool may change the world.
+            await reply.committed()
+            shown = [*shown, requested(text, calls), *[await self._tools.answer(call) for call in calls]]
+
+    async def _round(self, body: dict[str, Any], reply: Reply) -> tuple[str, list[ToolCall]]:
+        """One request; gives what it said and the tools that it calls."""
+        said: list[str] = []
+        calls: list[ToolCall] = []
+        patience = Patience(self._options.first_word_s, self._options.next_word_s)
+        async with completing(self._service, body, patience) as deltas:
+            async for delta in deltas:
+                match delta:
+                    case str():
+                        said.append(delta)
+                        await reply.say(delta)
+                    case Usage():
+                        reply.spent(delta)
+                    case ToolCall():
+                        calls.append(delta)
+        return "".join(said), calls
+
+    def _body(self, shown: list[dict[str, Any]], *, tools: bool) -> dict[str, Any]:
+        options = self._options
+        body: dict[str, Any] = {"model": options.model, "messages": shown, "stream": True}
         body["stream_options"] = {"include_usage": True}
+        if options.models:
+            body["models"] = list(options.models)
         if options.temperature is not None:
             body["temperature"] = options.temperature
         if options.max_tokens is not None:
             body["max_tokens"] = options.max_tokens
+        if self._tools:
+            body["tools"] = self._tools.schemas()
+            if not tools:
+                # The last round has to end in words.
+                body["tool_choice"] = "none"
         if options.provider:
             body["provider"] = options.provider
-        return Request("/chat/completions", json=body, model=options.model)
-
-
-async def _stream(service: Service, request: Request, send: trio.MemorySendChannel[Delta]) -> None:
-    """Send the answer's deltas, starting over on a failure only while there were none."""
-    given = False
-
-    async def attempt(tried: Attempt) -> None:
-        nonlocal given
-        async with service.exchange(request, tried) as answer:
-            kind = answer.headers.get("content-type", "")
-            if not kind.startswith("text/event-stream"):
-                what = f"the answer is {kind[:80] or 'of no type'}, not a stream of events"
-                raise refusal(await answer.read(BODY_LIMIT, cut=True), answer, what)
-            reader = CompletionReader(answer.where, generation_id(answer))
-
-            async def take(piece: bytes) -> bool:
-                nonlocal given
-                for delta in reader.feed(piece):
-                    given = True
-                    await send.send(delta)
-                return not reader.done
-
-            await answer.drain(take)
-            if not reader.finished:
-                raise bad_answer("the answer ended before its end", answer.where, remedy="Ask again")
-
-    await service.retry(attempt, may_repeat=lambda: not given)
+        return body

@@ -1,9 +1,12 @@
-"""The events of a streamed /chat/completions answer to deltas of text. Pure."""
+"""The events of a streamed /chat/completions answer to deltas: text, sound, tool calls, usage. Pure."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from voiceloop.net.failures import Where, bad_answer, from_error_object
@@ -11,8 +14,29 @@ from voiceloop.net.sse import SseOverflow, SseParser
 from voiceloop.net.usage import usage
 from voiceloop.types import Usage
 
-Delta = str | Usage
-"""A piece of the reply, or, once near the end, what it took."""
+TOOL_CALLS = 16
+"""Tool calls in one answer; a model that asks for more has lost its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A function that the model asks for. `arguments` is JSON as the model wrote it: untrusted."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A piece of a voice-native answer: PCM bytes that may end within a sample, and words that it says."""
+
+    pcm: bytes = field(repr=False)
+    text: str = ""
+
+
+Delta = str | Usage | Sound | ToolCall
+"""A piece of the reply; near the end what it took, and the tool calls it ends in."""
 
 
 class CompletionReader:
@@ -22,6 +46,7 @@ class CompletionReader:
     def __init__(self, where: Where, generation_id: str | None) -> None:
         self._where, self._id = where, generation_id
         self._events = SseParser()
+        self._calls: dict[int, dict[str, str]] = {}
         self.done = False
         """`[DONE]` came: nothing more is wanted."""
         self.finished = False
@@ -37,10 +62,15 @@ class CompletionReader:
             if not self.done:
                 yield from self._event(data)
 
-    def _event(self, data: str) -> list[Delta]:
+    def tool_calls(self) -> list[ToolCall]:
+        """The calls that were put together, at the end."""
+        calls = [self._calls[index] for index in sorted(self._calls)]
+        return [ToolCall(call["id"], call["name"], call["arguments"]) for call in calls]
+
+    def _event(self, data: str) -> Iterator[Delta]:
         if data.strip() == "[DONE]":
             self.done = self.finished = True
-            return []
+            return
         try:
             chunk = json.loads(data)
         except (ValueError, RecursionError):
@@ -49,18 +79,51 @@ class CompletionReader:
             raise bad_answer("an event of the answer is JSON, but not an object", self._where)
         if chunk.get("error"):
             raise from_error_object(chunk["error"], self._where)
-        return self._chunk(chunk)
-
-    def _chunk(self, chunk: dict[str, Any]) -> list[Delta]:
-        deltas: list[Delta] = []
         choices = chunk.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
         delta = choice.get("delta")
-        content = delta.get("content") if isinstance(delta, dict) else None
-        if isinstance(content, str) and content:
-            deltas.append(content)
+        if isinstance(delta, dict):
+            yield from self._delta(delta)
         self.finished = self.finished or bool(choice.get("finish_reason"))
         if chunk.get("usage"):
             id_ = chunk.get("id")
-            deltas.append(usage(chunk["usage"], self._id or (id_ if isinstance(id_, str) else None)))
-        return deltas
+            yield usage(chunk["usage"], self._id or (id_ if isinstance(id_, str) else None))
+
+    def _delta(self, delta: dict[str, Any]) -> Iterator[Delta]:
+        content = delta.get("content")
+        if isinstance(content, str) and content:
+            yield content
+        audio = delta.get("audio")
+        if isinstance(audio, dict):
+            yield from self._audio(audio)
+        calls = delta.get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
+            self._tool_call(call)
+
+    def _audio(self, audio: dict[str, Any]) -> Iterator[Sound]:
+        data, text = audio.get("data"), audio.get("transcript")
+        try:
+            pcm = base64.b64decode(data, validate=True) if isinstance(data, str) else b""
+        except (binascii.Error, ValueError):
+            raise bad_answer("the sound in the answer is not base64", self._where) from None
+        text = text if isinstance(text, str) else ""
+        if pcm or text:
+            yield Sound(pcm, text)
+
+    def _tool_call(self, part: Any) -> None:
+        """Calls come in pieces: the first names the function, the others add to its arguments."""
+        if not isinstance(part, dict):
+            return
+        index = part.get("index", 0)
+        if not isinstance(index, int) or not 0 <= index < TOOL_CALLS:
+            raise bad_answer(f"the answer calls more than {TOOL_CALLS} tools", self._where)
+        call = self._calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
+        if isinstance(part.get("id"), str):
+            call["id"] = part["id"]
+        function = part.get("function")
+        function = function if isinstance(function, dict) else {}
+        for key in ("name", "arguments"):
+            if isinstance(function.get(key), str):
+                call[key] += function[key]
+        if len(call["arguments"]) > 1_000_000:
+            raise bad_answer("a tool call of the answer never ends", self._where)

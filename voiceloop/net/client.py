@@ -6,6 +6,7 @@ Imports no HTTP library: `http.py`, which does, is loaded in a thread when a ser
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 import trio
 
 from voiceloop.config.tables import Endpoint
-from voiceloop.errors import ConfigError
+from voiceloop.errors import ConfigError, ServiceError, VoiceloopError
 from voiceloop.events import Publish
 from voiceloop.net.keys import read_key
 from voiceloop.net.service import Service
@@ -22,6 +23,10 @@ from voiceloop.nursery import private_nursery
 
 if TYPE_CHECKING:
     from voiceloop.net.http import Http
+
+
+WARM_CONNECTIONS = 2
+"""The answer still streams while its first sentence is sent to be spoken: that needs a second connection."""
 
 
 class Clients:
@@ -33,6 +38,8 @@ class Clients:
         self._loading = trio.Lock()
         self._http: Http | None = None
         self._closing = False
+        self._services: Counter[str] = Counter()
+        self._warming: set[str] = set()
 
     def endpoint(self, settings: Endpoint, *, table: str = "openrouter") -> Service:
         """The service at `settings`, its key read now.
@@ -45,6 +52,7 @@ class Clients:
             raise ConfigError([problem + "'https://openrouter.ai/api/v1'"])
         key = read_key(settings, os.environ, table=table)
         service = Service(self, settings, key, table)
+        self._services[settings.base_url.rstrip("/")] += 1
         # The import takes 0.1 s: better now, beside everything else that starts, than when speech begins.
         self._nursery.start_soon(self._preload)
         return service
@@ -62,6 +70,22 @@ class Clients:
         except Exception:  # noqa: BLE001 - told again, and handled, by the first request
             return
 
+    async def warm(self, base_url: str, connect: Callable[[], Awaitable[None]]) -> None:
+        """Bring the idle connections to a server to what a turn needs at once, by as many calls of `connect`."""
+        if base_url in self._warming:
+            return
+        self._warming.add(base_url)
+        try:
+            http = await self.http()
+            wanted = min(self._services[base_url], WARM_CONNECTIONS) - http.idle(base_url)
+            async with trio.open_nursery() as nursery:
+                for _ in range(wanted):
+                    nursery.start_soon(_quietly, connect)
+        except VoiceloopError:
+            return
+        finally:
+            self._warming.discard(base_url)
+
     def soon(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run something that outlives the turn that asked for it."""
         if not self._closing:
@@ -75,6 +99,13 @@ class Clients:
         self._closing = True
         if self._http is not None:
             await self._http.aclose()
+
+
+async def _quietly(connect: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await connect()
+    except ServiceError:
+        return
 
 
 def _load() -> Http:

@@ -245,13 +245,13 @@ class Http:
             request.stream = _Body(content)
         return request
 
-    def has_idle(self, url: str) -> bool:
-        """Whether a connection to `url` is open and unused."""
+    def idle(self, url: str) -> int:
+        """How many connections to `url` are open and unused."""
         origin = httpx.URL(url)
         wanted = httpcore.URL(
             scheme=origin.raw_scheme, host=origin.raw_host, port=origin.port, target=origin.raw_path
         ).origin
-        return any(
+        return sum(
             connection.can_handle_request(wanted) and connection.is_idle() and not connection.has_expired()
             for pool in self._pools()
             for connection in pool.connections

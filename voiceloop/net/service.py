@@ -59,7 +59,6 @@ class Service:
     def __init__(self, clients: Clients, settings: Endpoint, key: Key | None, table: str) -> None:
         self._clients, self.settings, self._key, self._table = clients, settings, key, table
         self._base_url = settings.base_url.rstrip("/")
-        self._warming = False
 
     def __repr__(self) -> str:
         return f"Service({self._shown('')})"
@@ -160,29 +159,19 @@ class Service:
             await trio.sleep(wait)
 
     async def warm(self) -> None:
-        """Have an idle connection ready. Never raises for a service's sake; one at a time."""
-        if self._warming:
-            return
-        self._warming = True
-        try:
-            await self._connect()
-        finally:
-            self._warming = False
+        """Have idle connections ready. Never raises for a service's sake."""
+        await self._clients.warm(self._base_url, self._connect)
 
     async def _connect(self) -> None:
         from voiceloop.net.http import Attempt, Call
 
+        # Small, free of charge, and answered by every server in some way: its answer is of no interest.
         request = Request("/models", method="HEAD")
         timeout_s = self.settings.connect_timeout_s
         call = Call("HEAD", f"{self._base_url}/models", self.where(request), timeout_s, timeout_s)
-        try:
-            http = await self._clients.http()
-            if http.has_idle(self._base_url):
-                return
-            async with http.exchange(call, Attempt()) as answer:
-                await answer.read(BODY_LIMIT, cut=True)
-        except ServiceError:
-            return
+        http = await self._clients.http()
+        async with http.exchange(call, Attempt()) as answer:
+            await answer.read(BODY_LIMIT, cut=True)
 
 
 def _with(error: ServiceError, more: str) -> ServiceError:
