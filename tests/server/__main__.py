@@ -23,6 +23,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--port-file", type=Path, help="write the port there when it is ready")
     parser.add_argument("--key", default="test-key", help="the key to insist on; empty for none")
+    parser.add_argument("--openai", action="store_true", help="have the shape of OpenAI's API, not OpenRouter's")
     parser.add_argument("--text", action="append", help="what is transcribed; again for the next, the last one stays")
     parser.add_argument("--reply", action="append", help="what chat answers; likewise")
     parser.add_argument("--wav", action="append", type=Path, help="what is spoken, instead of a tone; likewise")
@@ -38,6 +39,7 @@ def _arguments() -> argparse.Namespace:
 def _script(arguments: argparse.Namespace) -> Script:
     script = Script(
         key=arguments.key or None,
+        openai=arguments.openai,
         transcribe_s=arguments.transcribe_ms / 1000,
         first_token_s=arguments.first_token_ms / 1000,
         token_every_s=arguments.token_ms / 1000,

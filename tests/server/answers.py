@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,12 +70,22 @@ def speech(script: Script, body: dict[str, Any], number: int) -> Plain:
     return Plain(200, headers, pieces, script.speak_s)
 
 
+def _spoken(reply: str, words: Sequence[str]) -> list[dict[str, Any]]:
+    """A voice-native answer: words ahead of their sound, sound cut within samples."""
+    pcm = tone(reply, 24_000)
+    pieces = [pcm[at : at + 9_999] for at in range(0, len(pcm), 9_999)]
+    deltas: list[dict[str, Any]] = [{"audio": {"id": "audio_1", "transcript": word}} for word in words]
+    deltas += [{"audio": {"data": base64.b64encode(piece).decode()}} for piece in pieces]
+    return [*deltas, {"audio": {"expires_at": 1_900_000_000}}]
+
+
 def chat(script: Script, body: dict[str, Any], number: int) -> Plain:
     reply: str = take(script.replies, number)
     head = {"id": f"gen-chat-{number}", "object": "chat.completion.chunk", "model": body["model"]}
     words = [word if at == 0 else f" {word}" for at, word in enumerate(reply.split(" "))]
     events: list[Any] = [{**head, "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]}]
-    events += [{**head, "choices": [{"index": 0, "delta": {"content": word}}]} for word in words]
+    deltas = _spoken(reply, words) if "audio" in body.get("modalities", ()) else [{"content": word} for word in words]
+    events += [{**head, "choices": [{"index": 0, "delta": delta}]} for delta in deltas]
     events.append({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     usage = {"prompt_tokens": 12, "completion_tokens": len(words), "total_tokens": 12 + len(words), "cost": 0.0002}
     events.append({**head, "choices": [], "usage": usage})

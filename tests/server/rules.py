@@ -8,6 +8,8 @@ import io
 import re
 import wave
 from collections.abc import Callable, Mapping
+from email.parser import BytesParser
+from email.policy import HTTP
 from typing import Any
 
 FORMATS = {"wav", "mp3", "flac", "m4a", "ogg", "webm", "aac"}
@@ -179,6 +181,33 @@ def _part(part: Any) -> None:
     audio(part["input_audio"])
 
 
+def form(headers: Mapping[str, str], raw: bytes) -> dict[str, Any]:
+    """The fields of a multipart form, `file` as bytes."""
+    head = f"Content-Type: {headers['content-type']}\r\n\r\n".encode()
+    parts = BytesParser(policy=HTTP).parsebytes(head + raw)
+    _need(parts.is_multipart(), "not a multipart form")
+    fields: dict[str, Any] = {}
+    for part in parts.iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        content = part.get_payload(decode=True)
+        assert isinstance(content, bytes)
+        _need(name not in fields, f"{name} comes twice")
+        fields[str(name)] = content if name == "file" else content.decode()
+        _need(name != "file" or part.get_filename(), "file has no filename")
+    return fields
+
+
+def transcription_form(fields: dict[str, Any]) -> None:
+    _keys(fields, {"file", "model"}, {"language", "prompt", "response_format", "temperature"}, "the form")
+    wav(fields["file"])
+    _text(fields["model"], "model")
+    if "language" in fields:
+        _need(re.fullmatch(r"[a-z]{2,3}", fields["language"]), "language must be ISO-639-1")
+    if "temperature" in fields:
+        _number(float(fields["temperature"]), 0, 1, "temperature")
+    _response_format(fields)
+
+
 RULES: Mapping[str, Callable[[Any], None]] = {
     "/audio/transcriptions": transcription,
     "/audio/speech": speech,
@@ -186,10 +215,25 @@ RULES: Mapping[str, Callable[[Any], None]] = {
 }
 
 
-def broken(path: str, headers: Mapping[str, str], body: Any) -> str | None:
-    """The rule that a JSON request breaks, None when it keeps them all."""
+def broken(path: str, headers: Mapping[str, str], body: Any, *, openai: bool = False) -> str | None:
+    """The rule that a request breaks, None when it keeps them all.
+
+    `openai`: a server of OpenAI's shape. It takes any name of a model, clips as forms, and instructions on top.
+    """
+    if path == "/audio/transcriptions" and headers.get("content-type", "").startswith("multipart/form-data"):
+        try:
+            transcription_form(body)
+        except Broken as error:
+            return str(error)
+        return None
     if headers.get("content-type", "").split(";")[0] != "application/json":
         return "Content-Type must be application/json"
+    if openai and path == "/audio/transcriptions":
+        return "file: field required"
+    if openai and isinstance(body, dict):
+        body = {**body, "model": f"any/{body.get('model')}"}
+        if not isinstance(body.pop("instructions", ""), str):
+            return "instructions must be a string"
     try:
         RULES[path](body)
     except Broken as error:

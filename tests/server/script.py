@@ -6,6 +6,7 @@ import wave
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,6 +56,10 @@ class Script:
     token_every_s: float = 0.0
     speak_s: float = 0.0
     """The service times: how long each answer takes to begin."""
+    openai: bool = False
+    """Have the shape of the servers that people run themselves."""
+    refuse: Callable[[Any], bool] | None = None
+    """Bodies to answer with a bare 400, as models do that don't take something."""
     key: str | None = "test-key"
     """The key to insist on; None for none."""
     models: Sequence[str] | None = None

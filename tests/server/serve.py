@@ -103,9 +103,11 @@ class Server:
             return answers.error(404, f"no path {request.path}")
         if self.script.key is not None and request.headers.get("authorization") != f"Bearer {self.script.key}":
             return answers.error(401)
-        request.broken = rules.broken(path, request.headers, request.body)
+        request.broken = rules.broken(path, request.headers, request.body, openai=self.script.openai)
         if request.broken:
             return answers.error(400, request.broken)
+        if self.script.refuse is not None and self.script.refuse(request.body):
+            return answers.error(400, "Provider returned error")
         if self.script.models is not None and request.body["model"] not in self.script.models:
             return answers.error(404, f"No endpoints found for {request.body['model']}.")
         number = self._count[path]
@@ -157,6 +159,15 @@ async def _connection(server: Server, stream: trio.abc.Stream) -> None:
         server.news()
 
 
+def _body(headers: dict[str, str], raw: bytes) -> Any:
+    try:
+        if headers.get("content-type", "").startswith("multipart/"):
+            return rules.form(headers, raw)
+        return json.loads(raw) if raw else None
+    except (ValueError, rules.Broken):
+        return None
+
+
 class _Gone(Exception):
     """The client closed the connection, or the fault says that we do."""
 
@@ -193,15 +204,11 @@ class _Connection:
         while isinstance(event := await self._event(), h11.Data):
             pieces.append(bytes(event.data))
         raw = b"".join(pieces)
-        try:
-            body = json.loads(raw) if raw else None
-        except ValueError:
-            body = None
         # A client that takes this server for its proxy asks for the whole address.
         target = re.sub(r"^https?://[^/]*", "", head.target.decode())
         path, _, query = target.partition("?")
         headers = {name.decode().lower(): value.decode() for name, value in head.headers}
-        return Recorded(head.method.decode(), path, query, headers, body, raw)
+        return Recorded(head.method.decode(), path, query, headers, _body(headers, raw), raw)
 
     async def _answered(self, request: Recorded) -> None:
         """Answer, while watching whether the client is still there."""

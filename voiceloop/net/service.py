@@ -61,7 +61,12 @@ class Service:
         self._base_url = settings.base_url.rstrip("/")
 
     def __repr__(self) -> str:
-        return f"Service({self._shown('')})"
+        return f"Service({self.shown_url})"
+
+    @property
+    def shown_url(self) -> str:
+        """The address, fit to be shown."""
+        return self._shown("")
 
     def where(self, request: Request) -> Where:
         """What errors say about a request: never the key, nor a password or a query in the address."""

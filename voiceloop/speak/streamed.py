@@ -1,0 +1,82 @@
+"""An answer of /audio/speech to pieces of speech, as they come. Knows no device and no turn."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import trio
+
+from voiceloop.net.failures import BODY_LIMIT, bad_answer
+from voiceloop.net.service import Request, Service, generation_id, refusal
+from voiceloop.net.streams import streaming
+from voiceloop.speak.wire import NotSpeech, SpeechParser, announced
+from voiceloop.types import Speech, Usage
+
+if TYPE_CHECKING:
+    from voiceloop.net.http import Answer, Attempt
+
+CHANNEL_PIECES = 4
+"""Pieces of at most 64 KB between the socket and the player; when they are there the socket waits."""
+MAX_SPEECH_S = 600.0
+"""One chunk of a reply is a sentence or two; an answer longer than this never ends."""
+
+
+@asynccontextmanager
+async def streamed_speech(
+    service: Service, request: Request, rate_hz: int
+) -> AsyncIterator[trio.MemoryReceiveChannel[Speech]]:
+    """The speech that `request` asks for; `rate_hz` where the server says none. Raises `ServiceError`s on leaving;
+    starts over after a failure only while nothing was given out."""
+
+    async def produce(send: trio.MemorySendChannel[Speech]) -> None:
+        await _Utter(service, request, rate_hz, send).run()
+
+    async with streaming(produce, CHANNEL_PIECES) as pieces:
+        yield pieces
+
+
+class _Utter:
+    """One text on its way to sound."""
+
+    def __init__(self, service: Service, request: Request, rate_hz: int, send: trio.MemorySendChannel[Speech]) -> None:
+        self._service, self._request, self._rate_hz, self._send = service, request, rate_hz, send
+        self._given = False
+
+    async def run(self) -> None:
+        await self._service.retry(self._attempt, may_repeat=lambda: not self._given)
+
+    async def _attempt(self, tried: Attempt) -> None:
+        async with self._service.exchange(self._request, tried) as answer:
+            try:
+                format_ = announced(answer.kind, rate_hz=self._rate_hz)
+            except NotSpeech as error:
+                raise refusal(await answer.read(BODY_LIMIT, cut=True), answer, str(error)) from None
+            parser = SpeechParser(format_)
+
+            async def take(piece: bytes) -> bool:
+                await self._give(parser.feed(piece), answer)
+                if parser.samples > MAX_SPEECH_S * parser.rate_hz:
+                    raise bad_answer(f"the speech is over {MAX_SPEECH_S:g} s long", answer.where)
+                return True
+
+            try:
+                await answer.drain(take)
+                await self._give(parser.end(), answer)
+            except NotSpeech as error:
+                raise refusal(error.said, answer, str(error)) from None
+            if not parser.samples:
+                raise bad_answer("the answer holds no sound", answer.where, remedy="Name another voice or model")
+
+    async def _give(self, speech: Speech | None, answer: Answer) -> None:
+        if speech is None:
+            return
+        if not self._given:
+            # The first piece carries the account: what was begun is paid for, even when the rest is never heard.
+            id_ = generation_id(answer)
+            characters = len(self._request.json["input"])
+            speech = replace(speech, usage=Usage(characters=characters, generation_ids=(id_,) if id_ else ()))
+        self._given = True
+        await self._send.send(speech)

@@ -1,0 +1,68 @@
+"""Cuts a clip that is too long for a model at its quietest places, and joins what was heard. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from voiceloop.types import SAMPLE_BYTES, Transcript, Usage, Utterance, Word
+
+_WINDOW_S = 0.2
+"""A pause between words is about this long."""
+
+
+def cut(utterance: Utterance, longest_s: float) -> Iterator[Utterance]:
+    """`utterance` in pieces of at most `longest_s`, each cut in the last third at the quietest 200 ms."""
+    rate = utterance.rate_hz
+    samples = np.frombuffer(utterance.pcm, dtype="<i2")
+    longest = max(int(longest_s * rate), 1)
+    at = 0
+    while len(samples) - at > longest:
+        end = at + _quietest(samples[at : at + longest], int(_WINDOW_S * rate))
+        yield _piece(utterance, at, end, continues=True)
+        at = end
+    yield _piece(utterance, at, len(samples), continues=utterance.continues)
+
+
+def _quietest(samples: np.ndarray, window: int) -> int:
+    """The middle of the quietest window in the last third; the end when there is no room for one."""
+    first = len(samples) * 2 // 3
+    if len(samples) - first <= window or window < 1:
+        return len(samples)
+    power = np.concatenate(([0.0], np.cumsum(np.square(samples[first:].astype(np.float64)))))
+    return first + int(np.argmin(power[window:] - power[:-window])) + window // 2
+
+
+def _piece(utterance: Utterance, at: int, end: int, *, continues: bool) -> Utterance:
+    return replace(
+        utterance,
+        pcm=utterance.pcm[at * SAMPLE_BYTES : end * SAMPLE_BYTES],
+        start=utterance.start + at,
+        voiced_end=min(utterance.voiced_end, utterance.start + end),
+        continues=continues,
+    )
+
+
+def join(utterance: Utterance, parts: Sequence[Transcript]) -> Transcript:
+    """What was heard in the pieces of `utterance` as one: words keep their times, confidences weigh by length."""
+    words: list[Word] = []
+    total = weight = 0.0
+    usage: Usage | None = None
+    for part in parts:
+        offset_s = (part.utterance.start - utterance.start) / utterance.rate_hz
+        words += [replace(w, start_s=w.start_s + offset_s, end_s=w.end_s + offset_s) for w in part.words]
+        if part.confidence is not None:
+            total += part.confidence * part.utterance.duration_s
+            weight += part.utterance.duration_s
+        if part.usage is not None:
+            usage = part.usage if usage is None else usage + part.usage
+    return Transcript(
+        text=" ".join(part.text for part in parts if part.text),
+        utterance=utterance,
+        usage=usage,
+        words=tuple(words),
+        confidence=total / weight if weight else None,
+        language=next((part.language for part in parts if part.language), None),
+    )
