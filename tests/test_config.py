@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voiceloop import parts
 from voiceloop.config import load as loading
 from voiceloop.config import show
 from voiceloop.config.layers import Layer, find_lines, merge, parse_sets
@@ -175,10 +176,7 @@ api_key = "{KEY}"
         "my.toml:4 transcribe.modle: no such key. Did you mean 'model'?",
         "my.toml:6 transcribe.speed: is 'fast'; it must be a number",
         "my.toml:7 transcribe.mood: is 'grey'; it must be 'gay' or 'grave'. Did you mean 'grave'?",
-        (
-            "my.toml:10 handler.use: no such engine 'echoo'. Did you mean 'echo'? "
-            "There are: 'echo', 'chat', 'command', 'python', and your own as 'package.module:name'"
-        ),
+        f"my.toml:10 handler.use: {parts.unknown('handler', 'echoo')}",
         (
             "my.toml:13 segment.onset_ms: 300 is more than onset_window_ms = 200. "
             "Lower it or raise onset_window_ms: so much voice never fits into the window."
