@@ -52,6 +52,7 @@ class Cable:
         self.changes = {
             "XDG_RUNTIME_DIR": str(self._dir),
             "PULSE_SERVER": f"unix:{socket}",
+            "PULSE_COOKIE": str(self._dir / "cookie"),
             **{name: str(path) for name, path in paths.items()},
         }
         """What `env` adds to the environment."""

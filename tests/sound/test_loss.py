@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -168,6 +170,30 @@ async def test_a_server_that_hangs_at_the_start_is_an_error(on_cable: Cable) -> 
     with pytest.raises(DeviceError, match=r"^audio\.input: the sound server has not answered for 5 s\. Restart it"):
         async with open_microphone(Audio(), Recorder()):
             pass
+
+
+def test_a_server_that_hangs_is_said_by_the_program_too(cable: Cable) -> None:
+    """sounddevice turns standard error away while it is imported, and that hangs here."""
+    cable.stop()
+    done = subprocess.run(
+        [sys.executable, "-m", "voiceloop", "devices"],
+        env=cable.env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert done.returncode == 74
+    assert done.stderr.startswith("voiceloop: audio: the sound server has not answered for 5 s. Restart it")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_program_lists_the_devices(cable: Cable) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "voiceloop", "devices"], env=cable.env, capture_output=True, text=True, check=True
+    )
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["name", "pulse", "default"]
+    assert done.stderr == ""
 
 
 async def test_no_server_at_the_start_is_no_device(on_cable: Cable) -> None:

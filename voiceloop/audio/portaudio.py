@@ -142,7 +142,10 @@ class Host:
         """Load PortAudio, or make its device list anew when it may be stale and nothing is open."""
         cards = _cards()
         if self._sd is None:
-            self._sd = self._load()
+            with (
+                quiet()
+            ):  # importing sounddevice initialises PortAudio, with standard error turned away until it answers
+                self._sd = self._load()
         if not self._streams and (self._suspect or cards != self._cards):
             with quiet():
                 self._sd._terminate()
