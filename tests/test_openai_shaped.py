@@ -83,8 +83,8 @@ def test_a_form_is_written_as_the_standard_has_it() -> None:
         "multipart/form-data; boundary=xyz",
         (
             b'--xyz\r\nContent-Disposition: form-data; name="model"\r\n\r\nm\r\n'
-            b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="clip.wav"\r\nContent-Type: audio/wav\r\n\r\n'
-            b"RIFF\r\n--xyz--\r\n"
+            b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="clip.wav"\r\n'
+            b"Content-Type: audio/wav\r\n\r\nRIFF\r\n--xyz--\r\n"
         ),
     )
 
