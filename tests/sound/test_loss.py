@@ -13,6 +13,7 @@ import trio
 from tests.recorder import Recorder
 from tests.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
 from tests.sound.test_capture import noise
+from tests.sound.test_playback import assert_whole, until
 from voiceloop.audio.streams import devices
 from voiceloop.capture.microphone import Microphone, open_microphone
 from voiceloop.config.tables import Audio
@@ -150,7 +151,7 @@ async def test_the_loudspeaker_goes_on_while_the_microphone_is_gone(on_cable: Ca
             await events.wait_for("device.lost", within_s=2, which="microphone")
             assert await speaker.drained(epoch=speaker.epoch)
             assert speaker.ring.underruns == 0
-            await trio.to_thread.run_sync(lambda: listener.wait_for(lambda heard: reply in heard))
+            assert_whole(reply, await until(listener, reply))
 
 
 @pytest.mark.parametrize("then_killed", [False, True])

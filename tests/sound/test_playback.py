@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
+from collections.abc import Callable
 
 import pytest
 import trio
@@ -17,25 +17,38 @@ from voiceloop.playback.speaker import Speaker
 pytestmark = pytest.mark.sound
 
 BLOCK = SPEAKER_HZ // 100
+PIECE = 60
+"""Samples of noise that are nowhere twice."""
 
 
 async def until(listener: Listener, wanted: bytes) -> bytes:
-    return await trio.to_thread.run_sync(lambda: listener.wait_for(lambda heard: wanted in heard))
+    """What was heard, up to and with the end of `wanted`."""
+    end = wanted[-2 * PIECE :]
+    return await trio.to_thread.run_sync(lambda: listener.wait_for(lambda heard: end in heard))
 
 
-def silences(pcm: bytes) -> list[int]:
-    """The lengths, in samples, of the stretches of digital silence between the first sound and the last."""
-    lengths, run = [], 0
-    for sample in array("h", pcm.strip(b"\0") + b"\0" * (len(pcm.strip(b"\0")) % 2)):
-        if sample:
-            lengths.append(run)
-            run = 0
+def assert_whole(reply: bytes, heard: bytes) -> None:
+    """All of `reply` is in `heard`, in order, with no gap of 20 ms.
+
+    On a busy machine the sound server may run dry for a block: that is a gap of 10 ms, and nothing is lost by it but
+    the look of the piece in which it falls.
+    """
+    found = [(0, heard.index(reply[: 2 * PIECE]))]
+    torn, gaps = 0, []
+    for start in range(2 * PIECE, len(reply) - 2 * PIECE, 2 * PIECE):
+        before, at = found[-1]
+        here = heard.find(reply[start : start + 2 * PIECE], at + 2 * PIECE)
+        if here < 0:
+            torn += 1
         else:
-            run += 1
-    return [length for length in lengths if length]
+            gaps.append(((here - at) - (start - before)) // 2)
+            found.append((start, here))
+    slips = [gap for gap in gaps if gap]
+    assert torn <= len(slips) <= 3
+    assert all(0 < gap < 2 * BLOCK for gap in slips)
 
 
-async def test_a_reply_is_at_the_loudspeaker_bit_for_bit(on_cable: Cable) -> None:
+async def test_a_reply_is_whole_at_the_loudspeaker(on_cable: Cable) -> None:
     reply = noise(2.0, SPEAKER_HZ)
     async with open_speaker(Audio(), Recorder()) as speaker:
         assert (speaker.rate_hz, speaker.description) == (SPEAKER_HZ, "default, 24000 Hz")
@@ -45,7 +58,7 @@ async def test_a_reply_is_at_the_loudspeaker_bit_for_bit(on_cable: Cable) -> Non
             began = trio.current_time()
             assert await speaker.drained(epoch=epoch)
             assert trio.current_time() - began == pytest.approx(2.0, abs=0.3)
-            assert reply in await until(listener, reply)
+            assert_whole(reply, await until(listener, reply))
         assert (speaker.ring.underruns, speaker.ring.played) == (0, len(reply) // 2)
 
 
@@ -56,9 +69,7 @@ async def test_a_reply_in_small_pieces_has_no_gap(on_cable: Cable) -> None:
             for at in range(0, len(reply), 1234):
                 assert await speaker.write(reply[at : at + 1234], epoch=speaker.epoch)
             assert await speaker.drained(epoch=speaker.epoch)
-            heard = await until(listener, reply[-4000:])
-    assert max(silences(heard), default=0) < BLOCK * 2
-    assert reply in heard
+            assert_whole(reply, await until(listener, reply))
 
 
 async def test_a_cancelled_reply_is_silent_soon_and_never_heard_again(on_cable: Cable) -> None:
@@ -79,7 +90,7 @@ async def test_a_cancelled_reply_is_silent_soon_and_never_heard_again(on_cable: 
             heard = await until(listener, after)
     played = speaker.played_in(0, len(reply) // 2)
     assert taken <= played <= taken + BLOCK
-    assert reply[: played * 2] in heard
+    assert_whole(reply[: played * 2], heard)
     assert reply[(played + BLOCK) * 2 : (played + BLOCK) * 2 + 400] not in heard
 
 
@@ -98,9 +109,9 @@ async def test_a_hushed_reply_goes_on_from_the_frozen_sample(on_cable: Cable) ->
             assert speaker.played == frozen
             speaker.resume()
             assert await speaker.drained(epoch=speaker.epoch)
-            fade = 2 * BLOCK
-            heard = await until(listener, reply[frozen * 2 + fade :])
-    assert reply[: frozen * 2] in heard
+            heard = await until(listener, reply)
+    assert_whole(reply[: frozen * 2], heard)
+    assert_whole(reply[(frozen + BLOCK) * 2 :], heard)
     assert speaker.ring.played == len(reply) // 2
 
 
@@ -112,7 +123,7 @@ async def nobody_pulls(speaker: Speaker) -> None:
         stopped = limit.cancelled_caught
 
 
-async def test_an_idle_loudspeaker_is_stopped_and_starts_again(on_cable: Cable) -> None:
+async def test_an_idle_loudspeaker_is_closed_and_opens_again(on_cable: Cable) -> None:
     events = Recorder()
     async with open_speaker(Audio(), events) as speaker:
         with on_cable.listening() as listener:
@@ -122,5 +133,40 @@ async def test_an_idle_loudspeaker_is_stopped_and_starts_again(on_cable: Cable) 
                 reply = noise(0.5, SPEAKER_HZ, seed=seed)
                 assert await speaker.write(reply, epoch=speaker.epoch)
                 assert await speaker.drained(epoch=speaker.epoch)
-                await until(listener, reply)
+                assert_whole(reply, await until(listener, reply))
     assert events.names == []
+
+
+async def test_a_server_restarted_while_nothing_played_is_not_even_noticed(on_cable: Cable) -> None:
+    """PortAudio's start of a stream that it had stopped before would hang for ever here."""
+    events = Recorder()
+    reply = noise(0.5, SPEAKER_HZ)
+    async with open_speaker(Audio(), events) as speaker:
+        with trio.fail_after(IDLE_S + 2):
+            await nobody_pulls(speaker)
+        await trio.to_thread.run_sync(on_cable.kill)
+        await trio.to_thread.run_sync(on_cable.start)
+        assert await speaker.write(reply, epoch=speaker.epoch)
+        with trio.fail_after(5):
+            assert await speaker.drained(epoch=speaker.epoch)
+        assert speaker.ring.played == len(reply) // 2
+    assert events.names == []
+
+
+@pytest.mark.parametrize(("lose", "restore"), [(Cable.kill, Cable.start), (Cable.stop, Cable.resume)])
+async def test_a_server_lost_while_nothing_played_delays_the_next_reply(
+    on_cable: Cable, lose: Callable[[Cable], None], restore: Callable[[Cable], None]
+) -> None:
+    events = Recorder()
+    reply = noise(0.5, SPEAKER_HZ)
+    async with open_speaker(Audio(), events) as speaker:
+        with trio.fail_after(IDLE_S + 2):
+            await nobody_pulls(speaker)
+        await trio.to_thread.run_sync(lose, on_cable)
+        assert await speaker.write(reply, epoch=speaker.epoch)
+        await events.wait_for("device.lost", within_s=1)
+        await trio.to_thread.run_sync(restore, on_cable)
+        await events.wait_for("device.back", within_s=5)
+        with trio.fail_after(5):
+            assert await speaker.drained(epoch=speaker.epoch)
+        assert speaker.ring.played == len(reply) // 2

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ import trio
 
 from voiceloop.audio.devices import Device, Direction, choose, monitor_environment
 from voiceloop.audio.quiet import hush_alsa, quiet
-from voiceloop.errors import DeviceBusy, DeviceError, DeviceLost, VoiceloopError
+from voiceloop.errors import DeviceBusy, DeviceError, VoiceloopError
 
 Latency = float | Literal["low", "high"]
 
@@ -51,8 +51,6 @@ class Stream:
     rate_hz: int
     channels: int
     latency_s: float
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    """Held through every call for this stream: a close must wait for a stop that hangs."""
 
 
 Callback = Callable[[Any, int, Any, Any], None]
@@ -119,24 +117,10 @@ class Host:
 
     def close(self, stream: Stream) -> None:
         """Stop and close. May block for ever while the sound server is stopped."""
-        with self._lock, stream.lock:
+        with self._lock:
             stream.raw.abort()
             stream.raw.close()
             self._streams.discard(stream)
-
-    def stop(self, stream: Stream) -> None:
-        """Stop at once; `start` takes it up again. May block as `close`."""
-        with stream.lock:
-            stream.raw.abort()
-
-    def start(self, stream: Stream) -> None:
-        """Start a stopped stream. Raises DeviceLost when its device is gone."""
-        with stream.lock:
-            try:
-                with quiet():
-                    stream.raw.start()
-            except self._sd.PortAudioError as error:
-                raise DeviceLost(f"{stream.device.name!r} does not start: {error.args[0]}") from error
 
     def _renew(self) -> None:
         """Load PortAudio, or make its device list anew when it may be stale and nothing is open."""

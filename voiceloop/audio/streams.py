@@ -78,13 +78,3 @@ async def open_stream(
 async def close_stream(stream: Stream, *, host: Host = HOST) -> None:
     """`Host.close` in a thread, which goes on by itself when this is cancelled."""
     await trio.to_thread.run_sync(host.close, stream, abandon_on_cancel=True)
-
-
-async def start_stream(stream: Stream, *, host: Host = HOST) -> None:
-    """`Host.start` in a thread."""
-    await trio.to_thread.run_sync(host.start, stream, abandon_on_cancel=True)
-
-
-async def stop_stream(stream: Stream, *, host: Host = HOST) -> None:
-    """`Host.stop` in a thread."""
-    await trio.to_thread.run_sync(host.stop, stream, abandon_on_cancel=True)

@@ -11,11 +11,11 @@ import trio
 
 from voiceloop.audio.devices import FILE_PREFIX
 from voiceloop.audio.portaudio import HOST, Host, Request, Stream
-from voiceloop.audio.streams import close_stream, open_first, open_stream, start_stream, stop_stream
+from voiceloop.audio.streams import close_stream, open_first, open_stream
 from voiceloop.audio.wake import Wake
 from voiceloop.audio.wav import WavWriter
 from voiceloop.config.tables import Audio
-from voiceloop.errors import DeviceLost, VoiceloopError
+from voiceloop.errors import VoiceloopError
 from voiceloop.events import Publish
 from voiceloop.playback.puller import Puller
 from voiceloop.playback.ring import Ring
@@ -23,13 +23,13 @@ from voiceloop.playback.speaker import Speaker
 from voiceloop.types import SAMPLE_BYTES
 
 IDLE_S = 2.0
-"""A stream that plays silence costs as much as one that plays: stopped after so long, started in about 1 ms."""
+"""A stream that plays silence costs as much as one that plays: closed after so long, opened in about 10 ms."""
 SILENT_S = 0.5
 """A device that calls back every 10 ms and has not for so long is gone."""
 AWAY_S = 3.0
 """How long a reply waits for a device that is gone, before it is discarded."""
 _FIRST_PULL_S = 2.0
-_STOP_S = 0.4
+_ANSWER_S = 0.5
 _CLOSE_S = 0.4
 _BACKOFF_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
 _BLOCK_S = 0.010
@@ -110,7 +110,7 @@ class _Paced:
 
 
 class _Device:
-    """A sound device: opened, watched, stopped while idle, and opened again when it is lost."""
+    """A sound device: opened, watched, closed while idle, and opened again when it is lost."""
 
     def __init__(self, audio: Audio, publish: Publish, host: Host) -> None:
         self._audio, self._publish, self._host = audio, publish, host
@@ -158,26 +158,21 @@ class _Device:
         self._wake.set()
 
     async def _watch(self) -> str:
-        """Play, and stop the stream while idle, until it is lost; returns why."""
-        patience_s = _FIRST_PULL_S
+        """Play, and close the stream while idle, until it is lost; returns why."""
         while True:
-            reason = await self._play(patience_s)
+            reason = await self._play()
             if reason:
                 return reason
             self._wanted = trio.Event()
-            if not await self._stop():
-                return "it does not stop"
+            if not await self._rest():
+                return "it does not close"
             await self._wanted.wait()
-            if self._interrupted:
-                self._interrupted = False
-                return _CHANGED
-            if not await self._start():
-                return "it does not start again"
-            patience_s = SILENT_S
+            if not await self._open_again():
+                return "it does not open again"
 
-    async def _play(self, patience_s: float) -> str:
+    async def _play(self) -> str:
         """Tell the speaker of every pull. Returns nothing when idle, or why the device is lost."""
-        puller, seen = self._puller, self._puller.pulls
+        puller, seen, patience_s = self._puller, 0, _FIRST_PULL_S
         while True:
             with trio.move_on_after(patience_s) as waiting:
                 await self._wake.wait()
@@ -197,20 +192,20 @@ class _Device:
             elif trio.current_time() - self._last_use >= IDLE_S:
                 return ""
 
-    async def _stop(self) -> bool:
-        self._puller.stopping = True
-        with trio.move_on_after(_STOP_S) as limit:
-            await stop_stream(self._opened(), host=self._host)
+    async def _rest(self) -> bool:
+        """Close, not stop: PortAudio's start hangs for ever when the sound server was restarted meanwhile."""
+        self._puller.retired = True
+        with trio.move_on_after(_ANSWER_S) as limit:
+            await self._close()
         return not limit.cancelled_caught
 
-    async def _start(self) -> bool:
-        self._puller.stopping = False
+    async def _open_again(self) -> bool:
+        self._interrupted = False  # nothing is open: whoever asked for that has it
         try:
-            with trio.move_on_after(_STOP_S) as limit:
-                await start_stream(self._opened(), host=self._host)
-        except DeviceLost:
+            with trio.move_on_after(_ANSWER_S) as limit:
+                await self._open_for(self._ring)
+        except VoiceloopError:
             return False
-        self._last_use = trio.current_time()
         return not limit.cancelled_caught
 
     async def _recover(self, reason: str) -> None:
@@ -246,14 +241,18 @@ class _Device:
     async def _reopen(self) -> None:
         for pause_s in chain(_BACKOFF_S, repeat(_BACKOFF_S[-1])):
             try:
-                stream = await self._open(self._ring.rate_hz, open_stream)
+                await self._open_for(self._ring)
             except VoiceloopError:
                 await trio.sleep(pause_s)
             else:
-                self._puller.attach(self._ring, rate_hz=stream.rate_hz, channels=stream.channels)
-                self._speaker.description = _describe(stream)
-                self._last_use = trio.current_time()
                 return
+
+    async def _open_for(self, ring: Ring) -> None:
+        stream = await self._open(ring.rate_hz, open_stream)
+        self._puller.attach(ring, rate_hz=stream.rate_hz, channels=stream.channels)
+        self._speaker.description = _describe(stream)
+        self._speaker.latency_s = stream.latency_s + _BLOCK_S
+        self._last_use = trio.current_time()
 
     async def _open(self, rate_hz: int, opener: Callable[..., Awaitable[Stream]]) -> Stream:
         puller = Puller(self._wake)
@@ -265,10 +264,6 @@ class _Device:
             raise
         self._stream, self._puller = stream, puller
         return stream
-
-    def _opened(self) -> Stream:
-        assert self._stream is not None
-        return self._stream
 
     async def _close(self) -> None:
         stream, self._stream = self._stream, None

@@ -19,8 +19,6 @@ class Puller:
         self.pulls = 0
         self.finished = False
         """PortAudio has ended the stream though nobody asked it to."""
-        self.stopping = False
-        """The loop is about to stop the stream: its end is no loss."""
         self.retired = False
         """Set by the loop when it gives up on the stream: a callback that comes back to life puts out silence."""
         self.underflows = 0
@@ -52,7 +50,7 @@ class Puller:
         self._wake.set()
 
     def on_finished(self) -> None:
-        if not self.stopping and not self.retired:
+        if not self.retired:
             self.finished = True
             self._wake.set()
 
