@@ -159,38 +159,50 @@ def turns(cable: Cable, service: Sequence[str], folder: Path, runs: int) -> list
     clips = folder / "clips"
     clips.mkdir()
     spoken, reference = answer(folder)
-    with serving(*service, "--wav", str(spoken), "--save-audio", str(clips)) as server:
-        with assistant(cable, server, "audio.echo=off") as loop:
-            for number in range(runs):
-                said = prompt(PROMPTS[number % len(PROMPTS)])
-                with cable.listening("mic_cable.monitor", rate_hz=MIC_HZ) as mic, cable.listening() as speaker:
-                    cable.speak(said)
-                    loop.wait_for("turn.done", count=number + 1)
-                    post.values.append(_post_ms(loop, server, mic, said, clips, number))
-                    sound.values.append(_sound_ms(server, speaker, number))
-                    gaps.values.append(longest_gap_s(reference, speaker.heard, SPEAKER_HZ) * 1000)
-            memory.values.append(memory_mb(loop.process.pid))
+    words = (*service, "--wav", str(spoken), "--save-audio", str(clips))
+    with serving(*words) as server, assistant(cable, server, "audio.echo=off") as loop:
+        for number in range(runs):
+            said = prompt(PROMPTS[number % len(PROMPTS)])
+            with cable.listening("mic_cable.monitor", rate_hz=MIC_HZ) as mic, cable.listening() as speaker:
+                cable.speak(said)
+                loop.wait_for("turn.done", count=number + 1)
+                post.values.append(_post_ms(_posted(loop, server, clips, number), said, mic))
+                sound.values.append(_sound_ms(server, speaker, number))
+                gaps.values.append(longest_gap_s(reference, speaker.heard, SPEAKER_HZ) * 1000)
+        memory.values.append(memory_mb(loop.process.pid))
     return [post, sound, gaps, memory]
 
 
 HANGOVER_MS = 600
 
 
-def _post_ms(loop: Running, server: Serving, mic: Listener, said: bytes, clips: Path, number: int) -> float:
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """An utterance as the service got it: `voiced_end` is its last voiced sample, counted from the clip's first."""
+
+    clip: bytes
+    voiced_end: int
+    received_at: float
+
+
+def _posted(loop: Running, server: Serving, clips: Path, number: int) -> Posted:
+    request = server.wait_for("/audio/transcriptions", count=number + 1)
+    ended = loop.told("speech.ended")[number].fields
+    voiced_end = round((ended["end_s"] - ended["start_s"]) * MIC_HZ)
+    return Posted(read_wav(clips / f"{number}.wav").pcm, voiced_end, float(request["received_at"]))
+
+
+def _post_ms(posted: Posted, said: bytes, mic: Listener) -> float:
     """When the clip was received, less when its last voiced sample was at the microphone and the hangover.
 
     The prompt is found in the clip that was posted, and in a recording of the microphone whose pieces carry the time:
     so the loop's own clock plays no part.
     """
-    request = server.wait_for("/audio/transcriptions", count=number + 1)
-    ended = loop.told("speech.ended")[number].fields
-    clip = read_wav(clips / f"{number}.wav")
     body = said[2 * 3200 : -2 * 3200]
-    in_clip, _ = find(body, clip.pcm)
+    in_clip, _ = find(body, posted.clip)
     in_mic, alike = find(body, mic.heard)
     assert alike > 0.99, "the prompt is not on the microphone's cable"
-    voiced_end = round((ended["end_s"] - ended["start_s"]) * MIC_HZ) - in_clip + in_mic
-    return (float(request["received_at"]) - mic.when(2 * voiced_end)) * 1000 - HANGOVER_MS
+    return (posted.received_at - mic.when(2 * (posted.voiced_end - in_clip + in_mic))) * 1000 - HANGOVER_MS
 
 
 def _sound_ms(server: Serving, speaker: Listener, number: int) -> float:

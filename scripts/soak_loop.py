@@ -27,10 +27,8 @@ def state(loop: Running) -> str:
     files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
     threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
     done = [event.fields for event in loop.told("turn.done")]
-    outcomes = {
-        name: sum(turn["outcome"] == name for turn in done) for name in ("done", "cancelled", "failed", "empty")
-    }
-    told = ", ".join(f"{count} {name}" for name, count in outcomes.items())
+    outcomes = Counter(turn["outcome"] for turn in done)
+    told = ", ".join(f"{outcomes[name]} {name}" for name in ("done", "cancelled", "failed", "empty"))
     return f"{memory_mb(pid):6.1f} MB, {files} files, {threads} threads, {len(done)} turns ({told})"
 
 
@@ -58,6 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Cable() as cable:
         spoken, _ = answer(Path(folder))
         service = ["--text", "tell me more", "--reply", "First this. Then that, and more.", "--wav", str(spoken)]
+        times = ["--transcribe-ms", "300", "--first-token-ms", "200", "--speak-ms", "200"]
         times = ["--transcribe-ms", "300", "--first-token-ms", "200", "--speak-ms", "200"]
         with serving(*service, *times) as server, assistant(cable, server, "audio.echo=off") as loop:
             soak(cable, loop, arguments.minutes, arguments.seed)

@@ -45,7 +45,7 @@ class Parts:
 
 
 async def until_told(work: Callable[[], Awaitable[int]]) -> int:
-    """Do `work` until it is done (its result), SIGTERM (0) or Ctrl-C (130): the exit code. Raises what `work` raises."""
+    """Do `work` until it is done, SIGTERM or Ctrl-C; the exit code: its result, 0 or 130. Raises what `work` raises."""
     codes: list[int] = []
     async with trio.open_nursery() as nursery:
         await nursery.start(_end_when_told, nursery.cancel_scope, codes)

@@ -8,7 +8,7 @@ from voiceloop.errors import VoiceloopError, first
 
 
 def run_async(work: Callable[[], Awaitable[int]]) -> None:
-    """Run `work` until it ends (its exit code) or is told to; ends the command with the exit code. Raises one VoiceloopError."""
+    """Run `work` until it ends or is told to, and end the command with its exit code. Raises one VoiceloopError."""
     import trio
 
     from voiceloop.app import until_told
