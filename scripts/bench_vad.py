@@ -18,9 +18,9 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from vad_material import FOLDERS, PACKAGES, RATE_HZ, Scene, make_scenes, one_by_one
-from vad_scores import Score, score
 
+from scripts.vad_material import FOLDERS, PACKAGES, RATE_HZ, Scene, make_scenes, one_by_one
+from scripts.vad_scores import Score, score
 from voiceloop.capture.hybrid import HybridOptions, HybridVad
 from voiceloop.capture.silero import SileroOptions, SileroVad
 from voiceloop.capture.webrtc import WebRtcOptions, WebRtcVad

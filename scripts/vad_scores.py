@@ -6,8 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from vad_material import RATE_HZ, Scene
-
+from scripts.vad_material import RATE_HZ, Scene
 from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechStarted
 from voiceloop.config.tables import Segment
 from voiceloop.plugins import Vad
