@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 """Compares the VAD engines on the same material, through the real segmenter.
 
 Recorded prompts in thirteen kinds of noise (see `vad_material.py`), and each noise alone. Ground truth is the energy
 of the clean recording. The same seed gives the same figures, but for CPU time.
 
-    scripts/bench_vad.py [--quick] [--json] [--conditions] [--cold] [--engine hybrid:gate_mode=2,warm_hops=6]
+    scripts/bench vad [--quick] [--json] [--conditions] [--cold] [--engine hybrid:gate_mode=2,warm_hops=6]
 """
 
 from __future__ import annotations
