@@ -7,6 +7,8 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -47,9 +49,10 @@ async def open_bench(settings: Endpoint, **tables: Any) -> AsyncIterator[Bench]:
     def publish(name: str, /, **fields: object) -> None:
         events.append((name, fields))
 
-    async with open_clients(publish) as clients:
-        config = cast(Any, SimpleNamespace(openrouter=settings, **tables))
-        yield Bench(Services(config, clients, publish), clients, events)
+    with TemporaryDirectory() as cache:
+        async with open_clients(publish, cache=Path(cache)) as clients:
+            config = cast(Any, SimpleNamespace(openrouter=settings, **tables))
+            yield Bench(Services(config, clients, publish), clients, events)
 
 
 def utterance(seconds: float = 0.5) -> Utterance:

@@ -65,7 +65,7 @@ async def test_a_status_becomes_its_error(
 
 
 BODIES = [
-    (b'{"error": {"code": 400, "message": "no voice \\u001b[31mred\\u202e"}}', "no voice [31mred"),
+    (b'{"error": {"code": 400, "message": "no voice \\u001b[31mred\\u202e"}}', "no voice red"),
     (b'{"error": {"code": 400, "message": "Provider returned error", "metadata": {"raw": "voice x unknown"}}}',
      "Provider returned error / voice x unknown"),
     (b'{"error": "just text"}', "just text"),

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs
 
 from tests.server.script import Script, tone
 
@@ -41,6 +42,13 @@ def error(status: int, message: str | None = None) -> Plain:
     said = MESSAGES.get(status, "It went wrong") if message is None else message
     body = json.dumps({"error": {"code": status, "message": said}}).encode()
     return Plain(status, (("Content-Type", "application/json"),), (body,))
+
+
+def models(script: Script, query: str) -> Plain:
+    """The rows of the catalogue with the output modality that is asked for; text when none is."""
+    wanted = parse_qs(query).get("output_modalities", ["text"])[0]
+    rows = [row for row in script.catalogue if wanted in row["architecture"]["output_modalities"]]
+    return Plain(200, (("Content-Type", "application/json"),), (json.dumps({"data": rows}).encode(),))
 
 
 def take(values: Sequence[Any], number: int) -> Any:

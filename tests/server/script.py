@@ -64,6 +64,8 @@ class Script:
     """The key to insist on; None for none."""
     models: Sequence[str] | None = None
     """The models there are; None for any."""
+    catalogue: Sequence[dict[str, Any]] = ()
+    """Rows of /models; each says in `architecture.output_modalities` for whom it is."""
     fault: Callable[[str, int], Fault | None] | None = None
     """Asked for every POST with its path and number (from 0)."""
     faults: list[Fault | None] = field(default_factory=list)

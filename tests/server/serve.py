@@ -98,7 +98,7 @@ class Server:
         """What a well-behaved server answers; wrong requests are refused as the real one does."""
         path = request.path.removeprefix(PREFIX)
         if request.method in {"GET", "HEAD"}:
-            return answers.error(404) if path != "/models" else Plain(200, _JSON, (b'{"data": []}',))
+            return answers.error(404) if path != "/models" else answers.models(self.script, request.query)
         if path not in rules.RULES:
             return answers.error(404, f"no path {request.path}")
         if self.script.key is not None and request.headers.get("authorization") != f"Bearer {self.script.key}":
@@ -120,9 +120,6 @@ class Server:
         if self._log is not None:
             self._log(request)
         self.news()
-
-
-_JSON = (("Content-Type", "application/json"),)
 
 
 @asynccontextmanager

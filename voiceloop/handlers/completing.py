@@ -54,7 +54,7 @@ class _Completing:
         self._given = False
 
     async def run(self) -> None:
-        await self._service.retry(self._attempt, may_repeat=lambda: not self._given)
+        await self._service.retry(self._request, self._attempt, may_repeat=lambda: not self._given)
 
     async def _attempt(self, tried: Attempt) -> None:
         with trio.move_on_after(self._patience.first_s) as scope:

@@ -5,26 +5,32 @@ Imports no HTTP library: `http.py`, which does, is loaded in a thread when a ser
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import trio
 
 from voiceloop.config.tables import Endpoint
-from voiceloop.errors import ConfigError, ServiceError, VoiceloopError
+from voiceloop.errors import ConfigError, ServiceError, Unauthorized, VoiceloopError
 from voiceloop.events import Publish
+from voiceloop.net.catalogue import MODALITY, Cache, Kind, Model, advice, parse
 from voiceloop.net.keys import read_key
-from voiceloop.net.service import Service
+from voiceloop.net.service import Request, Service
 from voiceloop.nursery import private_nursery
 
 if TYPE_CHECKING:
     from voiceloop.net.http import Http
 
 
+ADVICE_S = 3.0
+"""How long an error may take to find out what was meant."""
+_KIND_OF: dict[str, Kind] = {"/audio/speech": "speech", "/audio/transcriptions": "transcription"}
 WARM_CONNECTIONS = 2
 """The answer still streams while its first sentence is sent to be spoken: that needs a second connection."""
 
@@ -32,12 +38,13 @@ WARM_CONNECTIONS = 2
 class Clients:
     """Hands out services; makes the one HTTP client at first use. Get one from `open_clients`."""
 
-    def __init__(self, nursery: trio.Nursery, publish: Publish | None = None) -> None:
+    def __init__(self, nursery: trio.Nursery, publish: Publish | None = None, cache: Path | None = None) -> None:
         self._nursery = nursery
         self._publish = publish
         self._loading = trio.Lock()
         self._http: Http | None = None
         self._closing = False
+        self._folder = cache
         self._services: Counter[str] = Counter()
         self._warming: set[str] = set()
 
@@ -69,6 +76,44 @@ class Clients:
             await self.http()
         except Exception:  # noqa: BLE001 - told again, and handled, by the first request
             return
+
+    async def models(self, settings: Endpoint, kind: Kind, *, fresh: bool = False) -> tuple[Model, ...]:
+        """The models of a server, not more than a day old unless it can't be asked. Raises `ServiceError`s.
+
+        The listing is public: without a key it is asked for without.
+        """
+        if not fresh and (known := self._cache().get(settings.base_url, kind)) is not None:
+            return known
+        try:
+            service = self.endpoint(settings)
+        except Unauthorized:
+            service = self.endpoint(settings.model_copy(update={"api_key_env": "", "api_key_file": None}))
+        params = {"output_modalities": MODALITY[kind]}
+        try:
+            answer = await service.call(Request("/models", method="GET", params=params))
+        except ServiceError:
+            if (known := self._cache().get(settings.base_url, kind, newest_s=math.inf)) is None:
+                raise
+            return known
+        found = parse(answer.value)
+        if found:
+            self._cache().put(settings.base_url, kind, found)
+        return found
+
+    async def advice(self, settings: Endpoint, request: Request) -> str:
+        """What may help when the server refused a request: the names most like the model's or the voice's."""
+        kind: Kind = next((kind for path, kind in _KIND_OF.items() if request.path == path), "chat")
+        with trio.move_on_after(ADVICE_S):
+            try:
+                return advice(request.json, await self.models(settings, kind))
+            except VoiceloopError:
+                pass
+        return ""
+
+    def _cache(self) -> Cache:
+        from platformdirs import user_cache_path
+
+        return Cache(self._folder or user_cache_path("voiceloop", appauthor=False))
 
     async def warm(self, base_url: str, connect: Callable[[], Awaitable[None]]) -> None:
         """Bring the idle connections to a server to what a turn needs at once, by as many calls of `connect`."""
@@ -115,12 +160,13 @@ def _load() -> Http:
 
 
 @asynccontextmanager
-async def open_clients(publish: Publish | None = None) -> AsyncIterator[Clients]:
-    """All connections live inside; leaving closes them. `publish` is told of retries (`net.retry`)."""
+async def open_clients(publish: Publish | None = None, *, cache: Path | None = None) -> AsyncIterator[Clients]:
+    """All connections live inside; leaving closes them. `publish` is told of retries (`net.retry`); `cache` is the
+    folder for listings of models, the user's own when not given."""
     clients: Clients | None = None
     try:
         async with private_nursery() as nursery:
-            clients = Clients(nursery, publish)
+            clients = Clients(nursery, publish, cache)
             yield clients
     finally:
         # After the nursery: what still runs there must not meet a closed client.

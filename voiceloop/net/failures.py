@@ -13,6 +13,7 @@ from typing import Any
 
 from voiceloop import errors
 from voiceloop.net.retry import retry_after_s
+from voiceloop.text import clean_line
 
 SAID_LIMIT = 300
 """Characters of what a server said that reach a person."""
@@ -74,7 +75,7 @@ def clean(text: str, limit: int = SAID_LIMIT, *, hide: Callable[[str], str] = st
     `hide` comes after the invisible characters are gone, which could part a key, and before the cut, which could
     leave half of one.
     """
-    line = re.sub(r"\s+", " ", text[:BODY_LIMIT])
+    line = re.sub(r"\s+", " ", clean_line(text[:BODY_LIMIT]))
     line = "".join(c for c in line if unicodedata.category(c) not in _INVISIBLE).strip()
     line = hide(line)
     return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"

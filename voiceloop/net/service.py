@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 import trio
 
 from voiceloop.config.tables import Endpoint
-from voiceloop.errors import ServiceError
+from voiceloop.errors import BadRequest, NoSuchModel, ServiceError
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, from_error_object, from_status
 from voiceloop.net.keys import Key
 from voiceloop.net.retry import Failure, gave_up, next_wait_s
@@ -105,7 +105,7 @@ class Service:
             async with self.exchange(request, tried) as answer:
                 return _parsed(await answer.read(JSON_LIMIT), answer)
 
-        return await self.retry(attempt)
+        return await self.retry(request, attempt)
 
     @asynccontextmanager
     async def exchange(self, request: Request, tried: Attempt) -> AsyncIterator[Answer]:
@@ -138,7 +138,11 @@ class Service:
             raise
 
     async def retry(
-        self, attempt: Callable[[Attempt], Awaitable[T]], *, may_repeat: Callable[[], bool] = lambda: True
+        self,
+        request: Request,
+        attempt: Callable[[Attempt], Awaitable[T]],
+        *,
+        may_repeat: Callable[[], bool] = lambda: True,
     ) -> T:
         """Try until it succeeds or the policy gives up; `may_repeat` says whether starting over is still possible."""
         await self._clients.http()
@@ -159,9 +163,17 @@ class Service:
                 wait = next_wait_s(self.settings.retry, error, failure, chance=random.random())
                 if wait is None or not may_repeat():
                     error.attempts = number
-                    raise _with(error, gave_up(error, failure)) from None
+                    raise await self._explained(_with(error, gave_up(error, failure)), request) from None
                 self._clients.tell("net.retry", attempt=number, wait_s=round(wait, 3), error=str(error))
             await trio.sleep(wait)
+
+    async def _explained(self, error: ServiceError, request: Request) -> ServiceError:
+        """With what may have been meant, where the model or the voice may be the trouble."""
+        nameable = isinstance(error, NoSuchModel | BadRequest) and request.model
+        if nameable and (advice := await self._clients.advice(self.settings, request)):
+            error.remedy = advice
+            error.args = (error.what, error.place, error.remedy)
+        return error
 
     async def warm(self) -> None:
         """Have idle connections ready. Never raises for a service's sake."""

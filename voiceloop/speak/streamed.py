@@ -46,7 +46,7 @@ class _Utter:
         self._given = False
 
     async def run(self) -> None:
-        await self._service.retry(self._attempt, may_repeat=lambda: not self._given)
+        await self._service.retry(self._request, self._attempt, may_repeat=lambda: not self._given)
 
     async def _attempt(self, tried: Attempt) -> None:
         async with self._service.exchange(self._request, tried) as answer:

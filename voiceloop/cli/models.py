@@ -1,0 +1,81 @@
+"""`voiceloop models`: what the configured server can listen, think and speak with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voiceloop.cli.options import ConfigOption, SetOption
+from voiceloop.cli.running import run_async
+
+if TYPE_CHECKING:
+    from voiceloop.config.tables import Endpoint
+    from voiceloop.net.catalogue import Kind, Model
+
+
+def models(  # noqa: PLR0913, PLR0917 - a command's options
+    speech: Annotated[bool, typer.Option("--speech", help="Models that speak, with their voices.")] = False,
+    transcription: Annotated[bool, typer.Option("--transcription", help="Models that listen.")] = False,
+    chat: Annotated[bool, typer.Option("--chat", help="Models that answer.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="As one JSON list.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ask again, though the listing is not a day old.")] = False,
+    config: ConfigOption = None,
+    sets: SetOption = None,
+) -> None:
+    """List the models of the server in [openrouter], with voices and prices."""
+    from voiceloop.config.load import load
+
+    chosen: list[Kind] = []
+    if speech:
+        chosen.append("speech")
+    if transcription:
+        chosen.append("transcription")
+    if chat:
+        chosen.append("chat")
+    settings = load(config, sets or ()).openrouter
+    run_async(lambda: _models(settings, chosen or ["speech", "transcription"], json=json, fresh=fresh))
+
+
+async def _models(settings: Endpoint, kinds: list[Kind], *, json: bool, fresh: bool) -> int:
+    from voiceloop.net.client import open_clients
+
+    async with open_clients() as clients:
+        found = {kind: await clients.models(settings, kind, fresh=fresh) for kind in kinds}
+    if json:
+        from dataclasses import asdict
+        from json import dumps
+
+        rows = [{"kind": kind, **asdict(m), "prices": dict(m.prices)} for kind, ms in found.items() for m in ms]
+        typer.echo(dumps(rows, ensure_ascii=False, indent=2))
+        return 0
+    for kind, listed in found.items():
+        _table(kind, listed)
+    return 0
+
+
+def _table(kind: Kind, listed: tuple[Model, ...]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, title=f"{kind}: {len(listed)}", title_justify="left")
+    table.add_column("model", overflow="fold")
+    if kind == "speech":
+        table.add_column("voices", overflow="fold")
+    table.add_column("price in USD", overflow="fold")
+    for model in listed:
+        row = [model.id, *([", ".join(model.voices)] if kind == "speech" else []), prices(model, kind)]
+        table.add_row(*map(Text, row))  # as they are: what a server names itself is no markup
+    Console().print(table)
+
+
+def prices(model: Model, kind: Kind) -> str:
+    """Prices as people compare them: by the million where they are for tokens or characters."""
+    units = {"prompt": "characters" if kind == "speech" else "tokens in", "completion": "tokens out"}
+    parts = [
+        f"{price * 1e6:.4g} / 1M {units[name]}" if name in units else f"{price:.4g} / {name}"
+        for name, price in model.prices
+    ]
+    return ", ".join(parts)
