@@ -50,7 +50,7 @@ async def open_bench(settings: Endpoint, **tables: Any) -> AsyncIterator[Bench]:
         events.append((name, fields))
 
     with TemporaryDirectory() as cache:
-        async with open_clients(publish, cache=Path(cache)) as clients:
+        async with open_clients(publish, limits=tables.get("limits"), cache=Path(cache)) as clients:
             config = cast(Any, SimpleNamespace(openrouter=settings, **tables))
             yield Bench(Services(config, clients, publish), clients, events)
 

@@ -25,7 +25,8 @@ from voiceloop.transcribe.openrouter import OpenRouterTranscribeOptions, OpenRou
 
 AT_ONCE = 8
 """A few turns that overlap."""
-STATUSES = (400, 401, 402, 404, 408, 429, 500, 502, 503, 524, 529)
+STATUSES = (400, 401, 402, 404, 408, 500, 502, 503, 524, 529)
+"""All but 429: being asked to slow down is obeyed, and has tests of its own."""
 
 
 def fault(chance: random.Random) -> Fault | None:

@@ -83,7 +83,7 @@ async def run(config: Config, publish: Publish) -> int:
 
 async def open_services(stack: AsyncExitStack, config: Config, publish: Publish) -> Services:
     """What the parts are lent."""
-    return Services(config, await stack.enter_async_context(open_clients()), publish)
+    return Services(config, await stack.enter_async_context(open_clients(publish, limits=config.limits)), publish)
 
 
 async def open_part(stack: AsyncExitStack, table: PartTable, services: Services) -> Any:

@@ -14,6 +14,7 @@ VoiceloopError
 └── ServiceError          exit 69  what HTTP services do
     ├── Unreachable                no connection, DNS, TLS, or it broke off
     ├── BadAnswer                  200, but not what was asked for
+    ├── LimitReached               our own limit on what a session may cost
     ├── BadRequest        400      ├── ServerFailed    500
     ├── Unauthorized      401      ├── BadGateway      502
     ├── OutOfCredits      402      ├── Unavailable     503
@@ -118,6 +119,10 @@ class Unreachable(ServiceError):
 
 
 class BadAnswer(ServiceError):
+    pass
+
+
+class LimitReached(ServiceError):
     pass
 
 

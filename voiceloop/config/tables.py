@@ -180,6 +180,17 @@ class Endpoint(Table):
             yield Conflict(("base_url",), "is not an http:// or https:// address", "Write it in full.")
 
 
+class Limits(Table):
+    """What a session may take. Reaching a limit pauses and says so; nothing said is lost."""
+
+    max_cost_per_session: Annotated[float, Field(gt=0)] | None = None
+    """USD, as the services' answers say it. When it is spent nothing more is sent; what you say is kept as WAV files,
+    which `voiceloop transcribe` takes. Speech is not counted: its answers don't say what they cost."""
+    max_posts_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Requests to services; more wait for their turn. A server that says 'too many requests' is asked less often in
+    any case."""
+
+
 class Log(Table):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """What is written to standard error. Transcripts only at `debug`."""
@@ -198,4 +209,5 @@ class Config(Table):
     segment: Segment = Segment()
     conversation: Conversation = Conversation()
     openrouter: Endpoint = Endpoint()
+    limits: Limits = Limits()
     log: Log = Log()

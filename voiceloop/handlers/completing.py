@@ -15,6 +15,7 @@ from voiceloop.handlers.completion import CompletionReader, Delta
 from voiceloop.net.failures import BODY_LIMIT, bad_answer
 from voiceloop.net.service import Request, Service, generation_id, refusal
 from voiceloop.net.streams import streaming
+from voiceloop.types import Usage
 
 if TYPE_CHECKING:
     from voiceloop.net.http import Answer, Attempt
@@ -90,4 +91,6 @@ class _Completing:
 
     async def _give(self, delta: Delta) -> None:
         self._given = True
+        if isinstance(delta, Usage):
+            self._service.spent(delta)
         await self._send.send(delta)

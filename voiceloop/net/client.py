@@ -16,11 +16,12 @@ from urllib.parse import urlsplit
 
 import trio
 
-from voiceloop.config.tables import Endpoint
+from voiceloop.config.tables import Endpoint, Limits
 from voiceloop.errors import ConfigError, ServiceError, Unauthorized, VoiceloopError
 from voiceloop.events import Publish
 from voiceloop.net.catalogue import MODALITY, Cache, Kind, Model, advice, parse
 from voiceloop.net.keys import read_key
+from voiceloop.net.limits import Gate
 from voiceloop.net.service import Request, Service
 from voiceloop.nursery import private_nursery
 
@@ -38,13 +39,21 @@ WARM_CONNECTIONS = 2
 class Clients:
     """Hands out services; makes the one HTTP client at first use. Get one from `open_clients`."""
 
-    def __init__(self, nursery: trio.Nursery, publish: Publish | None = None, cache: Path | None = None) -> None:
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        publish: Publish | None = None,
+        cache: Path | None = None,
+        limits: Limits | None = None,
+    ) -> None:
         self._nursery = nursery
         self._publish = publish
         self._loading = trio.Lock()
         self._http: Http | None = None
         self._closing = False
         self._folder = cache
+        self.gate = Gate(limits or Limits(), publish)
+        """What every post passes."""
         self._services: Counter[str] = Counter()
         self._warming: set[str] = set()
 
@@ -160,13 +169,18 @@ def _load() -> Http:
 
 
 @asynccontextmanager
-async def open_clients(publish: Publish | None = None, *, cache: Path | None = None) -> AsyncIterator[Clients]:
-    """All connections live inside; leaving closes them. `publish` is told of retries (`net.retry`); `cache` is the
-    folder for listings of models, the user's own when not given."""
+async def open_clients(
+    publish: Publish | None = None, *, limits: Limits | None = None, cache: Path | None = None
+) -> AsyncIterator[Clients]:
+    """All connections live inside; leaving closes them.
+
+    `publish` is told of retries (`net.retry`) and of pauses (`notice`); `limits` are those of the config; `cache` is
+    the folder for listings of models, the user's own when not given.
+    """
     clients: Clients | None = None
     try:
         async with private_nursery() as nursery:
-            clients = Clients(nursery, publish, cache)
+            clients = Clients(nursery, publish, cache, limits)
             yield clients
     finally:
         # After the nursery: what still runs there must not meet a closed client.

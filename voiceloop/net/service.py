@@ -14,10 +14,11 @@ from urllib.parse import urlsplit, urlunsplit
 import trio
 
 from voiceloop.config.tables import Endpoint
-from voiceloop.errors import BadRequest, NoSuchModel, ServiceError
+from voiceloop.errors import BadRequest, NoSuchModel, RateLimited, ServiceError
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, from_error_object, from_status
 from voiceloop.net.keys import Key
 from voiceloop.net.retry import Failure, gave_up, next_wait_s
+from voiceloop.types import Usage
 
 if TYPE_CHECKING:
     from voiceloop.net.client import Clients
@@ -148,24 +149,43 @@ class Service:
         await self._clients.http()
         from voiceloop.net.http import Attempt
 
-        began = trio.current_time()
-        number = 0
+        gate, policy = self._clients.gate, self.settings.retry
+        number, trying_s = 0, 0.0
         while True:
             number += 1
+            if request.method == "POST":
+                await gate.passed()  # waiting for one's turn is no part of trying
+            began = trio.current_time()
             # The first may take as long as the timeouts allow; those after it only what is left of the whole.
-            tried = Attempt() if number == 1 else Attempt(deadline=began + self.settings.retry.max_elapsed_s)
+            tried = Attempt() if number == 1 else Attempt(deadline=began + policy.max_elapsed_s - trying_s)
             try:
-                return await attempt(tried)
+                result = await attempt(tried)
             except ServiceError as error:
-                stale = not tried.connected and not tried.answered
-                failure = Failure(number, trio.current_time() - began, stale=stale)
-                # Not chance that anything secret hangs on: it only spreads clients out.
-                wait = next_wait_s(self.settings.retry, error, failure, chance=random.random())
-                if wait is None or not may_repeat():
+                trying_s += trio.current_time() - began
+                failure = Failure(number, trying_s, stale=not tried.connected and not tried.answered)
+                wait_s = self._next_wait_s(error, failure) if may_repeat() else None
+                if wait_s is None:
                     error.attempts = number
                     raise await self._explained(_with(error, gave_up(error, failure)), request) from None
-                self._clients.tell("net.retry", attempt=number, wait_s=round(wait, 3), error=str(error))
-            await trio.sleep(wait)
+                self._clients.tell("net.retry", attempt=number, wait_s=round(wait_s, 3), error=str(error))
+            else:
+                gate.accepted()
+                return result
+            await trio.sleep(wait_s)
+            trying_s += wait_s
+
+    def _next_wait_s(self, error: ServiceError, failure: Failure) -> float | None:
+        if isinstance(error, RateLimited):
+            self._clients.gate.refused(error.retry_after_s)
+        return next_wait_s(self.settings.retry, error, failure, chance=random.random())
+
+    def spent(self, usage: Usage | None) -> None:
+        """Count what a request cost towards the session's limit."""
+        self._clients.gate.spend(usage)
+
+    def uncounted(self, what: str) -> None:
+        """Say, where there is such a limit, that the cost of something isn't known."""
+        self._clients.gate.uncounted(what)
 
     async def _explained(self, error: ServiceError, request: Request) -> ServiceError:
         """With what may have been meant, where the model or the voice may be the trouble."""

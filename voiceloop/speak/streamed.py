@@ -74,6 +74,7 @@ class _Utter:
         if speech is None:
             return
         if not self._given:
+            self._service.uncounted("speech")
             # The first piece carries the account: what was begun is paid for, even when the rest is never heard.
             id_ = generation_id(answer)
             characters = len(self._request.json["input"])

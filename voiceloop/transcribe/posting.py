@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from voiceloop.errors import BadRequest
+import trio
+
+from voiceloop.errors import BadRequest, LimitReached
 from voiceloop.events import Publish
 from voiceloop.net.service import Request, Service
 from voiceloop.plugins import Transcription
 from voiceloop.transcribe.answers import transcript
+from voiceloop.transcribe.kept import keep
 from voiceloop.transcribe.pieces import cut, join
 from voiceloop.types import Transcript, Utterance
 
@@ -49,7 +52,17 @@ class Poster:
         yield _Posted(self)
 
     async def post(self, utterance: Utterance) -> Transcript:
-        """The transcript of a clip of any length. Raises `ServiceError`s."""
+        """The transcript of a clip of any length. Raises `ServiceError`s; a clip that may not be sent is kept."""
+        try:
+            return await self._post(utterance)
+        except LimitReached as error:
+            reached = error
+        path = await trio.to_thread.run_sync(keep, utterance)
+        reached.remedy += f"; what you said is kept: voiceloop transcribe {path}" if path else ""
+        reached.args = (reached.what, reached.place, reached.remedy)
+        raise reached
+
+    async def _post(self, utterance: Utterance) -> Transcript:
         if self._longest_s is None or utterance.duration_s <= self._longest_s:
             try:
                 return await self._clip(utterance)
@@ -83,7 +96,9 @@ class Poster:
 
     async def _once(self, utterance: Utterance, *, verbose: bool) -> Transcript:
         request = self._posting.request(utterance, verbose)
-        return transcript(await self._service.call(request), utterance, self._service.where(request))
+        heard = transcript(await self._service.call(request), utterance, self._service.where(request))
+        self._service.spent(heard.usage)
+        return heard
 
     def _say(self, text: str) -> None:
         self._publish("notice", text=text)
