@@ -14,8 +14,9 @@ import trio
 
 from tests.portaudio import FakePortAudio, FakeStream, Refused
 from voiceloop.audio import portaudio, quiet, streams
-from voiceloop.audio.devices import Device, choose, monitor_environment
+from voiceloop.audio.devices import Device, choose, environment
 from voiceloop.audio.portaudio import Host, Request
+from voiceloop.audio.server import Answer
 from voiceloop.cli.devices import table
 from voiceloop.errors import DeviceBusy, DeviceError, NoSuchDevice
 
@@ -65,10 +66,11 @@ def test_no_device_at_all_says_what_is_needed() -> None:
 
 
 def test_a_monitor_is_the_sound_servers_or_one_by_that_name() -> None:
-    assert monitor_environment(DEVICES[4]) == {"PULSE_SOURCE": "@DEFAULT_MONITOR@"}
+    assert environment(DEVICES[4], "monitor", "input") == {"PULSE_SOURCE": "@DEFAULT_MONITOR@"}
     named = Device(7, "Monitor of Built-in", 2, 0, 44_100, "PulseAudio")
     assert choose([DEVICES[0], named], "monitor", "input") is named
-    assert monitor_environment(named) == {}
+    assert environment(named, "monitor", "input") == {}
+    assert environment(DEVICES[4], "default", "input") == {}
     with pytest.raises(NoSuchDevice, match="no device records what the computer plays"):
         choose(DEVICES[:4], "monitor", "input")
 
@@ -86,7 +88,7 @@ def library() -> FakePortAudio:
 
 @pytest.fixture
 def host(library: FakePortAudio) -> Host:
-    return Host(lambda: library)
+    return Host(lambda: library, lambda which: Answer())
 
 
 def nothing(*_: Any) -> None:

@@ -20,8 +20,9 @@ from typing import Any, Literal
 
 import trio
 
-from voiceloop.audio.devices import Device, Direction, choose, monitor_environment
+from voiceloop.audio.devices import Device, Direction, choose, environment, has_a_name, with_nodes
 from voiceloop.audio.quiet import hush_alsa, quiet
+from voiceloop.audio.server import Answer, ask, ask_all
 from voiceloop.errors import DeviceBusy, DeviceError, VoiceloopError
 
 Latency = float | Literal["low", "high"]
@@ -76,8 +77,9 @@ def _import() -> Any:
 class Host:
     """PortAudio as this process has it. Its methods block; `streams.py` has them for the loop."""
 
-    def __init__(self, load: Callable[[], Any] | None = None) -> None:
+    def __init__(self, load: Callable[[], Any] | None = None, ask_server: Callable[[Direction], Answer] = ask) -> None:
         self._load = load or _import
+        self._ask_server = ask_server
         self._lock = threading.Lock()  # held through every call that touches PortAudio's own lists
         self._sd: Any = None
         self._streams: set[Stream] = set()
@@ -87,10 +89,11 @@ class Host:
         """Whom to ask to close its stream for a moment, because the other side's device has changed."""
 
     def devices(self) -> list[Device]:
-        """What there is. Raises DeviceError where PortAudio is missing."""
+        """What there is, the sound server's own devices too. Raises DeviceError where PortAudio is missing."""
         with self._lock:
             self._renew()
-            return self._list()
+            found = self._list()
+        return with_nodes(found, ask_all(self._ask_server)) if found else found
 
     def suspect(self) -> None:
         """The device list may be stale: make it anew at the next use, if nothing is open then."""
@@ -101,12 +104,13 @@ class Host:
 
         Raises NoSuchDevice, DeviceBusy or DeviceError, each with place and remedy.
         """
+        answer = self._ask_server(request.which) if has_a_name(request.wanted) else Answer()
         with self._lock:
             try:
                 self._renew()
-                device = choose(self._list(), request.wanted, request.which)
-                environment = monitor_environment(device) if request.wanted == "monitor" else {}
-                with quiet(), _environment(environment):
+                found = with_nodes(self._list(), answer.nodes)
+                device = choose(found, request.wanted, request.which, hint=answer.silence)
+                with quiet(), _environment(environment(device, request.wanted, request.which)):
                     stream = self._try_shapes(request, device, callback, finished)
             except VoiceloopError:
                 self.suspect()
@@ -217,7 +221,7 @@ def _code(error: Exception) -> int:
 
 
 def _explain(error: Exception, request: Request, device: Device) -> DeviceError:
-    what, place = f"{device.index} {device.name!r}", f"audio.{request.which}"
+    what, place = repr(device.label) if device.node else f"{device.index} {device.name!r}", f"audio.{request.which}"
     if _code(error) == _BUSY:
         return DeviceBusy(
             f"{what} is in use by another program",
@@ -241,9 +245,14 @@ def _cards() -> bytes:
 
 @contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
+    """For the whole process, so only under the host's lock: the other side's stream must not be opened meanwhile."""
+    before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
         yield
     finally:
-        for name in values:
-            os.environ.pop(name, None)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

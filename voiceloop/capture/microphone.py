@@ -255,4 +255,4 @@ class _Device:
 def _describe(stream: Stream) -> str:
     how = "" if stream.rate_hz == CAPTURE_RATE_HZ else f" resampled to {CAPTURE_RATE_HZ} Hz"
     mixed = "" if stream.channels == 1 else f", {stream.channels} channels mixed"
-    return f"{stream.device.name}, {stream.rate_hz} Hz{how}{mixed}"
+    return f"{stream.device.label}, {stream.rate_hz} Hz{how}{mixed}"

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def devices(json: Annotated[bool, typer.Option("--json", help="As one JSON list.")] = False) -> None:
-    """List the sound devices that `audio.input` and `audio.output` can name, by index or a part of the name."""
+    """List the sound devices that `audio.input` and `audio.output` can name, by index or a part of the name.
+
+    Those without an index are the sound server's own, PulseAudio's or PipeWire's.
+    """
     from voiceloop.cli.running import run_async
 
     run_async(lambda: _devices(json=json))
@@ -38,15 +41,17 @@ async def _devices(*, json: bool) -> int:
 
 
 def table(found: Sequence[Device]) -> list[str]:
-    """The devices a line each: index, name, channels each way, own rate, API, what is default."""
+    """The devices a line each: index, name, channels each way, own rate, through what, what is default or a monitor."""
     from voiceloop.text import clean
 
     wide = max(4, *(len(device.name) for device in found))
     lines = [f"  #  {'name':<{wide}}  in  out      rate  through"]
     for device in found:
+        number = "" if device.node else device.index
         marks = [f"default {which}" for which in ("input", "output") if device.is_default(which)]
+        marks += ["monitor"] if device.monitor else []
         lines.append(
-            f"{device.index:>3}  {clean(device.name):<{wide}}  {device.inputs:>2}  {device.outputs:>3}  "
+            f"{number:>3}  {clean(device.name):<{wide}}  {device.inputs:>2}  {device.outputs:>3}  "
             f"{device.rate_hz:>5} Hz  {device.api}" + (f"  ({', '.join(marks)})" if marks else "")
         )
     return lines

@@ -272,4 +272,4 @@ class _Device:
 
 
 def _describe(stream: Stream) -> str:
-    return f"{stream.device.name}, {stream.rate_hz} Hz"
+    return f"{stream.device.label}, {stream.rate_hz} Hz"

@@ -1,0 +1,125 @@
+"""Microphones and loudspeakers by the sound server's own names, on a real sound server."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from array import array
+
+import pytest
+import trio
+
+from tests.recorder import Recorder
+from tests.running import running, voiceloop
+from tests.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
+from tests.sound.match import find
+from voiceloop.audio.server import PATIENCE_S, ask
+from voiceloop.capture.microphone import Microphone, open_microphone
+from voiceloop.config.tables import Audio
+from voiceloop.playback.output import open_speaker
+from voiceloop.types import Frame
+
+pytestmark = pytest.mark.sound
+
+NULL_SINK = ("module-null-sink", "channels=1", "norewinds=1")
+
+
+def sound(rate_hz: int) -> bytes:
+    """A second of noise."""
+    random_ = random.Random(1)
+    return array("h", [random_.randint(-9000, 9000) for _ in range(rate_hz)]).tobytes()
+
+
+def named(name: str) -> str:
+    return f"device.description='{name}'"
+
+
+def plug_in_the_yeti(cable: Cable) -> None:
+    """A second microphone, which isn't the default. It hears what is played into `yeti_cable`."""
+    cable.pactl("load-module", *NULL_SINK, "sink_name=yeti_cable", f"rate={MIC_HZ}")
+    words = ("master=yeti_cable.monitor", "source_name=usb-yeti", f'source_properties="{named("Blue Yeti")}"')
+    cable.pactl("load-module", "module-remap-source", *words)
+
+
+@pytest.fixture
+def second(on_cable: Cable) -> Cable:
+    """The cable with a second microphone and a second loudspeaker."""
+    plug_in_the_yeti(on_cable)
+    words = ("sink_name=usb-cans", f"rate={SPEAKER_HZ}", f'sink_properties="{named("Yeti Headphones")}"')
+    on_cable.pactl("load-module", *NULL_SINK, *words)
+    return on_cable
+
+
+async def heard(microphone: Microphone) -> bytes:
+    """What comes out of the microphone until the voice of `sound` has been and gone."""
+    pcm = bytearray()
+    with trio.fail_after(10):
+        async for item in microphone.frames:
+            assert isinstance(item, Frame)
+            pcm += item.pcm
+            if any(pcm) and not any(pcm[-MIC_HZ // 5 :]):
+                break
+    return bytes(pcm)
+
+
+async def test_the_microphone_and_the_loudspeaker_that_are_named_are_opened(second: Cable) -> None:
+    events = Recorder()
+    said, reply = sound(MIC_HZ), sound(SPEAKER_HZ)
+    async with (
+        open_microphone(Audio(input="blue yeti"), events) as microphone,
+        open_speaker(Audio(output="headphones"), events) as speaker,
+    ):
+        assert microphone.description == "Blue Yeti through pulse, 16000 Hz"
+        assert speaker.description == "Yeti Headphones through pulse, 24000 Hz"
+        second.speak(said, into="yeti_cable")
+        assert find(said, await heard(microphone))[1] > 0.9
+        with second.listening("usb-cans.monitor") as listener:
+            assert await speaker.write(reply, epoch=speaker.epoch)
+            assert await speaker.drained(epoch=speaker.epoch)
+            await trio.to_thread.run_sync(lambda: listener.wait_for(lambda pcm: find(reply, pcm)[1] > 0.9))
+    assert events.names == []
+    assert not {"PULSE_SOURCE", "PULSE_SINK"} & os.environ.keys()
+
+
+async def test_a_monitor_is_opened_by_its_name(second: Cable) -> None:
+    played = sound(MIC_HZ)
+    async with open_microphone(Audio(input="yeti_cable.monitor"), Recorder()) as microphone:
+        second.speak(played, into="yeti_cable")
+        assert find(played, await heard(microphone))[1] > 0.9
+
+
+async def test_a_named_microphone_that_was_lost_is_waited_for_and_no_other_taken(second: Cable) -> None:
+    events = Recorder()
+    async with open_microphone(Audio(input="blue yeti"), events) as microphone:
+        second.kill()
+        await events.wait_for("device.lost", within_s=2)
+        second.start()  # with the first microphone alone
+        with pytest.raises(trio.TooSlowError):
+            await events.wait_for("device.back", within_s=2)
+        plug_in_the_yeti(second)
+        await events.wait_for("device.back", within_s=15)
+        assert microphone.description == "Blue Yeti through pulse, 16000 Hz"
+
+
+def test_the_program_lists_them_and_says_which_it_took(second: Cable) -> None:
+    code, out, _ = voiceloop("devices", "--json", env=second.env)
+    assert code == 0
+    listed = {device["node"]: device for device in json.loads(out) if device["node"]}
+    assert (listed["usb-yeti"]["name"], listed["usb-yeti"]["monitor"]) == ("Blue Yeti", False)
+    assert listed["usb-cans.monitor"]["monitor"]
+    assert [name for name, device in listed.items() if device["default_input"]] == ["mic"]
+    assert [name for name, device in listed.items() if device["default_output"]] == ["speaker"]
+    _, out, _ = voiceloop("devices", env=second.env)
+    assert next(line for line in out.splitlines() if "Blue Yeti" in line).split()[-1] == "pulse"
+    with running("--config", "offline", "-i", "blue yeti", env=second.env) as loop:
+        listening = loop.wait_for("listening")
+    assert listening.fields["microphone"] == "Blue Yeti through pulse, 16000 Hz"
+
+
+def test_a_hung_server_does_not_hold_up_the_question(second: Cable) -> None:
+    second.stop()
+    began = time.monotonic()
+    assert ask("input").silence.endswith("it has not answered for 500 ms")
+    assert time.monotonic() - began < PATIENCE_S + 0.5
