@@ -156,7 +156,7 @@ async def test_a_model_that_refuses_verbose_json_is_asked_without_and_that_is_sa
         OpenRouterTranscriber.open(values, bench.services) as transcriber,
     ):
         assert (await hear(transcriber)).text == (await hear(transcriber)).text == "hello world"
-        assert ["response_format" in request.body for request in server.requests] == [True, False, False]
+        assert ["response_format" in request.body for request in server.posts()] == [True, False, False]
         assert bench.named("notice") == [
             {"text": "google/chirp-3 refuses verbose_json: no words and no confidence from now on"}
         ]
@@ -193,7 +193,7 @@ async def test_a_model_that_refuses_long_clips_is_learned_and_said_once() -> Non
     ):
         for _ in range(2):
             assert (await hear(transcriber, 61.0)).text == "hello world hello world"
-        assert len(server.requests) == 5
+        assert len(server.posts()) == 5
         assert [event["text"] for event in bench.named("notice")] == [
             "new/model refuses clips over 55 s: longer ones are cut at pauses from now on"
         ]

@@ -55,20 +55,17 @@ async def _models(settings: Endpoint, kinds: list[Kind], *, json: bool, fresh: b
 
 
 def _table(kind: Kind, listed: tuple[Model, ...]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from shutil import get_terminal_size
+    from textwrap import fill
 
-    table = Table(box=box.SIMPLE_HEAD, title=f"{kind}: {len(listed)}", title_justify="left")
-    table.add_column("model", overflow="fold")
-    if kind == "speech":
-        table.add_column("voices", overflow="fold")
-    table.add_column("price in USD", overflow="fold")
+    columns = get_terminal_size().columns
+    wide = max((len(model.id) for model in listed), default=0)
+    typer.echo(f"{kind}: {len(listed)}")
     for model in listed:
-        row = [model.id, *([", ".join(model.voices)] if kind == "speech" else []), prices(model, kind)]
-        table.add_row(*map(Text, row))  # as they are: what a server names itself is no markup
-    Console().print(table)
+        typer.echo(f"  {model.id:<{wide}}  {prices(model, kind)}".rstrip())
+        if model.voices:
+            voices = f"voices: {', '.join(model.voices)}"
+            typer.echo(fill(voices, max(columns, 40), initial_indent="    ", subsequent_indent="    "))
 
 
 def prices(model: Model, kind: Kind) -> str:

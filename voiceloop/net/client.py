@@ -9,7 +9,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -52,6 +52,7 @@ class Clients:
         self._http: Http | None = None
         self._closing = False
         self._folder = cache
+        self._listings: dict[tuple[str, Kind], tuple[Model, ...]] = {}
         self.gate = Gate(limits or Limits(), publish)
         """What every post passes."""
         self._services: Counter[str] = Counter()
@@ -111,13 +112,13 @@ class Clients:
 
     async def advice(self, settings: Endpoint, request: Request) -> str:
         """What may help when the server refused a request: the names most like the model's or the voice's."""
-        kind: Kind = next((kind for path, kind in _KIND_OF.items() if request.path == path), "chat")
-        with trio.move_on_after(ADVICE_S):
-            try:
-                return advice(request.json, await self.models(settings, kind))
-            except VoiceloopError:
-                pass
-        return ""
+        kind: Kind = _KIND_OF.get(request.path, "chat")
+        known = (settings.base_url, kind)
+        if known not in self._listings:
+            self._listings[known] = ()  # asked once in a session, with whatever result
+            with trio.move_on_after(ADVICE_S), suppress(VoiceloopError):
+                self._listings[known] = await self.models(settings, kind)
+        return advice(request.json, self._listings[known])
 
     def _cache(self) -> Cache:
         from platformdirs import user_cache_path
