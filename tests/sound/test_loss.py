@@ -189,7 +189,7 @@ def test_the_program_lists_the_devices(cable: Cable) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "voiceloop", "devices"], env=cable.env, capture_output=True, text=True, check=True
     )
-    assert [line.split()[1] for line in done.stdout.splitlines()] == ["name", "pulse", "default"]
+    assert [line.split()[1] for line in done.stdout.splitlines()][:3] == ["name", "pulse", "default"]
     assert done.stderr == ""
 
 
