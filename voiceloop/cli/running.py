@@ -13,9 +13,12 @@ def run_async(work: Callable[[], Awaitable[int]]) -> None:
 
     from voiceloop.app import until_told
 
+    failed: BaseExceptionGroup[VoiceloopError] | None = None
+    code = 0
     try:
         code = trio.run(until_told, work)
     except* VoiceloopError as group:
-        raise first(group) from group
-    else:
-        raise SystemExit(code)
+        failed = group
+    if failed is not None:  # raised only here: within `except*`, Python 3.11.2 would put it into a group again
+        raise first(failed) from failed
+    raise SystemExit(code)
