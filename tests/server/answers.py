@@ -70,6 +70,9 @@ def transcription(script: Script, body: dict[str, Any], number: int) -> Plain:
 def speech(script: Script, body: dict[str, Any], number: int) -> Plain:
     rate, channels = script.speech_rate_hz, script.speech_channels
     pcm = take(script.speech, number) if script.speech else tone(body["input"], rate, channels)
+    if body.get("response_format") == "mp3":
+        # Nothing here decodes it: a frame's head is enough to be known by.
+        pcm = b"\xff\xfb\x90\x64" + body["input"].encode()
     kind = script.speech_type
     if kind is None:
         kind = "audio/mpeg" if body.get("response_format") == "mp3" else f"audio/pcm;rate={rate};channels={channels}"

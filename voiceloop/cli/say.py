@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,8 +19,17 @@ if TYPE_CHECKING:
 TextArgument = Annotated[str, typer.Argument(help="What to say; - reads standard input.")]
 
 
+SaveOption = Annotated[
+    Path | None, typer.Option("--save", metavar="FILE", help="Write it into a .wav or .mp3 file instead of playing it.")
+]
+
+
 def say(
-    text: TextArgument, config: ConfigOption = None, sets: SetOption = None, loudspeaker: OutputOption = None
+    text: TextArgument,
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    loudspeaker: OutputOption = None,
+    save: SaveOption = None,
 ) -> None:
     """Speak TEXT with the configured voice."""
     from voiceloop.config.load import load
@@ -28,7 +38,22 @@ def say(
     if not words.strip():
         raise UsageError("there is nothing to say", place="say", remedy="Give a text, or - and the text on stdin.")
     settings = load(config, with_devices(sets, None, loudspeaker))
+    if save is not None:
+        from voiceloop.speak.saving import checked
+
+        path = checked(save)
+        run_async(lambda: _save(settings, words, path))
     run_async(lambda: _say(settings, words))
+
+
+async def _save(config: Config, text: str, path: Path) -> int:
+    from voiceloop.app import open_part, opened
+    from voiceloop.cli.render import Text
+    from voiceloop.speak.saving import save
+
+    async with opened(config, Text(config.log.level)) as (stack, services):
+        await save(await open_part(stack, config.speak, services), text, path)
+    return 0
 
 
 async def _say(config: Config, text: str) -> int:

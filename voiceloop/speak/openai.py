@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import trio
 from pydantic import BaseModel, Field
@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from voiceloop.config.tables import Endpoint
 from voiceloop.net.service import Request, Service
 from voiceloop.plugins import Services
-from voiceloop.speak.streamed import streamed_speech
+from voiceloop.speak.streamed import mp3_speech, streamed_speech
 from voiceloop.types import Speech
 
 
@@ -63,12 +63,16 @@ class OpenAISynthesizer:
 
     def speech(self, text: str) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Speech]]:
         """Speak `text`. Nothing is tried again once sound has been given out. Raises `ServiceError`s on leaving."""
-        return streamed_speech(self._service, self._request(text), self._options.rate_hz)
+        return streamed_speech(self._service, self._request(text, "pcm"), self._options.rate_hz)
 
-    def _request(self, text: str) -> Request:
+    async def mp3(self, text: str) -> bytes:
+        """`text` spoken, as MP3, for saving. Raises `ServiceError`s."""
+        return await mp3_speech(self._service, self._request(text, "mp3"))
+
+    def _request(self, text: str, form: Literal["pcm", "mp3"]) -> Request:
         options = self._options
         body: dict[str, Any] = {"model": options.model, "input": text, "voice": options.voice}
-        body["response_format"] = "pcm"
+        body["response_format"] = form
         if options.speed is not None:
             body["speed"] = options.speed
         if options.instructions is not None:

@@ -22,6 +22,8 @@ CHANNEL_PIECES = 4
 """Pieces of at most 64 KB between the socket and the player; when they are there the socket waits."""
 MAX_SPEECH_S = 600.0
 """One chunk of a reply is a sentence or two; an answer longer than this never ends."""
+MP3_LIMIT = 64 * 1024 * 1024
+"""Bytes of MP3 for one piece of text; an hour at the highest rate."""
 
 
 @asynccontextmanager
@@ -36,6 +38,27 @@ async def streamed_speech(
 
     async with streaming(produce, CHANNEL_PIECES) as pieces:
         yield pieces
+
+
+async def mp3_speech(service: Service, request: Request) -> bytes:
+    """The MP3 that `request` asks for, whole. Raises `ServiceError`s."""
+
+    async def attempt(tried: Attempt) -> bytes:
+        async with service.exchange(request, tried) as answer:
+            body = await answer.read(MP3_LIMIT)
+            if not _is_mp3(body):
+                raise refusal(
+                    body, answer, f"the answer is {answer.kind}, but no MP3" if body else "the answer is empty"
+                )
+            service.uncounted("speech")
+            return body
+
+    return await service.retry(request, attempt)
+
+
+def _is_mp3(body: bytes) -> bool:
+    """An ID3 tag or a frame's sync word, whatever was announced."""
+    return body.startswith(b"ID3") or (len(body) > 2 and body[0] == 0xFF and body[1] & 0xE0 == 0xE0)
 
 
 class _Utter:

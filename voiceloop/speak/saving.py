@@ -1,0 +1,102 @@
+"""Speech into a file instead of a loudspeaker: WAV from any synthesizer, MP3 from those whose service makes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import trio
+
+from voiceloop.audio.resample import Resampler
+from voiceloop.audio.wav import WavWriter
+from voiceloop.errors import DeviceError, UsageError
+from voiceloop.plugins import Synthesizer
+from voiceloop.speak.splitter import Splitter
+from voiceloop.types import Speech, Usage
+
+CHUNK_CHARACTERS = 1_000
+"""Longer texts are spoken in pieces, cut between sentences, and joined."""
+_PLACE = "say --save"
+
+
+@runtime_checkable
+class SpeaksMp3(Protocol):
+    """A synthesizer that can give MP3 too."""
+
+    async def mp3(self, text: str) -> bytes:
+        """`text` spoken, as MP3."""
+        ...
+
+
+def checked(path: Path) -> Path:
+    """`path`, when its name says a format that can be made."""
+    if path.suffix.lower() not in {".wav", ".mp3"}:
+        raise UsageError(f"{path.name}: only .wav and .mp3 can be written", place=_PLACE, remedy="Name one of those")
+    return path
+
+
+def pieces(text: str) -> list[str]:
+    """`text` in pieces as a service takes them."""
+    splitter = Splitter(first_min=CHUNK_CHARACTERS // 2, longest=CHUNK_CHARACTERS)
+    return [*splitter.feed(text), *splitter.finish()]
+
+
+async def save(synthesizer: Synthesizer, text: str, path: Path) -> Usage | None:
+    """Speak `text` into the file at `path`. Raises `ServiceError`s, `EngineError`s, `DeviceError` and `UsageError`."""
+    if path.suffix.lower() == ".mp3":
+        await _save_mp3(synthesizer, text, path)
+        return None
+    return await _save_wav(synthesizer, text, path)
+
+
+async def _save_mp3(synthesizer: Synthesizer, text: str, path: Path) -> None:
+    if not isinstance(synthesizer, SpeaksMp3):
+        raise UsageError(
+            f"speak.use = {synthesizer.description.split(',')[0]} can't make MP3",
+            place=_PLACE,
+            remedy="Name a .wav file, or use openrouter",
+        )
+    # MP3 frames stand alone: the files of the pieces, one after the other, are one.
+    parts = [await synthesizer.mp3(piece) for piece in pieces(text)]
+    try:
+        await trio.Path(path).write_bytes(b"".join(parts))
+    except OSError as error:
+        what = f"{path} can't be written: {(error.strerror or str(error)).lower()}"
+        raise DeviceError(what, place=_PLACE, remedy="Check the path and the disk's space") from None
+
+
+async def _save_wav(synthesizer: Synthesizer, text: str, path: Path) -> Usage | None:
+    file = _Wav(path)
+    usage: Usage | None = None
+    try:
+        for piece in pieces(text):
+            async with synthesizer.speech(piece) as channel:
+                async for speech in channel:
+                    file.write(speech)
+                    if speech.usage is not None:
+                        usage = speech.usage if usage is None else usage + speech.usage
+    finally:
+        file.close()
+    return usage
+
+
+class _Wav:
+    """A file at the rate of the first speech that is written into it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: WavWriter | None = None
+        self._resampler = Resampler(1, 1)
+        self._rate_hz = 0
+
+    def write(self, speech: Speech) -> None:
+        if self._writer is None:
+            self._rate_hz = speech.rate_hz
+            self._writer = WavWriter(self._path, speech.rate_hz, place=_PLACE)
+        if self._resampler.from_hz != speech.rate_hz:
+            self._resampler = Resampler(speech.rate_hz, self._rate_hz)
+        self._writer.write(self._resampler.feed(speech.pcm))
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
