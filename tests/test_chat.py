@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 from tests.leaks import cancelled_at, nothing_unclosed
 from tests.parts import Said, endpoint, heard, open_bench
 from tests.server import Fault, Script, Server, answers, open_server
-from voiceloop.errors import BadAnswer, OutOfCredits, Overloaded, ServerFailed, ServiceError, Unavailable, Unreachable
+from voiceloop.errors import (
+    BadAnswer,
+    ConfigError,
+    OutOfCredits,
+    Overloaded,
+    ServerFailed,
+    ServiceError,
+    Unavailable,
+    Unreachable,
+)
 from voiceloop.handlers.chat import ChatHandler, ChatOptions
 from voiceloop.handlers.completion import CompletionReader, Delta
 from voiceloop.net.failures import Where
@@ -68,6 +77,21 @@ async def test_every_option_is_sent() -> None:
         assert body["messages"] == [{"role": "user", "content": "now"}]
         assert (body["temperature"], body["max_tokens"], body["provider"]) == (0.5, 99, {"sort": "latency"})
         assert server.broken == []
+
+
+async def test_another_server_gets_its_own_key_or_none() -> None:
+    async with open_server() as openrouter, open_server(Script(key=None, openai=True)) as other:
+        options = {"base_url": other.url, "model": "qwen3:4b"}
+        async with open_chat(openrouter, **options) as chat:
+            await chat.handle(heard(), Said())
+        async with open_chat(openrouter, **options, api_key_env="VOICELOOP_TEST_KEY") as chat:
+            await chat.handle(heard(), Said())
+        assert openrouter.requests == []
+        assert [request.headers.get("authorization") for request in other.posts()] == [None, "Bearer test-key"]
+        assert other.broken == []
+    with pytest.raises(ConfigError, match=r"handler\.base_url: 'nowhere' is not the address of a server"):
+        async with open_server() as server, open_chat(server, base_url="nowhere"):
+            pass
 
 
 async def test_the_first_words_are_given_before_the_last_are_made() -> None:

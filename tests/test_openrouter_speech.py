@@ -16,18 +16,21 @@ from tests.leaks import cancelled_at, nothing_unclosed
 from tests.parts import endpoint, open_bench
 from tests.server import Fault, Script, Server, open_server
 from tests.server.script import tone
-from voiceloop.errors import BadAnswer, BadRequest, ServiceError, Unreachable
+from voiceloop.errors import BadAnswer, BadRequest, ServiceError, TimedOut, Unreachable
 from voiceloop.speak.openrouter import OpenRouterSpeakOptions, OpenRouterSynthesizer
+from voiceloop.speak.streamed import Drip
 from voiceloop.types import Speech
 
 PCM = np.arange(-3_000, 3_000, dtype="<i2").tobytes()
 
 
 @asynccontextmanager
-async def open_synthesizer(server: Server, **options: Any) -> AsyncIterator[OpenRouterSynthesizer]:
+async def open_synthesizer(
+    server: Server, *, timeout_s: float = 30.0, **options: Any
+) -> AsyncIterator[OpenRouterSynthesizer]:
     values = OpenRouterSpeakOptions(**({"model": "openai/tts", "voice": "alloy"} | options))
     async with (
-        open_bench(endpoint(server)) as bench,
+        open_bench(endpoint(server, read_timeout_s=timeout_s)) as bench,
         OpenRouterSynthesizer.open(values, bench.services) as synthesizer,
     ):
         yield synthesizer
@@ -156,6 +159,27 @@ async def test_speech_without_end_waits_in_the_socket_and_is_cut() -> None:
                 pass
             assert sent < 16_000_000
         await server.requests[0].gone.wait()
+
+
+async def test_speech_that_drips_is_given_up() -> None:
+    drip = Fault(body=bytes(200), repeat=True, piece_every_s=0.05)
+    async with open_server(Script(faults=[drip])) as server, open_synthesizer(server, timeout_s=0.4) as synthesizer:
+        with trio.fail_after(10):
+            pieces, error = await spoken(synthesizer)
+        assert type(error) is TimedOut
+        assert "the speech comes many times slower than it is spoken" in str(error)
+        assert pieces
+        await server.requests[0].gone.wait()
+
+
+def test_a_slow_listener_makes_no_slow_server() -> None:
+    drip = Drip(10.0, 0.0)
+    for at in range(0, 1_000, 50):
+        assert not drip.too_slow(at + 0.1, at / 100)
+        drip.listened(at + 50.0)
+    assert not Drip(10.0, 0.0).too_slow(9.0, 0.0)
+    assert Drip(10.0, 0.0).too_slow(11.0, 2.0)
+    assert not Drip(10.0, 0.0).too_slow(11.0, 3.0)
 
 
 async def _sent_after(server: Server, seconds: float) -> int:

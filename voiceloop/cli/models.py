@@ -47,7 +47,7 @@ async def _models(settings: Endpoint, kinds: list[Kind], *, json: bool, fresh: b
         from json import dumps
 
         rows = [{"kind": kind, **asdict(m), "prices": dict(m.prices)} for kind, ms in found.items() for m in ms]
-        typer.echo(dumps(rows, ensure_ascii=False, indent=2))
+        typer.echo(dumps(rows, indent=2))
         return 0
     for kind, listed in found.items():
         _table(kind, listed)

@@ -23,6 +23,10 @@ class ChatOptions(Table):
 
     model: str
     """The model that answers; `voiceloop models --chat` lists them."""
+    base_url: str | None = None
+    """Another server than that in `[openrouter]`; everything else there (time-outs, retries) holds for it too."""
+    api_key_env: str | None = None
+    """The environment variable that holds the key of `base_url`; without one it gets none."""
     models: tuple[str, ...] = ()
     """Models to fall back on, in this order, when `model` is down, too busy or refuses (OpenRouter routes to them)."""
     system: str = SYSTEM
@@ -64,7 +68,12 @@ class ChatHandler:
         @asynccontextmanager
         async def opened() -> AsyncIterator[Self]:
             assert isinstance(options, ChatOptions)
-            yield cls(options, services.clients.endpoint(services.config.openrouter))
+            settings, table = services.config.openrouter, "openrouter"
+            if options.base_url is not None:
+                # Never the key of the one server to the other.
+                own = {"base_url": options.base_url, "api_key_env": options.api_key_env or "", "api_key_file": None}
+                settings, table = settings.model_copy(update=own), "handler"
+            yield cls(options, services.clients.endpoint(settings, table=table))
 
         return opened()
 

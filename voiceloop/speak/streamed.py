@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from voiceloop.errors import TimedOut
 from voiceloop.net.failures import BODY_LIMIT, bad_answer
 from voiceloop.net.service import Request, Service, generation_id, refusal
 from voiceloop.net.streams import streaming
@@ -22,6 +23,8 @@ CHANNEL_PIECES = 4
 """Pieces of at most 64 KB between the socket and the player; when they are there the socket waits."""
 MAX_SPEECH_S = 600.0
 """One chunk of a reply is a sentence or two; an answer longer than this never ends."""
+SLOWEST = 4
+"""Speech that comes this many times slower than it is spoken, for as long as a server may be silent, never ends."""
 MP3_LIMIT = 64 * 1024 * 1024
 """Bytes of MP3 for one piece of text; an hour at the highest rate."""
 
@@ -61,6 +64,24 @@ def _is_mp3(body: bytes) -> bool:
     return body.startswith(b"ID3") or (len(body) > 2 and body[0] == 0xFF and body[1] & 0xE0 == 0xE0)
 
 
+class Drip:
+    """Tells a server that sends a little now and then, and so is never silent, from a slow one. Pure; what the listener
+    takes its time for is not counted."""
+
+    def __init__(self, patience_s: float, now: float) -> None:
+        self._patience_s, self._since, self._waited_s = patience_s, now, 0.0
+
+    def too_slow(self, now: float, spoken_s: float) -> bool:
+        """More came: `spoken_s` of speech so far."""
+        self._waited_s += now - self._since
+        self._since = now
+        return self._waited_s > self._patience_s and spoken_s < self._waited_s / SLOWEST
+
+    def listened(self, now: float) -> None:
+        """The listener has taken it."""
+        self._since = now
+
+
 class _Utter:
     """One text on its way to sound."""
 
@@ -79,10 +100,20 @@ class _Utter:
                 raise refusal(await answer.read(BODY_LIMIT, cut=True), answer, str(error)) from None
             parser = SpeechParser(format_)
 
+            drip = Drip(self._service.settings.read_timeout_s, trio.current_time())
+
             async def take(piece: bytes) -> bool:
-                await self._give(parser.feed(piece), answer)
+                speech = parser.feed(piece)
+                if drip.too_slow(trio.current_time(), parser.samples / parser.rate_hz):
+                    raise TimedOut(
+                        "the speech comes many times slower than it is spoken",
+                        place=str(answer.where),
+                        remedy="Name a faster model",
+                    )
                 if parser.samples > MAX_SPEECH_S * parser.rate_hz:
                     raise bad_answer(f"the speech is over {MAX_SPEECH_S:g} s long", answer.where)
+                await self._give(speech, answer)
+                drip.listened(trio.current_time())
                 return True
 
             try:
