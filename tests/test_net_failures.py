@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import traceback
 
 import pytest
 import trio
@@ -131,6 +132,19 @@ async def test_a_key_is_never_shown_even_when_the_server_repeats_it(
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     assert "test-key" not in caplog.text
     assert '"input"' not in caplog.text, "no body of a request is ever logged"
+
+
+@pytest.mark.parametrize("fault", [Fault(drop=True), Fault(status=500), Fault(body=b"{"), Fault(cut_after=3)])
+async def test_a_traceback_with_all_locals_of_ours_holds_no_key(fault: Fault) -> None:
+    async with open_server(Script(faults=[fault])) as server:
+        settings = endpoint(server, retry={"max_elapsed_s": 0})
+        async with open_bench(settings) as bench:
+            with pytest.raises(ServiceError) as caught:
+                await bench.clients.endpoint(settings).call(ASK)
+    trace = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    frames = [frame for frame in trace.stack if "/voiceloop/net/" in frame.filename]
+    assert len(frames) >= 3
+    assert "test-key" not in "".join(f"{frame.locals}" for frame in frames)
 
 
 @given(st.text())
