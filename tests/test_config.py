@@ -213,7 +213,8 @@ def test_a_file_that_cannot_be_read_says_so(home: Path) -> None:
 
 
 def test_an_unknown_preset_names_those_that_there_are() -> None:
-    assert problems("asistant") == ["--config asistant: there is no such file. The presets are: assistant, local, offline, voice"]
+    presets_ = "assistant, local, offline, voice"
+    assert problems("asistant") == [f"--config asistant: there is no such file. The presets are: {presets_}"]
 
 
 @pytest.mark.parametrize(
