@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import os
-import signal
-import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,9 +27,6 @@ from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Services
 from voiceloop.turn import Stage
 
-LEAVE_WITHIN_S = 0.8
-"""How long an orderly end may take once told to; then the process leaves as it is."""
-
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -42,16 +36,6 @@ class Parts:
     transcriber: Any
     handler: Any
     synthesizer: Any
-
-
-async def until_told(work: Callable[[], Awaitable[int]]) -> int:
-    """Do `work` until it is done, SIGTERM or Ctrl-C; the exit code: its result, 0 or 130. Raises what `work` raises."""
-    codes: list[int] = []
-    async with trio.open_nursery() as nursery:
-        await nursery.start(_end_when_told, nursery.cancel_scope, codes)
-        codes.append(await work())
-        nursery.cancel_scope.cancel("done")
-    return codes[0]
 
 
 async def run(config: Config, publish: Publish) -> int:
@@ -109,20 +93,17 @@ async def _converse(config: Config, stage: Stage, parts: Parts, microphone: Micr
     hangover_ms = config.segment.half_duplex_hangover_ms if deaf else config.segment.hangover_ms
     segmenter = Segmenter(config.segment, hangover_ms=hangover_ms)
     speaker = stage.speaker
-    async with open_conversation(stage) as conversation:
-        ears = Ears(
-            parts.vad,
-            segmenter,
-            conversation,
-            Deafness(lambda: speaker.audible, time.monotonic, config.audio.echo_tail_ms / 1000, half_duplex=deaf),
-        )
+    deafness = Deafness(lambda: speaker.audible, time.monotonic, config.audio.echo_tail_ms / 1000, half_duplex=deaf)
+    async with AsyncExitStack() as stack:
+        # Told last, when every turn has ended and its cost is known, however it ends.
+        counted = stack.enter_context(_the_sum(microphone, stage.publish))
+        conversation = counted.conversation = await stack.enter_async_context(open_conversation(stage))
+        ears = counted.ears = Ears(parts.vad, segmenter, conversation, deafness)
         try:
             await ears.listen(microphone.frames)
         except trio.Cancelled:
             conversation.stop("told to end")
             raise
-        finally:
-            _tell_the_sum(conversation, ears, microphone, stage.publish)
     await speaker.silent()
 
 
@@ -146,29 +127,27 @@ def _tell_what_is_on(config: Config, parts: Parts, microphone: Microphone, speak
     )
 
 
-def _tell_the_sum(conversation: Conversation, ears: Ears, microphone: Microphone, publish: Publish) -> None:
-    ledger = dataclasses.replace(
-        ears.ledger, received=microphone.received, dropped=microphone.dropped, lost=microphone.lost
-    )
-    publish("stopped", samples=dataclasses.asdict(ledger) | {"held": ledger.held}, usage=conversation.usage)
+@dataclass(slots=True)
+class _Sum:
+    """What is counted over a run."""
+
+    conversation: Conversation | None = None
+    ears: Ears | None = None
 
 
-async def _end_when_told(scope: trio.CancelScope, codes: list[int], *, task_status: Any) -> None:
-    """Cancel `scope` at SIGINT or SIGTERM, with the exit code in `codes`."""
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        task_status.started()
-        async for number in signals:
-            codes.append(130 if number == signal.SIGINT else 0)
-            _leave_anyway(codes[0])
-            scope.cancel(f"told to end by {signal.Signals(number).name}")
-
-
-def _leave_anyway(code: int) -> None:
-    """A thread that ends the process when the orderly way hangs, as it does in a sound server that was stopped."""
-    # Nothing is flushed here: a flush may hang as well, and every line was flushed when it was printed.
-    timer = threading.Timer(LEAVE_WITHIN_S, os._exit, [code])
-    timer.daemon = True
-    timer.start()
+@contextmanager
+def _the_sum(microphone: Microphone, publish: Publish) -> Iterator[_Sum]:
+    """Tells at the end where every sample went and what all requests took."""
+    counted = _Sum()
+    try:
+        yield counted
+    finally:
+        if counted.ears is not None and counted.conversation is not None:
+            ledger = dataclasses.replace(
+                counted.ears.ledger, received=microphone.received, dropped=microphone.dropped, lost=microphone.lost
+            )
+            samples = dataclasses.asdict(ledger) | {"held": ledger.held}
+            publish("stopped", samples=samples, usage=counted.conversation.usage)
 
 
 @asynccontextmanager

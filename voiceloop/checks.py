@@ -104,6 +104,8 @@ async def _microphone(config: Config, report: Report, publish: Publish) -> str:
 
 
 async def _loudspeaker(config: Config, publish: Publish) -> str:
+    if config.audio.output.startswith("file:"):
+        return f"{config.audio.output}, not tried: that would begin the file anew"
     async with open_speaker(config.audio, publish) as speaker:
         return f"{speaker.description}, {speaker.latency_s * 1000:.0f} ms"
 

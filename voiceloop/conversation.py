@@ -27,7 +27,7 @@ from voiceloop.capture.segmenter import (
     SpeechStarted,
 )
 from voiceloop.playback.earcon import earcon
-from voiceloop.said import is_only
+from voiceloop.said import is_empty, is_only
 from voiceloop.turn import Stage, Turn
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Transcript, Usage, Utterance
 
@@ -72,10 +72,11 @@ class Conversation:
             case SpeechDropped():
                 self._dropped()
 
-    def stop(self, reason: str) -> None:
-        """Cancel every turn: the reply ends at once, and nothing that was said is acted upon."""
+    def stop(self, reason: str, *, up_to: int | None = None) -> None:
+        """Cancel every turn, or all up to a number: the reply ends at once, and none of what was said is acted upon."""
         for turn in tuple(self._working):
-            self._cancel(turn, reason)
+            if up_to is None or turn.number <= up_to:
+                self._cancel(turn, reason)
         self._stage.speaker.cancel()
 
     # What the user does
@@ -84,15 +85,19 @@ class Conversation:
         self._onset = event.onset
         self._stage.publish("speech.started", at_s=event.onset / CAPTURE_RATE_HZ)
         self._nursery.start_soon(self._warm)
-        if self._continues and self._hearing is not None and not self._hearing.ended.is_set():
-            turn = self._hearing
-        else:
-            turn = self._hearing = self._open_turn()
-        turn.begin()
-        turn.feed(event.pcm)
-        self._weigh(turn, event.noticed)
+        # No reply begins while somebody speaks: half-duplex would go deaf in the middle of a word.
+        self._stage.speaker.hush()
+        if not self._continues or self._hearing is None:
+            self._hearing = self._open_turn()
+        if self._hearing is not None:
+            self._hearing.begin()
+            self._hearing.feed(event.pcm)
+            self._weigh(self._hearing, event.noticed)
 
-    def _open_turn(self) -> Turn:
+    def _open_turn(self) -> Turn | None:
+        """A new turn; None when too many wait already, which bounds what a handler that hangs can pile up."""
+        if len(self._working) >= self._stage.settings.waiting:
+            return None
         self._number += 1
         turn = Turn(self._number, self._stage, lambda: self.history, self._transcribed)
         if self._replaces:
@@ -108,7 +113,6 @@ class Conversation:
         if self._live is None:
             self._live = turn
             return
-        self._stage.speaker.hush()
         if self._candidate is not None:  # undecided still, and the user goes on: it is one thing that is being said
             turn.before = self._candidate.said()
             self._cancel(self._candidate, "joined")
@@ -131,12 +135,23 @@ class Conversation:
         self._stage.publish(
             "speech.ended", start_s=utterance.start / CAPTURE_RATE_HZ, end_s=utterance.voiced_end / CAPTURE_RATE_HZ
         )
-        if turn is None:
-            return
+        if turn is None:  # the turn that heard it has failed meanwhile: what was said is not lost with it
+            turn = self._open_turn()
+            if turn is None:
+                self._refuse(utterance)
+                return
+            self._hearing = turn
+            turn.begin()
+            turn.feed(utterance.pcm)
         turn.end(utterance)
         if not utterance.continues:
             self._hearing = None
             self._commit(turn)
+
+    def _refuse(self, utterance: Utterance) -> None:
+        self._stage.publish("speech.refused", start_s=utterance.start / CAPTURE_RATE_HZ, waiting=len(self._working))
+        if not utterance.continues:
+            self._stage.speaker.resume()
 
     def _dropped(self) -> None:
         turn, self._hearing, self._continues = self._hearing, None, False
@@ -144,24 +159,38 @@ class Conversation:
         if turn is not None:
             turn.drop()
             self._commit(turn)
+        elif self._candidate is None:
+            self._stage.speaker.resume()
 
     # What follows from it
 
     def _commit(self, turn: Turn) -> None:
-        """Open the gate of a turn that is complete and beside no other."""
-        if turn is not self._hearing and turn is not self._candidate:
+        """The user has finished speaking: open the gate of the turn, unless it is beside another; let replies sound."""
+        if turn is self._hearing:
+            return
+        if turn is not self._candidate:
             turn.gate.set()
+        if self._candidate is None:
+            self._stage.speaker.resume()
+        elif turn is self._candidate:
+            self._nursery.start_soon(self._lose_patience, turn)
+
+    async def _lose_patience(self, turn: Turn) -> None:
+        """A service that is slow to say what a short sound was must not keep the reply silent: it goes on meanwhile."""
+        await trio.sleep(self._stage.settings.decide_ms / 1000)
+        if turn is self._candidate and self._hearing is None:
+            self._stage.speaker.resume()
 
     def _transcribed(self, turn: Turn, transcript: Transcript) -> None:
         settings = self._stage.settings
+        text = transcript.text
         if turn is self._candidate:
-            text = " ".join([*(s.transcript.text for s in turn.before if s.transcript), transcript.text])
-            if not text.strip() or is_only(text, settings.backchannels):
-                self._give_way(turn)
+            if is_empty(text) or is_only(text, settings.backchannels):
+                self._give_way(turn, "backchannel")
             else:
                 self._promote(turn)
-        elif self._stage.handler.turns == "exclusive" and is_only(transcript.text, settings.stop_words):
-            self.stop("stopped")
+        elif self._stage.handler.turns == "exclusive" and is_only(text, settings.stop_words):
+            self.stop("stopped", up_to=turn.number)
 
     def _promote(self, turn: Turn) -> None:
         """The candidate takes over: the live turn ends here, at this sample."""
@@ -173,20 +202,24 @@ class Conversation:
             else:
                 self._record(live)
                 self._cancel(live, "barge-in")
-            self._stage.speaker.cancel()
-        self._stage.speaker.resume()
+            self._stage.speaker.cancel()  # ends the hush as well
+        if self._hearing is not None:
+            self._stage.speaker.hush()
         self._commit(turn)
 
-    def _give_way(self, turn: Turn) -> None:
+    def _give_way(self, turn: Turn, reason: str) -> None:
         """The candidate was nothing: the reply goes on from the sample where it froze."""
         self._candidate = None
-        self._cancel(turn, "backchannel")
-        self._stage.speaker.resume()
+        self._cancel(turn, reason)
+        if self._hearing is None:
+            self._stage.speaker.resume()
 
     def _cancel(self, turn: Turn, reason: str) -> None:
         if turn in self._working:
             self._working.remove(turn)
         turn.cancel(reason)
+        if turn is self._hearing:  # the rest of what is being said is a turn of its own
+            self._hearing, self._continues = None, False
         if turn is self._live:
             self._live = None
         if turn is self._candidate:
@@ -203,9 +236,13 @@ class Conversation:
     # The turns themselves
 
     async def _run(self, turn: Turn) -> None:
-        await turn.run()
-        if turn.usage is not None:
-            self.usage = turn.usage if self.usage is None else self.usage + turn.usage
+        try:
+            await turn.run()
+        finally:
+            if turn.usage is not None:
+                self.usage = turn.usage if self.usage is None else self.usage + turn.usage
+        if turn is self._hearing:
+            self._hearing, self._continues = None, False
         if turn in self._working:  # it came to its own end
             self._working.remove(turn)
             self._record(turn)
@@ -214,7 +251,7 @@ class Conversation:
 
     def _leave(self, turn: Turn) -> None:
         if turn is self._candidate:
-            self._give_way(turn)
+            self._give_way(turn, turn.reason)
         elif turn is self._live:
             self._live = None
             if turn.outcome == "failed":  # whatever of it is still in the ring belongs to no turn any more

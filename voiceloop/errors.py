@@ -7,7 +7,8 @@ VoiceloopError
 │   ├── NoSuchDevice
 │   ├── DeviceBusy
 │   ├── DeviceLost                 it was there and went away
-│   └── BadAudioFile               unreadable, empty, truncated, not PCM
+│   ├── BadAudioFile               unreadable, empty, truncated, not PCM
+│   └── OutputError                standard output can't be written
 ├── EngineError           exit 69  an engine that can't be loaded, or that broke
 │   └── MissingExtra               its package is not installed
 ├── HandlerError          exit 69  the user's program or function failed
@@ -75,6 +76,10 @@ class DeviceLost(DeviceError):
 
 
 class BadAudioFile(DeviceError):
+    pass
+
+
+class OutputError(DeviceError):
     pass
 
 

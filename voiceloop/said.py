@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from voiceloop.speak.splitter import join as join_texts
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript, Utterance, Word
@@ -19,9 +19,20 @@ class Said:
     utterance: Utterance
     transcript: Transcript | None = None
 
+    def lightened(self) -> Said:
+        """Without the samples of a piece of longer speech: it is never posted again, and such speech may go on for
+        hours."""
+        if not self.utterance.continues or self.transcript is None:
+            return self
+        light = replace(self.utterance, pcm=b"")
+        return Said(light, replace(self.transcript, utterance=light))
+
 
 def merge(utterances: Sequence[Utterance], *, limit_s: float) -> Utterance | None:
-    """One clip of all of them in order, quiet between them shortened; None when it would be longer than `limit_s`."""
+    """One clip of all of them in order, quiet between them shortened; None when it would be longer than `limit_s` or
+    the samples of one are gone."""
+    if not all(utterance.pcm for utterance in utterances):
+        return None
     pieces: list[bytes] = []
     end = utterances[0].start
     for utterance in utterances:
@@ -38,7 +49,7 @@ def merge(utterances: Sequence[Utterance], *, limit_s: float) -> Utterance | Non
 def join(transcripts: Sequence[Transcript]) -> Transcript:
     """One transcript of several in order: texts joined by a space (none between scripts that use none).
 
-    Its utterance is the first one's start with the last one's end; the clips themselves are not kept.
+    Its utterance goes from the first one's start to the last one's end, with the samples that are still there.
     """
     if len(transcripts) == 1:
         return transcripts[0]
@@ -56,6 +67,11 @@ def join(transcripts: Sequence[Transcript]) -> Transcript:
 def _least(transcripts: Sequence[Transcript]) -> float | None:
     known = [t.confidence for t in transcripts if t.confidence is not None]
     return min(known) if known else None
+
+
+def is_empty(text: str) -> bool:
+    """Whether nothing was said: recognisers answer noise with "", "..." or "♪"."""
+    return not any(character.isalnum() for character in text)
 
 
 def is_only(text: str, words: Sequence[str]) -> bool:

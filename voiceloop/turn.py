@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,7 +18,7 @@ from voiceloop.errors import HandlerError, VoiceloopError, first
 from voiceloop.events import Publish
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Handler, Synthesizer, Transcriber, Transcription
-from voiceloop.said import Said, join, merge
+from voiceloop.said import Said, is_empty, join, merge
 from voiceloop.speak.delivery import Delivery
 from voiceloop.types import Heard, Message, Speech, Transcript, Usage, Utterance
 
@@ -83,16 +84,23 @@ class Turn:
 
     # What the conversation tells it; all synchronous, so that hearing never waits for a turn.
 
+    @property
+    def over(self) -> bool:
+        """Whether it has ended or was told to: it hears nothing more."""
+        return self.ended.is_set() or self.scope.cancel_called
+
     def begin(self) -> None:
         """An utterance begins: the first, or the rest of one that was cut for length."""
         # Bounded by the longest utterance, which the segmenter enforces: nothing ever waits or is dropped here.
         stretch = _Stretch(*trio.open_memory_channel[bytes](math.inf))
         self._own.append(stretch)
-        self._stretches[0].send_nowait(stretch)
+        with suppress(trio.BrokenResourceError):  # its task has just failed; the conversation will hear of it
+            self._stretches[0].send_nowait(stretch)
 
     def feed(self, pcm: bytes) -> None:
         """More of the utterance that began."""
-        self._own[-1].send.send_nowait(pcm)
+        with suppress(trio.BrokenResourceError):
+            self._own[-1].send.send_nowait(pcm)
 
     def end(self, utterance: Utterance) -> None:
         """The utterance is complete; without `continues` so is what the user says in this turn."""
@@ -144,7 +152,7 @@ class Turn:
         try:
             with self.scope:
                 self.outcome = await self._run()
-        except* Exception as group:  # noqa: BLE001 - a bug in a part costs the turn, not the daemon; the turn says it
+        except* (Exception, SystemExit) as group:  # noqa: BLE001 - a bug in a part costs the turn, which says it
             self.outcome = "failed"
             self.error = _told(first(group))
         finally:
@@ -152,18 +160,19 @@ class Turn:
 
     async def _run(self) -> Outcome:
         own = await self._listen()
+        transcript = await self._with_earlier(own)
         self.mark("text")
-        self.transcribed(self, own)
+        self.transcribed(self, transcript)
         await trio.lowlevel.checkpoint_if_cancelled()  # it may have been for nothing: then no handler hears of it
-        if not own.text.strip() and not self.before:
+        self.transcript = transcript = await self._with_earlier(own)  # it may just have taken a turn's place
+        if is_empty(transcript.text):
             return "empty"
-        self.transcript = join([*await self._earlier(), own])
         for turn in self.follows:
             await turn.ended.wait()
         self.follows = ()  # else every turn would keep all turns before it alive
         if not self.stage.handler.speculative:
             await self.committed()
-        await self._answer(self.transcript)
+        await self._answer(transcript)
         return "done"
 
     async def _listen(self) -> Transcript:
@@ -184,9 +193,10 @@ class Turn:
             utterance = stretch.said.utterance
             clip = self._with_before(stretch)
             if clip is None:
-                stretch.said = Said(utterance, await self._finish(session, utterance))
+                stretch.said = Said(utterance, await self._finish(session, utterance)).lightened()
         if clip is not None:
-            self.before = ()
+            # In one step, before anything is awaited: whoever takes over from this turn takes all of its speech.
+            self.before, stretch.said = (), Said(clip)
             stretch.said = Said(clip, await self._transcribe_clip(clip))
 
     def _with_before(self, stretch: _Stretch) -> Utterance | None:
@@ -196,9 +206,13 @@ class Turn:
         clips = [*(said.utterance for said in self.before), stretch.said.utterance]
         return merge(clips, limit_s=self.stage.settings.merge_max_s)
 
-    async def _earlier(self) -> list[Transcript]:
-        """The texts of the replaced turn's speech that did not go into this turn's clip."""
-        return [said.transcript or await self._transcribe_clip(said.utterance) for said in self.before]
+    async def _with_earlier(self, own: Transcript) -> Transcript:
+        """`own`, after the texts of the replaced turn's speech that did not go into this turn's clip."""
+        while missing := [said for said in self.before if said.transcript is None]:
+            found = Said(missing[0].utterance, await self._transcribe_clip(missing[0].utterance))
+            self.before = tuple(found if said is missing[0] else said for said in self.before)
+        earlier = [said.transcript for said in self.before if said.transcript is not None]
+        return join([*earlier, own]) if earlier else own
 
     async def _transcribe_clip(self, clip: Utterance) -> Transcript:
         async with self.stage.transcriber.transcription() as session:
@@ -244,7 +258,7 @@ class Turn:
             await self.stage.handler.handle(transcript, _Answer(self, delivery, tuple(self.history())))
         except* VoiceloopError as group:
             failures.append(first(group))
-        except* Exception as group:  # noqa: BLE001 - whatever a user's handler raises, it is told as the handler's
+        except* (Exception, SystemExit) as group:  # noqa: BLE001 - whatever it raises is told as the handler's
             error = first(group)
             failures.append(HandlerError(f"{type(error).__name__}: {error}", place="handler"))
         await delivery.finish()
@@ -271,6 +285,6 @@ class _Answer:
         self.turn.spent(usage)
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     """What went wrong, in its own words; the type's name too where the words aren't ours."""
     return str(error) if isinstance(error, VoiceloopError) else f"{type(error).__name__}: {error}"

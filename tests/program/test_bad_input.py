@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import struct
+import subprocess
+import sys
 import wave
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.running import voiceloop
+from tests.running import COMMAND, running, voiceloop
 from tests.serving import KEY, serving
 from voiceloop.audio.wav import wav_bytes
 
@@ -173,3 +176,53 @@ def test_nothing_to_say_is_a_usage_error(env: dict[str, str]) -> None:
 def test_an_output_file_that_cannot_be_written_is_named(env: dict[str, str]) -> None:
     error = fails(74, "say", "hello", "--config", "offline", "-o", "file:/nonexistent/reply.wav", env=env)
     assert "/nonexistent/reply.wav" in error
+
+
+def test_a_reader_that_goes_away_ends_the_program() -> None:
+    """Whoever prints for nobody is told to end, as by SIGTERM."""
+    prints = "from voiceloop.cli.render import print_line\nwhile True: print_line('x' * 1000)"
+    done = subprocess.run(
+        ["bash", "-c", f'{sys.executable} -c "{prints}" | head -1; echo "${{PIPESTATUS[0]}}"'],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert done.stdout.splitlines()[-1] == str(128 + signal.SIGTERM)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("numbers", [(signal.SIGINT,) * 3, (signal.SIGTERM,) * 3, (signal.SIGTERM, signal.SIGINT)])
+def test_a_second_signal_changes_nothing(env: dict[str, str], numbers: tuple[signal.Signals, ...]) -> None:
+    with running("--config", "offline", "-i", "none", "-o", "none", env=env) as loop:
+        loop.wait_for("ready")
+        for number in numbers[:-1]:
+            loop.process.send_signal(number)
+        code, _ = loop.end(numbers[-1])
+    assert code in ({130, 0} if len(set(numbers)) > 1 else {130 if numbers[0] == signal.SIGINT else 0})
+    assert loop.errors == []
+
+
+def test_standard_output_that_is_full_is_said(env: dict[str, str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [COMMAND, *quiet("--json", "--config", "offline")],
+            env=env,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 74
+    assert "standard output: it can't be written: no space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_closed_standard_streams_are_no_trouble(env: dict[str, str], tmp_path: Path) -> None:
+    said = tmp_path / "said.wav"
+    pcm_file()(said)
+    words = f"{COMMAND} run --config offline -i file:{said} -o none"
+    for closed in (">&-", "2>&-", "<&-"):
+        done = subprocess.run(["bash", "-c", f"{words} {closed}"], env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr

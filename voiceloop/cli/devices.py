@@ -29,7 +29,7 @@ async def _devices(*, json: bool) -> int:
         from dataclasses import asdict
         from json import dumps
 
-        typer.echo(dumps([asdict(device) for device in found], ensure_ascii=False, indent=2))
+        typer.echo(dumps([asdict(device) for device in found], indent=2))
     elif found:
         for line in table(found):
             typer.echo(line)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 from typing import Annotated
 
@@ -21,6 +20,7 @@ app = typer.Typer(
     name="voiceloop",
     help="Speak with a program: dictation, spoken assistants, live captions.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -46,14 +46,11 @@ def options(
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     code = 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the loop itself listens for it
     try:
         app(standalone_mode=True)
     except VoiceloopError as error:
         print(f"voiceloop: {error}", file=sys.stderr)
         code = error.exit_code
-    except KeyboardInterrupt:
-        code = 130
     except SystemExit as exit_:
         code = exit_.code if isinstance(exit_.code, int) else 1
     _leave(code)

@@ -19,7 +19,7 @@ def plugins(
         from json import dumps
 
         listed = [asdict(row.entry) | {"loads": not row.why_not, "why_not": row.why_not or None} for row in rows]
-        typer.echo(dumps(listed, ensure_ascii=False, indent=2))
+        typer.echo(dumps(listed, indent=2))
         return
     wide = max((len(row.entry.name) for row in rows), default=0)
     for kind in parts.GROUPS:

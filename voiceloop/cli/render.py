@@ -5,25 +5,38 @@ What was heard or generated is untrusted: no control, escape or bidirectional ch
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
+from voiceloop.errors import OutputError
 from voiceloop.text import clean_line as clean
 
 _LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 
 
 def print_line(text: str, *, to: TextIO | None = None) -> None:
-    """One line, on standard output unless told otherwise. A reader that has gone away is nobody's error."""
+    """One line, on standard output unless told otherwise.
+
+    When its reader has gone away, the program is told to end as by SIGTERM: it would go on for nobody, perhaps for
+    money. Raises VoiceloopError when it can't be written.
+    """
     stream = to or sys.stdout
-    with contextlib.suppress(BrokenPipeError):
+    try:
         stream.write(text + "\n")
         stream.flush()
+    except BrokenPipeError:
+        if stream is sys.stdout:
+            os.kill(os.getpid(), signal.SIGTERM)
+    except OSError as error:
+        if stream is sys.stdout:
+            reason = (error.strerror or str(error)).lower()
+            raise OutputError(f"it can't be written: {reason}", place="standard output") from error
 
 
 def print_error(text: str) -> None:
@@ -88,6 +101,10 @@ _SAID: dict[str, tuple[str, _Words]] = {
     "listening": ("info", _listening),
     "ready": ("info", lambda _: "Listening. Speak; Ctrl-C ends it."),
     "stopped": ("info", _stopped),
+    "speech.refused": (
+        "warning",
+        lambda f: f"Not taken: {f['waiting']} utterances wait for the handler already (conversation.waiting).",
+    ),
     "turn.failed": ("error", lambda f: f"This turn failed: {clean(str(f['error']))}"),
     "speech.failed": ("warning", lambda f: f"A part of the reply could not be spoken: {clean(str(f['error']))}"),
     "device.lost": ("warning", lambda f: f"The {f['which']} is gone ({clean(str(f['reason']))}); waiting for it."),

@@ -99,8 +99,7 @@ def _as_json(path: Path, transcript: Transcript) -> str:
             "language": transcript.language,
             "words": [asdict(word) for word in transcript.words],
             "usage": asdict(transcript.usage) if transcript.usage else None,
-        },
-        ensure_ascii=False,
+        }
     )
 
 

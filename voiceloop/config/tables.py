@@ -106,12 +106,17 @@ def _in_order(table: Table, less: str, more: str, why: str) -> Iterable[Conflict
 class Conversation(Table):
     barge_in_ms: Milliseconds = 500
     """How much of your voice over a reply cancels it; until then it is only held."""
+    decide_ms: Milliseconds = 3_000
+    """How long a reply stays held while a short sound over it is being transcribed; then it goes on meanwhile."""
     merge_ms: Milliseconds = 500
     """When you go on speaking before this much of the reply was heard, what you said before joins what you say next."""
     merge_max_s: Annotated[float, Field(ge=1, le=120)] = 20
     """Joined speech up to this long is transcribed again as one clip; beyond it the texts are joined."""
     overlap: Annotated[int, Field(ge=1, le=16)] = 3
     """How many transcriptions may be under way at once for handlers whose turns are `in_order`."""
+    waiting: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """How many utterances may wait for a handler whose turns are `in_order` or `exclusive`; more are refused, with a
+    word."""
     backchannels: tuple[str, ...] = ("mhm", "mm", "mm-hmm", "uh-huh", "hm", "hmm", "yeah", "okay", "ok", "right", "ah")
     """What you may say over a reply without ending it."""
     stop_words: tuple[str, ...] = ("stop", "cancel")

@@ -6,7 +6,7 @@ Knows no device and no service: it is given a `Synthesizer` and a `Speaker`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import trio
 
@@ -16,12 +16,14 @@ from voiceloop.events import Publish
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Synthesizer
 from voiceloop.speak.heard import Span, heard
-from voiceloop.speak.splitter import Splitter
+from voiceloop.speak.splitter import Splitter, join
 from voiceloop.types import Heard, Speech, Usage
 
 AHEAD = 1
 """Chunks synthesised beside the one being played: one request hides the next one's first byte, more would only be
 thrown away at a barge-in."""
+_LETTERS_A_SECOND = 14
+"""How fast voices speak, where a chunk broke off and its length isn't known."""
 
 
 @dataclass(slots=True)
@@ -31,12 +33,15 @@ class _Slot:
     text: str
     send: trio.MemorySendChannel[Speech]
     receive: trio.MemoryReceiveChannel[Speech]
+    ready: bool = False
+    """It came as sound (`play`): what follows on it is the same stream, not a chunk of its own."""
     sounded: bool = False
+    failed: bool = False
 
 
-def _slot(text: str) -> _Slot:
+def _slot(text: str, *, ready: bool = False) -> _Slot:
     # 64 pieces: about a second of PCM as servers send it; past that the synthesiser waits (backpressure).
-    return _Slot(text, *trio.open_memory_channel[Speech](64))
+    return _Slot(text, *trio.open_memory_channel[Speech](64), ready)
 
 
 @dataclass(slots=True)
@@ -57,6 +62,7 @@ class Delivery:
     _spans: list[Span] = field(default_factory=list)
     _epoch: int | None = None
     _failure: ServiceError | EngineError | None = None
+    _resampler: Resampler | None = None
     _chunks: tuple[trio.MemorySendChannel[str | _Slot], trio.MemoryReceiveChannel[str | _Slot]] = field(
         # 16 chunks: the handler waits when speech is that far behind; a model's text costs no memory while it waits.
         default_factory=lambda: trio.open_memory_channel[str | _Slot](16)
@@ -73,7 +79,7 @@ class Delivery:
         """Add sound that says `text`, after everything said so far."""
         for chunk in self._splitter.finish():
             await self._chunks[0].send(chunk)
-        slot = _slot(text)
+        slot = _slot(text, ready=True)
         slot.send.send_nowait(speech)
         slot.send.close()
         await self._chunks[0].send(slot)
@@ -93,6 +99,7 @@ class Delivery:
             async with receive:
                 async for slot in receive:
                     await self._write(slot)
+                await self._flush()
         if self._epoch is not None:
             self.speaker.finish(epoch=self._epoch)
             await self.speaker.drained(epoch=self._epoch)
@@ -101,7 +108,8 @@ class Delivery:
 
     def heard(self) -> Heard:
         """How much of the reply has been played by now."""
-        return heard(self._spans, self.speaker.played_in)
+        played = heard(self._spans, self.speaker.played_in)
+        return replace(played, complete=played.complete and self._failure is None)
 
     def heard_s(self) -> float:
         """Seconds of the reply that have been played by now."""
@@ -124,6 +132,7 @@ class Delivery:
                     async for piece in pieces:
                         await slot.send.send(piece)
             except* (ServiceError, EngineError) as group:
+                slot.failed = True
                 self._failed(first(group))
 
     def _failed(self, error: ServiceError | EngineError) -> None:
@@ -133,18 +142,37 @@ class Delivery:
 
     async def _write(self, slot: _Slot) -> None:
         """Write one chunk's sound to the ring, at the loudspeaker's rate, and note where it lies there."""
-        resampler: Resampler | None = None
         async with slot.receive:
             async for piece in slot.receive:
                 if piece.usage is not None:
                     self.spent(piece.usage)
-                if resampler is None:
-                    resampler = Resampler(piece.rate_hz, self.speaker.rate_hz)
-                await self._put(slot, resampler.feed(piece.pcm))
+                if self._resampler is None or self._resampler.from_hz != piece.rate_hz:
+                    await self._flush()
+                    self._resampler = Resampler(piece.rate_hz, self.speaker.rate_hz)
+                await self._put(slot, self._resampler.feed(piece.pcm))
+        if not slot.ready:
+            await self._flush(slot)
+        if slot.failed and slot.sounded:
+            self._cut_short()
+        elif slot.text and not slot.sounded and not slot.failed and self._spans:
+            # Words that came after their sound, as voice-native models send the last ones.
+            self._spans[-1] = replace(self._spans[-1], text=join([self._spans[-1].text, slot.text]))
+
+    async def _flush(self, slot: _Slot | None = None) -> None:
+        """Write what is left in the resampler: the end of `slot`, or of the sound before."""
+        resampler, self._resampler = self._resampler, None
         if resampler is not None:
             await self._put(slot, resampler.feed(b"", last=True))
 
-    async def _put(self, slot: _Slot, pcm: bytes) -> None:
+    def _cut_short(self) -> None:
+        """Of a chunk that broke off only the words that its sound can have said count."""
+        span = self._spans[-1]
+        letters = round((span.end - span.start) / self.speaker.rate_hz * _LETTERS_A_SECOND)
+        words = span.text[:letters].rpartition(" ")[0] if letters < len(span.text) else span.text
+        self._spans[-1] = replace(span, text=words)
+
+    async def _put(self, slot: _Slot | None, pcm: bytes) -> None:
+        """Write `pcm` as part of a new chunk, or of the last one where there is no `slot`."""
         if not pcm:
             return
         if self._epoch is None:
@@ -152,10 +180,11 @@ class Delivery:
             await self.gate()
             self._epoch = self.speaker.epoch
             self.mark("first_write")
-        if not slot.sounded:
+        if not self._spans or (slot is not None and not slot.sounded):
+            self._spans.append(Span(slot.text if slot else "", self.speaker.written, self.speaker.written))
+        if slot is not None:
             slot.sounded = True
-            self._spans.append(Span(slot.text, self.speaker.written, self.speaker.written))
         # Noted before the write: a cancel in the middle of it must find the sound that is already in the ring.
         span = self._spans[-1]
-        self._spans[-1] = Span(span.text, span.start, span.end + len(pcm) // 2)
+        self._spans[-1] = replace(span, end=span.end + len(pcm) // 2)
         await self.speaker.write(pcm, epoch=self._epoch)

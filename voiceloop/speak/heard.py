@@ -30,7 +30,7 @@ def heard(spans: Sequence[Span], played_in: Callable[[int, int], int]) -> Heard:
 
 
 def _part(span: Span, played: int) -> str:
-    if played >= span.end - span.start:
+    if played >= span.end - span.start or not span.text:
         return span.text
     cut = len(span.text) * played // (span.end - span.start)
     if not span.text[cut].isspace():

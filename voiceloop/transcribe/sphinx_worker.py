@@ -192,7 +192,10 @@ def serve(decoder: Any, control: socket.socket) -> None:
     gc.disable()
     gc.freeze()  # a collection would write into every shared page
     while True:
-        byte, fds, _, _ = socket.recv_fds(control, 1, 1)
+        try:
+            byte, fds, _, _ = socket.recv_fds(control, 1, 1)
+        except ConnectionResetError:  # the program was killed
+            return
         if not byte:
             return
         with socket.socket(fileno=fds[0]) as sock:
