@@ -18,7 +18,7 @@ from tests.recorder import Recorder
 from voiceloop.audio.portaudio import Host
 from voiceloop.audio.wake import Wake
 from voiceloop.audio.wav import wav_bytes
-from voiceloop.capture.bridge import Block, Bridge
+from voiceloop.capture.bridge import Block, Bridge, Haste
 from voiceloop.capture.clock import CaptureClock
 from voiceloop.capture.framing import Framer
 from voiceloop.capture.microphone import Item, open_microphone
@@ -237,44 +237,46 @@ def test_indices_go_on_over_a_reopened_device() -> None:
 def call(bridge: Bridge, count: int, *, overflow: bool = False) -> None:
     times = SimpleNamespace(currentTime=5.0, inputBufferAdcTime=4.98)
     for _ in range(count):
-        bridge.callback(bytearray(320), 160, times, SimpleNamespace(input_overflow=overflow))
+        bridge.callback(bytearray(640), 320, times, SimpleNamespace(input_overflow=overflow))
 
 
-async def test_the_loop_is_woken_once_a_frame() -> None:
-    wake = Wake()
-    bridge = Bridge(wake)
-    call(bridge, 1)
+@pytest.mark.parametrize("blocks", [1, 3])
+async def test_the_loop_is_woken_for_each_frame_or_when_it_is_calm_for_three(blocks: int) -> None:
+    wake, haste = Wake(), Haste()
+    haste.blocks = blocks
+    bridge = Bridge(wake, haste)
+    call(bridge, blocks - 1)
     with trio.move_on_after(0.05) as waiting:
         await wake.wait()
     assert waiting.cancelled_caught
     await trio.to_thread.run_sync(call, bridge, 1)
     with trio.fail_after(1):
         await wake.wait()
-    assert [(block.start, block.frames) for block in bridge.blocks] == [(0, 160), (160, 160)]
+    assert [(block.start, block.frames) for block in bridge.blocks] == [(320 * at, 320) for at in range(blocks)]
     assert bridge.blocks[0].age_s == pytest.approx(0.02)
     wake.close()
 
 
 def test_a_loop_that_stands_still_for_30_s_drops_what_comes_after_and_counts_it() -> None:
     wake = Silent()
-    bridge = Bridge(wake)
-    call(bridge, 3000)
+    bridge = Bridge(wake, Haste())
+    call(bridge, 1500)
     assert (bridge.received, bridge.dropped) == (480_000, 0)
     call(bridge, 2, overflow=True)
-    assert (bridge.received, bridge.dropped, bridge.overflows) == (480_320, 320, 2)
+    assert (bridge.received, bridge.dropped, bridge.overflows) == (480_640, 640, 2)
     framer = Framer(CaptureClock(16_000))
     for block in bridge.blocks:
         framer.take(block)
     bridge.blocks.clear()
     call(bridge, 1)
     items = framer.take(bridge.blocks.popleft())
-    assert items == [Gap(480_320, "the program was too busy to listen")]
-    assert (framer.received, framer.dropped) == (480_480, 320)
+    assert items == [Gap(480_640, "the program was too busy to listen"), Frame(bytes(640), 480_640)]
+    assert (framer.received, framer.dropped) == (480_960, 640)
 
 
 def test_a_callback_that_comes_back_to_life_does_nothing() -> None:
     wake = Silent()
-    bridge = Bridge(wake)
+    bridge = Bridge(wake, Haste())
     bridge.retired = True
     call(bridge, 5)
     bridge.on_finished()

@@ -98,7 +98,9 @@ async def _converse(config: Config, stage: Stage, parts: Parts, microphone: Micr
         # Told last, when every turn has ended and its cost is known, however it ends.
         counted = stack.enter_context(_the_sum(microphone, stage.publish))
         conversation = counted.conversation = await stack.enter_async_context(open_conversation(stage))
-        ears = counted.ears = Ears(parts.vad, segmenter, conversation, deafness)
+        ears = counted.ears = Ears(
+            parts.vad, segmenter, conversation, deafness, lambda calm: microphone.relax(calm=calm)
+        )
         try:
             await ears.listen(microphone.frames)
         except trio.Cancelled:

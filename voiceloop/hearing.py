@@ -5,7 +5,8 @@ Does not decide anything but when not to listen (`Deafness`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,8 +14,11 @@ import trio
 
 from voiceloop.capture.ledger import Ledger
 from voiceloop.capture.segmenter import Segmenter, SpeechEvent
-from voiceloop.plugins import Vad
-from voiceloop.types import Frame, Gap
+from voiceloop.plugins import Vad, Verdict
+from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
+
+CALM = CAPTURE_RATE_HZ
+"""After a second without voice nothing is urgent: an onset is dated back, however late it is noticed."""
 
 
 class Listener(Protocol):
@@ -50,9 +54,13 @@ class Ears:
     segmenter: Segmenter
     listener: Listener
     deafness: Deafness
+    relax: Callable[[bool], None] = lambda _: None
+    """Told when it becomes calm, so that frames may come late, and when it no longer is."""
     deaf: int = 0
     """Samples that were not listened to."""
     _was_deaf: bool = False
+    _voiced: int = 0
+    _calm: bool = False
 
     @property
     def ledger(self) -> Ledger:
@@ -61,8 +69,12 @@ class Ears:
 
     async def listen(self, frames: trio.MemoryReceiveChannel[Frame | Gap]) -> None:
         """Listen until the frames end; what is open then is ended, so that no last word is lost."""
-        async for item in frames:
-            self.hear(item)
+        with suppress(trio.EndOfChannel):
+            while True:
+                self.hear(await frames.receive())
+                with suppress(trio.WouldBlock):  # what came together is heard together: a wait costs more than a frame
+                    while True:
+                        self.hear(frames.receive_nowait())
         self._break("end")
 
     def hear(self, item: Frame | Gap) -> None:
@@ -79,6 +91,16 @@ class Ears:
             verdicts = self.vad.feed(item.pcm, item.index)
             for event in self.segmenter.feed(item, verdicts):
                 self.listener.on(event)
+            self._feel(item, verdicts)
+
+    def _feel(self, frame: Frame, verdicts: Sequence[Verdict]) -> None:
+        """Whether it is calm: no voice for a while, and no reply that voice could interrupt."""
+        if any(verdict.voiced for verdict in verdicts):
+            self._voiced = frame.end
+        calm = frame.end - self._voiced > CALM and not self.deafness.audible()
+        if calm is not self._calm:
+            self._calm = calm
+            self.relax(calm)
 
     def _break(self, reason: str) -> None:
         self.vad.reset()

@@ -10,11 +10,11 @@ from voiceloop.audio.wake import Wake
 
 _HELD_S = 30
 """How long the loop may stall before samples are dropped, and counted: 1 MB at 16 kHz."""
-_BLOCKS_PER_S = 100
+_BLOCKS_PER_S = 50
 
 
 class Block(NamedTuple):
-    """10 ms from the device, as it came."""
+    """20 ms from the device, as it came."""
 
     pcm: bytes
     start: int
@@ -26,10 +26,17 @@ class Block(NamedTuple):
     """How old its first sample was then, says PortAudio."""
 
 
+class Haste:
+    """How many blocks may gather before the loop is woken: set by the loop, read by the callback of every stream."""
+
+    def __init__(self) -> None:
+        self.blocks = 1
+
+
 class Bridge:
     """The callback of one opened stream, and what it has handed over."""
 
-    def __init__(self, wake: Wake) -> None:
+    def __init__(self, wake: Wake, haste: Haste) -> None:
         self.blocks: deque[Block] = deque()
         self.received = 0
         """Samples per channel, at the device's rate."""
@@ -43,7 +50,8 @@ class Bridge:
         self.retired = False
         """Set by the loop when it gives up on the stream: a callback that comes back to life does nothing."""
         self._wake = wake
-        self._odd = False
+        self._haste = haste
+        self._gathered = 0
 
     def callback(self, data: Any, frames: int, times: Any, status: Any) -> None:
         """In PortAudio's thread: a few µs, no lock, no exception, nothing that grows without bound."""
@@ -58,8 +66,9 @@ class Bridge:
         else:
             self.dropped += frames
         self.received += frames
-        self._odd = not self._odd
-        if not self._odd:  # a frame is two blocks: waking for the first would cost as much and bring nothing
+        self._gathered += 1
+        if self._gathered >= self._haste.blocks:
+            self._gathered = 0
             self._wake.set()
 
     def on_finished(self) -> None:

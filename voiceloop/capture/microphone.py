@@ -16,7 +16,7 @@ from voiceloop.audio.portaudio import HOST, Host, Request, Stream
 from voiceloop.audio.streams import close_stream, open_first, open_stream
 from voiceloop.audio.wake import Wake
 from voiceloop.audio.wav import read_wav
-from voiceloop.capture.bridge import Bridge
+from voiceloop.capture.bridge import Bridge, Haste
 from voiceloop.capture.clock import CaptureClock
 from voiceloop.capture.framing import Framer
 from voiceloop.config.tables import Audio
@@ -24,8 +24,9 @@ from voiceloop.errors import VoiceloopError
 from voiceloop.events import Publish
 from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, SAMPLE_BYTES, Frame, Gap
 
+_CALM_BLOCKS = 3
 SILENT_S = 0.5
-"""A device that calls back every 10 ms and has not for so long is gone."""
+"""A device that calls back every 20 ms and has not for so long is gone."""
 _FIRST_BLOCK_S = 2.0
 """A device just opened may take longer: Bluetooth headsets change their profile."""
 _CLOSE_S = 0.4
@@ -52,8 +53,13 @@ class Microphone:
         """Those of them that nobody fetched for 30 s."""
         self.overflows = 0
         """How often PortAudio said that samples were lost before they reached us."""
+        self.haste = Haste()
         self.clock = CaptureClock(CAPTURE_RATE_HZ)
         """`clock(index)`: when a sample was captured, in seconds of `time.monotonic`."""
+
+    def relax(self, *, calm: bool) -> None:
+        """While it is calm frames may come three at a time: waking the loop is half of what listening costs."""
+        self.haste.blocks = _CALM_BLOCKS if calm else 1
 
     @property
     def lost(self) -> int:
@@ -142,7 +148,7 @@ class _Device:
         self._framer = Framer(microphone.clock)
         self._wake = Wake()
         self._stream: Stream | None = None
-        self._bridge = Bridge(self._wake)
+        self._bridge = Bridge(self._wake, microphone.haste)
         self._away = False
         self._interrupted = False
 
@@ -153,7 +159,7 @@ class _Device:
         self._host.on_stale["input"] = lambda: token.run_sync_soon(self._interrupt, idempotent=True)
 
     async def _open(self, opener: Callable[..., Awaitable[Stream]]) -> None:
-        bridge = Bridge(self._wake)
+        bridge = Bridge(self._wake, self._microphone.haste)
         try:
             stream = await opener(self._request, bridge.callback, bridge.on_finished, host=self._host)
         except BaseException:

@@ -1,0 +1,88 @@
+"""The ears: when frames may come late, and where every sample went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from voiceloop.capture.segmenter import Segmenter, SpeechEvent
+from voiceloop.config.tables import Segment
+from voiceloop.hearing import Deafness, Ears
+from voiceloop.plugins import Vad, Verdict
+from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
+
+
+class Voiced:
+    """A VAD for which a sample that isn't 0 is voice."""
+
+    def feed(self, pcm: bytes, index: int) -> list[Verdict]:
+        return [Verdict(index, index + len(pcm) // 2, voiced=pcm[0] != 0)]
+
+    def reset(self) -> None:
+        pass
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.heard: list[SpeechEvent] = []
+
+    def on(self, event: SpeechEvent) -> None:
+        self.heard.append(event)
+
+
+class Room:
+    """Ears with a clock that moves with the frames."""
+
+    def __init__(self, *, half_duplex: bool = False) -> None:
+        self.index, self.sounding = 0, False
+        self.calm: list[tuple[float, bool]] = []
+        deafness = Deafness(lambda: self.sounding, self.now, 0.2, half_duplex=half_duplex)
+        relax: Callable[[bool], None] = lambda calm: self.calm.append((round(self.now(), 2), calm))  # noqa: E731
+        self.ears = Ears(cast(Vad, Voiced()), Segmenter(Segment(), hangover_ms=600), Listener(), deafness, relax)
+
+    def now(self) -> float:
+        return self.index / CAPTURE_RATE_HZ
+
+    def hear(self, seconds: float, *, voice: bool = False) -> None:
+        for _ in range(round(seconds * 50)):
+            self.ears.hear(Frame(bytes([voice, 0]) * 320, self.index))
+            self.index += 320
+
+
+def test_it_is_calm_a_second_after_the_last_voice_and_no_longer_at_the_next() -> None:
+    room = Room()
+    room.hear(2.0)
+    room.hear(1.0, voice=True)
+    room.hear(2.0)
+    assert room.calm == [(1.0, True), (2.0, False), (4.0, True)]
+
+
+def test_it_is_not_calm_while_a_reply_could_be_interrupted() -> None:
+    room = Room()
+    room.sounding = True
+    room.hear(3.0)
+    assert room.calm == []
+    room.sounding = False
+    room.hear(1.0)
+    assert [calm for _, calm in room.calm] == [True]
+
+
+def test_half_duplex_is_deaf_while_it_sounds_and_for_the_tail() -> None:
+    room = Room(half_duplex=True)
+    room.hear(1.0)
+    room.sounding = True
+    room.hear(1.0, voice=True)
+    room.sounding = False
+    room.hear(1.0)
+    ledger = room.ears.ledger
+    assert ledger.deaf == round(1.18 * CAPTURE_RATE_HZ)  # the tail begins at the last frame that sounded
+    assert ledger.received == room.index
+    assert ledger.held + ledger.silence + ledger.deaf == room.index
+
+
+def test_a_gap_ends_what_is_being_said() -> None:
+    room = Room()
+    room.hear(1.0, voice=True)
+    room.ears.hear(Gap(room.index, "unplugged"))
+    assert room.ears.ledger.held == 0
+    assert room.ears.ledger.sent == room.index
