@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -28,5 +29,10 @@ def on_cable(cable: Cable, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cable]:
     if "sounddevice" in sys.modules:  # it knows the devices of an earlier server
         HOST.suspect()
     yield cable
-    cable.resume()
-    cable.kill()  # so that calls that hang in abandoned threads return
+    cable.resume()  # so that calls that hang in abandoned threads return
+    deadline = time.monotonic() + 3
+    while (
+        HOST.streams and time.monotonic() < deadline
+    ):  # PortAudio's thread of one that dies half closed spins for ever
+        time.sleep(0.01)
+    cable.kill()

@@ -9,6 +9,7 @@ stream is open: one that outlived it could close its successor.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import threading
@@ -73,6 +74,8 @@ def _import() -> Any:
             f"PortAudio does not start: {error}", place="audio", remedy="Is there a sound card?"
         ) from error
     hush_alsa()
+    # Its exit hook waits for every stream's thread; one whose sound server died in the middle of a close never ends.
+    atexit.unregister(sounddevice._exit_handler)
     return sounddevice
 
 
@@ -89,6 +92,11 @@ class Host:
         self._suspect = False
         self.on_stale: dict[Direction, Callable[[], None]] = {}
         """Whom to ask to close its stream for a moment, because the other side's device has changed."""
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open, those among them whose close has not returned yet."""
+        return len(self._streams)
 
     def devices(self) -> list[Device]:
         """What there is, the sound server's own devices too. Raises DeviceError where PortAudio is missing."""

@@ -7,7 +7,8 @@ When the caller is cancelled the thread is abandoned; what it has opened by then
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import chain, repeat
 from typing import TypeVar
 
 import trio
@@ -18,6 +19,16 @@ from voiceloop.errors import DeviceError
 
 _T = TypeVar("_T")
 _ANSWER_S = 5.0
+_BACKOFF_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
+
+
+def pauses() -> Iterator[float]:
+    """How long to wait before each try to open a device that was lost; the first at once.
+
+    One that opens and dies before it gave or took any sound was a try like any other: without a pause after it too the
+    loop would open it thousands of times a second.
+    """
+    return chain((0.0,), _BACKOFF_S, repeat(_BACKOFF_S[-1]))
 
 
 async def devices(host: Host = HOST) -> list[Device]:

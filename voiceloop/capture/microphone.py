@@ -6,14 +6,13 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from itertools import chain, repeat
 from pathlib import Path
 
 import trio
 
 from voiceloop.audio.devices import FILE_PREFIX
 from voiceloop.audio.portaudio import HOST, Host, Request, Stream
-from voiceloop.audio.streams import close_stream, open_first, open_stream
+from voiceloop.audio.streams import close_stream, open_first, open_stream, pauses
 from voiceloop.audio.wake import Wake
 from voiceloop.audio.wav import read_wav
 from voiceloop.capture.bridge import Bridge, Haste
@@ -31,7 +30,6 @@ _FIRST_BLOCK_S = 2.0
 """A device just opened may take longer: Bluetooth headsets change their profile."""
 _CLOSE_S = 0.4
 """How long a close may hold up the end of the program; it goes on in its thread, or not."""
-_BACKOFF_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
 _CHANNEL_FRAMES = 50
 """1 s. When it is full the pump waits, and blocks gather in the bridge: 30 s, then they are dropped and counted."""
 
@@ -151,6 +149,7 @@ class _Device:
         self._bridge = Bridge(self._wake, microphone.haste)
         self._away = False
         self._interrupted = False
+        self._pauses = pauses()
 
     async def open(self) -> None:
         """Open the device or raise; afterwards its loss is no error any more."""
@@ -230,6 +229,8 @@ class _Device:
 
     async def _lose(self, reason: str, send: trio.MemorySendChannel[Item]) -> None:
         self._bridge.retired = True
+        if not self._away:
+            self._pauses = pauses()
         if not self._away and reason != _CHANGED:
             self._away = True
             self._publish("device.lost", device=self._microphone.description, which="microphone", reason=reason)
@@ -244,12 +245,10 @@ class _Device:
     async def _reopen(self) -> None:
         """Close and open again, for as long as it takes. It is back only when it gives sound (`_pump`)."""
         await self._close()
-        for pause_s in chain(_BACKOFF_S, repeat(_BACKOFF_S[-1])):
-            try:
+        for pause_s in self._pauses:
+            await trio.sleep(pause_s)
+            with suppress(VoiceloopError):
                 await self._open(open_stream)
-            except VoiceloopError:
-                await trio.sleep(pause_s)
-            else:
                 return
 
     async def _close(self) -> None:

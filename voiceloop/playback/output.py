@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from itertools import chain, repeat
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import trio
 
 from voiceloop.audio.devices import FILE_PREFIX
 from voiceloop.audio.portaudio import HOST, Host, Request, Stream
-from voiceloop.audio.streams import close_stream, open_first, open_stream
+from voiceloop.audio.streams import close_stream, open_first, open_stream, pauses
 from voiceloop.audio.wake import Wake
 from voiceloop.audio.wav import WavWriter
 from voiceloop.config.tables import Audio
@@ -31,7 +30,6 @@ AWAY_S = 3.0
 _FIRST_PULL_S = 2.0
 _ANSWER_S = 0.5
 _CLOSE_S = 0.4
-_BACKOFF_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
 _BLOCK_S = 0.010
 _FILE_PAUSE_S = 0.5
 """How much of the silence between replies a file keeps."""
@@ -119,6 +117,7 @@ class _Device:
         self._last_use = 0.0
         self._stream: Stream | None = None
         self._lost_at: float | None = None
+        self._pauses = pauses()
         self._puller = Puller(self._wake)
         self._interrupted = False
 
@@ -213,6 +212,8 @@ class _Device:
         self._puller.retired = True
         self._ring.rest()
         self._speaker.pulled()
+        if self._lost_at is None:
+            self._pauses = pauses()
         if reason != _CHANGED and self._lost_at is None:
             self._lost_at = trio.current_time()
             self._publish("device.lost", device=self._speaker.description, which="loudspeaker", reason=reason)
@@ -239,12 +240,10 @@ class _Device:
             self._publish("device.back", device=self._speaker.description, which="loudspeaker")
 
     async def _reopen(self) -> None:
-        for pause_s in chain(_BACKOFF_S, repeat(_BACKOFF_S[-1])):
-            try:
+        for pause_s in self._pauses:
+            await trio.sleep(pause_s)
+            with suppress(VoiceloopError):
                 await self._open_for(self._ring)
-            except VoiceloopError:
-                await trio.sleep(pause_s)
-            else:
                 return
 
     async def _open_for(self, ring: Ring) -> None:
