@@ -99,10 +99,10 @@ def request_for(wanted: str = "default", *, rate_hz: int = 16_000) -> Request:
     return Request("input", wanted, rate_hz, "low")
 
 
-def test_a_stream_is_mono_at_the_wanted_rate_in_blocks_of_10_ms(host: Host, library: FakePortAudio) -> None:
+def test_a_stream_is_mono_at_the_wanted_rate_in_blocks_of_20_ms(host: Host, library: FakePortAudio) -> None:
     stream = host.open(request_for(), nothing, nothing)
     assert (stream.rate_hz, stream.channels) == (16_000, 1)
-    assert stream.raw.options["blocksize"] == 160
+    assert stream.raw.options["blocksize"] == 320
     assert library.done == ["start"]
 
 
@@ -113,7 +113,7 @@ def test_a_refused_rate_becomes_the_devices_own(host: Host, library: FakePortAud
 
     library.refuse = refuse
     stream = host.open(request_for(), nothing, nothing)
-    assert (stream.rate_hz, stream.channels, stream.raw.options["blocksize"]) == (48_000, 1, 480)
+    assert (stream.rate_hz, stream.channels, stream.raw.options["blocksize"]) == (48_000, 1, 960)
 
 
 def test_refused_channels_become_the_devices_own(host: Host, library: FakePortAudio) -> None:
