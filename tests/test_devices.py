@@ -88,7 +88,7 @@ def library() -> FakePortAudio:
 
 @pytest.fixture
 def host(library: FakePortAudio) -> Host:
-    return Host(lambda: library, lambda which: Answer())
+    return Host(lambda: library, lambda which: Answer(), lambda: "")
 
 
 def nothing(*_: Any) -> None:

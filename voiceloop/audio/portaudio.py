@@ -23,7 +23,7 @@ import trio
 
 from voiceloop.audio.devices import Device, Direction, choose, environment, has_a_name, with_nodes
 from voiceloop.audio.quiet import hush_alsa, quiet
-from voiceloop.audio.server import Answer, ask, ask_all
+from voiceloop.audio.server import Answer, ask, ask_all, default_monitor
 from voiceloop.errors import DeviceBusy, DeviceError, VoiceloopError
 
 Latency = float | Literal["low", "high"]
@@ -82,9 +82,15 @@ def _import() -> Any:
 class Host:
     """PortAudio as this process has it. Its methods block; `streams.py` has them for the loop."""
 
-    def __init__(self, load: Callable[[], Any] | None = None, ask_server: Callable[[Direction], Answer] = ask) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Any] | None = None,
+        ask_server: Callable[[Direction], Answer] = ask,
+        ask_monitor: Callable[[], str] = default_monitor,
+    ) -> None:
         self._load = load or _import
         self._ask_server = ask_server
+        self._ask_monitor = ask_monitor
         self._lock = threading.Lock()  # held through every call that touches PortAudio's own lists
         self._sd: Any = None
         self._streams: set[Stream] = set()
@@ -115,12 +121,16 @@ class Host:
         Raises NoSuchDevice, DeviceBusy or DeviceError, each with place and remedy.
         """
         answer = self._ask_server(request.which) if has_a_name(request.wanted) else Answer()
+        monitor = self._ask_monitor() if request.wanted == "monitor" else ""
         with self._lock:
             try:
                 self._renew()
                 found = with_nodes(self._list(), answer.nodes)
                 device = choose(found, request.wanted, request.which, hint=answer.silence)
-                with quiet(), _environment(environment(device, request.wanted, request.which)):
+                door = environment(device, request.wanted, request.which)
+                if monitor and "PULSE_SOURCE" in door:  # by its own name: PipeWire does not follow the general one
+                    door["PULSE_SOURCE"] = monitor
+                with quiet(), _environment(door):
                     stream = self._try_shapes(request, device, callback, finished)
             except VoiceloopError:
                 self.suspect()

@@ -50,6 +50,16 @@ def ask(which: Direction, patience_s: float = PATIENCE_S) -> Answer:
     return Answer(silence=_unknown("none answers")) if nodes is None else Answer(tuple(nodes))
 
 
+def default_monitor() -> str:
+    """The name of the source that records the default loudspeaker; "" where that is not known. Blocks, as `ask`."""
+    try:
+        told = _pactl(time.monotonic() + PATIENCE_S, "info")
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    sink = next((name.strip() for kind, name in _DEFAULT.findall(told or "") if kind == "Sink"), "")
+    return f"{sink}.monitor" if sink else ""
+
+
 def ask_all(ask: Callable[[Direction], Answer] = ask) -> tuple[Node, ...]:
     """The server's devices of both directions, and which are its defaults. Blocks, as `ask`."""
     nodes = [node for which in get_args(Direction) for node in ask(which).nodes]
