@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpcore
-import httpx
+import httpx  # noqa: ASYNC127 - httpx2 continues it; moving there is a change of its own
 import trio
 
 from voiceloop import errors
