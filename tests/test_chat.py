@@ -89,7 +89,7 @@ async def test_another_server_gets_its_own_key_or_none() -> None:
         assert openrouter.requests == []
         assert [request.headers.get("authorization") for request in other.posts()] == [None, "Bearer test-key"]
         assert other.broken == []
-    with pytest.raises(ConfigError, match=r"handler\.base_url: 'nowhere' is not the address of a server"):
+    with pytest.raises(ConfigError, match=r"handler\.base_url: is not an http:// or https:// address"):
         async with open_server() as server, open_chat(server, base_url="nowhere"):
             pass
 

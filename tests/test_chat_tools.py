@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.parts import Said, heard
 from tests.server import Fault, Script, open_server
 from tests.test_chat import STOP, events, open_chat, says
 from voiceloop.errors import BadAnswer, ConfigError, TimedOut, Unauthorized
+from voiceloop.handlers.completion import ToolCall
 from voiceloop.handlers.prompt import MESSAGE_TOKENS, recent, tokens
 from voiceloop.handlers.tools import Toolbox
 from voiceloop.types import Message
@@ -43,6 +45,22 @@ def broken() -> str:
 
 def greedy(*names: str) -> None:
     """A model can't fill this in."""
+
+
+class Odd:
+    """Nothing that JSON could hold."""
+
+
+def odd(thing: Odd) -> str:
+    return str(thing)
+
+
+def typo(thing: Nope) -> str:  # type: ignore[name-defined]  # noqa: F821 - as people write it
+    return str(thing)
+
+
+def knotted() -> object:
+    return {(1, 2): "no JSON"}
 
 
 BELL = "tests.test_chat_tools:bell"
@@ -168,11 +186,33 @@ async def test_tool_calls_that_never_end_are_cut() -> None:
         ("tests.test_chat_tools:gong", "can't be imported"),
         ("tests.test_chat_tools:RANG", "is not a function"),
         ("tests.test_chat_tools:greedy", "a model can't fill that in"),
+        (
+            "tests.test_chat_tools:odd",
+            "can't be described to a model: Unable to generate .* Give it parameters of plain",
+        ),
+        ("tests.test_chat_tools:typo", "can't be described to a model: name 'Nope' is not defined"),
     ],
 )
 def test_a_tool_that_is_none_is_a_mistake_in_the_config(name: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         Toolbox([name])
+
+
+def test_two_tools_of_one_name_are_a_mistake() -> None:
+    with pytest.raises(ConfigError, match="is called bell, as another is"):
+        Toolbox([BELL, BELL])
+
+
+def test_a_module_that_cannot_be_imported_is_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "unfinished_tools.py").write_text("def bell(:\n")
+    with pytest.raises(ConfigError, match="importing it failed: SyntaxError"):
+        Toolbox(["unfinished_tools:bell"])
+
+
+async def test_a_result_that_json_cannot_hold_is_told_to_the_model() -> None:
+    told = await Toolbox(["tests.test_chat_tools:knotted"]).answer(ToolCall("c", "knotted", "{}"))
+    assert told["content"].startswith("error: TypeError: keys must be")
 
 
 async def test_fallback_models_are_sent() -> None:

@@ -156,9 +156,11 @@ async def test_a_missing_key_is_said_before_any_request(monkeypatch: pytest.Monk
 
 
 async def test_an_address_that_is_none_is_a_mistake_in_the_config() -> None:
-    settings = Endpoint(base_url="https://", api_key_env="")
+    settings = Endpoint(api_key_env="").model_copy(update={"base_url": "https://"})
     async with open_bench(settings) as bench:
-        with pytest.raises(ConfigError, match=r"openrouter\.base_url: 'https://' is not the address of a server"):
+        with pytest.raises(
+            ConfigError, match=r"openrouter\.base_url: is not the address of a server\. Write it in full"
+        ):
             bench.clients.endpoint(settings)
 
 

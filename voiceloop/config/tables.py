@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -157,6 +158,25 @@ class Retry(Table):
         yield from _in_order(self, "initial_ms", "max_interval_ms", "the first wait is the shortest")
 
 
+ADDRESS = "Write it in full, like 'https://openrouter.ai/api/v1'."
+"""The remedy for an address that can't be one."""
+
+
+def no_address(url: str) -> str:
+    """What keeps `url` from being the address of a server that paths can be added to; empty when nothing does. Never
+    repeats the address, which may hold a password."""
+    if not url.startswith(("http://", "https://")):
+        return "is not an http:// or https:// address"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "is not an address: its host or port makes no sense"
+    if not parts.hostname or port == 0 or not url.isprintable() or " " in url:
+        return "is not the address of a server"
+    return "is an address with a query, which no path can follow" if parts.query or parts.fragment else ""
+
+
 class Endpoint(Table):
     """A server that speaks OpenRouter's API."""
 
@@ -181,8 +201,14 @@ class Endpoint(Table):
         if self.api_key_env and not self.api_key_env.replace("_", "a").isalnum():
             what, remedy = "is not the name of an environment variable", "Name the variable that holds the key."
             yield Conflict(("api_key_env",), what, remedy)
-        if not self.base_url.startswith(("http://", "https://")):
-            yield Conflict(("base_url",), "is not an http:// or https:// address", "Write it in full.")
+        if what := no_address(self.base_url):
+            yield Conflict(("base_url",), what, ADDRESS)
+        for name in ("referer", "title"):
+            value = getattr(self, name)
+            if value is not None and not (value.isascii() and value.isprintable()):
+                yield Conflict(
+                    (name,), "can't be sent: a header holds ASCII letters on one line", "Write it with those."
+                )
 
 
 class Limits(Table):

@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 CHANNEL_DELTAS = 64
 """Pieces of an answer between the socket and the reply; when they are there the socket waits."""
 
+_CUT_SHORT = {
+    "length": (
+        "its thoughts took all the tokens it may use",
+        "Raise handler.max_tokens, or name a model that thinks less",
+    ),
+    "content_filter": ("its provider held the answer back", "Say it otherwise, or name another model"),
+}
+"""Reasons for an empty answer that a person must be told. One that stopped by itself may just have nothing to say."""
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -52,7 +61,7 @@ class _Completing:
         self, service: Service, request: Request, patience: Patience, send: trio.MemorySendChannel[Delta]
     ) -> None:
         self._service, self._request, self._patience, self._send = service, request, patience, send
-        self._given = False
+        self._given = self._said = False
 
     async def run(self) -> None:
         await self._service.retry(self._request, self._attempt, may_repeat=lambda: not self._given)
@@ -88,9 +97,16 @@ class _Completing:
             raise bad_answer("the answer ended before its end", answer.where, remedy="Ask again")
         for call in reader.tool_calls():
             await self._give(call)
+        if not self._said and reader.reason in _CUT_SHORT:
+            what, remedy = _CUT_SHORT[reader.reason]
+            raise bad_answer(
+                f"the model said nothing: {what} (finish_reason {reader.reason})", answer.where, remedy=remedy
+            )
 
     async def _give(self, delta: Delta) -> None:
         self._given = True
         if isinstance(delta, Usage):
             self._service.spent(delta)
+        else:
+            self._said = True
         await self._send.send(delta)

@@ -24,7 +24,7 @@ class Tool:
 
     def __init__(self, function: Callable[..., Any], place: str) -> None:
         self._function = function
-        self.name = function.__name__
+        self.name = str(getattr(function, "__name__", "")) or place.rpartition(":")[2].strip("'")
         self._arguments = _arguments(function, place)
         self._description = (inspect.getdoc(function) or "").partition("\n\n")[0]
 
@@ -48,9 +48,9 @@ class Tool:
                 result = await self._function(**values)
             else:
                 result = await trio.to_thread.run_sync(lambda: self._function(**values), abandon_on_cancel=True)
+            text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=str)
         except Exception as error:  # noqa: BLE001 - it belongs to the user's function, and the model is told
             return f"error: {type(error).__name__}: {clean(str(error))}"
-        text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=str)
         return text[:RESULT_LIMIT]
 
 
@@ -58,7 +58,12 @@ class Toolbox:
     """The tools of a handler."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._tools = {tool.name: tool for tool in map(_load, names)}
+        self._tools: dict[str, Tool] = {}
+        for name in names:
+            tool = _load(name)
+            if tool.name in self._tools:
+                raise ConfigError([f"handler.tools: {name!r} is called {tool.name}, as another is. Rename one of them"])
+            self._tools[tool.name] = tool
 
     def __bool__(self) -> bool:
         return bool(self._tools)
@@ -92,9 +97,20 @@ def _load(name: str) -> Tool:
         found = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise ConfigError([f"{place} can't be imported: {error}. Is its folder on PYTHONPATH?"]) from None
+    except Exception as error:  # a user's module may raise anything
+        raise ConfigError([f"{place}: importing it failed: {type(error).__name__}: {error}. Mend it"]) from error
     if not callable(found):
         raise ConfigError([f"{place} is not a function. Name one"])
-    return Tool(found, place)
+    try:
+        return Tool(found, place)
+    except ConfigError:
+        raise
+    except Exception as error:  # what pydantic and inspect say of types and signatures that they can't read
+        why = clean(str(error).partition("\n")[0]).rstrip(".")
+        remedy = (
+            "Give it parameters of plain types (str, int, float, bool, lists of these) whose names begin with a letter"
+        )
+        raise ConfigError([f"{place} can't be described to a model: {why}. {remedy}"]) from error
 
 
 def _arguments(function: Callable[..., Any], place: str) -> type[BaseModel]:

@@ -59,7 +59,7 @@ def _model(row: Any) -> Model | None:
 def _price(value: Any) -> float:
     try:
         price = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0.0
     return price if 0 < price < 1e6 else 0.0
 

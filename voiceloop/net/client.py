@@ -12,11 +12,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import trio
 
-from voiceloop.config.tables import Endpoint, Limits
+from voiceloop.config.tables import ADDRESS, Endpoint, Limits, no_address
 from voiceloop.errors import ConfigError, ServiceError, Unauthorized, VoiceloopError
 from voiceloop.events import Publish
 from voiceloop.net.catalogue import MODALITY, Cache, Kind, Model, advice, parse
@@ -63,10 +62,8 @@ class Clients:
 
         Raises `Unauthorized` without a key and `ConfigError` for an address that can't be one; makes no request.
         """
-        parts = urlsplit(settings.base_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            problem = f"{table}.base_url: {settings.base_url!r} is not the address of a server. Give one like "
-            raise ConfigError([problem + "'https://openrouter.ai/api/v1'"])
+        if what := no_address(settings.base_url):  # handlers' own addresses come here unchecked
+            raise ConfigError([f"{table}.base_url: {what}. {ADDRESS}"])
         key = read_key(settings, os.environ, table=table)
         service = Service(self, settings, key, table)
         self._services[settings.base_url.rstrip("/")] += 1

@@ -116,7 +116,8 @@ class Service:
         http = await self._clients.http()
         content = None if request.body is None else request.body[1]
         if request.json is not None:
-            content = json.dumps(request.json, ensure_ascii=False, separators=(",", ":")).encode()
+            # Half a character, out of some handler, must not cost the turn: nothing can send one.
+            content = json.dumps(request.json, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
         call = Call(
             method=request.method,
             url=self._base_url + request.path,

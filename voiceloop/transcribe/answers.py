@@ -8,6 +8,7 @@ from typing import Any
 from voiceloop.net.failures import Where, bad_answer
 from voiceloop.net.service import JsonAnswer
 from voiceloop.net.usage import usage
+from voiceloop.net.values import amount, finite, whole
 from voiceloop.types import Transcript, Utterance, Word
 
 
@@ -19,12 +20,12 @@ def transcript(answer: JsonAnswer, utterance: Utterance, where: Where) -> Transc
         raise bad_answer("the answer holds no text", where)
     language = value.get("language")
     return Transcript(
-        text=text.strip(),
+        text=whole(text).strip(),
         utterance=utterance,
         usage=usage(value.get("usage"), answer.generation_id),
         words=_words(value.get("words")),
         confidence=_confidence(value.get("segments")),
-        language=language if isinstance(language, str) and 0 < len(language) <= 32 else None,
+        language=whole(language) if isinstance(language, str) and 0 < len(language) <= 32 else None,
     )
 
 
@@ -32,9 +33,9 @@ def _words(value: Any) -> tuple[Word, ...]:
     words = []
     for row in value if isinstance(value, list) else ():
         if isinstance(row, dict) and isinstance(row.get("word"), str):
-            start, end = _seconds(row.get("start")), _seconds(row.get("end"))
+            start, end = amount(row.get("start")), amount(row.get("end"))
             if start is not None and end is not None:
-                words.append(Word(row["word"], start, max(start, end)))
+                words.append(Word(whole(row["word"]), start, max(start, end)))
     return tuple(words)
 
 
@@ -44,15 +45,10 @@ def _confidence(value: Any) -> float | None:
     for row in value if isinstance(value, list) else ():
         if not isinstance(row, dict):
             continue
-        log, start, end = (row.get(name) for name in ("avg_logprob", "start", "end"))
-        if not isinstance(log, int | float) or not math.isfinite(log):
+        log = finite(row.get("avg_logprob"))
+        if log is None:
             continue
-        length = max((_seconds(end) or 0.0) - (_seconds(start) or 0.0), 0.01)
-        total += math.exp(min(float(log), 0.0)) * length
+        length = max((amount(row.get("end")) or 0.0) - (amount(row.get("start")) or 0.0), 0.01)
+        total += math.exp(min(log, 0.0)) * length
         weight += length
     return total / weight if weight else None
-
-
-def _seconds(value: Any) -> float | None:
-    ok = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
-    return float(value) if ok else None
