@@ -230,6 +230,10 @@ def test_an_unknown_preset_names_those_that_there_are() -> None:
         ("openrouter.retry=3", "openrouter.retry: is 3; it must be a table"),
         ("openrouter.retry.exponant=3", "openrouter.retry.exponant: no such key"),
         ("segment.pause_ms=800", "segment.pause_ms: 800 is more than hangover_ms = 600"),
+        ("segment.pause_ms=500", "segment.pause_ms: 500 is more than shortest_hangover_ms = 400"),
+        ("segment.hangover_ms=300", "segment.hangover_ms: 300 is less than shortest_hangover_ms = 400"),
+        ("segment.hangover_ms=2000", "segment.hangover_ms: 2000 is more than longest_hangover_ms = 1600"),
+        ("segment.half_duplex_hangover_ms=2000", "segment.half_duplex_hangover_ms: 2000 is more than longest_hangover"),
         ("openrouter.base_url=localhost", "openrouter.base_url: is not an http:// or https:// address"),
         ("openrouter.base_url=https://", "openrouter.base_url: is not the address of a server. Write it in full"),
         ("openrouter.base_url=http://me:pa/ss@x/v1", "openrouter.base_url: is not an address: its host or port makes"),
@@ -463,3 +467,8 @@ print([name for name in {heavy + unnamed} if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_without_judging_its_bounds_bind_nothing(home: Path) -> None:
+    sets = ["segment.judge=false", "segment.hangover_ms=300", "segment.half_duplex_hangover_ms=2000"]
+    assert load(written(home, FAKES), sets).segment.hangover_ms == 300

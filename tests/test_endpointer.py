@@ -2,19 +2,272 @@
 
 from __future__ import annotations
 
-from voiceloop.capture.endpointer import Endpointer, Pause, samples
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voiceloop.capture.endpointer import FACTORS, Endpointer, Pause, samples
+from voiceloop.config.tables import Segment
+
+USUAL = samples(600)
+SHORTEST, LONGEST = samples(400), samples(1_600)
+TEXTS = ("What?", "Yes.", "tea", "I want to", "I want tea and", "")
+"""From the surest end to none."""
 
 
-def test_a_pause_must_last_as_long_as_the_hangover() -> None:
-    assert Endpointer().hangover(Pause(start=0, hangover=9_600, voice=16_000)) == 9_600
+def judging() -> Endpointer:
+    return Endpointer.of(Segment(), half_duplex=False)
+
+
+def pause(start: int = 0, hangover: int = USUAL) -> Pause:
+    return Pause(start=start, hangover=hangover, voice=16_000)
+
+
+def after(text: str, language: str | None = "en") -> int:
+    """The hangover after this was said."""
+    endpointer = judging()
+    endpointer.hangover(pause())
+    endpointer.heard(text, at=0, language=language)
+    return endpointer.hangover(pause())
+
+
+def speak(endpointer: Endpointer, length_ms: float, *, start: int, text: str = "") -> int:
+    """A pause of that length inside speech; where the next may begin."""
+    at = start + samples(length_ms)
+    endpointer.hangover(pause(start))
+    if text:
+        endpointer.heard(text, at=start, language="en")
+        endpointer.hangover(pause(start))
+    endpointer.resumed(start, at)
+    return at + 16_000
+
+
+def test_unjudged_a_pause_must_last_as_long_as_the_hangover() -> None:
+    endpointer = Endpointer.of(Segment(judge=False), half_duplex=False)
+    for start in range(10):
+        assert endpointer.hangover(pause(start)) == USUAL
+        endpointer.heard("I went and", at=start, language="en")
+        endpointer.resumed(start, start + 20_000)
+    assert endpointer.hangover(pause(99)) == USUAL
+    assert Endpointer().hangover(pause()) == USUAL
 
 
 def test_the_bounds_hold_whatever_the_hangover() -> None:
     endpointer = Endpointer(shortest_ms=200, longest_ms=500)
-    assert endpointer.hangover(Pause(start=0, hangover=0, voice=16_000)) == samples(200)
-    assert endpointer.hangover(Pause(start=0, hangover=16_000, voice=16_000)) == samples(500)
+    assert endpointer.hangover(pause(hangover=0)) == samples(200)
+    assert endpointer.hangover(pause(hangover=16_000)) == samples(500)
 
 
 def test_milliseconds_become_samples_at_the_capture_rate() -> None:
     assert samples(1_000) == 16_000
     assert samples(0.5) == 8
+
+
+def test_before_anything_is_known_the_hangover_is_the_configured_one() -> None:
+    assert judging().hangover(pause()) == USUAL
+
+
+def test_a_question_needs_less_quiet_than_a_sentence_and_a_trailing_word_more() -> None:
+    assert after("What is the time?") < after("It is late.") < USUAL < after("I want to") < after("It is late and")
+
+
+def test_a_full_stop_after_a_trailing_word_does_not_shorten() -> None:
+    assert after("It is late and.") > USUAL
+    assert after("That's what I'm looking for.") == USUAL
+
+
+def test_a_language_without_words_goes_by_pauses_alone() -> None:
+    assert after("Która godzina?", "pl") == USUAL
+
+
+def test_a_transcript_that_comes_late_is_ignored() -> None:
+    endpointer = judging()
+    endpointer.hangover(pause(0))
+    endpointer.hangover(pause(8_000))
+    endpointer.heard("It is late and", at=0, language="en")
+    assert endpointer.hangover(pause(8_000)) == USUAL
+
+
+def test_each_pause_begins_anew() -> None:
+    endpointer = judging()
+    endpointer.hangover(pause(0))
+    endpointer.heard("It is late and", at=0, language="en")
+    assert endpointer.hangover(pause(8_000)) == USUAL
+
+
+def test_while_the_transcript_is_on_its_way_the_turn_is_not_over() -> None:
+    endpointer = judging()
+    endpointer.hangover(pause())
+    endpointer.awaiting(0)
+    assert endpointer.hangover(pause()) == LONGEST
+    endpointer.heard("What is the time?", at=0, language="en")
+    assert endpointer.hangover(pause()) < USUAL
+
+
+def test_a_request_that_failed_leaves_the_usual_hangover() -> None:
+    endpointer = judging()
+    endpointer.hangover(pause())
+    endpointer.awaiting(0)
+    endpointer.heard("", at=0, language=None)
+    assert endpointer.hangover(pause()) == USUAL
+
+
+def test_a_speaker_who_pauses_long_is_given_more_time_and_one_who_does_not_less() -> None:
+    slow, brisk = judging(), judging()
+    at = then = 0
+    for _ in range(40):
+        at = speak(slow, 900, start=at)
+        then = speak(brisk, 250, start=then)
+    assert slow.hangover(pause(at)) >= samples(900)
+    assert SHORTEST <= brisk.hangover(pause(then)) < samples(500)
+
+
+def test_a_few_pauses_move_it_little() -> None:
+    endpointer = judging()
+    at = speak(endpointer, 1_500, start=0)
+    for _ in range(3):
+        at = speak(endpointer, 250, start=at)
+    assert abs(endpointer.hangover(pause(at)) - USUAL) < samples(150)
+
+
+def test_long_pauses_are_forgotten() -> None:
+    endpointer = judging()
+    at = 0
+    for _ in range(5):
+        at = speak(endpointer, 1_500, start=at)
+    long = endpointer.hangover(pause(at))
+    for _ in range(200):
+        at = speak(endpointer, 250, start=at)
+    assert endpointer.hangover(pause(at)) < USUAL < long
+
+
+def test_a_long_pause_after_and_teaches_nothing_about_the_others() -> None:
+    endpointer = judging()
+    at = 0
+    for _ in range(20):
+        at = speak(endpointer, 900, start=at, text="I went and")
+    assert endpointer.hangover(pause(at)) <= USUAL
+
+
+def test_a_transcript_that_came_when_the_turn_had_ended_held_nothing() -> None:
+    endpointer = judging()
+    endpointer.hangover(pause(0))
+    endpointer.heard("I went and", at=0, language="en")  # and the segmenter never asked again
+    endpointer.resumed(0, samples(900))
+    assert endpointer.hangover(pause(50_000)) > USUAL
+
+
+def test_a_pause_counts_once() -> None:
+    endpointer = judging()
+    endpointer.hangover(pause(0))
+    endpointer.resumed(0, samples(900))
+    once = endpointer.pace
+    endpointer.resumed(0, samples(900))
+    assert endpointer.pace == once
+
+
+def test_the_share_of_pauses_that_is_outlasted_settles_where_it_ought_to() -> None:
+    endpointer = judging()
+    at = cut = 0
+    lengths = [250 + 17 * (n * 7_919 % 50) for n in range(2_000)]  # evenly from 250 to 1,083 ms
+    for number, length_ms in enumerate(lengths):
+        cut += number >= 1_000 and endpointer.hangover(pause(at)) < samples(length_ms)
+        at = speak(endpointer, length_ms, start=at)
+    assert cut / 1_000 == pytest.approx(0.05, abs=0.03)
+
+
+def test_in_half_duplex_the_usual_hangover_is_the_shortest() -> None:
+    segment = Segment()
+    endpointer = Endpointer.of(segment, half_duplex=True)
+    usual = samples(segment.half_duplex_hangover_ms)
+    at = 0
+    for _ in range(200):
+        at = speak(endpointer, 250, start=at, text="What?")
+    assert endpointer.hangover(pause(at, usual)) >= samples(segment.hangover_ms)
+
+
+def test_it_says_what_it_goes_by() -> None:
+    endpointer = judging()
+    assert endpointer.judges("en-US")
+    assert endpointer.description("English") == "words, punctuation and pauses (en)"
+    assert not endpointer.judges("pl")
+    assert endpointer.description("pl") == "pauses alone (pl)"
+    assert not endpointer.judges(None)
+    assert endpointer.description(None).startswith("punctuation and pauses; words once")
+    assert not Endpointer().judges("en")
+    assert Endpointer().description("en") == "a fixed pause"
+
+
+def test_surer_endings_have_smaller_factors() -> None:
+    assert list(FACTORS) == sorted(FACTORS)
+    assert list(FACTORS.values()) == sorted(FACTORS.values())
+
+
+Call = tuple[str, int, str]
+CALLS = st.lists(
+    st.tuples(st.sampled_from(["ask", "hear", "await", "resume"]), st.integers(1, 30_000), st.sampled_from(TEXTS))
+)
+
+
+def replay(calls: list[Call], hangover: int = USUAL, longer: int = 0) -> list[int]:
+    """The answers to a run of calls; each inner pause `longer` by that much."""
+    endpointer, start, answers = judging(), 0, []
+    for what, length, text in calls:
+        if what == "ask":
+            start += 40_000
+        elif what == "hear":
+            endpointer.heard(text, at=start, language="en")
+        elif what == "await":
+            endpointer.awaiting(start)
+        else:
+            endpointer.resumed(start, start + length + longer)
+        answers.append(endpointer.hangover(pause(start, hangover)))
+    return answers
+
+
+@given(CALLS, st.integers(0, 60_000))
+def test_every_answer_lies_between_the_bounds(calls: list[Call], hangover: int) -> None:
+    assert all(SHORTEST <= answer <= LONGEST for answer in replay(calls, hangover))
+
+
+@given(CALLS)
+def test_the_same_calls_have_the_same_answers(calls: list[Call]) -> None:
+    assert replay(calls) == replay(calls)
+
+
+@given(CALLS, st.integers(0, len(TEXTS) - 2), st.integers(0, len(TEXTS) - 2))
+def test_a_surer_ending_never_waits_longer(calls: list[Call], one: int, other: int) -> None:
+    sure, unsure = sorted((one, other))
+    new: Call = ("ask", 1, "")
+    first, second = ([*calls, new, ("hear", 1, TEXTS[which])] for which in (sure, unsure))
+    assert replay(first)[-1] <= replay(second)[-1]
+
+
+@given(st.lists(st.integers(1, 30_000), max_size=40), st.integers(0, 20_000))
+def test_longer_pauses_never_make_the_answer_shorter(lengths: list[int], longer: int) -> None:
+    def learned(more: int) -> int:
+        endpointer, at = judging(), 0
+        for length in lengths:
+            endpointer.hangover(pause(at))
+            endpointer.resumed(at, at + length + more)
+            at += 100_000
+        return endpointer.hangover(pause(at))
+
+    assert learned(longer) >= learned(0)
+
+
+@given(CALLS, st.integers(SHORTEST, LONGEST), st.integers(0, 10_000))
+def test_a_larger_hangover_never_gives_a_shorter_answer(calls: list[Call], hangover: int, more: int) -> None:
+    quiet = [call for call in calls if call[0] != "resume"]
+    low, high = replay(quiet, hangover), replay(quiet, hangover + more)
+    assert all(a <= b for a, b in zip(low, high, strict=True))
+
+
+@given(st.lists(st.integers(0, 10**9), max_size=200))
+def test_it_remembers_only_so_many_pauses(starts: list[int]) -> None:
+    endpointer = judging()
+    for start in starts:
+        endpointer.hangover(pause(start))
+        endpointer.heard("and", at=start, language="en")
+        endpointer.resumed(start, start + 9_000)
+    assert len(endpointer._pauses) <= 16

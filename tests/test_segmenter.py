@@ -392,3 +392,24 @@ def test_every_sample_is_sent_once_or_silence_whatever_the_settings(
     for before, after in pairwise(utterances):
         assert before.end <= after.start
         assert not before.continues or before.end == after.start
+
+
+def test_the_endpointer_is_told_of_each_pause_that_lay_inside_speech() -> None:
+    class Told(Endpointer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner: list[tuple[int, int]] = []
+
+        def resumed(self, start: int, at: int) -> None:
+            self.inner.append((start, at))
+
+    told = Told()
+    run(hops((10, True), (3, False), (10, True), (10, False), (10, True), (30, False)), endpointer=told)
+    assert told.inner == [(23 * HOP, 33 * HOP)]  # the first was shorter than pause_ms
+
+
+def test_a_speaker_who_pauses_longer_and_longer_is_not_cut() -> None:
+    verdicts = hops((10, True), *[(count, voice) for count in range(13, 26) for voice in (False, True)], (60, False))
+    plain = run(verdicts)
+    judged = run(verdicts, endpointer=Endpointer.of(Segment(), half_duplex=False))
+    assert len(plain.utterances) > len(judged.utterances) == 1

@@ -15,6 +15,7 @@ from typing import Any
 
 import trio
 
+from voiceloop.capture.endpointer import Endpointer
 from voiceloop.capture.microphone import Microphone, open_microphone
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Config, PartTable
@@ -91,7 +92,8 @@ def half_duplex(config: Config) -> bool:
 async def _converse(config: Config, stage: Stage, parts: Parts, microphone: Microphone) -> None:
     deaf = half_duplex(config)
     hangover_ms = config.segment.half_duplex_hangover_ms if deaf else config.segment.hangover_ms
-    segmenter = Segmenter(config.segment, hangover_ms=hangover_ms)
+    endpointer = Endpointer.of(config.segment, half_duplex=deaf)
+    segmenter = Segmenter(config.segment, hangover_ms=hangover_ms, endpointer=endpointer)
     speaker = stage.speaker
     deafness = Deafness(lambda: speaker.audible, time.monotonic, config.audio.echo_tail_ms / 1000, half_duplex=deaf)
     async with AsyncExitStack() as stack:

@@ -230,10 +230,11 @@ class Segmenter:
         events.append(SpeechStarted(start=start, onset=onset, noticed=self._noticed, pcm=pcm))
 
     def _go_on(self, spoken: _Open, start: int, end: int, events: list[SpeechEvent]) -> None:
-        spoken.voiced_end = max(spoken.voiced_end, end)
         if spoken.paused:
+            self._endpointer.resumed(spoken.voiced_end, start)
             spoken.paused = False
             events.append(SpeechResumed(at=start))
+        spoken.voiced_end = max(spoken.voiced_end, end)
 
     def _cut_what_is_too_long(self, events: list[SpeechEvent]) -> None:
         # Only voice past the limit forces a cut: quiet isn't sent beyond the tail.

@@ -79,9 +79,17 @@ class Segment(Table):
     pause_ms: Milliseconds = 200
     """The quiet after which speech has paused."""
     hangover_ms: Milliseconds = 600
-    """The quiet after which an utterance has ended."""
+    """The quiet after which an utterance has ended, unless what was said or how the speaker pauses says otherwise
+    (`judge`)."""
     half_duplex_hangover_ms: Milliseconds = 900
     """`hangover_ms` where the echo mode is half-duplex: there a reply that came too soon can't be interrupted."""
+    judge: bool = True
+    """Whether the quiet that ends an utterance is judged: shorter after a question or the end of a sentence, longer
+    after "and", "um", a comma or digits in progress, and by the speaker's own pauses. Off: always `hangover_ms`."""
+    shortest_hangover_ms: Milliseconds = 400
+    """The least that `judge` makes of it; where the echo mode is half-duplex that is `hangover_ms`."""
+    longest_hangover_ms: Milliseconds = 1_600
+    """The most that `judge` makes of it."""
     tail_ms: Milliseconds = 200
     """How much of the quiet after the last voice stays in the utterance; the rest is pre-roll for the next."""
     min_speech_ms: Milliseconds = 150
@@ -93,9 +101,21 @@ class Segment(Table):
         yield from _in_order(self, "onset_ms", "onset_window_ms", "so much voice never fits into the window")
         yield from _in_order(self, "pause_ms", "hangover_ms", "a pause comes before the end")
         yield from _in_order(self, "pause_ms", "half_duplex_hangover_ms", "a pause comes before the end")
+        if self.judge:
+            yield from self._out_of_bounds()
         if self.min_speech_ms >= self.max_utterance_s * 1000:
             what = f"{self.min_speech_ms} is not less than max_utterance_s = {self.max_utterance_s:g}"
             yield Conflict(("min_speech_ms", "max_utterance_s"), what, "Every utterance would be dropped: lower it.")
+
+    def _out_of_bounds(self) -> Iterable[Conflict]:
+        if self.hangover_ms < self.shortest_hangover_ms:
+            what = f"{self.hangover_ms} is less than shortest_hangover_ms = {self.shortest_hangover_ms}"
+            remedy = "Raise it or lower shortest_hangover_ms: judging starts between its bounds."
+            yield Conflict(("hangover_ms", "shortest_hangover_ms"), what, remedy)
+        if self.pause_ms <= self.hangover_ms:  # else that is said, and is what to mend
+            yield from _in_order(self, "pause_ms", "shortest_hangover_ms", "a pause comes before the end")
+        for key in ("hangover_ms", "half_duplex_hangover_ms"):
+            yield from _in_order(self, key, "longest_hangover_ms", "judging starts between its bounds")
 
 
 def _in_order(table: Table, less: str, more: str, why: str) -> Iterable[Conflict]:

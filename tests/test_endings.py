@@ -1,0 +1,147 @@
+"""How a transcript ends."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voiceloop.capture.ending_words import NAMES, SPACELESS, WORDS
+from voiceloop.capture.endings import Basis, Ending, basis, code, ending
+
+OPEN, LINKED, UNKNOWN, STOP, QUESTION = Ending.OPEN, Ending.LINKED, Ending.UNKNOWN, Ending.STOP, Ending.QUESTION
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("What is the time?", QUESTION),
+        ('He said "what?"', QUESTION),
+        ("Really?!", QUESTION),
+        ("Where are you from?", QUESTION),
+        ("Open the window, please.", QUESTION),
+        ("No, that's all.", QUESTION),
+        ("Open the window.", STOP),
+        ("Stop!", STOP),
+        ("Yes.", STOP),
+        ("set a timer for twenty minutes", UNKNOWN),
+        ("That's what I am looking for.", UNKNOWN),
+        ("turn it on", LINKED),
+        ("I want to go to", LINKED),
+        ("I went to the shop and", OPEN),
+        ("I went to the shop and.", OPEN),
+        ("I went to the shop, and…", OPEN),
+        ("Because", OPEN),
+        ("Give me the.", OPEN),
+        ("Well, um.", OPEN),
+        ("Well, I’m", OPEN),
+        ("First of all,", OPEN),
+        ("So what I mean is...", OPEN),
+        ("It was -", OPEN),
+        ("I was going to—", OPEN),
+        ("Tea, or?", UNKNOWN),
+        ("", UNKNOWN),
+        ("   ", UNKNOWN),
+        ("?", QUESTION),
+    ],
+)
+def test_english_endings(text: str, expected: Ending) -> None:
+    assert ending(text, "en") is expected
+
+
+@pytest.mark.parametrize(
+    "text", ["my number is five five", "0 1 7", "It's 0 1 7.", "555-12", "01763", "oh one seven", "5, 5, 5.", "4455 66"]
+)
+def test_digits_in_progress_mean_more(text: str) -> None:
+    assert ending(text, "en") is OPEN
+
+
+@pytest.mark.parametrize(
+    "text", ["Set it to 20.", "Make that twenty five.", "In 1984.", "It costs 1,500 euros.", "0 1 7 0 5 5 5 1 2 3 4."]
+)
+def test_a_finished_number_does_not(text: str) -> None:
+    assert ending(text, "en") is STOP
+
+
+def test_an_amount_with_a_conjunction_after_it_does() -> None:
+    assert ending("$20 and.", "en") is OPEN
+
+
+@pytest.mark.parametrize(
+    ("language", "open_", "linked", "closed"),
+    [
+        ("de", "Ich möchte einen Tisch und.", "Stell das Radio an", "Vielen Dank, das war's."),
+        ("fr", "Je voudrais savoir si c'est.", "Je pars avec", "Un café, s'il vous plaît."),
+        ("es", "Quiero un café y.", "Vamos a hablar sobre", "Un café, por favor."),
+        ("it", "Vorrei un caffè e.", "Ne parliamo con", "Un caffè, per favore."),
+        ("pt", "Eu quero um café e.", "Vamos falar sobre", "Um café, por favor."),
+        ("nl", "Ik wil een koffie en.", "Zet de radio aan", "Een koffie, alstublieft."),
+    ],
+)
+def test_each_language_has_its_words(language: str, open_: str, linked: str, closed: str) -> None:
+    assert ending(open_, language) is OPEN
+    assert ending(linked, language) is LINKED
+    assert ending(closed, language) is QUESTION
+    assert ending("1 2", language) is OPEN
+
+
+def test_an_elided_article_runs_on() -> None:
+    assert ending("Je cherche l'", "fr") is OPEN
+    assert ending("Dov'è l’", "it") is OPEN
+
+
+def test_the_lists_are_casefolded_composed_and_disjoint() -> None:
+    for language, words in WORDS.items():
+        for word in (*words.open, *words.link, *words.closing, *words.digits):
+            assert word == unicodedata.normalize("NFC", word).casefold().strip(), (language, word)
+        assert not words.open & words.link, language
+        assert not words.open & {phrase.split()[-1] for phrase in words.closing}, language
+        assert len(words.open) > 20, language
+
+
+def test_decomposed_and_capital_letters_make_no_difference() -> None:
+    assert ending(unicodedata.normalize("NFD", "JA, ÄHM."), "de") is OPEN
+
+
+@pytest.mark.parametrize("name", ["en", "EN", "en-US", "en_GB", "English", " english "])
+def test_a_language_may_be_named_in_several_ways(name: str) -> None:
+    assert code(name) == "en"
+    assert basis(name) is Basis.WORDS
+
+
+def test_scripts_without_spaces_and_undetected_languages_go_by_punctuation() -> None:
+    for language in (*SPACELESS, "Japanese", None, ""):
+        assert basis(language) is Basis.PUNCTUATION
+    assert ending("今何時ですか？", "ja") is QUESTION
+    assert ending("東京に行きます。", "ja") is STOP
+    assert ending("それで、", "ja") is OPEN
+    assert ending("それで", "ja") is UNKNOWN
+    assert ending("I went to the shop and.", None) is STOP
+    assert ending("0 1 7.", None) is OPEN
+
+
+def test_other_languages_go_by_pauses_alone() -> None:
+    assert basis("pl") is Basis.PAUSES
+    for text in ("Która godzina?", "Tak.", "i,", "0 1 7"):
+        assert ending(text, "pl") is UNKNOWN
+
+
+def test_every_language_that_is_named_has_its_rule() -> None:
+    assert set(NAMES.values()) <= set(WORDS) | SPACELESS
+
+
+@given(st.text(), st.sampled_from([*WORDS, "ja", "pl", None]))
+def test_any_text_can_be_judged(text: str, language: str | None) -> None:
+    assert isinstance(ending(text, language), Ending)
+
+
+@given(st.text(alphabet="abc und. ?,", max_size=300), st.sampled_from([*WORDS, None]))
+def test_what_was_said_long_before_makes_no_difference(text: str, language: str | None) -> None:
+    assert ending("word " * 100 + text, language) is ending("other " * 200 + text, language)
+
+
+@given(st.text(), st.sampled_from([*WORDS, None]))
+def test_a_question_mark_never_makes_more_likely(text: str, language: str | None) -> None:
+    assert ending(text + " ok?", language) is QUESTION
