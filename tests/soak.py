@@ -8,6 +8,7 @@ import resource
 import sys
 import warnings
 from collections import Counter
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,8 @@ class Soak:
             read_timeout_s=0.5,
             retry=Retry(initial_ms=1, max_interval_ms=5, max_elapsed_s=2.0),
         )
-        async with open_bench(settings) as bench, trio.open_nursery() as nursery:
-            parts = await _Parts.open(bench)
+        async with open_bench(settings) as bench, AsyncExitStack() as stack, trio.open_nursery() as nursery:
+            parts = await _Parts.open(bench, stack)
             for _ in range(AT_ONCE):
                 nursery.start_soon(self._worker, parts, server, bench)
 
@@ -142,13 +143,14 @@ class _Parts:
     chat: ChatHandler
 
     @classmethod
-    async def open(cls, bench: Bench) -> _Parts:
+    async def open(cls, bench: Bench, stack: AsyncExitStack) -> _Parts:
         await bench.clients.http()
-        service = bench.clients.endpoint(bench.services.config.openrouter)
+        enter, services = stack.enter_async_context, bench.services
+        chat = ChatOptions(model="a/b", first_word_s=1.0, next_word_s=0.5)
         return cls(
-            OpenRouterTranscriber(OpenRouterTranscribeOptions(model="a/b"), service, bench.services.publish),
-            OpenRouterSynthesizer(OpenRouterSpeakOptions(model="a/b", voice="v"), service),
-            ChatHandler(ChatOptions(model="a/b", first_word_s=1.0, next_word_s=0.5), service),
+            await enter(OpenRouterTranscriber.open(OpenRouterTranscribeOptions(model="a/b"), services)),
+            await enter(OpenRouterSynthesizer.open(OpenRouterSpeakOptions(model="a/b", voice="v"), services)),
+            await enter(ChatHandler.open(chat, services)),
         )
 
 

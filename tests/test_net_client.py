@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 import trio
 
 from tests.leaks import cancelled_at, nothing_unclosed
-from tests.parts import endpoint, open_bench
+from tests.parts import endpoint, open_bench, utterance
 from tests.server import Fault, Script, open_server
+from voiceloop.audio.wav import wav_bytes
 from voiceloop.config.tables import Endpoint, Retry
 from voiceloop.errors import BadAnswer, ConfigError, ServerFailed, ServiceError, TimedOut, Unauthorized, Unreachable
 from voiceloop.net.service import Request
@@ -21,10 +23,9 @@ ONCE = Retry(max_elapsed_s=0)
 
 @pytest.fixture
 def ask() -> Request:
-    from tests.parts import utterance
-    from voiceloop.transcribe.openrouter import OpenRouterTranscribeOptions, request
-
-    return request(OpenRouterTranscribeOptions(model="a/b"), utterance())
+    clip = base64.b64encode(wav_bytes(utterance().pcm, 16_000)).decode()
+    body = {"model": "a/b", "input_audio": {"data": clip, "format": "wav"}}
+    return Request("/audio/transcriptions", json=body, model="a/b")
 
 
 async def _outcome(fault: Fault, ask: Request, **changes: object) -> tuple[ServiceError, int]:

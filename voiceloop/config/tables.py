@@ -231,6 +231,15 @@ class Endpoint(Table):
                 )
 
 
+class OwnServer(Endpoint):
+    """A server that people run themselves: no key, and none of OpenRouter's headers, unless they are set."""
+
+    api_key_env: str | None = ""
+    """The environment variable that holds its key; empty for a server that needs none."""
+    title: str | None = None
+    """`X-OpenRouter-Title`: of no use here."""
+
+
 class Limits(Table):
     """What a session may take. Reaching a limit pauses and says so; nothing said is lost."""
 

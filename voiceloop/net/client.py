@@ -22,6 +22,7 @@ from voiceloop.net.catalogue import MODALITY, Cache, Kind, Model, advice, parse
 from voiceloop.net.keys import read_key
 from voiceloop.net.limits import Gate
 from voiceloop.net.service import Request, Service
+from voiceloop.net.wanted import Wanted
 from voiceloop.nursery import private_nursery
 
 if TYPE_CHECKING:
@@ -64,11 +65,15 @@ class Clients:
         """
         if what := no_address(settings.base_url):  # handlers' own addresses come here unchecked
             raise ConfigError([f"{table}.base_url: {what}. {ADDRESS}"])
-        key = read_key(settings, os.environ, table=table)
-        service = Service(self, settings, key, table)
-        self._services[settings.base_url.rstrip("/")] += 1
+        service = Service(self, settings, read_key(settings, os.environ, table=table), table)
         # The import takes 0.1 s: better now, beside everything else that starts, than when speech begins.
         self._nursery.start_soon(self._preload)
+        return service
+
+    def service(self, wanted: Wanted) -> Service:
+        """The service of a part: as `endpoint`, and kept warm with the others at the same address."""
+        service = self.endpoint(wanted.settings, table=wanted.table)
+        self._services[wanted.settings.base_url.rstrip("/")] += 1
         return service
 
     async def http(self) -> Http:
@@ -129,7 +134,7 @@ class Clients:
         self._warming.add(base_url)
         try:
             http = await self.http()
-            wanted = min(self._services[base_url], WARM_CONNECTIONS) - http.idle(base_url)
+            wanted = min(max(self._services[base_url], 1), WARM_CONNECTIONS) - http.idle(base_url)
             async with trio.open_nursery() as nursery:
                 for _ in range(wanted):
                     nursery.start_soon(_quietly, connect)

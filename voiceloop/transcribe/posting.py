@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import trio
 
@@ -23,12 +24,16 @@ LIMITS_S = {"google/chirp": LONG_S}
 """Models known to, by the beginnings of their names."""
 
 
+class _Make(Protocol):
+    def __call__(self, utterance: Utterance, *, verbose: bool) -> Request: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Posting:
     """How clips are posted: what a request looks like, and which model it is for."""
 
-    request: Callable[[Utterance, bool], Request]
-    """Makes the request for a clip; True asks for words and confidence (`verbose_json`)."""
+    request: _Make
+    """Makes the request for a clip; `verbose` asks for words and confidence (`verbose_json`)."""
     model: str
     verbose: bool
     max_clip_s: float | None = None
@@ -95,7 +100,7 @@ class Poster:
         return await self._once(utterance, verbose=False)
 
     async def _once(self, utterance: Utterance, *, verbose: bool) -> Transcript:
-        request = self._posting.request(utterance, verbose)
+        request = self._posting.request(utterance, verbose=verbose)
         heard = transcript(await self._service.call(request), utterance, self._service.where(request))
         self._service.spent(heard.usage)
         return heard

@@ -1,0 +1,35 @@
+"""What all parts that ask a server have in common: how they are opened, and warmed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel
+
+from voiceloop.net.service import Service
+from voiceloop.net.wanted import Wants
+from voiceloop.plugins import Services
+
+
+class ServedPart:
+    """A part whose options say what they want of which server."""
+
+    Options: ClassVar[type[BaseModel]]
+
+    def __init__(self, options: Any, service: Service, services: Services) -> None:
+        self._options, self._service, self._services = options, service, services
+
+    @classmethod
+    def open(cls, options: BaseModel, services: Services) -> AbstractAsyncContextManager[Self]:
+        @asynccontextmanager
+        async def opened() -> AsyncIterator[Self]:
+            assert isinstance(options, Wants)
+            yield cls(options, services.clients.service(options.wanted(services.config.openrouter)), services)
+
+        return opened()
+
+    async def warm(self) -> None:
+        """Have connections ready. Never raises for a service's sake."""
+        await self._service.warm()
