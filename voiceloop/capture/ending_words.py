@@ -85,7 +85,8 @@ WORDS = {
         "zero um uma dois duas três quatro cinco seis meia sete oito nove",
     ),
     "nl": _words(
-        """uh uhm eh ehm en of maar want omdat hoewel tenzij indien zodat de een mijn onze hun deze""",
+        """uh uhm eh ehm hmm en of maar doordat voordat nadat want omdat hoewel tenzij indien zodat de een
+        mijn onze hun deze""",
         """in op aan uit van voor met bij naar over onder door tegen om te tussen tot sinds als dat het die dit is was
         zijn waren heb heeft hebben kan wil zal moet ik je jij hij ze we wij dus dan toen zo heel jouw haar ons""",
         "bedankt, dank je, dank je wel, dank u wel, alsjeblieft, alstublieft, doei, tot ziens, dat is alles",
