@@ -11,7 +11,8 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -21,12 +22,15 @@ from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Config, PartTable
 from voiceloop.conversation import Conversation, open_conversation
 from voiceloop.events import Publish
-from voiceloop.hearing import Deafness, Ears
+from voiceloop.hearing import Deafness, Ears, Watch
 from voiceloop.net.client import open_clients
 from voiceloop.playback.output import open_speaker
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Services
 from voiceloop.turn import Stage
+
+if TYPE_CHECKING:
+    from voiceloop.service.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,17 @@ class Parts:
     synthesizer: Any
 
 
-async def run(config: Config, publish: Publish) -> int:
-    """Run the loop until its input ends, with 0. Raises what keeps it from starting."""
+async def run(config: Config, publish: Publish, *, trace: Path | None = None) -> int:
+    """Run the loop until its input ends, with 0. Raises what keeps it from starting.
+
+    `trace` names the file that the session leaves its trace in.
+    """
     began = time.monotonic()
     async with AsyncExitStack() as stack:
-        services = await open_services(stack, config, publish)
+        tracing = await _open_tracing(stack, config, publish, trace)
+        if tracing is not None:
+            publish = tracing.publish
+        services = await open_services(stack, config, publish, tracing)
         # Devices first: opening one waits for the sound server, and is what most often goes wrong.
         speaker = await stack.enter_async_context(open_speaker(config.audio, publish))
         microphone = await stack.enter_async_context(open_microphone(config.audio, publish))
@@ -62,13 +72,26 @@ async def run(config: Config, publish: Publish) -> int:
         publish("ready", after_ms=round((time.monotonic() - began) * 1000))
         gc.collect()
         gc.freeze()  # a full collection over what was loaded at start stalls the callbacks for long enough to be heard
-        await _converse(config, stage, parts, microphone)
+        watch = tracing.tap(microphone.clock, speaker) if tracing is not None else None
+        await _converse(config, stage, parts, microphone, watch)
     return 0
 
 
-async def open_services(stack: AsyncExitStack, config: Config, publish: Publish) -> Services:
+async def _open_tracing(stack: AsyncExitStack, config: Config, publish: Publish, path: Path | None) -> Tracing | None:
+    if path is None:
+        return None
+    from voiceloop.service.tracing import open_tracing
+
+    return await stack.enter_async_context(open_tracing(path, config, publish))
+
+
+async def open_services(
+    stack: AsyncExitStack, config: Config, publish: Publish, tracing: Tracing | None = None
+) -> Services:
     """What the parts are lent."""
-    return Services(config, await stack.enter_async_context(open_clients(publish, limits=config.limits)), publish)
+    observe = tracing.observe if tracing is not None else None
+    clients = await stack.enter_async_context(open_clients(publish, limits=config.limits, observe=observe))
+    return Services(config, clients, publish)
 
 
 async def open_part(stack: AsyncExitStack, table: PartTable, services: Services) -> Any:
@@ -89,7 +112,7 @@ def half_duplex(config: Config) -> bool:
     return config.audio.echo == "half-duplex" or (config.audio.echo == "auto" and not silent)
 
 
-async def _converse(config: Config, stage: Stage, parts: Parts, microphone: Microphone) -> None:
+async def _converse(config: Config, stage: Stage, parts: Parts, microphone: Microphone, watch: Watch | None) -> None:
     deaf = half_duplex(config)
     hangover_ms = config.segment.half_duplex_hangover_ms if deaf else config.segment.hangover_ms
     endpointer = Endpointer.of(config.segment, half_duplex=deaf)
@@ -101,7 +124,7 @@ async def _converse(config: Config, stage: Stage, parts: Parts, microphone: Micr
         counted = stack.enter_context(_the_sum(microphone, stage.publish))
         conversation = counted.conversation = await stack.enter_async_context(open_conversation(stage))
         ears = counted.ears = Ears(
-            parts.vad, segmenter, conversation, deafness, lambda calm: microphone.relax(calm=calm)
+            parts.vad, segmenter, conversation, deafness, lambda calm: microphone.relax(calm=calm), watch
         )
         try:
             await ears.listen(microphone.frames)

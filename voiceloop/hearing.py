@@ -21,6 +21,12 @@ CALM = CAPTURE_RATE_HZ
 """After a second without voice nothing is urgent: an onset is dated back, however late it is noticed."""
 
 
+class Watch(Protocol):
+    """Who sees, for a trace, what was heard and what the VAD made of it."""
+
+    def __call__(self, item: Frame | Gap, verdicts: Sequence[Verdict], *, deaf: bool) -> None: ...
+
+
 class Listener(Protocol):
     """Who is told what was heard."""
 
@@ -56,6 +62,7 @@ class Ears:
     deafness: Deafness
     relax: Callable[[bool], None] = lambda _: None
     """Told when it becomes calm, so that frames may come late, and when it no longer is."""
+    watch: Watch | None = None
     deaf: int = 0
     """Samples that were not listened to."""
     _was_deaf: bool = False
@@ -79,6 +86,7 @@ class Ears:
 
     def hear(self, item: Frame | Gap) -> None:
         """Take one frame."""
+        verdicts: Sequence[Verdict] = ()
         if isinstance(item, Gap):
             self._break("gap")
         elif self.deafness():
@@ -92,6 +100,8 @@ class Ears:
             for event in self.segmenter.feed(item, verdicts):
                 self.listener.on(event)
             self._feel(item, verdicts)
+        if self.watch is not None:
+            self.watch(item, verdicts, deaf=self._was_deaf)
 
     def _feel(self, frame: Frame, verdicts: Sequence[Verdict]) -> None:
         """Whether it is calm: no voice for a while, and no reply that voice could interrupt."""

@@ -226,3 +226,8 @@ def test_closed_standard_streams_are_no_trouble(env: dict[str, str], tmp_path: P
         done = subprocess.run(["bash", "-c", f"{words} {closed}"], env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_trace_that_cannot_be_written_is_named_before_anything_is_opened(env: dict[str, str], tmp_path: Path) -> None:
+    error = fails(74, *quiet("--config", "offline", "--trace", str(tmp_path / "none" / "t.jsonl")), env=env)
+    assert f"run --trace: {tmp_path}/none/t.jsonl can't be written: no such file or directory" in error

@@ -5,7 +5,6 @@ What was heard or generated is untrusted: no control, escape or bidirectional ch
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import signal
@@ -15,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from voiceloop.errors import OutputError
+from voiceloop.events import plain
 from voiceloop.text import clean_line as clean
 
 _LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
@@ -48,13 +48,7 @@ class JsonLines:
     """Every event as one JSON object a line on standard output: `event`, `time` (Unix seconds) and its fields."""
 
     def __call__(self, name: str, /, **fields: object) -> None:
-        print_line(json.dumps({"event": name, "time": round(time.time(), 3)} | fields, default=_plain))
-
-
-def _plain(value: object) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    return str(value)
+        print_line(json.dumps({"event": name, "time": round(time.time(), 3)} | fields, default=plain))
 
 
 class Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,13 @@ OutputOption = Annotated[
     str | None, typer.Option("--output", "-o", help="The loudspeaker, as in audio.output.", show_default=False)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Every event as a line of JSON on standard output.")]
+TraceOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write what happens when into FILE, for 'voiceloop trace'. It holds what is said, and is yours alone.",
+    ),
+]
 
 
 def with_devices(sets: list[str] | None, microphone: str | None, loudspeaker: str | None) -> list[str]:
@@ -24,12 +32,13 @@ def with_devices(sets: list[str] | None, microphone: str | None, loudspeaker: st
     return [*(sets or ()), *(f"{key}={value}" for key, value in named.items() if value is not None)]
 
 
-def run(
+def run(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
     config: ConfigOption = None,
     sets: SetOption = None,
     microphone: InputOption = None,
     loudspeaker: OutputOption = None,
     json: JsonOption = False,
+    trace: TraceOption = None,
 ) -> None:
     """Listen, answer and speak until Ctrl-C."""
     from voiceloop import app
@@ -38,4 +47,4 @@ def run(
 
     settings = load(config, with_devices(sets, microphone, loudspeaker))
     publish = JsonLines() if json else Text(settings.log.level)
-    run_async(lambda: app.run(settings, publish))
+    run_async(lambda: app.run(settings, publish, trace=trace))

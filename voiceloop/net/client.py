@@ -23,6 +23,7 @@ from voiceloop.net.keys import read_key
 from voiceloop.net.limits import Gate
 from voiceloop.net.service import Request, Service
 from voiceloop.net.wanted import Wanted
+from voiceloop.net.watch import Observe
 from voiceloop.nursery import private_nursery
 
 if TYPE_CHECKING:
@@ -45,8 +46,10 @@ class Clients:
         publish: Publish | None = None,
         cache: Path | None = None,
         limits: Limits | None = None,
+        observe: Observe | None = None,
     ) -> None:
         self._nursery = nursery
+        self._observe = observe
         self._publish = publish
         self._loading = trio.Lock()
         self._http: Http | None = None
@@ -80,7 +83,7 @@ class Clients:
         """The client. The import and the certificates take 0.1 s: a thread has them."""
         async with self._loading:
             if self._http is None:
-                self._http = await trio.to_thread.run_sync(_load)
+                self._http = await trio.to_thread.run_sync(_load, self._observe)
         return self._http
 
     async def _preload(self) -> None:
@@ -165,25 +168,29 @@ async def _quietly(connect: Callable[[], Awaitable[None]]) -> None:
         return
 
 
-def _load() -> Http:
+def _load(observe: Observe | None) -> Http:
     from voiceloop.net.http import Http
 
-    return Http()
+    return Http(observe)
 
 
 @asynccontextmanager
 async def open_clients(
-    publish: Publish | None = None, *, limits: Limits | None = None, cache: Path | None = None
+    publish: Publish | None = None,
+    *,
+    limits: Limits | None = None,
+    cache: Path | None = None,
+    observe: Observe | None = None,
 ) -> AsyncIterator[Clients]:
     """All connections live inside; leaving closes them.
 
     `publish` is told of retries (`net.retry`) and of pauses (`notice`); `limits` are those of the config; `cache` is
-    the folder for listings of models, the user's own when not given.
+    the folder for listings of models, the user's own when not given; `observe` is told of every request.
     """
     clients: Clients | None = None
     try:
         async with private_nursery() as nursery:
-            clients = Clients(nursery, publish, cache, limits)
+            clients = Clients(nursery, publish, cache, limits, observe)
             yield clients
     finally:
         # After the nursery: what still runs there must not meet a closed client.

@@ -19,6 +19,7 @@ import trio
 from voiceloop import errors
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, clean, is_tls, reasons
 from voiceloop.net.sockets import Backend
+from voiceloop.net.watch import Exchange, Observe, Sight, watching
 
 # Their debug lines hold the server's headers, where a key may be repeated, and the addresses of every request.
 for _name in ("httpx", "httpcore"):
@@ -42,6 +43,8 @@ Take = Callable[[bytes], Awaitable[bool]]
 class Attempt:
     """One attempt: when it must be over, and what became of it."""
 
+    number: int = 1
+    """1 for the first."""
     deadline: float = math.inf
     """In trio's time. Whatever may take long ends here; a body that is played as it comes does not."""
     connected: bool = False
@@ -71,8 +74,8 @@ class Call:
 class Answer:
     """An answer whose body has not been read. Read it once, by `drain` or `read`."""
 
-    def __init__(self, response: httpx.Response, call: Call, deadline: float) -> None:
-        self._response, self._call, self._deadline = response, call, deadline
+    def __init__(self, response: httpx.Response, call: Call, deadline: float, sight: Sight) -> None:
+        self._response, self._call, self._deadline, self._sight = response, call, deadline, sight
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
 
@@ -98,6 +101,7 @@ class Answer:
         with trio.CancelScope() as scope:
             try:
                 async for piece in self._response.aiter_raw():
+                    self._sight.took(len(piece))
                     if not wanted:
                         continue
                     try:
@@ -172,7 +176,8 @@ class _Pieces:
 class Http:
     """The client: one pool of connections, TLS verified, proxies and certificates from the environment."""
 
-    def __init__(self) -> None:
+    def __init__(self, observe: Observe | None = None) -> None:
+        self._observe = observe
         try:
             self._client = httpx.AsyncClient(
                 limits=httpx.Limits(
@@ -210,16 +215,19 @@ class Http:
     @asynccontextmanager
     async def exchange(self, call: Call, attempt: Attempt) -> AsyncIterator[Answer]:
         """Send a request; the answer's head is there, its body is read (or not) inside. Raises `ServiceError`s."""
-        response = await self._send(call, attempt)
-        attempt.answered = True
-        try:
-            encoding = response.headers.get("content-encoding", "identity")
-            if encoding != "identity":
-                raise bad_answer(f"the answer is encoded ({clean(encoding, 40)}), which was not asked for", call.where)
-            yield Answer(response, call, attempt.deadline)
-        finally:
-            with trio.CancelScope(shield=True):
-                await response.aclose()
+        with watching(self._observe, _seen(call, attempt)) as sight:
+            response = await self._send(call, attempt)
+            attempt.answered = True
+            sight.answered(response.status_code, connected=attempt.connected)
+            try:
+                encoding = response.headers.get("content-encoding", "identity")
+                if encoding != "identity":
+                    what = f"the answer is encoded ({clean(encoding, 40)}), which was not asked for"
+                    raise bad_answer(what, call.where)
+                yield Answer(response, call, attempt.deadline, sight)
+            finally:
+                with trio.CancelScope(shield=True):
+                    await response.aclose()
 
     async def _send(self, call: Call, attempt: Attempt) -> httpx.Response:
         # httpx's time-outs are those of one read or write; a head that comes letter by letter needs one of its own.
@@ -256,6 +264,10 @@ class Http:
             for pool in self._pools()
             for connection in pool.connections
         )
+
+
+def _seen(call: Call, attempt: Attempt) -> Exchange:
+    return Exchange(call.method, call.where.url, call.where.model, attempt.number, len(call.content or b""))
 
 
 def _too_slow(what: str, call: Call) -> errors.TimedOut:

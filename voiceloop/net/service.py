@@ -158,7 +158,7 @@ class Service:
                 await gate.passed()  # waiting for one's turn is no part of trying
             began = trio.current_time()
             # The first may take as long as the timeouts allow; those after it only what is left of the whole.
-            tried = Attempt() if number == 1 else Attempt(deadline=began + policy.max_elapsed_s - trying_s)
+            tried = Attempt() if number == 1 else Attempt(number, began + policy.max_elapsed_s - trying_s)
             try:
                 result = await attempt(tried)
             except ServiceError as error:

@@ -124,6 +124,17 @@ class Ring:
         lost = sum(max(0, min(end, b) - max(start, a)) for a, b in tuple(self._skips))
         return max(0, end - start - lost)
 
+    def recent(self, count: int) -> bytes:
+        """The last `count` samples that were read, as they were written; those overwritten since are left out."""
+        end = self._read
+        start = max(end - count, self._written - self.capacity, 0)
+        if start >= end:
+            return b""
+        first, last = start % self.capacity * SAMPLE_BYTES, (end - 1) % self.capacity * SAMPLE_BYTES + SAMPLE_BYTES
+        if first < last:
+            return bytes(self._bytes[first:last])
+        return bytes(self._bytes[first:]) + bytes(self._bytes[:last])
+
     # What follows runs in the output callback: a few µs, no allocation that grows, no lock, no exception.
 
     def read_into(self, out: memoryview) -> None:

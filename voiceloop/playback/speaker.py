@@ -28,6 +28,8 @@ class Speaker:
         """The device is gone for good or long: nothing is played, what is written counts as stale."""
         self.on_ready: Callable[[], None] | None = None
         """What starts a device that was stopped after a silence; set by the device's task."""
+        self.watch: Callable[[Speaker], None] | None = None
+        """Told of every pull, for a trace."""
         self._changed = trio.lowlevel.ParkingLot()
         self._sounded = ring.sounded
         self._last_sound = float("-inf")
@@ -140,6 +142,8 @@ class Speaker:
         if self.ring.sounded != self._sounded:
             self._sounded = self.ring.sounded
             self._last_sound = trio.current_time()
+        if self.watch is not None:  # before the writer, which reuses the room
+            self.watch(self)
         self._tell()
 
     async def changed(self) -> None:
