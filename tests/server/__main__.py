@@ -1,4 +1,7 @@
-"""Run the server as a process: prints its base URL on a line of its own, then one JSON line for each request.
+"""Run the server as a process: prints its base URL on a line of its own, then a JSON line for each finished request.
+
+The times in a line are `time.monotonic()`: `received_at`, `first_byte_at` of the body, `answered_at` (null for one that
+the client left: `gone`), and in `words` each token of a chat's answer, or the text of a transcription's.
 
 python -m tests.server --text "hello there" --reply "General." --transcribe-ms 200
 """
@@ -14,8 +17,11 @@ from pathlib import Path
 
 import trio
 
+from tests.server import rules
+from tests.server.recordings import Recordings
 from tests.server.script import Script, wav_file
 from tests.server.serve import Recorded, open_server
+from voiceloop.audio.wav import parse_wav
 
 
 def _arguments() -> argparse.Namespace:
@@ -31,6 +37,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first-token-ms", type=float, default=0)
     parser.add_argument("--token-ms", type=float, default=0)
     parser.add_argument("--speak-ms", type=float, default=0)
+    parser.add_argument("--pace", type=float, default=0, help="speech comes so many times faster than it is played")
+    parser.add_argument("--odd-pieces", action="store_true", help="speech comes in odd numbers of bytes")
+    parser.add_argument("--jitter-ms", type=float, default=0, help="pieces of streams are late by up to this")
+    parser.add_argument("--seed", type=int, default=0, help="of the jitter and the odd pieces")
+    help_ = "JSON lines of words and wav: clips are transcribed, and texts spoken, by those that are in them"
+    parser.add_argument("--recordings", type=Path, help=help_)
     parser.add_argument("--save-audio", type=Path, help="a folder for the clips that are posted: 0.wav, 1.wav, ...")
     parser.add_argument("--bodies", action="store_true", help="show the requests' bodies, audio shortened")
     return parser.parse_args()
@@ -44,7 +56,15 @@ def _script(arguments: argparse.Namespace) -> Script:
         first_token_s=arguments.first_token_ms / 1000,
         token_every_s=arguments.token_ms / 1000,
         speak_s=arguments.speak_ms / 1000,
+        pace=arguments.pace,
+        odd_pieces=arguments.odd_pieces,
+        jitter_s=arguments.jitter_ms / 1000,
+        seed=arguments.seed,
     )
+    if arguments.recordings:
+        recordings = Recordings.read(arguments.recordings)
+        script.hear = recordings.hear
+        script.voice = lambda text: recordings.speak(text, script.speech_rate_hz)
     script.texts = arguments.text or script.texts
     script.replies = arguments.reply or script.replies
     if arguments.wav:
@@ -54,6 +74,14 @@ def _script(arguments: argparse.Namespace) -> Script:
         script.speech = [file[0] for file in files]
         script.speech_rate_hz, script.speech_channels = files[0][1:]
     return script
+
+
+def _audio_s(request: Recorded) -> float | None:
+    """How long the clip is that was posted, if one was."""
+    if not request.path.endswith("/transcriptions") or request.broken:
+        return None
+    clip = rules.clip(request.body)
+    return None if clip is None else parse_wav(clip).duration_s
 
 
 def _shortened(body: object) -> object:
@@ -74,10 +102,13 @@ async def _main(arguments: argparse.Namespace) -> None:
         line: dict[str, object] = {
             "received_at": request.received_at,
             "first_byte_at": request.first_byte_at,
+            "answered_at": request.answered_at,
+            "words": request.words,
             "method": request.method,
             "path": request.path,
             "status": request.status,
             "received": len(request.raw),
+            "audio_s": _audio_s(request),
             "sent": request.sent,
             "broken": request.broken,
             "gone": request.gone.is_set(),

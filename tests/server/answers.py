@@ -9,18 +9,23 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
+from tests.server import pacing
 from tests.server.script import Script, tone
 
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """An answer: its pieces are sent as they are, each after `every_s`, the first after `after_s`."""
+    """An answer: it begins `after_s` after the request was here, and its pieces are sent as they are.
+
+    `due_s` says when each piece is sent, from the beginning; empty for all at once. `words` are the tokens in them.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     pieces: tuple[bytes, ...]
     after_s: float = 0.0
-    every_s: float = 0.0
+    due_s: tuple[float, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 MESSAGES = {
@@ -55,8 +60,9 @@ def take(values: Sequence[Any], number: int) -> Any:
     return values[min(number, len(values) - 1)]
 
 
-def transcription(script: Script, body: dict[str, Any], number: int) -> Plain:
-    text = take(script.texts, number)
+def transcription(script: Script, body: dict[str, Any], number: int, *, heard: str | None = None) -> Plain:
+    """`heard` is what was made out in the clip; without it the script says."""
+    text = take(script.texts, number) if heard is None else heard
     value: dict[str, Any] = {"text": text, "usage": {"seconds": 1.5, "cost": 0.0001}, "some_new_field": {"x": 1}}
     if body.get("response_format") == "verbose_json":
         words = text.split()
@@ -64,12 +70,14 @@ def transcription(script: Script, body: dict[str, Any], number: int) -> Plain:
         value["segments"] = [{"id": 0, "start": 0.0, "end": 1.5, "text": text, "avg_logprob": -0.1}]
         value["words"] = [{"word": w, "start": i * 0.3, "end": i * 0.3 + 0.25} for i, w in enumerate(words)]
     headers = (("Content-Type", "application/json"), ("X-Generation-Id", f"gen-stt-{number}"))
-    return Plain(200, headers, (json.dumps(value).encode(),), script.transcribe_s)
+    return Plain(200, headers, (json.dumps(value).encode(),), script.transcribe_s, words=(text,))
 
 
 def speech(script: Script, body: dict[str, Any], number: int) -> Plain:
     rate, channels = script.speech_rate_hz, script.speech_channels
-    pcm = take(script.speech, number) if script.speech else tone(body["input"], rate, channels)
+    pcm = script.voice(body["input"]) if script.voice is not None else None
+    if pcm is None:
+        pcm = take(script.speech, number) if script.speech else tone(body["input"], rate, channels)
     if body.get("response_format") == "mp3":
         # Nothing here decodes it: a frame's head is enough to be known by.
         pcm = b"\xff\xfb\x90\x64" + body["input"].encode()
@@ -77,8 +85,9 @@ def speech(script: Script, body: dict[str, Any], number: int) -> Plain:
     if kind is None:
         kind = "audio/mpeg" if body.get("response_format") == "mp3" else f"audio/pcm;rate={rate};channels={channels}"
     headers = (("Content-Type", kind), ("X-Generation-Id", f"gen-tts-{number}"))
-    pieces = tuple(pcm[at : at + 8192] for at in range(0, len(pcm), 8192))
-    return Plain(200, headers, pieces, script.speak_s)
+    pieces = pacing.odd_pieces(pcm, (script.seed, number)) if script.odd_pieces else pacing.pieces(pcm, 8192)
+    due_s = pacing.at_pace(pieces, script.pace * rate * channels * 2)
+    return Plain(200, headers, pieces, script.speak_s, pacing.late(due_s, script.jitter_s, (script.seed, number)))
 
 
 def _spoken(reply: str, words: Sequence[str]) -> list[dict[str, Any]]:
@@ -104,4 +113,8 @@ def chat(script: Script, body: dict[str, Any], number: int) -> Plain:
     pieces += [b"data: " + json.dumps(event).encode() + b"\n\n" for event in events]
     pieces.append(b"data: [DONE]\n\n")
     headers = (("Content-Type", "text/event-stream"), ("X-Generation-Id", f"gen-chat-{number}"))
-    return Plain(200, headers, tuple(pieces), script.first_token_s, script.token_every_s)
+    # The comment and the role come with the first token, what follows the last one with it.
+    tokens = [delta.get("content", "") for delta in deltas]
+    due_s = [script.token_every_s * min(max(at - 2, 0), len(deltas) - 1) for at in range(len(pieces))]
+    late = pacing.late(due_s, script.jitter_s, (script.seed, number))
+    return Plain(200, headers, tuple(pieces), script.first_token_s, late, ("", "", *tokens, *[""] * 3))

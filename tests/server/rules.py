@@ -79,6 +79,17 @@ def wav(raw: bytes) -> None:
         raise Broken(f"not a WAV: {error}") from None
 
 
+def clip(body: dict[str, Any]) -> bytes | None:
+    """The WAV of a transcription request, whichever its shape; None when it has none that can be read."""
+    if "file" in body:
+        return bytes(body["file"]) if isinstance(body["file"], bytes) else None
+    try:
+        raw = audio(body.get("input_audio"))
+    except Broken:
+        return None
+    return raw if raw.startswith(MAGIC["wav"]) else None
+
+
 def transcription(body: Any) -> None:
     optional = {"language", "temperature", "provider", "response_format", "timestamp_granularities"}
     _keys(body, {"model", "input_audio"}, optional, "the body")

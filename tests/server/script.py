@@ -56,6 +56,17 @@ class Script:
     token_every_s: float = 0.0
     speak_s: float = 0.0
     """The service times: how long each answer takes to begin."""
+    pace: float = 0.0
+    """Speech comes this many times faster than it is played; 0 for as fast as it is taken."""
+    odd_pieces: bool = False
+    """Cut speech into pieces of odd numbers of bytes, from `seed`: samples are torn."""
+    jitter_s: float = 0.0
+    """Every piece of a streamed answer is late by up to this, from `seed`; none overtakes another."""
+    seed: int = 0
+    hear: Callable[[bytes], str] | None = None
+    """What is said in a posted WAV, instead of `texts`; called in a thread (`recordings.py` has one)."""
+    voice: Callable[[str], bytes | None] | None = None
+    """The sound of a text to speak, before `speech` is asked; None where it has none (`recordings.py` has one)."""
     openai: bool = False
     """Have the shape of the servers that people run themselves."""
     refuse: Callable[[Any], bool] | None = None

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, repeat
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import h11
 import trio
 
-from tests.server import answers, rules
+from tests.server import answers, pacing, rules
 from tests.server.answers import Plain
 from tests.server.script import Fault, Script
 from voiceloop.nursery import private_nursery
@@ -44,6 +44,12 @@ class Recorded:
     """When its last byte was here: `time.monotonic()`, which all processes of a machine share."""
     first_byte_at: float | None = None
     """When the first byte of the answer's body was sent."""
+    answered_at: float | None = None
+    """When all of the answer was sent; None when the client went before."""
+    words: list[tuple[float, str]] = field(default_factory=list)
+    """What was told and when: the tokens of a chat's answer, the text of a transcription's."""
+    heard: str | None = None
+    """What `Script.hear` made out in it."""
     gone: trio.Event = field(default_factory=trio.Event)
     """The client closed the connection before the answer's end."""
     done: trio.Event = field(default_factory=trio.Event)
@@ -112,8 +118,9 @@ class Server:
             return answers.error(404, f"No endpoints found for {request.body['model']}.")
         number = self._count[path]
         self._count[path] += 1
-        make = {"/audio/transcriptions": answers.transcription, "/audio/speech": answers.speech}.get(path, answers.chat)
-        return make(self.script, request.body, number)
+        if path == "/audio/transcriptions":
+            return answers.transcription(self.script, request.body, number, heard=request.heard)
+        return (answers.speech if path == "/audio/speech" else answers.chat)(self.script, request.body, number)
 
     def finish(self, request: Recorded) -> None:
         request.done.set()
@@ -210,6 +217,7 @@ class _Connection:
     async def _answered(self, request: Recorded) -> None:
         """Answer, while watching whether the client is still there."""
         fault = self._server.next_fault(request.path) if request.method == "POST" else None
+        await self._hear(request)
         plain = self._server.answer(request)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, request, nursery.cancel_scope)
@@ -220,6 +228,14 @@ class _Connection:
             nursery.cancel_scope.cancel()
         if request.gone.is_set():
             raise _Gone
+
+    async def _hear(self, request: Recorded) -> None:
+        """Make out what is said in a clip; it takes some of the service time that the script gives."""
+        hear = self._server.script.hear
+        if hear is None or not request.path.endswith("/transcriptions") or not isinstance(request.body, dict):
+            return
+        if (clip := rules.clip(request.body)) is not None:
+            request.heard = await trio.to_thread.run_sync(hear, clip)
 
     async def _watch(self, request: Recorded, scope: trio.CancelScope) -> None:
         try:
@@ -236,16 +252,15 @@ class _Connection:
     async def _send(self, request: Recorded, plain: Plain, fault: Fault) -> None:
         if fault.status is not None:
             plain = answers.error(fault.status)
-        await trio.sleep(plain.after_s + fault.head_after_s)
+        await trio.sleep(max(0.0, plain.after_s + fault.head_after_s - (time.monotonic() - request.received_at)))
         if fault.hang == "head":
             await trio.sleep_forever()
         if fault.drop:
             request.gone.set()
             return
-        pieces = plain.pieces if fault.body is None else (fault.body,)
-        if fault.piece is not None:
-            whole = b"".join(pieces)
-            pieces = tuple(whole[at : at + fault.piece] for at in range(0, len(whole), fault.piece))
+        if fault.body is not None or fault.piece is not None:
+            whole = b"".join(plain.pieces) if fault.body is None else fault.body
+            plain = replace(plain, pieces=pacing.pieces(whole, fault.piece or len(whole) or 1), due_s=(), words=())
         request.status = plain.status
         headers = dict(plain.headers) | dict(fault.headers)
         headers.setdefault("Transfer-Encoding", "chunked")
@@ -257,13 +272,16 @@ class _Connection:
                 await trio.sleep(fault.piece_every_s)
         await self._stream.send_all(head)
         if request.method != "HEAD":
-            await self._body(request, pieces, plain, fault)
+            await self._body(request, plain, fault)
         await self._stream.send_all(self._http.send(h11.EndOfMessage()) or b"")
+        request.answered_at = time.monotonic()
 
-    async def _body(self, request: Recorded, pieces: tuple[bytes, ...], plain: Plain, fault: Fault) -> None:
-        every_s = plain.every_s + fault.piece_every_s
-        rounds = repeat(pieces) if fault.repeat else (pieces,)
-        for piece in chain.from_iterable(rounds):
+    async def _body(self, request: Recorded, plain: Plain, fault: Fault) -> None:
+        began = trio.current_time()
+        rounds = repeat(plain.pieces) if fault.repeat else (plain.pieces,)
+        for number, piece in enumerate(chain.from_iterable(rounds)):
+            if number < len(plain.due_s):
+                await trio.sleep_until(began + plain.due_s[number])
             request.first_byte_at = request.first_byte_at or time.monotonic()
             if fault.cut_after is not None and request.sent + len(piece) >= fault.cut_after:
                 part = piece[: fault.cut_after - request.sent]
@@ -271,12 +289,12 @@ class _Connection:
                 request.sent += len(part)
                 request.gone.set()
                 raise _Cut
+            if number < len(plain.words) and plain.words[number]:
+                request.words.append((time.monotonic(), plain.words[number]))
             await self._stream.send_all(self._http.send(h11.Data(data=piece)) or b"")
-            if request.first_byte_at is None:
-                request.first_byte_at = time.monotonic()
             request.sent += len(piece)
-            if every_s:
-                await trio.sleep(every_s)
+            if fault.piece_every_s:
+                await trio.sleep(fault.piece_every_s)
         if fault.hang == "body":
             await trio.sleep_forever()
 

@@ -1,0 +1,212 @@
+"""Recordings whose words are known: makes out which of them are in a clip, and speaks a text with the one that says it.
+
+So a loopback service can transcribe exactly the audio that it is sent, and answer in a human voice. A recording is
+found by normalised cross-correlation, so at any gain, in noise, and in parts. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voiceloop.audio.resample import resample
+from voiceloop.audio.wav import parse_wav, read_wav
+
+Sound = NDArray[np.float64]
+RATE_HZ = 8_000
+"""What the search works at: telephone speech, which most of what tells voices and words apart is in."""
+ALIKE = 0.6
+"""How alike a clip must be to a recording where they overlap (1 is exactly). Vowels of one speaker make different short
+recordings alike by up to 0.5."""
+LEAST_SHARE = 0.12
+"""How much of a recording's energy must be in the clip."""
+_BLOCK = RATE_HZ // 10
+_BLOCK_ALIKE = 0.3
+_SPEECH_DB = -35.0
+"""Speech is what is louder than the loudest 10 ms by this much."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """`words` are what is said in `pcm` (int16, mono, at `rate_hz`)."""
+
+    words: str
+    pcm: bytes
+    rate_hz: int
+
+    @cached_property
+    def sound(self) -> Sound:
+        return _samples(resample(self.pcm, self.rate_hz, RATE_HZ))
+
+    @cached_property
+    def times(self) -> tuple[tuple[str, float, float], ...]:
+        """Each word and where it is said (samples at RATE_HZ): its share of the speech, by its letters."""
+        begin, end = speech_bounds(self.sound, RATE_HZ)
+        words = self.words.split()
+        ends = np.cumsum([len(word) for word in words]) / max(sum(len(word) for word in words), 1)
+        starts = [0.0, *ends[:-1]]
+        span = end - begin
+        return tuple((word, begin + a * span, begin + b * span) for word, a, b in zip(words, starts, ends, strict=True))
+
+
+@dataclass(frozen=True)
+class Found:
+    """A recording in a clip: it begins at sample `at` (of RATE_HZ; negative when its beginning is not there)."""
+
+    recording: Recording
+    at: int
+    alike: float
+    present: tuple[bool, ...]
+    """For each 100 ms of the recording, whether it is in the clip."""
+
+    @property
+    def words(self) -> str:
+        """Those words more than half of which is there."""
+        return " ".join(word for word, begin, end in self.recording.times if self._there(begin, end))
+
+    def _there(self, begin: float, end: float) -> bool:
+        blocks = range(int(begin) // _BLOCK, max(int(begin) // _BLOCK + 1, -(-int(end) // _BLOCK)))
+        there = [self.present[block] for block in blocks if block < len(self.present)]
+        return 2 * sum(there) > len(there)
+
+
+class Recordings:
+    """All that a service knows."""
+
+    def __init__(self, recordings: Iterable[Recording]) -> None:
+        self.all: Sequence[Recording] = tuple(recordings)
+
+    @classmethod
+    def read(cls, path: Path) -> Recordings:
+        """JSON lines: `{"words": "thank you", "wav": "/path/to.wav"}`."""
+        lines = [json.loads(line) for line in path.read_text().splitlines() if line]
+        wavs = [(line["words"], read_wav(Path(line["wav"]))) for line in lines]
+        return cls(Recording(words, wav.pcm, wav.rate_hz) for words, wav in wavs)
+
+    def hear(self, wav: bytes) -> str:
+        """The words that are in a WAV, in order; empty where it holds none of the recordings."""
+        clip = parse_wav(wav)
+        return self.words(clip.pcm, clip.rate_hz)
+
+    def words(self, pcm: bytes, rate_hz: int) -> str:
+        return " ".join(found.words for found in self.find(pcm, rate_hz) if found.words)
+
+    def find(self, pcm: bytes, rate_hz: int) -> list[Found]:
+        """Which recordings are in the clip (int16, mono), in order of time."""
+        clip = _samples(resample(pcm, rate_hz, RATE_HZ))
+        longest = max((len(recording.sound) for recording in self.all), default=0)
+        size = 1 << (len(clip) + longest).bit_length()
+        spectrum, powers = np.fft.rfft(clip, size), _running(clip)
+        found = [one for recording in self.all for one in _find(recording, clip, spectrum, powers, size)]
+        return sorted(_apart(found), key=lambda one: one.at)
+
+    def speak(self, text: str, rate_hz: int) -> bytes | None:
+        """The sound of `text` (int16, mono), when recordings say it one after another, or parts of them; else None.
+
+        A part is cut where its letters lie in its recording: parts that follow each other make up the whole. Where
+        several say the same, the first one speaks.
+        """
+        rest, said = _letters(text), b""
+        while rest:
+            spoken = self._spoken(rest)
+            if spoken is None:
+                return None
+            recording, begin, end = spoken
+            pcm, letters = resample(recording.pcm, recording.rate_hz, rate_hz), _letters(recording.words)
+            cuts = [2 * (len(pcm) // 2 * at // len(letters)) for at in (begin, end)]
+            said, rest = said + pcm[cuts[0] : cuts[1]], rest[end - begin :]
+        return said or None
+
+    def _spoken(self, letters: str) -> tuple[Recording, int, int] | None:
+        """Which letters of which recording are what `letters` begins with: all of them, or as many as a recording has
+        at its end."""
+        for recording in self.all:
+            if (begin := _letters(recording.words).find(letters)) >= 0:
+                return recording, begin, begin + len(letters)
+        ends = [(_overlap(_letters(recording.words), letters), -at) for at, recording in enumerate(self.all)]
+        longest, at = max(ends, default=(0, 0))
+        recording = self.all[-at]
+        count = len(_letters(recording.words))
+        return (recording, count - longest, count) if longest else None
+
+
+def speech_bounds(sound: Sound, rate_hz: int) -> tuple[int, int]:
+    """Where speech begins and ends, in samples: in 10 ms steps, what is within 35 dB of the loudest 10 ms."""
+    step = rate_hz // 100
+    levels = np.square(sound[: len(sound) // step * step].reshape(-1, step)).mean(axis=1)
+    loud = np.flatnonzero(levels > levels.max(initial=0.0) * 10 ** (_SPEECH_DB / 10))
+    return (int(loud[0]) * step, int(loud[-1] + 1) * step) if len(loud) else (0, 0)
+
+
+def _find(recording: Recording, clip: Sound, spectrum: NDArray[np.complex128], powers: Sound, size: int) -> list[Found]:
+    sound = recording.sound
+    lags = np.arange(1 - len(sound), len(clip))
+    product = np.fft.irfft(spectrum * np.conj(np.fft.rfft(sound, size)), size)[lags]
+    own = _running(sound)
+    there = own[np.clip(len(clip) - lags, 0, len(sound))] - own[np.clip(-lags, 0, len(sound))]
+    heard = powers[np.clip(lags + len(sound), 0, len(clip))] - powers[np.clip(lags, 0, len(clip))]
+    scores = product / np.sqrt(np.maximum(there * heard, 1.0))
+    scores[there < LEAST_SHARE * own[-1]] = 0.0
+    found = []
+    while len(scores) and scores.max() >= ALIKE:
+        best = int(np.argmax(scores))
+        at = int(lags[best])
+        found.append(Found(recording, at, float(scores[best]), _present(sound, clip, at)))
+        scores[max(0, best - len(sound) // 2) : best + len(sound) // 2 + 1] = 0.0
+    return found
+
+
+def _apart(found: Sequence[Found]) -> list[Found]:
+    """Of those that are in the same place, the one that is most alike: the same words may have been recorded twice."""
+    kept: list[Found] = []
+    for one in sorted(found, key=lambda one: -one.alike):
+        begin, end = one.at, one.at + len(one.recording.sound)
+        middle = (begin + end) // 2
+        if not any(
+            other.at < middle < other.at + len(other.recording.sound)
+            or begin < other.at + len(other.recording.sound) // 2 < end
+            for other in kept
+        ):
+            kept.append(one)
+    return kept
+
+
+def _present(sound: Sound, clip: Sound, at: int) -> tuple[bool, ...]:
+    """Block by block, whether the recording that begins at `at` is there. Its own pauses count as being there."""
+    quiet = np.square(sound).mean() * 10 ** (_SPEECH_DB / 10)
+    present = []
+    for begin in range(0, len(sound), _BLOCK):
+        low, high = max(begin, -at), min(begin + _BLOCK, len(sound), len(clip) - at)
+        if high - low < min(_BLOCK, len(sound) - begin) // 2:
+            present.append(False)
+            continue
+        own, heard = sound[low:high], clip[low + at : high + at]
+        scale = float(np.linalg.norm(own) * np.linalg.norm(heard))
+        alike = float(own @ heard) / scale if scale else 0.0
+        present.append(alike >= _BLOCK_ALIKE or float(np.square(own).mean()) < quiet)
+    return tuple(present)
+
+
+def _running(sound: Sound) -> Sound:
+    """Energy up to each sample."""
+    return np.concatenate([[0.0], np.cumsum(np.square(sound))])
+
+
+def _samples(pcm: bytes) -> Sound:
+    return np.frombuffer(pcm, "<i2").astype(np.float64)
+
+
+def _overlap(said: str, wanted: str) -> int:
+    """How many letters at the end of `said` are the beginning of `wanted`."""
+    return next((count for count in range(min(len(said), len(wanted)), 0, -1) if wanted.startswith(said[-count:])), 0)
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]", "", text.casefold())
