@@ -180,6 +180,17 @@ class Listener:
         with self._more:
             return bytes(self._heard)
 
+    @property
+    def arrivals(self) -> list[tuple[int, float]]:
+        """How many bytes had come by when (`time.monotonic()`)."""
+        with self._more:
+            return list(self._arrivals)
+
+    def since(self, byte: int) -> bytes:
+        """What was heard from that byte on; from the end for a negative one."""
+        with self._more:
+            return bytes(self._heard[byte:])
+
     def wait_for(self, enough: Callable[[bytes], bool], *, timeout_s: float = 10.0) -> bytes:
         """Return what was heard as soon as it is `enough`. Blocks: in Trio call it in a thread."""
         with self._more:
