@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from voiceloop.attempt import Stage
 from voiceloop.capture.endpointer import Endpointer
 from voiceloop.capture.microphone import Microphone, open_microphone
 from voiceloop.capture.segmenter import Segmenter
@@ -26,8 +27,8 @@ from voiceloop.hearing import Deafness, Ears, Watch
 from voiceloop.net.client import open_clients
 from voiceloop.playback.output import open_speaker
 from voiceloop.playback.speaker import Speaker
-from voiceloop.plugins import Services
-from voiceloop.turn import Stage
+from voiceloop.plugins import Services, Transcriber, speculates
+from voiceloop.speculation import Speculation
 
 if TYPE_CHECKING:
     from voiceloop.service.tracing import Tracing
@@ -65,8 +66,11 @@ async def run(config: Config, publish: Publish, *, trace: Path | None = None) ->
             speaker,
             publish,
             config.conversation,
+            Speculation(enabled=config.speculation.enabled, max_waste=config.speculation.max_waste),
             time.monotonic,
+            microphone.clock,
             trio.CapacityLimiter(config.conversation.overlap),
+            _language(config),
         )
         _tell_what_is_on(config, parts, microphone, speaker, publish)
         publish("ready", after_ms=round((time.monotonic() - began) * 1000))
@@ -122,7 +126,7 @@ async def _converse(config: Config, stage: Stage, parts: Parts, microphone: Micr
     async with AsyncExitStack() as stack:
         # Told last, when every turn has ended and its cost is known, however it ends.
         counted = stack.enter_context(_the_sum(microphone, stage.publish))
-        conversation = counted.conversation = await stack.enter_async_context(open_conversation(stage))
+        conversation = counted.conversation = await stack.enter_async_context(open_conversation(stage, endpointer))
         ears = counted.ears = Ears(
             parts.vad, segmenter, conversation, deafness, lambda calm: microphone.relax(calm=calm), watch
         )
@@ -148,10 +152,24 @@ def _tell_what_is_on(config: Config, parts: Parts, microphone: Microphone, speak
         loudspeaker=speaker.description,
         echo="half-duplex" if deaf else "off",
         vad=parts.vad.description,
+        turns=_ends_a_turn(config, parts.transcriber),
         transcribe=parts.transcriber.description,
         handler=parts.handler.description,
         speak=parts.synthesizer.description,
     )
+
+
+def _ends_a_turn(config: Config, transcriber: Transcriber) -> str:
+    """What ends a turn: words can be judged only where they are known before it has ended."""
+    if not (config.speculation.enabled and speculates(transcriber)):
+        return "ended by pauses, no work ahead"
+    endpointer = Endpointer.of(config.segment, half_duplex=half_duplex(config))
+    return f"ended by {endpointer.description(_language(config))}; work ahead in pauses"
+
+
+def _language(config: Config) -> str | None:
+    """What is spoken, where the config says it."""
+    return getattr(config.transcribe.options, "language", None)
 
 
 @dataclass(slots=True)
@@ -174,7 +192,7 @@ def _the_sum(microphone: Microphone, publish: Publish) -> Iterator[_Sum]:
                 counted.ears.ledger, received=microphone.received, dropped=microphone.dropped, lost=microphone.lost
             )
             samples = dataclasses.asdict(ledger) | {"held": ledger.held}
-            publish("stopped", samples=samples, usage=counted.conversation.usage)
+            publish("stopped", samples=samples, usage=counted.conversation.usage, wasted=counted.conversation.wasted)
 
 
 @asynccontextmanager

@@ -19,30 +19,44 @@ from contextlib import asynccontextmanager
 
 import trio
 
+from voiceloop.attempt import Stage
+from voiceloop.capture.endpointer import Endpointer
 from voiceloop.capture.segmenter import (
     SpeechAudio,
     SpeechDropped,
     SpeechEnded,
     SpeechEvent,
+    SpeechPaused,
+    SpeechResumed,
     SpeechStarted,
 )
-from voiceloop.playback.earcon import earcon
+from voiceloop.capture.stirring import Stir
+from voiceloop.floor import Floor
+from voiceloop.plugins import speculates
 from voiceloop.said import is_empty, is_only
-from voiceloop.turn import Stage, Turn
+from voiceloop.speculation import Tally
+from voiceloop.telling import sound_earcon, tell, warm
+from voiceloop.turn import Turn
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Transcript, Usage, Utterance
 
 
 @asynccontextmanager
-async def open_conversation(stage: Stage) -> AsyncIterator[Conversation]:
-    """A conversation whose turns live in a nursery of their own; leaving waits for the last one to end."""
+async def open_conversation(stage: Stage, endpointer: Endpointer | None = None) -> AsyncIterator[Conversation]:
+    """A conversation whose turns live in a nursery of their own; leaving waits for the last one to end.
+
+    `endpointer` is told what was said before a pause, while it lasts.
+    """
     async with trio.open_nursery() as nursery:
-        yield Conversation(stage, nursery)
+        yield Conversation(stage, nursery, endpointer or Endpointer())
 
 
 class Conversation:
-    def __init__(self, stage: Stage, nursery: trio.Nursery) -> None:
+    def __init__(self, stage: Stage, nursery: trio.Nursery, endpointer: Endpointer) -> None:
         self._stage = stage
         self._nursery = nursery
+        self._endpointer = endpointer
+        self._floor = Floor(stage.speaker, stage.publish)
+        self._speculates = speculates(stage.transcriber)
         self._replaces = stage.handler.turns == "replace"
         self._number = 0
         self._live: Turn | None = None
@@ -50,6 +64,8 @@ class Conversation:
         self._hearing: Turn | None = None
         self._continues = False
         self._onset = 0
+        self._pause: SpeechPaused | None = None
+        """The pause that lasts, when something was made of it."""
         self._working: list[Turn] = []
         self._history: deque[Message] = deque(maxlen=stage.settings.history_turns)
         self.usage: Usage | None = None
@@ -60,6 +76,11 @@ class Conversation:
         """What was said and heard, oldest first."""
         return tuple(self._history)
 
+    @property
+    def wasted(self) -> Tally:
+        """What was asked of services for nothing, because the user went on."""
+        return self._stage.speculation.wasted
+
     def on(self, event: SpeechEvent) -> None:
         """Take what the segmenter found. Never waits."""
         match event:
@@ -67,31 +88,38 @@ class Conversation:
                 self._started(event)
             case SpeechAudio():
                 self._audio(event)
+            case SpeechPaused():
+                self._paused(event)
+            case SpeechResumed():
+                self._resumed()
             case SpeechEnded(utterance):
                 self._ended(utterance)
             case SpeechDropped():
                 self._dropped()
+
+    def stirred(self, stir: Stir) -> None:
+        """Take the first signs of voice, or that they were none. Never waits."""
+        self._floor.now(stir=stir)
 
     def stop(self, reason: str, *, up_to: int | None = None) -> None:
         """Cancel every turn, or all up to a number: the reply ends at once, and none of what was said is acted upon."""
         for turn in tuple(self._working):
             if up_to is None or turn.number <= up_to:
                 self._cancel(turn, reason)
-        self._stage.speaker.cancel()
+        self._floor.clear()
 
     # What the user does
 
     def _started(self, event: SpeechStarted) -> None:
         self._onset = event.onset
         self._stage.publish("speech.started", at_s=event.onset / CAPTURE_RATE_HZ)
-        self._nursery.start_soon(self._warm)
-        # No reply begins while somebody speaks: half-duplex would go deaf in the middle of a word.
-        self._stage.speaker.hush()
+        self._nursery.start_soon(warm, self._stage)
+        self._floor.now(speaking=True)
         if not self._continues or self._hearing is None:
             self._hearing = self._open_turn()
         if self._hearing is not None:
-            self._hearing.begin()
-            self._hearing.feed(event.pcm)
+            self._hearing.listening.begin()
+            self._hearing.listening.feed(event.pcm)
             self._weigh(self._hearing, event.noticed)
 
     def _open_turn(self) -> Turn | None:
@@ -114,14 +142,30 @@ class Conversation:
             self._live = turn
             return
         if self._candidate is not None:  # undecided still, and the user goes on: it is one thing that is being said
-            turn.before = self._candidate.said()
+            turn.listening.before = self._candidate.listening.said()
             self._cancel(self._candidate, "joined")
         self._candidate = turn
 
     def _audio(self, event: SpeechAudio) -> None:
         if self._hearing is not None:
-            self._hearing.feed(event.pcm)
+            self._hearing.listening.feed(event.pcm)
             self._weigh(self._hearing, event.voiced_end)
+
+    def _paused(self, event: SpeechPaused) -> None:
+        """Work ahead as if that was all, while the pause may yet turn out to be none."""
+        self._stage.publish("speech.paused", at_s=event.since / CAPTURE_RATE_HZ)
+        if self._hearing is not None and self._speculates and self._stage.speculation.may():
+            self._pause = event
+            self._endpointer.awaiting(event.since)
+            self._hearing.pause(event.utterance, since=event.since)
+
+    def _resumed(self) -> None:
+        self._stage.publish("speech.resumed")
+        if self._pause is None:
+            return
+        self._pause = None
+        if self._hearing is not None:
+            self._hearing.resume()
 
     def _weigh(self, turn: Turn, voiced_end: int) -> None:
         """Enough voice over a reply is a barge-in, whatever the words."""
@@ -130,7 +174,7 @@ class Conversation:
             self._promote(turn)
 
     def _ended(self, utterance: Utterance) -> None:
-        turn = self._hearing
+        turn, self._pause = self._hearing, None
         self._continues = utterance.continues
         self._stage.publish(
             "speech.ended", start_s=utterance.start / CAPTURE_RATE_HZ, end_s=utterance.voiced_end / CAPTURE_RATE_HZ
@@ -141,89 +185,102 @@ class Conversation:
                 self._refuse(utterance)
                 return
             self._hearing = turn
-            turn.begin()
-            turn.feed(utterance.pcm)
+            turn.listening.begin()
+            turn.listening.feed(utterance.pcm)
         turn.end(utterance)
         if not utterance.continues:
             self._hearing = None
             self._commit(turn)
+            self._floor.now(speaking=False)
 
     def _refuse(self, utterance: Utterance) -> None:
         self._stage.publish("speech.refused", start_s=utterance.start / CAPTURE_RATE_HZ, waiting=len(self._working))
         if not utterance.continues:
-            self._stage.speaker.resume()
+            self._floor.now(speaking=False)
 
     def _dropped(self) -> None:
-        turn, self._hearing, self._continues = self._hearing, None, False
+        turn, self._hearing, self._continues, self._pause = self._hearing, None, False, None
         self._stage.publish("speech.dropped")
         if turn is not None:
-            turn.drop()
+            turn.listening.drop()
             self._commit(turn)
-        elif self._candidate is None:
-            self._stage.speaker.resume()
+        self._floor.now(speaking=False)
 
     # What follows from it
 
     def _commit(self, turn: Turn) -> None:
-        """The user has finished speaking: open the gate of the turn, unless it is beside another; let replies sound."""
+        """The user has finished speaking: open the gate of the turn, unless it is beside another."""
         if turn is self._hearing:
             return
         if turn is not self._candidate:
-            turn.gate.set()
-        if self._candidate is None:
-            self._stage.speaker.resume()
-        elif turn is self._candidate:
+            turn.commit()
+        else:
+            self._floor.now(undecided=True)
             self._nursery.start_soon(self._lose_patience, turn)
 
     async def _lose_patience(self, turn: Turn) -> None:
         """A service that is slow to say what a short sound was must not keep the reply silent: it goes on meanwhile."""
         await trio.sleep(self._stage.settings.decide_ms / 1000)
-        if turn is self._candidate and self._hearing is None:
-            self._stage.speaker.resume()
+        if turn is self._candidate:
+            self._floor.now(undecided=False)
 
-    def _transcribed(self, turn: Turn, transcript: Transcript) -> None:
+    def _transcribed(self, turn: Turn, transcript: Transcript) -> bool:
         settings = self._stage.settings
         text = transcript.text
+        if self._pause is not None and turn is self._hearing:
+            language = transcript.language or self._stage.language
+            self._endpointer.heard(text, at=self._pause.since, language=language)
         if turn is self._candidate:
-            if is_empty(text) or is_only(text, settings.backchannels):
-                self._give_way(turn, "backchannel")
-            else:
+            if not (is_empty(text) or is_only(text, settings.backchannels)):
                 self._promote(turn)
+            elif not turn.complete:
+                return False
+            else:
+                self._give_way(turn, "backchannel")
         elif self._stage.handler.turns == "exclusive" and is_only(text, settings.stop_words):
+            if not turn.complete:
+                return False
             self.stop("stopped", up_to=turn.number)
+        return True
 
     def _promote(self, turn: Turn) -> None:
         """The candidate takes over: the live turn ends here, at this sample."""
         live, self._candidate, self._live = self._live, None, turn
         if live is not None:
             if live.heard_s() * 1000 < self._stage.settings.merge_ms:
-                turn.before, turn.replaces = live.said() + turn.before, live.number
-                self._cancel(live, "merged")
+                self._merge(live, turn)
             else:
                 self._record(live)
                 self._cancel(live, "barge-in")
-            self._stage.speaker.cancel()  # ends the hush as well
-        if self._hearing is not None:
-            self._stage.speaker.hush()
+        self._floor.undecided = False
+        self._floor.clear()
         self._commit(turn)
+
+    def _merge(self, live: Turn, turn: Turn) -> None:
+        """Hardly anything of the reply was heard: the user had not finished, and `turn` goes on with what was said."""
+        said = live.listening.said()
+        turn.listening.before = said + turn.listening.before
+        turn.replaces = live.number
+        if said:
+            self._endpointer.resumed(said[-1].utterance.voiced_end, self._onset)
+        self._cancel(live, "merged")
 
     def _give_way(self, turn: Turn, reason: str) -> None:
         """The candidate was nothing: the reply goes on from the sample where it froze."""
         self._candidate = None
         self._cancel(turn, reason)
-        if self._hearing is None:
-            self._stage.speaker.resume()
+        self._floor.now(undecided=False)
 
     def _cancel(self, turn: Turn, reason: str) -> None:
         if turn in self._working:
             self._working.remove(turn)
         turn.cancel(reason)
         if turn is self._hearing:  # the rest of what is being said is a turn of its own
-            self._hearing, self._continues = None, False
+            self._hearing, self._continues, self._pause = None, False, None
         if turn is self._live:
             self._live = None
         if turn is self._candidate:
-            self._candidate = None
+            self._candidate, self._floor.undecided = None, False
 
     def _record(self, turn: Turn) -> None:
         """Write the history: what was said, and what of the reply was heard."""
@@ -242,12 +299,14 @@ class Conversation:
             if turn.usage is not None:
                 self.usage = turn.usage if self.usage is None else self.usage + turn.usage
         if turn is self._hearing:
-            self._hearing, self._continues = None, False
+            self._hearing, self._continues, self._pause = None, False, None
         if turn in self._working:  # it came to its own end
             self._working.remove(turn)
             self._record(turn)
             self._leave(turn)
-        self._tell(turn)
+        tell(turn)
+        if turn.error is not None and self._stage.settings.earcon and self._live is None:
+            self._nursery.start_soon(sound_earcon, self._stage.speaker)
 
     def _leave(self, turn: Turn) -> None:
         if turn is self._candidate:
@@ -255,40 +314,6 @@ class Conversation:
         elif turn is self._live:
             self._live = None
             if turn.outcome == "failed":  # whatever of it is still in the ring belongs to no turn any more
-                self._stage.speaker.cancel()
+                self._floor.clear()
             if self._candidate is not None:
                 self._promote(self._candidate)
-
-    def _tell(self, turn: Turn) -> None:
-        heard = turn.heard()
-        publish = self._stage.publish
-        if heard.text:
-            publish("reply", turn=turn.number, text=heard.text, complete=heard.complete)
-        publish(
-            "turn.done",
-            turn=turn.number,
-            outcome=turn.outcome,
-            reason=turn.reason,
-            marks={name: round(at, 4) for name, at in turn.marks.items()},
-            usage=turn.usage,
-        )
-        if turn.error is not None:
-            publish("turn.failed", turn=turn.number, error=turn.error)
-            if self._stage.settings.earcon and self._live is None:
-                self._nursery.start_soon(self._sound_earcon)
-
-    async def _sound_earcon(self) -> None:
-        speaker = self._stage.speaker
-        epoch = speaker.epoch
-        await speaker.write(earcon(speaker.rate_hz), epoch=epoch)
-        speaker.finish(epoch=epoch)
-
-    async def _warm(self) -> None:
-        """Get connections ready while the user still speaks."""
-        self._stage.speaker.ready()
-        try:
-            async with trio.open_nursery() as nursery:
-                for part in (self._stage.transcriber, self._stage.handler, self._stage.synthesizer):
-                    nursery.start_soon(part.warm)
-        except* Exception as group:  # noqa: BLE001 - only a head start is lost; the turn itself will say what is wrong
-            self._stage.publish("warm.failed", error=repr(group.exceptions[0]))

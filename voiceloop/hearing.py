@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import trio
 
 from voiceloop.capture.ledger import Ledger
 from voiceloop.capture.segmenter import Segmenter, SpeechEvent
-from voiceloop.plugins import Vad, Verdict
+from voiceloop.capture.stirring import Stir, Stirring
+from voiceloop.plugins import Vad, Verdict, hints
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
 
 CALM = CAPTURE_RATE_HZ
@@ -31,6 +32,8 @@ class Listener(Protocol):
     """Who is told what was heard."""
 
     def on(self, event: SpeechEvent) -> None: ...
+
+    def stirred(self, stir: Stir) -> None: ...
 
 
 @dataclass(slots=True)
@@ -68,6 +71,8 @@ class Ears:
     _was_deaf: bool = False
     _voiced: int = 0
     _calm: bool = False
+    _stirring: Stirring = field(default_factory=Stirring)
+    _stir: Stir = Stir.CALM
 
     @property
     def ledger(self) -> Ledger:
@@ -97,11 +102,18 @@ class Ears:
         else:
             self._was_deaf = False
             verdicts = self.vad.feed(item.pcm, item.index)
+            # Before the segmenter: what it finds overrules these first signs.
+            self._tell(self._stirring.hear(item.end, verdicts, hint=hints(self.vad)))
             for event in self.segmenter.feed(item, verdicts):
                 self.listener.on(event)
             self._feel(item, verdicts)
         if self.watch is not None:
             self.watch(item, verdicts, deaf=self._was_deaf)
+
+    def _tell(self, stir: Stir) -> None:
+        if stir is not self._stir:
+            self._stir = stir
+            self.listener.stirred(stir)
 
     def _feel(self, frame: Frame, verdicts: Sequence[Verdict]) -> None:
         """Whether it is calm: no voice for a while, and no reply that voice could interrupt."""
@@ -114,5 +126,7 @@ class Ears:
 
     def _break(self, reason: str) -> None:
         self.vad.reset()
+        self._stirring = Stirring()
+        self._tell(Stir.CALM)
         for event in self.segmenter.flush(reason):
             self.listener.on(event)

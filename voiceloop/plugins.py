@@ -68,7 +68,11 @@ class Verdict:
 
 
 class Vad(Part, Protocol):
-    """Tells voice from other sound. Pure apart from its model: no clock, no task."""
+    """Tells voice from other sound. Pure apart from its model: no clock, no task.
+
+    May have `hint`: whether what it was last fed may be the first 30 ms of voice, long before a verdict is certain. A
+    reply is ducked on it, which is undone when no voiced verdict follows.
+    """
 
     def feed(self, pcm: bytes, index: int) -> Sequence[Verdict]:
         """Take the next samples (int16, mono, 16 kHz, any length, contiguous) and give the verdicts now possible."""
@@ -92,6 +96,9 @@ class Transcription(Protocol):
 
 
 class Transcriber(Part, Protocol):
+    """May have `speculative = True`: then a pause is transcribed as if it were the end, and the longer clip again when
+    it was not. For engines that post whole clips; one that is fed as speech comes would begin anew each time."""
+
     def transcription(self) -> AbstractAsyncContextManager[Transcription]:
         """Start on a new utterance. Several may be open at once; leaving the context abandons one."""
         ...
@@ -148,3 +155,13 @@ class Synthesizer(Part, Protocol):
         ...
 
     async def warm(self) -> None: ...
+
+
+def speculates(transcriber: Transcriber) -> bool:
+    """Whether `transcriber` says that it may transcribe a clip before it is known to be whole."""
+    return bool(getattr(transcriber, "speculative", False))
+
+
+def hints(vad: Vad) -> bool:
+    """Whether `vad` has the means to hint at voice, and does."""
+    return bool(getattr(vad, "hint", False))

@@ -13,20 +13,29 @@ from typing import Any, cast
 
 import trio
 
-from voiceloop.capture.segmenter import SpeechAudio, SpeechDropped, SpeechEnded, SpeechStarted
+from voiceloop.attempt import Stage
+from voiceloop.capture.segmenter import (
+    SpeechAudio,
+    SpeechDropped,
+    SpeechEnded,
+    SpeechPaused,
+    SpeechResumed,
+    SpeechStarted,
+)
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.conversation import Conversation, open_conversation
 from voiceloop.errors import VoiceloopError
 from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Handler, Reply, Synthesizer, Transcriber, Transcription, Turns
-from voiceloop.turn import Stage
+from voiceloop.speculation import Speculation
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Speech, Transcript, Usage, Utterance
 
 RATE_HZ = 8_000
 SAMPLES_A_CHARACTER = 400
 """50 ms of sound for each character of the reply."""
 HANGOVER_S = 0.6
+PAUSE_S = 0.2
 
 
 class Part:
@@ -44,6 +53,7 @@ class Recogniser(Part):
 
     texts: list[str | VoiceloopError]
     takes_s: float = 0.3
+    speculative: bool = True
     clips: list[Utterance] = field(default_factory=list)
     fed: list[int] = field(default_factory=list)
     most_at_once: int = 0
@@ -159,16 +169,31 @@ class Room:
 
     async def say(self, seconds: float, *, hangover_s: float = HANGOVER_S, continues: bool = False) -> None:
         """The user speaks for `seconds`; returns when the end was noticed."""
+        await self.speak((seconds,), (hangover_s,), continues=continues)
+
+    async def speak(self, stretches: Sequence[float], pauses: Sequence[float], *, continues: bool = False) -> None:
+        """The user speaks, pauses, speaks on; the last pause is the one that ends it."""
         start = await self._onset()
-        spoken = round(seconds * CAPTURE_RATE_HZ)
-        while self.index - start < spoken:
-            await self._pass(320)
-            self.conversation.on(SpeechAudio(bytes(640), self.index))
-        voiced_end = self.index
-        if not continues:
-            await self._pass(round(hangover_s * CAPTURE_RATE_HZ))
-        pcm = bytes(2 * (voiced_end - start))
-        self.conversation.on(SpeechEnded(Utterance(pcm, start, voiced_end, continues=continues)))
+        spoken, began, voiced_end = bytearray(2 * (self.index - start)), start, start
+        for number, (seconds, pause_s) in enumerate(zip(stretches, pauses, strict=True)):
+            if number:
+                began = self.index
+                self.conversation.on(SpeechResumed(self.index))
+                quiet = bytes(2 * (self.index - voiced_end))
+                spoken += quiet
+                self.conversation.on(SpeechAudio(quiet, self.index))
+            while self.index - began < round(seconds * CAPTURE_RATE_HZ):
+                await self._pass(320)
+                spoken += bytes(640)
+                self.conversation.on(SpeechAudio(bytes(640), self.index))
+            voiced_end = self.index
+            if not continues:
+                await self._pass(round(min(pause_s, PAUSE_S) * CAPTURE_RATE_HZ))
+                if pause_s >= PAUSE_S:
+                    clip = Utterance(bytes(spoken), start, voiced_end)
+                    self.conversation.on(SpeechPaused(self.index, voiced_end, clip))
+                    await self._pass(round((pause_s - PAUSE_S) * CAPTURE_RATE_HZ))
+        self.conversation.on(SpeechEnded(Utterance(bytes(spoken), start, voiced_end, continues=continues)))
 
     async def cough(self) -> None:
         """A noise that starts an utterance and is dropped."""
@@ -210,9 +235,14 @@ async def open_room(  # noqa: PLR0913 - what a test may want otherwise
     speculative: bool = True,
     settings: Settings | None = None,
     takes_s: float = 0.3,
+    speculation: Speculation | None = None,
+    clips: bool = True,
 ) -> AsyncIterator[Room]:
-    """A room in which the user's utterances are transcribed as `texts` and answered with `replies`, in order."""
-    recogniser = Recogniser(list(texts), takes_s)
+    """A room in which the user's utterances are transcribed as `texts` and answered with `replies`, in order.
+
+    `clips`: the recogniser takes whole clips, and may be asked ahead.
+    """
+    recogniser = Recogniser(list(texts), takes_s, speculative=clips)
     answerer = Answerer(list(replies), turns, speculative)
     voice = Voice()
     speaker = Speaker(Ring(RATE_HZ * 4, RATE_HZ))
@@ -222,6 +252,7 @@ async def open_room(  # noqa: PLR0913 - what a test may want otherwise
     def publish(name: str, /, **fields: object) -> None:
         events.append((name, fields))
 
+    began = trio.current_time()
     stage = Stage(
         cast(Transcriber, recogniser),
         cast(Handler, answerer),
@@ -229,7 +260,9 @@ async def open_room(  # noqa: PLR0913 - what a test may want otherwise
         speaker,
         publish,
         settings or Settings(),
+        speculation or Speculation(enabled=False),
         trio.current_time,
+        lambda index: began + index / CAPTURE_RATE_HZ,
         trio.CapacityLimiter(3),
     )
     async with trio.open_nursery() as nursery:

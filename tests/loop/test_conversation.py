@@ -303,12 +303,15 @@ async def test_every_run_is_the_same(autojump_clock: MockClock, seed: int) -> No
     turns = sorted(room.told("turn.done"), key=lambda done: done["turn"])
     marks = [{name: round(at - room.began, 6) for name, at in done["marks"].items()} for done in turns]
     assert marks[0] == {
+        "last_voiced": 1.0,
         "speech_end": 1.6,
+        "committed": 1.6,
         "post": 1.6,
         "text": 1.9,
         "first_text": 2.1,
         "first_pcm": 2.2,
         "first_write": 2.2,
+        "first_played": 2.21,
         "cancelled": 4.9,
     }
     assert [(done["outcome"], done["reason"]) for done in turns] == [

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import cast
 
 from voiceloop.capture.segmenter import Segmenter, SpeechEvent
+from voiceloop.capture.stirring import Stir
 from voiceloop.config.tables import Segment
 from voiceloop.hearing import Deafness, Ears
 from voiceloop.plugins import Vad, Verdict
@@ -25,9 +26,13 @@ class Voiced:
 class Listener:
     def __init__(self) -> None:
         self.heard: list[SpeechEvent] = []
+        self.stirs: list[Stir] = []
 
     def on(self, event: SpeechEvent) -> None:
         self.heard.append(event)
+
+    def stirred(self, stir: Stir) -> None:
+        self.stirs.append(stir)
 
 
 class Room:

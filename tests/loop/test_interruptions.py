@@ -202,7 +202,7 @@ async def test_hours_of_unbroken_speech_are_not_kept_as_sound(autojump_clock: Mo
             await room.say(30.0, continues=True)
         turn = room.conversation._hearing
         assert turn is not None
-        kept = sum(len(said.utterance.pcm) for said in turn.said())
+        kept = sum(len(said.utterance.pcm) for said in turn.listening.said())
         await room.say(1.0)
     assert kept <= 2 * 30 * CAPTURE_RATE_HZ * 2
     assert room.answerer.asked[0].startswith("part 0 part 1")

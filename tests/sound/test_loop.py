@@ -67,8 +67,11 @@ def test_the_assistant_answers_with_the_voice_that_the_service_sends(cable: Cabl
             heard = listener.heard
             code, took_s = loop.end(signal.SIGTERM)
         assert [request["broken"] for request in server.requests if request["broken"]] == []
-        assert len(server.posts("/audio/transcriptions")) == 1
-        assert len(server.posts("/chat/completions")) == 1
+        # One of each, and what was asked for in the pause between the two words.
+        wasted = sum(told.fields["requests"] for told in loop.told("speculation.wasted"))
+        paths = ("/audio/transcriptions", "/chat/completions", "/audio/speech")
+        assert sum(len(server.posts(path)) for path in paths) == 3 + wasted
+    assert len(loop.told("transcript")) == 1
     assert loop.told("transcript")[0].fields["text"] == "front center"
     assert loop.told("reply")[0].fields["text"] == "Thank you for your patience."
     _, alike = find(answer, heard)

@@ -43,6 +43,8 @@ class SpeechPaused:
     """It has been quiet for `pause_ms`; `utterance` is the clip so far. Speech may resume."""
 
     at: int
+    since: int
+    """Just past the last voiced sample."""
     utterance: Utterance
 
 
@@ -201,7 +203,9 @@ class Segmenter:
         if not spoken.paused and until >= pause_at and self._is_speech(spoken):
             spoken.paused = True
             end = min(self._end(spoken), pause_at)
-            events.append(SpeechPaused(at=pause_at, utterance=self._utterance(spoken, end)))
+            self._stream(spoken, min(end, self._certain(spoken)), events)
+            paused = self._utterance(spoken, end)
+            events.append(SpeechPaused(at=pause_at, since=spoken.voiced_end, utterance=paused))
         voice = self._voice.voiced(spoken.start, spoken.voiced_end)
         pause = Pause(start=spoken.voiced_end, hangover=self._hangover, voice=voice)
         lasting = max(self._endpointer.hangover(pause), self._spans.tail)

@@ -69,8 +69,8 @@ class Text:
 
 
 def _listening(fields: Mapping[str, object]) -> str:
-    names = ("microphone", "loudspeaker", "echo", "vad", "transcribe", "handler", "speak")
-    return "\n".join(f"  {name:<11} {clean(str(fields[name]))}" for name in names)
+    names = ("microphone", "loudspeaker", "echo", "vad", "turns", "transcribe", "handler", "speak")
+    return "\n".join(f"  {name:<11} {clean(str(fields[name]))}" for name in names if name in fields)
 
 
 def _reply(fields: Mapping[str, object]) -> str:
@@ -82,7 +82,14 @@ def _stopped(fields: Mapping[str, object]) -> str:
     if usage is None:
         return "Stopped."
     cost = f", {usage.cost_usd:.6f} USD" if usage.cost_usd is not None else ""
-    return f"Stopped. {usage.requests} requests{cost}."
+    wasted: Any = fields.get("wasted")
+    ahead = ""
+    if wasted is not None and wasted.requests:
+        worth = f", about {wasted.cost_usd:.6f} USD" if wasted.cost_usd else ""
+        ahead = (
+            f" {wasted.requests} more were for nothing, as you went on after a pause ({wasted.audio_s:.0f} s{worth})."
+        )
+    return f"Stopped. {usage.requests} requests{cost}.{ahead}"
 
 
 _Words = Callable[[Mapping[str, object]], str]

@@ -68,12 +68,23 @@ async def _say(config: Config, text: str) -> int:
     async with opened(config, publish) as (stack, services):
         speaker = await stack.enter_async_context(open_speaker(config.audio, publish))
         synthesizer = await open_part(stack, config.speak, services)
-        delivery = Delivery(
-            synthesizer, speaker, publish, trio.lowlevel.checkpoint, mark=lambda _: None, spent=lambda _: None
-        )
+        delivery = Delivery(synthesizer, speaker, publish, _NoBook())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(delivery.run)
             await delivery.say(text)
             await delivery.finish()
         await speaker.silent()
     return 0
+
+
+class _NoBook:
+    """Nothing to wait for, nothing to account for."""
+
+    async def committed(self) -> None:
+        """It is certain: it was typed."""
+
+    def mark(self, name: str) -> None: ...
+
+    def asking(self, kind: object) -> None: ...
+
+    def spent(self, kind: object, usage: object) -> None: ...

@@ -148,6 +148,17 @@ class Conversation(Table):
     """A short low tone when a turn failed."""
 
 
+class Speculation(Table):
+    """Working ahead in pauses: at `segment.pause_ms` of quiet the clip is posted, and the answer prepared, as if you
+    had finished; nothing is heard or done before that is certain."""
+
+    enabled: bool = True
+    """Off: nothing is sent before an utterance is certain to be over. Answers come later and cost a little less."""
+    max_waste: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """The share of the cost, of late, that may be for nothing because you went on after a pause. Above it working
+    ahead pauses itself for ten pauses, and says so."""
+
+
 class PartTable(BaseModel):
     """A pluggable part: `use` names it, the other keys are its own options."""
 
@@ -268,6 +279,7 @@ class Config(Table):
     audio: Audio = Audio()
     segment: Segment = Segment()
     conversation: Conversation = Conversation()
+    speculation: Speculation = Speculation()
     openrouter: Endpoint = Endpoint()
     limits: Limits = Limits()
     log: Log = Log()

@@ -119,6 +119,11 @@ class Speaker:
         return self.ring.hold
 
     @property
+    def sounding(self) -> bool:
+        """Whether the device was given anything but silence when it last took a block."""
+        return self.ring.sounding
+
+    @property
     def audible(self) -> bool:
         """Whether something is sounding or about to, the device's latency included."""
         return self._about_to_sound() or trio.current_time() < self._heard_until()

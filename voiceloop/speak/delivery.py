@@ -5,8 +5,8 @@ Knows no device and no service: it is given a `Synthesizer` and a `Speaker`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
 
 import trio
 
@@ -44,23 +44,37 @@ def _slot(text: str, *, ready: bool = False) -> _Slot:
     return _Slot(text, *trio.open_memory_channel[Speech](64), ready)
 
 
+class Book(Protocol):
+    """Who asked for the reply, and keeps account of it."""
+
+    async def committed(self) -> None:
+        """Wait until something may sound."""
+
+    def mark(self, name: str) -> None:
+        """A point in time is reached: `first_text`, `first_pcm`, `first_write`, `first_played`."""
+
+    def asking(self, kind: Literal["speak"]) -> None:
+        """A request is about to be made."""
+
+    def spent(self, kind: Literal["speak"], usage: Usage) -> None:
+        """A request took so much."""
+
+
 @dataclass(slots=True)
 class Delivery:
     """One reply on its way out. `say` and `play` add to it, `finish` ends it, `run` delivers it.
 
-    `gate` is awaited before the first sample. `mark` is called with the name of each point in time that is reached:
-    `first_text`, `first_pcm`, `first_write`.
+    Nothing sounds before `book.committed()`, and until then no more than the first chunk is synthesised.
     """
 
     synthesizer: Synthesizer
     speaker: Speaker
     publish: Publish
-    gate: Callable[[], Awaitable[None]]
-    mark: Callable[[str], None]
-    spent: Callable[[Usage], None]
+    book: Book
     _splitter: Splitter = field(default_factory=Splitter)
     _spans: list[Span] = field(default_factory=list)
     _epoch: int | None = None
+    _slots: int = 0
     _failure: ServiceError | EngineError | None = None
     _resampler: Resampler | None = None
     _chunks: tuple[trio.MemorySendChannel[str | _Slot], trio.MemoryReceiveChannel[str | _Slot]] = field(
@@ -71,7 +85,7 @@ class Delivery:
     async def say(self, delta: str) -> None:
         """Add text; waits when speech is far behind."""
         if delta:
-            self.mark("first_text")
+            self.book.mark("first_text")
         for chunk in self._splitter.feed(delta):
             await self._chunks[0].send(chunk)
 
@@ -92,6 +106,12 @@ class Delivery:
 
     async def run(self) -> None:
         """Deliver until `finish` was called and the last sample was heard. Raises what made the whole reply fail."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._see_it_played)
+            await self._run()
+            nursery.cancel_scope.cancel()
+
+    async def _run(self) -> None:
         # The buffer is what "ahead" means: the writer holds one slot, this many wait with their sound coming in.
         send, receive = trio.open_memory_channel[_Slot](AHEAD)
         async with trio.open_nursery() as nursery:
@@ -106,6 +126,12 @@ class Delivery:
         elif self._failure is not None:
             raise self._failure
 
+    async def _see_it_played(self) -> None:
+        """Note when the first sample is heard."""
+        while not self.heard_s():
+            await self.speaker.changed()
+        self.book.mark("first_played")
+
     def heard(self) -> Heard:
         """How much of the reply has been played by now."""
         played = heard(self._spans, self.speaker.played_in)
@@ -119,7 +145,10 @@ class Delivery:
     async def _synthesise_all(self, ready: trio.MemorySendChannel[_Slot]) -> None:
         async with trio.open_nursery() as nursery, ready, self._chunks[1]:
             async for chunk in self._chunks[1]:
+                if self._slots:
+                    await self.book.committed()
                 slot = _slot(chunk) if isinstance(chunk, str) else chunk
+                self._slots += 1
                 await ready.send(slot)
                 if isinstance(chunk, str):
                     nursery.start_soon(self._synthesise, slot)
@@ -128,6 +157,7 @@ class Delivery:
         """Fetch the sound of one chunk. A chunk that fails is said and passed over; the next one goes on."""
         with slot.send:
             try:
+                self.book.asking("speak")
                 async with self.synthesizer.speech(slot.text) as pieces:
                     async for piece in pieces:
                         await slot.send.send(piece)
@@ -145,7 +175,7 @@ class Delivery:
         async with slot.receive:
             async for piece in slot.receive:
                 if piece.usage is not None:
-                    self.spent(piece.usage)
+                    self.book.spent("speak", piece.usage)
                 if self._resampler is None or self._resampler.from_hz != piece.rate_hz:
                     await self._flush()
                     self._resampler = Resampler(piece.rate_hz, self.speaker.rate_hz)
@@ -176,10 +206,10 @@ class Delivery:
         if not pcm:
             return
         if self._epoch is None:
-            self.mark("first_pcm")
-            await self.gate()
+            self.book.mark("first_pcm")
+            await self.book.committed()
             self._epoch = self.speaker.epoch
-            self.mark("first_write")
+            self.book.mark("first_write")
         if not self._spans or (slot is not None and not slot.sounded):
             self._spans.append(Span(slot.text if slot else "", self.speaker.written, self.speaker.written))
         if slot is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -37,6 +37,8 @@ class ClipOptions(Table):
 
 class ClipTranscriber(ServedPart):
     """A transcriber that posts one utterance at a time. Those that are named say how by `request`."""
+
+    speculative: ClassVar[bool] = True
 
     def __init__(self, options: Any, service: Service, services: Services) -> None:
         super().__init__(options, service, services)

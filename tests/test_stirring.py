@@ -1,0 +1,81 @@
+"""The first signs of voice: early, and forgotten when they were none."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voiceloop.capture.stirring import Stir, Stirring
+from voiceloop.plugins import Verdict
+
+FRAME = 320
+HOP = 512
+
+
+def run(seconds: float, *, hint_from: float = 99.0, voice_from: float = 99.0, voice_to: float = 99.0) -> list[Stir]:
+    """Frame by frame: what is said of a hint and of voice that begin at those times, in seconds."""
+    stirring, told, judged = Stirring(), [], 0
+    for end in range(FRAME, round(seconds * 16_000) + 1, FRAME):
+        verdicts = []
+        while judged + HOP <= end:
+            at = (judged + HOP) / 16_000
+            verdicts.append(Verdict(judged, judged + HOP, voiced=voice_from < at <= voice_to))
+            judged += HOP
+        told.append(stirring.hear(end, verdicts, hint=end / 16_000 > hint_from))
+    return told
+
+
+def when(told: list[Stir], stir: Stir) -> float:
+    """When it was first told, in seconds."""
+    return (told.index(stir) + 1) * FRAME / 16_000
+
+
+def test_a_hint_makes_it_likely_only_when_the_vad_agrees() -> None:
+    told = run(2.0, hint_from=1.0)
+    assert Stir.LIKELY not in told
+    assert when(told, Stir.PERHAPS) == 1.02
+
+
+def test_voice_is_noticed_within_a_hop_and_likely_within_two() -> None:
+    told = run(2.0, voice_from=1.0)
+    assert when(told, Stir.PERHAPS) <= 1.06
+    assert when(told, Stir.LIKELY) <= 1.10
+
+
+def test_a_hint_without_voice_is_forgotten_after_a_fifth_of_a_second() -> None:
+    told = run(3.0, hint_from=1.0)
+    assert told[-1] is Stir.CALM
+    assert told.count(Stir.PERHAPS) * 0.02 <= 0.2
+
+
+def test_steady_noise_hints_once() -> None:
+    told = run(20.0, hint_from=1.0)
+    assert told.count(Stir.PERHAPS) * 0.02 <= 0.2
+
+
+def test_voice_in_steady_noise_is_noticed_all_the_same() -> None:
+    told = run(6.0, hint_from=1.0, voice_from=5.0)
+    assert when(told[100:], Stir.LIKELY) + 2.0 <= 5.12
+
+
+def test_voice_that_ends_is_forgotten_after_a_quarter_of_a_second() -> None:
+    told = run(3.0, voice_from=1.0, voice_to=1.5)
+    last = len(told) - 1 - told[::-1].index(Stir.LIKELY)
+    assert (last + 1) * 0.02 <= 1.78
+    assert told[-1] is Stir.CALM
+
+
+def test_two_single_hops_far_apart_are_no_voice() -> None:
+    stirring = Stirring()
+    first = stirring.hear(HOP, [Verdict(0, HOP, voiced=True)], hint=False)
+    second = stirring.hear(20 * HOP, [Verdict(19 * HOP, 20 * HOP, voiced=True)], hint=False)
+    assert (first, second) == (Stir.PERHAPS, Stir.PERHAPS)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=200))
+def test_quiet_always_calms_it(frames: list[tuple[bool, bool]]) -> None:
+    stirring, end, stir = Stirring(), 0, Stir.CALM
+    for voiced, hint in [*frames, *[(False, False)] * 14]:
+        end += FRAME
+        stir = stirring.hear(end, [Verdict(end - FRAME, end, voiced)], hint=hint)
+    assert stir is Stir.CALM

@@ -1,0 +1,46 @@
+"""What the loop tells and does around a turn: events at its end, a tone when it failed, warm connections before."""
+
+from __future__ import annotations
+
+import trio
+
+from voiceloop.attempt import Stage
+from voiceloop.playback.earcon import earcon
+from voiceloop.playback.speaker import Speaker
+from voiceloop.turn import Turn
+
+
+def tell(turn: Turn) -> None:
+    """Publish what became of a turn: what of its reply was heard, its times and its costs."""
+    heard = turn.heard()
+    publish = turn.stage.publish
+    if heard.text:
+        publish("reply", turn=turn.number, text=heard.text, complete=heard.complete)
+    publish(
+        "turn.done",
+        turn=turn.number,
+        outcome=turn.outcome,
+        reason=turn.reason,
+        marks={name: round(at, 4) for name, at in turn.marks.items()},
+        usage=turn.usage,
+    )
+    if turn.error is not None:
+        publish("turn.failed", turn=turn.number, error=turn.error)
+
+
+async def sound_earcon(speaker: Speaker) -> None:
+    """A short low tone, unless a reply comes first."""
+    epoch = speaker.epoch
+    await speaker.write(earcon(speaker.rate_hz), epoch=epoch)
+    speaker.finish(epoch=epoch)
+
+
+async def warm(stage: Stage) -> None:
+    """Get the loudspeaker and the connections ready while the user still speaks."""
+    stage.speaker.ready()
+    try:
+        async with trio.open_nursery() as nursery:
+            for part in (stage.transcriber, stage.handler, stage.synthesizer):
+                nursery.start_soon(part.warm)
+    except* Exception as group:  # noqa: BLE001 - only a head start is lost; the turn itself will say what is wrong
+        stage.publish("warm.failed", error=repr(group.exceptions[0]))
