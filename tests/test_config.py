@@ -230,6 +230,8 @@ def test_an_unknown_preset_names_those_that_there_are() -> None:
         ("openrouter.retry=3", "openrouter.retry: is 3; it must be a table"),
         ("openrouter.retry.exponant=3", "openrouter.retry.exponant: no such key"),
         ("segment.pause_ms=800", "segment.pause_ms: 800 is more than hangover_ms = 600"),
+        ("audio.prefill_ms=500", "audio.prefill_ms: 500 is more than prefill_max_ms = 400"),
+        ("audio.prefill_max_ms=5000", "audio.prefill_max_ms: 5000 is more than buffer_s = 4 holds"),
         ("segment.pause_ms=500", "segment.pause_ms: 500 is more than shortest_hangover_ms = 400"),
         ("segment.hangover_ms=300", "segment.hangover_ms: 300 is less than shortest_hangover_ms = 400"),
         ("segment.hangover_ms=2000", "segment.hangover_ms: 2000 is more than longest_hangover_ms = 1600"),

@@ -75,6 +75,29 @@ def test_a_complete_reply_does_not_wait_for_the_prefill() -> None:
     assert read(ring, 3) == [1, 2, 0]
 
 
+def test_what_need_not_wait_for_more_is_played_and_what_follows_it_waits_again() -> None:
+    ring = ring_of(prefill=5)
+    ring.write(pcm([1, 2]), 0)
+    ring.enough(1)
+    assert read(ring, 2) == [0, 0]
+    ring.enough(0)
+    assert read(ring, 4) == [1, 0, 0, 0]  # the last one faded
+    ring.write(pcm([3, 4]), 0)
+    assert read(ring, 2) == [0, 0]
+    ring.write(pcm([5, 6, 7]), 0)
+    assert read(ring, 3)[1:] == [4, 5]
+    assert ring.underruns == 1
+
+
+def test_a_new_epoch_waits_for_its_own_prefill() -> None:
+    ring = ring_of(prefill=5)
+    ring.write(pcm([1, 2]), 0)
+    ring.enough(0)
+    ring.cancel()
+    ring.write(pcm([3, 4]), 1)
+    assert read(ring, 2) == [0, 0]
+
+
 def test_a_prefill_beyond_the_capacity_does_not_wait_for_ever() -> None:
     ring = ring_of(4, prefill=100)
     ring.write(pcm([1, 2, 3, 4]), 0)
@@ -176,6 +199,8 @@ ACTIONS = st.lists(
         st.tuples(st.just("cancel"), st.just(0)),
         st.tuples(st.just("stale"), st.integers(1, 9)),
         st.tuples(st.just("finish"), st.just(0)),
+        st.tuples(st.just("enough"), st.just(0)),
+        st.tuples(st.just("prefill"), st.integers(0, 12)),
         st.tuples(st.just("hold"), st.just(0)),
         st.tuples(st.just("resume"), st.just(0)),
     ),
@@ -202,6 +227,10 @@ def test_any_interleaving_plays_each_sample_once_in_order_and_nothing_stale(
             ring.cancel()
         elif action == "finish":
             ring.finish(ring.epoch)
+        elif action == "enough":
+            ring.enough(ring.epoch)
+        elif action == "prefill":
+            ring.prefill = min(count, capacity)
         elif action == "hold":
             ring.hold = True
         elif action == "resume":

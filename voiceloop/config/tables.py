@@ -66,7 +66,15 @@ class Audio(Table):
     buffer_s: Annotated[float, Field(ge=0.5, le=60)] = 4.0
     """How much speech the ring buffer before the loudspeaker holds; more waits in the socket."""
     prefill_ms: Milliseconds = 40
-    """How much of a reply must have arrived before its first sample is played."""
+    """How much of a reply must have arrived before its first sample is played, when replies come evenly."""
+    prefill_max_ms: Milliseconds = 400
+    """How much of it is waited for at most, when they come in fits and starts."""
+
+    def conflicts(self) -> Iterable[Conflict]:
+        yield from _in_order(self, "prefill_ms", "prefill_max_ms", "the least that is waited for and the most")
+        if self.prefill_max_ms > self.buffer_s * 1000:
+            what = f"{self.prefill_max_ms} is more than buffer_s = {self.buffer_s:g} holds"
+            yield Conflict(("prefill_max_ms", "buffer_s"), what, "Lower it or raise buffer_s.")
 
 
 class Segment(Table):

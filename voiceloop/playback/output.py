@@ -16,6 +16,7 @@ from voiceloop.audio.wav import WavWriter
 from voiceloop.config.tables import Audio
 from voiceloop.errors import VoiceloopError
 from voiceloop.events import Publish
+from voiceloop.playback.prefill import Prefill
 from voiceloop.playback.puller import Puller
 from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
@@ -57,7 +58,11 @@ async def open_speaker(audio: Audio, publish: Publish, *, host: Host = HOST) -> 
 
 
 def _ring(audio: Audio, rate_hz: int) -> Ring:
-    return Ring(round(audio.buffer_s * rate_hz), rate_hz, prefill=audio.prefill_ms * rate_hz // 1000)
+    return Ring(round(audio.buffer_s * rate_hz), rate_hz)
+
+
+def _prefill(audio: Audio) -> Prefill:
+    return Prefill(least_s=audio.prefill_ms / 1000, most_s=audio.prefill_max_ms / 1000)
 
 
 class _Paced:
@@ -74,7 +79,8 @@ class _Paced:
             output = output.removeprefix(FILE_PREFIX)
             self._writer = WavWriter(Path(output), rate_hz, place="audio.output")
         self._ring = _ring(self._audio, rate_hz)
-        self._speaker = Speaker(self._ring, latency_s=_BLOCK_S, description=f"{output}, {rate_hz} Hz")
+        description, prefill = f"{output}, {rate_hz} Hz", _prefill(self._audio)
+        self._speaker = Speaker(self._ring, latency_s=_BLOCK_S, description=description, prefill=prefill)
         self._speaker.on_ready = self._on_ready
         await trio.lowlevel.checkpoint()
         return self._speaker
@@ -127,7 +133,8 @@ class _Device:
         self._ring = _ring(self._audio, stream.rate_hz)  # the device has the last word on the rate
         self._puller.attach(self._ring, rate_hz=stream.rate_hz, channels=stream.channels)
         latency_s = stream.latency_s + _BLOCK_S
-        self._speaker = Speaker(self._ring, latency_s=latency_s, description=_describe(stream))
+        description, prefill = _describe(stream), _prefill(self._audio)
+        self._speaker = Speaker(self._ring, latency_s=latency_s, description=description, prefill=prefill)
         self._speaker.on_ready = self._on_ready
         self._last_use = trio.current_time()
         token = trio.lowlevel.current_trio_token()

@@ -3,7 +3,7 @@
 One writer (the loop) and one reader (the output callback, in its own thread) share it without a lock. Each field is
 written by one side only, in one assignment, which the GIL makes atomic:
 
-    the loop        epoch and where it begins, gain, hold, how much was written, where the reply is complete
+    the loop        epoch and where it begins, gain, hold, prefill, how much was written, where the reply is complete
     the callback    how much was read, what is sounding
 
 Positions are absolute: samples ever written. So what became of any stretch of a reply can be asked at any time.
@@ -28,14 +28,16 @@ _SKIPS_KEPT = 64
 class Ring:
     """Samples (int16, mono) on their way to the loudspeaker: bounded, preallocated, first in first out.
 
-    A reply begins to sound once `prefill` samples are there or it is complete (`finish`). Raising the epoch
-    (`cancel`) makes the next read discard everything written before, after a fade of what is sounding.
+    A reply begins to sound, or goes on after it ran dry, once `prefill` samples are there, or what is there need not
+    wait for more (`enough`), or it is complete (`finish`). Raising the epoch (`cancel`) makes the next read discard
+    everything written before, after a fade of what is sounding.
     """
 
     def __init__(self, capacity: int, rate_hz: int, *, prefill: int = 0) -> None:
         self.capacity = capacity
         self.rate_hz = rate_hz
         self.prefill = min(prefill, capacity)
+        """In samples, at most the capacity: else nothing would ever sound."""
         self.gain = 1.0
         """Linear. A change is ramped."""
         self.hold = False
@@ -47,6 +49,7 @@ class Ring:
         self._cut = (0, 0)  # the epoch and the position where it begins, together so that a read sees both or neither
         self._written = 0
         self._finished_at = -1
+        self._enough_at = -1
         # The callback's side.
         self._read = 0
         self._level = 1.0  # the gain that the last sample was played with
@@ -110,6 +113,12 @@ class Ring:
         """Say that the reply is complete: what is there is played however little it is, and its end is no underrun."""
         if epoch == self.epoch:
             self._finished_at = self._written
+
+    def enough(self, epoch: int) -> None:
+        """Say that what follows may be late: what is there is played however little it is, but if nothing follows its
+        end is an underrun."""
+        if epoch == self.epoch:
+            self._enough_at = self._written
 
     def cancel(self) -> int:
         """Raise the epoch: nothing written so far is played any more. Ends a hold. Returns the new epoch."""
@@ -196,7 +205,8 @@ class Ring:
 
     def _start(self, available: int, *, finished: bool) -> bool:
         """Whether a reply that is not sounding may begin, or go on after an underrun."""
-        if not available or (available < self.prefill and not finished):
+        waits = available < self.prefill and not finished and self._enough_at <= self._read
+        if waits or not available:
             return False
         if self._dry_at == self._read != self._finished_at:
             self.underruns += 1

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import trio
 
+from voiceloop.playback.prefill import Prefill
 from voiceloop.playback.ring import Ring
 from voiceloop.types import SAMPLE_BYTES
 
@@ -16,12 +17,17 @@ from voiceloop.types import SAMPLE_BYTES
 class Speaker:
     """One writer's end of the ring. `rate_hz` is what the device really runs at; `write` takes int16, mono, at it.
 
-    `latency_s` is the time from the ring to the air. All that is not `async` acts at once and can be undone, apart
-    from `cancel`.
+    `latency_s` is the time from the ring to the air; `prefill`, which the synthesiser's pieces are shown to, says how
+    much must be in hand (without it: the ring's own, always). All that is not `async` acts at once and can be undone,
+    apart from `cancel`.
     """
 
-    def __init__(self, ring: Ring, *, latency_s: float = 0.0, description: str = "") -> None:
+    def __init__(
+        self, ring: Ring, *, latency_s: float = 0.0, description: str = "", prefill: Prefill | None = None
+    ) -> None:
         self.ring = ring
+        fixed_s = ring.prefill / ring.rate_hz
+        self.prefill = prefill or Prefill(least_s=fixed_s, most_s=fixed_s)
         self.latency_s = latency_s
         self.description = description
         self.away = False
@@ -69,6 +75,8 @@ class Speaker:
     async def write(self, pcm: bytes | memoryview, *, epoch: int) -> bool:
         """Put whole samples into the ring, waiting for room. False as soon as `epoch` is stale: stop then."""
         rest = memoryview(pcm)
+        # Before each write, so that what ran dry in mid-reply goes on with what it needs by now.
+        self.ring.prefill = min(round(self.prefill.seconds * self.rate_hz), self.ring.capacity)
         await trio.lowlevel.checkpoint()
         while epoch == self.ring.epoch and not self.away:
             rest = rest[self.ring.write(rest, epoch) * SAMPLE_BYTES :]
@@ -77,6 +85,11 @@ class Speaker:
                 return True
             await self._changed.park()
         return False
+
+    def enough(self, *, epoch: int) -> None:
+        """Say that a stretch is complete and the next may be late, so that a short one is played at once."""
+        self.ring.enough(epoch)
+        self.ready()
 
     def finish(self, *, epoch: int) -> None:
         """Say that the reply is complete, so that a short one is played and its end is no underrun."""

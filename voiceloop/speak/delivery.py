@@ -13,11 +13,12 @@ import trio
 from voiceloop.audio.resample import Resampler
 from voiceloop.errors import EngineError, ServiceError, first
 from voiceloop.events import Publish
+from voiceloop.playback.prefill import Stream
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Synthesizer
 from voiceloop.speak.heard import Span, heard
 from voiceloop.speak.splitter import Splitter, join
-from voiceloop.types import Heard, Speech, Usage
+from voiceloop.types import SAMPLE_BYTES, Heard, Speech, Usage
 
 AHEAD = 1
 """Chunks synthesised beside the one being played: one request hides the next one's first byte, more would only be
@@ -42,6 +43,10 @@ class _Slot:
 def _slot(text: str, *, ready: bool = False) -> _Slot:
     # 64 pieces: about a second of PCM as servers send it; past that the synthesiser waits (backpressure).
     return _Slot(text, *trio.open_memory_channel[Speech](64), ready)
+
+
+def _seconds(piece: Speech) -> float:
+    return len(piece.pcm) / SAMPLE_BYTES / piece.rate_hz
 
 
 class Book(Protocol):
@@ -77,6 +82,8 @@ class Delivery:
     _slots: int = 0
     _failure: ServiceError | EngineError | None = None
     _resampler: Resampler | None = None
+    _played: Stream | None = None
+    """What comes as sound, all of one stream."""
     _chunks: tuple[trio.MemorySendChannel[str | _Slot], trio.MemoryReceiveChannel[str | _Slot]] = field(
         # 16 chunks: the handler waits when speech is that far behind; a model's text costs no memory while it waits.
         default_factory=lambda: trio.open_memory_channel[str | _Slot](16)
@@ -96,7 +103,11 @@ class Delivery:
         slot = _slot(text, ready=True)
         slot.send.send_nowait(speech)
         slot.send.close()
+        if self._played is None:
+            self._played = self.speaker.prefill.stream()
+        self._played.came(trio.current_time(), _seconds(speech))
         await self._chunks[0].send(slot)
+        self._played.asked(trio.current_time())
 
     async def finish(self) -> None:
         """The reply is complete."""
@@ -158,9 +169,12 @@ class Delivery:
         with slot.send:
             try:
                 self.book.asking("speak")
+                stream = self.speaker.prefill.stream()
                 async with self.synthesizer.speech(slot.text) as pieces:
                     async for piece in pieces:
+                        stream.came(trio.current_time(), _seconds(piece))
                         await slot.send.send(piece)
+                        stream.asked(trio.current_time())
             except* (ServiceError, EngineError) as group:
                 slot.failed = True
                 self._failed(first(group))
@@ -182,6 +196,8 @@ class Delivery:
                 await self._put(slot, self._resampler.feed(piece.pcm))
         if not slot.ready:
             await self._flush(slot)
+            if self._epoch is not None:
+                self.speaker.enough(epoch=self._epoch)  # a next chunk is a new request: "Yes." doesn't wait for it
         if slot.failed and slot.sounded:
             self._cut_short()
         elif slot.text and not slot.sounded and not slot.failed and self._spans:
