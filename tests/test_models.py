@@ -15,16 +15,14 @@ from hypothesis import strategies as st
 
 from tests.parts import Bench, endpoint, open_bench
 from tests.server import Fault, Script, Server, open_server
+from tests.server.catalogue import PRESETS, row
 from voiceloop.cli.models import prices
 from voiceloop.errors import BadRequest, NoSuchModel, Unreachable
-from voiceloop.net.catalogue import Cache, Model, advice, nearest, parse
+from voiceloop.handlers.chat import ChatHandler, ChatOptions
+from voiceloop.net.catalogue import KINDS, Cache, Model, advice, nearest, parse
 from voiceloop.net.service import Request
-
-
-def row(id_: str, kind: str, *, voices: list[str] | None = None, **pricing: str) -> dict[str, Any]:
-    made = {"id": id_, "name": id_.title(), "pricing": pricing, "architecture": {"output_modalities": [kind]}}
-    return made | ({"supported_voices": voices} if voices else {})
-
+from voiceloop.speak.openrouter import OpenRouterSpeakOptions, OpenRouterSynthesizer
+from voiceloop.transcribe.openrouter import OpenRouterTranscribeOptions, OpenRouterTranscriber
 
 CATALOGUE = [
     row("openai/gpt-4o-mini-tts", "speech", voices=["alloy", "nova"], prompt="0.0000006"),
@@ -175,3 +173,57 @@ async def test_the_command_says_when_the_server_is_not_there(tmp_path: Path) -> 
     done = await run(server, tmp_path, "--speech", "--set", "openrouter.retry.max_elapsed_s=0")
     assert done.returncode == 69
     assert b"/models: no connection: Connection refused. Check the network and base_url" in done.stderr
+
+
+async def test_a_name_that_a_fresh_listing_lacks_is_said_when_the_part_is_opened_and_nothing_is_asked() -> None:
+    async with open_server(Script(catalogue=CATALOGUE)) as server, open_bench(endpoint(server)) as bench:
+        speak_ = OpenRouterSpeakOptions(model="openai/gpt-4o-mini-tts", voice="aloy")
+        async with OpenRouterSynthesizer.open(speak_, bench.services):
+            assert bench.named("notice") == [], "nothing is known yet"
+        for kind in KINDS:
+            await bench.clients.models(endpoint(server), kind)
+        asked = len(server.requests)
+        chat = ChatOptions(model="openai/gpt-4o-mini:nitro", models=("openai/gpt4o-mini", "@preset/mine"))
+        async with (
+            OpenRouterSynthesizer.open(speak_, bench.services),
+            OpenRouterTranscriber.open(OpenRouterTranscribeOptions(model="whisper-1"), bench.services),
+            ChatHandler.open(chat, bench.services),
+        ):
+            assert [notice["text"] for notice in bench.named("notice")] == [
+                "speak.voice: openai/gpt-4o-mini-tts has no voice 'aloy'. Did you mean the voice 'alloy'?",
+                "transcribe.model: the server lists no 'whisper-1'. Did you mean 'openai/whisper-1'?",
+                "handler.models: the server lists no 'openai/gpt4o-mini'. Did you mean 'openai/gpt-4o-mini'?",
+            ]
+        assert len(server.requests) == asked
+
+
+async def check(server: Server, folder: Path, *sets: str) -> subprocess.CompletedProcess[bytes]:
+    values = [f"openrouter.base_url={server.url}", "openrouter.retry.max_elapsed_s=0", *sets]
+    command = [sys.executable, "-m", "voiceloop", "check", "--config", "assistant", "-i", "none", "-o", "none"]
+    command += [word for value in values for word in ("--set", value)]
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "OPENROUTER_API_KEY": "test-key"}
+    with trio.fail_after(60):
+        return await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False, env=environment)
+
+
+async def test_check_holds_the_names_against_the_listing(tmp_path: Path) -> None:
+    async with open_server(Script(catalogue=PRESETS)) as server:
+        done = await check(server, tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert b"ok  transcribe, names the server lists openai/whisper-large-v3" in done.stdout
+        done = await check(server, tmp_path, "speak.voice=novva", "handler.model=gpt-4o-mimi")
+        assert done.returncode == 78
+        assert (
+            b"no  speak, names      speak.voice: openai/gpt-4o-mini-tts-2025-12-15 has no voice 'novva'" in done.stdout
+        )
+        assert b"handler.model: the server lists no 'gpt-4o-mimi'. Did you mean 'openai/gpt-4o-mini'" in done.stdout
+        assert server.posts() == []
+
+
+async def test_check_without_a_network_says_that_the_names_are_not_known(tmp_path: Path) -> None:
+    async with open_server() as server:
+        pass
+    done = await check(server, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(b"not known: ") == 3
+    assert b"no connection: Connection refused" in done.stdout

@@ -18,11 +18,17 @@ from voiceloop.audio.pcm import level_dbfs
 from voiceloop.audio.resample import resample
 from voiceloop.capture.microphone import open_microphone
 from voiceloop.config.tables import Config, PartTable
-from voiceloop.errors import VoiceloopError, first
+from voiceloop.errors import ConfigError, VoiceloopError, first
 from voiceloop.events import Publish
+from voiceloop.net.catalogue import Model
+from voiceloop.net.client import Clients
+from voiceloop.net.usage import cost
+from voiceloop.net.wanted import Wanted, all_wanted, doubts
 from voiceloop.playback.output import open_speaker
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Frame, Message, Speech, Transcript, Usage, Utterance
 
+LISTING_S = 5.0
+"""How long a server may take to list its models."""
 METER_S = 2.0
 """How long the microphone is listened to."""
 QUIET_DB = -75.0
@@ -82,6 +88,8 @@ async def check(config: Config, report: Report, publish: Publish, *, online: boo
                 return str(parts[name].description)
 
             await report.attempt(name, load)
+        for wanted in all_wanted(config):
+            await _names(services.clients, wanted, report)
         if online:
             await _online(parts, report)
 
@@ -110,6 +118,25 @@ async def _loudspeaker(config: Config, publish: Publish) -> str:
         return f"{speaker.description}, {speaker.latency_s * 1000:.0f} ms"
 
 
+async def _names(clients: Clients, wanted: Wanted, report: Report) -> None:
+    """Whether the server has the models and the voice: its listing costs nothing."""
+    what = f"{wanted.part}, names"
+    listed: Sequence[Model] | None = None
+    said = f"not known: the server did not list its models within {LISTING_S:g} s"
+    with trio.move_on_after(LISTING_S):
+        try:
+            listed = await clients.models(wanted.settings, wanted.kind, table=wanted.table)
+        except VoiceloopError as error:
+            said = f"not known: {error}"
+    if not listed:
+        report.add(what, said if listed is None else "not known: the server lists no models")
+    elif wrong := doubts(wanted, listed):
+        # Servers of one's own may know more names than they list; OpenRouter doesn't.
+        report.add(what, "; ".join(wrong), ConfigError.exit_code if wanted.table == "openrouter" else 0)
+    else:
+        report.add(what, f"the server lists {', '.join(wanted.models)}")
+
+
 async def _online(parts: dict[str, Any], report: Report) -> None:
     """One short sentence through speech, its sound through transcription, its text through the handler."""
     said: list[Speech] = []
@@ -120,7 +147,7 @@ async def _online(parts: dict[str, Any], report: Report) -> None:
     if "handler" in parts and not parts["handler"].speculative:
         report.add("handler, tried", "no: what it does with a text can't be taken back")
     elif "handler" in parts:
-        await report.attempt("handler, tried", lambda: _handle(parts["handler"]))
+        await report.attempt("handler, tried", lambda: _handle(parts["handler"], _clip(said)))
 
 
 async def _speak(synthesizer: Any, said: list[Speech]) -> str:
@@ -131,20 +158,25 @@ async def _speak(synthesizer: Any, said: list[Speech]) -> str:
             said.append(piece)
     seconds = sum(len(piece.pcm) / SAMPLE_BYTES / piece.rate_hz for piece in said)
     usage = next((piece.usage for piece in said if piece.usage is not None), None)
-    return f"{seconds:.1f} s of speech, the first after {sounded * 1000:.0f} ms{_cost(usage)}"
+    return f"{seconds:.1f} s of speech, the first after {sounded * 1000:.0f} ms{cost(usage)}"
 
 
-async def _transcribe(transcriber: Any, said: Sequence[Speech]) -> str:
+def _clip(said: Sequence[Speech]) -> Utterance:
+    """What was spoken, as if it had been heard; a second of silence where nothing was."""
     pcm = bytes(CAPTURE_RATE_HZ * SAMPLE_BYTES)
     if said:
         pcm = resample(b"".join(piece.pcm for piece in said), said[0].rate_hz, CAPTURE_RATE_HZ)
-    utterance = Utterance(pcm, 0, len(pcm) // SAMPLE_BYTES)
+    return Utterance(pcm, 0, len(pcm) // SAMPLE_BYTES)
+
+
+async def _transcribe(transcriber: Any, said: Sequence[Speech]) -> str:
+    utterance = _clip(said)
     began = time.monotonic()
     async with transcriber.transcription() as session:
-        await session.feed(pcm)
+        await session.feed(utterance.pcm)
         transcript: Transcript = await session.finish(utterance)
     took = (time.monotonic() - began) * 1000
-    return f"{transcript.text!r} after {took:.0f} ms{_cost(transcript.usage)}"
+    return f"{transcript.text!r} after {took:.0f} ms{cost(transcript.usage)}"
 
 
 @dataclass(slots=True)
@@ -170,12 +202,8 @@ class _Listener:
         self.usage = usage
 
 
-async def _handle(handler: Any) -> str:
+async def _handle(handler: Any, clip: Utterance) -> str:
     reply = _Listener()
     began = time.monotonic()
-    await handler.handle(Transcript("Say hello.", Utterance(b"", 0, 0)), reply)
-    return f"{reply.text.strip()!r} after {(time.monotonic() - began) * 1000:.0f} ms{_cost(reply.usage)}"
-
-
-def _cost(usage: Usage | None) -> str:
-    return f", {usage.cost_usd:.6f} USD" if usage is not None and usage.cost_usd is not None else ""
+    await handler.handle(Transcript("Say hello.", clip), reply)
+    return f"{reply.text.strip()!r} after {(time.monotonic() - began) * 1000:.0f} ms{cost(reply.usage)}"

@@ -41,6 +41,8 @@ class Services:
     """Hands out the one HTTP client; made at first use, so that an offline loop never imports it."""
     publish: Publish
     """Where events go; `publish("notice", text=...)` is one line for the person at the terminal."""
+    keeps: bool = True
+    """Whether what was said and may not be sent is kept as a file: not when it comes from one."""
 
 
 class Part(Protocol):

@@ -88,6 +88,8 @@ class Usage:
 
     requests: int = 1
     cost_usd: float | None = None
+    estimated_usd: float | None = None
+    """What requests took, by the models' listed prices, whose answers say no cost: beside `cost_usd`, not in it."""
     audio_s: float | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -98,6 +100,7 @@ class Usage:
         return Usage(
             requests=self.requests + other.requests,
             cost_usd=_sum(self.cost_usd, other.cost_usd),
+            estimated_usd=_sum(self.estimated_usd, other.estimated_usd),
             audio_s=_sum(self.audio_s, other.audio_s),
             input_tokens=_sum(self.input_tokens, other.input_tokens),
             output_tokens=_sum(self.output_tokens, other.output_tokens),

@@ -18,6 +18,7 @@ from pathlib import Path
 import trio
 
 from tests.server import rules
+from tests.server.catalogue import PRESETS
 from tests.server.recordings import Recordings
 from tests.server.script import Script, wav_file
 from tests.server.serve import Recorded, open_server
@@ -33,6 +34,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--text", action="append", help="what is transcribed; again for the next, the last one stays")
     parser.add_argument("--reply", action="append", help="what chat answers; likewise")
     parser.add_argument("--wav", action="append", type=Path, help="what is spoken, instead of a tone; likewise")
+    parser.add_argument("--catalogue", action="store_true", help="list the presets' models")
     parser.add_argument("--transcribe-ms", type=float, default=0)
     parser.add_argument("--first-token-ms", type=float, default=0)
     parser.add_argument("--token-ms", type=float, default=0)
@@ -65,6 +67,7 @@ def _script(arguments: argparse.Namespace) -> Script:
         recordings = Recordings.read(arguments.recordings)
         script.hear = recordings.hear
         script.voice = lambda text: recordings.speak(text, script.speech_rate_hz)
+    script.catalogue = PRESETS if arguments.catalogue else ()
     script.texts = arguments.text or script.texts
     script.replies = arguments.reply or script.replies
     if arguments.wav:

@@ -15,13 +15,14 @@ from typing import Any, TextIO
 
 from voiceloop.errors import OutputError
 from voiceloop.events import plain
+from voiceloop.net.usage import cost
 from voiceloop.text import clean_line as clean
 
 _LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 
 
-def print_line(text: str, *, to: TextIO | None = None) -> None:
-    """One line, on standard output unless told otherwise.
+def print_line(text: str, *, to: TextIO | None = None) -> bool:
+    """One line, on standard output unless told otherwise; False when nobody reads it any more.
 
     When its reader has gone away, the program is told to end as by SIGTERM: it would go on for nobody, perhaps for
     money. Raises VoiceloopError when it can't be written.
@@ -37,6 +38,9 @@ def print_line(text: str, *, to: TextIO | None = None) -> None:
         if stream is sys.stdout:
             reason = (error.strerror or str(error)).lower()
             raise OutputError(f"it can't be written: {reason}", place="standard output") from error
+    else:
+        return True
+    return False
 
 
 def print_error(text: str) -> None:
@@ -81,7 +85,6 @@ def _stopped(fields: Mapping[str, object]) -> str:
     usage: Any = fields.get("usage")
     if usage is None:
         return "Stopped."
-    cost = f", {usage.cost_usd:.6f} USD" if usage.cost_usd is not None else ""
     wasted: Any = fields.get("wasted")
     ahead = ""
     if wasted is not None and wasted.requests:
@@ -89,7 +92,7 @@ def _stopped(fields: Mapping[str, object]) -> str:
         ahead = (
             f" {wasted.requests} more were for nothing, as you went on after a pause ({wasted.audio_s:.0f} s{worth})."
         )
-    return f"Stopped. {usage.requests} requests{cost}.{ahead}"
+    return f"Stopped. {usage.requests} requests{cost(usage)}.{ahead}"
 
 
 _Words = Callable[[Mapping[str, object]], str]

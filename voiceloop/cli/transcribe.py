@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +13,7 @@ import typer
 
 from voiceloop.cli.options import ConfigOption, SetOption
 from voiceloop.cli.running import run_async
-from voiceloop.errors import BadAudioFile
+from voiceloop.errors import BadAudioFile, UsageError
 
 if TYPE_CHECKING:
     from voiceloop.config.tables import Config
@@ -24,28 +24,49 @@ if TYPE_CHECKING:
 PIECE_BYTES = 3200
 """0.1 s at the capture rate."""
 
-FilesArgument = Annotated[list[Path], typer.Argument(help="WAV files: any rate, mono or stereo.", show_default=False)]
+FilesArgument = Annotated[
+    list[Path] | None, typer.Argument(help="WAV files: any rate, mono or stereo.", show_default=False)
+]
+KeptOption = Annotated[
+    bool,
+    typer.Option("--kept", help="What a limit kept from being sent; each file is deleted once it is written down."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object for each utterance, with its times.")]
 
 
 def transcribe(
-    files: FilesArgument, config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False
+    files: FilesArgument = None,
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    json: JsonOption = False,
+    kept: KeptOption = False,
 ) -> None:
     """Write what is said in FILES to standard output, an utterance a line."""
     from voiceloop.config.load import load
 
+    if kept == bool(files):
+        what = "files and --kept exclude each other" if kept else "there is nothing to transcribe"
+        raise UsageError(what, place="transcribe", remedy="Name WAV files, or give --kept.")
     settings = load(config, sets or ())
-    run_async(lambda: _transcribe(settings, files, json=json))
+    if settings.transcribe.use == "none":
+        remedy = "Name another: --set transcribe.use=..., or another --config."
+        raise UsageError("transcribe.use = 'none' writes nothing down", place="transcribe", remedy=remedy)
+    run_async(lambda: _transcribe(settings, files or [], json=json, kept=kept))
 
 
-async def _transcribe(config: Config, files: list[Path], *, json: bool) -> int:
+async def _transcribe(config: Config, files: list[Path], *, json: bool, kept: bool) -> int:
     from voiceloop.app import open_part, opened
     from voiceloop.capture.segmenter import Segmenter
     from voiceloop.cli.render import Text, print_error
+    from voiceloop.transcribe.kept import kept as all_kept
     from voiceloop.transcribe.recording import Recording
 
+    if kept and not (files := all_kept()):
+        print_error("Nothing is kept: all that was said has been sent.")
+        return 0
     unread: BadAudioFile | None = None
-    async with opened(config, Text(config.log.level)) as (stack, services):
+    async with opened(config, Text(config.log.level)) as (stack, lent):
+        services = replace(lent, keeps=False)
         vad = await open_part(stack, config.vad, services)
         transcriber = await open_part(stack, config.transcribe, services)
         print_error(f"transcribe: {transcriber.description}")
@@ -53,7 +74,8 @@ async def _transcribe(config: Config, files: list[Path], *, json: bool) -> int:
             segmenter = Segmenter(config.segment, hangover_ms=config.segment.hangover_ms)
             recording = Recording(vad, segmenter, transcriber, config.conversation.overlap)
             try:
-                await _one(path, recording, services.publish, json=json)
+                if await _one(path, recording, services.publish, json=json) and kept:
+                    path.unlink(missing_ok=True)
             except BadAudioFile as error:
                 unread = error
                 print_error(f"voiceloop: {error}")
@@ -61,7 +83,8 @@ async def _transcribe(config: Config, files: list[Path], *, json: bool) -> int:
     return 0 if unread is None else unread.exit_code
 
 
-async def _one(path: Path, recording: Recording, publish: Publish, *, json: bool) -> None:
+async def _one(path: Path, recording: Recording, publish: Publish, *, json: bool) -> bool:
+    """Transcribe a file; False when nobody reads what was written."""
     from voiceloop.audio.wav import read_wav
     from voiceloop.cli.render import print_line
     from voiceloop.text import clean
@@ -71,14 +94,16 @@ async def _one(path: Path, recording: Recording, publish: Publish, *, json: bool
     if wav.flaw:
         publish("notice", text=f"{path} {wav.flaw}.")
     progress = _Progress(str(path), wav.duration_s)
+    read = True
     async with recording.transcripts(_pieces(wav.at(CAPTURE_RATE_HZ))) as transcripts:
         async for transcript in transcripts:
             progress.show(transcript.utterance.end / CAPTURE_RATE_HZ)
             if not transcript.text.strip():
                 continue
-            print_line(_as_json(path, transcript) if json else clean(transcript.text))
+            read = print_line(_as_json(path, transcript) if json else clean(transcript.text)) and read
     progress.show(wav.duration_s)
     progress.end()
+    return read
 
 
 def _pieces(pcm: bytes) -> Iterator[bytes]:

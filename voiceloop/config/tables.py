@@ -263,11 +263,12 @@ class Limits(Table):
     """What a session may take. Reaching a limit pauses and says so; nothing said is lost."""
 
     max_cost_per_session: Annotated[float, Field(gt=0)] | None = None
-    """USD, as the services' answers say it. When it is spent nothing more is sent; what you say is kept as WAV files,
-    which `voiceloop transcribe` takes. Speech is not counted: its answers don't say what they cost."""
+    """USD, as the services' answers say it; speech, whose answers don't, by the model's listed price. When it is spent
+    nothing more is sent, until you start again: what you say is kept, and `voiceloop transcribe --kept` writes it
+    down."""
     max_posts_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Requests to services; more wait for their turn. A server that says 'too many requests' is asked less often in
-    any case."""
+    """Requests to services; more wait for their turn, and go on by themselves. A server that says 'too many requests'
+    is asked less often in any case."""
 
 
 class Log(Table):

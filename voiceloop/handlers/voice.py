@@ -18,6 +18,7 @@ from voiceloop.handlers.completion import Sound
 from voiceloop.handlers.prompt import messages
 from voiceloop.handlers.served import CompletionHandler, CompletionOptions
 from voiceloop.plugins import Reply
+from voiceloop.transcribe.kept import keeping
 from voiceloop.types import Speech, Transcript, Usage
 
 RATE_HZ = 24_000
@@ -47,6 +48,11 @@ class VoiceHandler(CompletionHandler):
 
     async def handle(self, transcript: Transcript, reply: Reply) -> None:
         """Stream the model's sound into `reply`. Raises `ServiceError`s; what was played before one stays played."""
+        # Nobody writes it down but the model.
+        async with keeping(transcript.utterance, keeps=self._services.keeps):
+            await self._handle(transcript, reply)
+
+    async def _handle(self, transcript: Transcript, reply: Reply) -> None:
         rate_hz = self._options.rate_hz
         aligner = Aligner()
         words: list[str] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -76,22 +77,56 @@ def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
     return list(dict.fromkeys(both))[:count]
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A name that a listing doesn't have."""
+
+    key: str
+    """`model` or `voice`."""
+    what: str
+    hint: str
+    """What may have been meant; empty when nothing is near."""
+
+    def __str__(self) -> str:
+        return f"{self.what}. {self.hint}" if self.hint else self.what
+
+
+def find(name: str, listed: Sequence[Model]) -> Model | None:
+    """The row of a model. What follows a colon or an at sign only chooses among its providers and presets."""
+    plain = re.split("[:@]", name)[0]
+    return next((m for wanted in (name, plain) for m in listed if m.id == wanted), None)
+
+
+def doubt(name: str, voice: str | None, listed: Sequence[Model]) -> Doubt | None:
+    """What a listing has against a model's name or its voice; None when nothing, or when there is no listing."""
+    if not listed or name.startswith("@"):  # a preset of the account's own
+        return None
+    model = find(name, listed)
+    if model is None:
+        close = nearest(name, (model.id for model in listed))
+        return Doubt("model", f"the server lists no '{name}'", f"Did you mean {_either(close)}?" if close else "")
+    if voice is None or not model.voices or voice in model.voices:
+        return None
+    what = f"{model.id} has no voice '{voice}'"
+    if close := nearest(voice, model.voices):
+        return Doubt("voice", what, f"Did you mean the voice {_either(close)}?")
+    shown = ", ".join(model.voices[:12]) + (", …" if len(model.voices) > 12 else "")
+    return Doubt("voice", what, f"The voices of {model.id} are {shown}")
+
+
 def advice(body: Any, models: Sequence[Model]) -> str:
     """What may help when a server refused the model or the voice of a request, nothing when they are right."""
-    if not isinstance(body, dict) or not models:
+    if not isinstance(body, dict):
         return ""
-    wanted, voice = str(body.get("model", "")), body.get("voice")
-    model = next((model for model in models if model.id == wanted), None)
-    if model is None:
-        close = nearest(wanted, (model.id for model in models))
-        return f"Did you mean {_either(close)}?" if close else ""
-    if not isinstance(voice, str) or not model.voices or voice in model.voices:
-        return ""
-    close = nearest(voice, model.voices)
-    if close:
-        return f"Did you mean the voice {_either(close)}?"
-    shown = ", ".join(model.voices[:12]) + (", …" if len(model.voices) > 12 else "")
-    return f"The voices of {model.id} are {shown}"
+    voice = body.get("voice")
+    found = doubt(str(body.get("model", "")), voice if isinstance(voice, str) else None, models)
+    return found.hint if found is not None else ""
+
+
+def character_usd(name: str, listed: Sequence[Model]) -> float | None:
+    """What a model takes for speaking a character, by its listing: speech is priced so, as `prompt`."""
+    model = find(name, listed)
+    return dict(model.prices).get("prompt") if model is not None else None
 
 
 def _either(names: Sequence[str]) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,11 @@ import trio
 from voiceloop.config.tables import ADDRESS, Endpoint, Limits, no_address
 from voiceloop.errors import ConfigError, ServiceError, Unauthorized, VoiceloopError
 from voiceloop.events import Publish
-from voiceloop.net.catalogue import MODALITY, Cache, Kind, Model, advice, parse
+from voiceloop.net.catalogue import MODALITY, Cache, Kind, Model, advice, character_usd, parse
 from voiceloop.net.keys import read_key
 from voiceloop.net.limits import Gate
 from voiceloop.net.service import Request, Service
-from voiceloop.net.wanted import Wanted
+from voiceloop.net.wanted import Wanted, doubts
 from voiceloop.net.watch import Observe
 from voiceloop.nursery import private_nursery
 
@@ -56,7 +57,9 @@ class Clients:
         self._closing = False
         self._folder = cache
         self._listings: dict[tuple[str, Kind], tuple[Model, ...]] = {}
-        self.gate = Gate(limits or Limits(), publish)
+        limits = limits or Limits()
+        self._limited = limits.max_cost_per_session is not None
+        self.gate = Gate(limits, publish)
         """What every post passes."""
         self._services: Counter[str] = Counter()
         self._warming: set[str] = set()
@@ -75,9 +78,24 @@ class Clients:
 
     def service(self, wanted: Wanted) -> Service:
         """The service of a part: as `endpoint`, and kept warm with the others at the same address."""
-        service = self.endpoint(wanted.settings, table=wanted.table)
-        self._services[wanted.settings.base_url.rstrip("/")] += 1
+        settings, kind = wanted.settings, wanted.kind
+        service = self.endpoint(settings, table=wanted.table)
+        self._services[settings.base_url.rstrip("/")] += 1
+        # What is known without asking: starting waits for no network.
+        for line in doubts(wanted, self._cache().get(settings.base_url, kind) or ()):
+            self.tell("notice", text=line)
+        if kind == "speech":
+            self._price(wanted, service, self._cache().get(settings.base_url, kind, newest_s=math.inf) or ())
+            if self._limited:
+                self.soon(partial(self._learn_price, wanted, service))
         return service
+
+    def _price(self, wanted: Wanted, service: Service, listed: Sequence[Model]) -> None:
+        service.character_usd = character_usd(wanted.models[0], listed)
+
+    async def _learn_price(self, wanted: Wanted, service: Service) -> None:
+        with suppress(VoiceloopError):
+            self._price(wanted, service, await self.models(wanted.settings, wanted.kind, table=wanted.table))
 
     async def http(self) -> Http:
         """The client. The import and the certificates take 0.1 s: a thread has them."""
@@ -92,7 +110,9 @@ class Clients:
         except Exception:  # noqa: BLE001 - told again, and handled, by the first request
             return
 
-    async def models(self, settings: Endpoint, kind: Kind, *, fresh: bool = False) -> tuple[Model, ...]:
+    async def models(
+        self, settings: Endpoint, kind: Kind, *, fresh: bool = False, table: str = "openrouter"
+    ) -> tuple[Model, ...]:
         """The models of a server, not more than a day old unless it can't be asked. Raises `ServiceError`s.
 
         The listing is public: without a key it is asked for without.
@@ -100,9 +120,10 @@ class Clients:
         if not fresh and (known := self._cache().get(settings.base_url, kind)) is not None:
             return known
         try:
-            service = self.endpoint(settings)
+            service = self.endpoint(settings, table=table)
         except Unauthorized:
-            service = self.endpoint(settings.model_copy(update={"api_key_env": "", "api_key_file": None}))
+            keyless = settings.model_copy(update={"api_key_env": "", "api_key_file": None})
+            service = self.endpoint(keyless, table=table)
         params = {"output_modalities": MODALITY[kind]}
         try:
             answer = await service.call(Request("/models", method="GET", params=params))

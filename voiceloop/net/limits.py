@@ -2,72 +2,112 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass, field
+
 import trio
 
 from voiceloop.config.tables import Limits
 from voiceloop.errors import LimitReached
 from voiceloop.events import Publish
-from voiceloop.net.pace import Pace, Purse
+from voiceloop.net.pace import LONGEST_INTERVAL_S, Pace, Purse
 from voiceloop.types import Usage
 
 NOTICE_S = 2.0
 """Waits shorter than this are not worth a line."""
 
 
+@dataclass(slots=True)
+class _Line:
+    """Posts that wait for the same thing, in the order in which they came."""
+
+    pace: Pace
+    turn: trio.Lock = field(default_factory=trio.Lock)
+
+
 class Gate:
-    """Every post passes here, in the order in which they came."""
+    """Every post passes here: each server's own pace first, then that of the session."""
 
     def __init__(self, limits: Limits, publish: Publish | None) -> None:
-        self._pace = Pace(limits.max_posts_per_minute)
         self._limits, self._publish = limits, publish
+        self._all = _Line(Pace(limits.max_posts_per_minute))
+        self._servers: defaultdict[str, _Line] = defaultdict(lambda: _Line(Pace(None)))
         self._purse = Purse(limits.max_cost_per_session)
-        self._turn = trio.Lock()
-        self._said_uncounted = False
+        self._said: set[str] = set()
 
-    async def passed(self) -> None:
-        """Wait until a post may go. Raises `LimitReached` when the session's money is spent."""
-        if self._purse.empty:
-            raise self._spent()
-        async with self._turn:
-            while (wait_s := self._pace.wait_s(trio.current_time())) > 0:
-                if wait_s >= NOTICE_S:
-                    self._say(f"{self._reason()}: the next post waits {wait_s:.0f} s; nothing said is lost")
-                await trio.sleep(wait_s)
-            self._pace.posted(trio.current_time())
+    async def passed(self, server: str) -> None:
+        """Wait until a post to the server at this address may go.
 
-    def refused(self, retry_after_s: float | None) -> None:
+        Raises `LimitReached` when the session's money is spent, or when the server wants to be left alone for longer
+        than a person waits.
+        """
+        line = self._servers[server]
+        async with line.turn:
+            if (wait_s := line.pace.wait_s(trio.current_time())) > LONGEST_INTERVAL_S:
+                raise _left_alone(server, wait_s)
+            await self._wait(line.pace, "the server asked for fewer requests")
+            async with self._all.turn:
+                await self._wait(
+                    self._all.pace, f"limits.max_posts_per_minute ({self._limits.max_posts_per_minute}) is reached"
+                )
+                if self._purse.empty:
+                    raise self._spent()
+                for pace in (line.pace, self._all.pace):
+                    pace.posted(trio.current_time())
+
+    async def _wait(self, pace: Pace, reason: str) -> None:
+        while not self._purse.empty and (wait_s := pace.wait_s(trio.current_time())) > 0:
+            if wait_s >= NOTICE_S:
+                self._say(f"{reason}: the next post waits {wait_s:.0f} s; nothing said is lost")
+            await trio.sleep(wait_s)
+
+    def refused(self, server: str, retry_after_s: float | None) -> None:
         """The server said 'too many requests'."""
-        self._pace.refused(trio.current_time(), retry_after_s)
+        self._servers[server].pace.refused(trio.current_time(), retry_after_s)
 
-    def accepted(self) -> None:
+    def accepted(self, server: str) -> None:
         """A post went well."""
-        self._pace.accepted()
+        self._servers[server].pace.accepted()
 
     def spend(self, usage: Usage | None) -> None:
-        """Count what a request cost, where the server said so."""
+        """Count what a request cost, where that is known."""
         before = self._purse.empty
-        self._purse.spend(usage.cost_usd if usage is not None else None)
+        if usage is not None:
+            self._purse.spend(usage.cost_usd, usage.estimated_usd)
         if self._purse.empty and not before:
             self._say(f"{self._spent()}")
 
-    def uncounted(self, what: str) -> None:
-        """Something is paid for that no answer tells the cost of."""
-        if self._limits.max_cost_per_session is not None and not self._said_uncounted:
-            self._said_uncounted = True
-            self._say(f"limits.max_cost_per_session: the server does not say what {what} costs; it is not counted")
-
-    def _reason(self) -> str:
-        if self._pace.interval_s:
-            return "the server asked for fewer requests"
-        return f"limits.max_posts_per_minute ({self._limits.max_posts_per_minute}) is reached"
+    def by_list(self, character_usd: float | None) -> None:
+        """Something was spoken, and counted by this price, or by none where none is known."""
+        if self._limits.max_cost_per_session is None:
+            return
+        if character_usd is None:
+            how = "the model's listing has no price either: it is not counted"
+        else:
+            how = f"it is counted by the model's listed price, {character_usd * 1e6:.4g} USD / 1M characters"
+        self._say_once(f"limits.max_cost_per_session: the server does not say what speech costs; {how}")
 
     def _spent(self) -> LimitReached:
+        estimated = f" ({self._purse.estimated_usd:.4f} of it estimated)" if self._purse.estimated_usd else ""
         return LimitReached(
-            f"the session has cost {self._purse.spent_usd:.4f} USD: nothing more is sent",
+            f"the session has cost {self._purse.spent_usd:.4f} USD{estimated}: nothing more is sent",
             place=f"limits.max_cost_per_session ({self._limits.max_cost_per_session:g} USD)",
-            remedy="Raise it, or start again",
+            remedy="To go on, start again, which counts from zero, or raise it",
         )
 
     def _say(self, text: str) -> None:
         if self._publish is not None:
             self._publish("notice", text=text)
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._say(text)
+
+
+def _left_alone(server: str, wait_s: float) -> LimitReached:
+    return LimitReached(
+        f"the server wants no requests for another {wait_s:.0f} s: nothing is sent until then",
+        place=server,
+        remedy="Wait, or use another model or a key with higher limits",
+    )

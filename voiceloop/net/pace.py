@@ -67,9 +67,12 @@ class Purse:
     def __init__(self, limit_usd: float | None) -> None:
         self.limit_usd = limit_usd
         self.spent_usd = 0.0
+        self.estimated_usd = 0.0
+        """How much of it is an estimate."""
 
-    def spend(self, cost_usd: float | None) -> None:
-        self.spent_usd += cost_usd or 0.0
+    def spend(self, cost_usd: float | None, estimated_usd: float | None = None) -> None:
+        self.spent_usd += (cost_usd or 0.0) + (estimated_usd or 0.0)
+        self.estimated_usd += estimated_usd or 0.0
 
     @property
     def empty(self) -> bool:

@@ -60,6 +60,8 @@ class Service:
     def __init__(self, clients: Clients, settings: Endpoint, key: Key | None, table: str) -> None:
         self._clients, self.settings, self._key, self._table = clients, settings, key, table
         self._base_url = settings.base_url.rstrip("/")
+        self.character_usd: float | None = None
+        """What its model takes for speaking a character, where that is known."""
 
     def __repr__(self) -> str:
         return f"Service({self.shown_url})"
@@ -155,7 +157,7 @@ class Service:
         while True:
             number += 1
             if request.method == "POST":
-                await gate.passed()  # waiting for one's turn is no part of trying
+                await gate.passed(self.shown_url)  # waiting for one's turn is no part of trying
             began = trio.current_time()
             # The first may take as long as the timeouts allow; those after it only what is left of the whole.
             tried = Attempt() if number == 1 else Attempt(number, began + policy.max_elapsed_s - trying_s)
@@ -170,23 +172,29 @@ class Service:
                     raise await self._explained(_with(error, gave_up(error, failure)), request) from None
                 self._clients.tell("net.retry", attempt=number, wait_s=round(wait_s, 3), error=str(error))
             else:
-                gate.accepted()
+                gate.accepted(self.shown_url)
                 return result
             await trio.sleep(wait_s)
             trying_s += wait_s
 
     def _next_wait_s(self, error: ServiceError, failure: Failure) -> float | None:
         if isinstance(error, RateLimited):
-            self._clients.gate.refused(error.retry_after_s)
+            self._clients.gate.refused(self.shown_url, error.retry_after_s)
         return next_wait_s(self.settings.retry, error, failure, chance=random.random())
 
     def spent(self, usage: Usage | None) -> None:
         """Count what a request cost towards the session's limit."""
         self._clients.gate.spend(usage)
 
-    def uncounted(self, what: str) -> None:
-        """Say, where there is such a limit, that the cost of something isn't known."""
-        self._clients.gate.uncounted(what)
+    def spoke(self, text: str, answer: Answer) -> Usage:
+        """Count what speaking `text` cost. The answers don't say: it is estimated by the model's listed price."""
+        id_, price = generation_id(answer), self.character_usd
+        cost = None if price is None else price * len(text)
+        usage = Usage(estimated_usd=cost, characters=len(text), generation_ids=(id_,) if id_ else ())
+        self._clients.gate.spend(usage)
+        if self._key is not None:  # who asks for no key asks for no money
+            self._clients.gate.by_list(price)
+        return usage
 
     async def _explained(self, error: ServiceError, request: Request) -> ServiceError:
         """With what may have been meant, where the model or the voice may be the trouble."""

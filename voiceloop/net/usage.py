@@ -20,6 +20,16 @@ def usage(value: Any, generation_id: str | None = None) -> Usage:
     )
 
 
+def cost(usage: Usage | None) -> str:
+    """What requests cost, to be added to a line; nothing where no answer and no listing says it."""
+    if usage is None:
+        return ""
+    said = f", {usage.cost_usd:.6f} USD" if usage.cost_usd is not None else ""
+    if usage.estimated_usd is None:
+        return said
+    return f"{said}{' and' if said else ','} about {usage.estimated_usd:.6f} USD by listed prices"
+
+
 def _count(value: Any) -> int | None:
     number = amount(value)
     return None if number is None else int(number)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from voiceloop.config.tables import Config, Endpoint, Table
-from voiceloop.net.catalogue import Kind
+from voiceloop.net.catalogue import Kind, Model, doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +45,13 @@ def all_wanted(config: Config) -> Iterator[Wanted]:
     for table in (config.transcribe, config.handler, config.speak):
         if isinstance(table.options, Wants):
             yield table.options.wanted(config.openrouter)
+
+
+def doubts(wanted: Wanted, listed: Sequence[Model]) -> list[str]:
+    """What a server's listing has against the names in the config, a line for each."""
+    lines = []
+    for number, name in enumerate(wanted.models):
+        if (found := doubt(name, wanted.voice, listed)) is not None:
+            key = "models" if number and found.key == "model" else found.key
+            lines.append(f"{wanted.part}.{key}: {found}")
+    return lines

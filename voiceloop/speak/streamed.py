@@ -11,10 +11,10 @@ import trio
 
 from voiceloop.errors import TimedOut
 from voiceloop.net.failures import BODY_LIMIT, bad_answer
-from voiceloop.net.service import Request, Service, generation_id, refusal
+from voiceloop.net.service import Request, Service, refusal
 from voiceloop.net.streams import streaming
 from voiceloop.speak.wire import NotSpeech, SpeechParser, announced
-from voiceloop.types import Speech, Usage
+from voiceloop.types import Speech
 
 if TYPE_CHECKING:
     from voiceloop.net.http import Answer, Attempt
@@ -53,7 +53,7 @@ async def mp3_speech(service: Service, request: Request) -> bytes:
                 raise refusal(
                     body, answer, f"the answer is {answer.kind}, but no MP3" if body else "the answer is empty"
                 )
-            service.uncounted("speech")
+            service.spoke(request.json["input"], answer)
             return body
 
     return await service.retry(request, attempt)
@@ -128,10 +128,7 @@ class _Utter:
         if speech is None:
             return
         if not self._given:
-            self._service.uncounted("speech")
             # The first piece carries the account: what was begun is paid for, even when the rest is never heard.
-            id_ = generation_id(answer)
-            characters = len(self._request.json["input"])
-            speech = replace(speech, usage=Usage(characters=characters, generation_ids=(id_,) if id_ else ()))
+            speech = replace(speech, usage=self._service.spoke(self._request.json["input"], answer))
         self._given = True
         await self._send.send(speech)

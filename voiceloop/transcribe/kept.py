@@ -1,27 +1,70 @@
-"""Keeps what was said and may not be sent, as a file."""
+"""Keeps what was said and may not be sent, as files that `voiceloop transcribe --kept` takes."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import trio
+
 from voiceloop.audio.wav import wav_bytes
+from voiceloop.errors import LimitReached
 from voiceloop.types import Utterance
 
+HOW = "what you said is kept, and 'voiceloop transcribe --kept' with the same --config writes it down"
 
-def keep(utterance: Utterance, folder: Path | None = None) -> Path | None:
-    """Write a clip where only the user can read it; None when that fails. `folder` is the user's state by default."""
+
+def folder() -> Path:
+    """Where clips are kept: the user's state."""
     from platformdirs import user_state_path
 
-    folder = folder or user_state_path("voiceloop", appauthor=False) / "unsent"
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-    path = folder / f"{stamp}.wav"
+    return user_state_path("voiceloop", appauthor=False) / "unsent"
+
+
+def kept() -> list[Path]:
+    """All that is kept, the oldest first."""
+    return sorted(folder().glob("*.wav"))
+
+
+def keep(utterance: Utterance) -> Path | None:
+    """Write a clip where only the user can read it; None when that fails."""
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(wav_bytes(utterance.pcm, utterance.rate_hz))
+        for path in _names():
+            try:
+                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            except FileExistsError:
+                continue
+            with os.fdopen(handle, "wb") as file:
+                file.write(wav_bytes(utterance.pcm, utterance.rate_hz))
+            return path
     except OSError:
         return None
-    return path
+    return None
+
+
+def _names() -> Iterator[Path]:
+    """Names in the order of speaking; a second clip of the same microsecond gets another."""
+    here = folder()
+    here.mkdir(parents=True, exist_ok=True, mode=0o700)
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+    yield from (here / f"{stamp}{more}.wav" for more in ("", "-2", "-3", "-4"))
+
+
+@asynccontextmanager
+async def keeping(utterance: Utterance, *, keeps: bool) -> AsyncIterator[None]:
+    """Keep `utterance` when the body raises `LimitReached`, and say so in it. `keeps` is off for what is a file."""
+    try:
+        yield
+    except LimitReached as error:
+        if not keeps:
+            raise
+        # What was said must not be lost to a barge-in either.
+        with trio.CancelScope(shield=True):
+            path = await trio.to_thread.run_sync(keep, utterance)
+        if path is not None:
+            error.remedy = f"{error.remedy}; {HOW}"
+            error.args = (error.what, error.place, error.remedy)
+        raise

@@ -7,14 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-import trio
-
-from voiceloop.errors import BadRequest, LimitReached
-from voiceloop.events import Publish
+from voiceloop.errors import BadRequest
 from voiceloop.net.service import Request, Service
-from voiceloop.plugins import Transcription
+from voiceloop.plugins import Services, Transcription
 from voiceloop.transcribe.answers import transcript
-from voiceloop.transcribe.kept import keep
+from voiceloop.transcribe.kept import keeping
 from voiceloop.transcribe.pieces import cut, join
 from voiceloop.types import Transcript, Utterance
 
@@ -46,8 +43,9 @@ class Poster:
     clips. What was learned holds for as long as the program runs, and is said once.
     """
 
-    def __init__(self, service: Service, posting: Posting, publish: Publish) -> None:
-        self._service, self._posting, self._publish = service, posting, publish
+    def __init__(self, service: Service, posting: Posting, services: Services) -> None:
+        self._service, self._posting, self._publish = service, posting, services.publish
+        self._keeps = services.keeps
         known = next((limit for name, limit in LIMITS_S.items() if posting.model.startswith(name)), None)
         self._longest_s = posting.max_clip_s or known
         self._verbose = posting.verbose
@@ -58,14 +56,8 @@ class Poster:
 
     async def post(self, utterance: Utterance) -> Transcript:
         """The transcript of a clip of any length. Raises `ServiceError`s; a clip that may not be sent is kept."""
-        try:
+        async with keeping(utterance, keeps=self._keeps):
             return await self._post(utterance)
-        except LimitReached as error:
-            reached = error
-        path = await trio.to_thread.run_sync(keep, utterance)
-        reached.remedy += f"; what you said is kept: voiceloop transcribe {path}" if path else ""
-        reached.args = (reached.what, reached.place, reached.remedy)
-        raise reached
 
     async def _post(self, utterance: Utterance) -> Transcript:
         if self._longest_s is None or utterance.duration_s <= self._longest_s:

@@ -43,7 +43,7 @@ class ClipTranscriber(ServedPart):
     def __init__(self, options: Any, service: Service, services: Services) -> None:
         super().__init__(options, service, services)
         posting = Posting(self.request, options.model, options.response_format == "verbose_json", options.max_clip_s)
-        self._poster = Poster(service, posting, services.publish)
+        self._poster = Poster(service, posting, services)
 
     def transcription(self) -> AbstractAsyncContextManager[Transcription]:
         return self._poster.transcription()

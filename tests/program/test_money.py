@@ -1,0 +1,102 @@
+"""What a session cost, as the installed program tells it; what becomes of words that a limit kept from being sent."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.running import COMMAND, voiceloop
+from tests.serving import KEY, Serving, serving
+
+Env = dict[str, str]
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> Env:
+    """An environment without the developer's own config, key, caches and sound."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("OPENROUTER", "VOICELOOP", "XDG", "PULSE"))}
+    return env | {"HOME": str(tmp_path), "OPENROUTER_API_KEY": KEY, "PULSE_SERVER": "unix:/nonexistent"}
+
+
+@pytest.fixture
+def spoken(tmp_path: Path, env: Env) -> Path:
+    """Two utterances, with room between them for an answer and for the end of the second."""
+    path = tmp_path / "spoken.wav"
+    from voiceloop.audio.wav import read_wav, wav_bytes
+
+    code, _, errors = voiceloop("say", "How late is it now?", "--config", "offline", "--save", str(path), env=env)
+    assert code == 0, errors
+    clip = read_wav(path)
+    pause = bytes(2 * 3 * clip.rate_hz)
+    path.write_bytes(wav_bytes((clip.pcm + pause) * 2, clip.rate_hz))
+    return path
+
+
+def run(server: Serving, spoken: Path, env: Env, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [COMMAND, "run", "--config", "assistant", "-i", f"file:{spoken}", "-o", "none"]
+    command += ["--set", f"openrouter.base_url={server.url}", *words]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+
+
+def stopped(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    found: dict[str, Any] = next(event for event in events if event["event"] == "stopped")
+    return found
+
+
+def test_the_cost_of_a_session_is_told_at_its_end_in_words_and_in_json(env: Env, spoken: Path) -> None:
+    with serving("--catalogue", "--reply", "Noon.") as server:
+        done = run(server, spoken, env)
+        assert done.returncode == 0, done.stderr
+        # Two transcriptions at 0.0001, two answers at 0.0002; speech says nothing, and no listing is at hand.
+        assert "Stopped. 6 requests, 0.000600 USD.\n" in done.stderr
+        usage = stopped(run(server, spoken, env, "--json"))["usage"]
+        assert usage["cost_usd"] == pytest.approx(0.0006)
+        assert (usage["requests"], usage["estimated_usd"], usage["characters"]) == (6, None, 10)
+        assert len(usage["generation_ids"]) == 6
+
+
+def test_speech_is_estimated_once_the_listing_is_known(env: Env, spoken: Path) -> None:
+    with serving("--catalogue", "--reply", "Noon.") as server:
+        address = ("--set", f"openrouter.base_url={server.url}")
+        assert voiceloop("models", "--speech", *address, env=env)[0] == 0
+        done = run(server, spoken, env)
+        assert "Stopped. 6 requests, 0.000600 USD and about 0.000006 USD by listed prices.\n" in done.stderr
+        usage = stopped(run(server, spoken, env, "--json"))["usage"]
+        assert usage["estimated_usd"] == pytest.approx(10 * 0.6e-6)
+
+
+def test_what_a_limit_kept_is_written_down_by_one_command_and_then_gone(env: Env, spoken: Path) -> None:
+    with serving("--text", "how late is it", "--text", "how late is it now") as server:
+        done = run(server, spoken, env, "--set", "limits.max_cost_per_session=0.00005")
+        assert "nothing more is sent. To go on, start again, which counts from zero, or raise it" in done.stderr
+        assert "'voiceloop transcribe --kept' with the same --config writes it down" in done.stderr
+        assert len(server.posts("/audio/transcriptions")) == 1
+        words = ("transcribe", "--kept", "--config", "assistant", "--set", f"openrouter.base_url={server.url}")
+        code, text, errors = voiceloop(*words, env=env)
+        assert (code, text) == (0, "how late is it now\n"), errors
+        code, text, errors = voiceloop(*words, env=env)
+        assert (code, text, errors) == (0, "", "Nothing is kept: all that was said has been sent.\n")
+
+
+def test_what_could_not_be_written_down_stays_kept(env: Env, spoken: Path) -> None:
+    folder = Path(env["HOME"]) / ".local/state/voiceloop/unsent"
+    folder.mkdir(parents=True)
+    (folder / "1.wav").write_bytes(spoken.read_bytes())
+    with serving() as server:
+        gone = server.url
+    words = ("transcribe", "--kept", "--config", "assistant", "--set", "openrouter.retry.max_elapsed_s=0")
+    code, _, errors = voiceloop(*words, "--set", f"openrouter.base_url={gone}", env=env)
+    assert (code, len(list(folder.iterdir()))) == (69, 1), errors
+    code, _, errors = voiceloop(*words, "--set", "transcribe.use=none", env=env)
+    assert (code, len(list(folder.iterdir()))) == (2, 1), errors
+
+
+def test_a_file_or_what_is_kept_must_be_named(env: Env) -> None:
+    assert voiceloop("transcribe", env=env)[0] == 2
+    assert voiceloop("transcribe", "--kept", "a.wav", env=env)[0] == 2
