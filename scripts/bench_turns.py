@@ -5,7 +5,7 @@ of speech, and sends that at four times real time in pieces of odd sizes. What i
 recordings of the microphone and of the loudspeaker whose pieces carry the time. The peer is Pipecat 1.14 with its
 defaults, measured so.
 
-    scripts/bench turns [--only latency,posts,hush,duck] [--runs N] [--set table.key=value] [--json]
+    scripts/bench turns [--only latency,posts,hush,duck,cut,echo,gaps] [--runs N] [--set table.key=value] [--json]
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import platform
 from collections.abc import Callable, Sequence
 
-from scripts import turns_latency, turns_yield
+from scripts import turns_cut, turns_echo, turns_gaps, turns_latency, turns_yield
 from scripts.turns_figures import Figure
 from tests.sound.cable import why_not
 
@@ -24,6 +24,9 @@ Measure = Callable[[int, Sequence[str]], list[Figure]]
 MEASURES: dict[tuple[str, ...], tuple[Measure, int]] = {
     ("latency", "posts"): (turns_latency.measure, 15),
     ("hush", "duck"): (turns_yield.measure, 15),
+    ("cut",): (turns_cut.measure, 12),
+    ("echo",): (turns_echo.measure, 20),
+    ("gaps",): (turns_gaps.measure, 100),
 }
 """What is measured by what, and how many runs it has by default. Rows of one group come from the same turns."""
 NAMES = [name for names in MEASURES for name in names]

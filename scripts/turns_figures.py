@@ -33,7 +33,7 @@ class Figure:
 
     @property
     def _form(self) -> str:
-        return ".2f" if self.unit in {"posts", "turns"} else ".0f"
+        return ".2f" if self.unit == "posts" else ".0f"
 
 
 def p90(values: Sequence[float]) -> float:

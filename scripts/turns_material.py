@@ -182,10 +182,11 @@ def write_recordings(path: Path, all_: Iterable[Spoken]) -> None:
 
 def chunk_ends(tokens: Sequence[str], chunk: str) -> int | None:
     """The number of the token that completes `chunk` in a reply; None when it isn't in it."""
-    wanted = _letters(chunk)
-    texts = accumulate(_letters(token) for token in tokens)
+    wanted = letters(chunk)
+    texts = accumulate(letters(token) for token in tokens)
     return next((number for number, text in enumerate(texts) if wanted in text), None)
 
 
-def _letters(text: str) -> str:
+def letters(text: str) -> str:
+    """What two spellings of the same words have in common."""
     return "".join(char for char in text.casefold() if char.isalnum())

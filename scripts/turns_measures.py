@@ -21,6 +21,8 @@ GONE_DB = -40.0
 WINDOW_S = 0.01
 _ENVELOPE_S = 1.0
 _ALIGN_S = 0.5
+_PIECE_S, _REACH_S = 0.05, 0.5
+_WHOLE, _FOUND_SHARE = 0.98, 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +118,22 @@ def _gains_db(wanted: Sound, heard: Sound, step: int) -> Sound:
         if levels[0][n] < (3 * SILENT) ** 2:
             gains[n] = gains[n - 1] if n else 0.0
     return gains
+
+
+def gaps(reference: Sound, sound: Sound, rate_hz: int) -> list[float] | None:
+    """How much later, in seconds, each 50 ms of `reference` lie in `sound` than those before them say.
+
+    None when some of it is missing. Where the reference is quiet, or a piece is torn, the next tells the gap's length.
+    """
+    piece, reach = round(_PIECE_S * rate_hz), round(_REACH_S * rate_hz)
+    starts = range(0, len(reference) - piece + 1, piece)
+    loud = [at for at in starts if np.abs(reference[at : at + piece]).max() > np.abs(reference).max() / 20]
+    late = locate(reference[:piece], sound)[0]
+    found = []
+    for at in loud:
+        low = max(0, at + late - piece // 2)
+        place, alike = locate(reference[at : at + piece], sound[low : at + late + piece + reach])
+        if alike >= _WHOLE:
+            found.append((low + place - at - late) / rate_hz)
+            late = low + place - at
+    return found if len(found) >= _FOUND_SHARE * len(loud) else None

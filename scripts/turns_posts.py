@@ -63,16 +63,16 @@ class Used:
 
 def used(posts: Posts, sound: Sound, replies: Sequence[Reply]) -> Used | None:
     """What led to what is in `sound` (the loudspeaker's); None when nothing of the log did."""
-    voices = Recordings(Recording(one.words, one.pcm, one.rate_hz) for reply in replies for one in reply.sentences)
-    speeches = [speech for speech in posts.speeches if _is_heard(speech, sound, voices)]
-    if not speeches:
-        return None
-    first = speeches[0]
-    chats = [c for c in posts.chats if c["received_at"] < first["received_at"] and _wrote(c, first["body"]["input"])]
-    if not chats:
-        return None
-    texts = _transcribed(posts.transcriptions, chats[-1])
-    return Used(texts, chats[-1], speeches) if texts else None
+    speeches = _heard(posts, sound, replies)
+    chat = _writer(posts.chats, speeches[0]) if speeches else None
+    texts = _transcribed(posts.transcriptions, chat) if chat is not None else []
+    return Used(texts, chat, speeches) if chat is not None and texts else None
+
+
+def heard_chats(posts: Posts, sound: Sound, replies: Sequence[Reply]) -> list[dict[str, Any]]:
+    """The chats of whose replies something is in `sound`, in order."""
+    writers = [_writer(posts.chats, speech) for speech in _heard(posts, sound, replies)]
+    return [chat for chat in posts.chats if any(chat is writer for writer in writers)]
 
 
 def cost(posts: Posts) -> float:
@@ -94,8 +94,14 @@ def _tokens_in(chat: dict[str, Any]) -> float:
     return sum(len(str(message.get("content"))) for message in chat["body"]["messages"]) / LETTERS_A_TOKEN
 
 
+def _heard(posts: Posts, sound: Sound, replies: Sequence[Reply]) -> list[dict[str, Any]]:
+    """The requests for speech whose beginning is at the loudspeaker."""
+    known = (one for reply in replies for one in reply.sentences)
+    voices = Recordings(Recording(one.words, one.pcm, one.rate_hz) for one in known)
+    return [speech for speech in posts.speeches if _is_heard(speech, sound, voices)]
+
+
 def _is_heard(speech: dict[str, Any], sound: Sound, voices: Recordings) -> bool:
-    """Whether the beginning of what was asked for is at the loudspeaker."""
     pcm = voices.speak(speech["body"]["input"], SPEAKER_HZ)
     if not speech["sent"] or pcm is None:
         return False
@@ -103,8 +109,12 @@ def _is_heard(speech: dict[str, Any], sound: Sound, voices: Recordings) -> bool:
     return locate(probe, sound)[1] > _ALIKE
 
 
-def _wrote(chat: dict[str, Any], text: str) -> bool:
-    return chunk_ends([word for _, word in chat["words"]], text) is not None
+def _writer(chats: Sequence[dict[str, Any]], speech: dict[str, Any]) -> dict[str, Any] | None:
+    """The last chat before that request that wrote its text."""
+    before = [chat for chat in chats if chat["received_at"] < speech["received_at"]]
+    text = speech["body"]["input"]
+    wrote = [chat for chat in before if chunk_ends([word for _, word in chat["words"]], text) is not None]
+    return wrote[-1] if wrote else None
 
 
 def _transcribed(transcriptions: Sequence[dict[str, Any]], chat: dict[str, Any]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from scripts.turns_figures import Figure, p90
 from scripts.turns_material import chunk_ends
-from scripts.turns_measures import Sound, Track, fall, locate, silent_from
+from scripts.turns_measures import Sound, Track, fall, gaps, locate, silent_from
 
 RATE_HZ = 24_000
 
@@ -79,3 +79,18 @@ def test_a_figure_shows_its_median_range_and_ninetieth_percentile() -> None:
     line = Figure("x", "ms", "≤ 5 ms", values=[1.0, 2.0, 9.0]).line()
     assert "2 ms (1 to 9, p90 9, n 3)" in line
     assert "not measured" in Figure("x", "ms", "").line()
+
+
+def test_gaps_in_a_reply_are_found_wherever_they_tear_it() -> None:
+    reply = voice(2.0)
+    torn = np.concatenate([np.zeros(5000), reply[:12_000], np.zeros(960), reply[12_000:30_300], np.zeros(2400)])
+    torn = np.concatenate([torn, reply[30_300:], np.zeros(5000)])
+    found = gaps(reply, torn, RATE_HZ)
+    assert found is not None
+    assert [round(gap, 3) for gap in found if gap] == [0.04, 0.1]
+
+
+def test_a_whole_reply_has_no_gaps_and_half_a_reply_is_none() -> None:
+    reply = voice(2.0)
+    assert not any(gaps(reply, np.concatenate([np.zeros(5000), reply, np.zeros(5000)]), RATE_HZ) or [1])
+    assert gaps(reply, np.concatenate([reply[:24_000], np.zeros(30_000)]), RATE_HZ) is None
