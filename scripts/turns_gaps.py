@@ -24,7 +24,7 @@ REPLIES = (
 )
 """Short ones, of one chunk and of two."""
 JITTER_MS = 150
-ROOMS = 3
+ROOMS = 4
 GAP_S = 0.02
 _QUIET_S = 0.45
 _PROBE_S = 0.2
