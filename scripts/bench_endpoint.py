@@ -3,9 +3,10 @@
 Recorded prompts through the real VAD, segmenter and endpointer, in the time of the file; no service is asked. The
 transcript so far is that of the words spoken by then, and comes as long after the pause was noticed as a service takes.
 `as written` has the prompt's own punctuation; `full stops` has one after whatever was said last, as Whisper's has at
-worst. A wrong end is told to the endpointer as the conversation does, and the next words belong to the same turn.
+worst. A wrong end is told to the endpointer as the conversation does, and the next words belong to the same turn. It is
+`heard` when the reply sounds before they come; by speculation it is asked for in the pause, and takes what it takes.
 
-    scripts/bench endpoint [--service-ms 300] [--texts FILE]
+    scripts/bench endpoint [--transcribe-ms 300] [--reply-ms 600] [--texts FILE]
 """
 
 from __future__ import annotations
@@ -65,12 +66,12 @@ class Score:
 
     prompts: int = 0
     cut: int = 0
-    pauses: int = 0
+    heard: int = 0
     waits_ms: list[float] = field(default_factory=list)
 
     def cells(self) -> str:
-        cut = f"{100 * self.cut / self.prompts:.1f} %"
-        return f"{cut} | {median(self.waits_ms):.0f} / {quantiles(self.waits_ms, n=10)[-1]:.0f} ms"
+        cut, heard = (f"{100 * count / self.prompts:.0f}" for count in (self.cut, self.heard))
+        return f"{cut} / {heard} % | {median(self.waits_ms):.0f} / {quantiles(self.waits_ms, n=10)[-1]:.0f} ms"
 
 
 @dataclass(slots=True)
@@ -79,14 +80,18 @@ class Listener:
 
     way: Way
     session: Session
-    service_ms: float
+    transcribe_ms: float
+    reply_ms: float
     score: Score = field(default_factory=Score)
     _endpointer: Endpointer = field(init=False)
     _ended: int | None = None
     """Where the voice of the last turn ended."""
+    _sounds: int = 0
+    """When the reply to it would be heard."""
     _due: tuple[int, int] | None = None
     """When a transcript comes, and of which pause."""
     _cut: bool = False
+    _heard: bool = False
     _now: int = 0
 
     def __post_init__(self) -> None:
@@ -109,9 +114,10 @@ class Listener:
             begin, prompt = self._prompt(event.onset)
             if self._ended is not None and self._ended > begin + prompt.words[0].start:
                 self._endpointer.resumed(self._ended, event.onset)  # the conversation merges, and says so
+                self._heard |= event.onset > self._sounds
         elif isinstance(event, SpeechPaused):
             pause = event.utterance.voiced_end
-            self._due = (event.at + samples(self.service_ms), pause)
+            self._due = (event.at + samples(self.transcribe_ms), pause)
             self._endpointer.awaiting(pause)
         elif isinstance(event, SpeechEnded):
             self._end(event.utterance.voiced_end)
@@ -125,16 +131,18 @@ class Listener:
 
     def _end(self, voiced_end: int) -> None:
         self._ended = voiced_end
+        asked = voiced_end + samples(self.way.segment.pause_ms)
+        self._sounds = max(self._now, asked + samples(self.transcribe_ms + self.reply_ms))
         begin, prompt = self._prompt(voiced_end)
         last = prompt.words[-1]
         if voiced_end < begin + (last.start + last.end) // 2:
             self._cut = True
-            self.score.pauses += 1
             return
         self.score.prompts += 1
         self.score.cut += self._cut
+        self.score.heard += self._heard
         self.score.waits_ms.append((self._now - voiced_end) * 1000 / CAPTURE_RATE_HZ)
-        self._cut = False
+        self._cut = self._heard = False
 
     def _prompt(self, at: int) -> tuple[int, Prompt]:
         """The prompt that is being said at that sample."""
@@ -151,7 +159,8 @@ def judged(heard: Session) -> list[tuple[Frame, Sequence[Verdict]]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench endpoint", description=__doc__.partition("\n")[0])
-    parser.add_argument("--service-ms", type=float, default=300, help="what a transcription takes")
+    parser.add_argument("--transcribe-ms", type=float, default=300, help="what a transcription takes")
+    parser.add_argument("--reply-ms", type=float, default=600, help="what a reply takes from the text to its sound")
     parser.add_argument("--texts", type=Path, default=TEXTS, help=f"the prompts' texts ({TEXTS.name})")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -162,14 +171,15 @@ def main() -> None:
     random.shuffle(natural)
     sessions = [session(natural), session([hesitating(prompt, random) for prompt in natural])]
     frames = [judged(each) for each in sessions]
-    print(f"{len(natural)} prompts; a transcription takes {arguments.service_ms:.0f} ms")
+    took = f"a transcription takes {arguments.transcribe_ms:.0f} ms, the reply to it {arguments.reply_ms:.0f} ms more"
+    print(f"{len(natural)} prompts; {took}")
     print(
-        "| how the end is judged | as recorded: cut | wait, p50 / p90 | with a pause of 300 to 1,000 ms: cut | wait |"
+        "| how the end is judged | as recorded: cut / heard | wait | a pause of 300 to 1,000 ms: cut / heard | wait |"
     )
     print("| --- | --- | --- | --- | --- |")
     for way in WAYS:
         cells = [
-            Listener(way, each, arguments.service_ms).listen(heard).cells()
+            Listener(way, each, arguments.transcribe_ms, arguments.reply_ms).listen(heard).cells()
             for each, heard in zip(sessions, frames, strict=True)
         ]
         print(f"| {way.name} | {' | '.join(cells)} |")

@@ -11,8 +11,8 @@ from voiceloop.config.tables import Segment
 from voiceloop.types import CAPTURE_RATE_HZ
 
 FACTORS = {
-    Ending.QUESTION: 0.7,
-    Ending.STOP: 0.85,
+    Ending.QUESTION: 0.6,
+    Ending.STOP: 0.75,
     Ending.UNKNOWN: 1.0,
     Ending.LINKED: 1.3,
     Ending.OPEN: 1.8,
@@ -67,8 +67,9 @@ class Endpointer:
 
     **The factor** comes from how the transcript so far ends (`heard`, some 300 ms after the clip was posted):
 
-        0.7    a question mark, or words that close a turn ("thanks", "that's all")
-        0.85   a full stop: mildly, because Whisper and its like put one after nearly anything
+        0.6    a question mark, or words that close a turn ("thanks", "that's all")
+        0.75   a full stop: mildly, because Whisper and its like put one after nearly anything; the pace makes up for it
+               where that happens
         1      nothing to go by, or a full stop after a word that often runs on ("for.", "is.")
         1.3    such a word without a full stop
         1.8    a comma, a dash, "…", a word that ends no sentence whatever stands after it ("and.", "the", "um"), or a
