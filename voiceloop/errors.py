@@ -12,6 +12,9 @@ VoiceloopError
 ├── EngineError           exit 69  an engine that can't be loaded, or that broke
 │   └── MissingExtra               its package is not installed
 ├── HandlerError          exit 69  the user's program or function failed
+├── TargetError           exit 69  dictated text can't be put where it was to go
+│   ├── FocusChanged               another window has the focus than when it was said
+│   └── CantUndo                   the last insertion can't be taken back exactly
 └── ServiceError          exit 69  what HTTP services do
     ├── Unreachable                no connection, DNS, TLS, or it broke off
     ├── BadAnswer                  200, but not what was asked for
@@ -93,6 +96,18 @@ class MissingExtra(EngineError):
 
 class HandlerError(VoiceloopError):
     exit_code = 69
+
+
+class TargetError(VoiceloopError):
+    exit_code = 69
+
+
+class FocusChanged(TargetError):
+    pass
+
+
+class CantUndo(TargetError):
+    pass
 
 
 class ServiceError(VoiceloopError):

@@ -1,0 +1,74 @@
+"""Dictation into files and standard output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from voiceloop.dictation.target import TargetOptions, open_target
+from voiceloop.errors import CantUndo, TargetError, UsageError
+
+OPTIONS = TargetOptions()
+
+
+def publish(name: str, /, **fields: object) -> None:
+    pass
+
+
+async def test_text_is_appended_to_a_file_and_taken_back_exactly(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("Mine.")
+    async with open_target(f"file:{path}", OPTIONS, publish) as target:
+        await target.insert(" Grüße", focus=None)
+        last = await target.insert(" 漢字 e\u0301", focus=None)
+        assert path.read_text() == "Mine. Grüße 漢字 é"
+        assert await target.since(last) == "nothing"
+        await target.undo(last)
+    assert path.read_text() == "Mine. Grüße"
+
+
+async def test_what_somebody_else_added_is_not_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    async with open_target(f"file:{path}", OPTIONS, publish) as target:
+        last = await target.insert("Said.", focus=None)
+        path.write_text("Said. And written.")
+        assert await target.since(last) == "something"
+        with pytest.raises(CantUndo, match="changed"):
+            await target.undo(last)
+    assert path.read_text() == "Said. And written."
+
+
+async def test_a_new_file_is_its_owner_s_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    async with open_target(f"file:{path}", OPTIONS, publish):
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("to", ["file:{tmp}/none/notes.txt", "file:{tmp}"])
+async def test_a_file_that_cannot_be_written_is_told_at_once(to: str, tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="can't be written"):
+        async with open_target(to.format(tmp=tmp_path), OPTIONS, publish):
+            pass
+
+
+@pytest.mark.parametrize("to", ["", "file:", "printer"])
+async def test_a_place_that_there_is_not_is_told_with_those_that_there_are(to: str) -> None:
+    with pytest.raises(UsageError, match="clipboard, stdout, file:PATH"):
+        open_target(to, OPTIONS, publish)
+
+
+async def test_nothing_but_text_reaches_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    async with open_target(f"file:{path}", OPTIONS, publish) as target:
+        await target.insert("a\x1b]0;title\x07b\x1b[31mc\u202edef\x08g\x00h\u2066i", focus=None)
+    assert path.read_text() == "abcdefghi"
+
+
+async def test_each_insertion_is_a_line_of_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    async with open_target("stdout", OPTIONS, publish) as target:
+        await target.insert("One.", focus=None)
+        await target.insert(" Two\x1b[2J.\n", focus=None)
+        with pytest.raises(CantUndo):
+            await target.undo(await target.insert(" Three.", focus=None))
+    assert capsys.readouterr().out == "One.\nTwo.\nThree.\n"

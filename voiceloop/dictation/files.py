@@ -1,0 +1,147 @@
+"""Text to standard output, one utterance a line, and text appended to a file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import unicodedata
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import trio
+
+from voiceloop.dictation.target import PLACE, Focus, Insertion, Since, Target, opened
+from voiceloop.errors import CantUndo, TargetError
+from voiceloop.text import clean
+
+_A = TypeVar("_A")
+_R = TypeVar("_R")
+
+
+def plain(text: str) -> str:
+    """`text` as any target may have it: nothing but what shows, spaces and newlines, composed (NFC)."""
+    return unicodedata.normalize("NFC", clean(text).replace("\t", " "))
+
+
+class StdoutTarget:
+    """Each insertion is a line."""
+
+    name = "stdout"
+    watches_focus = False
+
+    async def focus(self) -> Focus | None:
+        await trio.lowlevel.checkpoint()
+        return None
+
+    async def insert(self, text: str, *, focus: Focus | None) -> Insertion:
+        text = plain(text).strip(" ")
+        await _thread(_print, text.removesuffix("\n") + "\n")
+        return Insertion(text, focus)
+
+    async def since(self, insertion: Insertion) -> Since:
+        await trio.lowlevel.checkpoint()
+        return "nothing"
+
+    async def undo(self, insertion: Insertion) -> None:
+        await trio.lowlevel.checkpoint()
+        raise CantUndo("standard output can't take back what was written", place=PLACE)
+
+    async def enter(self) -> None:
+        await _thread(_print, "\n")
+
+
+class FileTarget:
+    """Text appended to a file, which anybody may write and move in the meantime. `Insertion.mark` is its length
+    before, in bytes."""
+
+    watches_focus = False
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path).expanduser()
+        self.name = f"file:{path}"
+
+    async def focus(self) -> Focus | None:
+        await trio.lowlevel.checkpoint()
+        return None
+
+    async def insert(self, text: str, *, focus: Focus | None) -> Insertion:
+        text = plain(text)
+        return Insertion(text, focus, await self._do(self._append, text.encode()))
+
+    async def since(self, insertion: Insertion) -> Since:
+        return "nothing" if await self._do(self._ends_with, insertion) else "something"
+
+    async def undo(self, insertion: Insertion) -> None:
+        if not await self._do(self._cut, insertion):
+            raise CantUndo("the file has been changed since", place=self.name)
+
+    async def enter(self) -> None:
+        await self._do(self._append, b"\n")
+
+    async def check(self) -> None:
+        """Raise `TargetError` when it can't be written."""
+        await self._do(self._append, b"")
+
+    async def _do(self, what: Callable[[_A], _R], argument: _A) -> _R:
+        try:
+            return await _thread(what, argument)
+        except OSError as error:
+            why = f"can't be written: {error.strerror}"
+            raise TargetError(why, place=self.name, remedy="Check the path and its permissions") from error
+
+    def _append(self, data: bytes) -> int:
+        # 0600: what somebody dictates is theirs, until they say otherwise.
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "ab", buffering=0) as file:
+            before = file.seek(0, os.SEEK_END)
+            if file.write(data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return before
+
+    def _ends_with(self, insertion: Insertion) -> bool:
+        with self._path.open("rb") as file:
+            return _ends_with(file, insertion)
+
+    def _cut(self, insertion: Insertion) -> bool:
+        with self._path.open("r+b") as file:
+            same = _ends_with(file, insertion)
+            if same:
+                file.truncate(insertion.mark)
+            return same
+
+
+def _ends_with(file: BinaryIO, insertion: Insertion) -> bool:
+    file.seek(insertion.mark)
+    data = insertion.text.encode()
+    return file.read(len(data) + 1) == data
+
+
+def open_stdout() -> AbstractAsyncContextManager[Target]:
+    """Standard output."""
+    return opened(StdoutTarget())
+
+
+@asynccontextmanager
+async def open_file(path: str) -> AsyncIterator[Target]:
+    """A file, made when it isn't there. Raises `TargetError` when it can't be written."""
+    target = FileTarget(path)
+    await target.check()
+    yield target
+
+
+def _print(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        raise TargetError(
+            f"can't be written: {error.strerror}", place="stdout", remedy="Who read it has gone"
+        ) from error
+
+
+async def _thread(what: Callable[[_A], _R], argument: _A) -> _R:
+    # Never abandoned: it would write what nobody knows of any more.
+    return await trio.to_thread.run_sync(what, argument)
