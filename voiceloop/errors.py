@@ -3,12 +3,13 @@
 VoiceloopError
 ├── UsageError            exit 2   the command line asks for something that can't be
 ├── ConfigError           exit 78  one or more mistakes in the configuration, all of them
-├── DeviceError           exit 74  sound devices and audio files
+├── DeviceError           exit 74  sound devices and files
 │   ├── NoSuchDevice
 │   ├── DeviceBusy
 │   ├── DeviceLost                 it was there and went away
 │   ├── BadAudioFile               unreadable, empty, truncated, not PCM
-│   └── OutputError                standard output can't be written
+│   ├── BadTraceFile               empty, damaged, no trace at all
+│   └── OutputError                standard output, or a file, can't be written
 ├── EngineError           exit 69  an engine that can't be loaded, or that broke
 │   └── MissingExtra               its package is not installed
 ├── HandlerError          exit 69  the user's program or function failed
@@ -79,6 +80,10 @@ class DeviceLost(DeviceError):
 
 
 class BadAudioFile(DeviceError):
+    pass
+
+
+class BadTraceFile(DeviceError):
     pass
 
 

@@ -231,3 +231,29 @@ def test_closed_standard_streams_are_no_trouble(env: dict[str, str], tmp_path: P
 def test_a_trace_that_cannot_be_written_is_named_before_anything_is_opened(env: dict[str, str], tmp_path: Path) -> None:
     error = fails(74, *quiet("--config", "offline", "--trace", str(tmp_path / "none" / "t.jsonl")), env=env)
     assert f"run --trace: {tmp_path}/none/t.jsonl can't be written: no such file or directory" in error
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"", "is empty"), (b"rubbish", "is not a trace"), (None, "no such file or directory")]
+)
+def test_a_trace_that_is_none_is_refused_by_name(
+    content: bytes | None, said: str, env: dict[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "t.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    error = fails(74, "trace", str(path), env=env)
+    assert f"trace: {path}" in error
+    assert said in error
+    assert "voiceloop run --trace FILE" in error
+
+
+def test_a_page_is_not_written_over_the_trace_nor_where_nothing_can_be(env: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"k": "trace", "version": 1, "at": 1, "time": 1}\n')
+    before = path.read_bytes()
+    assert "is the trace itself" in fails(2, "trace", str(path), "--html", str(path), env=env)
+    assert path.read_bytes() == before
+    for option in ("--html", "--perfetto"):
+        error = fails(74, "trace", str(path), option, str(tmp_path / "none" / "out"), env=env)
+        assert "none/out can't be written: no such file" in error

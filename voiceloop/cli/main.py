@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from voiceloop import __version__
-from voiceloop.cli import check, config, devices, models, plugins, run, say, transcribe
+from voiceloop.cli import check, config, devices, models, plugins, run, say, trace, transcribe
 from voiceloop.errors import VoiceloopError
 
 app = typer.Typer(
@@ -25,7 +25,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run.run, say.say, transcribe.transcribe, check.check, devices.devices, models.models, plugins.plugins):
+for command in (
+    *(run.run, say.say, transcribe.transcribe, trace.trace),
+    *(check.check, devices.devices, models.models, plugins.plugins),
+):
     app.command()(command)
 app.add_typer(config.app)
 

@@ -19,3 +19,7 @@
 """
 
 VERSION = 1
+KINDS = frozenset(
+    ("event", "mic", "vad", "deaf", "gap", "request", "answer", "response", "play", "speaker", "lost", "end")
+)
+"""All but the header's."""

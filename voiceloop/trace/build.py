@@ -1,0 +1,268 @@
+"""From a trace's records to a session: levels, voice, requests, playback. Pure.
+
+A record that makes no sense is left out and counted; nothing that a file may hold raises.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from voiceloop.trace.levels import unpacked
+from voiceloop.trace.read import Record, Records, maybe, number
+from voiceloop.trace.session import Event, Level, Request, Session, Span, SpeakerState
+from voiceloop.trace.turns import Material, build_turns, with_turns
+
+T = TypeVar("T")
+_STEP_SAMPLES = 320
+_LONGEST_S = 7 * 24 * 3600.0
+"""No session is longer: a time beyond is damage."""
+
+
+def build(records: Records) -> Session:
+    """The session that `records` tell of."""
+    return _Builder(records).session()
+
+
+@dataclass(slots=True)
+class _Builder:
+    records: Records
+    zero: float = 0.0
+    rate_hz: float = 16_000.0
+    misfits: int = 0
+    anchors: list[tuple[float, float]] = field(default_factory=list)
+    """(sample index, session time), by index."""
+
+    def session(self) -> Session:
+        header = self.records.header
+        self.zero = number(header["at"])
+        microphone = [level for levels in self._each("mic", self._mic) for level in levels]
+        self.anchors.sort()
+        events = self._each("event", self._event) + self._each("gap", self._gap)
+        events.sort(key=lambda event: event.at)
+        states = sorted(self._each("speaker", self._speaker), key=lambda state: state.at)
+        playback = [level for levels in self._each("play", lambda r: self._play(r, states)) for level in levels]
+        requests = self._requests()
+        utterances = tuple(self._utterances(events))
+        turns = build_turns(Material(events, utterances, requests, playback, self._captured, self.zero, self.rate_hz))
+        ends = [e.at for e in events] + [x.end for x in microphone[-1:]] + [x.end for x in playback[-1:]]
+        ends += [r.end or r.start for r in requests] + [turn.end for turn in turns]
+        ends += self._each("end", lambda r: self._at(r["at"]))
+        return Session(
+            version=str(header.get("voiceloop", "")),
+            began_unix=number(header["time"]),
+            length=max(ends, default=0.0),
+            config=header["config"] if isinstance(header.get("config"), dict) else {},
+            events=tuple(events),
+            microphone=tuple(sorted(microphone, key=lambda level: level.start)),
+            voice=tuple(self._voice()),
+            utterances=utterances,
+            deaf=tuple(self._each("deaf", self._deaf)),
+            requests=with_turns(requests, turns),
+            playback=tuple(sorted(playback, key=lambda level: level.start)),
+            speaker=tuple(states),
+            turns=turns,
+            flaws=tuple(self._flaws()),
+        )
+
+    def _each(self, kind: str, take: Callable[[Record], T]) -> list[T]:
+        found = []
+        for record in self.records.of(kind):
+            try:
+                found.append(take(record))
+            except (KeyError, TypeError, ValueError, OverflowError):
+                self.misfits += 1
+        return found
+
+    def _at(self, value: object) -> float:
+        """Session time of a time on the monotonic clock."""
+        at = number(value) - self.zero
+        if not -60 <= at <= _LONGEST_S:
+            raise ValueError("not within the session")
+        return at
+
+    def _captured(self, index: float) -> float | None:
+        """When a sample was at the microphone; None when the trace doesn't tell."""
+        if not self.anchors:
+            return None
+        first, at = self.anchors[max(bisect_right(self.anchors, index, key=lambda anchor: anchor[0]) - 1, 0)]
+        return at + (index - first) / self.rate_hz
+
+    def _span(self, start: object, end: object, label: str = "") -> Span:
+        begin, stop = self._captured(number(start)), self._captured(number(end))
+        if begin is None or stop is None:
+            raise ValueError("no clock")
+        return Span(begin, max(begin, stop), label)
+
+    # One kind of record each
+
+    def _mic(self, record: Record) -> list[Level]:
+        at, index = self._at(record["at"]), number(record["index"])
+        peaks, means = unpacked(record["peak"]), unpacked(record["rms"])
+        if len(peaks) != len(means):
+            raise ValueError("peaks and means differ in number")
+        self.anchors.append((index, at))
+        step = _STEP_SAMPLES / self.rate_hz
+        return [
+            Level(at + n * step, at + (n + 1) * step, float(peak), float(rms))
+            for n, (peak, rms) in enumerate(zip(peaks, means, strict=True))
+        ]
+
+    def _event(self, record: Record) -> Event:
+        fields = record["fields"]
+        if not isinstance(fields, dict) or not isinstance(record["name"], str):
+            raise TypeError("not an event")
+        return Event(self._at(record["at"]), record["name"], fields)
+
+    def _gap(self, record: Record) -> Event:
+        return Event(self._at(record["at"]), "microphone.gap", {"reason": str(record["reason"])})
+
+    def _speaker(self, record: Record) -> SpeakerState:
+        return SpeakerState(
+            self._at(record["at"]),
+            bool(record["sounding"]),
+            bool(record["hushed"]),
+            number(record["gain"]),
+            int(number(record["underruns"])),
+            number(record["latency_s"]),
+        )
+
+    def _play(self, record: Record, states: list[SpeakerState]) -> list[Level]:
+        began, rate_hz = self._at(record["at"]), self._speaker_rate_hz()
+        steps = zip(
+            record["at_tenths_ms"], record["samples"], unpacked(record["peak"]), unpacked(record["rms"]), strict=True
+        )
+        found = []
+        for tenths, samples, peak, rms in steps:
+            start = began + number(tenths) / 10_000
+            gain = _gain(states, start)
+            found.append(
+                Level(start, start + min(number(samples) / rate_hz, 1.0), float(peak) * gain, float(rms) * gain)
+            )
+        return found
+
+    def _speaker_rate_hz(self) -> float:
+        for record in self.records.of("speaker")[:1]:
+            try:
+                return max(number(record["rate_hz"]), 1_000.0)
+            except (KeyError, ValueError):
+                break
+        return 24_000.0
+
+    def _deaf(self, record: Record) -> Span:
+        return self._span(record["start"], record["end"])
+
+    def _voice(self) -> Iterable[Span]:
+        """Later verdicts override earlier ones on the same samples."""
+        voiced: list[tuple[float, float]] = []
+        for runs in self._each("vad", lambda record: [_run(run) for run in record["runs"]]):
+            for start, end, is_voice in runs:
+                _paint(voiced, start, end, voiced_=is_voice)
+        for start, end in voiced:
+            try:
+                yield self._span(start, end)
+            except ValueError:
+                self.misfits += 1
+
+    def _utterances(self, events: list[Event]) -> Iterable[Span]:
+        onset: float | None = None
+        for event in events:
+            if event.name == "speech.started":
+                onset = self._sample_time(event.fields.get("at_s"))
+            elif event.name in ("speech.ended", "speech.dropped") and onset is not None:
+                end = self._sample_time(event.fields.get("end_s")) or event.at
+                yield Span(onset, max(onset, end), event.name.removeprefix("speech."))
+                onset = None
+        if onset is not None:
+            yield Span(onset, max(onset, events[-1].at), "unfinished")
+
+    def _sample_time(self, seconds: object) -> float | None:
+        """Session time of a time that counts the microphone's samples."""
+        try:
+            return self._captured(number(seconds) * self.rate_hz)
+        except ValueError:
+            return None
+
+    def _requests(self) -> list[Request]:
+        requests = {request.number: request for request in self._each("request", self._request)}
+        for number_, changes in self._each("answer", self._answer) + self._each("response", self._response):
+            if number_ in requests:
+                requests[number_] = replace(requests[number_], **changes)
+        return sorted(requests.values(), key=lambda request: request.start)
+
+    def _request(self, record: Record) -> Request:
+        turn = maybe(record["turn"])
+        return Request(
+            number=int(number(record["id"])),
+            start=self._at(record["at"]),
+            method=str(record["method"]),
+            url=str(record["url"]),
+            model=str(record["model"]),
+            attempt=int(number(record["attempt"])),
+            sent_bytes=int(number(record["sent_bytes"])),
+            turn=None if turn is None else int(turn),
+        )
+
+    def _answer(self, record: Record) -> tuple[int, dict[str, Any]]:
+        return int(number(record["id"])), {
+            "answered": self._at(record["at"]),
+            "status": int(number(record["status"])),
+            "connected": bool(record["connected"]),
+        }
+
+    def _response(self, record: Record) -> tuple[int, dict[str, Any]]:
+        first = record["first_byte"]
+        return int(number(record["id"])), {
+            "end": self._at(record["at"]),
+            "first_byte": None if first is None else self._at(first),
+            "bytes": int(number(record["bytes"])),
+            "outcome": str(record["outcome"]),
+            "error": None if record["error"] is None else str(record["error"]),
+        }
+
+    def _flaws(self) -> Iterable[str]:
+        records = self.records
+        if records.cut_off:
+            yield "the last line is cut off: the program was killed, or is still writing"
+        elif not records.of("end"):
+            yield "it ends without an end: the program was killed, or is still writing"
+        if bad := records.bad_lines + self.misfits:
+            yield f"{bad} damaged line{'s' * (bad != 1)} left out"
+        lost = sum(self._each("lost", lambda record: int(number(record["records"]))))
+        if lost:
+            yield f"{lost} records were lost when it was written: the disk was too slow"
+        if records.unknown:
+            names = ", ".join(f"{name!r} ×{count}" for name, count in records.unknown.most_common(5))
+            yield f"records of kinds that this voiceloop doesn't know: {names}"
+
+
+def _run(run: Any) -> tuple[float, float, bool]:
+    start, end, voiced = run
+    return number(start), number(end), bool(voiced)
+
+
+def _paint(spans: list[tuple[float, float]], start: float, end: float, *, voiced_: bool) -> None:
+    """Make `start` to `end` voice or not, in sorted spans of voice of which only the last may be touched."""
+    after: list[tuple[float, float]] = []
+    while spans and spans[-1][1] > start:
+        a, b = spans.pop()
+        if b > end:
+            after.insert(0, (max(a, end), b))
+        if a < start:
+            spans.append((a, start))
+            break
+    if voiced_ and end > start:
+        if spans and spans[-1][1] == start:
+            start = spans.pop()[0]
+        if after and after[0][0] == end:
+            end = after.pop(0)[1]
+        spans.append((start, end))
+    spans.extend(after)
+
+
+def _gain(states: list[SpeakerState], at: float) -> float:
+    """The gain in force; of a state noticed with the same pull, the new one."""
+    place = bisect_right(states, at + 0.001, key=lambda state: state.at)
+    return states[place - 1].gain if place else 1.0

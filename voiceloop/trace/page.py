@@ -1,0 +1,169 @@
+"""A session as one HTML page that stands alone: no network, no other file, nothing in it but what the trace holds.
+
+What was said is untrusted: it goes in as data, cleaned and escaped, and only ever comes out as text. The page's policy
+lets nothing run but its own script.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from importlib.resources import files
+from typing import Any
+
+from voiceloop.text import clean_line
+from voiceloop.trace.session import Event, Level, Request, Session, Span, Turn
+from voiceloop.trace.states import states
+from voiceloop.trace.terminal import outcome
+from voiceloop.trace.turns import STAGES
+
+_SCRIPTS = ("data.js", "view.js", "lanes.js", "turns.js", "main.js")
+_LONGEST_FIELD = 500
+_CONTIGUOUS_S = 0.004
+_ABOUT = ("microphone", "loudspeaker", "echo", "vad", "transcribe", "handler", "speak")
+
+Json = dict[str, Any]
+
+
+def page(session: Session) -> str:
+    """The page's text."""
+    folder = files("voiceloop.trace") / "web"
+    script = "(() => {\n'use strict';\n" + "".join((folder / n).read_text("utf-8") for n in _SCRIPTS) + "})();\n"
+    style = (folder / "page.css").read_text("utf-8")
+    page_ = (folder / "page.html").read_text("utf-8")
+    for name, text in {
+        "SCRIPT-HASH": _hash(script),
+        "STYLE-HASH": _hash(style),
+        "STYLE": style,
+        "DATA": embedded(data(session)),
+        "SCRIPT": script,
+    }.items():
+        head, _, tail = page_.partition(f"%%{name}%%")  # once: what was put in is not looked at again
+        page_ = head + text + tail
+    return page_
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def embedded(value: Json) -> str:
+    """JSON that can stand inside a script element: nothing in it can end the element or begin a comment."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").replace("%", "\\u0025")
+
+
+def data(session: Session) -> Json:
+    """What the page draws. All times are ms since the session began."""
+    began = datetime.fromtimestamp(session.began_unix).astimezone() if abs(session.began_unix) < 1e11 else None
+    return {
+        "version": _text(session.version),
+        "began": f"{began:%Y-%m-%d %H:%M:%S}" if began else "",
+        "length": _ms(max(session.length, 0.1)),
+        "about": [[name, _text(said)] for name in _ABOUT if (said := session.described(name))],
+        "flaws": [_text(flaw) for flaw in session.flaws],
+        "stages": [[name, meaning] for name, (_, meaning) in STAGES.items()],
+        "mic": _packed(session.microphone),
+        "play": _packed(session.playback),
+        "voice": _spans(session.voice),
+        "utterances": _spans(session.utterances),
+        "deaf": _spans(session.deaf),
+        "states": {name: _spans(spans) for name, spans in states(session).items()},
+        "requests": [_request(request) for request in session.requests],
+        "events": [_event(event) for event in session.events],
+        "turns": [_turn(turn) for turn in session.turns],
+        "latency": _ms(session.speaker[-1].latency_s) if session.speaker else 0,
+        "underruns": session.speaker[-1].underruns if session.speaker else 0,
+    }
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)
+
+
+def _maybe(seconds: float | None) -> float | None:
+    return None if seconds is None else _ms(seconds)
+
+
+def _text(value: object) -> str:
+    text = clean_line(str(value))
+    return text if len(text) <= _LONGEST_FIELD else text[: _LONGEST_FIELD - 1] + "…"
+
+
+def _packed(levels: Sequence[Level]) -> list[Json]:
+    """Runs of levels that follow on each other: when the first begins, how long each is, and the levels as bytes."""
+    runs: list[list[Level]] = []
+    for level in levels:
+        if runs and abs(level.start - runs[-1][-1].end) < _CONTIGUOUS_S:
+            runs[-1].append(level)
+        else:
+            runs.append([level])
+    return [
+        {
+            "at": _ms(run[0].start),
+            "each": [_ms(level.end - run[0].start) for level in run] if _uneven(run) else None,
+            "step": _ms((run[-1].end - run[0].start) / len(run)),
+            "peak": _bytes(level.peak for level in run),
+            "rms": _bytes(level.rms for level in run),
+        }
+        for run in runs
+    ]
+
+
+def _uneven(run: Sequence[Level]) -> bool:
+    lengths = [level.end - level.start for level in run]
+    return max(lengths) - min(lengths) > 0.001
+
+
+def _bytes(levels: Iterable[float]) -> str:
+    """A byte each; its square is the level, so that quiet sound keeps its shape."""
+    return base64.b64encode(bytes(round(255 * min(max(level, 0.0), 1.0) ** 0.5) for level in levels)).decode()
+
+
+def _spans(spans: Iterable[Span]) -> list[list[object]]:
+    return [[_ms(span.start), _ms(span.end), _text(span.label)] for span in spans]
+
+
+def _request(request: Request) -> Json:
+    return {
+        "at": _ms(request.start),
+        "answered": _maybe(request.answered),
+        "first": _maybe(request.first_byte),
+        "end": _maybe(request.end),
+        "kind": request.kind,
+        "method": _text(request.method),
+        "url": _text(request.url),
+        "model": _text(request.model),
+        "turn": request.turn,
+        "guessed": request.guessed,
+        "attempt": request.attempt,
+        "status": request.status,
+        "connected": request.connected,
+        "outcome": _text(request.outcome),
+        "error": _text(request.error or ""),
+        "sent": request.sent_bytes,
+        "received": request.bytes,
+    }
+
+
+def _event(event: Event) -> list[object]:
+    fields = ", ".join(f"{_text(name)}: {_text(value)}" for name, value in event.fields.items())
+    return [_ms(event.at), _text(event.name), _text(fields)]
+
+
+def _turn(turn: Turn) -> Json:
+    return {
+        "number": turn.number,
+        "at": _ms(turn.start),
+        "end": _ms(turn.end),
+        "outcome": _text(turn.outcome),
+        "became": _text(outcome(turn)),
+        "text": _text(turn.text),
+        "reply": _text(turn.reply),
+        "wasted": turn.wasted,
+        "marks": [[_text(name), _ms(at), name in turn.found] for name, at in turn.marks.items()],
+        "stages": [[stage.name, _ms(stage.start), _ms(stage.end)] for stage in turn.stages],
+    }

@@ -1,0 +1,38 @@
+"""The loudspeaker's states as spans: sounding, hushed, ducked, and where it ran dry. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from voiceloop.trace.session import Session, Span, SpeakerState
+
+_DUCKED_BELOW = 0.99
+
+
+def states(session: Session) -> dict[str, list[Span]]:
+    """Spans of `sounding`, `hushed` and `ducked`; `underrun`s are points, labelled with how many."""
+    found = {
+        "sounding": _spans(session, lambda state: state.sounding),
+        "hushed": _spans(session, lambda state: state.hushed),
+        "ducked": _spans(session, lambda state: state.gain < _DUCKED_BELOW and state.sounding),
+    }
+    dry, before = [], 0
+    for state in session.speaker:
+        if state.underruns > before:
+            dry.append(Span(state.at, state.at, f"{state.underruns - before} underrun"))
+        before = max(before, state.underruns)
+    return found | {"underrun": dry}
+
+
+def _spans(session: Session, holds: Callable[[SpeakerState], bool]) -> list[Span]:
+    spans: list[Span] = []
+    since: float | None = None
+    for state in session.speaker:
+        if holds(state) and since is None:
+            since = state.at
+        elif not holds(state) and since is not None:
+            spans.append(Span(since, state.at))
+            since = None
+    if since is not None:
+        spans.append(Span(since, max(since, session.length)))
+    return spans

@@ -1,0 +1,164 @@
+"""A session in a terminal: one row of times a turn, and a bar that shows where they went. Pure: text out of values."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from voiceloop.text import clean_line
+from voiceloop.trace.session import Session, Turn
+from voiceloop.trace.turns import KNOWN_MARKS, STAGES
+
+_COLUMNS = (
+    ("pause", "pause"),
+    ("post", "post"),
+    ("text", "text"),
+    ("token", "first_text"),
+    ("pcm", "first_pcm"),
+    ("played", "first_played"),
+)
+_LETTERS = {"end": "e", "transcribe": "t", "answer": "a", "clause": "c", "speak": "s", "gate": "g", "device": "d"}
+_COLOURS = {"end": 244, "transcribe": 39, "answer": 135, "clause": 205, "speak": 208, "gate": 220, "device": 35}
+_NARROWEST = 40
+_LABEL = 6
+_TOTAL = 10
+_ODD_EVENTS = frozenset(
+    ("net.retry", "speech.failed", "speech.refused", "device.lost", "device.back", "microphone.gap", "warm.failed")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What to draw on: columns, and whether colours may be used."""
+
+    width: int
+    colour: bool = False
+
+    @property
+    def usable(self) -> int:
+        return max(self.width, _NARROWEST)
+
+    def paint(self, text: str, colour: int) -> str:
+        return f"\x1b[38;5;{colour};48;5;{colour}m{text}\x1b[0m" if self.colour and text else text
+
+    def key(self, text: str, colour: int) -> str:
+        return f"\x1b[1;38;5;{colour}m{text}\x1b[0m" if self.colour else text
+
+    def dim(self, text: str) -> str:
+        return f"\x1b[2m{text}\x1b[0m" if self.colour and text else text
+
+
+def rendered(session: Session, screen: Screen) -> str:
+    """All of it, without a last newline."""
+    lines = [*_about(session, screen), ""]
+    if session.turns:
+        lines += [*_table(session.turns, screen), "", *_bars(session.turns, screen), ""]
+    else:
+        lines += ["No turn: nothing was said, or nothing was heard.", ""]
+    lines += _besides(session, screen)
+    return "\n".join(lines).rstrip("\n")
+
+
+def _about(session: Session, screen: Screen) -> Iterable[str]:
+    began = datetime.fromtimestamp(session.began_unix).astimezone() if abs(session.began_unix) < 1e11 else None
+    when = f"{began:%Y-%m-%d %H:%M:%S}" if began else "at an unknown time"
+    yield _fit(f"voiceloop {clean_line(session.version)}, {when}, {session.length:.1f} s", screen.usable)
+    for name in ("transcribe", "handler", "speak", "vad", "echo"):
+        if said := clean_line(session.described(name)):
+            yield screen.dim(_fit(f"  {name:<11} {said}", screen.usable))
+
+
+def _table(turns: Sequence[Turn], screen: Screen) -> Iterable[str]:
+    yield _fit("Milliseconds after the last voiced sample:", screen.usable)
+    head = f"{'turn':>4} {'voiced at':>10}" + "".join(f"{name:>7}" for name, _ in _COLUMNS) + f"{'end':>8}  "
+    yield screen.dim(_fit(head + "what became of it", screen.usable))
+    for turn in turns:
+        voiced = turn.marks.get("last_voiced")
+        row = f"{turn.number:>4} " + (f"{voiced:>8.2f} s" if voiced is not None else f"{'–':>10}")
+        row += "".join(f"{_ms(turn.after_voice_ms(mark)):>7}" for _, mark in _COLUMNS)
+        ended = None if voiced is None else (turn.end - voiced) * 1000
+        yield _fit(f"{row}{_ms(ended):>8}  {outcome(turn)}", screen.usable)
+        if turn.text and screen.usable > _LABEL + 10:
+            yield screen.dim(_fit(f"     “{clean_line(turn.text)}”", screen.usable))
+
+
+def _ms(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f}"
+
+
+def outcome(turn: Turn) -> str:
+    """What became of a turn, in words that are safe to print."""
+    if turn.outcome == "failed":
+        words = f"failed: {turn.error}"
+    elif turn.reason == "merged" and turn.replaced_by is not None:
+        words = f"merged into turn {turn.replaced_by}"
+    else:
+        words = turn.outcome + (f": {turn.reason}" if turn.reason else "")
+    if turn.replaces is not None:
+        words += f", with turn {turn.replaces}"
+    if turn.wasted:
+        words += f", {turn.wasted} request{'s' * (turn.wasted != 1)} wasted"
+    return clean_line(words)
+
+
+def _bars(turns: Sequence[Turn], screen: Screen) -> Iterable[str]:
+    answered = [turn for turn in turns if turn.stages]
+    if not answered:
+        return
+    yield _fit("Where the time went, from the last voiced sample to the first one played:", screen.usable)
+    room = screen.usable - _LABEL - _TOTAL
+    longest = max(turn.stages[-1].end - turn.stages[0].start for turn in answered) or 1.0
+    for turn in answered:
+        bar, drawn, zero = "", 0, turn.stages[0].start
+        for stage in turn.stages:
+            until = round((stage.end - zero) / longest * room)
+            bar += screen.paint(_LETTERS[stage.name] * (until - drawn), _COLOURS[stage.name])
+            drawn = until
+        total = (turn.stages[-1].end - zero) * 1000
+        yield f"{turn.number:>4}  {bar} {total:.0f} ms"
+    yield ""
+    for name, (_, meaning) in STAGES.items():
+        times = [stage.ms for turn in answered for stage in turn.stages if stage.name == name]
+        if times:
+            middle = statistics.median(times)
+            words = f"{middle:>7.0f} ms  {meaning}"
+            yield "   " + screen.key(_LETTERS[name], _COLOURS[name]) + _fit(words, screen.usable - 4)
+    yield screen.dim(_fit(f"    (medians of {len(answered)} turn{'s' * (len(answered) != 1)})", screen.usable))
+
+
+def _besides(session: Session, screen: Screen) -> Iterable[str]:
+    failed = Counter(
+        f"{r.kind} {r.error or r.outcome}" for r in session.requests if r.outcome in {"failed", "cancelled"}
+    )
+    posts = sum(request.method == "POST" for request in session.requests)
+    fresh = sum(request.connected for request in session.requests if request.method == "POST")
+    words = f"{posts} posts"
+    if fresh:
+        words += f", {fresh} over a new connection"
+    if failed:
+        words += "; " + ", ".join(f"{count} × {clean_line(name)}" for name, count in failed.most_common())
+    if session.requests:
+        yield _fit(words, screen.usable)
+    if session.speaker:
+        underruns = session.speaker[-1].underruns
+        yield _fit(
+            f"{underruns} underruns; the loudspeaker adds {session.speaker[-1].latency_s * 1000:.0f} ms to what was "
+            "played, by its own account",
+            screen.usable,
+        )
+    odd = Counter(event.name for event in session.events if event.name in _ODD_EVENTS)
+    if odd:
+        yield _fit("told: " + ", ".join(f"{count} × {name}" for name, count in odd.most_common()), screen.usable)
+    for turn in session.turns:
+        others = [f"{clean_line(name)[:40]} {at:.3f} s" for name, at in turn.marks.items() if name not in KNOWN_MARKS]
+        if others:
+            yield _fit(f"turn {turn.number} also has: {', '.join(others)}", screen.usable)
+    for flaw in session.flaws:
+        yield _fit(f"note: {clean_line(flaw)}", screen.usable)
+
+
+def _fit(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
