@@ -160,7 +160,9 @@ def turns(cable: Cable, service: Sequence[str], folder: Path, runs: int) -> list
     clips.mkdir()
     spoken, reference = answer(folder)
     words = (*service, "--wav", str(spoken), "--save-audio", str(clips))
-    with serving(*words) as server, assistant(cable, server, "audio.echo=off") as loop:
+    # Without working ahead, and with a fixed end of the turn: so that the time to the post has a known beginning.
+    sets = ("audio.echo=off", "speculation.enabled=false", "segment.judge=false")
+    with serving(*words) as server, assistant(cable, server, *sets) as loop:
         for number in range(runs):
             said = prompt(PROMPTS[number % len(PROMPTS)])
             with cable.listening("mic_cable.monitor", rate_hz=MIC_HZ) as mic, cable.listening() as speaker:
