@@ -34,6 +34,7 @@ FRAGMENTS = st.sampled_from(
         "| a | b |\n",
         "A long enough clause to be spoken, ",
         "Then a sentence. ",
+        "words without a comma and then more of them because ",
     ]
 )
 REPLIES = st.lists(FRAGMENTS, max_size=40).map("".join)
@@ -81,6 +82,39 @@ def test_the_first_chunk_is_a_clause_and_the_others_are_sentences() -> None:
     assert splitter.feed("the answer is long, so listen. Now ") == ["and the answer is long, so listen."]
     assert splitter.feed("comes a list: one, two. ") == []
     assert splitter.finish() == ["Now comes a list: one, two."]
+
+
+def test_a_first_clause_that_runs_on_is_cut_before_a_conjunction() -> None:
+    splitter = Splitter()
+    assert splitter.feed("Mercury is the closest planet to the sun while ") == [
+        "Mercury is the closest planet to the sun"
+    ]
+    assert splitter.feed("Neptune is the farthest one that we know of because ") == []
+    assert splitter.finish() == ["while Neptune is the farthest one that we know of because"]
+
+
+@pytest.mark.parametrize(
+    "text", ["You need salt and pepper.", "I like it because it is green.", "Look at Tom and Jerry."]
+)
+def test_a_short_clause_is_not(text: str) -> None:
+    assert split(text) == [text]
+
+
+def test_and_cuts_later_than_others_because_it_joins_nouns_too() -> None:
+    text = "It lies about half way between Vienna"
+    assert split(f"{text} and Prague.") == [f"{text} and Prague."]
+    assert split(f"{text} because it does.") == [text, "because it does."]
+
+
+def test_after_a_very_short_sentence_a_clause_is_enough_again() -> None:
+    said = "Sure! When the water boils and foams, add the salt."
+    assert split(said) == ["Sure!", "When the water boils and foams,", "add the salt."]
+    longer = "That is what I would have said. When the water boils and foams, add the salt."
+    assert len(split(longer)) == 2
+
+
+def test_a_lone_yes_with_a_comma_is_not_cut_off() -> None:
+    assert split("Yes, that works.") == ["Yes, that works."]
 
 
 def test_how_long_the_first_clause_must_be_can_be_set() -> None:

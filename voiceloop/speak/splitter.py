@@ -1,8 +1,11 @@
 """Cuts the text of a reply, as it comes, into chunks to speak. Pure.
 
-The first chunk is a clause, as soon as it is long enough to sound natural: it decides when the reply is first heard.
-The others are whole sentences. Each decision hangs on the text alone, read character by character with the next word's
-first character as the only look ahead; so cutting the deltas elsewhere gives the same chunks.
+The first chunk is a clause, as soon as it is long enough to sound natural: it decides when the reply is first heard. A
+clause that has run on is cut before a conjunction too, where a speaker might breathe. After a first chunk that is very
+short ("Sure!") the second may be a clause as well: it must be there before the first was played. But "Yes," isn't cut
+off: its 0.4 s are over before ten more words and another request have come, and that gap is heard. The others are whole
+sentences. Each decision hangs on the text alone, read character by character with the next word's first character as
+the only look ahead; so cutting the deltas elsewhere gives the same chunks.
 """
 
 from __future__ import annotations
@@ -32,6 +35,24 @@ _WIDE_WEIGHT = 3
 _ENUMERATION = re.compile(r"\d{1,3}[.)]")
 
 
+_RUN_ON = 1.5
+"""How many times the length of a first clause text without a comma must have before a conjunction cuts it."""
+_JOINED = 2.0
+"""The same for "and", which joins nouns as well as clauses."""
+_AND = frozenset({"and", "und"})
+_OTHERS = (
+    "but because although while whereas which when where until unless since "
+    "aber sondern weil obwohl während wenn denn nachdem damit "
+    "mais parce lorsque quand tandis puisque "
+    "pero porque aunque cuando mientras "
+    "perché mentre quando affinché oppure "
+    "mas embora enquanto "
+    "maar omdat hoewel terwijl wanneer zodat"
+)
+_CONJUNCTIONS = _AND | frozenset(_OTHERS.split())
+"""Of all languages together: so far into a sentence hardly one of them is another's noun."""
+
+
 class Cut(Enum):
     NONE = auto()
     CLAUSE = auto()
@@ -41,8 +62,9 @@ class Cut(Enum):
 class Splitter:
     """Reply text in, chunks of plain text out.
 
-    `first_min` is how long a first chunk that is only a clause must be, `longest` what no chunk exceeds, both in
-    letters (a Chinese character counts as three). Without a `language` the abbreviations of all known ones are heeded.
+    `first_min` is how long a first chunk that is only a clause must be (and all chunks before the last such one
+    together), `longest` what no chunk exceeds, both in letters (a Chinese character counts as three). Without a
+    `language` the abbreviations of all known ones are heeded.
     """
 
     def __init__(self, *, language: str | None = None, first_min: int = 24, longest: int = 240) -> None:
@@ -51,7 +73,7 @@ class Splitter:
         self._cleaner, self._markdown = Cleaner(), Markdown()
         self._text = ""
         self._weight = 0
-        self._first = True
+        self._given = 0  # how long the chunks are together that were given out
 
     def feed(self, delta: str) -> list[str]:
         """Add to the reply; the chunks that stand now, plain text, never empty."""
@@ -68,18 +90,32 @@ class Splitter:
         if char == BREAK:
             return self._emit(len(self._text))
         if char.isspace():
-            if self._text and not self._text.endswith(" "):
-                self._text += " "
-                self._weight += 1
-            return []
+            return self._space()
         cut = self._cut_before(char) if self._text else Cut.NONE
-        early = self._first and self._weight >= self._first_min
+        early = self._early and self._weight >= self._first_min
         chunks = self._emit(len(self._text)) if cut is Cut.SENTENCE or (cut is Cut.CLAUSE and early) else []
         self._text += char
         self._weight += weight(char)
         if self._weight > self._longest:
             chunks += self._emit(self._best_cut())
         return chunks
+
+    @property
+    def _early(self) -> bool:
+        """Whether a clause is enough."""
+        return self._given < self._first_min
+
+    def _space(self) -> list[str]:
+        """The end of a word."""
+        if not self._text or self._text.endswith(" "):
+            return []
+        head, _, word = self._text.rpartition(" ")
+        self._text += " "
+        self._weight += 1
+        if not self._early or (word := word.casefold()) not in _CONJUNCTIONS:
+            return []
+        least = self._first_min * (_JOINED if word in _AND else _RUN_ON)
+        return self._emit(len(head)) if self._weight - len(word) - 2 >= least else []
 
     def _cut_before(self, char: str) -> Cut:
         """What ends before `char`, which is not a space."""
@@ -124,10 +160,8 @@ class Splitter:
     def _emit(self, at: int) -> list[str]:
         chunk, self._text = spoken(self._text[:at]), self._text[at:].lstrip()
         self._weight = sum(map(weight, self._text))
-        if not chunk:
-            return []
-        self._first = False
-        return [chunk]
+        self._given += sum(map(weight, chunk))
+        return [chunk] if chunk else []
 
 
 def spoken(text: str) -> str:
