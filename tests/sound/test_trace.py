@@ -1,0 +1,115 @@
+"""A real session leaves a trace from which every promised time is found, also when it is killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.running import running, voiceloop
+from tests.serving import KEY, serving
+from tests.sound.cable import SPEAKER_HZ, Cable
+from voiceloop.audio.resample import resample
+from voiceloop.audio.wav import read_wav, wav_bytes
+from voiceloop.trace.build import build
+from voiceloop.trace.read import read
+from voiceloop.trace.session import Session
+
+PROMPTS = Path("/usr/share/sounds/alsa")
+ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
+TRANSCRIBE_MS, FIRST_TOKEN_MS, SPEAK_MS = 150, 120, 100
+
+pytestmark = [
+    pytest.mark.sound,
+    pytest.mark.skipif(not (PROMPTS.is_dir() and ASTERISK.is_dir()), reason="needs Debian's recorded prompts"),
+]
+
+
+def spoken_to(cable: Cable, folder: Path, number: signal.Signals) -> Path:
+    """The trace of a session of one turn that ends by a signal once its reply was heard."""
+    voice = read_wav(ASTERISK / "queue-thankyou.wav")
+    answer, path = folder / "answer.wav", folder / "t.jsonl"
+    answer.write_bytes(wav_bytes(resample(voice.pcm, voice.rate_hz, SPEAKER_HZ), SPEAKER_HZ))
+    service = ["--text", "front center", "--reply", "Thank you for your patience.", "--wav", str(answer)]
+    service += ["--transcribe-ms", str(TRANSCRIBE_MS), "--first-token-ms", str(FIRST_TOKEN_MS)]
+    service += ["--token-ms", "5", "--speak-ms", str(SPEAK_MS)]
+    with serving(*service) as server:
+        words = ["--config", "assistant", "--set", f"openrouter.base_url={server.url}", "--trace", str(path)]
+        with running(*words, env=cable.env | {"OPENROUTER_API_KEY": KEY}) as loop:
+            loop.wait_for("ready")
+            cable.speak_file(PROMPTS / "Front_Center.wav")
+            loop.wait_for("turn.done")
+            if number == signal.SIGKILL:  # what has happened is in the file by then
+                size = path.stat().st_size
+                while path.stat().st_size == size:
+                    pass
+            loop.end(number)
+    return path
+
+
+def all_there(session: Session) -> None:
+    """Every promised time of the one turn, in an order that can be."""
+    (turn,) = session.turns
+    order = ["last_voiced", "post", "text", "first_text", "speak_post", "first_pcm", "first_write", "first_played"]
+    times = [turn.marks[name] for name in order]
+    assert times == sorted(times), dict(zip(order, times, strict=True))
+    stages = {stage.name: stage.ms for stage in turn.stages}
+    assert stages["transcribe"] >= TRANSCRIBE_MS
+    assert stages["answer"] >= FIRST_TOKEN_MS
+    assert stages["speak"] >= SPEAK_MS
+    (utterance,) = session.utterances
+    assert utterance.end == pytest.approx(turn.marks["last_voiced"], abs=0.05)
+
+
+def test_a_session_leaves_its_waterfall(cable: Cable, tmp_path: Path) -> None:
+    path = spoken_to(cable, tmp_path, signal.SIGTERM)
+    session = build(read(path))
+    all_there(session)
+    assert session.flaws == ()
+    assert (session.turns[0].outcome, session.turns[0].text) == ("done", "front center")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert KEY not in path.read_text()
+
+    posts = {request.kind: request for request in session.requests if request.method == "POST"}
+    assert set(posts) == {"transcribe", "answer", "speak"}
+    for request in posts.values():
+        assert (request.turn, request.status, request.outcome, request.attempt) == (1, 200, "done", 1)
+        assert request.first_byte is not None
+        assert request.end is not None
+        assert request.start < request.first_byte <= request.end
+
+    # The levels lie where the voice and the reply do.
+    heard = [level for level in session.microphone if level.peak > 0.05]
+    onset = session.utterances[0].start
+    assert heard[0].start == pytest.approx(onset, abs=0.25)
+    assert any(span.start <= onset + 0.2 and span.end > onset + 0.3 for span in session.voice)
+    played = sum(level.end - level.start for level in session.playback)
+    assert played == pytest.approx(len(read_wav(tmp_path / "answer.wav").pcm) / 2 / SPEAKER_HZ, abs=0.1)
+    assert max(level.peak for level in session.playback) > 0.1
+    assert session.described("echo")
+
+
+def test_a_killed_session_is_readable_up_to_its_last_line(cable: Cable, tmp_path: Path) -> None:
+    path = spoken_to(cable, tmp_path, signal.SIGKILL)
+    for text in path.read_text().splitlines():
+        json.loads(text)
+    session = build(read(path))
+    all_there(session)
+    assert any("killed" in flaw for flaw in session.flaws)
+
+
+def test_the_command_shows_it_in_every_way(cable: Cable, tmp_path: Path) -> None:
+    path = spoken_to(cable, tmp_path, signal.SIGINT)
+    page, events = tmp_path / "t.html", tmp_path / "t.json"
+    code, table, errors = voiceloop("trace", str(path))
+    assert (code, errors) == (0, "")
+    assert "front center" in table
+    assert "\x1b" not in table
+    code, out, errors = voiceloop("trace", str(path), "--html", str(page), "--perfetto", str(events))
+    assert (code, out) == (0, ""), errors
+    assert page.read_text().startswith("<!doctype html>")
+    assert len(json.loads(events.read_text())["traceEvents"]) > 100
+    assert stat.S_IMODE(page.stat().st_mode) == stat.S_IMODE(events.stat().st_mode) == 0o600
