@@ -116,7 +116,7 @@ class Listener:
                 self._endpointer.resumed(self._ended, event.onset)  # the conversation merges, and says so
                 self._heard |= event.onset > self._sounds
         elif isinstance(event, SpeechPaused):
-            pause = event.utterance.voiced_end
+            pause = event.since
             self._due = (event.at + samples(self.transcribe_ms), pause)
             self._endpointer.awaiting(pause)
         elif isinstance(event, SpeechEnded):
