@@ -31,6 +31,7 @@ from voiceloop.capture.segmenter import (
     SpeechStarted,
 )
 from voiceloop.capture.stirring import Stir
+from voiceloop.events import TURN
 from voiceloop.floor import Floor
 from voiceloop.plugins import speculates
 from voiceloop.said import is_empty, is_only
@@ -293,6 +294,7 @@ class Conversation:
     # The turns themselves
 
     async def _run(self, turn: Turn) -> None:
+        TURN.set(turn.number)
         try:
             await turn.run()
         finally:

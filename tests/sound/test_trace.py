@@ -89,7 +89,7 @@ def test_a_session_leaves_its_waterfall(cable: Cable, tmp_path: Path) -> None:
     played = sum(level.end - level.start for level in session.playback)
     assert played == pytest.approx(len(read_wav(tmp_path / "answer.wav").pcm) / 2 / SPEAKER_HZ, abs=0.1)
     assert max(level.peak for level in session.playback) > 0.1
-    assert session.described("echo")
+    assert session.described["echo"]
 
 
 def test_a_killed_session_is_readable_up_to_its_last_line(cable: Cable, tmp_path: Path) -> None:

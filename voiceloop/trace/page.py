@@ -23,7 +23,6 @@ from voiceloop.trace.turns import STAGES
 _SCRIPTS = ("data.js", "view.js", "lanes.js", "turns.js", "main.js")
 _LONGEST_FIELD = 500
 _CONTIGUOUS_S = 0.004
-_ABOUT = ("microphone", "loudspeaker", "echo", "vad", "transcribe", "handler", "speak")
 
 Json = dict[str, Any]
 
@@ -63,7 +62,7 @@ def data(session: Session) -> Json:
         "version": _text(session.version),
         "began": f"{began:%Y-%m-%d %H:%M:%S}" if began else "",
         "length": _ms(max(session.length, 0.1)),
-        "about": [[name, _text(said)] for name in _ABOUT if (said := session.described(name))],
+        "about": [[_text(name), _text(said)] for name, said in session.described.items()],
         "flaws": [_text(flaw) for flaw in session.flaws],
         "stages": [[name, meaning] for name, (_, meaning) in STAGES.items()],
         "mic": _packed(session.microphone),
@@ -163,7 +162,7 @@ def _turn(turn: Turn) -> Json:
         "became": _text(outcome(turn)),
         "text": _text(turn.text),
         "reply": _text(turn.reply),
-        "wasted": turn.wasted,
+        "answered": None if turn.answered_ms is None else round(turn.answered_ms, 1),
         "marks": [[_text(name), _ms(at), name in turn.found] for name, at in turn.marks.items()],
         "stages": [[stage.name, _ms(stage.start), _ms(stage.end)] for stage in turn.stages],
     }

@@ -119,6 +119,11 @@ class Turn:
     """Requests made ahead for nothing."""
     requests: tuple[Request, ...] = ()
 
+    @property
+    def answered_ms(self) -> float | None:
+        """From the last voiced sample to the first one played; None when no reply began."""
+        return self.after_voice_ms("first_played")
+
     def after_voice_ms(self, mark: str) -> float | None:
         """When a mark was reached, in ms after the last voiced sample."""
         zero, at = self.marks.get("last_voiced"), self.marks.get(mark)
@@ -148,9 +153,8 @@ class Session:
     flaws: tuple[str, ...] = field(default=())
     """What of the file could not be used, in words."""
 
-    def described(self, name: str) -> str:
-        """What the loop said of a part at its start (`echo`, `vad`, `microphone`, ...); untrusted."""
-        for event in self.events:
-            if event.name == "listening" and name in event.fields:
-                return str(event.fields[name])
-        return ""
+    @property
+    def described(self) -> dict[str, str]:
+        """What the loop said of its parts at its start (`echo`, `vad`, `microphone`, ...); untrusted."""
+        first = next((event.fields for event in self.events if event.name == "listening"), {})
+        return {name: str(said) for name, said in first.items()}

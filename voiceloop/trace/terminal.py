@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from voiceloop.text import clean_line
+from voiceloop.trace.read import number
 from voiceloop.trace.session import Session, Turn
 from voiceloop.trace.turns import KNOWN_MARKS, STAGES
 
@@ -66,9 +67,8 @@ def _about(session: Session, screen: Screen) -> Iterable[str]:
     began = datetime.fromtimestamp(session.began_unix).astimezone() if abs(session.began_unix) < 1e11 else None
     when = f"{began:%Y-%m-%d %H:%M:%S}" if began else "at an unknown time"
     yield _fit(f"voiceloop {clean_line(session.version)}, {when}, {session.length:.1f} s", screen.usable)
-    for name in ("transcribe", "handler", "speak", "vad", "echo"):
-        if said := clean_line(session.described(name)):
-            yield screen.dim(_fit(f"  {name:<11} {said}", screen.usable))
+    for name, said in session.described.items():
+        yield screen.dim(_fit(f"  {clean_line(name):<11} {clean_line(said)}", screen.usable))
 
 
 def _table(turns: Sequence[Turn], screen: Screen) -> Iterable[str]:
@@ -100,33 +100,37 @@ def outcome(turn: Turn) -> str:
     if turn.replaces is not None:
         words += f", with turn {turn.replaces}"
     if turn.wasted:
-        words += f", {turn.wasted} request{'s' * (turn.wasted != 1)} wasted"
+        words += f", {_count(turn.wasted, 'request')} wasted"
     return clean_line(words)
 
 
 def _bars(turns: Sequence[Turn], screen: Screen) -> Iterable[str]:
-    answered = [turn for turn in turns if turn.stages]
-    if not answered:
+    begun = [turn for turn in turns if turn.stages]
+    if not begun:
         return
     yield _fit("Where the time went, from the last voiced sample to the first one played:", screen.usable)
     room = screen.usable - _LABEL - _TOTAL
-    longest = max(turn.stages[-1].end - turn.stages[0].start for turn in answered) or 1.0
-    for turn in answered:
+    longest = max(turn.stages[-1].end - turn.stages[0].start for turn in begun) or 1.0
+    for turn in begun:
         bar, drawn, zero = "", 0, turn.stages[0].start
         for stage in turn.stages:
             until = round((stage.end - zero) / longest * room)
             bar += screen.paint(_LETTERS[stage.name] * (until - drawn), _COLOURS[stage.name])
             drawn = until
-        total = (turn.stages[-1].end - zero) * 1000
-        yield f"{turn.number:>4}  {bar} {total:.0f} ms"
+        total = f"{turn.answered_ms:.0f} ms" if turn.answered_ms is not None else "no reply"
+        yield f"{turn.number:>4}  {bar} {total}"
     yield ""
+    answered = [turn for turn in begun if turn.answered_ms is not None] or begun
     for name, (_, meaning) in STAGES.items():
         times = [stage.ms for turn in answered for stage in turn.stages if stage.name == name]
         if times:
             middle = statistics.median(times)
             words = f"{middle:>7.0f} ms  {meaning}"
             yield "   " + screen.key(_LETTERS[name], _COLOURS[name]) + _fit(words, screen.usable - 4)
-    yield screen.dim(_fit(f"    (medians of {len(answered)} turn{'s' * (len(answered) != 1)})", screen.usable))
+    totals = [turn.answered_ms for turn in answered if turn.answered_ms is not None]
+    if totals:
+        words = f"{statistics.median(totals):>8.0f} ms  in all; medians of {_count(len(totals), 'turn')} with a reply"
+        yield "   " + _fit(words, screen.usable - 3)
 
 
 def _besides(session: Session, screen: Screen) -> Iterable[str]:
@@ -149,6 +153,14 @@ def _besides(session: Session, screen: Screen) -> Iterable[str]:
             "played, by its own account",
             screen.usable,
         )
+    if wasted := [event.fields for event in session.events if event.name == "speculation.wasted"]:
+        sums = {
+            name: sum(_number(fields.get(name)) for fields in wasted) for name in ("requests", "audio_s", "cost_usd")
+        }
+        words = (
+            f"working ahead for nothing: {_count(round(sums['requests']), 'request')}, {sums['audio_s']:.1f} s posted"
+        )
+        yield _fit(f"{words}, {sums['cost_usd']:.6f} USD", screen.usable)
     odd = Counter(event.name for event in session.events if event.name in _ODD_EVENTS)
     if odd:
         yield _fit("told: " + ", ".join(f"{count} × {name}" for name, count in odd.most_common()), screen.usable)
@@ -158,6 +170,17 @@ def _besides(session: Session, screen: Screen) -> Iterable[str]:
             yield _fit(f"turn {turn.number} also has: {', '.join(others)}", screen.usable)
     for flaw in session.flaws:
         yield _fit(f"note: {clean_line(flaw)}", screen.usable)
+
+
+def _count(number_: int, what: str) -> str:
+    return f"{number_} {what}{'s' * (number_ != 1)}"
+
+
+def _number(value: object) -> float:
+    try:
+        return number(value)
+    except ValueError:
+        return 0.0
 
 
 def _fit(text: str, width: int) -> str:

@@ -48,7 +48,8 @@ function inRows(things, start, end) {
 
 const ends = (request) => request.end ?? DATA.length;
 const mark = (turn, name) => turn.marks.find(([known]) => known === name)?.[1];
-const answeredIn = (turn) => turn.stages.length ? turn.stages.at(-1)[2] - turn.stages[0][1] : undefined;
+const lengthOf = (turn) => turn.stages.length ? turn.stages.at(-1)[2] - turn.stages[0][1] : 0;
+const answeredIn = (turn) => turn.answered === null ? 'no reply' : ms(turn.answered);
 
 const ms = (value) => value === undefined || value === null ? '–' : `${Math.round(value).toLocaleString('en')} ms`;
 const seconds = (value, digits = 2) => `${(value / 1000).toFixed(digits)} s`;

@@ -111,7 +111,7 @@ function drawGuides(pen, top) {
 function drawTurns(pen, top) {
   for (const turn of DATA.turns) {
     const y = top + 6 + turn.row * 40;
-    const tip = [`Turn ${turn.number}: ${turn.became}`, `“${turn.text}”`, `answered in ${ms(answeredIn(turn))}`];
+    const tip = [`Turn ${turn.number}: ${turn.became}`, `“${turn.text}”`, `answered in ${answeredIn(turn)}`];
     const from = turn.stages.length ? turn.stages[0][1] : turn.end;
     const until = turn.stages.length ? turn.stages.at(-1)[2] : turn.end;
     write(pen, `turn ${turn.number}  ${turn.text ? `“${turn.text}”  ` : ''}${turn.became}`,
@@ -122,7 +122,7 @@ function drawTurns(pen, top) {
     }
     for (const [name, start, end] of turn.stages) {
       if (end - start < 0.05) continue;
-      const told = [`${NAMES[name]}: ${ms(end - start)}`, `turn ${turn.number}, of ${ms(answeredIn(turn))}`];
+      const told = [`${NAMES[name]}: ${ms(end - start)}`, `turn ${turn.number}, of ${ms(lengthOf(turn))}`];
       const drawn = box(pen, start, end, y + 14, 18, palette[name], told);
       const wide = drawn && drawn.right - drawn.left > 120;
       write(pen, wide ? `${NAMES[name]} ${ms(end - start)}` : ms(end - start), drawn, y + 23, palette.panel, 34);
@@ -196,11 +196,13 @@ function drawRequests(pen, top) {
     const drawn = box(pen, r.at, ends(r), y, 17, colour, requestTip(r));
     pen.globalAlpha = 1;
     box(pen, first, ends(r), y, 17, colour);
-    const label = r.kind === 'warm' ? 'warm' : `${NAMES[r.kind] ? r.kind : r.url.split('/').at(-1)} ${ms(ends(r) - r.at)}`;
+    const name = NAMES[r.kind] || r.kind === 'warm' ? r.kind : r.url.split('/').at(-1);
+    const label = `${name} ${r.outcome === 'done' ? ms(ends(r) - r.at) : r.outcome}`;
     write(pen, label, drawn, y + 9, palette.text);
-    if (r.outcome !== 'done' && drawn) {
+    if (r.outcome !== 'done' && drawn) { // for nothing: cancelled, failed, or never ended
       pen.fillStyle = palette.bad;
-      pen.fillRect(Math.max(xOf(ends(r)) - 3, LABELS), y, 3, 17);
+      pen.fillRect(drawn.left, y + 15, drawn.right - drawn.left, 2);
+      pen.fillRect(drawn.right - 3, y, 3, 17);
     }
   }
 }

@@ -32,8 +32,8 @@ function fillAbout() {
 
 // The turn whose wait the time lies in or last began before it.
 function after(time) {
-  const begun = answered.filter((turn) => turn.stages[0][1] <= time);
-  return begun.length ? begun.reduce((a, b) => (a.stages[0][1] > b.stages[0][1] ? a : b)) : null;
+  const before = begun.filter((turn) => turn.stages[0][1] <= time);
+  return before.length ? before.reduce((a, b) => (a.stages[0][1] > b.stages[0][1] ? a : b)) : null;
 }
 
 function showTip(event) {

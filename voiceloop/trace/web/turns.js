@@ -1,8 +1,9 @@
 // Each turn's times, beside the axis: how long the answer took, and what of it each step took.
 const aside = document.getElementById('turns');
 const cards = new Map();
-const answered = DATA.turns.filter((turn) => turn.stages.length);
-const longest = Math.max(1, ...answered.map(answeredIn));
+const begun = DATA.turns.filter((turn) => turn.stages.length);
+const answered = begun.filter((turn) => turn.answered !== null);
+const longest = Math.max(1, ...begun.map(lengthOf));
 
 function stageBar(stages, scale) {
   const bar = element('div', 'bar');
@@ -29,7 +30,8 @@ function stageTable(stages) {
 
 function head(name, became, total, bad) {
   const top = element('div', 'top'), number = element('span', 'total');
-  number.append(total === undefined ? '–' : Math.round(total).toLocaleString('en'), element('small', '', ' ms'));
+  if (total === null) number.append(element('small', '', 'no reply'));
+  else number.append(Math.round(total).toLocaleString('en'), element('small', '', ' ms'));
   top.append(element('span', 'name', name), element('span', bad ? 'became bad' : 'became', became), number);
   return top;
 }
@@ -40,8 +42,8 @@ function summary() {
     const times = answered.flatMap((turn) => turn.stages.filter(([known]) => known === name).map(([, a, b]) => b - a));
     return times.length ? [name, median(times)] : null;
   }).filter(Boolean);
-  const count = `${answered.length} turn${answered.length === 1 ? '' : 's'}`;
-  card.append(head('Median', `of ${count}`, median(answered.map(answeredIn))), stageBar(medians, longest), stageTable(medians));
+  const count = `${answered.length} turn${answered.length === 1 ? '' : 's'} with a reply`;
+  card.append(head('Median', `of ${count}`, median(answered.map((turn) => turn.answered))), stageBar(medians, longest), stageTable(medians));
   card.append(element('div', 'marks', `from the last voiced sample to the first one played; the loudspeaker says that it adds ${ms(DATA.latency)}`));
   return card;
 }
@@ -50,7 +52,7 @@ function turnCard(turn) {
   const card = element('button', 'turn');
   const stages = turn.stages.map(([name, start, end]) => [name, end - start]);
   const bad = turn.outcome === 'failed' || turn.outcome === 'unfinished';
-  card.append(head(`Turn ${turn.number}`, turn.became, answeredIn(turn), bad));
+  card.append(head(`Turn ${turn.number}`, turn.became, turn.answered, bad));
   if (turn.text) card.append(element('p', 'said', `“${turn.text}”`));
   if (turn.reply) card.append(element('p', 'said reply', turn.reply));
   if (stages.length) card.append(stageBar(stages, longest), stageTable(stages));
