@@ -39,6 +39,11 @@ KINDS: dict[int, Kind] = {
     402: Kind(errors.OutOfCredits, "the account is out of credits", "Add some (https://openrouter.ai/credits)"),
     403: Kind(errors.Unauthorized, "the key may not do this", "Check the key's limits and the account: {key}"),
     404: Kind(errors.NoSuchModel, "there is no such model or path", "'voiceloop models' lists the models"),
+    407: Kind(
+        errors.Unauthorized,
+        "the proxy wants a password",
+        "Put it into HTTPS_PROXY or HTTP_PROXY: http://user:password@host:port",
+    ),
     408: Kind(errors.TimedOut, "the request timed out", _LATER),
     413: Kind(errors.BadRequest, "the request is too large", "Lower segment.max_utterance_s"),
     429: Kind(errors.RateLimited, "too many requests", "Wait, or use another model or a key with higher limits"),

@@ -17,7 +17,7 @@ import httpx  # noqa: ASYNC127 - httpx2 continues it; moving there is a change o
 import trio
 
 from voiceloop import errors
-from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, clean, is_tls, reasons
+from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, clean, from_status, is_tls, reasons
 from voiceloop.net.sockets import Backend
 from voiceloop.net.watch import Exchange, Observe, Sight, watching
 
@@ -32,6 +32,8 @@ MAX_CONNECTIONS = 32
 """Transcriptions, chat and prefetched speech of a few turns; far above what one voice needs."""
 HEAD_STEPS = 3
 """Sending a request, waiting and receiving the answer's head may take `read_timeout_s` each."""
+HERE = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+"""Servers on this machine are never asked by way of a proxy: it would look for them on its own."""
 LINGER_S = 0.25
 """How long to wait for the end of an answer of which nothing more is wanted: reaching it keeps the connection."""
 
@@ -186,6 +188,7 @@ class Http:
                     keepalive_expiry=KEEPALIVE_S,
                 ),
                 follow_redirects=False,
+                mounts=dict.fromkeys(HERE),
                 # Nothing that is fetched in a turn shrinks, and a decoder could fail between httpx's generators.
                 headers={"accept-encoding": "identity"},
             )
@@ -290,6 +293,8 @@ def _failure(error: Exception, call: Call) -> errors.ServiceError:
             return errors.TimedOut(f"the server was silent for {call.read_s:g} s", place=place, remedy=_SLOW)
         case httpx.WriteTimeout():
             return errors.TimedOut(f"the server took nothing for {call.read_s:g} s", place=place, remedy=_SLOW)
+        case httpx.ProxyError() if said.startswith("407"):
+            return from_status(407, {}, b"", call.where)
         case httpx.ProxyError():
             what, remedy = f"the proxy refused: {said}", "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
         case httpx.UnsupportedProtocol() | httpx.InvalidURL():
