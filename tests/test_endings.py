@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voiceloop.capture.ending_words import NAMES, SPACELESS, WORDS
-from voiceloop.capture.endings import Basis, Ending, basis, code, ending
+from voiceloop.capture.endings import Basis, Ending, basis, code, ending, guess
 
 OPEN, LINKED, UNKNOWN, STOP, QUESTION = Ending.OPEN, Ending.LINKED, Ending.UNKNOWN, Ending.STOP, Ending.QUESTION
 
@@ -145,3 +145,41 @@ def test_what_was_said_long_before_makes_no_difference(text: str, language: str 
 @given(st.text(), st.sampled_from([*WORDS, None]))
 def test_a_question_mark_never_makes_more_likely(text: str, language: str | None) -> None:
     assert ending(text + " ok?", language) is QUESTION
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "I would like to know what the weather will be like"),
+        ("de", "Ich möchte wissen, wie das Wetter in der nächsten Woche wird"),
+        ("fr", "Je voudrais savoir comment est le temps dans la semaine"),
+        ("es", "Quiero saber si el tiempo va a ser bueno porque los niños están con mi madre"),
+        ("it", "Vorrei sapere come sarà il tempo nella settimana che viene e se è bello"),
+        ("pt", "Eu queria saber como vai ficar o tempo na semana que vem e se é bom"),
+        ("nl", "Ik wil graag weten hoe het weer is in de volgende week"),
+    ],
+)
+def test_a_language_is_guessed_by_its_small_words(language: str, text: str) -> None:
+    assert guess(text) == language
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Yes.",
+        "Berlin.",
+        "I went.",
+        "Chciałbym wiedzieć, jaka pogoda będzie w przyszłym tygodniu i co z tym zrobić",
+        "Jag skulle vilja veta hur vädret blir i nästa vecka",
+        "Bilmek istiyorum hava nasıl olacak",
+        "今何時ですか",
+    ],
+)
+def test_what_is_too_short_or_in_another_language_is_not(text: str) -> None:
+    assert guess(text) is None
+
+
+@given(st.text())
+def test_any_text_can_be_guessed(text: str) -> None:
+    assert guess(text) in {None, *WORDS}

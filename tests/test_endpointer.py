@@ -80,6 +80,18 @@ def test_a_language_without_words_goes_by_pauses_alone() -> None:
     assert after("Która godzina?", "pl") == USUAL
 
 
+def test_a_language_that_nobody_tells_is_known_from_what_was_said() -> None:
+    endpointer = judging()
+    endpointer.hangover(pause(0))
+    endpointer.heard("Get salt and.", at=0, language=None)
+    assert endpointer.hangover(pause(0)) < USUAL
+    endpointer.hangover(pause(50_000))
+    endpointer.heard("I would like to know what the weather is like.", at=50_000, language=None)
+    endpointer.hangover(pause(99_000))
+    endpointer.heard("Get salt and.", at=99_000, language=None)
+    assert endpointer.hangover(pause(99_000)) > USUAL
+
+
 def test_a_transcript_that_comes_late_is_ignored() -> None:
     endpointer = judging()
     endpointer.hangover(pause(0))

@@ -48,6 +48,10 @@ _WHOLE_NUMBER = 10
 _LONG = 5
 """Digits in one piece that are no amount and no year: a code or the beginning of a telephone number."""
 
+_GUESS_LEAST, _GUESS_LEAD, _GUESS_SHARE = 3, 2, 0.3
+"""Small words that a guess needs, how many more than in any other language, and their share of all words: languages
+that aren't known here share a few by chance."""
+
 
 def code(language: str | None) -> str | None:
     """A language's code, in lower case, without its region: "en" of "en-US" or "English"."""
@@ -65,6 +69,17 @@ def basis(language: str | None) -> Basis:
     return Basis.PUNCTUATION if short is None or short in SPACELESS else Basis.PAUSES
 
 
+def guess(text: str) -> str | None:
+    """The language, of those with words, that `text` is surely in by its small words; None when it is too short."""
+    words = _split(unicodedata.normalize("NFC", text).casefold())
+    hits = sorted(
+        (sum(word in lists.open or word in lists.link for word in words), name) for name, lists in WORDS.items()
+    )
+    (second, _), (most, name) = hits[-2:]
+    sure = most >= max(_GUESS_LEAST, second + _GUESS_LEAD, len(words) * _GUESS_SHARE)
+    return name if sure else None
+
+
 def ending(text: str, language: str | None) -> Ending:
     """How `text`, what was said up to a pause, ends."""
     goes_by = basis(language)
@@ -75,11 +90,15 @@ def ending(text: str, language: str | None) -> Ending:
     if marked is Ending.OPEN:
         return marked
     short = code(language)
-    words = [word.replace("’", "'") for word in _WORD.findall(said)]
+    words = _split(said)
     lists = WORDS.get(short or "")
     if marked is not Ending.QUESTION and _reading_digits(words, lists.digits if lists else frozenset()):
         return Ending.OPEN
     return marked if lists is None else _worded(words, marked, lists, elides=short in _ELIDED)
+
+
+def _split(said: str) -> list[str]:
+    return [word.replace("’", "'") for word in _WORD.findall(said)]
 
 
 def _marked(said: str) -> Ending:

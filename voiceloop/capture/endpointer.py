@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from math import exp
 
-from voiceloop.capture.endings import Basis, Ending, basis, code, ending
+from voiceloop.capture.endings import Basis, Ending, basis, code, ending, guess
 from voiceloop.config.tables import Segment
 from voiceloop.types import CAPTURE_RATE_HZ
 
@@ -75,8 +75,10 @@ class Endpointer:
         1.8    a comma, a dash, "…", a word that ends no sentence whatever stands after it ("and.", "the", "um"), or a
                number being read out ("five five", "0 1 7")
 
-    Words count in the languages of `ending_words.py`; scripts without spaces, and speech whose language the service
-    doesn't tell, are judged by punctuation and numerals; other languages by pauses alone (`description` says which).
+    Words count in the languages of `ending_words.py`; scripts without spaces are judged by punctuation and numerals,
+    other languages by pauses alone (`description` says which). Where neither the config nor the service tells the
+    language, it is the one that a transcript of this session was last surely in by its small words, and until then
+    punctuation and numerals are gone by.
     While a transcript is on its way (`awaiting`) the answer is the longest: a reply can't come before it in any case,
     so waiting costs nothing, and once it is there the rule above holds again.
 
@@ -110,6 +112,7 @@ class Endpointer:
         self._usual = 0  # the configured hangover, as the last pause gave it
         self._pauses: OrderedDict[int, _Judged] = OrderedDict()
         self._now: int | None = None
+        self._language: str | None = None
 
     @classmethod
     def of(cls, segment: Segment, *, half_duplex: bool) -> Endpointer:
@@ -129,7 +132,7 @@ class Endpointer:
         if not self._judge:
             return "a fixed pause"
         name = f" ({code(language)})" if language else ""
-        until = "; words once the service tells a language that it knows" if language is None else ""
+        until = "; words once the language is known" if language is None else ""
         return basis(language).value + name + until
 
     @property
@@ -162,6 +165,8 @@ class Endpointer:
         """
         if at == self._now:
             judged = self._remember(at)
+            if language is None:
+                language = self._language = guess(text) or self._language
             judged.factor, judged.awaited = FACTORS[ending(text, language)], False
 
     def resumed(self, start: int, at: int) -> None:
