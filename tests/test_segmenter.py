@@ -163,14 +163,14 @@ def test_a_short_pause_pauses_and_resumes_within_one_utterance() -> None:
     first, second = result.of(SpeechPaused)
     assert isinstance(first, SpeechPaused)
     assert isinstance(second, SpeechPaused)
-    assert first.at == 30 * HOP + 200 * MS
+    assert first.at == 30 * HOP + Segment().pause_ms * MS
     assert result.of(SpeechResumed) == [SpeechResumed(at=40 * HOP)]
     (utterance,) = result.utterances
     assert (utterance.voiced_end, second.utterance.start) == (50 * HOP, utterance.start)
 
 
-def test_the_clip_at_the_pause_is_the_clip_at_the_end() -> None:
-    result = run(hops((20, False), (20, True), (60, False)))
+def test_the_clip_at_the_pause_is_the_clip_at_the_end_when_the_tail_is_no_longer() -> None:
+    result = run(hops((20, False), (20, True), (60, False)), segment=Segment(pause_ms=200, tail_ms=200))
     (pause,) = result.of(SpeechPaused)
     assert isinstance(pause, SpeechPaused)
     assert [pause.utterance] == result.utterances
