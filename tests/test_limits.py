@@ -140,7 +140,7 @@ async def test_when_the_money_is_spent_it_is_said_and_what_you_say_is_kept(
             )
         ]
         with pytest.raises(
-            LimitReached, match=r"or raise it; what you said is kept, and 'voiceloop transcribe --kept'"
+            LimitReached, match=r"or raise it; what you said is kept, and 'voiceloop transcribe --pending'"
         ):
             await transcription.finish(utterance())
         with pytest.raises(LimitReached):

@@ -24,10 +24,11 @@ from voiceloop.config.tables import Config, PartTable
 from voiceloop.conversation import Conversation, open_conversation
 from voiceloop.events import Publish
 from voiceloop.hearing import Deafness, Ears, Watch
+from voiceloop.keeping import UNKEPT, Journal
 from voiceloop.net.client import open_clients
 from voiceloop.playback.output import open_speaker
 from voiceloop.playback.speaker import Speaker
-from voiceloop.plugins import Services, Transcriber, speculates
+from voiceloop.plugins import Handler, Services, Transcriber, speculates
 from voiceloop.speculation import Speculation
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ async def run(config: Config, publish: Publish, *, trace: Path | None = None) ->
         # Devices first: opening one waits for the sound server, and is what most often goes wrong.
         speaker = await stack.enter_async_context(open_speaker(config.audio, publish))
         microphone = await stack.enter_async_context(open_microphone(config.audio, publish))
-        parts = await open_parts(stack, services)
+        handler = await open_part(stack, config.handler, services)
+        journal = await _open_journal(stack, config, handler, publish)
+        # What the journal keeps needs no other place.
+        parts = await open_parts(stack, dataclasses.replace(services, keeps=journal is UNKEPT), handler)
         stage = Stage(
             parts.transcriber,
             parts.handler,
@@ -71,6 +75,7 @@ async def run(config: Config, publish: Publish, *, trace: Path | None = None) ->
             microphone.clock,
             trio.CapacityLimiter(config.conversation.overlap),
             _language(config),
+            journal,
         )
         _tell_what_is_on(config, parts, microphone, speaker, publish)
         publish("ready", after_ms=round((time.monotonic() - began) * 1000))
@@ -103,11 +108,22 @@ async def open_part(stack: AsyncExitStack, table: PartTable, services: Services)
     return await stack.enter_async_context(table.part.open(table.options, services))
 
 
-async def open_parts(stack: AsyncExitStack, services: Services) -> Parts:
-    """Open all four."""
+async def open_parts(stack: AsyncExitStack, services: Services, handler: Any) -> Parts:
+    """Open the other three."""
     config = services.config
-    tables = (config.vad, config.transcribe, config.handler, config.speak)
-    return Parts(*[await open_part(stack, table, services) for table in tables])
+    vad, transcriber, synthesizer = [
+        await open_part(stack, table, services) for table in (config.vad, config.transcribe, config.speak)
+    ]
+    return Parts(vad, transcriber, handler, synthesizer)
+
+
+async def _open_journal(stack: AsyncExitStack, config: Config, handler: Handler, publish: Publish) -> Journal:
+    """Where what is said is kept, if something is done with it."""
+    if handler.turns == "replace" or not config.journal.enabled:
+        return UNKEPT
+    from voiceloop.service.journal import open_journal
+
+    return await stack.enter_async_context(open_journal(config.journal, publish))
 
 
 def half_duplex(config: Config) -> bool:
@@ -133,6 +149,7 @@ async def _converse(config: Config, stage: Stage, parts: Parts, microphone: Micr
         try:
             await ears.listen(microphone.frames)
         except trio.Cancelled:
+            ears.end()  # what is being said is kept, where something is
             conversation.stop("told to end")
             raise
     await speaker.silent()

@@ -13,6 +13,7 @@ import trio
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.errors import HandlerError, VoiceloopError, first
 from voiceloop.events import Publish
+from voiceloop.keeping import UNKEPT, Journal, Keeping
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Handler, Synthesizer, Transcriber
 from voiceloop.speak.delivery import Delivery
@@ -38,6 +39,8 @@ class Stage:
     """How many transcriptions may be under way at once."""
     language: str | None = None
     """What is spoken, where the config says it."""
+    journal: Journal = UNKEPT
+    """Keeps what is said until it is delivered."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +50,7 @@ class Attempt:
     stage: Stage
     gate: trio.Event
     spend: Callable[[Usage], None]
+    kept: Keeping
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     marks: dict[str, float] = field(default_factory=dict)
     """When each point was first reached."""
@@ -71,8 +75,9 @@ class Attempt:
                 return
 
     async def committed(self) -> None:
-        """Wait until the turn is certain."""
+        """Wait until the turn is certain, and note that what was said may be delivered from now on."""
         await self.gate.wait()
+        await self.kept.delivering()
 
     def heard(self) -> Heard:
         """What of the reply has been played."""

@@ -37,7 +37,7 @@ from voiceloop.plugins import speculates
 from voiceloop.said import is_empty, is_only
 from voiceloop.speculation import Tally
 from voiceloop.telling import sound_earcon, tell, warm
-from voiceloop.turn import Turn
+from voiceloop.turn import STOPPED, Turn
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Transcript, Usage, Utterance
 
 
@@ -195,6 +195,10 @@ class Conversation:
             self._floor.now(speaking=False)
 
     def _refuse(self, utterance: Utterance) -> None:
+        self._number += 1
+        kept = self._stage.journal.turn(self._number)
+        kept.heard(utterance)
+        kept.left("too many utterances waited for the handler (conversation.waiting)")
         self._stage.publish("speech.refused", start_s=utterance.start / CAPTURE_RATE_HZ, waiting=len(self._working))
         if not utterance.continues:
             self._floor.now(speaking=False)
@@ -241,7 +245,7 @@ class Conversation:
         elif self._stage.handler.turns == "exclusive" and is_only(text, settings.stop_words):
             if not turn.complete:
                 return False
-            self.stop("stopped", up_to=turn.number)
+            self.stop(STOPPED, up_to=turn.number)
         return True
 
     def _promote(self, turn: Turn) -> None:

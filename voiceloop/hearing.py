@@ -87,6 +87,10 @@ class Ears:
                 with suppress(trio.WouldBlock):  # what came together is heard together: a wait costs more than a frame
                     while True:
                         self.hear(frames.receive_nowait())
+        self.end()
+
+    def end(self) -> None:
+        """Nothing more is heard: what is being said ends here."""
         self._break("end")
 
     def hear(self, item: Frame | Gap) -> None:

@@ -9,7 +9,7 @@ abandoned and the longer clip is posted in its place. Pieces of an utterance tha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -53,7 +53,8 @@ class _Stretch:
 class Listening:
     """All that is said in one turn. What it is told is synchronous, so that hearing never waits for a turn.
 
-    `posted(clip)` is called when a clip is sent, `came(transcript)` when its text is there.
+    `safe` is waited for before a clip is sent, `posted(clip)` called when it is, `came(transcript)` when its text is
+    there.
     """
 
     transcriber: Transcriber
@@ -62,6 +63,7 @@ class Listening:
     merge_max_s: float
     posted: Callable[[Utterance], None]
     came: Callable[[Transcript], None]
+    safe: Callable[[], Awaitable[None]]
     before: tuple[Said, ...] = ()
     """Speech of a turn that this one replaced before its reply was heard: part of what is said here."""
     complete: trio.Event = field(default_factory=trio.Event)
@@ -201,6 +203,7 @@ class Listening:
 
     async def _post(self, transcription: Transcription, clip: Utterance) -> Transcript:
         async with self.posts:
+            await self.safe()
             self.posted(clip)
             transcript = await transcription.finish(clip)
         self.came(transcript)

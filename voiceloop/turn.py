@@ -13,12 +13,16 @@ import trio
 
 from voiceloop.attempt import Attempt, Stage
 from voiceloop.errors import VoiceloopError, first
+from voiceloop.keeping import Keeping
 from voiceloop.listening import Listening
 from voiceloop.said import is_empty
 from voiceloop.speculation import Tally
 from voiceloop.types import CAPTURE_RATE_HZ, Heard, Message, Transcript, Usage, Utterance
 
 Outcome = Literal["done", "empty", "cancelled", "failed"]
+
+STOPPED, WITHDRAWN = "stopped", "withdrawn"
+"""Reasons of a cancellation by which the user wants nothing done with what was said: a stop word, a command."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,16 +51,18 @@ class Turn:
     error: str | None = None
     usage: Usage | None = None
     listening: Listening = field(init=False)
+    kept: Keeping = field(init=False)
     _marks: dict[str, float] = field(default_factory=dict)
     _attempt: Attempt = field(init=False)
     _heard: Heard | None = None
 
     def __post_init__(self) -> None:
         stage = self.stage
+        self.kept = kept = stage.journal.turn(self.number)
         self.listening = Listening(
-            stage.transcriber, stage.posts, stage.settings.merge_max_s, self._posted, self._transcript_came
+            stage.transcriber, stage.posts, stage.settings.merge_max_s, self._posted, self._transcript_came, kept.safe
         )
-        self._attempt = Attempt(stage, self.gate, self._spend)
+        self._attempt = Attempt(stage, self.gate, self._spend, kept)
 
     # What the conversation tells it; all synchronous, so that hearing never waits for a turn.
 
@@ -78,7 +84,7 @@ class Turn:
 
     def resume(self) -> None:
         """The user goes on: what was made of the pause is thrown away."""
-        lost, self._attempt = self._attempt, Attempt(self.stage, self.gate, self._spend)
+        lost, self._attempt = self._attempt, Attempt(self.stage, self.gate, self._spend, self.kept)
         lost.scope.cancel("resumed")
         self.listening.resume()
         self._marks.clear()
@@ -87,6 +93,7 @@ class Turn:
 
     def end(self, utterance: Utterance) -> None:
         """The utterance is complete; without `continues` so is what the user says in this turn."""
+        self.kept.heard(utterance)
         self.listening.end(utterance)
         if not utterance.continues:
             self._marks["last_voiced"] = self.stage.captured(utterance.voiced_end)
@@ -126,6 +133,7 @@ class Turn:
             self.error = _told(first(group))
         finally:
             self._count()
+            self._keep()
             self.ended.set()
 
     def _count(self) -> None:
@@ -134,6 +142,13 @@ class Turn:
             speculation.waste(asked, ahead=False)
         elif asked:
             speculation.use(asked)
+
+    def _keep(self) -> None:
+        """What was not delivered, though the user didn't call it off, is kept."""
+        if self.outcome in {"done", "empty"} or self.reason in {STOPPED, WITHDRAWN}:
+            self.kept.over()
+        else:
+            self.kept.left(self.error or self.reason)
 
     async def _run(self) -> Outcome:
         async with trio.open_nursery() as nursery:
@@ -160,12 +175,15 @@ class Turn:
         if is_empty(transcript.text):
             await self.listening.complete.wait()
             return "empty"
+        if not self.stage.handler.speculative:
+            await self.gate.wait()
+            self.kept.transcribed(transcript)
         for turn in self.follows:
             await turn.ended.wait()
         if self.complete:
             self.follows = ()  # else every turn would keep all turns before it alive
         if not self.stage.handler.speculative:
-            await self.gate.wait()
+            await attempt.committed()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._announce, transcript)
             await attempt.answer(transcript, tuple(self.history()))

@@ -25,6 +25,7 @@ from voiceloop.capture.segmenter import (
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.conversation import Conversation, open_conversation
 from voiceloop.errors import VoiceloopError
+from voiceloop.keeping import UNKEPT, Journal
 from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Handler, Reply, Synthesizer, Transcriber, Transcription, Turns
@@ -237,6 +238,7 @@ async def open_room(  # noqa: PLR0913 - what a test may want otherwise
     takes_s: float = 0.3,
     speculation: Speculation | None = None,
     clips: bool = True,
+    journal: Journal = UNKEPT,
 ) -> AsyncIterator[Room]:
     """A room in which the user's utterances are transcribed as `texts` and answered with `replies`, in order.
 
@@ -264,6 +266,7 @@ async def open_room(  # noqa: PLR0913 - what a test may want otherwise
         trio.current_time,
         lambda index: began + index / CAPTURE_RATE_HZ,
         trio.CapacityLimiter(3),
+        journal=journal,
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_pull, speaker, sound)

@@ -75,9 +75,9 @@ def test_what_a_limit_kept_is_written_down_by_one_command_and_then_gone(env: Env
     with serving("--text", "how late is it", "--text", "how late is it now") as server:
         done = run(server, spoken, env, "--set", "limits.max_cost_per_session=0.00005")
         assert "nothing more is sent. To go on, start again, which counts from zero, or raise it" in done.stderr
-        assert "'voiceloop transcribe --kept' with the same --config writes it down" in done.stderr
+        assert "'voiceloop transcribe --pending' with the same --config writes it down" in done.stderr
         assert len(server.posts("/audio/transcriptions")) == 1
-        words = ("transcribe", "--kept", "--config", "assistant", "--set", f"openrouter.base_url={server.url}")
+        words = ("transcribe", "--pending", "--config", "assistant", "--set", f"openrouter.base_url={server.url}")
         code, text, errors = voiceloop(*words, env=env)
         assert (code, text) == (0, "how late is it now\n"), errors
         code, text, errors = voiceloop(*words, env=env)
@@ -90,7 +90,7 @@ def test_what_could_not_be_written_down_stays_kept(env: Env, spoken: Path) -> No
     (folder / "1.wav").write_bytes(spoken.read_bytes())
     with serving() as server:
         gone = server.url
-    words = ("transcribe", "--kept", "--config", "assistant", "--set", "openrouter.retry.max_elapsed_s=0")
+    words = ("transcribe", "--pending", "--config", "assistant", "--set", "openrouter.retry.max_elapsed_s=0")
     code, _, errors = voiceloop(*words, "--set", f"openrouter.base_url={gone}", env=env)
     assert (code, len(list(folder.iterdir()))) == (69, 1), errors
     code, _, errors = voiceloop(*words, "--set", "transcribe.use=none", env=env)
@@ -99,4 +99,4 @@ def test_what_could_not_be_written_down_stays_kept(env: Env, spoken: Path) -> No
 
 def test_a_file_or_what_is_kept_must_be_named(env: Env) -> None:
     assert voiceloop("transcribe", env=env)[0] == 2
-    assert voiceloop("transcribe", "--kept", "a.wav", env=env)[0] == 2
+    assert voiceloop("transcribe", "--pending", "a.wav", env=env)[0] == 2

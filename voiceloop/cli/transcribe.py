@@ -27,43 +27,51 @@ PIECE_BYTES = 3200
 FilesArgument = Annotated[
     list[Path] | None, typer.Argument(help="WAV files: any rate, mono or stereo.", show_default=False)
 ]
-KeptOption = Annotated[
+PendingOption = Annotated[
     bool,
-    typer.Option("--kept", help="What a limit kept from being sent; each file is deleted once it is written down."),
+    typer.Option("--pending", help="What was said and never delivered: each is deleted once it is written down."),
+]
+ToOption = Annotated[
+    str | None,
+    typer.Option(help="With --pending, where it goes: stdout, clipboard or file:PATH.", show_default="stdout"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object for each utterance, with its times.")]
 
 
-def transcribe(
+def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
     files: FilesArgument = None,
     config: ConfigOption = None,
     sets: SetOption = None,
     json: JsonOption = False,
-    kept: KeptOption = False,
+    pending: PendingOption = False,
+    to: ToOption = None,
 ) -> None:
     """Write what is said in FILES to standard output, an utterance a line."""
+    from voiceloop.cli import pending as left
     from voiceloop.config.load import load
 
-    if kept == bool(files):
-        what = "files and --kept exclude each other" if kept else "there is nothing to transcribe"
-        raise UsageError(what, place="transcribe", remedy="Name WAV files, or give --kept.")
+    if pending == bool(files):
+        what = "files and --pending exclude each other" if pending else "there is nothing to transcribe"
+        raise UsageError(what, place="transcribe", remedy="Name WAV files, or give --pending.")
+    if to is not None and not pending:
+        raise UsageError("--to is for --pending", place="transcribe", remedy="Redirect standard output: > FILE.")
+    place = left.checked(to or "stdout")
     settings = load(config, sets or ())
     if settings.transcribe.use == "none":
         remedy = "Name another: --set transcribe.use=..., or another --config."
         raise UsageError("transcribe.use = 'none' writes nothing down", place="transcribe", remedy=remedy)
-    run_async(lambda: _transcribe(settings, files or [], json=json, kept=kept))
+    if pending:
+        run_async(lambda: left.transcribe_pending(settings, place, json=json))
+    else:
+        run_async(lambda: _transcribe(settings, files or [], json=json))
 
 
-async def _transcribe(config: Config, files: list[Path], *, json: bool, kept: bool) -> int:
+async def _transcribe(config: Config, files: list[Path], *, json: bool) -> int:
     from voiceloop.app import open_part, opened
     from voiceloop.capture.segmenter import Segmenter
     from voiceloop.cli.render import Text, print_error
-    from voiceloop.transcribe.kept import kept as all_kept
     from voiceloop.transcribe.recording import Recording
 
-    if kept and not (files := all_kept()):
-        print_error("Nothing is kept: all that was said has been sent.")
-        return 0
     unread: BadAudioFile | None = None
     async with opened(config, Text(config.log.level)) as (stack, lent):
         services = replace(lent, keeps=False)
@@ -74,8 +82,7 @@ async def _transcribe(config: Config, files: list[Path], *, json: bool, kept: bo
             segmenter = Segmenter(config.segment, hangover_ms=config.segment.hangover_ms)
             recording = Recording(vad, segmenter, transcriber, config.conversation.overlap)
             try:
-                if await _one(path, recording, services.publish, json=json) and kept:
-                    path.unlink(missing_ok=True)
+                await _one(path, recording, services.publish, json=json)
             except BadAudioFile as error:
                 unread = error
                 print_error(f"voiceloop: {error}")
@@ -83,8 +90,8 @@ async def _transcribe(config: Config, files: list[Path], *, json: bool, kept: bo
     return 0 if unread is None else unread.exit_code
 
 
-async def _one(path: Path, recording: Recording, publish: Publish, *, json: bool) -> bool:
-    """Transcribe a file; False when nobody reads what was written."""
+async def _one(path: Path, recording: Recording, publish: Publish, *, json: bool) -> None:
+    """Transcribe a file."""
     from voiceloop.audio.wav import read_wav
     from voiceloop.cli.render import print_line
     from voiceloop.text import clean
@@ -94,16 +101,14 @@ async def _one(path: Path, recording: Recording, publish: Publish, *, json: bool
     if wav.flaw:
         publish("notice", text=f"{path} {wav.flaw}.")
     progress = _Progress(str(path), wav.duration_s)
-    read = True
     async with recording.transcripts(_pieces(wav.at(CAPTURE_RATE_HZ))) as transcripts:
         async for transcript in transcripts:
             progress.show(transcript.utterance.end / CAPTURE_RATE_HZ)
             if not transcript.text.strip():
                 continue
-            read = print_line(_as_json(path, transcript) if json else clean(transcript.text)) and read
+            print_line(_as_json(path, transcript) if json else clean(transcript.text))
     progress.show(wav.duration_s)
     progress.end()
-    return read
 
 
 def _pieces(pcm: bytes) -> Iterator[bytes]:

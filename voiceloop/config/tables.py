@@ -265,11 +265,23 @@ class Limits(Table):
 
     max_cost_per_session: Annotated[float, Field(gt=0)] | None = None
     """USD, as the services' answers say it; speech, whose answers don't, by the model's listed price. When it is spent
-    nothing more is sent, until you start again: what you say is kept, and `voiceloop transcribe --kept` writes it
+    nothing more is sent, until you start again: what you say is kept, and `voiceloop transcribe --pending` writes it
     down."""
     max_posts_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Requests to services; more wait for their turn, and go on by themselves. A server that says 'too many requests'
     is asked less often in any case."""
+
+
+class Journal(Table):
+    """Where a handler does something with what is said (dictation, captions, commands), each utterance is on disk
+    before it is posted and deleted once it is delivered. `voiceloop transcribe --pending` fetches what is left."""
+
+    enabled: bool = True
+    """Off: what is not delivered when the program is killed, or a service fails, is lost."""
+    max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    """How much of what nobody fetched is kept; the oldest is deleted for more, with a word. A minute is 2 MB."""
+    max_days: Annotated[float, Field(gt=0, le=36_500)] = 30
+    """How long it is kept."""
 
 
 class Log(Table):
@@ -292,4 +304,5 @@ class Config(Table):
     speculation: Speculation = Speculation()
     openrouter: Endpoint = Endpoint()
     limits: Limits = Limits()
+    journal: Journal = Journal()
     log: Log = Log()

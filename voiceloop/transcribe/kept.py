@@ -1,4 +1,4 @@
-"""Keeps what was said and may not be sent, as files that `voiceloop transcribe --kept` takes."""
+"""Keeps what was said and may not be sent, as files that `voiceloop transcribe --pending` takes (service/shelf.py)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from voiceloop.audio.wav import wav_bytes
 from voiceloop.errors import LimitReached
 from voiceloop.types import Utterance
 
-HOW = "what you said is kept, and 'voiceloop transcribe --kept' with the same --config writes it down"
+HOW = "what you said is kept, and 'voiceloop transcribe --pending' with the same --config writes it down"
 
 
 def folder() -> Path:

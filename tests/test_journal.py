@@ -1,0 +1,262 @@
+"""What was said is on disk until it is delivered: nothing lost, nothing delivered twice, nobody's files taken."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from voiceloop.audio.wav import read_wav
+from voiceloop.config.tables import Journal as Settings
+from voiceloop.keeping import UNKEPT
+from voiceloop.service.journal import DiskJournal, open_journal
+from voiceloop.service.locks import FileLock
+from voiceloop.service.shelf import Bounds, Entry, Shelf
+from voiceloop.types import Transcript, Utterance
+
+
+def said(seconds: float = 0.5, *, continues: bool = False) -> Utterance:
+    pcm = os.urandom(2 * int(seconds * 16_000))
+    return Utterance(pcm, 0, len(pcm) // 2, continues=continues)
+
+
+class Told:
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+
+    def __call__(self, name: str, /, **fields: object) -> None:
+        self.events.append((name, fields))
+
+    def notices(self) -> list[str]:
+        return [fields["text"] for name, fields in self.events if name == "notice"]
+
+
+@asynccontextmanager
+async def journal(folder: Path, told: Told | None = None, **settings: Any) -> AsyncIterator[DiskJournal]:
+    async with open_journal(Settings(**settings), told or Told(), folder=folder) as opened:
+        assert isinstance(opened, DiskJournal)
+        yield opened
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def entries(folder: Path) -> list[Entry]:
+    return Shelf(folder).entries()
+
+
+async def test_an_utterance_is_on_disk_before_it_is_posted_and_gone_once_delivered(tmp_path: Path) -> None:
+    clip = said()
+    async with journal(tmp_path) as kept:
+        page = kept.turn(1)
+        page.heard(clip)
+        await page.safe()
+        (entry,) = entries(tmp_path)
+        assert read_wav(entry.clips[0]).pcm == clip.pcm
+        assert (entry.text, entry.doubtful, entry.left) == (None, False, False)
+        page.transcribed(Transcript("one two", clip))
+        await page.delivering()
+        (entry,) = entries(tmp_path)
+        assert (entry.text, entry.doubtful) == ("one two", True)
+        page.over()
+    assert names(tmp_path) == []
+
+
+async def test_only_the_user_can_read_what_is_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "unsent"
+    old = os.umask(0)
+    try:
+        async with journal(folder) as kept:
+            page = kept.turn(1)
+            page.heard(said())
+            await page.safe()
+            for path in (folder, *folder.rglob("*")):
+                assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+            page.left("no network")
+    finally:
+        os.umask(old)
+    (entry,) = entries(folder)
+    assert (entry.left, entry.doubtful, entry.facts["reason"]) == (True, False, "no network")
+
+
+async def test_the_pieces_of_long_speech_are_one_entry(tmp_path: Path) -> None:
+    pieces = [said(continues=True), said(continues=True), said()]
+    async with journal(tmp_path) as kept:
+        page = kept.turn(7)
+        for piece in pieces:
+            page.heard(piece)
+        await page.safe()
+        (entry,) = entries(tmp_path)
+        assert [read_wav(clip).pcm for clip in entry.clips] == [piece.pcm for piece in pieces]
+
+
+async def test_what_ends_in_the_middle_is_left_for_others(tmp_path: Path) -> None:
+    async with journal(tmp_path) as kept:
+        kept.turn(1).heard(said())
+        kept.turn(2).heard(said())
+    with Shelf(tmp_path).claimed() as found:
+        assert found is not None
+        assert [entry.path.name[-6:] for entry in found] == ["000001", "000002"]
+
+
+async def test_what_was_said_reaches_the_disk_although_the_program_is_told_to_end(tmp_path: Path) -> None:
+    with trio.CancelScope() as scope:
+        async with journal(tmp_path) as kept:
+            kept.turn(1).heard(said())
+            scope.cancel()
+            await trio.sleep_forever()
+    assert len(entries(tmp_path)) == 1
+
+
+def _hold(folder: str, ready: Any, end: Any) -> None:
+    shelf = Shelf(Path(folder))
+    shelf.enter()
+    shelf.entry(1).add(said())
+    ready.set()
+    end.wait(20)
+
+
+def test_a_living_process_keeps_its_files_and_a_killed_one_loses_them(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    ready, end = spawn.Event(), spawn.Event()
+    process = spawn.Process(target=_hold, args=(str(tmp_path), ready, end))
+    process.start()
+    assert ready.wait(20)
+    with Shelf(tmp_path).claimed() as found:
+        assert found == []
+    process.kill()
+    process.join()
+    with Shelf(tmp_path).claimed() as found:
+        assert found is not None
+        assert len(found) == 1
+        with Shelf(tmp_path).claimed() as second:
+            assert second is None, "two at once"
+        found[0].remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_was_removed_under_its_waiter_is_not_taken_for_held(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    first = FileLock.take(path)
+    assert first is not None
+    assert FileLock.take(path) is None
+    first.release()
+    second = FileLock.take(path)
+    assert second is not None
+    assert FileLock.take(path) is None
+    second.release()
+
+
+def left(folder: Path, seconds: float, *, age_s: float = 0.0) -> Entry:
+    shelf = Shelf(folder)
+    shelf.enter()
+    entry = shelf.entry(1)
+    entry.add(said(seconds))
+    entry.leave()
+    shelf.end()
+    at = time.time() - age_s
+    os.utime(entry.path, (at, at))
+    return entry
+
+
+def test_the_oldest_go_when_it_is_too_much_or_too_old(tmp_path: Path) -> None:
+    old, second, third = left(tmp_path, 0.1, age_s=100), left(tmp_path, 1), left(tmp_path, 1)
+    shelf = Shelf(tmp_path)
+    removed = shelf.trim(Bounds(40_000, 50.0), now=time.time())
+    assert [entry.path.name.split(".")[0] for entry in removed] == [old.session, second.session]
+    assert [entry.path for entry in shelf.entries()] == [third.path]
+
+
+async def test_what_waits_and_what_was_deleted_is_said(tmp_path: Path) -> None:
+    left(tmp_path, 1, age_s=2 * 86_400)
+    left(tmp_path, 1)
+    told = Told()
+    async with journal(tmp_path, told, max_days=1) as kept:
+        await kept.settled()
+    assert ("journal.pending", {"count": 1, "doubtful": 0}) in told.events
+    assert told.notices() == ["1 of the oldest utterances that waited were deleted (journal.max_mb, journal.max_days)."]
+
+
+async def test_a_folder_that_cannot_be_made_is_said_and_nothing_else_stops(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    told = Told()
+    async with open_journal(Settings(), told, folder=tmp_path / "file" / "unsent") as kept:
+        assert kept is UNKEPT
+    assert "not a directory" in told.notices()[0]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+async def test_a_full_disk_is_said_once_and_what_cannot_be_marked_is_not_there_to_be_delivered_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Told()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with journal(tmp_path, told) as kept:
+        page = kept.turn(1)
+        page.heard(said())
+        await page.safe()
+        monkeypatch.setattr("voiceloop.service.shelf._write", full)
+        page.transcribed(Transcript("one", said()))
+        other = kept.turn(2)
+        other.heard(said())
+        await other.safe()
+        await page.delivering()
+        (entry,) = entries(tmp_path)
+        assert entry.doubtful, "a rename needs no space"
+        await other.delivering()
+        page.over()
+        other.over()
+    assert len(told.notices()) == 1
+    assert "no space left on device" in told.notices()[0]
+    assert entries(tmp_path) == []
+
+
+async def test_what_cannot_be_marked_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Told()
+
+    def refuse(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    async with journal(tmp_path, told) as kept:
+        page = kept.turn(1)
+        page.heard(said())
+        await page.safe()
+        monkeypatch.setattr(Entry, "mark_delivering", refuse)
+        await page.delivering()
+        assert entries(tmp_path) == []
+    assert "read-only file system" in told.notices()[0]
+
+
+def test_clips_that_a_limit_kept_are_entries_too(tmp_path: Path) -> None:
+    (tmp_path / "20260102-030405-678901.wav").write_bytes(b"RIFF")
+    (tmp_path / "stray.txt").write_text("")
+    with Shelf(tmp_path).claimed() as found:
+        assert found is not None
+        (entry,) = found
+        assert (entry.left, entry.doubtful, entry.text, entry.clips) == (True, False, None, [entry.path])
+        entry.remove()
+    assert [path.name for path in tmp_path.iterdir()] == ["stray.txt"]
+
+
+def test_what_a_crash_left_half_made_or_half_deleted_is_swept_up(tmp_path: Path) -> None:
+    half = tmp_path / "20260102-030405-678901.000001"
+    gone = tmp_path / "20260102-030405-678901.000002.delivering.gone"
+    for folder in (half, gone):
+        folder.mkdir()
+        (folder / "entry.json").write_text("{")
+    (gone / "000001.wav").write_bytes(b"RIFF")
+    (half / "000001.part").write_bytes(b"RIFF")
+    with Shelf(tmp_path).claimed() as found:
+        assert found == []
+    assert list(tmp_path.iterdir()) == []

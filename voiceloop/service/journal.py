@@ -1,0 +1,203 @@
+"""Keeps what is said on disk until it is delivered, so that no crash, cut or limit loses it or delivers it twice.
+
+    heard        the clip is on disk, before it is posted
+    transcribed  its text is there too: nobody pays for it again
+    delivering   noted before anything is done with it: after a crash it is never done again, only shown
+    delivered    deleted
+
+The files are written one after the other by a thread, beside the loop: hearing never waits for a disk.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from voiceloop.config.tables import Journal as Settings
+from voiceloop.events import Publish
+from voiceloop.keeping import UNKEPT, Unkept
+from voiceloop.service.shelf import Bounds, Entry, Shelf
+from voiceloop.types import Transcript, Utterance
+
+HOW = "'voiceloop transcribe --pending' writes it down"
+_SETTLE_S = 0.5
+"""How long the end of the program waits for the last files."""
+
+
+def bounds(settings: Settings) -> Bounds:
+    """What the config says of how much is kept."""
+    return Bounds(settings.max_mb * 1_000_000, settings.max_days * 86_400.0)
+
+
+@asynccontextmanager
+async def open_journal(
+    settings: Settings, publish: Publish, *, folder: Path | None = None
+) -> AsyncIterator[DiskJournal | Unkept]:
+    """A journal in the user's state folder; one that keeps nothing, with a notice, where that can't be written."""
+    shelf = Shelf(folder)
+    try:
+        await trio.to_thread.run_sync(shelf.enter)
+    except OSError as error:
+        publish("notice", text=f"{_why(shelf, error)}: what is not delivered is lost if the program is killed.")
+        yield UNKEPT
+        return
+    async with trio.open_nursery() as nursery:
+        journal = DiskJournal(shelf, bounds(settings), nursery, publish)
+        journal.trim()
+        try:
+            yield journal
+        finally:
+            with trio.move_on_after(_SETTLE_S, shield=True):
+                await journal.settled()
+            shelf.end()
+            nursery.cancel_scope.cancel()
+
+
+class DiskJournal:
+    """A session's journal. `pending` counts what waits on disk for somebody to fetch it, as far as is known."""
+
+    def __init__(self, shelf: Shelf, bounds: Bounds, nursery: trio.Nursery, publish: Publish) -> None:
+        self.publish = publish
+        self.pending = 0
+        self._shelf, self._bounds, self._nursery = shelf, bounds, nursery
+        # Unbounded in name only: a turn adds a handful, and turns that wait are bounded (conversation.waiting).
+        self._jobs: deque[tuple[Callable[[], None], trio.Event]] = deque()
+        self._last = trio.Event()
+        self._last.set()
+        self._broken = False
+
+    def turn(self, number: int) -> Page:
+        """Begin a turn's page."""
+        return Page(self, self._shelf.entry(number), number)
+
+    def do(self, job: Callable[[], None]) -> trio.Event:
+        """Have `job` done after all before it; the event tells when it was, or failed."""
+        self._last = trio.Event()
+        self._jobs.append((job, self._last))
+        if len(self._jobs) == 1:
+            self._nursery.start_soon(self._work)
+        return self._last
+
+    async def settled(self) -> None:
+        """Wait until nothing is to be done any more."""
+        await self._last.wait()
+
+    def trim(self) -> None:
+        """Keep within bounds, and count what waits."""
+        self.do(self._trim)
+
+    def _trim(self) -> None:
+        before = self.pending
+        removed = self._shelf.trim(self._bounds, now=time.time())
+        waiting = [entry for entry in self._shelf.entries() if entry.left or entry.session != self._shelf.session]
+        self.pending = len(waiting)
+        trio.from_thread.run_sync(self._tell, len(removed), before, sum(entry.doubtful for entry in waiting))
+
+    def _tell(self, removed: int, before: int, doubtful: int) -> None:
+        if removed:
+            what = f"{removed} of the oldest utterances that waited were deleted"
+            self.publish("notice", text=f"{what} (journal.max_mb, journal.max_days).")
+        if self.pending != before:
+            self.publish("journal.pending", count=self.pending, doubtful=doubtful)
+
+    async def _work(self) -> None:
+        # Shielded: what was said must reach the disk although the program ends. It is a matter of milliseconds.
+        with trio.CancelScope(shield=True):
+            while self._jobs:
+                job, done = self._jobs[0]
+                try:
+                    await trio.to_thread.run_sync(job)
+                    self._broken = False
+                except OSError as error:
+                    self._fail(error)
+                finally:
+                    self._jobs.popleft()
+                    done.set()
+
+    def _fail(self, error: OSError) -> None:
+        if not self._broken:
+            self._broken = True
+            text = f"{_why(self._shelf, error)}: dictation goes on, but what can't be delivered is lost."
+            self.publish("notice", text=text)
+
+
+@dataclass(slots=True, eq=False)
+class Page:
+    """One turn's speech: `keeping.Keeping`."""
+
+    journal: DiskJournal
+    entry: Entry
+    number: int
+    _heard: list[trio.Event] = field(default_factory=list)
+    _marked: trio.Event | None = None
+    _closed: bool = False
+
+    def heard(self, utterance: Utterance) -> None:
+        self._heard.append(self.journal.do(lambda: self._add(utterance)))
+        self.journal.do(self._sync)
+
+    async def safe(self) -> None:
+        for event in tuple(self._heard):
+            await event.wait()
+
+    def transcribed(self, transcript: Transcript) -> None:
+        if self._heard:
+            self.journal.do(lambda: self._note(transcript.text))
+
+    async def delivering(self) -> None:
+        if self._heard:
+            if self._marked is None:
+                self._marked = self.journal.do(self._mark)
+            await self._marked.wait()
+
+    def over(self) -> None:
+        if self._heard and not self._closed:
+            self._closed = True
+            self.journal.do(self.entry.remove)
+
+    def left(self, reason: str) -> None:
+        if self._heard and not self._closed:
+            self._closed = True
+            self.journal.do(lambda: self._leave(reason))
+            self.journal.trim()
+
+    def _add(self, utterance: Utterance) -> None:
+        self.entry.add(utterance)
+        said = {"turn": self.number, "start_s": utterance.start / utterance.rate_hz}
+        trio.from_thread.run_sync(lambda: self.journal.publish("journal.heard", **said))
+
+    def _note(self, text: str) -> None:
+        if self.entry.path.is_dir():
+            self.entry.note(text=text)
+
+    def _sync(self) -> None:
+        if self.entry.path.is_dir():
+            self.entry.sync()
+
+    def _mark(self) -> None:
+        if not self.entry.path.is_dir():
+            return
+        try:
+            self.entry.mark_delivering()
+        except OSError:
+            # What can't be marked must not be there after a crash: it would be delivered a second time.
+            self.entry.remove()
+            raise
+
+    def _leave(self, reason: str) -> None:
+        if self.entry.path.is_dir():
+            try:
+                self.entry.note(reason=reason)
+            finally:
+                self.entry.leave()
+
+
+def _why(shelf: Shelf, error: OSError) -> str:
+    reason = (error.strerror or str(error)).lower()
+    return f"journal: {shelf.folder} can't be written ({reason}; mend its permissions or free some space)"
