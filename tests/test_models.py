@@ -227,3 +227,16 @@ async def test_check_without_a_network_says_that_the_names_are_not_known(tmp_pat
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(b"not known: ") == 3
     assert b"no connection: Connection refused" in done.stdout
+
+
+async def test_the_command_asks_the_server_that_each_part_names(tmp_path: Path) -> None:
+    own = [row("Systran/faster-whisper-small", "transcription"), row("kokoro", "speech", voices=["af_heart"])]
+    async with open_server(Script(catalogue=PRESETS)) as server, open_server(Script(catalogue=own, key=None)) as mine:
+        words = ["--set", f"transcribe.base_url={mine.url}", "--set", f"speak.base_url={mine.url}", "--chat"]
+        done = await run(server, tmp_path, "--config", "local", *words, "--speech", "--transcription")
+        assert done.returncode == 69, "the chat model's server is not there"
+        done = await run(server, tmp_path, "--config", "local", *words[:-1])
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert b"kokoro" in done.stdout
+        assert b"Systran/faster-whisper-small" in done.stdout
+        assert server.requests == []

@@ -21,17 +21,19 @@ from voiceloop.net.service import Request
 
 ASK = Request("/audio/speech", json={"model": "a/b", "input": "hi", "voice": "v"}, model="a/b")
 LATER = "Try again; if it stays, name another model or see the provider's status page"
+PROXY = "Put it into HTTPS_PROXY or HTTP_PROXY: http://user:password@host:port"
 KEY = "VOICELOOP_TEST_KEY"
 
 ROWS = [
-    (400, errors.BadRequest, 1, "the request was refused", "Check the model's options in this table of the config"),
+    (400, errors.BadRequest, 1, "the request was refused", "Check the options in [speak] of the config"),
     (401, errors.Unauthorized, 1, "the key was refused", f"Check the key: {KEY}"),
     (402, errors.OutOfCredits, 1, "the account is out of credits", "Add some (https://openrouter.ai/credits)"),
     (403, errors.Unauthorized, 1, "the key may not do this", f"Check the key's limits and the account: {KEY}"),
     (404, errors.NoSuchModel, 1, "there is no such model or path", "'voiceloop models' lists the models"),
+    (407, errors.Unauthorized, 1, "the proxy wants a password", PROXY),
     (408, errors.TimedOut, 3, "the request timed out", LATER),
     (413, errors.BadRequest, 1, "the request is too large", "Lower segment.max_utterance_s"),
-    (418, errors.BadRequest, 1, "the request was refused", "Check this table of the config"),
+    (418, errors.BadRequest, 1, "the request was refused", "Check [speak] in the config"),
     (429, errors.RateLimited, 3, "too many requests", "Wait, or use another model or a key with higher limits"),
     (500, errors.ServerFailed, 3, "the server failed", LATER),
     (502, errors.BadGateway, 3, "the model's provider failed", LATER),
@@ -80,7 +82,7 @@ BODIES = [
 
 @pytest.mark.parametrize(("body", "said"), BODIES)
 async def test_what_the_server_says_is_shown_clean_and_short(body: bytes, said: str) -> None:
-    assert f"; the server said: {said}. Check the model's options" in await _refusal(Fault(status=400, body=body))
+    assert f"; the server said: {said}. Check the options" in await _refusal(Fault(status=400, body=body))
 
 
 @pytest.mark.parametrize("body", [b"", b"<html><h1>502</h1></html>", b"[1]", b"{}", b'{"error": null}', b"null"])

@@ -10,7 +10,7 @@ from voiceloop.cli.options import ConfigOption, SetOption
 from voiceloop.cli.running import run_async
 
 if TYPE_CHECKING:
-    from voiceloop.config.tables import Endpoint
+    from voiceloop.config.tables import Config
     from voiceloop.net.catalogue import Kind, Model
 
 
@@ -23,7 +23,7 @@ def models(  # noqa: PLR0913, PLR0917 - a command's options
     config: ConfigOption = None,
     sets: SetOption = None,
 ) -> None:
-    """List the models of the server in [openrouter], with voices and prices."""
+    """List the models of the servers that the config asks, with voices and prices."""
     from voiceloop.config.load import load
 
     chosen: list[Kind] = []
@@ -33,15 +33,21 @@ def models(  # noqa: PLR0913, PLR0917 - a command's options
         chosen.append("transcription")
     if chat:
         chosen.append("chat")
-    settings = load(config, sets or ()).openrouter
+    settings = load(config, sets or ())
     run_async(lambda: _models(settings, chosen or ["speech", "transcription"], json=json, fresh=fresh))
 
 
-async def _models(settings: Endpoint, kinds: list[Kind], *, json: bool, fresh: bool) -> int:
+async def _models(config: Config, kinds: list[Kind], *, json: bool, fresh: bool) -> int:
     from voiceloop.net.client import open_clients
+    from voiceloop.net.wanted import all_wanted
 
+    # A part may have a server of its own; a kind that no part asks for is OpenRouter's.
+    servers = dict.fromkeys(kinds, (config.openrouter, "openrouter"))
+    servers |= {w.kind: (w.settings, w.table) for w in all_wanted(config) if w.kind in servers}
+    found: dict[Kind, tuple[Model, ...]] = {}
     async with open_clients() as clients:
-        found = {kind: await clients.models(settings, kind, fresh=fresh) for kind in kinds}
+        for kind, (settings, table) in servers.items():
+            found[kind] = await clients.models(settings, kind, fresh=fresh, table=table)
     if json:
         from dataclasses import asdict
         from json import dumps

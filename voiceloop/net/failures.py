@@ -34,7 +34,7 @@ class Kind:
 _LATER = "Try again; if it stays, name another model or see the provider's status page"
 
 KINDS: dict[int, Kind] = {
-    400: Kind(errors.BadRequest, "the request was refused", "Check the model's options in this table of the config"),
+    400: Kind(errors.BadRequest, "the request was refused", "Check the options in [{table}] of the config"),
     401: Kind(errors.Unauthorized, "the key was refused", "Check the key: {key}"),
     402: Kind(errors.OutOfCredits, "the account is out of credits", "Add some (https://openrouter.ai/credits)"),
     403: Kind(errors.Unauthorized, "the key may not do this", "Check the key's limits and the account: {key}"),
@@ -54,7 +54,7 @@ KINDS: dict[int, Kind] = {
     524: Kind(errors.EdgeTimeout, "the provider timed out at the edge", _LATER),
     529: Kind(errors.Overloaded, "the provider is overloaded", _LATER),
 }
-_OTHER_4XX = Kind(errors.BadRequest, "the request was refused", "Check this table of the config")
+_OTHER_4XX = Kind(errors.BadRequest, "the request was refused", "Check [{table}] in the config")
 _OTHER_5XX = Kind(errors.ServerFailed, "the server failed", _LATER)
 
 
@@ -67,6 +67,8 @@ class Where:
     model: str = ""
     key_place: str = ""
     """Where the key came from, for remedies: never the key."""
+    table: str = "openrouter"
+    """The table of the config whose options made the request."""
     hide: Callable[[str], str] = field(default=str, repr=False)
     """Takes the key out of a text."""
 
@@ -100,7 +102,7 @@ def from_status(
     return kind.error(
         what,
         place=str(where),
-        remedy=kind.remedy.format(key=where.key_place or "no key is configured"),
+        remedy=kind.remedy.format(key=where.key_place or "no key is configured", table=where.table),
         status=code,
         retry_after_s=retry_after_s(headers.get("retry-after")),
     )

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 JSON_LIMIT = 16 * 1024 * 1024
 """Bytes of a JSON answer; the longest real one, the list of models, is about 1 MB."""
+_TABLES = {"/audio/transcriptions": "transcribe", "/audio/speech": "speak", "/chat/completions": "handler"}
+"""Where in the config the options of each request stand."""
 GENERATION_ID = "x-generation-id"
 
 T = TypeVar("T")
@@ -80,7 +82,7 @@ class Service:
         else:
             key_place = str(self.settings.api_key_file)
         hide = self._key.redact if self._key is not None else str
-        return Where(self._shown(request.path), request.model, key_place, hide)
+        return Where(self._shown(request.path), request.model, key_place, _TABLES.get(request.path, self._table), hide)
 
     def _shown(self, path: str) -> str:
         parts = urlsplit(self._base_url)
