@@ -114,7 +114,7 @@ class Conversation:
     def _started(self, event: SpeechStarted) -> None:
         self._onset = event.onset
         self._stage.publish("speech.started", at_s=event.onset / CAPTURE_RATE_HZ)
-        self._nursery.start_soon(warm, self._stage)
+        self._nursery.start_soon(warm, self._stage, event.onset)
         self._floor.now(speaking=True)
         if not self._continues or self._hearing is None:
             self._hearing = self._open_turn()

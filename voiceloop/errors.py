@@ -15,6 +15,7 @@ VoiceloopError
 ├── HandlerError          exit 69  the user's program or function failed
 ├── TargetError           exit 69  dictated text can't be put where it was to go
 │   ├── FocusChanged               another window has the focus than when it was said
+│   ├── KeysHeld                   the user holds keys that would turn typing into commands
 │   └── CantUndo                   the last insertion can't be taken back exactly
 └── ServiceError          exit 69  what HTTP services do
     ├── Unreachable                no connection, DNS, TLS, or it broke off
@@ -108,6 +109,10 @@ class TargetError(VoiceloopError):
 
 
 class FocusChanged(TargetError):
+    pass
+
+
+class KeysHeld(TargetError):
     pass
 
 

@@ -11,7 +11,7 @@ The built-in parts come through the same door.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self
@@ -136,6 +136,9 @@ class Reply(Protocol):
 
 
 class Handler(Part, Protocol):
+    """May have `began(onset)`, async, told beside `warm` that speech has begun at a sample: for what must be known as
+    it was then, like the window that had the focus. Noises begin too."""
+
     @property
     def turns(self) -> Turns: ...
 
@@ -167,3 +170,9 @@ def speculates(transcriber: Transcriber) -> bool:
 def hints(vad: Vad) -> bool:
     """Whether `vad` has the means to hint at voice, and does."""
     return bool(getattr(vad, "hint", False))
+
+
+def beginning(handler: Handler) -> Callable[[int], Awaitable[None]] | None:
+    """What `handler` wants to be told of an onset by, if it does."""
+    began: Callable[[int], Awaitable[None]] | None = getattr(handler, "began", None)
+    return began

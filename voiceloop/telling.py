@@ -7,6 +7,7 @@ import trio
 from voiceloop.attempt import Stage
 from voiceloop.playback.earcon import earcon
 from voiceloop.playback.speaker import Speaker
+from voiceloop.plugins import beginning
 from voiceloop.turn import Turn
 
 
@@ -35,12 +36,14 @@ async def sound_earcon(speaker: Speaker) -> None:
     speaker.finish(epoch=epoch)
 
 
-async def warm(stage: Stage) -> None:
-    """Get the loudspeaker and the connections ready while the user still speaks."""
+async def warm(stage: Stage, onset: int) -> None:
+    """Get the loudspeaker and the connections ready while the user still speaks, since the sample `onset`."""
     stage.speaker.ready()
     try:
         async with trio.open_nursery() as nursery:
             for part in (stage.transcriber, stage.handler, stage.synthesizer):
                 nursery.start_soon(part.warm)
+            if (began := beginning(stage.handler)) is not None:
+                nursery.start_soon(began, onset)
     except* Exception as group:  # noqa: BLE001 - only a head start is lost; the turn itself will say what is wrong
         stage.publish("warm.failed", error=repr(group.exceptions[0]))

@@ -49,8 +49,12 @@ class StdoutTarget:
         await trio.lowlevel.checkpoint()
         raise CantUndo("standard output can't take back what was written", place=PLACE)
 
-    async def enter(self) -> None:
+    async def enter(self, *, focus: Focus | None) -> None:
         await _thread(_print, "\n")
+
+    async def set_aside(self, text: str) -> str:
+        await self.insert(text, focus=None)
+        return self.name
 
 
 class FileTarget:
@@ -78,8 +82,12 @@ class FileTarget:
         if not await self._do(self._cut, insertion):
             raise CantUndo("the file has been changed since", place=self.name)
 
-    async def enter(self) -> None:
+    async def enter(self, *, focus: Focus | None) -> None:
         await self._do(self._append, b"\n")
+
+    async def set_aside(self, text: str) -> str:
+        await self.insert(text, focus=None)
+        return self.name
 
     async def check(self) -> None:
         """Raise `TargetError` when it can't be written."""

@@ -51,6 +51,8 @@ class Focus:
     """Its identity, for comparing only; empty when no window has the focus."""
     app: str = ""
     """Its application's class, like `xterm`; empty when unknown."""
+    terminal: bool = False
+    """Whether it is a terminal, where a new line would run what stands on the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,9 @@ class Target(Protocol):
         ...
 
     async def insert(self, text: str, *, focus: Focus | None) -> Insertion:
-        """Put `text` in, cleaned. Raises `FocusChanged` when another window than `focus` has the focus by now (the text
-        is then where the error says), `TargetError` when it can't be put in."""
+        """Put `text` in, cleaned. Raises `FocusChanged` when another window than `focus` has the focus by now,
+        `KeysHeld` when the user holds modifier keys for too long, `TargetError` when it can't be put in. Then nothing
+        of it is there, unless the error says so."""
         ...
 
     async def since(self, insertion: Insertion) -> Since:
@@ -92,8 +95,12 @@ class Target(Protocol):
         """Take back exactly `insertion`, the last one. Raises `CantUndo`, and then has taken back nothing."""
         ...
 
-    async def enter(self) -> None:
-        """Press Enter. Only for a spoken command."""
+    async def enter(self, *, focus: Focus | None) -> None:
+        """Press Enter. Only for a spoken command. Raises as `insert` does."""
+        ...
+
+    async def set_aside(self, text: str) -> str:
+        """Put what `insert` refused where the user can fetch it; the words for where that is ("the clipboard")."""
         ...
 
 

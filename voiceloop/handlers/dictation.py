@@ -1,0 +1,158 @@
+"""`dictation`: what was heard becomes text where the user wants it. Ties the joiner to the target; decides neither how
+text is joined nor how it is put in.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Self
+
+import trio
+from pydantic import BaseModel, Field
+
+from voiceloop.dictation.joining import Context, Edit, Enter, Insert, Joiner, Sleep, State, Undo, Wake
+from voiceloop.dictation.phrases import Lexicon
+from voiceloop.dictation.target import Focus, Insertion, Since, Target, TargetOptions, open_target
+from voiceloop.errors import CantUndo, FocusChanged, KeysHeld, TargetError
+from voiceloop.types import Transcript
+
+if TYPE_CHECKING:
+    from voiceloop.plugins import Reply, Services, Turns
+
+REMEMBERED_ONSETS = 256
+"""More than utterances can wait (`conversation.waiting`), and noises between them."""
+REMEMBERED_INSERTIONS = 100
+"""How far back "scratch that" can go, said again and again."""
+
+
+class DictationOptions(TargetOptions):
+    """The keys of `[handler]` with `use = "dictation"`."""
+
+    commands: bool = True
+    """Whether spoken marks ("comma", "new line") and commands ("scratch that", "press enter") are heeded. Off: all that
+    is said is written."""
+    replacements: dict[str, str] = Field(default_factory=dict)
+    """What is written for a phrase, like `{ "my address" = "ada@example.org" }`; capitals and hyphens don't matter."""
+
+
+class DictationHandler:
+    """Writes what it heard."""
+
+    Options = DictationOptions
+    turns: Turns = "in_order"
+    speculative = False
+
+    def __init__(self, options: DictationOptions, services: Services, target: Target) -> None:
+        transcribe = services.config.transcribe.options
+        self._publish = services.publish
+        self._target = target
+        self._language: str | None = getattr(transcribe, "language", None)
+        vocabulary: tuple[str, ...] = getattr(transcribe, "vocabulary", ())
+        self._joiner = Joiner(Lexicon(options.replacements, vocabulary), commands=options.commands)
+        self._pins: deque[tuple[int, Focus | None]] = deque(maxlen=REMEMBERED_ONSETS)
+        self._done: deque[tuple[Insertion, State]] = deque(maxlen=REMEMBERED_INSERTIONS)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, options: BaseModel, services: Services) -> AsyncIterator[Self]:
+        """Open the target. Raises `TargetError` or `UsageError` when it can't be had."""
+        assert isinstance(options, DictationOptions)
+        async with open_target(options.to, options, services.publish) as target:
+            yield cls(options, services, target)
+
+    @property
+    def description(self) -> str:
+        watched = "focus: watched" if self._target.watches_focus else "focus: not watched"
+        return f"dictation into {self._target.name}, {watched}"
+
+    async def warm(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def began(self, onset: int) -> None:
+        """Note which window has the focus while something is said."""
+        if self._target.watches_focus:
+            self._pins.append((onset, await self._target.focus()))
+
+    async def handle(self, transcript: Transcript, reply: Reply) -> None:
+        """Write it. Raises `TargetError` when nothing of it could be written; what fails after that is told only, so
+        that nobody writes the utterance again."""
+        await reply.committed()
+        pin = self._pin(transcript)
+        language = self._language or transcript.language
+        context = Context(await self._since(), language, verbatim=pin is not None and pin.terminal)
+        before = self._joiner.state
+        edits = self._joiner.add(transcript.text, context)
+        await self._apply(edits, pin, before)
+
+    def _pin(self, transcript: Transcript) -> Focus | None:
+        """The window that had the focus when the utterance began."""
+        utterance = transcript.utterance
+        found = (focus for onset, focus in self._pins if utterance.start <= onset <= utterance.voiced_end)
+        return next(found, Focus("") if self._target.watches_focus else None)
+
+    async def _since(self) -> Since:
+        return await self._target.since(self._done[-1][0]) if self._done else "nothing"
+
+    async def _apply(self, edits: list[Edit], pin: Focus | None, before: State) -> None:
+        written = False
+        for at, edit in enumerate(edits):
+            try:
+                await self._do(edit, pin)
+            except (FocusChanged, KeysHeld) as error:
+                rest = _text(edits[at:])
+                self._back(edit, before, written=written)
+                await self._set_aside(rest, error)
+                return
+            except CantUndo as error:
+                self._publish("notice", text=f"Not taken back: {error}")
+            except TargetError as error:
+                self._back(edit, before, written=written)
+                if not written:
+                    raise
+                self._publish("notice", text=f"The rest was not written: {error}")
+                return
+            written = True
+
+    def _back(self, edit: Edit, before: State, *, written: bool) -> None:
+        """Let the joiner go on from where the text really ends."""
+        if isinstance(edit, Insert):
+            self._joiner.state = edit.before
+        elif not written:
+            self._joiner.state = before
+
+    async def _set_aside(self, text: str, error: TargetError) -> None:
+        where = f"What you said is in {await self._target.set_aside(text)}" if text else "Nothing was done"
+        self._publish("notice", text=f"{error}. {where}.")
+
+    async def _do(self, edit: Edit, pin: Focus | None) -> None:
+        match edit:
+            case Insert(text, before):
+                insertion = await self._target.insert(text, focus=pin)
+                self._done.append((insertion, before))
+                self._publish("dictation.inserted", characters=len(insertion.text), target=self._target.name)
+            case Undo():
+                await self._undo()
+            case Enter():
+                await self._target.enter(focus=pin)
+                self._done.clear()  # what was sent can't be taken back
+            case Sleep() | Wake():
+                asleep = isinstance(edit, Sleep)
+                self._publish("dictation.asleep" if asleep else "dictation.awake")
+                told = 'Asleep: nothing is written until you say "wake up".' if asleep else "Awake."
+                self._publish("notice", text=told)
+
+    async def _undo(self) -> None:
+        if not self._done:
+            raise CantUndo("nothing was written since", place=self._target.name)
+        insertion, before = self._done[-1]
+        await self._target.undo(insertion)
+        self._done.pop()
+        self._joiner.state = before
+        self._publish("dictation.undone", characters=len(insertion.text))
+
+
+def _text(edits: Sequence[Edit]) -> str:
+    """What they would have written; an Enter parts lines."""
+    return "".join(edit.text if isinstance(edit, Insert) else "\n" for edit in edits).strip()
