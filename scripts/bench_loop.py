@@ -108,9 +108,11 @@ def memory_mb(pid: int) -> float:
 
 
 @contextmanager
-def assistant(cable: Cable, server: Serving, *sets: str) -> Iterator[Running]:
+def assistant(cable: Cable, server: Serving, *sets: str, trace: Path | None = None) -> Iterator[Running]:
     """The assistant's config against the loopback service."""
     words = ["--config", "assistant", "--set", f"openrouter.base_url={server.url}"]
+    if trace is not None:
+        words += ["--trace", str(trace)]
     for setting in sets:
         words += ["--set", setting]
     with running(*words, env=cable.env | {"OPENROUTER_API_KEY": KEY}) as loop:
@@ -133,11 +135,12 @@ def start(cable: Cable, server: Serving, runs: int) -> list[Figure]:
     return figures
 
 
-def idle(cable: Cable, server: Serving, seconds: float) -> list[Figure]:
+def idle(cable: Cable, server: Serving, seconds: float, trace: Path | None = None) -> list[Figure]:
     """CPU and memory while nobody speaks in a quiet room."""
-    room = Figure(f"idle listening in a quiet room, {seconds:.0f} s", "% of a core", "≤ 1.5 %")
-    memory = Figure("memory, listening, openrouter engines", "MB", "≤ 100 MB")
-    with assistant(cable, server) as loop:
+    traced, aim = ("", "≤ 1.5 %") if trace is None else (", traced", "")
+    room = Figure(f"idle listening in a quiet room, {seconds:.0f} s{traced}", "% of a core", aim)
+    memory = Figure(f"memory, listening, openrouter engines{traced}", "MB", "≤ 100 MB")
+    with assistant(cable, server, trace=trace) as loop:
         client = cable.speak(noise(seconds + 4))
         time.sleep(2.5)  # the output stream stops after 2 s of silence: that is what idle means
         pids = children(loop.process.pid)
@@ -227,6 +230,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Cable() as cable:
         with serving(*service) as server:
             figures = start(cable, server, arguments.runs) + idle(cable, server, arguments.idle_s)
+            figures += idle(cable, server, arguments.idle_s, Path(folder) / "trace.jsonl")
         figures += turns(cable, service, Path(folder), arguments.runs)
     if arguments.json:
         print(json.dumps({figure.name: figure.values for figure in figures}))
