@@ -144,13 +144,18 @@ def idle(cable: Cable, server: Serving, seconds: float, trace: Path | None = Non
         client = cable.speak(noise(seconds + 4))
         time.sleep(2.5)  # the output stream stops after 2 s of silence: that is what idle means
         pids = children(loop.process.pid)
+        size = trace.stat().st_size if trace is not None else 0
         began, before = time.monotonic(), cpu_s(pids)
         time.sleep(seconds)
         room.values.append((cpu_s(pids) - before) / (time.monotonic() - began) * 100)
         memory.values.append(memory_mb(loop.process.pid))
         client.kill()
         assert not loop.told("speech.started"), "the room was not quiet"
-    return [room, memory]
+    if trace is None:
+        return [room, memory]
+    growth = Figure("size of the trace of an idle hour", "kB", "")
+    growth.values.append((trace.stat().st_size - size) / (time.monotonic() - began) * 3600 / 1000)
+    return [room, memory, growth]
 
 
 def turns(cable: Cable, service: Sequence[str], folder: Path, runs: int) -> list[Figure]:
