@@ -46,6 +46,14 @@ async def test_a_certificate_that_nobody_signed_is_refused(tls: ssl.SSLContext) 
         assert server.requests == []
 
 
+async def test_a_server_without_tls_is_told_from_one_that_is_not_trusted() -> None:
+    async with open_server() as server:
+        settings = endpoint(server, base_url=server.url.replace("http://", "https://"), retry=Retry(max_elapsed_s=0))
+        async with open_bench(settings) as bench:
+            with pytest.raises(Unreachable, match=r"no TLS: .*Check base_url: is it an http:// address\?"):
+                await bench.clients.endpoint(settings).call(LIST)
+
+
 async def test_an_authority_of_ones_own_comes_from_the_environment(
     tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,6 +89,12 @@ def test_other_formats_are_refused() -> None:
         checked(Path("out.ogg"))
 
 
+def test_a_folder_that_is_not_there_is_said_before_anything_is_paid_for(tmp_path: Path) -> None:
+    assert checked(tmp_path / "out.wav") == tmp_path / "out.wav"
+    with pytest.raises(UsageError, match=r"there is no folder .*nowhere"):
+        checked(tmp_path / "nowhere" / "out.mp3")
+
+
 def test_the_parts_can_give_mp3() -> None:
     from voiceloop.speak.openai import OpenAISynthesizer
     from voiceloop.speak.saving import SpeaksMp3

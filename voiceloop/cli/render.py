@@ -92,7 +92,7 @@ def _stopped(fields: Mapping[str, object]) -> str:
         ahead = (
             f" {wasted.requests} more were for nothing, as you went on after a pause ({wasted.audio_s:.0f} s{worth})."
         )
-    return f"Stopped. {usage.requests} requests{cost(usage)}.{ahead}"
+    return f"Stopped. {usage.requests} request{'s' if usage.requests != 1 else ''}{cost(usage)}.{ahead}"
 
 
 _Words = Callable[[Mapping[str, object]], str]

@@ -171,9 +171,16 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def is_tls(error: BaseException, said: str) -> bool:
-    """Whether a connection failed in TLS."""
-    return any(isinstance(cause, ssl.SSLError) for cause in _chain(error)) or "CERTIFICATE" in said
+def tls_failure(error: BaseException) -> tuple[str, str] | None:
+    """What went wrong and what to do, for a connection that failed in TLS; None for another."""
+    found = next((cause for cause in _chain(error) if isinstance(cause, ssl.SSLError)), None)
+    if found is None:
+        return None
+    if isinstance(found, ssl.SSLCertVerificationError):
+        remedy = "Check base_url and the clock; for a private authority set SSL_CERT_FILE"
+        return f"its certificate is not trusted: {clean(found.verify_message)}", remedy
+    why = clean((found.reason or str(found)).replace("_", " ").lower())
+    return f"no TLS: {why}", "Check base_url: is it an http:// address?"
 
 
 def reasons(error: BaseException) -> Iterator[str]:

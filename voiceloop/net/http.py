@@ -17,7 +17,7 @@ import httpx  # noqa: ASYNC127 - httpx2 continues it; moving there is a change o
 import trio
 
 from voiceloop import errors
-from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, clean, from_status, is_tls, reasons
+from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, clean, from_status, reasons, tls_failure
 from voiceloop.net.sockets import Backend
 from voiceloop.net.watch import Exchange, Observe, Sight, watching
 
@@ -299,9 +299,8 @@ def _failure(error: Exception, call: Call) -> errors.ServiceError:
             what, remedy = f"the proxy refused: {said}", "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
         case httpx.UnsupportedProtocol() | httpx.InvalidURL():
             what, remedy = f"not an address of a server: {said}", "Correct base_url"
-        case httpx.ConnectError() if is_tls(error, said):
-            what = f"its certificate is not trusted: {said}"
-            remedy = "Check base_url and the clock; for a private authority set SSL_CERT_FILE"
+        case httpx.ConnectError() if (failed := tls_failure(error)) is not None:
+            what, remedy = failed
         case httpx.ConnectError():
             what = f"no connection: {', '.join(dict.fromkeys(reasons(error))) or said}"
             remedy = "Check the network and base_url"

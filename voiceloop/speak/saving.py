@@ -32,6 +32,9 @@ def checked(path: Path) -> Path:
     """`path`, when its name says a format that can be made."""
     if path.suffix.lower() not in {".wav", ".mp3"}:
         raise UsageError(f"{path.name}: only .wav and .mp3 can be written", place=_PLACE, remedy="Name one of those")
+    if not path.absolute().parent.is_dir():
+        # Said before anything is paid for.
+        raise UsageError(f"there is no folder {path.parent}", place=_PLACE, remedy="Make it, or name another")
     return path
 
 
