@@ -23,7 +23,7 @@ from tests.sound.cable import why_not
 Measure = Callable[[int, Sequence[str]], list[Figure]]
 MEASURES: dict[tuple[str, ...], tuple[Measure, int]] = {
     ("latency", "posts"): (turns_latency.measure, 15),
-    ("hush", "duck"): (turns_yield.measure, 15),
+    ("hush", "duck"): (turns_yield.measure, 12),
     ("cut",): (turns_cut.measure, 12),
     ("echo",): (turns_echo.measure, 20),
     ("gaps",): (turns_gaps.measure, 100),
@@ -44,6 +44,7 @@ def main() -> None:
     figures = []
     if not arguments.json:
         print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+        print(f"Load before: {_load()}\n")
         print("| what | median (range, p90, count) | aim | peer | notes |\n| --- | --- | --- | --- | --- |")
     for names, (measure, runs) in MEASURES.items():
         if not set(names) & set(arguments.only):
@@ -52,11 +53,18 @@ def main() -> None:
         figures += measured
         if not arguments.json:
             print("\n".join(figure.line() for figure in measured), flush=True)
-    if arguments.json:
+    if not arguments.json:
+        print(f"\nLoad in the last minutes: {_load()}")
+    else:
         shown = {
             figure.name: {"unit": figure.unit, "values": figure.values, "notes": figure.notes} for figure in figures
         }
         print(json.dumps(shown, ensure_ascii=False))
+
+
+def _load() -> str:
+    """How many tasks have been wanting the cores, over 1, 5 and 15 minutes: figures of a busy machine are worse."""
+    return " ".join(f"{value:.1f}" for value in os.getloadavg())
 
 
 def _names(given: str) -> list[str]:

@@ -36,6 +36,7 @@ SPLICES = (
 """Broken-off phrases and whole sentences that another one follows, half of each or so."""
 PAUSES_S = (0.3, 1.0)
 _PATIENCE_S = 6.0
+_SHOWN = 3
 REPLIES = ("queue-thankyou", "one-moment-please", "vm-msgsaved", "vm-tooshort", "conf-muted", "check-number-dial-again")
 
 
@@ -50,12 +51,17 @@ def measure(runs: int, sets: Sequence[str], *, seed: int = 5) -> list[Figure]:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What came of one prompt. `answers`: for each chat whose reply was heard, whether it was asked the whole."""
+    """What came of one prompt. `asked`: what each chat was asked whose reply was heard."""
 
     words: str
     heard_early: bool
-    answers: tuple[bool, ...]
+    asked: tuple[str, ...]
     posted: int
+
+    @property
+    def answers(self) -> tuple[bool, ...]:
+        """For each of those chats, whether it was asked the whole."""
+        return tuple(letters(asked) == letters(self.words) for asked in self.asked)
 
 
 def _measured(mode: str, runs: int, sets: Sequence[str], seed: int) -> list[Cut]:
@@ -81,8 +87,7 @@ def _cut(server: Serving, uttered: Uttered, until: float, tracks: tuple[Track, T
     _, meanwhile = speaker.between(uttered.at, ended)
     _, all_ = speaker.between(uttered.at, until)
     posts = Posts.of(server.requests, uttered.at, until)
-    wanted = letters(uttered.spoken.words)
-    asked = tuple(letters(last_message(chat)) == wanted for chat in heard_chats(posts, all_, replies))
+    asked = tuple(last_message(chat) for chat in heard_chats(posts, all_, replies))
     return Cut(uttered.spoken.words, bool((np.abs(meanwhile) > SILENT).any()), asked, len(posts.transcriptions))
 
 
@@ -97,6 +102,8 @@ def _figure(mode: str, cuts: Sequence[Cut]) -> Figure:
         "not answered": sum(not cut.answers for cut in cuts),
     }
     figure.notes.append(f"of {len(cuts)}: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+    parts = [f"'{' … '.join(cut.asked)}' for '{cut.words}'" for cut in cuts if cut.asked and cut.answers != (True,)]
+    figure.notes.extend(parts[:_SHOWN])
     figure.notes.append(f"{sum(cut.posted for cut in cuts) / len(cuts):.1f} posts each")
     return figure
 

@@ -48,6 +48,8 @@ class Echo:
 
     own_turns: list[int] = field(default_factory=list)
     own_posts: int = 0
+    wordless_posts: int = 0
+    """Clips in which no recording was: noise, or too little of one."""
     unanswered: int = 0
     delays_ms: list[float] = field(default_factory=list)
     interrupted: int | None = None
@@ -106,7 +108,8 @@ def _count(echo: Echo, posts: Posts, spoken: Spoken, *, answered: bool) -> None:
     said = letters(spoken.words)
     echo.own_turns.append(sum(letters(last_message(chat)) not in said for chat in posts.chats))
     texts = [one["words"][0][1] if one["words"] else "" for one in posts.transcriptions]
-    echo.own_posts += sum(not letters(text) or letters(text) not in said for text in texts)
+    echo.own_posts += sum(letters(text) not in said for text in texts)
+    echo.wordless_posts += sum(not text for text in texts)
     echo.unanswered += not answered
 
 
@@ -163,7 +166,8 @@ def _figure(mode: str, outcome: Echo | str) -> Figure:
         return figure
     figure.values.append(float(sum(outcome.own_turns)))
     figure.notes.append(f"in {sum(map(bool, outcome.own_turns))} of {len(outcome.own_turns)} replies")
-    figure.notes.append(f"{outcome.own_posts} clips of its own voice posted, {outcome.unanswered} prompts not answered")
+    figure.notes.append(f"{outcome.own_posts} clips of its own voice posted, {outcome.wordless_posts} without words")
+    figure.notes.append(f"{outcome.unanswered} prompts not answered")
     if outcome.delays_ms:
         figure.notes.append(f"echo {min(outcome.delays_ms):.0f} to {max(outcome.delays_ms):.0f} ms late")
     if outcome.interrupted is not None:

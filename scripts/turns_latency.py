@@ -15,15 +15,15 @@ from scripts.turns_room import Uttered, open_room
 from tests.serving import Serving
 
 REPLIES = (
-    ("vm-nobodyavail", "please-try-call-later"),
-    ("conf-waitforleader", "queue-thankyou"),
-    ("cannot-complete-as-dialed", "check-number-dial-again"),
-    ("conf-onlyperson", "one-moment-please"),
+    ("all-circuits-busy-now", "please-try-again"),
+    ("vm-msgsaved", "queue-thankyou"),
+    ("check-number-dial-again", "goodbye"),
+    ("vm-tooshort", "one-moment-please"),
 )
 """Two sentences each, so that there is a chunk to prefetch; which one is heard says which chat it was."""
 _FIRST = 500
 """The first sample of a reply is louder than this."""
-_QUIET_S = 0.8
+_QUIET_S = 0.6
 """Between a reply and the next prompt."""
 
 

@@ -22,8 +22,8 @@ PRICES = {"second": 0.006 / 60, "token in": 0.15e-6, "token out": 0.6e-6, "lette
 gpt-4o-mini and tts-1.
 A request costs all of what was sent, whether it was listened to or not; a chat its tokens so far."""
 LETTERS_A_TOKEN = 4
-_PROBE_S = 0.4
-_ALIKE = 0.9
+_PROBE_S = 0.2
+_ALIKE = 0.85
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from voiceloop.audio.resample import resample
 from voiceloop.audio.wav import parse_wav, read_wav
 
 Sound = NDArray[np.float64]
-RATE_HZ = 8_000
+RATE_HZ = 4_000
 """What the search works at: telephone speech, which most of what tells voices and words apart is in."""
 ALIKE = 0.6
 """How alike a clip must be to a recording where they overlap (1 is exactly). Vowels of one speaker make different short
@@ -40,10 +40,17 @@ class Recording:
     words: str
     pcm: bytes
     rate_hz: int
+    _spectra: dict[int, NDArray[np.complex128]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def sound(self) -> Sound:
         return _samples(resample(self.pcm, self.rate_hz, RATE_HZ))
+
+    def spectrum(self, size: int) -> NDArray[np.complex128]:
+        """Conjugate, for a search in `size` samples; clips of about the same length share it."""
+        if size not in self._spectra:
+            self._spectra[size] = np.conj(np.fft.rfft(self.sound, size))
+        return self._spectra[size]
 
     @cached_property
     def times(self) -> tuple[tuple[str, float, float], ...]:
@@ -103,8 +110,8 @@ class Recordings:
         clip = _samples(resample(pcm, rate_hz, RATE_HZ))
         longest = max((len(recording.sound) for recording in self.all), default=0)
         size = 1 << (len(clip) + longest).bit_length()
-        spectrum, powers = np.fft.rfft(clip, size), _running(clip)
-        found = [one for recording in self.all for one in _find(recording, clip, spectrum, powers, size)]
+        scores = _Scores(clip, size)
+        found = [one for recording in self.all for one in scores.find(recording)]
         return sorted(_apart(found), key=lambda one: one.at)
 
     def speak(self, text: str, rate_hz: int) -> bytes | None:
@@ -145,22 +152,34 @@ def speech_bounds(sound: Sound, rate_hz: int) -> tuple[int, int]:
     return (int(loud[0]) * step, int(loud[-1] + 1) * step) if len(loud) else (0, 0)
 
 
-def _find(recording: Recording, clip: Sound, spectrum: NDArray[np.complex128], powers: Sound, size: int) -> list[Found]:
-    sound = recording.sound
-    lags = np.arange(1 - len(sound), len(clip))
-    product = np.fft.irfft(spectrum * np.conj(np.fft.rfft(sound, size)), size)[lags]
-    own = _running(sound)
-    there = own[np.clip(len(clip) - lags, 0, len(sound))] - own[np.clip(-lags, 0, len(sound))]
-    heard = powers[np.clip(lags + len(sound), 0, len(clip))] - powers[np.clip(lags, 0, len(clip))]
-    scores = product / np.sqrt(np.maximum(there * heard, 1.0))
-    scores[there < LEAST_SHARE * own[-1]] = 0.0
-    found = []
-    while len(scores) and scores.max() >= ALIKE:
-        best = int(np.argmax(scores))
-        at = int(lags[best])
-        found.append(Found(recording, at, float(scores[best]), _present(sound, clip, at)))
-        scores[max(0, best - len(sound) // 2) : best + len(sound) // 2 + 1] = 0.0
-    return found
+class _Scores:
+    """How alike a clip is to recordings, wherever they might lie in it."""
+
+    def __init__(self, clip: Sound, size: int) -> None:
+        self._clip, self._size = clip, size
+        self._spectrum, self._powers = np.fft.rfft(clip, size), _running(clip)
+
+    def find(self, recording: Recording) -> list[Found]:
+        sound, scores = recording.sound, self._of(recording)
+        found = []
+        while len(scores) and scores.max() >= ALIKE:
+            best = int(np.argmax(scores))
+            at = best + 1 - len(sound)
+            found.append(Found(recording, at, float(scores[best]), _present(sound, self._clip, at)))
+            scores[max(0, best - len(sound) // 2) : best + len(sound) // 2 + 1] = 0.0
+        return found
+
+    def _of(self, recording: Recording) -> Sound:
+        """For each place from where its end would be the clip's first sample to where its first would be the last."""
+        sound, clip = recording.sound, self._clip
+        product = np.fft.irfft(self._spectrum * recording.spectrum(self._size), self._size)
+        lags = np.arange(1 - len(sound), len(clip))
+        own = _running(sound)
+        there = own[np.clip(len(clip) - lags, 0, len(sound))] - own[np.clip(-lags, 0, len(sound))]
+        heard = self._powers[np.clip(lags + len(sound), 0, len(clip))] - self._powers[np.clip(lags, 0, len(clip))]
+        scores: Sound = product[lags] / np.sqrt(np.maximum(there * heard, 1.0))
+        scores[there < LEAST_SHARE * own[-1]] = 0.0
+        return scores
 
 
 def _apart(found: Sequence[Found]) -> list[Found]:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from ctypes.util import find_library
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 SPEAKER_HZ, MIC_HZ = 24_000, 16_000
 _UP_WITHIN_S = 10.0
@@ -135,9 +135,11 @@ class Cable:
 
     def speak(self, pcm: bytes, *, rate_hz: int = MIC_HZ, into: str = "mic_cable") -> subprocess.Popen[bytes]:
         """Play int16 mono into the microphone's cable, in real time."""
-        client = self._client("paplay", f"--device={into}", *_raw(rate_hz), stdin=subprocess.PIPE)
-        threading.Thread(target=_feed, args=(client, pcm), daemon=True).start()
-        return client
+        # From a file: of a pipe whose writer has closed it, paplay asks without a pause whether there is more.
+        with tempfile.TemporaryFile() as file:
+            file.write(pcm)
+            file.seek(0)
+            return self._client("paplay", f"--device={into}", *_raw(rate_hz), stdin=file)
 
     def speak_file(self, path: Path) -> subprocess.Popen[bytes]:
         """Play a sound file into the microphone's cable."""
@@ -158,7 +160,9 @@ class Cable:
             client.wait()
             listener.close()
 
-    def _client(self, *words: str, stdin: int | None = None, stdout: int | None = None) -> subprocess.Popen[bytes]:
+    def _client(
+        self, *words: str, stdin: IO[bytes] | None = None, stdout: int | None = None
+    ) -> subprocess.Popen[bytes]:
         client = subprocess.Popen(words, env=self.env, stdin=stdin, stdout=stdout)
         self._clients.append(client)
         return client
@@ -219,12 +223,3 @@ class Listener:
 
 def _raw(rate_hz: int) -> list[str]:
     return ["--raw", "--format=s16le", "--channels=1", f"--rate={rate_hz}"]
-
-
-def _feed(client: subprocess.Popen[bytes], pcm: bytes) -> None:
-    assert client.stdin is not None
-    try:
-        client.stdin.write(pcm)
-        client.stdin.close()
-    except BrokenPipeError:  # it was killed: the server went away, or the test is over
-        pass
