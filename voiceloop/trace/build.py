@@ -44,6 +44,7 @@ class _Builder:
         events.sort(key=lambda event: event.at)
         states = sorted(self._each("speaker", self._speaker), key=lambda state: state.at)
         playback = [level for levels in self._each("play", lambda r: self._play(r, states)) for level in levels]
+        playback.sort(key=lambda level: level.start)
         requests = self._requests()
         utterances = tuple(self._utterances(events))
         turns = build_turns(Material(events, utterances, requests, playback, self._captured, self.zero, self.rate_hz))
@@ -61,7 +62,7 @@ class _Builder:
             utterances=utterances,
             deaf=tuple(self._each("deaf", self._deaf)),
             requests=with_turns(requests, turns),
-            playback=tuple(sorted(playback, key=lambda level: level.start)),
+            playback=tuple(playback),
             speaker=tuple(states),
             turns=turns,
             flaws=tuple(self._flaws()),

@@ -6,16 +6,18 @@ counters (`C`), names (`M`); times in microseconds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from voiceloop.text import clean_line
-from voiceloop.trace.session import Request, Session, Turn
+from voiceloop.trace.session import Level, Request, Session, Turn
 from voiceloop.trace.states import states
 from voiceloop.trace.terminal import outcome
 
 T = TypeVar("T")
 _PROCESS = 1
+_PAUSE_S = 0.05
 _TURNS, _VOICE, _REQUESTS, _PLAYBACK, _EVENTS = 100, 200, 300, 400, 500
 
 Json = dict[str, Any]
@@ -49,11 +51,8 @@ def _all(session: Session) -> Iterator[Json]:
     for event in session.events:
         args = {_safe(name): _safe(str(value))[:500] for name, value in event.fields.items()}
         yield _instant(_safe(event.name), _EVENTS, event.at, args)
-    for level in session.microphone:
-        yield _counter("microphone level", level.start, level.peak)
-    for level in session.playback:
-        yield _counter("playback level", level.start, level.peak)
-        yield _counter("playback level", level.end, 0.0)
+    yield from _level("microphone level", session.microphone)
+    yield from _level("playback level", session.playback)
     yield from _names(lanes_used)
 
 
@@ -101,8 +100,23 @@ def _instant(name: str, tid: int, at: float, args: Json) -> Json:
     return {"ph": "i", "s": "t", "name": name, "pid": _PROCESS, "tid": tid, "ts": _us(at), "args": args}
 
 
+def _level(name: str, levels: Iterable[Level]) -> Iterable[Json]:
+    """A counter, wherever it changes; 0 where there was no sound at all."""
+    shown, until = 0.0, -math.inf
+    for level in levels:
+        if shown and level.start - until > _PAUSE_S:
+            yield _counter(name, until, 0.0)
+            shown = 0.0
+        if (peak := round(level.peak, 2)) != shown:
+            yield _counter(name, level.start, peak)
+            shown = peak
+        until = level.end
+    if shown:
+        yield _counter(name, until, 0.0)
+
+
 def _counter(name: str, at: float, value: float) -> Json:
-    return {"ph": "C", "name": name, "pid": _PROCESS, "ts": _us(at), "args": {"peak": round(value, 4)}}
+    return {"ph": "C", "name": name, "pid": _PROCESS, "ts": _us(at), "args": {"peak": value}}
 
 
 def _us(seconds: float) -> int:

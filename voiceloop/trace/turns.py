@@ -6,6 +6,7 @@ the other records tell it, and else left out.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -37,7 +38,10 @@ _WEEK_S = 7 * 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What turns are found in. `zero` is the monotonic clock's time at 0, `captured` tells a sample's session time."""
+    """What turns are found in, `playback` by its time.
+
+    `zero` is the monotonic clock's time at 0, `captured` tells a sample's session time.
+    """
 
     events: Sequence[Event]
     utterances: Sequence[Span]
@@ -182,10 +186,11 @@ def _finished(turn: Turn, told: _Told, requests: Iterable[Request], material: Ma
         told.find("speak_post", min(asked, default=None))
     wrote = told.marks.get("first_write")
     if wrote is not None:
-        pulled = (level.start for level in material.playback if level.start >= wrote and level.start <= turn.end)
-        told.find("first_played", min(pulled, default=None))
-        sound = (x.start for x in material.playback if x.peak > _AUDIBLE and wrote <= x.start <= turn.end)
-        told.find("first_audible", min(sound, default=None))
+        first = bisect_left(material.playback, wrote, key=lambda level: level.start)
+        last = bisect_right(material.playback, turn.end, key=lambda level: level.start)
+        pulled = material.playback[first:last]
+        told.find("first_played", next((level.start for level in pulled), None))
+        told.find("first_audible", next((level.start for level in pulled if level.peak > _AUDIBLE), None))
     marks = dict(sorted(told.marks.items(), key=lambda item: item[1]))
     return replace(turn, marks=marks, found=frozenset(told.found), requests=own, stages=tuple(_stages(marks)))
 

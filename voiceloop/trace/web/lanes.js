@@ -14,6 +14,7 @@ const LANES = [
   { name: 'events', height: 30, draw: drawEvents },
 ];
 const LEAST = LANES.reduce((sum, lane) => sum + lane.height, 0) + 6;
+const CROWD = 24; // with more turns than this in view, lines and ticks would hide what they point at
 const FLEXIBLE = new Set([drawMicrophone, drawPlayback]);
 let height = LEAST;
 
@@ -48,6 +49,8 @@ function drawChart() {
   });
   drawCursor(pen);
 }
+
+const inView = (turn) => turn.end >= view.from && turn.at <= view.to;
 
 // A box in the plot; at least 1 px wide, so that nothing that happened is invisible.
 function box(pen, from, to, y, height, colour, tip) {
@@ -92,6 +95,7 @@ function drawAxis(pen, top, height) {
 
 // Through all lanes below the turns: where each turn's wait begins and ends.
 function drawGuides(pen, top) {
+  if (DATA.turns.filter(inView).length > CROWD) return;
   pen.save();
   pen.setLineDash([3, 4]);
   for (const turn of DATA.turns) {
@@ -109,13 +113,14 @@ function drawGuides(pen, top) {
 }
 
 function drawTurns(pen, top) {
-  for (const turn of DATA.turns) {
+  const seen = DATA.turns.filter(inView);
+  for (const turn of seen) {
     const y = top + 6 + turn.row * 40;
     const tip = [`Turn ${turn.number}: ${turn.became}`, `“${turn.text}”`, `answered in ${answeredIn(turn)}`];
     const from = turn.stages.length ? turn.stages[0][1] : turn.end;
     const until = turn.stages.length ? turn.stages.at(-1)[2] : turn.end;
     write(pen, `turn ${turn.number}  ${turn.text ? `“${turn.text}”  ` : ''}${turn.became}`,
-      { left: Math.max(xOf(turn.at), LABELS), right: Math.max(xOf(turn.end), xOf(turn.at) + 50) }, y + 6, palette.text);
+      { left: Math.max(xOf(turn.at), LABELS), right: Math.max(xOf(turn.end), xOf(turn.at) + (seen.length > CROWD ? 0 : 50)) }, y + 6, palette.text);
     write(pen, 'speaks', box(pen, turn.at, Math.max(from, turn.at), y + 14, 18, palette.speech, tip), y + 23, palette.dim);
     if (mark(turn, 'first_played') !== undefined) {
       write(pen, 'reply', box(pen, until, turn.end, y + 14, 18, palette.reply, tip), y + 23, palette.dim);
@@ -127,6 +132,7 @@ function drawTurns(pen, top) {
       const wide = drawn && drawn.right - drawn.left > 120;
       write(pen, wide ? `${NAMES[name]} ${ms(end - start)}` : ms(end - start), drawn, y + 23, palette.panel, 34);
     }
+    if (seen.length > CROWD) continue;
     for (const [name, at, found] of turn.marks) {
       box(pen, at, at, y + 32, 5, palette.text, [name, `turn ${turn.number}, at ${seconds(at, 3)}${found ? ', found out from the other records' : ''}`]);
     }
@@ -189,6 +195,7 @@ function requestTip(r) {
 
 function drawRequests(pen, top) {
   for (const r of DATA.requests) {
+    if (ends(r) < view.from || r.at > view.to) continue;
     const y = top + 5 + r.row * 21;
     const colour = palette[STAGES.includes(r.kind) ? r.kind : 'end'];
     const first = Math.min(r.first ?? r.answered ?? ends(r), ends(r));
@@ -221,6 +228,7 @@ function drawPlayback(pen, top, height) {
 function drawEvents(pen, top) {
   let free = LABELS;
   for (const [at, name, fields] of DATA.events) {
+    if (at < view.from || at > view.to) continue;
     const drawn = box(pen, at, at, top + 3, 8, palette.dim, [name, seconds(at, 3), fields]);
     if (!drawn || drawn.left < free) continue;
     const width = pen.measureText(name).width;
@@ -245,9 +253,19 @@ function drawCursor(pen) {
   }
 }
 
-function drawOverview() {
-  const tall = 56, pen = fresh(overview, tall), width = overview.clientWidth;
+// The whole session is drawn once for each width and palette; only the window on it moves.
+const sketch = document.createElement('canvas');
+let sketched = null;
+
+function sketchAll(width, tall) {
+  if (sketched?.width === width && sketched.palette === palette) return;
+  sketched = { width, palette };
   const x = (time) => time / DATA.length * width;
+  const ratio = window.devicePixelRatio || 1;
+  sketch.width = Math.max(width * ratio, 1);
+  sketch.height = tall * ratio;
+  const pen = sketch.getContext('2d');
+  pen.scale(ratio, ratio);
   const half = (sound, colour, direction) => {
     const tops = new Float32Array(width + 1);
     for (let n = 0; n < sound.start.length; n++) {
@@ -265,7 +283,13 @@ function drawOverview() {
       pen.fillRect(x(start), tall / 2 - 2, Math.max(x(end) - x(start), 0.5), 4);
     }
   }
-  const from = x(view.from), to = x(view.to);
+}
+
+function drawOverview() {
+  const tall = 56, pen = fresh(overview, tall), width = overview.clientWidth;
+  sketchAll(width, tall);
+  pen.drawImage(sketch, 0, 0, width, tall);
+  const from = view.from / DATA.length * width, to = view.to / DATA.length * width;
   pen.fillStyle = palette.deaf;
   pen.fillRect(0, 0, from, tall);
   pen.fillRect(to, 0, width - to, tall);

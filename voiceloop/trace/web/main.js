@@ -1,5 +1,6 @@
 // Puts it together: what is said around the chart, and what the pointer and the keys do.
 const tip = document.getElementById('tip');
+const LONG = 120000; // ms: of a longer session the beginning is shown first
 let due = false;
 
 function draw() {
@@ -109,7 +110,7 @@ readPalette();
 fillAbout();
 fillTurns();
 listen();
-look(0, DATA.length);
+look(0, DATA.length > LONG ? LONG / 2 : DATA.length);
 new ResizeObserver(draw).observe(document.getElementById('timeline'));
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { readPalette(); draw(); });
 // A link may name a turn: page.html#turn=3
