@@ -142,6 +142,13 @@ def test_hushes_ducks_and_underruns_become_spans(tmp_path: Path) -> None:
     assert [(span.start, span.label) for span in found["underrun"]] == [(3.0, "2 underrun")]
 
 
+def test_a_deafness_recorded_in_pieces_is_one(tmp_path: Path) -> None:
+    pieces = [(8_000, 16_000), (16_000, 20_000), (40_000, 48_000)]
+    records = [*whole()[:-1], *({"k": "deaf", "start": start, "end": end} for start, end in pieces)]
+    spans = [(span.start - MIC_FROM, span.end - MIC_FROM) for span in session(tmp_path, records).deaf]
+    assert spans == [pytest.approx((0.5, 1.25)), pytest.approx((2.5, 3.0))]
+
+
 # Files that are not what they should be
 
 

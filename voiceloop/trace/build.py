@@ -17,6 +17,7 @@ from voiceloop.trace.turns import Material, build_turns, with_turns
 
 T = TypeVar("T")
 _STEP_SAMPLES = 320
+_CONTIGUOUS_S = 0.01
 _LONGEST_S = 7 * 24 * 3600.0
 """No session is longer: a time beyond is damage."""
 
@@ -60,7 +61,7 @@ class _Builder:
             microphone=tuple(sorted(microphone, key=lambda level: level.start)),
             voice=tuple(self._voice()),
             utterances=utterances,
-            deaf=tuple(self._each("deaf", self._deaf)),
+            deaf=tuple(_joined(self._each("deaf", self._deaf))),
             requests=with_turns(requests, turns),
             playback=tuple(playback),
             speaker=tuple(states),
@@ -237,6 +238,17 @@ class _Builder:
         if records.unknown:
             names = ", ".join(f"{name!r} ×{count}" for name, count in records.unknown.most_common(5))
             yield f"records of kinds that this voiceloop doesn't know: {names}"
+
+
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    """Those that follow on each other made one: a long one is recorded in pieces."""
+    found: list[Span] = []
+    for span in spans:
+        if found and abs(span.start - found[-1].end) < _CONTIGUOUS_S:
+            found[-1] = Span(found[-1].start, span.end)
+        else:
+            found.append(span)
+    return found
 
 
 def _run(run: Any) -> tuple[float, float, bool]:
