@@ -11,6 +11,7 @@ from voiceloop.audio.resample import Resampler
 from voiceloop.audio.wav import WavWriter
 from voiceloop.errors import DeviceError, UsageError
 from voiceloop.plugins import Synthesizer
+from voiceloop.speak.mp3 import join
 from voiceloop.speak.splitter import Splitter
 from voiceloop.types import Speech, Usage
 
@@ -59,10 +60,9 @@ async def _save_mp3(synthesizer: Synthesizer, text: str, path: Path) -> None:
             place=_PLACE,
             remedy="Name a .wav file, or use openrouter",
         )
-    # MP3 frames stand alone: the files of the pieces, one after the other, are one.
     parts = [await synthesizer.mp3(piece) for piece in pieces(text)]
     try:
-        await trio.Path(path).write_bytes(b"".join(parts))
+        await trio.Path(path).write_bytes(join(parts))
     except OSError as error:
         what = f"{path} can't be written: {(error.strerror or str(error)).lower()}"
         raise DeviceError(what, place=_PLACE, remedy="Check the path and the disk's space") from None
