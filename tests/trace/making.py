@@ -32,7 +32,7 @@ MARKS = {
 
 def header(**changes: Any) -> Record:
     fields = {"k": "trace", "version": 1, "voiceloop": "9.9", "at": ZERO, "time": 1_700_000_000.0, "rate_hz": 16_000}
-    return fields | {"config": {}} | changes
+    return fields | {"config": {"segment": {"pause_ms": 160}, "odd": 7}} | changes
 
 
 def event(at: float, name: str, **fields: Any) -> Record:

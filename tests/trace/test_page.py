@@ -52,6 +52,7 @@ def test_everything_is_drawn_and_nothing_is_complained_about(browser: Browser, t
     drawn = browser.run(COLOURS)
     assert all(drawn.values()), drawn
     assert browser.run("return document.querySelector('#turns .total').textContent") == "1,130 ms"
+    assert "[segment] pause_ms 160" in browser.run("return document.getElementById('notes').textContent")
     assert browser.complaints() == []
 
 

@@ -20,7 +20,7 @@ from voiceloop.service.trace import Recorder, open_trace
 from voiceloop.trace.records import VERSION
 from voiceloop.types import CAPTURE_RATE_HZ
 
-_TABLES = ("audio", "segment", "endpointing", "conversation", "speculation")
+_TABLES = ("audio", "segment", "conversation", "speculation")
 """Those that decide when something happens, whole; the file's reader needs no more to judge a delay."""
 _OF_PARTS = ("use", "model", "voice", "language", "base_url", "stream", "format", "response_format")
 

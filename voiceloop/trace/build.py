@@ -38,27 +38,25 @@ class _Builder:
 
     def session(self) -> Session:
         header = self.records.header
-        self.zero = number(header["at"])
-        microphone = [level for levels in self._each("mic", self._mic) for level in levels]
+        self.zero, self.rate_hz = number(header["at"]), _rate_hz(header)
+        microphone = self._many("mic", self._mic)
         self.anchors.sort()
         events = self._each("event", self._event) + self._each("gap", self._gap)
         events.sort(key=lambda event: event.at)
         states = sorted(self._each("speaker", self._speaker), key=lambda state: state.at)
-        playback = [level for levels in self._each("play", lambda r: self._play(r, states)) for level in levels]
-        playback.sort(key=lambda level: level.start)
+        playback = self._many("play", lambda record: self._play(record, states))
         requests = self._requests()
         utterances = tuple(self._utterances(events))
         turns = build_turns(Material(events, utterances, requests, playback, self._captured, self.zero, self.rate_hz))
-        ends = [e.at for e in events] + [x.end for x in microphone[-1:]] + [x.end for x in playback[-1:]]
-        ends += [r.end or r.start for r in requests] + [turn.end for turn in turns]
-        ends += self._each("end", lambda r: self._at(r["at"]))
+        ends = [event.at for event in events] + [level.end for level in microphone[-1:] + playback[-1:]]
+        ends += [request.end or request.start for request in requests] + [turn.end for turn in turns]
         return Session(
             version=str(header.get("voiceloop", "")),
             began_unix=number(header["time"]),
-            length=max(ends, default=0.0),
+            length=max(ends + self._each("end", lambda record: self._at(record["at"])), default=0.0),
             config=header["config"] if isinstance(header.get("config"), dict) else {},
             events=tuple(events),
-            microphone=tuple(sorted(microphone, key=lambda level: level.start)),
+            microphone=tuple(microphone),
             voice=tuple(self._voice()),
             utterances=utterances,
             deaf=tuple(_joined(self._each("deaf", self._deaf))),
@@ -68,6 +66,10 @@ class _Builder:
             turns=turns,
             flaws=tuple(self._flaws()),
         )
+
+    def _many(self, kind: str, take: Callable[[Record], list[Level]]) -> list[Level]:
+        """Levels by their time, out of records that hold many."""
+        return sorted((level for found in self._each(kind, take) for level in found), key=lambda level: level.start)
 
     def _each(self, kind: str, take: Callable[[Record], T]) -> list[T]:
         found = []
@@ -238,6 +240,13 @@ class _Builder:
         if records.unknown:
             names = ", ".join(f"{name!r} ×{count}" for name, count in records.unknown.most_common(5))
             yield f"records of kinds that this voiceloop doesn't know: {names}"
+
+
+def _rate_hz(header: Record) -> float:
+    try:
+        return max(number(header.get("rate_hz")), 1_000.0)
+    except ValueError:
+        return 16_000.0
 
 
 def _joined(spans: Iterable[Span]) -> list[Span]:

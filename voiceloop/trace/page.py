@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
@@ -63,6 +63,7 @@ def data(session: Session) -> Json:
         "began": f"{began:%Y-%m-%d %H:%M:%S}" if began else "",
         "length": _ms(max(session.length, 0.1)),
         "about": [[_text(name), _text(said)] for name, said in session.described.items()],
+        "config": [[_text(name), _settings(table)] for name, table in session.config.items()],
         "flaws": [_text(flaw) for flaw in session.flaws],
         "stages": [[name, meaning] for name, (_, meaning) in STAGES.items()],
         "mic": _packed(session.microphone),
@@ -77,6 +78,12 @@ def data(session: Session) -> Json:
         "latency": _ms(session.speaker[-1].latency_s) if session.speaker else 0,
         "underruns": session.speaker[-1].underruns if session.speaker else 0,
     }
+
+
+def _settings(table: object) -> str:
+    if not isinstance(table, Mapping):
+        return _text(table)
+    return _text(", ".join(f"{name} {value}" for name, value in table.items()))
 
 
 def _ms(seconds: float) -> float:

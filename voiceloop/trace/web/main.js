@@ -28,6 +28,13 @@ function fillAbout() {
   }
   const notes = document.getElementById('notes');
   for (const [name, said] of DATA.about) notes.append(element('div', '', `${name}: ${said}`));
+  if (DATA.config.length) {
+    const settings = element('details');
+    settings.append(element('summary', '', 'settings'));
+    for (const [table, values] of DATA.config) settings.append(element('div', '', `[${table}] ${values}`));
+    settings.addEventListener('toggle', draw);
+    notes.append(settings);
+  }
   for (const flaw of DATA.flaws) notes.append(element('div', '', `note: ${flaw}`));
 }
 
