@@ -11,7 +11,8 @@ import pytest
 
 from tests.running import running, voiceloop
 from tests.serving import KEY, serving
-from tests.sound.cable import SPEAKER_HZ, Cable
+from tests.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
+from tests.sound.match import first_sound
 from voiceloop.audio.resample import resample
 from voiceloop.audio.wav import read_wav, wav_bytes
 from voiceloop.trace.build import build
@@ -90,6 +91,22 @@ def test_a_session_leaves_its_waterfall(cable: Cable, tmp_path: Path) -> None:
     assert played == pytest.approx(len(read_wav(tmp_path / "answer.wav").pcm) / 2 / SPEAKER_HZ, abs=0.1)
     assert max(level.peak for level in session.playback) > 0.1
     assert session.described["echo"]
+
+
+def test_its_times_are_those_at_the_cables(cable: Cable, tmp_path: Path) -> None:
+    """An independent ear at each end of the loop; levels are told in steps of 20 ms."""
+    with cable.listening("mic_cable.monitor", rate_hz=MIC_HZ) as said, cable.listening() as heard:
+        path = spoken_to(cable, tmp_path, signal.SIGTERM)
+        voice, reply = first_sound(said.heard, above=1_000), first_sound(heard.heard, above=1_000)
+        assert voice is not None
+        assert reply is not None
+        voice_at, reply_at = said.when(2 * voice), heard.when(2 * reply)
+    records = read(path)
+    session, zero = build(records), records.header["at"]
+    microphone = next(level.start for level in session.microphone if level.peak > 1_000 / 32_768)
+    loudspeaker = next(level.start for level in session.playback if level.peak > 1_000 / 32_768)
+    assert zero + microphone == pytest.approx(voice_at, abs=0.06)
+    assert zero + loudspeaker + session.speaker[-1].latency_s == pytest.approx(reply_at, abs=0.06)
 
 
 def test_a_killed_session_is_readable_up_to_its_last_line(cable: Cable, tmp_path: Path) -> None:
