@@ -84,9 +84,9 @@ class Segment(Table):
     """How much voice within `onset_window_ms` begins an utterance."""
     onset_window_ms: Milliseconds = 200
     """See `onset_ms`."""
-    pause_ms: Milliseconds = 160
-    """The quiet after which speech has paused, and work goes ahead (see `[speculation]`). Voice activity lasts some
-    50 ms longer than the voice, so that about 200 ms of quiet are heard."""
+    pause_ms: Milliseconds = 128
+    """The quiet after which speech has paused, and work goes ahead (see `[speculation]`): four hops of Silero. Voice
+    activity lasts some 50 ms longer than the voice, so that about 180 ms of quiet are heard."""
     hangover_ms: Milliseconds = 600
     """The quiet after which an utterance has ended, unless what was said or how the speaker pauses says otherwise
     (`judge`)."""
