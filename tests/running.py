@@ -77,11 +77,13 @@ class Running:
 
 
 @contextmanager
-def running(*words: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Iterator[Running]:
+def running(
+    *words: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, command: str = "run"
+) -> Iterator[Running]:
     """`voiceloop run --json WORDS…`; killed at the end if it still runs."""
     started_at = time.monotonic()
     process = subprocess.Popen(
-        [COMMAND, "run", "--json", *words],
+        [COMMAND, command, "--json", *words],
         env={**(env or os.environ)},
         cwd=cwd,
         stdout=subprocess.PIPE,

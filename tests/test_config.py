@@ -213,7 +213,7 @@ def test_a_file_that_cannot_be_read_says_so(home: Path) -> None:
 
 
 def test_an_unknown_preset_names_those_that_there_are() -> None:
-    presets_ = "assistant, local, offline, voice"
+    presets_ = "assistant, dictation, local, offline, voice"
     assert problems("asistant") == [f"--config asistant: there is no such file. The presets are: {presets_}"]
 
 
@@ -420,7 +420,7 @@ def test_a_starter_file_is_valid_as_it_is_and_with_everything_uncommented(home: 
     rest = starter.split(show.REST)[1].replace("# ", "").replace("## ", "#")
     active = "\n".join(line for line in rest.splitlines() if line.startswith("[") or " = " in line)
     lines = [line for line in active.splitlines() if not line.startswith("#")]
-    assert {"[audio]", 'echo = "auto"', "[openrouter.retry]"} <= set(lines)
+    assert {"[segment]", "judge = true", "[openrouter.retry]"} <= set(lines)
 
 
 # --- schema

@@ -92,6 +92,23 @@ async def test_nobody_listening_any_more_is_no_error(tmp_path: Path, autojump_cl
         await trio.sleep(10)
 
 
+async def test_what_a_file_says_while_it_is_muted_is_not_received(tmp_path: Path, autojump_clock: MockClock) -> None:
+    pcm = numbered(48_000)
+    (tmp_path / "talk.wav").write_bytes(wav_bytes(pcm, 16_000))
+    async with open_microphone(Audio(input=f"file:{tmp_path / 'talk.wav'}"), Recorder()) as microphone:
+        items: list[Item] = []
+        for at, muted in ((1.01, True), (2.01, False), (4.0, False)):
+            with trio.move_on_at(at):
+                async for item in microphone.frames:
+                    items.append(item)
+            microphone.mute(muted=muted)
+        frames = [item for item in items if isinstance(item, Frame)]
+        assert [item for item in items if isinstance(item, Gap)] == [Gap(16_000, "muted")]
+        assert b"".join(frame.pcm for frame in frames) == pcm[:32_000] + pcm[64_000:]
+        assert [frame.index for frame in frames] == list(range(0, 32_000, FRAME_SAMPLES))
+        assert (microphone.received, microphone.dropped, microphone.lost) == (32_000, 0, 0)
+
+
 async def test_nothing_stays_open_and_silent(autojump_clock: MockClock) -> None:
     async with open_microphone(Audio(input="none"), Recorder()) as microphone:
         with trio.move_on_after(3600) as hour:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from voiceloop.attempt import Stage
+from voiceloop.attention import Attention
 from voiceloop.capture.endpointer import Endpointer
 from voiceloop.capture.microphone import Microphone, open_microphone
 from voiceloop.capture.segmenter import Segmenter
@@ -28,10 +29,12 @@ from voiceloop.keeping import UNKEPT, Journal
 from voiceloop.net.client import open_clients
 from voiceloop.playback.output import open_speaker
 from voiceloop.playback.speaker import Speaker
-from voiceloop.plugins import Handler, Services, Transcriber, speculates
+from voiceloop.plugins import Handler, Services, Transcriber, speculates, waking
+from voiceloop.service.desk import Loop
 from voiceloop.speculation import Speculation
 
 if TYPE_CHECKING:
+    from voiceloop.service.controlled import Controlled
     from voiceloop.service.tracing import Tracing
 
 
@@ -45,13 +48,17 @@ class Parts:
     synthesizer: Any
 
 
-async def run(config: Config, publish: Publish, *, trace: Path | None = None) -> int:
+async def run(config: Config, publish: Publish, *, trace: Path | None = None, name: str = "run") -> int:
     """Run the loop until its input ends, with 0. Raises what keeps it from starting.
 
-    `trace` names the file that the session leaves its trace in.
+    `trace` names the file that the session leaves its trace in, `name` what it is controlled by.
     """
     began = time.monotonic()
+    attention = Attention(listening=config.control.start == "listening")
     async with AsyncExitStack() as stack:
+        controlled = _take_control(stack, config, attention, publish, name)
+        if controlled is not None:
+            publish = controlled.desk.publish
         tracing = await _open_tracing(stack, config, publish, trace)
         if tracing is not None:
             publish = tracing.publish
@@ -76,14 +83,26 @@ async def run(config: Config, publish: Publish, *, trace: Path | None = None) ->
             trio.CapacityLimiter(config.conversation.overlap),
             _language(config),
             journal,
+            lambda: attention.asleep,
         )
-        _tell_what_is_on(config, parts, microphone, speaker, publish)
-        publish("ready", after_ms=round((time.monotonic() - began) * 1000))
+        control = controlled.description if controlled is not None else "off"
+        _tell_what_is_on(config, parts, microphone, speaker, control, publish)
+        publish("ready", after_ms=round((time.monotonic() - began) * 1000), state=attention.state)
         gc.collect()
         gc.freeze()  # a full collection over what was loaded at start stalls the callbacks for long enough to be heard
         watch = tracing.tap(microphone.clock, speaker) if tracing is not None else None
-        await _converse(config, stage, parts, microphone, watch)
+        await _converse(config, stage, parts, microphone, watch, attention, controlled)
     return 0
+
+
+def _take_control(
+    stack: AsyncExitStack, config: Config, attention: Attention, publish: Publish, name: str
+) -> Controlled | None:
+    if not config.control.enabled:
+        return None
+    from voiceloop.service.controlled import take_control
+
+    return take_control(stack, config, attention, publish, name)
 
 
 async def _open_tracing(stack: AsyncExitStack, config: Config, publish: Publish, path: Path | None) -> Tracing | None:
@@ -132,7 +151,15 @@ def half_duplex(config: Config) -> bool:
     return config.audio.echo == "half-duplex" or (config.audio.echo == "auto" and not silent)
 
 
-async def _converse(config: Config, stage: Stage, parts: Parts, microphone: Microphone, watch: Watch | None) -> None:
+async def _converse(  # noqa: PLR0913, PLR0917 - all that it puts together
+    config: Config,
+    stage: Stage,
+    parts: Parts,
+    microphone: Microphone,
+    watch: Watch | None,
+    attention: Attention,
+    controlled: Controlled | None,
+) -> None:
     deaf = half_duplex(config)
     hangover_ms = config.segment.half_duplex_hangover_ms if deaf else config.segment.hangover_ms
     endpointer = Endpointer.of(config.segment, half_duplex=deaf)
@@ -144,8 +171,16 @@ async def _converse(config: Config, stage: Stage, parts: Parts, microphone: Micr
         counted = stack.enter_context(_the_sum(microphone, stage.publish))
         conversation = counted.conversation = await stack.enter_async_context(open_conversation(stage, endpointer))
         ears = counted.ears = Ears(
-            parts.vad, segmenter, conversation, deafness, lambda calm: microphone.relax(calm=calm), watch
+            parts.vad,
+            segmenter,
+            conversation,
+            deafness,
+            lambda calm: microphone.relax(calm=calm),
+            watch,
+            lambda frame: attention.heeds(microphone.clock(frame.index)),
         )
+        if controlled is not None:
+            await controlled.serve(stack, Loop(microphone, conversation, ears, waking(parts.handler)))
         try:
             await ears.listen(microphone.frames)
         except trio.Cancelled:
@@ -155,7 +190,9 @@ async def _converse(config: Config, stage: Stage, parts: Parts, microphone: Micr
     await speaker.silent()
 
 
-def _tell_what_is_on(config: Config, parts: Parts, microphone: Microphone, speaker: Speaker, publish: Publish) -> None:
+def _tell_what_is_on(  # noqa: PLR0913, PLR0917 - all that is on
+    config: Config, parts: Parts, microphone: Microphone, speaker: Speaker, control: str, publish: Publish
+) -> None:
     deaf = half_duplex(config)
     if deaf and config.audio.echo == "auto":
         publish(
@@ -173,6 +210,7 @@ def _tell_what_is_on(config: Config, parts: Parts, microphone: Microphone, speak
         transcribe=parts.transcriber.description,
         handler=parts.handler.description,
         speak=parts.synthesizer.description,
+        control=control,
     )
 
 

@@ -41,6 +41,8 @@ class Stage:
     """What is spoken, where the config says it."""
     journal: Journal = UNKEPT
     """Keeps what is said until it is delivered."""
+    asleep: Callable[[], bool] = lambda: False
+    """Whether only words that wake it count."""
 
 
 @dataclass(slots=True, eq=False)

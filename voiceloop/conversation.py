@@ -40,6 +40,10 @@ from voiceloop.telling import sound_earcon, tell, warm
 from voiceloop.turn import STOPPED, Turn
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Transcript, Usage, Utterance
 
+WAKING_S = 3.0
+"""What is said while it sleeps is transcribed only up to this length, pre-roll and tail included: "wake up" is shorter,
+and nobody pays for a conversation that is none of its business, nor has it sent away."""
+
 
 @asynccontextmanager
 async def open_conversation(stage: Stage, endpointer: Endpointer | None = None) -> AsyncIterator[Conversation]:
@@ -76,6 +80,16 @@ class Conversation:
     def history(self) -> Sequence[Message]:
         """What was said and heard, oldest first."""
         return tuple(self._history)
+
+    @property
+    def hearing(self) -> bool:
+        """Whether something is being said."""
+        return self._hearing is not None
+
+    @property
+    def working(self) -> int:
+        """How many turns are at work on what was said."""
+        return len(self._working) - self.hearing
 
     @property
     def wasted(self) -> Tally:
@@ -155,6 +169,8 @@ class Conversation:
     def _paused(self, event: SpeechPaused) -> None:
         """Work ahead as if that was all, while the pause may yet turn out to be none."""
         self._stage.publish("speech.paused", at_s=event.since / CAPTURE_RATE_HZ)
+        if self._stage.asleep():
+            return
         if self._hearing is not None and self._speculates and self._stage.speculation.may():
             self._pause = event
             self._endpointer.awaiting(event.since)
@@ -175,6 +191,9 @@ class Conversation:
             self._promote(turn)
 
     def _ended(self, utterance: Utterance) -> None:
+        if self._stage.asleep() and utterance.duration_s > WAKING_S:
+            self._dropped()
+            return
         turn, self._pause = self._hearing, None
         self._continues = utterance.continues
         self._stage.publish(

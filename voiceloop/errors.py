@@ -10,6 +10,7 @@ VoiceloopError
 │   ├── BadAudioFile               unreadable, empty, truncated, not PCM
 │   ├── BadTraceFile               empty, damaged, no trace at all
 │   └── OutputError                standard output, or a file, can't be written
+├── ControlError          exit 69  no program there to be controlled, or one too many
 ├── EngineError           exit 69  an engine that can't be loaded, or that broke
 │   └── MissingExtra               its package is not installed
 ├── HandlerError          exit 69  the user's program or function failed
@@ -90,6 +91,10 @@ class BadTraceFile(DeviceError):
 
 class OutputError(DeviceError):
     pass
+
+
+class ControlError(VoiceloopError):
+    exit_code = 69
 
 
 class EngineError(VoiceloopError):

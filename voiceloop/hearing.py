@@ -66,6 +66,8 @@ class Ears:
     relax: Callable[[bool], None] = lambda _: None
     """Told when it becomes calm, so that frames may come late, and when it no longer is."""
     watch: Watch | None = None
+    heeds: Callable[[Frame], bool] = lambda _: True
+    """Whether a frame is meant for us."""
     deaf: int = 0
     """Samples that were not listened to."""
     _was_deaf: bool = False
@@ -98,7 +100,7 @@ class Ears:
         verdicts: Sequence[Verdict] = ()
         if isinstance(item, Gap):
             self._break("gap")
-        elif self.deafness():
+        elif self.deafness() or not self.heeds(item):
             if not self._was_deaf:
                 self._break("deaf")
             self._was_deaf = True

@@ -176,3 +176,9 @@ def beginning(handler: Handler) -> Callable[[int], Awaitable[None]] | None:
     """What `handler` wants to be told of an onset by, if it does."""
     began: Callable[[int], Awaitable[None]] | None = getattr(handler, "began", None)
     return began
+
+
+def waking(handler: Handler) -> Callable[[], None]:
+    """What ends the sleep of a handler that the user can send to sleep: its `wake`, if it has one."""
+    wake: Callable[[], None] | None = getattr(handler, "wake", None)
+    return wake or (lambda: None)

@@ -41,8 +41,9 @@ async def warm(stage: Stage, onset: int) -> None:
     stage.speaker.ready()
     try:
         async with trio.open_nursery() as nursery:
-            for part in (stage.transcriber, stage.handler, stage.synthesizer):
-                nursery.start_soon(part.warm)
+            if not stage.asleep():
+                for part in (stage.transcriber, stage.handler, stage.synthesizer):
+                    nursery.start_soon(part.warm)
             if (began := beginning(stage.handler)) is not None:
                 nursery.start_soon(began, onset)
     except* Exception as group:  # noqa: BLE001 - only a head start is lost; the turn itself will say what is wrong

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-from voiceloop.capture.segmenter import Segmenter, SpeechEvent
+from voiceloop.attention import Attention
+from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent, SpeechStarted
 from voiceloop.capture.stirring import Stir
 from voiceloop.config.tables import Segment
 from voiceloop.hearing import Deafness, Ears
@@ -43,7 +44,10 @@ class Room:
         self.calm: list[tuple[float, bool]] = []
         deafness = Deafness(lambda: self.sounding, self.now, 0.2, half_duplex=half_duplex)
         relax: Callable[[bool], None] = lambda calm: self.calm.append((round(self.now(), 2), calm))  # noqa: E731
-        self.ears = Ears(cast(Vad, Voiced()), Segmenter(Segment(), hangover_ms=600), Listener(), deafness, relax)
+        self.attention = Attention()
+        self.listener = Listener()
+        self.ears = Ears(cast(Vad, Voiced()), Segmenter(Segment(), hangover_ms=600), self.listener, deafness, relax)
+        self.ears.heeds = lambda frame: self.attention.heeds(frame.index / CAPTURE_RATE_HZ)
 
     def now(self) -> float:
         return self.index / CAPTURE_RATE_HZ
@@ -83,6 +87,24 @@ def test_half_duplex_is_deaf_while_it_sounds_and_for_the_tail() -> None:
     assert ledger.deaf == round(1.18 * CAPTURE_RATE_HZ)  # the tail begins at the last frame that sounded
     assert ledger.received == room.index
     assert ledger.held + ledger.silence + ledger.deaf == room.index
+
+
+def test_stopping_ends_what_is_being_said_at_once_with_all_that_was_captured_before() -> None:
+    room = Room()
+    room.hear(1.0, voice=True)
+    room.attention.stop(room.now() + 0.1)  # 0.1 s of it is on its way still
+    room.hear(0.1, voice=True)
+    assert not any(isinstance(event, SpeechEnded) for event in room.listener.heard)
+    room.hear(0.02, voice=True)
+    (ended,) = [event for event in room.listener.heard if isinstance(event, SpeechEnded)]
+    assert ended.utterance.voiced_end == round(1.1 * CAPTURE_RATE_HZ)
+    room.hear(3.0, voice=True)
+    room.attention.start()
+    room.hear(1.0, voice=True)
+    assert sum(isinstance(event, SpeechStarted) for event in room.listener.heard) == 2
+    ledger = room.ears.ledger
+    assert ledger.deaf == round(3.02 * CAPTURE_RATE_HZ)
+    assert ledger.held + ledger.silence + ledger.sent + ledger.deaf == ledger.received == room.index
 
 
 def test_a_gap_ends_what_is_being_said() -> None:

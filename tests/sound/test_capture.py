@@ -15,7 +15,7 @@ from tests.sound.samples import PIECE, gaps, noise, rises, tone
 from voiceloop.audio.pcm import peak
 from voiceloop.capture.microphone import Microphone, open_microphone
 from voiceloop.config.tables import Audio
-from voiceloop.types import Frame
+from voiceloop.types import Frame, Gap
 
 pytestmark = pytest.mark.sound
 
@@ -90,3 +90,43 @@ async def test_the_monitor_is_what_the_computer_plays(on_cable: Cable) -> None:
                 if loudest > 0.15:
                     break
     assert "PULSE_SOURCE" not in os.environ
+
+
+def recording(cable: Cable) -> list[str]:
+    """The programs that have the microphone open."""
+    lines = cable.pactl("list", "short", "source-outputs").splitlines()
+    return [line for line in lines if "protocol-native" in line]
+
+
+async def test_muting_closes_the_device_and_every_sample_is_accounted_for(on_cable: Cable) -> None:
+    recorder = Recorder()
+    async with open_microphone(Audio(), recorder) as microphone:
+        received, gaps_, muted_for_s = 0, [], []
+        for _ in range(3):
+            with trio.fail_after(10):
+                for _ in range(25):
+                    item = await microphone.frames.receive()
+                    if isinstance(item, Frame):
+                        assert item.index == received
+                        received = item.end
+                assert len(recording(on_cable)) == 1
+                microphone.mute(muted=True)
+                began = time.monotonic()
+                while not isinstance(item := await microphone.frames.receive(), Gap):
+                    received = item.end
+                gaps_.append(item)
+                while recording(on_cable):  # each look takes pactl some 20 ms
+                    await trio.lowlevel.checkpoint()
+                muted_for_s.append(time.monotonic() - began)
+            assert item == Gap(received, "muted")
+            assert microphone.received == received
+            with pytest.raises(trio.TooSlowError), trio.fail_after(0.2):
+                await microphone.frames.receive()
+            microphone.mute(muted=False)
+        with trio.fail_after(10):
+            frame = await microphone.frames.receive()
+        assert isinstance(frame, Frame)
+        assert frame.index == received
+        assert (microphone.dropped, microphone.lost) == (0, 0)
+        assert max(muted_for_s) < 1.0
+    assert "device.lost" not in recorder.names

@@ -34,6 +34,7 @@ _CHANNEL_FRAMES = 50
 """1 s. When it is full the pump waits, and blocks gather in the bridge: 30 s, then they are dropped and counted."""
 
 _CHANGED = "the sound devices have changed"
+_MUTED = "muted"
 
 Item = Frame | Gap
 
@@ -54,6 +55,30 @@ class Microphone:
         self.haste = Haste()
         self.clock = CaptureClock(CAPTURE_RATE_HZ)
         """`clock(index)`: when a sample was captured, in seconds of `time.monotonic`."""
+        self.switched: Callable[[], None] = lambda: None
+        """Called when it was muted or unmuted."""
+        self._audible = trio.Event()
+        self._audible.set()
+
+    @property
+    def muted(self) -> bool:
+        """Whether its device is closed because the user wants it so."""
+        return not self._audible.is_set()
+
+    def mute(self, *, muted: bool) -> None:
+        """Close the device, or open it again; a gap marks where. Never waits."""
+        if muted and not self.muted:
+            self._audible = trio.Event()
+        elif self.muted and not muted:
+            self._audible.set()
+        else:
+            return
+        self.switched()
+
+    async def unmuted(self) -> None:
+        """Wait until it is not muted."""
+        while self.muted:
+            await self._audible.wait()
 
     def relax(self, *, calm: bool) -> None:
         """While it is calm frames may come three at a time: waking the loop is half of what listening costs."""
@@ -127,11 +152,21 @@ class _File:
         await trio.lowlevel.checkpoint()
 
     async def run(self, send: trio.MemorySendChannel[Item]) -> None:
-        microphone, began = self._microphone, trio.current_time()
+        """The file plays on while it is muted, as talk in a room does; nothing of that is received."""
+        microphone, began, muted = self._microphone, trio.current_time(), False
         async with send:
             for at in range(0, len(self._pcm), FRAME_SAMPLES * SAMPLE_BYTES):
-                frame = Frame(self._pcm[at : at + FRAME_SAMPLES * SAMPLE_BYTES], at // SAMPLE_BYTES)
-                await trio.sleep_until(began + frame.end / CAPTURE_RATE_HZ)
+                pcm = self._pcm[at : at + FRAME_SAMPLES * SAMPLE_BYTES]
+                await trio.sleep_until(began + (at + len(pcm)) / SAMPLE_BYTES / CAPTURE_RATE_HZ)
+                if microphone.muted:
+                    if not muted:
+                        await send.send(Gap(microphone.received, _MUTED))
+                    muted = True
+                    continue
+                frame = Frame(pcm, microphone.received)
+                if muted:
+                    muted = False
+                    microphone.clock.restart(frame.index)
                 microphone.received = frame.end
                 microphone.clock.block(frame.end, time.monotonic())
                 await send.send(frame)
@@ -156,6 +191,7 @@ class _Device:
         await self._open(open_first)
         token = trio.lowlevel.current_trio_token()
         self._host.on_stale["input"] = lambda: token.run_sync_soon(self._interrupt, idempotent=True)
+        self._microphone.switched = self._wake.set
 
     async def _open(self, opener: Callable[..., Awaitable[Stream]]) -> None:
         bridge = Bridge(self._wake, self._microphone.haste)
@@ -176,6 +212,7 @@ class _Device:
                     await self._lose(reason, send)
                     await self._reopen()
         finally:
+            self._microphone.switched = lambda: None
             self._host.on_stale.pop("input", None)
             self._bridge.retired = True
             with trio.move_on_after(_CLOSE_S, shield=True):
@@ -193,11 +230,13 @@ class _Device:
         while True:
             # One scope whose deadline moves: a new one for each of 50 wakes a second costs more than the rest.
             with trio.move_on_after(patience_s) as patience:
-                while not bridge.finished and not self._interrupted:
+                while not (bridge.finished or self._interrupted or self._microphone.muted):
                     await self._wake.wait()
                     await self._hand_on(bridge, send, patience)
             fresh = bool(bridge.blocks)  # the loop was late, not the device; or one block that wakes nobody
             await self._hand_on(bridge, send, patience)
+            if self._microphone.muted:
+                return _MUTED
             if bridge.finished:
                 return "the device or the sound server is gone"
             if self._interrupted:
@@ -231,7 +270,7 @@ class _Device:
         self._bridge.retired = True
         if not self._away:
             self._pauses = pauses()
-        if not self._away and reason != _CHANGED:
+        if not self._away and reason not in {_CHANGED, _MUTED}:
             self._away = True
             self._publish("device.lost", device=self._microphone.description, which="microphone", reason=reason)
         for item in self._framer.flush(reason):
@@ -246,6 +285,7 @@ class _Device:
         """Close and open again, for as long as it takes. It is back only when it gives sound (`_pump`)."""
         await self._close()
         for pause_s in self._pauses:
+            await self._microphone.unmuted()
             await trio.sleep(pause_s)
             with suppress(VoiceloopError):
                 await self._open(open_stream)

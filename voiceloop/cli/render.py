@@ -73,7 +73,7 @@ class Text:
 
 
 def _listening(fields: Mapping[str, object]) -> str:
-    names = ("microphone", "loudspeaker", "echo", "vad", "turns", "transcribe", "handler", "speak")
+    names = ("microphone", "loudspeaker", "echo", "vad", "turns", "transcribe", "handler", "speak", "control")
     return "\n".join(f"  {name:<11} {clean(str(fields[name]))}" for name in names if name in fields)
 
 
@@ -95,6 +95,27 @@ def _stopped(fields: Mapping[str, object]) -> str:
     return f"Stopped. {usage.requests} request{'s' if usage.requests != 1 else ''}{cost(usage)}.{ahead}"
 
 
+def _ready(fields: Mapping[str, object]) -> str:
+    if fields.get("state", "listening") == "listening":
+        return "Listening. Speak; Ctrl-C ends it."
+    return "Ready, and not listening: 'voiceloop ctl start' begins it. Ctrl-C ends it."
+
+
+def _pending(fields: Mapping[str, object]) -> str:
+    if not fields["count"]:
+        return "All that was kept is fetched."
+    perhaps = f" ({fields['doubtful']} of them perhaps were)" if fields["doubtful"] else ""
+    return (
+        f"{fields['count']} kept that were not delivered{perhaps}: 'voiceloop transcribe --pending' writes them down."
+    )
+
+
+_STATES = {
+    "listening": "Listening.",
+    "idle": "Not listening: 'voiceloop ctl start' or 'toggle' begins it again.",
+    "asleep": "Asleep.",
+    "muted": "Muted: the microphone is closed.",
+}
 _Words = Callable[[Mapping[str, object]], str]
 _DATA: dict[str, _Words] = {
     "transcript": lambda f: f"you:  {clean(str(f['text']))}",
@@ -103,7 +124,9 @@ _DATA: dict[str, _Words] = {
 _SAID: dict[str, tuple[str, _Words]] = {
     "notice": ("info", lambda f: clean(str(f["text"]))),
     "listening": ("info", _listening),
-    "ready": ("info", lambda _: "Listening. Speak; Ctrl-C ends it."),
+    "ready": ("info", _ready),
+    "attention": ("info", lambda f: _STATES[str(f["state"])]),
+    "journal.pending": ("info", _pending),
     "stopped": ("info", _stopped),
     "speech.refused": (
         "warning",

@@ -47,23 +47,28 @@ class Loaded:
     file: Path | None
 
 
-def load(source: str | None = None, sets: Sequence[str] = (), *, preset: str | None = None) -> Config:
-    """The configuration for a command: `source` is what `--config` said, `sets` what each `--set` did.
+def load(
+    source: str | None = None, sets: Sequence[str] = (), *, preset: str | None = None, handler: str | None = None
+) -> Config:
+    """The configuration for a command: `source` is what `--config` said, `sets` what each `--set` did. For a command
+    that is about one `handler`, what a config file says of another doesn't count.
 
     Raises `ConfigError` with every mistake at once; `EngineError` when an engine that is named can't be imported and
     that is all that is wrong.
     """
-    return load_with_origins(source, sets, preset=preset).config
+    return load_with_origins(source, sets, preset=preset, handler=handler).config
 
 
-def load_with_origins(source: str | None = None, sets: Sequence[str] = (), *, preset: str | None = None) -> Loaded:
+def load_with_origins(
+    source: str | None = None, sets: Sequence[str] = (), *, preset: str | None = None, handler: str | None = None
+) -> Loaded:
     """As `load`, with where each value came from."""
     layers, problems = [DEFAULTS], []
     file = find_file(source, os.environ)
     for path, name in ((preset_path(preset) if preset else None, f"preset {preset}"), (file, "")):
         if path is not None:
             layer, wrong = read_layer(path, name=name)
-            layers.append(layer)
+            layers.append(_for_handler(layer, handler))
             problems += wrong
     layer, wrong = parse_sets(sets)
     problems += wrong
@@ -78,6 +83,14 @@ def load_with_origins(source: str | None = None, sets: Sequence[str] = (), *, pr
     if problems or config is None:
         raise ConfigError([scrub(line) for line in problems])
     return Loaded(config, merged, file)
+
+
+def _for_handler(layer: Layer, handler: str | None) -> Layer:
+    """`layer`, without its handler when it names another."""
+    table = layer.data.get("handler")
+    if handler is None or not isinstance(table, dict) or table.get("use", handler) == handler:
+        return layer
+    return replace(layer, data={name: content for name, content in layer.data.items() if name != "handler"})
 
 
 def _placed(problems: Sequence[Problem], merged: Merged) -> Iterator[tuple[tuple[str, int], str, Problem]]:

@@ -272,6 +272,19 @@ class Limits(Table):
     is asked less often in any case."""
 
 
+class Control(Table):
+    """The socket by which `voiceloop ctl` starts, stops and mutes a running program."""
+
+    enabled: bool = True
+    """Off: there is none."""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]*$")] = ""
+    """What `voiceloop ctl --name` calls it; empty: as the command (`run`, `dictate`, `captions`)."""
+    start: Literal["listening", "idle"] = "listening"
+    """How it begins. `idle`: nothing that is said counts until `voiceloop ctl start` or `toggle`."""
+    notify: bool = False
+    """Whether the desktop shows when it listens, sleeps or is muted (`notify-send`)."""
+
+
 class Journal(Table):
     """Where a handler does something with what is said (dictation, captions, commands), each utterance is on disk
     before it is posted and deleted once it is delivered. `voiceloop transcribe --pending` fetches what is left."""
@@ -304,5 +317,6 @@ class Config(Table):
     speculation: Speculation = Speculation()
     openrouter: Endpoint = Endpoint()
     limits: Limits = Limits()
+    control: Control = Control()
     journal: Journal = Journal()
     log: Log = Log()

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import trio
@@ -69,6 +70,10 @@ class DictationHandler:
 
     async def warm(self) -> None:
         await trio.lowlevel.checkpoint()
+
+    def wake(self) -> None:
+        """End the sleep that the user said."""
+        self._joiner.state = replace(self._joiner.state, asleep=False)
 
     async def began(self, onset: int) -> None:
         """Note which window has the focus while something is said."""
