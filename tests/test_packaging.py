@@ -13,7 +13,7 @@ from voiceloop.config.load import presets
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-MODULES = {"webrtcvad-wheels": "webrtcvad"}
+MODULES = {"webrtcvad-wheels": "webrtcvad", "python-xlib": "Xlib"}
 """Distributions whose module has another name."""
 
 

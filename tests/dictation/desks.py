@@ -1,0 +1,142 @@
+"""Desktops to type into: an X server without a screen, windows on it, and what they hold read back."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+FIELD = Path(__file__).with_name("tk_field.py")
+PATIENCE_S = 10
+SYSTEM_PYTHON = "/usr/bin/python3"
+"""The one that Debian's python3-tk and python3-gi are for."""
+
+
+def needs(*programs: str, module: str = "") -> pytest.MarkDecorator:
+    """Skips where a program is missing, or a module of the system's Python."""
+    absent = [program for program in programs if shutil.which(program) is None]
+    if module and not absent:
+        found = subprocess.run([SYSTEM_PYTHON, "-c", f"import {module}"], check=False, capture_output=True)
+        absent += [f"the system's Python module {module}"] if found.returncode else []
+    return pytest.mark.skipif(bool(absent), reason=f"not installed: {', '.join(absent)} (scripts/test installs them)")
+
+
+@dataclass(slots=True)
+class Program:
+    """A program that tells of itself in lines of JSON."""
+
+    process: trio.Process
+    told: dict[str, Any] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+    news: trio.Event = field(default_factory=trio.Event)
+
+    async def listen(self) -> None:
+        assert self.process.stdout is not None
+        rest = b""
+        async for data in self.process.stdout:
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                told = json.loads(line)
+                if "done" in told:
+                    self.done.append(told.pop("done"))
+                self.told |= told
+            self.news.set()
+            self.news = trio.Event()
+
+    async def until(self, **wanted: object) -> None:
+        """Wait until it has told this; fails with what it told instead."""
+        with trio.move_on_after(PATIENCE_S):
+            while not wanted.items() <= self.told.items():
+                await self.news.wait()
+        shown = {key: self.told.get(key) for key in wanted}
+        assert shown == wanted
+
+    async def do(self, command: str, *, wait: bool = True) -> None:
+        """Have it obey a line."""
+        before = self.done.count(command)
+        assert self.process.stdin is not None
+        await self.process.stdin.send_all(f"{command}\n".encode())
+        with trio.fail_after(PATIENCE_S):
+            while wait and self.done.count(command) == before:
+                await self.news.wait()
+
+    @property
+    def text(self) -> str:
+        return str(self.told["text"])
+
+
+@asynccontextmanager
+async def running(argv: Sequence[str], env: dict[str, str], **streams: Any) -> AsyncIterator[trio.Process]:
+    """A program in a group of its own, ended with the context."""
+    process = await trio.lowlevel.open_process(argv, env=env, stderr=subprocess.DEVNULL, process_group=0, **streams)
+    try:
+        yield process
+    finally:
+        with trio.CancelScope(shield=True):
+            if process.returncode is None:
+                os.killpg(process.pid, 9)
+            await process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    await stream.aclose()
+
+
+@asynccontextmanager
+async def open_program(argv: Sequence[str], env: dict[str, str]) -> AsyncIterator[Program]:
+    """One that tells of itself."""
+    async with running(argv, env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        program = Program(process)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(program.listen)
+            yield program
+            nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def open_field(env: dict[str, str], *options: str) -> AsyncIterator[Program]:
+    """A text field that has the focus."""
+    async with open_program([SYSTEM_PYTHON, str(FIELD), *options], env) as program:
+        await program.until(text="")
+        yield program
+
+
+@asynccontextmanager
+async def open_xvfb(home: Path) -> AsyncIterator[dict[str, str]]:
+    """An X server without a screen; the environment of what runs on it."""
+    read, write = os.pipe()
+    argv = ["Xvfb", "-displayfd", str(write), "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"]
+    async with running(argv, dict(os.environ), pass_fds=(write,)) as process:
+        os.close(write)
+        number = b""
+        with trio.fail_after(PATIENCE_S):
+            while not number.endswith(b"\n"):
+                await trio.lowlevel.wait_readable(read)
+                number += os.read(read, 16)
+        os.close(read)
+        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        yield {"HOME": str(home), "LC_ALL": "C.UTF-8", **kept} | {
+            "DISPLAY": f":{number.decode().strip()}",
+            "SERVER_PID": str(process.pid),
+        }
+
+
+async def xdotool(env: dict[str, str], *arguments: str) -> None:
+    """What a user does by hand."""
+    await trio.run_process(["xdotool", *arguments], env=env)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait until it is true: for what tells nobody of itself."""
+    with trio.move_on_after(PATIENCE_S):
+        while not true():  # noqa: ASYNC110 - see above
+            await trio.sleep(0.02)
+    assert true()

@@ -1,0 +1,121 @@
+"""The programs that type: xdotool, wtype, ydotool. Each is run once for a text; text goes to its standard input, never
+into its arguments, which every user of the machine can read.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import trio
+
+from voiceloop.dictation.target import PLACE
+from voiceloop.errors import TargetError
+from voiceloop.text import clean_line
+
+DELAY_MS = 2
+"""Between keys. At 0 xdotool got every character of the layout right in a Tk field and an xterm; programs differ."""
+SLOWEST_S = 20.0
+"""A program that types hangs when its server does."""
+_BATCH = 50
+"""Chords in one run."""
+
+
+async def run(program: str, *arguments: str, text: str | None = None) -> None:
+    """Run a program to its end. Not cancelled once it has begun: half a word would stand there.
+
+    Raises `TargetError`."""
+    await trio.lowlevel.checkpoint()
+    try:
+        with trio.fail_after(SLOWEST_S, shield=True):
+            done = await trio.run_process(
+                [program, *arguments],
+                stdin=b"" if text is None else text.encode(),
+                stdout=subprocess.DEVNULL,
+                capture_stderr=True,
+                check=False,
+            )
+    except OSError as error:
+        raise TargetError(f"can't be run: {error.strerror}", place=program, remedy="Install it") from error
+    except trio.TooSlowError:
+        raise TargetError(f"hung and was ended after {SLOWEST_S:g} s", place=program) from None
+    if done.returncode != 0:
+        said = clean_line(done.stderr.decode(errors="replace"))[:300] or f"ended with status {done.returncode}"
+        raise TargetError(said, place=program)
+
+
+def _there(program: str) -> None:
+    if shutil.which(program) is None:
+        raise TargetError("is not installed", place=program, remedy=f"sudo apt install {program}")
+
+
+class Xdotool:
+    """Types into any X window. A character without a key of its own it puts on a spare key for a moment, which
+    windows that are slow to notice get wrong: those are pasted."""
+
+    name = "xdotool"
+
+    def types(self, char: str) -> bool:
+        return " " <= char <= "~"
+
+    async def probe(self) -> None:
+        _there("xdotool")
+        await run("xdotool", "mousemove_relative", "--", "0", "0")
+
+    async def type(self, text: str) -> None:
+        await run("xdotool", "type", "--delay", str(DELAY_MS), "--file", "-", text=text)
+
+    async def press(self, chord: str, times: int = 1) -> None:
+        for at in range(0, times, _BATCH):
+            await run("xdotool", "key", "--delay", str(DELAY_MS), *[chord] * min(_BATCH, times - at))
+
+
+_WTYPE_MODIFIERS = {"ctrl": "ctrl", "shift": "shift", "alt": "alt", "super": "logo", "logo": "logo", "altgr": "altgr"}
+
+
+class Wtype:
+    """Types into Wayland windows, where the compositor has the virtual keyboard protocol (sway,
+    Hyprland, river). It brings a keyboard layout of its own that has every character of the text."""
+
+    name = "wtype"
+
+    def types(self, char: str) -> bool:
+        return char not in "\n\t"
+
+    async def probe(self) -> None:
+        _there("wtype")
+        await run("wtype", "")
+
+    async def type(self, text: str) -> None:
+        await run("wtype", "-d", str(DELAY_MS), "-", text=text)
+
+    async def press(self, chord: str, times: int = 1) -> None:
+        *modifiers, key = chord.split("+")
+        names = [_WTYPE_MODIFIERS.get(one.casefold(), one) for one in modifiers]
+        down = [part for name in names for part in ("-M", name)]
+        up = [part for name in names for part in ("-m", name)]
+        for at in range(0, times, _BATCH):
+            await run("wtype", *down, *["-k", key] * min(_BATCH, times - at), *up)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The program that types, and why not those before it."""
+
+    keys: Xdotool | Wtype
+    refused: Sequence[str]
+
+
+async def choose(candidates: Sequence[Xdotool | Wtype]) -> Choice:
+    """The first whose probe works. Raises `TargetError` with what each said when none does."""
+    refused: list[str] = []
+    for keys in candidates:
+        try:
+            await keys.probe()
+        except TargetError as error:
+            refused.append(str(error))
+        else:
+            return Choice(keys, refused)
+    raise TargetError(f"nothing can type here: {'; '.join(refused)}", place=PLACE, remedy="Or use --to clipboard")

@@ -1,0 +1,239 @@
+"""Types into the window that has the focus. Decides what is typed, what is pasted and what may be taken back; how is
+for `desk.py`'s parts to know.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import regex
+import trio
+
+from voiceloop.dictation.desk import Activity, Clipboard, Eyes, Keys, paste_chord
+from voiceloop.dictation.files import plain
+from voiceloop.dictation.target import Focus, Insertion, Since, TargetOptions
+from voiceloop.errors import CantUndo, FocusChanged, KeysHeld
+from voiceloop.events import Publish
+
+LOOK_S = 0.03
+"""How often held keys and what is selected are looked at while one waits for them."""
+SELECT_S = 1.5
+"""How long a window may take to show what it has selected."""
+STEADY_S = 0.3
+"""A selection that hasn't changed for so long is all that the keys have selected."""
+STRETCH = 40
+"""Characters that are typed without looking whether the focus is still there."""
+_CLOSED = frozenset('([{"`<')
+"""What editors close by themselves when it is typed."""
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
+
+
+Verdict = Literal["same", "other", "unknown"]
+"""Whether a window has selected what was put in; `unknown`: it doesn't tell what it selects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desktop:
+    """What typing works with."""
+
+    keys: Keys
+    eyes: Eyes
+    clipboard: Clipboard
+
+
+class TypingTarget:
+    """`Insertion.mark` counts the input that the user had given by then."""
+
+    def __init__(self, desktop: Desktop, options: TargetOptions, publish: Publish) -> None:
+        self._keys, self._eyes, self._clipboard = desktop.keys, desktop.eyes, desktop.clipboard
+        self._options = options
+        self._publish = publish
+        self.name = desktop.keys.name
+
+    @property
+    def watches_focus(self) -> bool:
+        return self._eyes.watches_focus
+
+    async def focus(self) -> Focus | None:
+        return await self._eyes.focus()
+
+    async def insert(self, text: str, *, focus: Focus | None) -> Insertion:
+        text = plain(text)
+        if focus is not None and focus.terminal:
+            text = text.replace("\n", " ")
+        await self._free_keys()
+        await self._same(focus)
+        if await self._is_pasted(text, focus):
+            await self._paste(text, focus)
+        else:
+            await self._type(text, focus)
+        return Insertion(text, focus, await self._count())
+
+    async def since(self, insertion: Insertion) -> Since:
+        if not self._eyes.watches_focus:
+            return "unknown"
+        if await self._eyes.focus() != insertion.focus:
+            return "elsewhere"
+        activity = await self._eyes.activity()
+        if activity is None:
+            return "unknown"
+        if activity.count == insertion.mark:
+            return "nothing"
+        return "line" if activity.line else "something"
+
+    async def undo(self, insertion: Insertion) -> None:
+        await self._may_undo(insertion)
+        graphemes = regex.findall(r"\X", insertion.text)
+        if not graphemes:
+            return
+        if insertion.focus is not None and insertion.focus.terminal:
+            await self._erase(graphemes)
+        else:
+            await self._select_and_delete(insertion, graphemes)
+
+    async def enter(self, *, focus: Focus | None) -> None:
+        await self._free_keys()
+        await self._same(focus)
+        async with self._ours():
+            await self._keys.press("Return")
+
+    async def set_aside(self, text: str) -> str:
+        await self._clipboard.keep(plain(text))
+        return "the clipboard"
+
+    # Inserting
+
+    async def _free_keys(self) -> None:
+        """Wait until no modifier is held: with Ctrl down, text is commands."""
+        held = ""
+        with trio.move_on_after(self._options.modifiers_s):
+            while held := await self._eyes.held():  # noqa: ASYNC110 - the server tells of no release that it grabbed
+                await trio.sleep(LOOK_S)
+        if held:
+            raise KeysHeld(f"{held} is held down, and what is typed would be commands", place=self.name)
+
+    async def _same(self, focus: Focus | None) -> None:
+        now = await self._eyes.focus()
+        if self._eyes.watches_focus and focus is not None and (now is None or not now.window or now != focus):
+            raise FocusChanged(f"{_named(now)} has the focus, and it was said to {_named(focus)}", place=self.name)
+
+    async def _is_pasted(self, text: str, focus: Focus | None) -> bool:
+        if self._options.paste != "when-needed":
+            return self._options.paste == "always"
+        closed = focus is None or not focus.terminal
+        if "\n" in text or (closed and not _CLOSED.isdisjoint(text)):
+            return True
+        typable = await self._eyes.typable()
+        if typable is None:
+            return not all(map(self._keys.types, text))
+        return not typable >= set(text)
+
+    async def _paste(self, text: str, focus: Focus | None) -> None:
+        chord = paste_chord(focus, self._options.paste_chord, self._options.paste_chords)
+
+        async def paste() -> None:
+            await self._same(focus)
+            await self._free_keys()
+            async with self._ours():
+                await self._keys.press(chord)
+
+        lent = await self._clipboard.lend(text, paste, focus=focus, primary="insert" in chord.casefold())
+        if not lent.read:
+            self._publish("notice", text=f"{_named(focus)} has not read what was pasted: it is in the clipboard.")
+        elif not lent.restored:
+            self._publish("notice", text=f"The clipboard was not given back whole: {lent.why}.")
+
+    async def _type(self, text: str, focus: Focus | None) -> None:
+        for at in range(0, len(text), STRETCH):
+            if at:
+                await self._still_same(focus, text[:at])
+            async with self._ours():
+                await self._keys.type(text[at : at + STRETCH])
+
+    async def _still_same(self, focus: Focus | None, typed: str) -> None:
+        try:
+            await self._same(focus)
+        except FocusChanged as error:
+            raise FocusChanged(f"{error.what}; {len(typed)} characters were typed before", place=self.name) from None
+
+    @asynccontextmanager
+    async def _ours(self) -> AsyncIterator[None]:
+        """The keys that come now are ours."""
+        await self._eyes.typing(on=True)
+        try:
+            yield
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._eyes.typing(on=False)
+
+    async def _count(self) -> int:
+        activity = await self._eyes.activity()
+        return (activity or Activity()).count
+
+    # Taking back
+
+    async def _may_undo(self, insertion: Insertion) -> None:
+        await self._free_keys()
+        match await self.since(insertion):
+            case "elsewhere":
+                raise CantUndo("another window has the focus", place=self.name)
+            case "line" | "something":
+                raise CantUndo("there was other input since", place=self.name)
+
+    async def _erase(self, graphemes: Sequence[str]) -> None:
+        """In a terminal, where nothing can be selected: so many BackSpaces."""
+        if any(len(grapheme) > 1 for grapheme in graphemes):
+            raise CantUndo("how many keys its characters take differs between terminals", place=self.name)
+        async with self._ours():
+            await self._keys.press("BackSpace", len(graphemes))
+
+    async def _select_and_delete(self, insertion: Insertion, graphemes: Sequence[str]) -> None:
+        """Select what was put in, look whether it is that, and delete it: a BackSpace for each would also take a
+        bracket that an editor has closed by itself."""
+        if any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in insertion.text):
+            raise CantUndo("keys don't tell which way text from right to left is selected", place=self.name)
+        before = await self._clipboard.selected(insertion.focus)
+        async with self._ours():
+            await self._keys.press("shift+Left", len(graphemes))
+            verdict = await self._selected(insertion, before)
+            if verdict == "unknown" and all(len(grapheme) == 1 for grapheme in graphemes):
+                verdict = "same"  # so many keys, so many characters
+            await self._keys.press("BackSpace" if verdict == "same" else "Right")
+        if verdict != "same":
+            raise CantUndo("what stands before the cursor is not what was put in", place=self.name)
+
+    async def _selected(self, insertion: Insertion, before: str | None) -> Verdict:
+        selected, steady_s = before, 0.0
+        with trio.move_on_after(SELECT_S):
+            while True:
+                last, selected = selected, await self._clipboard.selected(insertion.focus)
+                if selected is not None and selected != before and _same_text(selected, insertion.text):
+                    return "same"
+                steady_s = steady_s + LOOK_S if selected == last else 0.0
+                if steady_s > STEADY_S and (missing := _missing(selected, insertion.text)):
+                    await self._keys.press("shift+Left", missing)
+                    steady_s = 0.0
+                await trio.sleep(LOOK_S)
+        return "unknown" if selected == before else "other"
+
+
+def _same_text(one: str, other: str) -> bool:
+    return _plain_lines(one) == _plain_lines(other)
+
+
+def _plain_lines(text: str) -> str:
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\u00a0", " "))
+
+
+def _missing(selected: str | None, wanted: str) -> int:
+    """How many characters of `wanted` a window has not selected yet that counts smaller parts than graphemes."""
+    selected, wanted = _plain_lines(selected or ""), _plain_lines(wanted)
+    return len(wanted) - len(selected) if selected and wanted.endswith(selected) else 0
+
+
+def _named(focus: Focus | None) -> str:
+    return (focus.app or "A window") if focus is not None and focus.window else "no window"

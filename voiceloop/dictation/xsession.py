@@ -1,0 +1,149 @@
+"""A desktop on an X server: eyes and clipboard, as typing wants them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Set
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+import trio
+
+from voiceloop.dictation.desk import Activity, Lent, Paste
+from voiceloop.dictation.target import Focus, TargetOptions
+from voiceloop.dictation.xconnection import XConnection, open_x
+from voiceloop.dictation.xdesk import XDesk
+from voiceloop.dictation.xselections import Read, Saved, XSelections
+from voiceloop.errors import TargetError
+
+GRACE_S = 0.1
+"""After a window has read a paste: some read it twice."""
+
+
+class XSession:
+    def __init__(self, connection: XConnection, options: TargetOptions) -> None:
+        self._x = connection
+        self._options = options
+        self._reads: list[Read] = []
+        self._news = trio.Event()
+
+    async def start(self) -> None:
+        """To be called once."""
+        self._desk, self._selections = await self._x.call(
+            lambda: (XDesk(self._x, self._options.terminals), XSelections(self._x, self._on_read))
+        )
+        self._owner_mask = ~self._x.display.display.info.resource_id_mask
+
+    async def end(self) -> None:
+        """Before the connection closes."""
+        await self._x.call(self._selections.hand_over)
+
+    # Eyes
+
+    watches_focus = True
+
+    async def focus(self) -> Focus:
+        return await self._x.call(self._desk.focus)
+
+    async def activity(self) -> Activity | None:
+        def now() -> Activity:
+            self._x.display.sync()
+            self._x.handle_pending()
+            return self._desk.activity
+
+        return await self._x.call(now) if self._desk.watches else None
+
+    async def held(self) -> str:
+        return await self._x.call(self._desk.held)
+
+    async def typable(self) -> Set[str]:
+        return await self._x.call(self._desk.typable)
+
+    async def typing(self, *, on: bool) -> None:
+        def switch() -> None:
+            # What the server was told to type before has come by then: its events are ahead of the answer.
+            self._x.display.sync()
+            self._x.handle_pending()
+            self._desk.typing = on
+
+        await self._x.call(switch)
+
+    # Clipboard
+
+    async def keep(self, text: str) -> None:
+        await self._x.call(lambda: self._selections.own_text("CLIPBOARD", text))
+
+    async def holds(self, text: str) -> bool:
+        def now() -> bool:
+            return self._selections.owns("CLIPBOARD") and self._selections.text("CLIPBOARD") == text
+
+        return await self._x.call(now)
+
+    async def lend(self, text: str, paste: Paste, *, focus: Focus | None, primary: bool) -> Lent:
+        names = ("CLIPBOARD", "PRIMARY") if primary else ("CLIPBOARD",)
+        saved = {name: await self._x.call(partial(self._selections.save, name)) for name in names}
+        for name in names:
+            await self._x.call(partial(self._selections.own_text, name, text))
+        self._reads.clear()
+        try:
+            await paste()
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                await self._restore(saved)
+            raise
+        with trio.move_on_after(self._options.clipboard_s):
+            await self._read_by(focus)
+        if not self._was_read_by(focus):
+            return Lent(read=False, restored=False)
+        await trio.sleep(GRACE_S)
+        return await self._restore(saved)
+
+    async def selected(self, focus: Focus | None) -> str | None:
+        def now() -> str | None:
+            owner = self._selections.owner("PRIMARY")
+            return self._selections.text("PRIMARY") if focus and self._same_client(owner, focus) else None
+
+        return await self._x.call(now)
+
+    async def _restore(self, saved: dict[str, Saved]) -> Lent:
+        def restore(name: str) -> bool:
+            if not self._selections.owns(name):
+                return False  # somebody copied something meanwhile: that stays
+            self._selections.own(name, saved[name].content)
+            return True
+
+        for name in saved:
+            await self._x.call(partial(restore, name))
+        why = next((one.why for one in saved.values() if one.why), "")
+        return Lent(read=True, restored=not why, why=why)
+
+    def _on_read(self, read: Read) -> None:
+        self._x.soon(lambda: self._note(read))
+
+    def _note(self, read: Read) -> None:
+        self._reads.append(read)
+        self._news.set()
+
+    async def _read_by(self, focus: Focus | None) -> None:
+        while not self._was_read_by(focus):
+            self._news = trio.Event()
+            await self._news.wait()
+
+    def _was_read_by(self, focus: Focus | None) -> bool:
+        """Whether the window's own client asked: clipboard managers read all that comes by."""
+        return any(focus is None or self._same_client(read.requestor, focus) for read in self._reads)
+
+    def _same_client(self, window: int, focus: Focus) -> bool:
+        return bool(focus.window and window) and (window ^ int(focus.window, 16)) & self._owner_mask == 0
+
+
+@asynccontextmanager
+async def open_xsession(options: TargetOptions, display: str | None = None) -> AsyncIterator[XSession]:
+    """The X server that `display` or $DISPLAY names. Raises `TargetError` when there is none."""
+    async with open_x(display) as connection:
+        session = XSession(connection, options)
+        await session.start()
+        try:
+            yield session
+        finally:
+            with trio.move_on_after(1.5, shield=True), suppress(TargetError):
+                await session.end()
