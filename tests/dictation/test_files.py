@@ -53,7 +53,7 @@ async def test_a_file_that_cannot_be_written_is_told_at_once(to: str, tmp_path: 
 
 
 @pytest.mark.parametrize("to", ["", "file:", "printer"])
-async def test_a_place_that_there_is_not_is_told_with_those_that_there_are(to: str) -> None:
+def test_a_place_that_there_is_not_is_told_with_those_that_there_are(to: str) -> None:
     with pytest.raises(UsageError, match="clipboard, stdout, file:PATH"):
         open_target(to, OPTIONS, publish)
 
