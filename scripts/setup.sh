@@ -165,7 +165,7 @@ project() {
     if [[ $what == test ]]; then # dependency groups came with pip 25.1; Debian 12 has 23
         "${pip[@]}" install --upgrade 'pip>=25.1' >&2 || pip_failed
     fi
-    (cd "$root" && "${pip[@]}" install -e '.[offline]' "$@") >&2 || pip_failed
+    (cd "$root" && "${pip[@]}" install -e '.[offline,echo]' "$@") >&2 || pip_failed
     stamp >"$mark"
     [[ $what == run ]] || stamp >"$venv/.installed-run" # who can test can run
 }

@@ -172,7 +172,10 @@ api_key = "{KEY}"
     )
     assert problems(file, "audio.echo=half-duplx", "junk") == [
         "--set: an argument without '=' is not of the form table.key=value. For example: --set audio.echo=off",
-        "--set audio.echo: is 'half-duplx'; it must be 'auto', 'half-duplex' or 'off'. Did you mean 'half-duplex'?",
+        (
+            "--set audio.echo: is 'half-duplx'; it must be 'auto', 'cancel', 'half-duplex' or 'off'. "
+            "Did you mean 'half-duplex'?"
+        ),
         "my.toml:4 transcribe.modle: no such key. Did you mean 'model'?",
         "my.toml:6 transcribe.speed: is 'fast'; it must be a number",
         "my.toml:7 transcribe.mood: is 'grey'; it must be 'gay' or 'grave'. Did you mean 'grave'?",

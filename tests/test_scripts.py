@@ -262,7 +262,7 @@ def test_a_python_that_is_too_old_is_told(box: Box) -> None:
 
 def test_the_project_is_installed_once_and_again_when_it_changes(box: Box) -> None:
     box.run("project run")
-    assert box.log == ["pip -e .[offline]"]
+    assert box.log == ["pip -e .[offline,echo]"]
     box.run("project run")
     assert len(box.log) == 1
     with (box.checkout / "pyproject.toml").open("a") as file:
@@ -273,7 +273,7 @@ def test_the_project_is_installed_once_and_again_when_it_changes(box: Box) -> No
 
 def test_who_has_installed_for_testing_can_run_without_a_network(box: Box) -> None:
     box.run("project test --group dev")
-    assert box.log == ["pip --upgrade pip>=25.1", "pip -e .[offline] --group dev"]
+    assert box.log == ["pip --upgrade pip>=25.1", "pip -e .[offline,echo] --group dev"]
     (box.path / "offline").touch()
     box.run("project run")
     box.run("project test --group dev")
@@ -285,7 +285,7 @@ def test_a_failed_installation_is_tried_again(box: Box) -> None:
     assert "The first installation needs the network" in box.run("project run", code=1)
     (box.path / "offline").unlink()
     box.run("project run")
-    assert box.log == ["pip -e .[offline]"] * 2
+    assert box.log == ["pip -e .[offline,echo]"] * 2
 
 
 def test_an_environment_that_no_longer_runs_is_made_anew(box: Box) -> None:

@@ -18,7 +18,11 @@ import trio
 
 from voiceloop.attempt import Stage
 from voiceloop.attention import Attention
+from voiceloop.audio.played import Tap
+from voiceloop.capture import echo
+from voiceloop.capture.canceller import Canceller
 from voiceloop.capture.endpointer import Endpointer
+from voiceloop.capture.farend import FarEnd
 from voiceloop.capture.microphone import Microphone, open_microphone
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Config, PartTable
@@ -48,6 +52,15 @@ class Parts:
     synthesizer: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Input:
+    """The microphone, who watches it, and what takes the reply out of it."""
+
+    microphone: Microphone
+    watch: Watch | None
+    canceller: Canceller | None
+
+
 async def run(config: Config, publish: Publish, *, trace: Path | None = None, name: str = "run") -> int:
     """Run the loop until its input ends, with 0. Raises what keeps it from starting.
 
@@ -63,9 +76,11 @@ async def run(config: Config, publish: Publish, *, trace: Path | None = None, na
         if tracing is not None:
             publish = tracing.publish
         services = await open_services(stack, config, publish, tracing)
+        tap = Tap() if echo.mode(config.audio) == "cancel" else None
         # Devices first: opening one waits for the sound server, and is what most often goes wrong.
-        speaker = await stack.enter_async_context(open_speaker(config.audio, publish))
+        speaker = await stack.enter_async_context(open_speaker(config.audio, publish, tap=tap))
         microphone = await stack.enter_async_context(open_microphone(config.audio, publish))
+        canceller = await _open_canceller(microphone, tap)
         handler = await open_part(stack, config.handler, services)
         journal = await _open_journal(stack, config, handler, publish)
         # What the journal keeps needs no other place.
@@ -91,7 +106,8 @@ async def run(config: Config, publish: Publish, *, trace: Path | None = None, na
         gc.collect()
         gc.freeze()  # a full collection over what was loaded at start stalls the callbacks for long enough to be heard
         watch = tracing.tap(microphone.clock, speaker) if tracing is not None else None
-        await _converse(config, stage, parts, microphone, watch, attention, controlled)
+        heard = Input(microphone, watch, canceller)
+        await _converse(config, stage, parts, heard, attention, controlled)
     return 0
 
 
@@ -146,20 +162,27 @@ async def _open_journal(stack: AsyncExitStack, config: Config, handler: Handler,
 
 
 def half_duplex(config: Config) -> bool:
-    """Whether the loop is deaf while it speaks. A loudspeaker that makes no sound can't be heard."""
-    silent = config.audio.output == "none" or config.audio.output.startswith("file:")
-    return config.audio.echo == "half-duplex" or (config.audio.echo == "auto" and not silent)
+    """Whether the loop is deaf while it speaks."""
+    return echo.mode(config.audio) == "half-duplex"
+
+
+async def _open_canceller(microphone: Microphone, tap: Tap | None) -> Canceller | None:
+    """In a thread: loading it must not keep the loop from fetching the microphone's first blocks."""
+    if tap is None:
+        return None
+    processor = await trio.to_thread.run_sync(echo.open_processor)
+    return Canceller(processor, FarEnd(tap), microphone.clock.counted)
 
 
 async def _converse(  # noqa: PLR0913, PLR0917 - all that it puts together
     config: Config,
     stage: Stage,
     parts: Parts,
-    microphone: Microphone,
-    watch: Watch | None,
+    heard: Input,
     attention: Attention,
     controlled: Controlled | None,
 ) -> None:
+    microphone = heard.microphone
     deaf = half_duplex(config)
     hangover_ms = config.segment.half_duplex_hangover_ms if deaf else config.segment.hangover_ms
     endpointer = Endpointer.of(config.segment, half_duplex=deaf)
@@ -176,8 +199,9 @@ async def _converse(  # noqa: PLR0913, PLR0917 - all that it puts together
             conversation,
             deafness,
             lambda calm: microphone.relax(calm=calm),
-            watch,
+            heard.watch,
             lambda frame: attention.heeds(microphone.clock(frame.index)),
+            heard.canceller,
         )
         if controlled is not None:
             await controlled.serve(stack, Loop(microphone, conversation, ears, waking(parts.handler)))
@@ -193,18 +217,14 @@ async def _converse(  # noqa: PLR0913, PLR0917 - all that it puts together
 def _tell_what_is_on(  # noqa: PLR0913, PLR0917 - all that is on
     config: Config, parts: Parts, microphone: Microphone, speaker: Speaker, control: str, publish: Publish
 ) -> None:
-    deaf = half_duplex(config)
-    if deaf and config.audio.echo == "auto":
-        publish(
-            "notice",
-            text="echo: half-duplex: it does not listen while it speaks, so you cannot interrupt. "
-            "With headphones: --set audio.echo=off",
-        )
+    mode = echo.mode(config.audio)
+    if config.audio.echo == "auto" and mode in echo.MEANING:
+        publish("notice", text=f"echo: {mode}: {echo.MEANING[mode]}")
     publish(
         "listening",
         microphone=microphone.description,
         loudspeaker=speaker.description,
-        echo="half-duplex" if deaf else "off",
+        echo=mode,
         vad=parts.vad.description,
         turns=_ends_a_turn(config, parts.transcriber),
         transcribe=parts.transcriber.description,

@@ -16,6 +16,7 @@ import trio
 from voiceloop.app import open_part, open_services
 from voiceloop.audio.pcm import level_dbfs
 from voiceloop.audio.resample import resample
+from voiceloop.capture import echo
 from voiceloop.capture.microphone import open_microphone
 from voiceloop.config.tables import Config, PartTable
 from voiceloop.errors import ConfigError, VoiceloopError, first
@@ -77,6 +78,7 @@ async def check(config: Config, report: Report, publish: Publish, *, online: boo
     """Try everything that the loop would open; with `online`, send a second through each service."""
     await report.attempt("microphone", lambda: _microphone(config, report, publish))
     await report.attempt("loudspeaker", lambda: _loudspeaker(config, publish))
+    await report.attempt("echo", lambda: _echo(config))
     async with AsyncExitStack() as stack:
         services = await open_services(stack, config, publish)
         parts: dict[str, Any] = {}
@@ -135,6 +137,13 @@ async def _names(clients: Clients, wanted: Wanted, report: Report) -> None:
         report.add(what, "; ".join(wrong), ConfigError.exit_code if wanted.table == "openrouter" else 0)
     else:
         report.add(what, f"the server lists {', '.join(wanted.models)}")
+
+
+async def _echo(config: Config) -> str:
+    mode = echo.mode(config.audio)
+    if mode == "cancel":
+        await trio.to_thread.run_sync(echo.open_processor)
+    return f"{mode}: {echo.MEANING[mode]}" if mode in echo.MEANING else mode
 
 
 async def _online(parts: dict[str, Any], report: Report) -> None:

@@ -55,6 +55,18 @@ class Deafness:
         return self.now() < self._until
 
 
+class Cleaner(Protocol):
+    """Who takes the reply out of what the microphone heard. May hold back some of it, for as long as it likes."""
+
+    def take(self, item: Frame | Gap) -> Sequence[Frame | Gap]: ...
+
+    def flush(self) -> Sequence[Frame | Gap]: ...
+
+    def is_residue(self, pcm: bytes) -> bool:
+        """Whether that frame holds only what is left of the reply."""
+        ...
+
+
 @dataclass(slots=True)
 class Ears:
     """Everything between the frames and the conversation."""
@@ -68,6 +80,7 @@ class Ears:
     watch: Watch | None = None
     heeds: Callable[[Frame], bool] = lambda _: True
     """Whether a frame is meant for us."""
+    cleaner: Cleaner | None = None
     deaf: int = 0
     """Samples that were not listened to."""
     _was_deaf: bool = False
@@ -85,15 +98,22 @@ class Ears:
         """Listen until the frames end; what is open then is ended, so that no last word is lost."""
         with suppress(trio.EndOfChannel):
             while True:
-                self.hear(await frames.receive())
+                self._take(await frames.receive())
                 with suppress(trio.WouldBlock):  # what came together is heard together: a wait costs more than a frame
                     while True:
-                        self.hear(frames.receive_nowait())
+                        self._take(frames.receive_nowait())
         self.end()
 
     def end(self) -> None:
         """Nothing more is heard: what is being said ends here."""
+        if self.cleaner is not None:
+            for item in self.cleaner.flush():
+                self.hear(item)
         self._break("end")
+
+    def _take(self, item: Frame | Gap) -> None:
+        for clean in (item,) if self.cleaner is None else self.cleaner.take(item):
+            self.hear(clean)
 
     def hear(self, item: Frame | Gap) -> None:
         """Take one frame."""
@@ -109,12 +129,15 @@ class Ears:
             self._was_deaf = False
             verdicts = self.vad.feed(item.pcm, item.index)
             # Before the segmenter: what it finds overrules these first signs.
-            self._tell(self._stirring.hear(item.end, verdicts, hint=hints(self.vad)))
+            self._tell(self._stirring.hear(item.end, verdicts, hint=self._hints(item)))
             for event in self.segmenter.feed(item, verdicts):
                 self.listener.on(event)
             self._feel(item, verdicts)
         if self.watch is not None:
             self.watch(item, verdicts, deaf=self._was_deaf)
+
+    def _hints(self, frame: Frame) -> bool:
+        return hints(self.vad) and not (self.cleaner is not None and self.cleaner.is_residue(frame.pcm))
 
     def _tell(self, stir: Stir) -> None:
         if stir is not self._stir:

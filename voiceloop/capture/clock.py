@@ -26,7 +26,8 @@ class CaptureClock:
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
-        self._epochs: deque[tuple[int, float]] = deque(maxlen=_EPOCHS_KEPT)  # (first index, time of index 0)
+        # first index, time of index 0 by block counts, what the capture times add to that
+        self._epochs: deque[tuple[int, float, float]] = deque(maxlen=_EPOCHS_KEPT)
         self._fresh = True
         self._start = 0
         self._offset = 0.0
@@ -56,20 +57,26 @@ class CaptureClock:
             deviation = adc_end - (self._offset + end / self._rate_hz)
             if abs(deviation) <= _ADC_AGREES_S:
                 self._bias += _ADC_SMOOTHING * (deviation - self._bias)
-        self._epochs[-1] = (self._start, self._offset + self._bias)
+        self._epochs[-1] = (self._start, self._offset, self._bias)
 
     def __call__(self, index: int) -> float:
         """When sample `index` was captured. Raises LookupError before the first block."""
-        for start, zero in reversed(self._epochs):
-            if index >= start:
-                return zero + index / self._rate_hz
-        return self._epochs[0][1] + index / self._rate_hz
+        _, offset, bias = self._epoch(index)
+        return offset + bias + index / self._rate_hz
+
+    def counted(self, index: int) -> float:
+        """As a call, but by block counts alone: steadier, where only differences matter, for PortAudio's capture times
+        wander by up to 20 ms within seconds. Raises LookupError before the first block."""
+        return self._epoch(index)[1] + index / self._rate_hz
+
+    def _epoch(self, index: int) -> tuple[int, float, float]:
+        return next((epoch for epoch in reversed(self._epochs) if index >= epoch[0]), self._epochs[0])
 
     def _begin(self, offset: float) -> None:
         self._fresh = False
         self._offset = self._least = offset
         self._bias = 0.0
-        self._epochs.append((self._start, offset))
+        self._epochs.append((self._start, offset, 0.0))
 
     def _close_window(self) -> None:
         late = self._least - self._offset

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-EchoMode = Literal["auto", "half-duplex", "off"]
+EchoMode = Literal["auto", "cancel", "half-duplex", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,10 @@ class Audio(Table):
     """The loudspeaker: `default`, part of a device's name, its index, `file:PATH` (a WAV of what was played) or
     `none`."""
     echo: EchoMode = "auto"
-    """What is done about hearing ourselves. `half-duplex`: deaf while speaking, so you cannot interrupt. `off`: for
-    headphones; you can interrupt. `auto`: `half-duplex`."""
+    """What is done about hearing ourselves. `cancel`: the reply is subtracted from what the microphone hears, so you
+    can interrupt; needs the extra `voiceloop[echo]`. `half-duplex`: deaf while speaking, so you cannot interrupt.
+    `off`: for headphones; you can interrupt. `auto`: `cancel` where the extra is installed, else `half-duplex`; `off`
+    where the output is a file or `none`."""
     echo_tail_ms: Milliseconds = 250
     """How long after its last sample `half-duplex` stays deaf: the loudspeaker's latency and the room."""
     input_latency: float | Literal["low", "high"] = "low"

@@ -9,6 +9,7 @@ from pathlib import Path
 import trio
 
 from voiceloop.audio.devices import FILE_PREFIX
+from voiceloop.audio.played import Tap
 from voiceloop.audio.portaudio import HOST, Host, Request, Stream
 from voiceloop.audio.streams import close_stream, open_first, open_stream, pauses
 from voiceloop.audio.wake import Wake
@@ -38,16 +39,18 @@ _CHANGED = "the sound devices have changed"
 
 
 @asynccontextmanager
-async def open_speaker(audio: Audio, publish: Publish, *, host: Host = HOST) -> AsyncIterator[Speaker]:
-    """Open `audio.output` and keep it open.
+async def open_speaker(
+    audio: Audio, publish: Publish, *, tap: Tap | None = None, host: Host = HOST
+) -> AsyncIterator[Speaker]:
+    """Open `audio.output` and keep it open; all that is played goes through `tap` as well.
 
     Raises NoSuchDevice, DeviceBusy or DeviceError when it can't be opened at first.
     """
     sink: _Device | _Paced
     if audio.output == "none" or audio.output.startswith(FILE_PREFIX):
-        sink = _Paced(audio)
+        sink = _Paced(audio, tap)
     else:
-        sink = _Device(audio, publish, host)
+        sink = _Device(audio, publish, host, tap)
     speaker = await sink.open()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(sink.run)
@@ -68,8 +71,8 @@ def _prefill(audio: Audio) -> Prefill:
 class _Paced:
     """`file:PATH` and `none`: read in real time by Trio's clock, so that virtual time holds for them."""
 
-    def __init__(self, audio: Audio) -> None:
-        self._audio = audio
+    def __init__(self, audio: Audio, tap: Tap | None) -> None:
+        self._audio, self._tap = audio, tap
         self._wanted = trio.Event()
 
     async def open(self) -> Speaker:
@@ -101,9 +104,13 @@ class _Paced:
         """Read a block every 10 ms, until there was nothing to play for a while."""
         block = memoryview(bytearray(round(self._ring.rate_hz * _BLOCK_S) * SAMPLE_BYTES))
         due = last = trio.current_time()
+        if self._tap is not None:
+            self._tap.begin(self._ring.rate_hz)
         while due - last < _FILE_PAUSE_S:
             self._wanted = trio.Event()
             self._ring.read_into(block)
+            if self._tap is not None:
+                self._tap.put(block)
             if self._writer is not None:
                 self._writer.write(block)
             self._speaker.pulled()
@@ -116,15 +123,15 @@ class _Paced:
 class _Device:
     """A sound device: opened, watched, closed while idle, and opened again when it is lost."""
 
-    def __init__(self, audio: Audio, publish: Publish, host: Host) -> None:
-        self._audio, self._publish, self._host = audio, publish, host
+    def __init__(self, audio: Audio, publish: Publish, host: Host, tap: Tap | None = None) -> None:
+        self._audio, self._publish, self._host, self._tap = audio, publish, host, tap
         self._wake = Wake()
         self._wanted = trio.Event()
         self._last_use = 0.0
         self._stream: Stream | None = None
         self._lost_at: float | None = None
         self._pauses = pauses()
-        self._puller = Puller(self._wake)
+        self._puller = Puller(self._wake, self._tap)
         self._interrupted = False
 
     async def open(self) -> Speaker:
@@ -261,7 +268,7 @@ class _Device:
         self._last_use = trio.current_time()
 
     async def _open(self, rate_hz: int, opener: Callable[..., Awaitable[Stream]]) -> Stream:
-        puller = Puller(self._wake)
+        puller = Puller(self._wake, self._tap)
         request = Request("output", self._audio.output, rate_hz, self._audio.output_latency)
         try:
             stream = await opener(request, puller.callback, puller.on_finished, host=self._host)

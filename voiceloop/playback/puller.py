@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from voiceloop.audio.played import Tap
 from voiceloop.audio.resample import Resampler
 from voiceloop.audio.wake import Wake
 from voiceloop.playback.ring import Ring
@@ -15,7 +16,7 @@ _BLOCKS_PER_S = 100
 class Puller:
     """The callback of one opened stream. Until it is `retired`, it alone reads from the ring."""
 
-    def __init__(self, wake: Wake) -> None:
+    def __init__(self, wake: Wake, tap: Tap | None = None) -> None:
         self.pulls = 0
         self.finished = False
         """PortAudio has ended the stream though nobody asked it to."""
@@ -24,12 +25,16 @@ class Puller:
         self.underflows = 0
         """How often PortAudio said that the device ran dry."""
         self._wake = wake
+        self._tap = tap
+        self._rate_hz = 0
         self._channels = 1
         self._source: Ring | _Converted | None = None
 
     def attach(self, ring: Ring, *, rate_hz: int, channels: int) -> None:
         """Play from `ring` to a device that turned out to run at `rate_hz`. Until then blocks are silent."""
-        self._channels = channels
+        self._channels, self._rate_hz = channels, rate_hz
+        if self._tap is not None:
+            self._tap.begin(rate_hz)
         self._source = ring if rate_hz == ring.rate_hz else _Converted(ring, rate_hz)
 
     def callback(self, out: Any, frames: int, times: Any, status: Any) -> None:
@@ -40,8 +45,12 @@ class Puller:
             return
         if status.output_underflow:
             self.underflows += 1
+            if self._tap is not None:
+                self._tap.begin(self._rate_hz)
         mono = view if self._channels == 1 else memoryview(bytearray(frames * SAMPLE_BYTES))
         self._source.read_into(mono)
+        if self._tap is not None:
+            self._tap.put(mono)
         if self._channels > 1:
             samples = view.cast("h")
             for channel in range(self._channels):

@@ -1,0 +1,96 @@
+"""The echo canceller itself, and which echo mode is on."""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from voiceloop.capture import echo
+from voiceloop.capture.farend import Block
+from voiceloop.config.tables import Audio
+from voiceloop.errors import EngineError, MissingExtra
+
+needs_it = pytest.mark.skipif(not echo.installed(), reason="needs the extra voiceloop[echo]")
+
+
+def voice_like(samples: int, seed: int) -> NDArray[np.float64]:
+    """Noise whose level moves as a voice's does."""
+    random = np.random.default_rng(seed)
+    level = np.interp(np.arange(samples), np.arange(0, samples, 1600), random.random(-(-samples // 1600)))
+    return random.standard_normal(samples) * 3000 * level**2
+
+
+def processed(near: NDArray[np.float64], far: NDArray[np.float64]) -> NDArray[np.float64]:
+    canceller = echo.open_processor()
+    heard, played = near.astype("<i2").tobytes(), far.astype("<i2").tobytes()
+    steps = [
+        canceller.process(heard[at : at + 320], Block(played[at : at + 320], 16_000))
+        for at in range(0, len(heard), 320)
+    ]
+    return np.frombuffer(b"".join(steps), "<i2").astype(float)
+
+
+def level(sound: NDArray[np.float64]) -> float:
+    return float(10 * np.log10(np.mean(sound**2) + 1e-9))
+
+
+@needs_it
+def test_an_echo_is_reduced_by_twenty_decibels() -> None:
+    far = voice_like(96_000, 1)
+    near = np.roll(far, 16 * 60) * 0.25
+    near[: 16 * 60] = 0
+    out = processed(near, far)
+    assert level(near[-32_000:]) - level(out[-32_000:]) > 20
+
+
+@needs_it
+def test_what_comes_out_is_as_late_as_it_says() -> None:
+    near = voice_like(48_000, 2)
+    out = processed(near, np.zeros(48_000))
+    likeness = [float(np.dot(out[k:], near[: len(near) - k])) for k in range(400)]
+    assert int(np.argmax(likeness)) == echo.WebRtc.delay
+
+
+@pytest.mark.parametrize(
+    ("wanted", "output", "there", "is_on"),
+    [
+        ("auto", "default", True, "cancel"),
+        ("auto", "default", False, "half-duplex"),
+        ("auto", "file:reply.wav", True, "off"),
+        ("auto", "none", False, "off"),
+        ("off", "default", True, "off"),
+        ("half-duplex", "default", True, "half-duplex"),
+        ("cancel", "none", False, "cancel"),
+    ],
+)
+def test_auto_cancels_where_it_can(
+    monkeypatch: pytest.MonkeyPatch, wanted: Any, output: str, *, there: bool, is_on: str
+) -> None:
+    monkeypatch.setattr(echo, "installed", lambda: there)
+    assert echo.mode(Audio(echo=wanted, output=output)) == is_on
+
+
+def test_a_missing_canceller_is_named_with_its_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(echo, "installed", lambda: False)
+    with pytest.raises(MissingExtra) as caught:
+        echo.open_processor()
+    for part in ("audio.echo", "livekit", "pip install 'voiceloop[echo]'", "audio.echo=half-duplex"):
+        assert part in str(caught.value)
+
+
+@needs_it
+def test_a_canceller_that_does_not_load_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(echo, "installed", lambda: True)
+    monkeypatch.setitem(sys.modules, "livekit", None)
+    with pytest.raises(EngineError, match="livekit does not load"):
+        echo.open_processor()
+
+
+def test_each_mode_that_auto_chooses_for_a_real_device_says_what_it_means() -> None:
+    assert all(a != b for a, b in pairwise(echo.MEANING.values()))
+    assert set(echo.MEANING) == {"cancel", "half-duplex"}
