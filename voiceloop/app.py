@@ -267,7 +267,8 @@ def _the_sum(microphone: Microphone, publish: Publish) -> Iterator[_Sum]:
                 counted.ears.ledger, received=microphone.received, dropped=microphone.dropped, lost=microphone.lost
             )
             samples = dataclasses.asdict(ledger) | {"held": ledger.held}
-            publish("stopped", samples=samples, usage=counted.conversation.usage, wasted=counted.conversation.wasted)
+            talk = counted.conversation
+            publish("stopped", samples=samples, usage=talk.usage, wasted=talk.wasted, echoes=talk.echoes)
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import trio
 
 from voiceloop.config.tables import Conversation as Settings
+from voiceloop.echo_guard import Audible
 from voiceloop.errors import HandlerError, VoiceloopError, first
 from voiceloop.events import Publish
 from voiceloop.keeping import UNKEPT, Journal, Keeping
@@ -43,6 +44,8 @@ class Stage:
     """Keeps what is said until it is delivered."""
     asleep: Callable[[], bool] = lambda: False
     """Whether only words that wake it count."""
+    audible: Audible = field(default_factory=Audible)
+    """What of the replies could be heard when."""
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +66,10 @@ class Attempt:
     def mark(self, name: str) -> None:
         """Note when a point was first reached."""
         self.marks.setdefault(name, self.stage.now())
+
+    def sounds(self, text: str) -> None:
+        """A chunk of the reply begins to be played."""
+        self.stage.audible.begin(text, self.stage.now())
 
     def asking(self, kind: Kind, units: float = 1.0) -> None:
         """Count a request that is about to be made."""
@@ -98,6 +105,7 @@ class Attempt:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._handle, transcript, _Answer(self, delivery, history), failures)
             await delivery.run()
+        stage.audible.cut(stage.now())
         if failures:
             raise failures[0]
 

@@ -31,6 +31,7 @@ from voiceloop.capture.segmenter import (
     SpeechStarted,
 )
 from voiceloop.capture.stirring import Stir
+from voiceloop.echo_guard import repeats
 from voiceloop.events import TURN
 from voiceloop.floor import Floor
 from voiceloop.plugins import speculates
@@ -73,6 +74,8 @@ class Conversation:
         """The pause that lasts, when something was made of it."""
         self._working: list[Turn] = []
         self._history: deque[Message] = deque(maxlen=stage.settings.history_turns)
+        self.echoes = 0
+        """How many transcripts were dropped because they only repeated the reply."""
         self.usage: Usage | None = None
         """What all turns so far have taken."""
 
@@ -121,7 +124,7 @@ class Conversation:
         for turn in tuple(self._working):
             if up_to is None or turn.number <= up_to:
                 self._cancel(turn, reason)
-        self._floor.clear()
+        self._silence()
 
     # What the user does
 
@@ -254,6 +257,10 @@ class Conversation:
         if self._pause is not None and turn is self._hearing:
             language = transcript.language or self._stage.language
             self._endpointer.heard(text, at=self._pause.since, language=language)
+        if self._is_echo(transcript):
+            if turn.complete:
+                self._drop_echo(turn)
+            return turn.complete
         if turn is self._candidate:
             if not (is_empty(text) or is_only(text, settings.backchannels)):
                 self._promote(turn)
@@ -267,6 +274,20 @@ class Conversation:
             self.stop(STOPPED, up_to=turn.number)
         return True
 
+    def _is_echo(self, transcript: Transcript) -> bool:
+        """Whether the microphone has only heard the reply, which no canceller takes out of every room."""
+        stage, utterance = self._stage, transcript.utterance
+        start_s, end_s = stage.captured(utterance.start), stage.captured(utterance.voiced_end)
+        return repeats(transcript.text, stage.audible.between(start_s, end_s))
+
+    def _drop_echo(self, turn: Turn) -> None:
+        self.echoes += 1
+        self._stage.publish("echo.dropped", turn=turn.number)
+        if turn is self._candidate:
+            self._give_way(turn, "echo")
+        else:
+            self._cancel(turn, "echo")
+
     def _promote(self, turn: Turn) -> None:
         """The candidate takes over: the live turn ends here, at this sample."""
         live, self._candidate, self._live = self._live, None, turn
@@ -277,8 +298,13 @@ class Conversation:
                 self._record(live)
                 self._cancel(live, "barge-in")
         self._floor.undecided = False
-        self._floor.clear()
+        self._silence()
         self._commit(turn)
+
+    def _silence(self) -> None:
+        """Discard what is in the ring; the next reply sounds only when the user leaves it the floor."""
+        self._floor.clear()
+        self._stage.audible.cut(self._stage.now() + self._stage.speaker.latency_s)
 
     def _merge(self, live: Turn, turn: Turn) -> None:
         """Hardly anything of the reply was heard: the user had not finished, and `turn` goes on with what was said."""
@@ -339,6 +365,6 @@ class Conversation:
         elif turn is self._live:
             self._live = None
             if turn.outcome == "failed":  # whatever of it is still in the ring belongs to no turn any more
-                self._floor.clear()
+                self._silence()
             if self._candidate is not None:
                 self._promote(self._candidate)

@@ -36,6 +36,11 @@ class Audible:
         """`text` sounds from `start_s` to `end_s`; `end_s` may lie ahead (`cut`)."""
         self._pieces.append((text, start_s, end_s))
 
+    def begin(self, text: str, at_s: float) -> None:
+        """`text` begins to sound, where the piece before it ends; its own end comes with the next, or with `cut`."""
+        self.cut(at_s)
+        self.note(text, at_s, float("inf"))
+
     def cut(self, at_s: float) -> None:
         """The reply was silenced at that time: what was to sound after it never did."""
         cut = [(text, start, min(end, at_s)) for text, start, end in self._pieces if start < at_s]

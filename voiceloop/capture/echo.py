@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from typing import Any, Literal
 
@@ -51,9 +52,7 @@ def open_processor() -> WebRtc:
             remedy=f"pip install 'voiceloop[echo]'. {_INSTEAD}",
         )
     try:
-        from livekit import rtc
-
-        return WebRtc(rtc)
+        return WebRtc(importlib.import_module("livekit.rtc"))
     except Exception as error:  # its native library, or protobuf, may fail in any way
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise EngineError(f"livekit does not load: {reason}", place="audio.echo", remedy=_INSTEAD) from error

@@ -85,14 +85,14 @@ def _stopped(fields: Mapping[str, object]) -> str:
     usage: Any = fields.get("usage")
     if usage is None:
         return "Stopped."
+    line = f"Stopped. {usage.requests} request{'s' if usage.requests != 1 else ''}{cost(usage)}."
     wasted: Any = fields.get("wasted")
-    ahead = ""
     if wasted is not None and wasted.requests:
         worth = f", about {wasted.cost_usd:.6f} USD" if wasted.cost_usd else ""
-        ahead = (
-            f" {wasted.requests} more were for nothing, as you went on after a pause ({wasted.audio_s:.0f} s{worth})."
-        )
-    return f"Stopped. {usage.requests} request{'s' if usage.requests != 1 else ''}{cost(usage)}.{ahead}"
+        line += f" For nothing, as you went on: {wasted.requests} ({wasted.audio_s:.0f} s of sound{worth})."
+    if echoes := fields.get("echoes"):
+        line += f" Echoes of its own voice dropped: {echoes}."
+    return line
 
 
 def _ready(fields: Mapping[str, object]) -> str:

@@ -58,6 +58,9 @@ class Book(Protocol):
     def mark(self, name: str) -> None:
         """A point in time is reached: `first_text`, `first_pcm`, `first_write`, `first_played`."""
 
+    def sounds(self, text: str) -> None:
+        """A chunk that says `text` begins to be played."""
+
     def asking(self, kind: Literal["speak"]) -> None:
         """A request is about to be made."""
 
@@ -138,10 +141,14 @@ class Delivery:
             raise self._failure
 
     async def _see_it_played(self) -> None:
-        """Note when the first sample is heard."""
-        while not self.heard_s():
+        """Tell of each chunk when its first sample is played."""
+        seen = 0
+        while True:
+            while seen < len(self._spans) and self.speaker.played_in(self._spans[seen].start, self._spans[seen].end):
+                self.book.mark("first_played")
+                self.book.sounds(self._spans[seen].text)
+                seen += 1
             await self.speaker.changed()
-        self.book.mark("first_played")
 
     def heard(self) -> Heard:
         """How much of the reply has been played by now."""
