@@ -86,7 +86,7 @@ def test_a_missing_canceller_is_named_with_its_remedies(monkeypatch: pytest.Monk
 @needs_it
 def test_a_canceller_that_does_not_load_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(echo, "installed", lambda: True)
-    monkeypatch.setitem(sys.modules, "livekit", None)
+    monkeypatch.setitem(sys.modules, "livekit.rtc", None)
     with pytest.raises(EngineError, match="livekit does not load"):
         echo.open_processor()
 
