@@ -1,0 +1,62 @@
+"""A loudspeaker that the microphone hears: the installed program with an echo path of -12 dB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.running import running
+from tests.serving import KEY, serving
+from tests.sound.cable import SPEAKER_HZ, Cable
+from tests.sound.echoing import echo_path
+from tests.sound.match import first_sound
+from voiceloop.audio.resample import resample
+from voiceloop.audio.wav import read_wav, wav_bytes
+from voiceloop.capture.echo import installed
+
+PROMPT = Path("/usr/share/sounds/alsa/Front_Center.wav")
+ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
+
+pytestmark = [
+    pytest.mark.sound,
+    pytest.mark.skipif(not (PROMPT.is_file() and ASTERISK.is_dir()), reason="needs Debian's recorded prompts"),
+]
+needs_it = pytest.mark.skipif(not installed(), reason="needs the extra voiceloop[echo]")
+
+
+def service(folder: Path, name: str, times: int = 1) -> list[str]:
+    voice = read_wav(ASTERISK / f"{name}.wav")
+    path = folder / "answer.wav"
+    path.write_bytes(wav_bytes(resample(voice.pcm, voice.rate_hz, SPEAKER_HZ) * times, SPEAKER_HZ))
+    return ["--text", "front center", "--reply", "Please wait.", "--wav", str(path)]
+
+
+@pytest.mark.parametrize("mode", [pytest.param("cancel", marks=needs_it), "half-duplex"])
+def test_it_does_not_answer_itself(cable: Cable, tmp_path: Path, mode: str) -> None:
+    echo_path(cable, delay_ms=80)
+    with serving(*service(tmp_path, "queue-callswaiting")) as server:
+        words = ["--config", "assistant", "--set", f"openrouter.base_url={server.url}", "--set", f"audio.echo={mode}"]
+        with running(*words, env=cable.env | {"OPENROUTER_API_KEY": KEY}) as loop:
+            loop.wait_for("ready")
+            for number in range(2):
+                cable.speak_file(PROMPT)
+                loop.wait_for("reply", count=number + 1)
+    assert [event.fields["complete"] for event in loop.told("reply")] == [True, True]
+    assert len(loop.told("transcript")) == 2
+
+
+@needs_it
+def test_a_voice_over_the_echoing_reply_still_interrupts_it(cable: Cable, tmp_path: Path) -> None:
+    echo_path(cable, delay_ms=80)
+    with serving(*service(tmp_path, "conf-waitforleader", times=4)) as server:
+        words = ["--config", "assistant", "--set", f"openrouter.base_url={server.url}", "--set", "audio.echo=cancel"]
+        env = cable.env | {"OPENROUTER_API_KEY": KEY}
+        with running(*words, env=env) as loop, cable.listening() as listener:
+            loop.wait_for("ready")
+            cable.speak_file(PROMPT)
+            listener.wait_for(lambda heard: (first_sound(heard) or len(heard)) < len(heard) // 2 - 2 * SPEAKER_HZ)
+            cable.speak_file(ASTERISK / "conf-getpin.wav")
+            loop.wait_for("turn.done")
+    done = loop.told("turn.done")[0].fields
+    assert (done["outcome"], done["reason"]) == ("cancelled", "barge-in")
