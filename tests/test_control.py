@@ -24,8 +24,9 @@ from voiceloop.attention import Attention
 from voiceloop.config.tables import Limits
 from voiceloop.errors import ControlError
 from voiceloop.service import control, sockets
+from voiceloop.service.commands import COMMANDS
 from voiceloop.service.control import LONGEST_LINE, MOST_CLIENTS, open_control
-from voiceloop.service.desk import COMMANDS, Desk, Loop
+from voiceloop.service.desk import Desk, Loop
 from voiceloop.service.sockets import Taken, listening, living, socket_path
 from voiceloop.speculation import Tally
 
@@ -310,3 +311,8 @@ def test_the_device_is_closed_exactly_while_it_is_muted(commands: list[str]) -> 
         made.do(command)
         last = [told for told in done.told if told in {"muted", "open"}][-1]
         assert (last == "muted") == (made.attention.state == "muted")
+
+
+def test_a_shortcut_waits_for_no_library() -> None:
+    code = "import sys, voiceloop.cli.main; sys.exit('trio' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

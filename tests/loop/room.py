@@ -6,7 +6,7 @@ or a service is made up, and says what it was asked.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -239,6 +239,7 @@ async def open_room(  # noqa: PLR0913 - what a test may want otherwise
     speculation: Speculation | None = None,
     clips: bool = True,
     journal: Journal = UNKEPT,
+    asleep: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Room]:
     """A room in which the user's utterances are transcribed as `texts` and answered with `replies`, in order.
 
@@ -267,6 +268,7 @@ async def open_room(  # noqa: PLR0913 - what a test may want otherwise
         lambda index: began + index / CAPTURE_RATE_HZ,
         trio.CapacityLimiter(3),
         journal=journal,
+        asleep=asleep,
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_pull, speaker, sound)

@@ -20,7 +20,7 @@ import trio
 from tests.server import rules
 from tests.server.catalogue import PRESETS
 from tests.server.recordings import Recordings
-from tests.server.script import Script, wav_file
+from tests.server.script import Fault, Script, wav_file
 from tests.server.serve import Recorded, open_server
 from voiceloop.audio.wav import parse_wav
 
@@ -45,6 +45,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the jitter and the odd pieces")
     help_ = "JSON lines of words and wav: clips are transcribed, and texts spoken, by those that are in them"
     parser.add_argument("--recordings", type=Path, help=help_)
+    parser.add_argument("--status", type=int, help="refuse every POST with this status")
     parser.add_argument("--save-audio", type=Path, help="a folder for the clips that are posted: 0.wav, 1.wav, ...")
     parser.add_argument("--bodies", action="store_true", help="show the requests' bodies, audio shortened")
     return parser.parse_args()
@@ -63,6 +64,8 @@ def _script(arguments: argparse.Namespace) -> Script:
         jitter_s=arguments.jitter_ms / 1000,
         seed=arguments.seed,
     )
+    if arguments.status:
+        script.fault = lambda *_: Fault(status=arguments.status)
     if arguments.recordings:
         recordings = Recordings.read(arguments.recordings)
         script.hear = recordings.hear

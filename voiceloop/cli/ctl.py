@@ -12,7 +12,7 @@ import typer
 
 from voiceloop.cli.render import print_line
 from voiceloop.errors import ControlError, UsageError
-from voiceloop.service.desk import COMMANDS
+from voiceloop.service.commands import COMMANDS
 from voiceloop.service.sockets import PLACE, living, socket_path
 from voiceloop.text import clean_line
 

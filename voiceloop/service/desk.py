@@ -16,8 +16,6 @@ from voiceloop.events import Publish
 from voiceloop.hearing import Ears
 from voiceloop.turn import WITHDRAWN
 
-COMMANDS = ("start", "stop", "toggle", "mute", "unmute", "cancel", "status")
-
 _TELLING = frozenset(
     {"speech.started", "speech.ended", "speech.dropped", "turn.done", "device.lost", "device.back", "journal.pending"}
 )
@@ -84,7 +82,7 @@ class Desk:
                 self._tell(before)
 
     def do(self, command: str) -> None:
-        """Obey one of `COMMANDS` but `status`. At once: nothing here waits."""
+        """Obey one of `commands.COMMANDS` but `status`. At once: nothing here waits."""
         loop, attention, before = self.loop, self.attention, self.attention.state
         if loop is None:
             return

@@ -185,6 +185,9 @@ class Shelf:
         held: dict[str, FileLock | None] = {}
         try:
             self._sweep()
+            for path in self.folder.glob("*.lock"):  # those of the dead are removed with what we hold
+                if path.name != _CLAIM:
+                    self._dead(path.stem, held)
             yield [entry for entry in self.entries() if entry.left or self._dead(entry.session, held)]
         finally:
             for lock in held.values():

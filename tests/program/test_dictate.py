@@ -1,0 +1,206 @@
+"""The installed `voiceloop dictate`, `ctl` and `transcribe --pending`: what was said arrives once, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.dictating import ASTERISK, Misfortune, Talk, dictate, dictating, environment, letters, talk, words
+from tests.running import COMMAND, voiceloop
+from tests.serving import serving
+from voiceloop.audio.wav import read_wav
+from voiceloop.service.shelf import Shelf
+from voiceloop.types import CAPTURE_RATE_HZ, Utterance
+
+pytestmark = pytest.mark.skipif(not ASTERISK.is_dir(), reason="needs asterisk-core-sounds-en-wav")
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> Talk:
+    return talk(tmp_path_factory.mktemp("talk"), count=3, gap_s=1.5)
+
+
+def service(said: Talk, *more: str) -> tuple[str, ...]:
+    return ("--recordings", str(said.recordings), *more)
+
+
+def state(env: dict[str, str]) -> Path:
+    return Path(env["HOME"]) / ".local/state/voiceloop/unsent"
+
+
+def test_what_is_said_arrives_once_through_kills_cuts_and_refusals(said: Talk, tmp_path: Path) -> None:
+    moments: list[tuple[Misfortune, float, int]] = [
+        ("kill", 7.4, 3_000),
+        ("kill-writing", 4.003, 300),
+        ("cut", 2.5, 300),
+        ("402", 5.0, 300),
+    ]
+    with ThreadPoolExecutor(len(moments)) as pool:
+        tries = [
+            pool.submit(dictate, said, tmp_path / f"{n}", kind, at_s, service_ms=takes_ms)
+            for n, (kind, at_s, takes_ms) in enumerate(moments)
+        ]
+        outcomes = [done.result() for done in tries]
+    assert [outcome for outcome in outcomes if not outcome.good] == []
+    assert all(outcome.heard for outcome in outcomes)
+    assert sum(outcome.fetched for outcome in outcomes) >= 3
+
+
+def test_it_listens_and_stops_as_it_is_told_and_throws_away_what_is_cancelled(said: Talk, tmp_path: Path) -> None:
+    env, out = environment(tmp_path), tmp_path / "out.txt"
+
+    def ctl(*what: str) -> str:
+        code, answer, errors = voiceloop("ctl", *what, env=env)
+        assert code == 0, errors
+        return answer.strip()
+
+    with serving(*service(said)) as server, dictating(said, server.url, out, env, "--start", "idle") as run:
+        run.wait_for("ready")
+        follower = subprocess.Popen([COMMAND, "ctl", "status", "--follow"], env=env, stdout=subprocess.PIPE, text=True)
+        assert follower.stdout is not None
+        assert json.loads(follower.stdout.readline())["state"] == "idle"
+        shown = dict(line.split(None, 1) for line in ctl("status").splitlines())
+        assert shown["state"] == "idle"
+        assert shown["handler"] == f"dictation into file:{out}, focus: not watched"
+        assert shown["control"] == f"voiceloop ctl, by {tmp_path / 'run' / 'voiceloop' / 'dictate.sock'}"
+        assert ctl("start") == "listening"
+        assert json.loads(follower.stdout.readline())["state"] == "listening"
+        run.wait_for("speech.started")
+        assert ctl("stop", "--name", "dictate") == "idle"
+        run.wait_for("turn.done")
+        assert ctl("toggle") == "listening"
+        run.wait_for("speech.started", count=2)
+        assert ctl("cancel") == "listening"
+        assert run.wait_for("turn.done", count=2).fields["reason"] == "withdrawn"
+        assert ctl("mute") == "muted"
+        assert ctl("unmute") == "listening"
+        code, _, errors = voiceloop("dictate", "-i", "none", "--to", "stdout", *words(server.url), env=env)
+        assert code == 69
+        assert f"'voiceloop dictate' runs already: process {run.process.pid} has " in errors
+        run.process.send_signal(signal.SIGTERM)
+        assert run.process.wait(10) == 0
+        follower.wait(10)
+        follower.stdout.close()
+        samples = run.told("stopped")[0].fields["samples"]
+        parts = ("sent", "silence", "deaf", "dropped", "held")
+        assert samples["received"] == sum(samples[name] for name in parts)
+        assert samples["deaf"] > 0
+    assert letters(out.read_text()).count(letters(said.sentences[0])) <= 1
+    assert letters(said.sentences[1]) not in letters(out.read_text()), "it was cancelled"
+    assert not any(entry.doubtful for entry in Shelf(state(env)).entries())
+    assert list((tmp_path / "run" / "voiceloop").iterdir()) == []
+
+
+def test_a_state_folder_that_cannot_be_written_is_said_and_dictation_goes_on(tmp_path: Path) -> None:
+    said = talk(tmp_path, count=1, gap_s=1.0)
+    env, out = environment(tmp_path), tmp_path / "out.txt"
+    (tmp_path / ".local").mkdir()
+    (tmp_path / ".local/state").write_text("")
+    with serving(*service(said)) as server, dictating(said, server.url, out, env) as run:
+        assert run.process.wait(20) == 0
+        (notice,) = [event.fields["text"] for event in run.told("notice")]
+    assert "can't be written" in notice
+    assert notice.endswith("what is not delivered is lost if the program is killed.")
+    assert out.read_text() == said.sentences[0]
+
+
+def test_a_socket_that_cannot_be_made_is_said_and_only_what_needs_it_is_refused(tmp_path: Path) -> None:
+    said = talk(tmp_path, count=1, gap_s=0.1)
+    env, out = environment(tmp_path), tmp_path / "out.txt"
+    long = tmp_path / ("x" * 100)
+    long.mkdir(mode=0o700)
+    env |= {"XDG_RUNTIME_DIR": str(long)}
+    with serving(*service(said)) as server:
+        with dictating(said, server.url, out, env) as run:
+            assert run.process.wait(20) == 0
+            (notice,) = [event.fields["text"] for event in run.told("notice")]
+        given = ("dictate", "--start", "idle", "--to", "stdout", "-i", f"file:{said.wav}", *words(server.url))
+        code, _, errors = voiceloop(*given, env=env)
+    assert "too long" in notice
+    assert "It goes on, and can't be controlled." in notice
+    assert code == 69
+    assert "too long" in errors
+    assert out.read_text() == said.sentences[0]
+
+
+def kept(env: dict[str, str], name: str, *, text: str | None = None, perhaps: bool = False, left: bool = True) -> None:
+    """Something that waits, as a program that ended has left it."""
+    shelf = Shelf(state(env))
+    shelf.enter()
+    entry = shelf.entry(1)
+    pcm = read_wav(ASTERISK / f"{name}.wav").at(CAPTURE_RATE_HZ)
+    entry.add(Utterance(pcm, 0, len(pcm) // 2))
+    if text is not None:
+        entry.note(text=text)
+    if perhaps:
+        entry.mark_delivering()
+    if left:
+        entry.leave()
+    shelf.end()
+
+
+def test_what_is_left_is_written_down_in_order_and_what_was_perhaps_written_is_only_shown(
+    said: Talk, tmp_path: Path
+) -> None:
+    env = environment(tmp_path)
+    kept(env, "please-try-again")
+    kept(env, "conf-unmuted", text="already \x1b[31mtranscribed", left=False)
+    kept(env, "tt-weasels", text="perhaps typed", perhaps=True)
+    fetch = ("transcribe", "--pending", "--config", "dictation")
+    with serving(*service(said)) as server:
+        code, _, errors = voiceloop(*fetch, "--to", "type", *words(server.url), env=env)
+        assert code == 2
+        assert "comes too late for its window, and is not typed" in errors
+        code, out, errors = voiceloop(*fetch, "--to", f"file:{tmp_path / 'notes'}", *words(server.url), env=env)
+        assert (code, out) == (0, "perhaps typed\n"), errors
+        assert "The next line may already have been typed" in errors
+        assert (tmp_path / "notes").read_text() == "Please try again.\nalready transcribed\n"
+        assert len(server.posts("/audio/transcriptions")) == 1, "what was transcribed is not paid for again"
+        assert voiceloop(*fetch, *words(server.url), env=env)[1] == ""
+
+
+def test_what_a_service_refuses_stays(said: Talk, tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    kept(env, "please-try-again", text="before it")
+    kept(env, "conf-unmuted")
+    kept(env, "tt-weasels", text="after it")
+    fetch = ("transcribe", "--pending", "--config", "dictation")
+    with serving("--status", "402") as server:
+        code, out, errors = voiceloop(*fetch, *words(server.url), env=env)
+        assert (code, out) == (69, "before it\n"), errors
+    with serving(*service(said)) as server:
+        assert voiceloop(*fetch, *words(server.url), env=env)[1] == "You are now unmuted.\nafter it\n"
+
+
+def test_ctl_says_what_is_missing(tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    code, _, errors = voiceloop("ctl", "toggle", env=env)
+    assert (code, errors) == (
+        69,
+        "voiceloop: control: no voiceloop runs that could be controlled. Start one: voiceloop dictate\n",
+    )
+    code, _, errors = voiceloop("ctl", "explode", env=env)
+    assert code == 2
+    assert "There are: start, stop, toggle, mute, unmute, cancel, status." in errors
+    code, _, errors = voiceloop("ctl", "stop", "--name", "captions", env=env)
+    assert code == 69
+    assert "no 'voiceloop captions' runs" in errors
+
+
+def test_ctl_asks_which_where_several_run(tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    folder = tmp_path / "run" / "voiceloop"
+    folder.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as one, socket.socket(socket.AF_UNIX) as other:
+        for sock, name in ((one, "captions"), (other, "dictate")):
+            sock.bind(str(folder / f"{name}.sock"))
+            sock.listen()
+        code, _, errors = voiceloop("ctl", "toggle", env=env)
+    assert code == 2
+    assert "several run: captions, dictate. Say which: --name captions" in errors
