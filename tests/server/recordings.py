@@ -27,6 +27,7 @@ ALIKE = 0.6
 recordings alike by up to 0.5."""
 LEAST_SHARE = 0.12
 """How much of a recording's energy must be in the clip."""
+_LOWEST_HZ = 500
 _BLOCK = RATE_HZ // 10
 _BLOCK_ALIKE = 0.3
 _SPEECH_DB = -35.0
@@ -46,10 +47,15 @@ class Recording:
     def sound(self) -> Sound:
         return _samples(resample(self.pcm, self.rate_hz, RATE_HZ))
 
+    @cached_property
+    def bright(self) -> Sound:
+        """What it is searched by."""
+        return _bright(self.sound)
+
     def spectrum(self, size: int) -> NDArray[np.complex128]:
         """Conjugate, for a search in `size` samples; clips of about the same length share it."""
         if size not in self._spectra:
-            self._spectra[size] = np.conj(np.fft.rfft(self.sound, size))
+            self._spectra[size] = np.conj(np.fft.rfft(self.bright, size))
         return self._spectra[size]
 
     @cached_property
@@ -107,7 +113,7 @@ class Recordings:
 
     def find(self, pcm: bytes, rate_hz: int) -> list[Found]:
         """Which recordings are in the clip (int16, mono), in order of time."""
-        clip = _samples(resample(pcm, rate_hz, RATE_HZ))
+        clip = _bright(_samples(resample(pcm, rate_hz, RATE_HZ)))
         longest = max((len(recording.sound) for recording in self.all), default=0)
         size = 1 << (len(clip) + longest).bit_length()
         scores = _Scores(clip, size)
@@ -160,7 +166,7 @@ class _Scores:
         self._spectrum, self._powers = np.fft.rfft(clip, size), _running(clip)
 
     def find(self, recording: Recording) -> list[Found]:
-        sound, scores = recording.sound, self._of(recording)
+        sound, scores = recording.bright, self._of(recording)
         found = []
         while len(scores) and scores.max() >= ALIKE:
             best = int(np.argmax(scores))
@@ -171,7 +177,7 @@ class _Scores:
 
     def _of(self, recording: Recording) -> Sound:
         """For each place from where its end would be the clip's first sample to where its first would be the last."""
-        sound, clip = recording.sound, self._clip
+        sound, clip = recording.bright, self._clip
         product = np.fft.irfft(self._spectrum * recording.spectrum(self._size), self._size)
         lags = np.arange(1 - len(sound), len(clip))
         own = _running(sound)
@@ -216,6 +222,15 @@ def _present(sound: Sound, clip: Sound, at: int) -> tuple[bool, ...]:
 def _running(sound: Sound) -> Sound:
     """Energy up to each sample."""
     return np.concatenate([[0.0], np.cumsum(np.square(sound))])
+
+
+def _bright(sound: Sound) -> Sound:
+    """Without the lowest frequencies: what takes an echo out of a clip turns their phase, and leaves the others'."""
+    if not len(sound):
+        return sound
+    spectrum = np.fft.rfft(sound)
+    spectrum[: len(sound) * _LOWEST_HZ // RATE_HZ] = 0.0
+    return np.fft.irfft(spectrum, len(sound))
 
 
 def _samples(pcm: bytes) -> Sound:
