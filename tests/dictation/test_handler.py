@@ -201,3 +201,10 @@ async def test_return_by_hand_begins_a_new_text() -> None:
 def test_the_start_says_whether_the_focus_is_watched() -> None:
     assert Desk().handler.description == "dictation into page, focus: watched"
     assert Desk(Page(watches_focus=False)).handler.description == "dictation into page, focus: not watched"
+
+
+async def test_a_shortcut_wakes_it_as_saying_so_does() -> None:
+    desk = Desk()
+    await desk.dictate("go to sleep", "nobody hears this")
+    desk.handler.wake()
+    assert await desk.dictate("hello") == "Hello"
