@@ -13,9 +13,10 @@ from typing import Literal, TypeVar
 import trio
 
 from voiceloop.attempt import Attempt, Stage
-from voiceloop.errors import VoiceloopError, first
+from voiceloop.errors import TooLate, VoiceloopError, first
 from voiceloop.keeping import Keeping
 from voiceloop.listening import Listening
+from voiceloop.plugins import patience_s
 from voiceloop.said import is_empty
 from voiceloop.speculation import Tally
 from voiceloop.types import CAPTURE_RATE_HZ, Heard, Message, Transcript, Usage, Utterance
@@ -201,12 +202,24 @@ class Turn:
         for turn in self.follows:
             await turn.ended.wait()
         if not self.stage.handler.speculative:
+            await self._in_time(transcript)
             await attempt.committed()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._announce, transcript)
             # In here, because what was said is told even if the answer to it fails.
             await self._certainly(partial(attempt.answer, transcript, tuple(self.history())))
         return "done"
+
+    async def _in_time(self, transcript: Transcript) -> None:
+        """Show, and raise TooLate for, what the handler doesn't take so late."""
+        late_s, stage = patience_s(self.stage.handler), self.stage
+        if late_s is None:
+            return
+        age_s = stage.now() - stage.captured(transcript.utterance.voiced_end)
+        if age_s > late_s:
+            await self._announce(transcript)
+            remedy = "'voiceloop transcribe --pending' writes it down"
+            raise TooLate(f"the text came {age_s:.0f} s after it was said, and is not typed", remedy=remedy)
 
     async def _understood(self, attempt: Attempt) -> Transcript:
         """What was said, once the conversation knows what to make of it."""

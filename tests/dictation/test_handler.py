@@ -208,3 +208,10 @@ async def test_a_shortcut_wakes_it_as_saying_so_does() -> None:
     await desk.dictate("go to sleep", "nobody hears this")
     desk.handler.wake()
     assert await desk.dictate("hello") == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("to", "watched", "late_s"), [("type", True, None), ("type", False, 10.0), ("stdout", False, None)]
+)
+def test_only_where_nobody_sees_the_window_text_can_come_too_late(to: str, watched: bool, late_s: float) -> None:
+    assert Desk(Page(watches_focus=watched), to=to).handler.late_s == late_s

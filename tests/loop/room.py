@@ -99,6 +99,7 @@ class Answerer(Part):
     turns: Turns = "replace"
     speculative: bool = True
     takes_s: float = 0.2
+    late_s: float | None = None
     asked: list[str] = field(default_factory=list)
     histories: list[tuple[Message, ...]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
