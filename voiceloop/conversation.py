@@ -34,6 +34,7 @@ from voiceloop.capture.stirring import Stir
 from voiceloop.echo_guard import repeats
 from voiceloop.events import TURN
 from voiceloop.floor import Floor
+from voiceloop.pauses import Pauses
 from voiceloop.plugins import speculates
 from voiceloop.said import is_empty, is_only
 from voiceloop.speculation import Tally
@@ -60,7 +61,7 @@ class Conversation:
     def __init__(self, stage: Stage, nursery: trio.Nursery, endpointer: Endpointer) -> None:
         self._stage = stage
         self._nursery = nursery
-        self._endpointer = endpointer
+        self._pauses = Pauses(endpointer, stage.speculation, stage.language)
         self._floor = Floor(stage.speaker, stage.publish)
         self._speculates = speculates(stage.transcriber)
         self._replaces = stage.handler.turns == "replace"
@@ -69,14 +70,8 @@ class Conversation:
         self._candidate: Turn | None = None
         self._hearing: Turn | None = None
         self._continues = False
-        self._onset = 0
-        self._quiet = 0
-        """How much of the time since the onset was pauses."""
-        self._quiet_since = 0
         self._overheard = False
         """What is being said goes on from what was too long to wake it."""
-        self._pause: SpeechPaused | None = None
-        """The pause that lasts, when something was made of it."""
         self._working: list[Turn] = []
         self._history: deque[Message] = deque(maxlen=stage.settings.history_turns)
         self.echoes = 0
@@ -134,7 +129,7 @@ class Conversation:
     # What the user does
 
     def _started(self, event: SpeechStarted) -> None:
-        self._onset, self._quiet = event.onset, 0
+        self._pauses.start(event.onset)
         self._stage.publish("speech.started", at_s=event.onset / CAPTURE_RATE_HZ)
         self._nursery.start_soon(warm, self._stage, event.onset)
         self._floor.now(speaking=True)
@@ -176,28 +171,19 @@ class Conversation:
 
     def _paused(self, event: SpeechPaused) -> None:
         """Work ahead as if that was all, while the pause may yet turn out to be none."""
-        self._quiet_since = event.since
         self._stage.publish("speech.paused", at_s=event.since / CAPTURE_RATE_HZ)
-        if self._stage.asleep():
-            return
-        if self._hearing is not None and self._speculates and self._stage.speculation.may():
-            self._pause = event
-            self._endpointer.awaiting(event.since)
+        ahead = self._speculates and not self._stage.asleep()
+        if self._hearing is not None and self._pauses.begin(event.since, ahead=ahead):
             self._hearing.pause(event.utterance, since=event.since)
 
     def _resumed(self, event: SpeechResumed) -> None:
-        self._quiet += event.at - self._quiet_since
         self._stage.publish("speech.resumed")
-        if self._pause is None:
-            return
-        self._pause = None
-        if self._hearing is not None:
+        if self._pauses.over(event.at) and self._hearing is not None:
             self._hearing.resume()
 
     def _weigh(self, turn: Turn, voiced_end: int) -> None:
         """Enough voice over a reply is a barge-in, whatever the words."""
-        enough = self._stage.settings.barge_in_ms * CAPTURE_RATE_HZ // 1000
-        if turn is self._candidate and voiced_end - self._onset - self._quiet >= enough:
+        if turn is self._candidate and self._pauses.outlasts(voiced_end, self._stage.settings.barge_in_ms):
             self._promote(turn)
 
     def _ended(self, utterance: Utterance) -> None:
@@ -205,7 +191,8 @@ class Conversation:
             self._dropped()
             self._overheard = utterance.continues
             return
-        turn, self._pause, self._overheard = self._hearing, None, False
+        self._pauses.end()
+        turn, self._overheard = self._hearing, False
         self._continues = utterance.continues
         self._stage.publish(
             "speech.ended", start_s=utterance.start / CAPTURE_RATE_HZ, end_s=utterance.voiced_end / CAPTURE_RATE_HZ
@@ -234,8 +221,8 @@ class Conversation:
             self._floor.now(speaking=False)
 
     def _dropped(self) -> None:
-        turn, self._hearing, self._continues, self._pause = self._hearing, None, False, None
-        self._overheard = False
+        self._pauses.end()
+        turn, self._hearing, self._continues, self._overheard = self._hearing, None, False, False
         self._stage.publish("speech.dropped")
         if turn is not None:
             turn.listening.drop()
@@ -264,9 +251,8 @@ class Conversation:
     def _transcribed(self, turn: Turn, transcript: Transcript) -> bool:
         settings = self._stage.settings
         text = transcript.text
-        if self._pause is not None and turn is self._hearing:
-            language = transcript.language or self._stage.language
-            self._endpointer.heard(text, at=self._pause.since, language=language)
+        if turn is self._hearing:
+            self._pauses.heard(transcript)
         if self._is_echo(transcript):
             if turn.complete:
                 self._drop_echo(turn)
@@ -297,17 +283,18 @@ class Conversation:
             self._give_way(turn, "echo")
         else:
             self._cancel(turn, "echo")
+            if self._candidate is not None:
+                self._promote(self._candidate)
 
     def _untranscribed(self, turn: Turn) -> None:
-        """No text will come for this pause: how long it lasts alone decides."""
-        if self._pause is not None and turn is self._hearing:
-            self._endpointer.heard("", at=self._pause.since, language=self._stage.language)
+        if turn is self._hearing:
+            self._pauses.unheard()
 
     def _hear_no_more(self) -> None:
         """The turn that hears has ended before the user did."""
-        if self._hearing is not None:
-            self._untranscribed(self._hearing)
-        self._hearing, self._continues, self._pause = None, False, None
+        self._pauses.unheard()
+        self._pauses.end()
+        self._hearing, self._continues = None, False
 
     def _promote(self, turn: Turn) -> None:
         """The candidate takes over: the live turn ends here, at this sample."""
@@ -334,7 +321,7 @@ class Conversation:
         # One that was never told has no text that could be replaced; the one whose place it took may have.
         turn.replaces = live.number if live.told or live.replaces is None else live.replaces
         if said:
-            self._endpointer.resumed(said[-1].utterance.voiced_end, self._onset)
+            self._pauses.was_one(said[-1].utterance.voiced_end)
         self._cancel(live, MERGED)
 
     def _give_way(self, turn: Turn, reason: str) -> None:
