@@ -36,6 +36,7 @@ from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Handler, Services, Transcriber, speculates, waking
 from voiceloop.service.desk import Loop
 from voiceloop.speculation import Speculation
+from voiceloop.transcribe.screened import screened
 
 if TYPE_CHECKING:
     from voiceloop.service.controlled import Controlled
@@ -143,13 +144,19 @@ async def open_part(stack: AsyncExitStack, table: PartTable, services: Services)
     return await stack.enter_async_context(table.part.open(table.options, services))
 
 
+async def open_transcriber(stack: AsyncExitStack, services: Services) -> Any:
+    """Open the transcriber, its phantoms dropped."""
+    config = services.config
+    inner = await open_part(stack, config.transcribe, services)
+    return stack.enter_context(screened(inner, config.phantoms, config.transcribe.options, services.publish))
+
+
 async def open_parts(stack: AsyncExitStack, services: Services, handler: Any) -> Parts:
     """Open the other three."""
     config = services.config
-    vad, transcriber, synthesizer = [
-        await open_part(stack, table, services) for table in (config.vad, config.transcribe, config.speak)
-    ]
-    return Parts(vad, transcriber, handler, synthesizer)
+    vad = await open_part(stack, config.vad, services)
+    transcriber = await open_transcriber(stack, services)
+    return Parts(vad, transcriber, handler, await open_part(stack, config.speak, services))
 
 
 async def _open_journal(stack: AsyncExitStack, config: Config, handler: Handler, publish: Publish) -> Journal:

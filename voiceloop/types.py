@@ -126,6 +126,8 @@ class Transcript:
     words: tuple[Word, ...] = ()
     confidence: float | None = None
     language: str | None = None
+    no_speech: float | None = None
+    """How sure the engine was that nobody spoke, 0 to 1, where it says so."""
 
 
 @dataclass(frozen=True, slots=True)

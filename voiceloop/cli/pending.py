@@ -54,12 +54,12 @@ async def transcribe_pending(config: Config, to: str, *, json: bool) -> int:
 
 
 async def _deliver(entries: list[Entry], services: Services, to: str, *, json: bool) -> None:
-    from voiceloop.app import open_part
+    from voiceloop.app import open_transcriber
     from voiceloop.service.pending import fetched
 
     config = services.config
     async with AsyncExitStack() as stack, _target(services, to) as target:
-        transcriber = await open_part(stack, config.transcribe, services)
+        transcriber = await open_transcriber(stack, services)
         print_error(f"transcribe: {transcriber.description}")
         waiting: list[Fetched] = []
         async with fetched(entries, transcriber, overlap=config.conversation.overlap) as texts:

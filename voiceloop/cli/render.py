@@ -21,7 +21,7 @@ from voiceloop.text import clean_line as clean
 _LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 
 
-def print_line(text: str, *, to: TextIO | None = None) -> bool:
+def print_line(text: str, *, to: TextIO | None = None, end: str = "\n") -> bool:
     """One line, on standard output unless told otherwise; False when nobody reads it any more.
 
     When its reader has gone away, the program is told to end as by SIGTERM: it would go on for nobody, perhaps for
@@ -29,7 +29,7 @@ def print_line(text: str, *, to: TextIO | None = None) -> bool:
     """
     stream = to or sys.stdout
     try:
-        stream.write(text + "\n")
+        stream.write(text + end)
         stream.flush()
     except BrokenPipeError:
         if stream is sys.stdout:
@@ -58,18 +58,30 @@ class JsonLines:
 class Text:
     """Events for people: what was said and answered on standard output, the rest on standard error."""
 
-    def __init__(self, level: str = "info") -> None:
+    def __init__(
+        self,
+        level: str = "info",
+        line: Callable[[str], None] = print_error,
+        also: Mapping[str, tuple[str, Words]] | None = None,
+    ) -> None:
         self._level = _LEVELS[level]
+        self._line = line
+        self._said = _SAID | dict(also or {})
+        """How each event is told: its level, and its words."""
 
     def __call__(self, name: str, /, **fields: object) -> None:
         if name in _DATA:
             print_line(_DATA[name](fields))
-        elif name in _SAID:
-            level, words = _SAID[name]
+        elif name in self._said:
+            level, words = self._said[name]
             if _LEVELS[level] >= self._level:
-                print_error(words(fields))
+                self._line(words(fields))
         elif self._level == 0:
-            print_error(f"{name} " + " ".join(f"{key}={clean(str(value))}" for key, value in fields.items()))
+            self._line(f"{name} " + " ".join(f"{key}={clean(str(value))}" for key, value in fields.items()))
+
+
+def _counted(dropped: Any) -> str:
+    return ", ".join(f"{count} x {reason}" for reason, count in dropped.items())
 
 
 def _listening(fields: Mapping[str, object]) -> str:
@@ -116,12 +128,12 @@ _STATES = {
     "asleep": "Asleep.",
     "muted": "Muted: the microphone is closed.",
 }
-_Words = Callable[[Mapping[str, object]], str]
-_DATA: dict[str, _Words] = {
+Words = Callable[[Mapping[str, object]], str]
+_DATA: dict[str, Words] = {
     "transcript": lambda f: f"you:  {clean(str(f['text']))}",
     "reply": _reply,
 }
-_SAID: dict[str, tuple[str, _Words]] = {
+_SAID: dict[str, tuple[str, Words]] = {
     "notice": ("info", lambda f: clean(str(f["text"]))),
     "listening": ("info", _listening),
     "ready": ("info", _ready),
@@ -134,6 +146,11 @@ _SAID: dict[str, tuple[str, _Words]] = {
     ),
     "turn.failed": ("error", lambda f: f"This turn failed: {clean(str(f['error']))}"),
     "speech.failed": ("warning", lambda f: f"A part of the reply could not be spoken: {clean(str(f['error']))}"),
+    "phantom.dropped": (
+        "info",
+        lambda f: f"Not written down: {f['length_s']} s at {f['at_s']} s ({f['reason']}; [phantoms] has the rules).",
+    ),
+    "phantoms": ("info", lambda f: f"Dropped as words that nobody said: {_counted(f['dropped'])}."),
     "device.lost": ("warning", lambda f: f"The {f['which']} is gone ({clean(str(f['reason']))}); waiting for it."),
     "device.back": ("warning", lambda f: f"The {f['which']} is back: {clean(str(f['device']))}."),
 }

@@ -67,7 +67,7 @@ def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its par
 
 
 async def _transcribe(config: Config, files: list[Path], *, json: bool) -> int:
-    from voiceloop.app import open_part, opened
+    from voiceloop.app import open_part, open_transcriber, opened
     from voiceloop.capture.segmenter import Segmenter
     from voiceloop.cli.render import Text, print_error
     from voiceloop.transcribe.recording import Recording
@@ -76,7 +76,7 @@ async def _transcribe(config: Config, files: list[Path], *, json: bool) -> int:
     async with opened(config, Text(config.log.level)) as (stack, lent):
         services = replace(lent, keeps=False)
         vad = await open_part(stack, config.vad, services)
-        transcriber = await open_part(stack, config.transcribe, services)
+        transcriber = await open_transcriber(stack, services)
         print_error(f"transcribe: {transcriber.description}")
         for path in files:
             segmenter = Segmenter(config.segment, hangover_ms=config.segment.hangover_ms)

@@ -299,6 +299,34 @@ class Journal(Table):
     """How long it is kept."""
 
 
+class Phantoms(Table):
+    """Words that nobody said: what recognisers make of noise and silence. What is dropped is said with its reason,
+    never with its text, and counted at the end."""
+
+    quiet: bool = True
+    """Clips without voice are not posted."""
+    least_dbfs: Annotated[float, Field(ge=-120, le=0)] = -58.0
+    """How loud the loudest 10 ms of a clip must be (dB of full scale), for `quiet`."""
+    least_voice_ms: Milliseconds = 80
+    """How much of it must be voice, for `quiet`."""
+    phrases: bool = True
+    """Known phantoms ("Thanks for watching!", "Subtitles by …", in many languages) are dropped when they are all that
+    was heard and the clip is short and weak, or too short to say them, or the no-speech score agrees."""
+    more_phrases: tuple[str, ...] = ()
+    """More such phrases, which you don't say yourself."""
+    weak_dbfs: Annotated[float, Field(ge=-120, le=0)] = -45.0
+    """A clip whose loudest 10 ms is below this is weak, for `phrases`; so is one that hardly rises above its noise."""
+    phrase_no_speech: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """From which no-speech score on a known phantom is dropped whatever the clip is like. Models that have the score
+    tell it with `transcribe.response_format = "verbose_json"`; in real speech it is near 0."""
+    no_speech: bool = True
+    """Any text is dropped that the model itself is unsure of and heard no speech for (as Whisper's own programs do)."""
+    repetition: bool = True
+    """A text that goes round in a loop is dropped, or cut where the loop begins."""
+    prompt_echo: bool = True
+    """A text that is the configured prompt again is dropped."""
+
+
 class Log(Table):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """What is written to standard error. Transcripts only at `debug`."""
@@ -321,4 +349,5 @@ class Config(Table):
     limits: Limits = Limits()
     control: Control = Control()
     journal: Journal = Journal()
+    phantoms: Phantoms = Phantoms()
     log: Log = Log()

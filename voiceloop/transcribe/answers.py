@@ -25,6 +25,7 @@ def transcript(answer: JsonAnswer, utterance: Utterance, where: Where) -> Transc
         usage=usage(value.get("usage"), answer.generation_id),
         words=_words(value.get("words")),
         confidence=_confidence(value.get("segments")),
+        no_speech=_no_speech(value.get("segments")),
         language=whole(language) if isinstance(language, str) and 0 < len(language) <= 32 else None,
     )
 
@@ -52,3 +53,13 @@ def _confidence(value: Any) -> float | None:
         total += math.exp(min(log, 0.0)) * length
         weight += length
     return total / weight if weight else None
+
+
+def _no_speech(value: Any) -> float | None:
+    """How sure the model was that nobody spoke: the least of all segments, for one with speech is enough."""
+    found = [
+        min(score, 1.0)
+        for row in (value if isinstance(value, list) else ())
+        if isinstance(row, dict) and (score := amount(row.get("no_speech_prob"))) is not None
+    ]
+    return min(found) if found else None

@@ -65,4 +65,5 @@ def join(utterance: Utterance, parts: Sequence[Transcript]) -> Transcript:
         words=tuple(words),
         confidence=total / weight if weight else None,
         language=next((part.language for part in parts if part.language), None),
+        no_speech=min((part.no_speech for part in parts if part.no_speech is not None), default=None),
     )

@@ -1,0 +1,213 @@
+"""Words that nobody said: which are dropped, and which are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voiceloop.audio.wav import read_wav
+from voiceloop.config.tables import Phantoms
+from voiceloop.net.failures import Where
+from voiceloop.net.service import JsonAnswer
+from voiceloop.plugins import Transcription
+from voiceloop.transcribe.answers import transcript as parsed
+from voiceloop.transcribe.phantoms import Judgement, Reason, judge, not_worth_posting
+from voiceloop.transcribe.screened import Screened, screened
+from voiceloop.transcribe.sphinx import SphinxOptions
+from voiceloop.types import CAPTURE_RATE_HZ, Transcript, Utterance
+
+ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
+RULES = Phantoms()
+
+
+def noise(seconds: float, level_dbfs: float, seed: int = 1) -> np.ndarray:
+    samples = np.random.default_rng(seed).standard_normal(round(seconds * CAPTURE_RATE_HZ))
+    return samples * 32768 * 10 ** (level_dbfs / 20)
+
+
+def clip(samples: np.ndarray) -> Utterance:
+    return Utterance(samples.clip(-32768, 32767).astype("<i2").tobytes(), 0, len(samples))
+
+
+HISS = clip(noise(1.0, -50))
+"""Steady noise, which a recogniser makes words of."""
+SPEECH = clip(np.concatenate([noise(0.3, -70), noise(0.8, -25), noise(0.3, -70)]))
+"""As loud as speech, above a quiet room."""
+LONG = clip(np.concatenate([noise(0.3, -70), noise(6.0, -25), noise(0.3, -70)]))
+
+
+def heard(text: str, utterance: Utterance, **more: float) -> Judgement:
+    return judge(Transcript(text, utterance, **more), RULES)  # type: ignore[arg-type]
+
+
+PHANTOMS = [
+    "Thank you.",
+    " Thanks for watching!",
+    "Thank you. Thank you.",
+    "Subtitles by the Amara.org community",
+    "Subtitles by Jane Doe",
+    "you",
+    "ご視聴ありがとうございました",
+    "Untertitel der Amara.org-Community",
+    "Продолжение следует...",
+    "시청해주셔서 감사합니다!",
+]
+
+
+@pytest.mark.parametrize("text", PHANTOMS)
+def test_a_known_phantom_in_a_weak_clip_is_dropped(text: str) -> None:
+    assert heard(text, HISS) == Judgement("", Reason.PHRASE)
+
+
+@pytest.mark.parametrize("text", ["Thank you.", "you", "Bye.", "Gracias."])
+def test_who_says_thank_you_aloud_is_written_down(text: str) -> None:
+    assert heard(text, SPEECH) == Judgement(text)
+
+
+def test_a_known_phantom_is_dropped_whatever_the_clip_when_the_no_speech_score_agrees() -> None:
+    assert heard("Thank you.", SPEECH, no_speech=0.3).reason is Reason.PHRASE
+    assert heard("Thank you.", SPEECH, no_speech=0.01).reason is None
+
+
+def test_a_known_phantom_that_nobody_can_say_so_fast_is_dropped() -> None:
+    click = clip(np.concatenate([noise(0.3, -70), noise(0.12, -20), noise(0.3, -70)]))
+    assert heard("Thank you so much for watching.", click).reason is Reason.PHRASE
+
+
+def test_other_words_in_a_weak_clip_are_not_dropped() -> None:
+    assert heard("Turn the light off.", HISS) == Judgement("Turn the light off.")
+
+
+def test_what_the_model_itself_takes_for_no_speech_is_dropped() -> None:
+    assert heard("Some words.", SPEECH, no_speech=0.9, confidence=0.2).reason is Reason.NO_SPEECH
+    assert heard("Some words.", SPEECH, no_speech=0.9, confidence=0.9).reason is None
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("no " * 30, ""),
+        ("I think that " * 8, ""),
+        ("We went there and then and then and then and then and then", "We went there and then"),
+        ("ああああああああああああああ", ""),
+        ("はい" * 20, ""),
+    ],
+)
+def test_a_loop_is_dropped_or_cut_where_it_begins(text: str, left: str) -> None:
+    assert heard(text, LONG) == Judgement(left, Reason.LOOP)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No, no, no, no, no!",
+        "one two one two one two",
+        "Bye bye. Bye bye.",
+        "haha",
+        "The number is 1 1 1 1 1 0 0 0 0.",
+    ],
+)
+def test_people_repeat_themselves_too(text: str) -> None:
+    assert heard(text, LONG) == Judgement(text)
+
+
+WORDS = "the a cat dog house runs sleeps big small and of to in over"
+
+
+@given(st.lists(st.sampled_from(WORDS.split()), max_size=60))
+def test_what_is_cut_is_always_the_beginning_of_what_was_heard(words: list[str]) -> None:
+    text = " ".join(words)
+    judgement = heard(text, LONG)
+    assert text.startswith(judgement.text)
+    assert (judgement.reason is None) == (judgement.text == text)
+
+
+def test_the_prompts_echo_is_dropped_but_not_a_name_from_it() -> None:
+    prompt = ("Names that may be said: Ada Lovelace, Grace Hopper.",)
+    echo = judge(Transcript("Names that may be said, Ada Lovelace, Grace Hopper", SPEECH), RULES, prompt)
+    assert echo.reason is Reason.ECHO
+    assert judge(Transcript("Ada Lovelace", SPEECH), RULES, prompt).reason is None
+    assert judge(Transcript("Ada Lovelace", HISS), RULES, prompt).reason is Reason.ECHO
+
+
+def test_silence_and_clicks_are_not_worth_posting() -> None:
+    assert not_worth_posting(clip(noise(1.0, -75)), RULES) is Reason.QUIET
+    click = clip(np.concatenate([noise(0.5, -90), noise(0.03, -20), noise(0.5, -90)]))
+    assert not_worth_posting(click, RULES) is Reason.LITTLE
+    assert not_worth_posting(SPEECH, RULES) is None
+    assert not_worth_posting(clip(noise(1.0, -75)), Phantoms(quiet=False)) is None
+
+
+@pytest.mark.skipif(not ASTERISK.is_dir(), reason="needs Debian's recorded prompts")
+def test_a_quiet_persons_shortest_words_are_posted() -> None:
+    for name in ("yes", "no", "digits/2", "digits/5", "digits/8", "vm-for"):
+        path = ASTERISK / f"{name}.wav"
+        if not path.exists():
+            continue
+        voice = np.frombuffer(read_wav(path).at(CAPTURE_RATE_HZ), "<i2").astype(float)
+        for quieter_db in (0, 20, 30):
+            quiet = voice * 10 ** (-quieter_db / 20) + noise(len(voice) / CAPTURE_RATE_HZ, -70)[: len(voice)]
+            assert not_worth_posting(clip(quiet), RULES) is None, (name, quieter_db)
+
+
+def test_each_kind_can_be_turned_off() -> None:
+    off = Phantoms(phrases=False, no_speech=False, repetition=False, prompt_echo=False)
+    for text in ("Thank you.", "no " * 30, "expect this"):
+        found = judge(Transcript(text, HISS, confidence=0.1, no_speech=0.9), off, ("expect this",))
+        assert found == Judgement(text)
+
+
+def test_ones_own_phrases_can_be_added() -> None:
+    rules = Phantoms(more_phrases=("Beep boop.",))
+    assert judge(Transcript("beep boop", HISS), rules).reason is Reason.PHRASE
+
+
+def test_the_no_speech_score_is_read_from_the_answer() -> None:
+    where = Where("http://x", "m")
+    rows = [{"no_speech_prob": 0.7}, {"no_speech_prob": 0.2}, {"no_speech_prob": "odd"}, 5]
+    assert parsed(JsonAnswer({"text": "x", "segments": rows}, None), SPEECH, where).no_speech == 0.2
+    assert parsed(JsonAnswer({"text": "x"}, None), SPEECH, where).no_speech is None
+
+
+class Fake:
+    """Counts what it is asked, and always hears thanks."""
+
+    speculative = True
+    description = "fake"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def finish(self, utterance: Utterance) -> Transcript:
+        self.asked += 1
+        return Transcript("Thank you.", utterance)
+
+
+async def finish(outer: Screened, fake: Fake, utterance: Utterance) -> str:
+    inner: Transcription = fake  # type: ignore[assignment]
+    return (await outer.finish(inner, utterance)).text
+
+
+async def test_every_drop_is_told_with_its_reason_and_without_its_text_and_counted_at_the_end() -> None:
+    told: list[tuple[str, dict[str, object]]] = []
+    fake = Fake()
+
+    def publish(name: str, /, **fields: object) -> None:
+        told.append((name, fields))
+
+    with screened(fake, RULES, SphinxOptions(), publish) as outer:  # type: ignore[arg-type]
+        assert await finish(outer, fake, clip(noise(1, -80))) == ""
+        assert await finish(outer, fake, HISS) == ""
+        assert await finish(outer, fake, SPEECH) == "Thank you."
+        assert await finish(outer.quietly(), fake, HISS) == ""
+    assert fake.asked == 3
+    assert [(name, fields.get("reason", fields.get("dropped"))) for name, fields in told] == [
+        ("phantom.dropped", "too quiet"),
+        ("phantom.dropped", "a known phantom"),
+        ("phantoms", {"too quiet": 1, "a known phantom": 1}),
+    ]
+    assert "Thank" not in repr(told)

@@ -1,0 +1,128 @@
+"""What recognisers write down in many languages when nobody speaks: as reported of Whisper and its like."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_BY_LANGUAGE: dict[str, tuple[str, ...]] = {
+    "en": (
+        "Thank you.",
+        "Thank you very much.",
+        "Thank you so much.",
+        "Thank you for watching.",
+        "Thank you so much for watching.",
+        "Thanks for watching!",
+        "Thanks for watching, and I'll see you next time.",
+        "Thank you for listening.",
+        "Please subscribe.",
+        "Please subscribe to my channel.",
+        "Like and subscribe.",
+        "Don't forget to subscribe.",
+        "See you next time.",
+        "I'll see you in the next video.",
+        "See you in the next one.",
+        "Bye.",
+        "Bye bye.",
+        "Bye-bye!",
+        "You",
+        "So",
+        "Okay.",
+        "The end.",
+        "Subtitles by the Amara.org community",
+        "www.mooji.org",
+        "Transcription by CastingWords",
+    ),
+    "de": (
+        "Vielen Dank.",
+        "Vielen Dank fürs Zuschauen!",
+        "Danke fürs Zuschauen!",
+        "Bis zum nächsten Mal.",
+        "Untertitel der Amara.org-Community",
+        "Untertitelung des ZDF, 2020",
+        "Untertitel im Auftrag des ZDF für funk, 2017",
+        "Copyright WDR 2021",
+        "Tschüss.",
+    ),
+    "fr": (
+        "Merci.",
+        "Merci d'avoir regardé cette vidéo !",
+        "Merci d'avoir regardé la vidéo.",
+        "Abonnez-vous !",
+        "Sous-titres réalisés par la communauté d'Amara.org",
+        "Sous-titrage Société Radio-Canada",
+        "Sous-titrage ST' 501",
+        "À bientôt.",
+    ),
+    "es": (
+        "Gracias.",
+        "Muchas gracias.",
+        "¡Gracias por ver el vídeo!",
+        "Gracias por ver el video.",
+        "¡Suscríbete al canal!",
+        "¡Suscríbete!",
+        "Subtítulos realizados por la comunidad de Amara.org",
+        "Subtítulos por la comunidad de Amara.org",
+        "Hasta la próxima.",
+    ),
+    "it": ("Grazie.", "Grazie a tutti.", "Grazie per la visione.", "Sottotitoli creati dalla comunità Amara.org"),
+    "pt": (
+        "Obrigado.",
+        "Obrigada.",
+        "Obrigado por assistir!",
+        "Legendas pela comunidade Amara.org",
+        "Inscreva-se no canal.",
+    ),
+    "nl": (
+        "Bedankt.",
+        "Bedankt voor het kijken!",
+        "Ondertitels ingediend door de Amara.org gemeenschap",
+        "TV GELDERLAND 2021",
+    ),
+    "pl": ("Dziękuję.", "Dziękuję za uwagę.", "Dziękuję za oglądanie.", "Napisy stworzone przez społeczność Amara.org"),
+    "ru": (
+        "Спасибо за просмотр!",
+        "Спасибо.",
+        "Продолжение следует...",
+        "Субтитры сделал DimaTorzok",
+        "Редактор субтитров А.Семкин Корректор А.Егорова",
+        "Подписывайтесь на канал!",
+    ),
+    "uk": ("Дякую за перегляд!", "Дякую."),
+    "tr": ("Abone olmayı unutmayın.", "İzlediğiniz için teşekkür ederim.", "Altyazı M.K."),
+    "ar": ("شكرا للمشاهدة", "ترجمة نانسي قنقر", "اشتركوا في القناة"),
+    "ja": (
+        "ご視聴ありがとうございました",
+        "ご視聴ありがとうございました。",
+        "ありがとうございました",
+        "チャンネル登録お願いします",
+        "最後までご視聴いただきありがとうございました",
+        "次の動画でお会いしましょう",
+        "おやすみなさい",
+    ),
+    "ko": (
+        "시청해주셔서 감사합니다.",
+        "시청해 주셔서 감사합니다.",
+        "감사합니다.",
+        "구독과 좋아요 부탁드립니다.",
+        "다음 영상에서 만나요.",
+    ),
+    "zh": (
+        "谢谢观看",
+        "謝謝觀看",
+        "谢谢大家",
+        "请不吝点赞 订阅 转发 打赏支持明镜与点点栏目",
+        "請不吝點贊訂閱轉發打賞支持明鏡與點點欄目",
+        "字幕由Amara.org社区提供",
+        "中文字幕志愿者 李宗盛",
+        "感谢观看",
+    ),
+}
+
+
+def key(text: str) -> str:
+    """What phrases are compared by: letters and digits, whatever their case and width."""
+    return "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum())
+
+
+PHRASES = frozenset(key(phrase) for phrases in _BY_LANGUAGE.values() for phrase in phrases)
+"""All of them: a phantom is often in another language than what was said before."""
