@@ -117,10 +117,10 @@ def session(spoken: list[Prompt]) -> Session:
         placed.append((at, prompt))
         pieces += [prompt.pcm, between]
         at += (len(prompt.pcm) + len(between)) // SAMPLE_BYTES
-    return Session(_in_a_room(b"".join(pieces)), tuple(placed))
+    return Session(in_a_room(b"".join(pieces)), tuple(placed))
 
 
-def _in_a_room(pcm: bytes) -> bytes:
+def in_a_room(pcm: bytes) -> bytes:
     sound = np.frombuffer(pcm, "<i2").astype(np.float64)
     hiss = np.random.default_rng(1).standard_normal(len(sound)) * 32768 * 10 ** (_QUIET_DBFS / 20)
     return np.clip(np.rint(sound + hiss), -32768, 32767).astype("<i2").tobytes()

@@ -52,16 +52,6 @@ def problems(source: str | None = None, *sets: str) -> list[str]:
 # --- layers
 
 
-def test_a_command_about_one_handler_passes_over_a_file_that_names_another(home: Path) -> None:
-    file = written(home, '[handler]\nuse = "chat"\nmodel = "m"\nsystem = "s"\n[segment]\npause_ms = 250\n')
-    config = load(file, ["handler.to=clipboard"], preset="dictation", handler="dictation")
-    assert (config.handler.use, config.handler.options.model_dump()["to"]) == ("dictation", "clipboard")
-    assert (config.segment.pause_ms, config.speak.use, config.control.notify) == (250, "none", True)
-    own = written(home, '[handler]\nuse = "dictation"\nto = "stdout"\n')
-    config = load(own, preset="dictation", handler="dictation")
-    assert config.handler.options.model_dump()["to"] == "stdout"
-
-
 def test_each_layer_covers_the_one_before(home: Path) -> None:
     file = written(home, FAKES + "[segment]\nonset_ms = 100\npause_ms = 250\n")
     config = load(file, ["segment.pause_ms=300"])
@@ -226,7 +216,7 @@ def test_a_file_that_cannot_be_read_says_so(home: Path) -> None:
 
 
 def test_an_unknown_preset_names_those_that_there_are() -> None:
-    presets_ = "assistant, dictation, local, offline, voice"
+    presets_ = "assistant, captions, dictation, local, offline, voice"
     assert problems("asistant") == [f"--config asistant: there is no such file. The presets are: {presets_}"]
 
 
@@ -433,7 +423,7 @@ def test_a_starter_file_is_valid_as_it_is_and_with_everything_uncommented(home: 
     rest = starter.split(show.REST)[1].replace("# ", "").replace("## ", "#")
     active = "\n".join(line for line in rest.splitlines() if line.startswith("[") or " = " in line)
     lines = [line for line in active.splitlines() if not line.startswith("#")]
-    assert {"[segment]", "judge = true", "[openrouter.retry]"} <= set(lines)
+    assert {"[phantoms]", "phrases = true", "[openrouter.retry]"} <= set(lines)
 
 
 # --- schema

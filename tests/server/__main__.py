@@ -22,6 +22,7 @@ from tests.server.catalogue import PRESETS
 from tests.server.recordings import Recordings
 from tests.server.script import Fault, Script, wav_file
 from tests.server.serve import Recorded, open_server
+from tests.server.track import Track
 from voiceloop.audio.wav import parse_wav
 
 
@@ -46,6 +47,9 @@ def _arguments() -> argparse.Namespace:
     help_ = "JSON lines of words and wav: clips are transcribed, and texts spoken, by those that are in them"
     parser.add_argument("--recordings", type=Path, help=help_)
     parser.add_argument("--status", type=int, help="refuse every POST with this status")
+    help_ = "JSON of one long WAV and its words' places: clips cut from it are transcribed exactly"
+    parser.add_argument("--track", type=Path, help=help_)
+    parser.add_argument("--busy-every", type=int, default=0, help="answer each so-manieth POST with 429")
     parser.add_argument("--save-audio", type=Path, help="a folder for the clips that are posted: 0.wav, 1.wav, ...")
     parser.add_argument("--bodies", action="store_true", help="show the requests' bodies, audio shortened")
     return parser.parse_args()
@@ -70,6 +74,10 @@ def _script(arguments: argparse.Namespace) -> Script:
         recordings = Recordings.read(arguments.recordings)
         script.hear = recordings.hear
         script.voice = lambda text: recordings.speak(text, script.speech_rate_hz)
+    if arguments.track:
+        script.hear = Track.read(arguments.track).hear
+    if every := arguments.busy_every:
+        script.fault = lambda _, number: Fault(status=429) if number % every == every - 1 else None
     script.catalogue = PRESETS if arguments.catalogue else ()
     script.texts = arguments.text or script.texts
     script.replies = arguments.reply or script.replies

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -54,7 +55,14 @@ class Browser:
 
     def open(self, path: Path, fragment: str = "") -> None:
         self._here("POST", "/url", {"url": "about:blank"})  # a change of the fragment alone loads nothing
-        self._here("POST", "/url", {"url": path.as_uri() + fragment})
+        self.visit(path.as_uri() + fragment)
+
+    def visit(self, url: str) -> None:
+        self._here("POST", "/url", {"url": url})
+
+    def screenshot(self) -> bytes:
+        """The window as PNG."""
+        return base64.b64decode(self._here("GET", "/screenshot"))
 
     def run(self, script: str) -> Any:
         """Run a function's body in the page; its result."""

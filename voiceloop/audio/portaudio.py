@@ -96,7 +96,7 @@ class Host:
         self._streams: set[Stream] = set()
         self._cards = b""
         self._suspect = False
-        self.on_stale: dict[Direction, Callable[[], None]] = {}
+        self.on_stale: dict[str, Callable[[], None]] = {}
         """Whom to ask to close its stream for a moment, because the other side's device has changed."""
 
     @property

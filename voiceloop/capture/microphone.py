@@ -185,12 +185,15 @@ class _Device:
         self._away = False
         self._interrupted = False
         self._pauses = pauses()
+        self._name = "input"
 
     async def open(self) -> None:
         """Open the device or raise; afterwards its loss is no error any more."""
         await self._open(open_first)
         token = trio.lowlevel.current_trio_token()
-        self._host.on_stale["input"] = lambda: token.run_sync_soon(self._interrupt, idempotent=True)
+        # Two may be open, as when captions listen to a call: what you say, and what the computer plays.
+        self._name = "input" if "input" not in self._host.on_stale else "second input"
+        self._host.on_stale[self._name] = lambda: token.run_sync_soon(self._interrupt, idempotent=True)
         self._microphone.switched = self._wake.set
 
     async def _open(self, opener: Callable[..., Awaitable[Stream]]) -> None:
@@ -213,7 +216,7 @@ class _Device:
                     await self._reopen()
         finally:
             self._microphone.switched = lambda: None
-            self._host.on_stale.pop("input", None)
+            self._host.on_stale.pop(self._name, None)
             self._bridge.retired = True
             with trio.move_on_after(_CLOSE_S, shield=True):
                 await self._close()

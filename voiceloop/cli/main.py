@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from voiceloop import __version__
-from voiceloop.cli import check, config, ctl, devices, dictate, models, plugins, run, say, trace, transcribe
+from voiceloop.cli import captions, check, config, ctl, devices, dictate, models, plugins, run, say, trace, transcribe
 from voiceloop.errors import VoiceloopError
 
 app = typer.Typer(
@@ -26,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(run.run, dictate.dictate, ctl.ctl, say.say, transcribe.transcribe, trace.trace),
+    *(run.run, captions.captions, dictate.dictate, ctl.ctl, say.say, transcribe.transcribe, trace.trace),
     *(check.check, devices.devices, models.models, plugins.plugins),
 ):
     app.command()(command)

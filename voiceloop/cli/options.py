@@ -12,8 +12,8 @@ ConfigOption = Annotated[
         "--config",
         "-c",
         metavar="FILE|NAME",
-        help="A config file, or a preset: assistant, dictation, local, offline, voice. Default: $VOICELOOP_CONFIG, "
-        "then your own config file.",
+        help="A config file, or a preset: assistant, captions, dictation, local, offline, voice. Default: "
+        "$VOICELOOP_CONFIG, then your own config file.",
     ),
 ]
 """`config: ConfigOption = None`"""

@@ -25,6 +25,16 @@ class _Line:
     turn: trio.Lock = field(default_factory=trio.Lock)
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What is left of the session's limits, for those whose posts can be left out."""
+
+    crowded: bool
+    """A server wants fewer requests, or posts wait for their turn."""
+    share: float
+    """How much is left of this minute's posts and of the money, whichever is less; 1 is all."""
+
+
 class Gate:
     """Every post passes here: each server's own pace first, then that of the session."""
 
@@ -60,6 +70,13 @@ class Gate:
             if wait_s >= NOTICE_S:
                 self._say(f"{reason}: the next post waits {wait_s:.0f} s; nothing said is lost")
             await trio.sleep(wait_s)
+
+    def room(self) -> Room:
+        """What is left now."""
+        now = trio.current_time()
+        lines = [self._all, *self._servers.values()]
+        crowded = any(line.pace.interval_s or line.pace.wait_s(now) > 0 or line.turn.locked() for line in lines)
+        return Room(crowded, min(self._all.pace.share(now), self._purse.share))
 
     def refused(self, server: str, retry_after_s: float | None) -> None:
         """The server said 'too many requests'."""

@@ -40,6 +40,12 @@ class Pace:
                 ready = max(ready, recent[-self._per_minute] + MINUTE_S)
         return max(0.0, ready - now)
 
+    def share(self, now: float) -> float:
+        """How much of the minute's posts is left: 0 to 1."""
+        if self._per_minute is None:
+            return 1.0
+        return max(0.0, 1 - sum(at > now - MINUTE_S for at in self._posts) / self._per_minute)
+
     def posted(self, now: float) -> None:
         """A post goes out."""
         self._posts.append(now)
@@ -77,3 +83,8 @@ class Purse:
     @property
     def empty(self) -> bool:
         return self.limit_usd is not None and self.spent_usd >= self.limit_usd
+
+    @property
+    def share(self) -> float:
+        """How much of the money is left: 0 to 1."""
+        return 1.0 if self.limit_usd is None else max(0.0, 1 - self.spent_usd / self.limit_usd)

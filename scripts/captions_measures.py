@@ -1,0 +1,113 @@
+"""What captions were worth: how late each word was shown, how often shown words changed, what was lost. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+from voiceloop.captions.words import letters
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """All that has been shown by `at_s` (seconds of the session), final or not, as words without case and marks."""
+
+    at_s: float
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Of one session. `waits_s`: from each word's end to when it was first shown."""
+
+    waits_s: Sequence[float]
+    shown: int
+    changed: int
+    """Shown words that were later another word, or none."""
+    lost: int
+    added: int
+    """Repeated, or never said."""
+
+    @property
+    def changed_share(self) -> float:
+        return self.changed / max(1, self.shown)
+
+    def wait_s(self, share: float) -> float:
+        """The quantile of the waits."""
+        ordered = sorted(self.waits_s)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+
+    @property
+    def median_s(self) -> float:
+        return median(self.waits_s) if self.waits_s else float("nan")
+
+
+@dataclass(slots=True)
+class Watch:
+    """Follows the events of `voiceloop captions --json`."""
+
+    began: float
+    """The Unix time of the first sample."""
+    moments: list[Moment] = field(default_factory=list)
+    _finals: list[str] = field(default_factory=list)
+
+    def see(self, event: Mapping[str, Any]) -> None:
+        if event["event"] == "caption.final":
+            self._finals += keys(event["text"])
+        elif event["event"] == "caption.live":
+            live = keys(f"{event['sure']} {event['unsure']}")
+            self.moments.append(Moment(event["time"] - self.began, (*self._finals, *live)))
+
+    @property
+    def finals(self) -> tuple[str, ...]:
+        return tuple(self._finals)
+
+
+def watch(events: Iterable[Mapping[str, Any]]) -> Watch:
+    """All events of a session."""
+    listed = list(events)
+    watched = Watch(next(event["at"] for event in listed if event["event"] == "captions.began"))
+    for event in listed:
+        watched.see(event)
+    return watched
+
+
+def keys(text: str) -> list[str]:
+    """Its words as they are compared."""
+    return [key for word in text.split() if (key := letters(word))]
+
+
+def score(said: Sequence[tuple[str, float]], moments: Sequence[Moment], finals: Sequence[str]) -> Score:
+    """`said` are the words and when each ended (seconds of the session)."""
+    truth = [letters(word) for word, _ in said]
+    places: dict[int, int] = {}
+    lost = added = 0
+    for tag, a, b, c, d in SequenceMatcher(None, truth, list(finals), autojunk=False).get_opcodes():
+        if tag == "equal":
+            places |= dict(zip(range(a, b), range(c, d), strict=True))
+        else:
+            lost, added = lost + b - a, added + d - c
+    first: dict[int, float] = {}
+    for moment in moments:
+        for place, word in enumerate(moment.words):
+            if place not in first and place < len(finals) and finals[place] == word:
+                first[place] = moment.at_s
+    waits = [first[places[at]] - end_s for at, (_, end_s) in enumerate(said) if places.get(at) in first]
+    return Score(waits, len(finals), changes(moments), lost, added)
+
+
+def changes(moments: Sequence[Moment]) -> int:
+    """How many words that were shown were another word, or none, at the next moment."""
+    count = 0
+    for before, after in pairwise(moments):
+        same = 0
+        while same < min(len(before.words), len(after.words)) and before.words[same] == after.words[same]:
+            same += 1
+        old, new = before.words[same:], after.words[same:]
+        blocks = SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
+        count += len(old) - sum(block.size for block in blocks)
+    return count

@@ -1,0 +1,136 @@
+"""A captioner in virtual time: somebody speaks words at known times, a service hears those in each clip it is given."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+import trio
+
+from tests.captions.speech import heard
+from voiceloop.captions.captioner import Captioner, Means
+from voiceloop.captions.pacer import Pacer
+from voiceloop.captions.showing import Final, Live
+from voiceloop.captions.words import Spoken, text_of
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.config.tables import Phantoms, Segment
+from voiceloop.hearing import Deafness, Ears
+from voiceloop.net.limits import Room
+from voiceloop.plugins import Transcriber, Transcription, Verdict
+from voiceloop.transcribe.screened import Screened
+from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, Frame, Transcript, Utterance
+
+ROOM_ENOUGH = Room(crowded=False, share=1.0)
+ANY = Phantoms(quiet=False, phrases=False, no_speech=False, repetition=False, prompt_echo=False)
+
+
+@dataclass
+class Service:
+    """Hears exactly the words in a clip, after `service_s`; `fail` may raise for one instead."""
+
+    truth: Sequence[Spoken]
+    service_s: float = 0.3
+    fail: Callable[[Utterance], None] = lambda _: None
+    clips: list[Utterance] = field(default_factory=list)
+    description: str = "a fake"
+
+    @asynccontextmanager
+    async def transcription(self) -> AsyncIterator[Transcription]:
+        yield self
+
+    async def feed(self, pcm: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def finish(self, clip: Utterance) -> Transcript:
+        self.clips.append(clip)
+        await trio.sleep(self.service_s)
+        self.fail(clip)
+        words = heard(self.truth, clip.start / CAPTURE_RATE_HZ, clip.end / CAPTURE_RATE_HZ)
+        return Transcript(text_of(words), clip)
+
+    async def warm(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+@dataclass
+class Hall:
+    """What was shown, and when."""
+
+    service: Service
+    room: Room = ROOM_ENOUGH
+    lives: list[tuple[float, Live]] = field(default_factory=list)
+    finals: list[Final] = field(default_factory=list)
+    told: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    pacer: Pacer = field(default_factory=lambda: Pacer(0.7, 5.0))
+
+    def live(self, live: Live) -> None:
+        self.lives.append((trio.current_time(), live))
+
+    def final(self, final: Final, live: Live) -> None:
+        self.finals.append(final)
+        self.live(live)
+
+    def publish(self, name: str, /, **fields: object) -> None:
+        self.told.append((name, fields))
+
+    @property
+    def text(self) -> str:
+        return " ".join(final.text for final in self.finals)
+
+    @property
+    def live_texts(self) -> list[str]:
+        return [f"{live.sure} {live.unsure}".strip() for _, live in self.lives]
+
+    async def listen(self, *, longest_s: float = 12.0, guesses: bool = True, waiting: int = 100) -> None:
+        """Hear all that is said, in real (virtual) time, and wait for the last words."""
+        screened = Screened(cast("Transcriber", self.service), ANY, (), self.publish)
+        means = Means(
+            screened, screened.quietly(), self, self.publish, lambda: self.room, waiting,
+            keeps=True, overlap_s=1.2, guesses=guesses,
+        )  # fmt: skip
+        segment = Segment(max_utterance_s=longest_s, judge=False, hangover_ms=500)
+        async with trio.open_nursery() as nursery:
+            captioner = Captioner("", means, self.pacer, lambda index: index / CAPTURE_RATE_HZ, nursery)
+            ears = Ears(
+                cast("Any", _Vad(self.service.truth)),
+                Segmenter(segment, hangover_ms=500),
+                captioner,
+                Deafness(lambda: False, trio.current_time, 0, half_duplex=False),
+            )
+            began = trio.current_time()
+            pcm = sound(self.service.truth)
+            for at in range(0, len(pcm) // 2, FRAME_SAMPLES):
+                frame = Frame(pcm[2 * at : 2 * (at + FRAME_SAMPLES)], at)
+                await trio.sleep_until(began + frame.end / CAPTURE_RATE_HZ)
+                ears.hear(frame)
+            for event in ears.segmenter.flush():
+                captioner.on(event)
+
+
+@dataclass
+class _Vad:
+    """Voice is where a word is."""
+
+    truth: Sequence[Spoken]
+
+    def feed(self, pcm: bytes, index: int) -> list[Verdict]:
+        end = index + len(pcm) // 2
+        middle_s = (index + end) / 2 / CAPTURE_RATE_HZ
+        voiced = any(word.start_s <= middle_s < word.end_s for word in self.truth)
+        return [Verdict(index, end, voiced)]
+
+    def reset(self) -> None:
+        """It remembers nothing."""
+
+
+def sound(truth: Sequence[Spoken], tail_s: float = 2.0) -> bytes:
+    """Noise where the words are, softer at their edges."""
+    count = round((truth[-1].end_s + tail_s) * CAPTURE_RATE_HZ)
+    samples = np.random.default_rng(1).standard_normal(count) * 10
+    for word in truth:
+        begin, end = round(word.start_s * CAPTURE_RATE_HZ), round(word.end_s * CAPTURE_RATE_HZ)
+        samples[begin:end] *= 300 * np.hanning(end - begin) + 20
+    return samples.clip(-32_000, 32_000).astype("<i2").tobytes()

@@ -1,0 +1,134 @@
+"""Subtitles: how words are cut into cues, and files that are whole at every moment."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import srt
+import webvtt
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.captions.speech import said
+from voiceloop.captions.cues import LINE_COLUMNS, LINES, LONGEST_S, Cue, CueCutter, columns
+from voiceloop.captions.files import open_files
+from voiceloop.captions.formats import VTT_HEAD
+from voiceloop.captions.formats import srt as as_srt
+from voiceloop.captions.formats import vtt as as_vtt
+from voiceloop.captions.showing import Final, Live
+from voiceloop.captions.words import Spoken, spoken, text_of
+from voiceloop.errors import OutputError
+from voiceloop.types import Transcript, Utterance
+
+
+def read_srt(text: str) -> list[Any]:
+    found: list[Any] = list(srt.parse(text))  # type: ignore[no-untyped-call]
+    return found
+
+
+words = st.lists(
+    st.builds(
+        lambda text, mark: f"{text}{mark}",
+        st.text("abcdefghijklmnopqrstuvwxyz字幕", min_size=1, max_size=60),
+        st.sampled_from(["", "", "", ",", ".", "?"]),
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+@given(words, st.integers(1, 60))
+def test_cues_keep_every_word_and_the_guidelines(texts: list[str], cut: int) -> None:
+    cutter, truth = CueCutter(), said(texts)
+    cues = [cue for part in (truth[:cut], truth[cut:]) if part for cue in cutter.cut(part)]
+    assert "".join("".join(cue.lines) for cue in cues).replace(" ", "") == "".join(texts)
+    for cue in cues:
+        assert len(cue.lines) <= LINES
+        assert all(columns(line) <= LINE_COLUMNS for line in cue.lines)
+        assert 0 < cue.end_s - cue.start_s <= LONGEST_S + 0.5
+    for before, after in pairwise(cues):
+        assert before.end_s <= after.start_s
+
+
+def test_a_short_word_stays_long_enough_to_be_read() -> None:
+    (cue,) = CueCutter().cut([Spoken("Yes.", 5.0, 5.2)])
+    assert cue.end_s - cue.start_s == 1.0
+
+
+def test_two_lines_are_about_equally_long() -> None:
+    (cue,) = CueCutter().cut(
+        said(["please", "hold", "the", "line", "while", "we", "try", "to", "put", "you", "through", "to", "it"])
+    )
+    assert abs(columns(cue.lines[0]) - columns(cue.lines[1])) <= 10
+
+
+def test_a_pause_ends_a_cue() -> None:
+    first, second = CueCutter().cut([*said(["one", "two"]), *said(["three"], 3.0)])
+    assert (first.text, second.text) == ("one two", "three")
+
+
+NASTY = "ls\n\x1b]0;x\x07\u202eevil <script>alert(1)</script> {\\an8} --> & <b>"
+
+
+def nasty_cues(source: str = "") -> list[Cue]:
+    return CueCutter(source).cut(spoken(Transcript(NASTY, Utterance(bytes(64_000), 0, 0))))
+
+
+def test_no_tag_and_no_control_character_reaches_a_subtitle_file() -> None:
+    cues = nasty_cues("mic")
+    as_one = "".join(as_srt(cue, at + 1) for at, cue in enumerate(cues))
+    (first, *_) = read_srt(as_one)
+    assert first.content.startswith("[mic] ls evil ‹script›")
+    assert not any(char in as_one for char in "<{\x1b\u202e\x07")
+    assert as_one.count("-->") == len(cues)
+    page = VTT_HEAD + "".join(as_vtt(cue, at + 1) for at, cue in enumerate(cues))
+    assert "<script" not in page
+    assert page.count("-->") == len(cues)
+    parsed = webvtt.from_buffer(StringIO(page))
+    assert len(parsed) == len(cues)
+
+
+def final(text: str, start_s: float, source: str = "") -> Final:
+    return Final(source, tuple(said(text.split(), start_s)))
+
+
+def test_files_hold_each_cue_as_soon_as_it_is_final(tmp_path: Path) -> None:
+    paths = {kind: tmp_path / f"a.{kind}" for kind in ("srt", "vtt", "jsonl")}
+    with open_files(paths) as files:
+        for number in range(1, 4):
+            files.final(final(f"sentence number {number}", 10.0 * number), Live(""))
+            assert len(read_srt(paths["srt"].read_text())) == number
+            assert len(webvtt.read(str(paths["vtt"]))) == number
+            assert len([json.loads(line) for line in paths["jsonl"].read_text().splitlines()]) == number
+    assert paths["srt"].stat().st_mode & 0o777 == 0o600
+    parsed = read_srt(paths["srt"].read_text())
+    assert [cue.start.total_seconds() for cue in parsed] == [10.0, 20.0, 30.0]
+
+
+def test_of_two_sources_the_times_in_a_file_only_grow(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    with open_files({"jsonl": path}) as files:
+        files.live(Live("mic", since_s=1.0))
+        files.final(final("they said", 2.0, "speaker"), Live("speaker"))
+        assert path.read_text() == ""  # what the microphone hears is older and not known yet
+        files.final(final("I said", 1.0, "mic"), Live("mic"))
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(row["source"], row["text"]) for row in rows] == [("mic", "I said"), ("speaker", "they said")]
+
+
+def test_a_file_that_holds_something_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.srt"
+    path.write_text("mine")
+    with pytest.raises(OutputError, match="something in it"), open_files({"srt": path}):
+        pass
+    assert path.read_text() == "mine"
+
+
+def test_the_text_of_a_cue_is_what_was_said() -> None:
+    truth = said(["one", "two", "three"])
+    assert text_of(truth) == CueCutter().cut(truth)[0].text

@@ -1,0 +1,122 @@
+"""Captions in a terminal and out of one."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+
+from voiceloop.captions.cues import columns
+from voiceloop.cli.captions_text import Captions, Line, Screen, rows
+
+ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+class Terminal(io.StringIO):
+    """A terminal that keeps what is written, and what then stands on it."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def standing(self) -> list[str]:
+        """The rows as they are, cursor movements done."""
+        there: list[str] = []
+        row = 0
+        for part in re.split(r"(\x1b\[\d+A\r\x1b\[J)", self.getvalue()):
+            if up := re.fullmatch(r"\x1b\[(\d+)A\r\x1b\[J", part):
+                row -= int(up[1])
+                assert row >= 0
+                del there[row:]
+                continue
+            for line in part.splitlines():
+                there.append(ESCAPE.sub("", line))
+                row += 1
+        return there
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("LINES", "10")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return Terminal()
+
+
+def live(show: Captions, sure: str, unsure: str = "", source: str = "") -> None:
+    show("caption.live", source=source, sure=sure, unsure=unsure)
+
+
+def final(show: Captions, text: str, source: str = "") -> None:
+    show("caption.final", source=source, text=text, start_s=0, end_s=1)
+
+
+def test_live_words_are_replaced_by_final_ones_in_place(terminal: Terminal) -> None:
+    show = Captions(Screen.of(terminal, lines=0, width=0))
+    live(show, "please hold", "your")
+    live(show, "please hold your call", "is important to all of us")
+    assert terminal.standing() == ["please hold your call is", "important to all of us"]
+    final(show, "Please hold: your call is important.")
+    live(show, "")
+    live(show, "", "next")
+    assert terminal.standing() == ["Please hold: your call is", "important.", "next"]
+
+
+def test_only_so_many_lines_are_shown_when_told(terminal: Terminal) -> None:
+    show = Captions(Screen.of(terminal, lines=2, width=0))
+    for text in ("one", "two", "three"):
+        final(show, text)
+        live(show, "")
+    live(show, "four")
+    assert terminal.standing() == ["three", "four"]
+
+
+def test_no_color_is_respected(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    show = Captions(Screen.of(terminal, lines=0, width=0))
+    live(show, "sure", "unsure", source="mic")
+    assert "\x1b[2m" in terminal.getvalue()
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = Terminal()
+    show = Captions(Screen.of(plain, lines=0, width=0))
+    live(show, "sure", "unsure", source="mic")
+    assert "\x1b" not in plain.getvalue()
+
+
+def test_out_of_a_terminal_only_final_lines_are_written() -> None:
+    out = io.StringIO()
+    show = Captions(Screen.of(out, lines=0, width=0))
+    live(show, "one")
+    final(show, "one two", source="speaker")
+    live(show, "")
+    assert out.getvalue() == "speaker: one two\n"
+
+
+def test_nothing_that_was_said_moves_the_cursor(terminal: Terminal) -> None:
+    show = Captions(Screen.of(terminal, lines=0, width=0))
+    nasty = "a\x1b]0;title\x07 \x1b[2J\u202eb\r\nc <script>"
+    live(show, nasty, nasty)
+    final(show, nasty)
+    live(show, "")
+    assert terminal.standing() == ["a b c <script>"]
+    assert set(re.findall(r"\x1b[^A-Za-z]*[A-Za-z]", terminal.getvalue())) <= {
+        "\x1b[2m",
+        "\x1b[0m",
+        "\x1b[1A",
+        "\x1b[2A",
+        "\x1b[J",
+    }
+
+
+@pytest.mark.parametrize("width", [10, 21, 40])
+def test_rows_are_no_wider_than_the_terminal(width: int) -> None:
+    line = Line("speaker", "字幕の幅 is twice as wide and " + "endless" * 20, "字" * 30)
+    assert all(columns(ESCAPE.sub("", row)) <= width for row in rows(line, width, colour=True))
+
+
+def test_a_notice_stands_above_the_live_words(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
+    show = Captions(Screen.of(terminal, lines=0, width=0))
+    live(show, "still talking")
+    show("notice", text="Something happened.")
+    assert capsys.readouterr().err == "Something happened.\n"
+    assert terminal.standing() == ["still talking"]

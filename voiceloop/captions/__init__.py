@@ -1,0 +1,1 @@
+"""Live captions: words while they are spoken, and files of cues when they are final."""

@@ -1,0 +1,107 @@
+"""Subtitle files, written cue by cue as they become final: whole at every moment, whatever ends the program."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from heapq import heappop, heappush
+from pathlib import Path
+
+from voiceloop.captions.cues import Cue, CueCutter
+from voiceloop.captions.formats import FORMATS
+from voiceloop.captions.showing import Final, Live
+from voiceloop.errors import OutputError
+
+
+class CueFile:
+    """One file. A cue is one write: the kernel has all of it or nothing."""
+
+    def __init__(self, path: Path, kind: str, handle: int) -> None:
+        self._path, self._handle = path, handle
+        head, self._format = FORMATS[kind]
+        self._number = 0
+        if head:
+            self._write(head)
+
+    def add(self, cue: Cue) -> None:
+        """Write a cue. Raises OutputError."""
+        self._number += 1
+        self._write(self._format(cue, self._number))
+
+    def _write(self, text: str) -> None:
+        data = text.encode()
+        try:
+            written = os.write(self._handle, data)
+            if written < len(data):  # the disk is full: half a cue would spoil the file
+                os.ftruncate(self._handle, os.lseek(self._handle, 0, os.SEEK_END) - written)
+                raise OSError(28, "no space left on device")
+        except OSError as error:
+            raise OutputError(f"can't be written: {error.strerror}", place=str(self._path)) from error
+
+
+@contextmanager
+def open_file(path: Path, kind: str) -> Iterator[CueFile]:
+    """A new file that only its owner can read. Raises OutputError when there is one with something in it: a session
+    never overwrites another."""
+    path = path.expanduser()
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        raise OutputError(f"can't be written: {error.strerror}", place=str(path)) from error
+    try:
+        if os.fstat(handle).st_size:
+            remedy = "Name another, or delete it"
+            raise OutputError("has something in it already", place=str(path), remedy=remedy)
+        yield CueFile(path, kind, handle)
+    finally:
+        os.close(handle)
+
+
+class CueFiles:
+    """`Showing` that writes files. Of several sources a cue waits for older speech of the others, so that the times in
+    a file only grow."""
+
+    def __init__(self, files: list[CueFile]) -> None:
+        self._files = files
+        self._cutters: dict[str, CueCutter] = {}
+        self._since: dict[str, float] = {}
+        self._waiting: list[tuple[float, int, Cue]] = []
+        self._count = 0
+
+    def live(self, live: Live) -> None:
+        if live.since_s is None:
+            self._since.pop(live.source, None)
+        else:
+            self._since[live.source] = live.since_s
+        self._write()
+
+    def final(self, final: Final, live: Live) -> None:
+        for cue in self._cutters.setdefault(final.source, CueCutter(final.source)).cut(final.words):
+            self._count += 1
+            heappush(self._waiting, (cue.start_s, self._count, cue))
+        self.live(live)
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        self._since.clear()
+        self._write()
+
+    def _write(self) -> None:
+        """Write what nothing older can come before."""
+        while self._waiting:
+            start_s, _, cue = self._waiting[0]
+            if any(since_s < start_s for source, since_s in self._since.items() if source != cue.source):
+                return
+            heappop(self._waiting)
+            for file in self._files:
+                file.add(cue)
+
+
+@contextmanager
+def open_files(paths: Mapping[str, Path]) -> Iterator[CueFiles]:
+    """The files by their formats. Raises OutputError."""
+    with ExitStack() as stack:
+        files = CueFiles([stack.enter_context(open_file(path, kind)) for kind, path in paths.items()])
+        stack.callback(files.close)
+        yield files

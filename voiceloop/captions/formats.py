@@ -1,0 +1,48 @@
+"""Cues as SubRip, WebVTT and JSON lines. Pure. Their text was cleaned; here no tag of the format's own gets through."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from voiceloop.captions.cues import Cue
+
+_SRT = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
+"""SubRip has no way to write these as text: players take <...> for HTML and {\\...} for commands."""
+_VTT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
+def srt(cue: Cue, number: int) -> str:
+    """A cue as SubRip has it; `number` counts from 1."""
+    who = f"[{cue.source}] " if cue.source else ""
+    text = "\n".join(line.translate(_SRT) for line in cue.lines)
+    return f"{number}\n{_clock(cue.start_s, ',')} --> {_clock(cue.end_s, ',')}\n{who}{text}\n\n"
+
+
+def vtt(cue: Cue, number: int) -> str:
+    """A cue as WebVTT has it."""
+    who = f"<v {cue.source.translate(_VTT)}>" if cue.source else ""
+    text = "\n".join(line.translate(_VTT) for line in cue.lines)
+    return f"{number}\n{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}\n{who}{text}\n\n"
+
+
+VTT_HEAD = "WEBVTT\n\n"
+
+
+def jsonl(cue: Cue, number: int) -> str:
+    """A cue as a line of JSON: `number`, `start_s`, `end_s`, `source`, `text`, `lines`."""
+    fields = {"start_s": round(cue.start_s, 3), "end_s": round(cue.end_s, 3), "source": cue.source or None}
+    return json.dumps({"number": number} | fields | {"text": cue.text, "lines": cue.lines}, ensure_ascii=False) + "\n"
+
+
+FORMATS: dict[str, tuple[str, Callable[[Cue, int], str]]] = {
+    "srt": ("", srt),
+    "vtt": (VTT_HEAD, vtt),
+    "jsonl": ("", jsonl),
+}
+"""What a file begins with, and how a cue is written into it."""
+
+
+def _clock(seconds: float, point: str) -> str:
+    ms = round(seconds * 1000)
+    return f"{ms // 3_600_000:02}:{ms // 60_000 % 60:02}:{ms // 1000 % 60:02}{point}{ms % 1000:03}"

@@ -1,0 +1,134 @@
+"""The composition root of `voiceloop captions`: one capture and one captioner for each source, one handler for all."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+
+from voiceloop.app import open_part, open_services, open_transcriber
+from voiceloop.captions.captioner import Captioner, Means
+from voiceloop.captions.pacer import Pacer
+from voiceloop.captions.price import running_cost
+from voiceloop.capture.ledger import Ledger
+from voiceloop.capture.microphone import Microphone, open_microphone
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.config.tables import Config
+from voiceloop.events import Publish
+from voiceloop.handlers.captions import CaptionsHandler
+from voiceloop.hearing import Deafness, Ears
+from voiceloop.net.catalogue import Cache
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One who speaks, and how he is heard."""
+
+    name: str
+    microphone: Microphone
+    vad: Any
+
+
+async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> int:
+    """Caption until the input ends, with 0. `inputs` are the devices, as in `audio.input`, by the names that captions
+    bear; raises what keeps it from starting."""
+    began = time.monotonic()
+    async with AsyncExitStack() as stack:
+        services = await open_services(stack, config, publish)
+        sources = []
+        for name, device in inputs.items():
+            audio = config.audio.model_copy(update={"input": device})
+            microphone = await stack.enter_async_context(open_microphone(audio, publish))
+            sources.append(_Source(name, microphone, await open_part(stack, config.vad, services)))
+        transcriber = await open_transcriber(stack, services)
+        handler = await open_part(stack, config.handler, services)
+        assert isinstance(handler, CaptionsHandler)
+        options = handler.options
+        publish(
+            "listening",
+            **{source.name or "source": _described(inputs[source.name], source.microphone) for source in sources},
+            vad=sources[0].vad.description,
+            transcribe=transcriber.description,
+            handler=handler.description,
+            cost=running_cost(
+                config, posted_per_second=options.posted_per_second, guesses=options.guesses, cache=_listings()
+            ),
+        )
+        means = Means(
+            transcriber,
+            transcriber.quietly(),
+            handler.showing,
+            publish,
+            services.clients.gate.room,
+            config.conversation.waiting,
+            keeps=True,
+            overlap_s=options.overlap_ms / 1000,
+            guesses=options.guesses,
+        )
+        publish("ready", after_ms=round((time.monotonic() - began) * 1000))
+        gc.collect()
+        gc.freeze()  # as in the loop: a full collection over what was loaded at start stalls the callbacks
+        await _caption(config, options.guess_every_ms / 1000, options.posted_per_second, means, sources)
+    return 0
+
+
+async def _caption(config: Config, every_s: float, budget_s: float, means: Means, sources: list[_Source]) -> None:
+    pacers = [Pacer(every_s, budget_s) for _ in sources]
+    ears: list[Ears] = []
+    captured = _Session([source.microphone for source in sources], means.publish)
+    try:
+        async with trio.open_nursery() as nursery:
+            for source, pacer in zip(sources, pacers, strict=True):
+                captioner = Captioner(source.name, means, pacer, captured.of(source.microphone), nursery)
+                segmenter = Segmenter(config.segment, hangover_ms=config.segment.hangover_ms)
+                heard = Ears(source.vad, segmenter, captioner, _NEVER_DEAF)
+                ears.append(heard)
+                nursery.start_soon(heard.listen, source.microphone.frames)
+    finally:
+        ledger = sum((one.ledger for one in ears), Ledger())
+        posted_s, heard_s = sum(p.posted_s for p in pacers), sum(p.heard_s for p in pacers)
+        means.publish(
+            "captions.stopped",
+            heard_s=round(heard_s, 1),
+            posted_s=round(posted_s, 1),
+            silence_s=round(ledger.silence / 16_000, 1),
+        )
+
+
+def _described(device: str, microphone: Microphone) -> str:
+    what = "what the computer plays, by " if device == "monitor" else ""
+    return f"{what}{microphone.description}"
+
+
+class _Session:
+    """Times of the session: seconds since the first sample that any source captured, by the capture clocks."""
+
+    def __init__(self, microphones: Sequence[Microphone], publish: Publish) -> None:
+        self._microphones, self._publish = microphones, publish
+        self._zero_s: float | None = None
+
+    def of(self, microphone: Microphone) -> Callable[[int], float]:
+        """When a sample of `microphone` was captured, in such seconds."""
+
+        def captured(index: int) -> float:
+            if self._zero_s is None:
+                self._zero_s = min(m.clock(0) for m in self._microphones if m.received)
+                # By the wall clock: so that captions can be laid beside other recordings.
+                self._publish("captions.began", at=round(time.time() - time.monotonic() + self._zero_s, 3))
+            return max(0.0, microphone.clock(index) - self._zero_s)
+
+        return captured
+
+
+def _listings() -> Cache:
+    from platformdirs import user_cache_path
+
+    return Cache(user_cache_path("voiceloop", appauthor=False))
+
+
+_NEVER_DEAF = Deafness(lambda: False, time.monotonic, 0.0, half_duplex=False)

@@ -1,0 +1,111 @@
+"""A transcript as words with times, and words as text again. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from voiceloop.audio.loudness import HOPS_PER_S, levels_dbfs, loud
+from voiceloop.text import clean_line
+from voiceloop.types import Transcript, Utterance
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A word as it is shown, with its punctuation, and when it was said: seconds of the source's sample time."""
+
+    text: str
+    start_s: float
+    end_s: float
+    spaced: bool = True
+    """A space stands before it."""
+
+    @property
+    def key(self) -> str:
+        """What it is compared by: letters and digits alone."""
+        return letters(self.text)
+
+
+def letters(text: str) -> str:
+    """`text` without case, punctuation and spaces."""
+    return "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum())
+
+
+def text_of(words: Iterable[Spoken]) -> str:
+    """The words as one text."""
+    return "".join(f" {word.text}" if word.spaced else word.text for word in words).strip()
+
+
+def same(a: Sequence[Spoken], b: Sequence[Spoken]) -> bool:
+    """Whether both say the same, however they are punctuated."""
+    return [word.key for word in a] == [word.key for word in b]
+
+
+def spoken(transcript: Transcript) -> list[Spoken]:
+    """The words of a transcript, cleaned, in order.
+
+    Their times are the engine's where it gives one for each word; else the speech in the clip is shared out by the
+    words' lengths.
+    """
+    utterance = transcript.utterance
+    parts = list(_parts(clean_line(transcript.text)))
+    begin_s = utterance.start / utterance.rate_hz
+    times = _given(parts, transcript) or _estimated(parts, utterance)
+    return [
+        Spoken(text, begin_s + start_s, begin_s + end_s, spaced)
+        for (text, spaced), (start_s, end_s) in zip(parts, times, strict=True)
+    ]
+
+
+def _parts(text: str) -> Iterator[tuple[str, bool]]:
+    """Words, and whether a space stands before each; a script without spaces is cut at each character. What is mere
+    punctuation belongs to the word before it."""
+    for number, word in enumerate(text.split()):
+        pieces: list[str] = []
+        for char in word:
+            new = _stands_alone(char) or (pieces and _stands_alone(pieces[-1][-1]) and char.isalnum())
+            if not pieces or (new and letters(pieces[-1])):
+                pieces.append(char)
+            else:
+                pieces[-1] += char
+        yield from ((piece, number > 0 and at == 0) for at, piece in enumerate(pieces))
+
+
+def _stands_alone(char: str) -> bool:
+    """Whether it is written without spaces: Chinese and Japanese letters, Thai and its neighbours."""
+    code = ord(char)
+    return 0x0E00 <= code <= 0x0EFF or 0x3041 <= code <= 0x30FF or 0x3400 <= code <= 0x9FFF or code >= 0x20000
+
+
+def _given(parts: Sequence[tuple[str, bool]], transcript: Transcript) -> list[tuple[float, float]] | None:
+    """The engine's own times, when its words are those of the text."""
+    rows = [(letters(word.text), word) for word in transcript.words]
+    rows = [(key, word) for key, word in rows if key]
+    if not rows or "".join(key for key, _ in rows) != "".join(letters(text) for text, _ in parts):
+        return None
+    bounds: list[tuple[float, float]] = []
+    for key, word in rows:  # letter by letter: the engine may cut words elsewhere
+        step = (word.end_s - word.start_s) / len(key)
+        bounds += [(word.start_s + at * step, word.start_s + (at + 1) * step) for at in range(len(key))]
+    times, at = [], 0
+    for text, _ in parts:
+        count = len(letters(text))
+        first = bounds[min(at, len(bounds) - 1)]
+        times.append((first[0], bounds[at + count - 1][1] if count else first[0]))
+        at += count
+    return times
+
+
+def _estimated(parts: Sequence[tuple[str, bool]], utterance: Utterance) -> list[tuple[float, float]]:
+    """Each word's share of the loud hops: pauses belong to none."""
+    hops = np.flatnonzero(loud(levels_dbfs(utterance.pcm, utterance.rate_hz)))
+    if not len(hops):
+        hops = np.arange(max(1, round(utterance.duration_s * HOPS_PER_S)))
+    sizes = np.cumsum([0, *(max(1, len(text)) for text, _ in parts)])
+    places = sizes / max(1, sizes[-1]) * len(hops)
+    starts = [hops[min(int(place), len(hops) - 1)] / HOPS_PER_S for place in places[:-1]]
+    ends = [(hops[max(0, int(np.ceil(place)) - 1)] + 1) / HOPS_PER_S for place in places[1:]]
+    return [(float(start), float(max(start, end))) for start, end in zip(starts, ends, strict=True)]

@@ -1,0 +1,179 @@
+"""Captions for people: in a terminal the live words redrawn in place below the final ones, elsewhere final lines only.
+
+Everything that is not a caption goes to standard error, as everywhere. What was said was cleaned before it came here,
+and is again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from voiceloop.captions.cues import columns, wrapped
+from voiceloop.captions.words import Spoken, text_of
+from voiceloop.cli.render import Text, Words, print_error, print_line
+from voiceloop.text import clean_line
+from voiceloop.transcribe.kept import HOW
+
+_RESET, _DIM = "\x1b[0m", "\x1b[2m"
+_COLOURS = {"mic": "\x1b[32m", "speaker": "\x1b[36m"}
+_KEPT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One caption: who spoke, what stays and what may change."""
+
+    source: str
+    sure: str
+    unsure: str = ""
+
+
+@dataclass(slots=True)
+class Screen:
+    """What is on standard output."""
+
+    stream: TextIO
+    terminal: bool
+    """Elsewhere lines are only ever added, and live words are not shown."""
+    colour: bool
+    lines: int
+    """At most so many rows, redrawn in place; 0: final captions scroll, and stay."""
+    width: int
+    """Columns; 0 for the terminal's."""
+    _drawn: int = 0
+    """Rows that the next drawing replaces."""
+    _new: list[Line] = field(default_factory=list)
+    """Final captions that are not drawn yet: they are with what replaces them below, in one step."""
+    _finals: deque[Line] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    _lives: dict[str, Line] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, stream: TextIO, *, lines: int, width: int) -> Screen:
+        """For `stream`: in colour only where it is a terminal that has some and NO_COLOR is not set (no-color.org)."""
+        terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
+        return cls(stream, terminal, terminal and not os.environ.get("NO_COLOR"), lines, width)
+
+    def final(self, line: Line) -> None:
+        """Add a caption that stays; `live` draws it."""
+        if self.terminal:
+            self._new.append(line)
+            return
+        for row in rows(line, self.width, colour=False) if self.width else [_named(line)]:
+            print_line(row, to=self.stream)
+
+    def live(self, line: Line) -> None:
+        """Show what its source is saying now, in place of what it was saying."""
+        self._lives[line.source] = line
+        self._draw()
+
+    def print_error(self, text: str) -> None:
+        """A line on standard error, which may be the same terminal."""
+        if self._drawn:
+            self._put(self._erase())
+        print_error(text)
+        self._draw()
+
+    def _draw(self) -> None:
+        """Add what stays and redraw the rest below it, in one write."""
+        if not self.terminal:
+            return
+        size = shutil.get_terminal_size()
+        # One column less: a row that fills the last one is wrapped by some terminals.
+        width = max(10, min(self.width or size.columns, size.columns - 1))
+        added = [row for line in self._new for row in rows(line, width, colour=self.colour)] if not self.lines else []
+        self._finals += self._new if self.lines else ()
+        self._new.clear()
+        lives = [line for line in self._lives.values() if line.sure or line.unsure]
+        shown = [row for line in (*self._finals, *lives) for row in rows(line, width, colour=self.colour)]
+        shown = shown[-min(self.lines or size.lines, max(1, size.lines - 1)) :]
+        text = self._erase() + "".join(f"{row}\n" for row in (*added, *shown))
+        self._drawn = len(shown)
+        self._put(text)
+
+    def _erase(self) -> str:
+        rows_up, self._drawn = self._drawn, 0
+        return f"\x1b[{rows_up}A\r\x1b[J" if rows_up else ""
+
+    def _put(self, text: str) -> None:
+        if text:
+            print_line(text, to=self.stream, end="")
+
+
+def rows(line: Line, width: int, *, colour: bool) -> list[str]:
+    """A caption in rows of at most `width` columns: its source first, what may change dim."""
+    name = [Spoken(f"{line.source}:", 0, 0)] if line.source else []
+    sure, unsure = ([Spoken(word, 0, 0) for word in clean_line(text).split()] for text in (line.sure, line.unsure))
+    words = [part for word in (*name, *sure, *unsure) for part in _parts(word, width)]
+    solid = sum(len(list(_parts(word, width))) for word in (*name, *sure))
+    drawn: list[str] = []
+    count = 0
+    for row in wrapped(words, width):
+        cut = max(0, min(len(row), solid - count))
+        count += len(row)
+        drawn.append(_painted(row, cut, line.source if not drawn else "") if colour else text_of(row))
+    return drawn
+
+
+def _painted(row: list[Spoken], solid: int, source: str) -> str:
+    sure, unsure = text_of(row[:solid]), text_of(row[solid:])
+    if source:
+        name = f"{source}:"
+        sure = f"{_COLOURS.get(source, '')}{name}{_RESET}{sure.removeprefix(name)}"
+    gap = " " if sure and unsure else ""
+    return f"{sure}{gap}{_DIM}{unsure}{_RESET}" if unsure else sure
+
+
+def _parts(word: Spoken, width: int) -> Iterator[Spoken]:
+    """A word that no row can hold, in pieces."""
+    size = width if columns(word.text) == len(word.text) else max(1, width // 2)
+    if columns(word.text) <= width:
+        yield word
+    else:
+        for at in range(0, len(word.text), size):
+            yield Spoken(word.text[at : at + size], 0, 0, at == 0)
+
+
+def _named(line: Line) -> str:
+    text = clean_line(line.sure)
+    return f"{line.source}: {text}" if line.source else text
+
+
+class Captions:
+    """Events for people: captions on the screen, the rest as `voiceloop run` tells it."""
+
+    def __init__(self, screen: Screen, level: str = "info") -> None:
+        self._screen = screen
+        self._rest = Text(level, line=screen.print_error, also=_SAID)
+
+    def __call__(self, name: str, /, **fields: object) -> None:
+        if name == "caption.live":
+            self._screen.live(Line(str(fields["source"]), str(fields["sure"]), str(fields["unsure"])))
+        elif name == "caption.final":
+            self._screen.final(Line(str(fields["source"]), str(fields["text"])))
+        else:
+            self._rest(name, **fields)
+
+
+def _failed(fields: Mapping[str, object]) -> str:
+    lost = "" if fields.get("kept") else " What was said is lost."
+    return f"Not captioned: {clean_line(str(fields['error']))}.{lost or f' Kept: {HOW}.'}"
+
+
+def _stopped(fields: Mapping[str, object]) -> str:
+    return f"Stopped. {fields['heard_s']} s of speech, {fields['posted_s']} s posted."
+
+
+_SAID: dict[str, tuple[str, Words]] = {
+    "listening": (
+        "info",
+        lambda f: "\n".join(f"  {name:<11} {clean_line(str(value))}" for name, value in f.items()),
+    ),
+    "ready": ("info", lambda _: "Listening. Ctrl-C ends it."),
+    "caption.failed": ("error", _failed),
+    "captions.stopped": ("info", _stopped),
+}
