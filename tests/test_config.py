@@ -52,6 +52,16 @@ def problems(source: str | None = None, *sets: str) -> list[str]:
 # --- layers
 
 
+def test_a_command_about_one_handler_passes_over_a_file_that_names_another(home: Path) -> None:
+    file = written(home, '[handler]\nuse = "chat"\nmodel = "m"\nsystem = "s"\n[segment]\npause_ms = 250\n')
+    config = load(file, ["handler.to=clipboard"], preset="dictation", handler="dictation")
+    assert (config.handler.use, config.handler.options.model_dump()["to"]) == ("dictation", "clipboard")
+    assert (config.segment.pause_ms, config.speak.use, config.control.notify) == (250, "none", True)
+    own = written(home, '[handler]\nuse = "dictation"\nto = "stdout"\n')
+    config = load(own, preset="dictation", handler="dictation")
+    assert config.handler.options.model_dump()["to"] == "stdout"
+
+
 def test_each_layer_covers_the_one_before(home: Path) -> None:
     file = written(home, FAKES + "[segment]\nonset_ms = 100\npause_ms = 250\n")
     config = load(file, ["segment.pause_ms=300"])

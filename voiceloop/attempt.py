@@ -61,6 +61,8 @@ class Attempt:
     """When each point was first reached."""
     asked: list[Asked] = field(default_factory=list)
     """The requests made for it."""
+    acted: bool = False
+    """The handler was let do what can't be undone."""
     _delivery: Delivery | None = None
 
     def mark(self, name: str) -> None:
@@ -111,6 +113,7 @@ class Attempt:
 
     async def _handle(self, transcript: Transcript, answer: _Answer, failures: list[VoiceloopError]) -> None:
         try:
+            await trio.lowlevel.checkpoint_if_cancelled()  # what was thrown away already asks nothing
             self.asking("handle")
             await self.stage.handler.handle(transcript, answer)
         except* VoiceloopError as group:
@@ -137,6 +140,7 @@ class _Answer:
 
     async def committed(self) -> None:
         await self.attempt.committed()
+        self.attempt.acted = True
 
     def spent(self, usage: Usage) -> None:
         self.attempt.spent("handle", usage)

@@ -34,11 +34,12 @@ from voiceloop.capture.stirring import Stir
 from voiceloop.echo_guard import repeats
 from voiceloop.events import TURN
 from voiceloop.floor import Floor
+from voiceloop.pauses import Pauses
 from voiceloop.plugins import speculates
 from voiceloop.said import is_empty, is_only
 from voiceloop.speculation import Tally
 from voiceloop.telling import sound_earcon, tell, warm
-from voiceloop.turn import STOPPED, Turn
+from voiceloop.turn import JOINED, MERGED, STOPPED, Turn
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Transcript, Usage, Utterance
 
 WAKING_S = 3.0
@@ -60,7 +61,7 @@ class Conversation:
     def __init__(self, stage: Stage, nursery: trio.Nursery, endpointer: Endpointer) -> None:
         self._stage = stage
         self._nursery = nursery
-        self._endpointer = endpointer
+        self._pauses = Pauses(endpointer, stage.speculation, stage.language)
         self._floor = Floor(stage.speaker, stage.publish)
         self._speculates = speculates(stage.transcriber)
         self._replaces = stage.handler.turns == "replace"
@@ -69,9 +70,8 @@ class Conversation:
         self._candidate: Turn | None = None
         self._hearing: Turn | None = None
         self._continues = False
-        self._onset = 0
-        self._pause: SpeechPaused | None = None
-        """The pause that lasts, when something was made of it."""
+        self._overheard = False
+        """What is being said goes on from what was too long to wake it."""
         self._working: list[Turn] = []
         self._history: deque[Message] = deque(maxlen=stage.settings.history_turns)
         self.echoes = 0
@@ -109,7 +109,7 @@ class Conversation:
             case SpeechPaused():
                 self._paused(event)
             case SpeechResumed():
-                self._resumed()
+                self._resumed(event)
             case SpeechEnded(utterance):
                 self._ended(utterance)
             case SpeechDropped():
@@ -129,7 +129,7 @@ class Conversation:
     # What the user does
 
     def _started(self, event: SpeechStarted) -> None:
-        self._onset = event.onset
+        self._pauses.start(event.onset)
         self._stage.publish("speech.started", at_s=event.onset / CAPTURE_RATE_HZ)
         self._nursery.start_soon(warm, self._stage, event.onset)
         self._floor.now(speaking=True)
@@ -142,10 +142,10 @@ class Conversation:
 
     def _open_turn(self) -> Turn | None:
         """A new turn; None when too many wait already, which bounds what a handler that hangs can pile up."""
-        if len(self._working) >= self._stage.settings.waiting:
+        if not self._replaces and len(self._working) >= self._stage.settings.waiting:
             return None
         self._number += 1
-        turn = Turn(self._number, self._stage, lambda: self.history, self._transcribed)
+        turn = Turn(self._number, self._stage, lambda: self.history, self._transcribed, self._untranscribed)
         if self._replaces:
             self._enter(turn)
         else:
@@ -161,7 +161,7 @@ class Conversation:
             return
         if self._candidate is not None:  # undecided still, and the user goes on: it is one thing that is being said
             turn.listening.before = self._candidate.listening.said()
-            self._cancel(self._candidate, "joined")
+            self._cancel(self._candidate, JOINED)
         self._candidate = turn
 
     def _audio(self, event: SpeechAudio) -> None:
@@ -172,32 +172,27 @@ class Conversation:
     def _paused(self, event: SpeechPaused) -> None:
         """Work ahead as if that was all, while the pause may yet turn out to be none."""
         self._stage.publish("speech.paused", at_s=event.since / CAPTURE_RATE_HZ)
-        if self._stage.asleep():
-            return
-        if self._hearing is not None and self._speculates and self._stage.speculation.may():
-            self._pause = event
-            self._endpointer.awaiting(event.since)
+        ahead = self._speculates and not self._stage.asleep()
+        if self._hearing is not None and self._pauses.begin(event.since, ahead=ahead):
             self._hearing.pause(event.utterance, since=event.since)
 
-    def _resumed(self) -> None:
+    def _resumed(self, event: SpeechResumed) -> None:
         self._stage.publish("speech.resumed")
-        if self._pause is None:
-            return
-        self._pause = None
-        if self._hearing is not None:
+        if self._pauses.over(event.at) and self._hearing is not None:
             self._hearing.resume()
 
     def _weigh(self, turn: Turn, voiced_end: int) -> None:
         """Enough voice over a reply is a barge-in, whatever the words."""
-        enough = self._stage.settings.barge_in_ms * CAPTURE_RATE_HZ // 1000
-        if turn is self._candidate and voiced_end - self._onset >= enough:
+        if turn is self._candidate and self._pauses.outlasts(voiced_end, self._stage.settings.barge_in_ms):
             self._promote(turn)
 
     def _ended(self, utterance: Utterance) -> None:
-        if self._stage.asleep() and utterance.duration_s > WAKING_S:
+        if self._stage.asleep() and (self._overheard or utterance.duration_s > WAKING_S):
             self._dropped()
+            self._overheard = utterance.continues
             return
-        turn, self._pause = self._hearing, None
+        self._pauses.end()
+        turn, self._overheard = self._hearing, False
         self._continues = utterance.continues
         self._stage.publish(
             "speech.ended", start_s=utterance.start / CAPTURE_RATE_HZ, end_s=utterance.voiced_end / CAPTURE_RATE_HZ
@@ -226,7 +221,8 @@ class Conversation:
             self._floor.now(speaking=False)
 
     def _dropped(self) -> None:
-        turn, self._hearing, self._continues, self._pause = self._hearing, None, False, None
+        self._pauses.end()
+        turn, self._hearing, self._continues, self._overheard = self._hearing, None, False, False
         self._stage.publish("speech.dropped")
         if turn is not None:
             turn.listening.drop()
@@ -247,16 +243,16 @@ class Conversation:
 
     async def _lose_patience(self, turn: Turn) -> None:
         """A service that is slow to say what a short sound was must not keep the reply silent: it goes on meanwhile."""
-        await trio.sleep(self._stage.settings.decide_ms / 1000)
+        with trio.move_on_after(self._stage.settings.decide_ms / 1000):
+            await turn.ended.wait()
         if turn is self._candidate:
             self._floor.now(undecided=False)
 
     def _transcribed(self, turn: Turn, transcript: Transcript) -> bool:
         settings = self._stage.settings
         text = transcript.text
-        if self._pause is not None and turn is self._hearing:
-            language = transcript.language or self._stage.language
-            self._endpointer.heard(text, at=self._pause.since, language=language)
+        if turn is self._hearing:
+            self._pauses.heard(transcript)
         if self._is_echo(transcript):
             if turn.complete:
                 self._drop_echo(turn)
@@ -287,12 +283,24 @@ class Conversation:
             self._give_way(turn, "echo")
         else:
             self._cancel(turn, "echo")
+            if self._candidate is not None:
+                self._promote(self._candidate)
+
+    def _untranscribed(self, turn: Turn) -> None:
+        if turn is self._hearing:
+            self._pauses.unheard()
+
+    def _hear_no_more(self) -> None:
+        """The turn that hears has ended before the user did."""
+        self._pauses.unheard()
+        self._pauses.end()
+        self._hearing, self._continues = None, False
 
     def _promote(self, turn: Turn) -> None:
         """The candidate takes over: the live turn ends here, at this sample."""
         live, self._candidate, self._live = self._live, None, turn
         if live is not None:
-            if live.heard_s() * 1000 < self._stage.settings.merge_ms:
+            if live.heard_s() * 1000 < self._stage.settings.merge_ms and not live.acted:
                 self._merge(live, turn)
             else:
                 self._record(live)
@@ -310,10 +318,11 @@ class Conversation:
         """Hardly anything of the reply was heard: the user had not finished, and `turn` goes on with what was said."""
         said = live.listening.said()
         turn.listening.before = said + turn.listening.before
-        turn.replaces = live.number
+        # One that was never told has no text that could be replaced; the one whose place it took may have.
+        turn.replaces = live.number if live.told or live.replaces is None else live.replaces
         if said:
-            self._endpointer.resumed(said[-1].utterance.voiced_end, self._onset)
-        self._cancel(live, "merged")
+            self._pauses.was_one(said[-1].utterance.voiced_end)
+        self._cancel(live, MERGED)
 
     def _give_way(self, turn: Turn, reason: str) -> None:
         """The candidate was nothing: the reply goes on from the sample where it froze."""
@@ -326,7 +335,7 @@ class Conversation:
             self._working.remove(turn)
         turn.cancel(reason)
         if turn is self._hearing:  # the rest of what is being said is a turn of its own
-            self._hearing, self._continues, self._pause = None, False, None
+            self._hear_no_more()
         if turn is self._live:
             self._live = None
         if turn is self._candidate:
@@ -347,10 +356,13 @@ class Conversation:
         try:
             await turn.run()
         finally:
-            if turn.usage is not None:
-                self.usage = turn.usage if self.usage is None else self.usage + turn.usage
+            self._over(turn)
+
+    def _over(self, turn: Turn) -> None:
+        if turn.usage is not None:
+            self.usage = turn.usage if self.usage is None else self.usage + turn.usage
         if turn is self._hearing:
-            self._hearing, self._continues, self._pause = None, False, None
+            self._hear_no_more()
         if turn in self._working:  # it came to its own end
             self._working.remove(turn)
             self._record(turn)

@@ -17,6 +17,7 @@ VoiceloopError
 ├── TargetError           exit 69  dictated text can't be put where it was to go
 │   ├── FocusChanged               another window has the focus than when it was said
 │   ├── KeysHeld                   the user holds keys that would turn typing into commands
+│   ├── TooLate                    the window that it was said for may be another by now
 │   └── CantUndo                   the last insertion can't be taken back exactly
 └── ServiceError          exit 69  what HTTP services do
     ├── Unreachable                no connection, DNS, TLS, or it broke off
@@ -118,6 +119,10 @@ class FocusChanged(TargetError):
 
 
 class KeysHeld(TargetError):
+    pass
+
+
+class TooLate(TargetError):
     pass
 
 

@@ -54,7 +54,7 @@ class Listening:
     """All that is said in one turn. What it is told is synchronous, so that hearing never waits for a turn.
 
     `safe` is waited for before a clip is sent, `posted(clip)` called when it is, `came(transcript)` when its text is
-    there.
+    there, `failed()` when no text will come for a pause.
     """
 
     transcriber: Transcriber
@@ -63,6 +63,7 @@ class Listening:
     merge_max_s: float
     posted: Callable[[Utterance], None]
     came: Callable[[Transcript], None]
+    failed: Callable[[], None]
     safe: Callable[[], Awaitable[None]]
     before: tuple[Said, ...] = ()
     """Speech of a turn that this one replaced before its reply was heard: part of what is said here."""
@@ -167,8 +168,10 @@ class Listening:
                 await self._attempt(stretch, session)
             except* Exception as group:  # noqa: BLE001 - raised below
                 failures += group.exceptions
+            await trio.lowlevel.checkpoint_if_cancelled()  # it may have gone on in this very moment
             if failures:
                 if stretch.said is not None:
+                    self.failed()
                     await stretch.ended.wait()  # what fails in a pause fails only if the pause was the end
                 raise ExceptionGroup("the transcription failed", failures)
             stretch.known.set()
@@ -204,6 +207,7 @@ class Listening:
     async def _post(self, transcription: Transcription, clip: Utterance) -> Transcript:
         async with self.posts:
             await self.safe()
+            await trio.lowlevel.checkpoint_if_cancelled()  # what goes on is not posted
             self.posted(clip)
             transcript = await transcription.finish(clip)
         self.came(transcript)

@@ -178,6 +178,12 @@ def beginning(handler: Handler) -> Callable[[int], Awaitable[None]] | None:
     return began
 
 
+def patience_s(handler: Handler) -> float | None:
+    """How long after speech `handler` still takes its text: its `late_s`, if it has one."""
+    late_s: float | None = getattr(handler, "late_s", None)
+    return late_s
+
+
 def waking(handler: Handler) -> Callable[[], None]:
     """What ends the sleep of a handler that the user can send to sleep: its `wake`, if it has one."""
     wake: Callable[[], None] | None = getattr(handler, "wake", None)

@@ -30,8 +30,9 @@ def tell(turn: Turn) -> None:
 
 
 async def sound_earcon(speaker: Speaker) -> None:
-    """A short low tone, unless a reply comes first."""
+    """A short low tone after what sounds now, unless the reply is cancelled first."""
     epoch = speaker.epoch
+    await speaker.silent()
     await speaker.write(earcon(speaker.rate_hz), epoch=epoch)
     speaker.finish(epoch=epoch)
 

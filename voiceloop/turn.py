@@ -5,24 +5,29 @@ Doesn't decide which turn is live, nor when the user has finished: `conversation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import partial
+from typing import Literal, TypeVar
 
 import trio
 
 from voiceloop.attempt import Attempt, Stage
-from voiceloop.errors import VoiceloopError, first
+from voiceloop.errors import TooLate, VoiceloopError, first
 from voiceloop.keeping import Keeping
 from voiceloop.listening import Listening
+from voiceloop.plugins import patience_s
 from voiceloop.said import is_empty
 from voiceloop.speculation import Tally
 from voiceloop.types import CAPTURE_RATE_HZ, Heard, Message, Transcript, Usage, Utterance
 
+_T = TypeVar("_T")
 Outcome = Literal["done", "empty", "cancelled", "failed"]
 
 STOPPED, WITHDRAWN = "stopped", "withdrawn"
 """Reasons of a cancellation by which the user wants nothing done with what was said: a stop word, a command."""
+MERGED, JOINED = "merged", "joined"
+"""Reasons by which what was said became part of the next turn."""
 
 
 @dataclass(slots=True, eq=False)
@@ -30,13 +35,14 @@ class Turn:
     """One turn: a cancel scope, and in it one attempt after the other until one is not thrown away.
 
     `transcribed` is called with its text before anything is done with it, and may cancel the turn; False: it can't say
-    yet what to make of that text while the user may go on.
+    yet what to make of that text while the user may go on. `untranscribed` is called when a pause will have no text.
     """
 
     number: int
     stage: Stage
     history: Callable[[], Sequence[Message]]
     transcribed: Callable[[Turn, Transcript], bool]
+    untranscribed: Callable[[Turn], None]
     follows: tuple[Turn, ...] = ()
     """The turns that must have ended before this one's handler begins."""
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
@@ -47,7 +53,9 @@ class Turn:
     reason: str = ""
     """Why it was cancelled."""
     replaces: int | None = None
-    """The turn whose speech it took over."""
+    """The turn whose speech it took over; of several in a row, the last one whose transcript was told."""
+    told: bool = False
+    """Its transcript was published."""
     error: str | None = None
     usage: Usage | None = None
     listening: Listening = field(init=False)
@@ -60,7 +68,13 @@ class Turn:
         stage = self.stage
         self.kept = kept = stage.journal.turn(self.number)
         self.listening = Listening(
-            stage.transcriber, stage.posts, stage.settings.merge_max_s, self._posted, self._transcript_came, kept.safe
+            stage.transcriber,
+            stage.posts,
+            stage.settings.merge_max_s,
+            self._posted,
+            self._transcript_came,
+            lambda: self.untranscribed(self),
+            kept.safe,
         )
         self._attempt = Attempt(stage, self.gate, self._spend, kept)
 
@@ -123,6 +137,11 @@ class Turn:
         """Seconds of the reply that have been played."""
         return self._attempt.heard_s()
 
+    @property
+    def acted(self) -> bool:
+        """Whether its handler may have done something that can't be undone, beside speaking."""
+        return self._attempt.acted
+
     async def run(self) -> None:
         """Everything from the first sample to the last. A turn fails alone: no error of its parts leaves it."""
         try:
@@ -134,11 +153,12 @@ class Turn:
         finally:
             self._count()
             self._keep()
+            self.follows = ()  # else every turn would keep all turns before it alive
             self.ended.set()
 
     def _count(self) -> None:
         asked, speculation = self._attempt.asked, self.stage.speculation
-        if asked and self.reason == "merged":
+        if asked and self.reason in {MERGED, JOINED}:
             speculation.waste(asked, ahead=False)
         elif asked:
             speculation.use(asked)
@@ -157,17 +177,18 @@ class Turn:
             while outcome is None:
                 attempt = self._attempt
                 with attempt.scope:
-                    outcome = await self._certainly(attempt)
+                    outcome = await self._certainly(partial(self._answer, attempt))
             nursery.cancel_scope.cancel()
         return outcome
 
-    async def _certainly(self, attempt: Attempt) -> Outcome:
+    async def _certainly(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
+        """What fails in a pause fails only if the pause was the end."""
         failures: list[BaseException] = []
         try:
-            return await self._answer(attempt)
+            return await attempt()
         except* (Exception, SystemExit) as group:  # noqa: BLE001 - raised below
             failures += group.exceptions
-        await self.listening.complete.wait()  # what fails in a pause fails only if the pause was the end
+        await self.listening.complete.wait()
         raise BaseExceptionGroup("the attempt failed", failures)
 
     async def _answer(self, attempt: Attempt) -> Outcome:
@@ -180,20 +201,32 @@ class Turn:
             self.kept.transcribed(transcript)
         for turn in self.follows:
             await turn.ended.wait()
-        if self.complete:
-            self.follows = ()  # else every turn would keep all turns before it alive
         if not self.stage.handler.speculative:
+            await self._in_time(transcript)
             await attempt.committed()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._announce, transcript)
-            await attempt.answer(transcript, tuple(self.history()))
+            # In here, because what was said is told even if the answer to it fails.
+            await self._certainly(partial(attempt.answer, transcript, tuple(self.history())))
         return "done"
+
+    async def _in_time(self, transcript: Transcript) -> None:
+        """Show, and raise TooLate for, what the handler doesn't take so late."""
+        late_s, stage = patience_s(self.stage.handler), self.stage
+        if late_s is None:
+            return
+        age_s = stage.now() - stage.captured(transcript.utterance.voiced_end)
+        if age_s > late_s:
+            await self._announce(transcript)
+            remedy = "'voiceloop transcribe --pending' writes it down"
+            raise TooLate(f"the text came {age_s:.0f} s after it was said, and is not typed", remedy=remedy)
 
     async def _understood(self, attempt: Attempt) -> Transcript:
         """What was said, once the conversation knows what to make of it."""
         own = await self.listening.text()
         transcript = await self.listening.with_earlier(own)
         attempt.mark("text")
+        await trio.lowlevel.checkpoint_if_cancelled()  # the user may have gone on in this very moment
         if not self.transcribed(self, transcript):
             await self.listening.complete.wait()
             self.transcribed(self, transcript)
@@ -203,7 +236,7 @@ class Turn:
 
     async def _announce(self, transcript: Transcript) -> None:
         await self.gate.wait()
-        utterance = transcript.utterance
+        utterance, self.told = transcript.utterance, True
         self.stage.publish(
             "transcript",
             turn=self.number,

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import trio
 
-FIELD = Path(__file__).with_name("tk_field.py")
 PATIENCE_S = 10
+NOBODY = 65534
 SYSTEM_PYTHON = "/usr/bin/python3"
 """The one that Debian's python3-tk and python3-gi are for."""
 
@@ -58,7 +58,7 @@ class Program:
             while not wanted.items() <= self.told.items():
                 await self.news.wait()
         shown = {key: self.told.get(key) for key in wanted}
-        assert shown == wanted
+        assert shown == wanted, f"told {shown}, not {wanted}"
 
     async def do(self, command: str, *, wait: bool = True) -> None:
         """Have it obey a line."""
@@ -102,9 +102,10 @@ async def open_program(argv: Sequence[str], env: dict[str, str]) -> AsyncIterato
 
 
 @asynccontextmanager
-async def open_field(env: dict[str, str], *options: str) -> AsyncIterator[Program]:
-    """A text field that has the focus."""
-    async with open_program([SYSTEM_PYTHON, str(FIELD), *options], env) as program:
+async def open_field(env: dict[str, str], *options: str, kind: str = "tk") -> AsyncIterator[Program]:
+    """A text field that has the focus, of Tk or (`gtk`) of GTK."""
+    script = Path(__file__).with_name(f"{kind}_field.py")
+    async with open_program([SYSTEM_PYTHON, str(script), *options], env) as program:
         await program.until(text="")
         yield program
 
@@ -127,6 +128,34 @@ async def open_xvfb(home: Path) -> AsyncIterator[dict[str, str]]:
             "DISPLAY": f":{number.decode().strip()}",
             "SERVER_PID": str(process.pid),
         }
+
+
+@asynccontextmanager
+async def open_sway(home: Path) -> AsyncIterator[dict[str, str]]:
+    """A Wayland compositor without a screen; the environment of what runs on it."""
+    config, runtime = home / "sway.conf", home / "run"
+    config.write_text("xwayland disable\nfocus_follows_mouse no\n")
+    runtime.mkdir(mode=0o700)
+    argv = ["sway", "-c", str(config)]
+    if os.geteuid() == 0:  # sway refuses to be root
+        os.chown(runtime, NOBODY, NOBODY)
+        argv = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *argv]
+        for folder in (home, *list(home.parents)[:2]):  # pytest's folders are their owner's alone
+            folder.chmod(folder.stat().st_mode | 0o055)
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    env = {"HOME": str(runtime), "LC_ALL": "C.UTF-8", "XDG_RUNTIME_DIR": str(runtime), **kept}
+    headless = {"WLR_BACKENDS": "headless", "WLR_LIBINPUT_NO_DEVICES": "1", "WLR_RENDERER": "pixman"}
+    async with running(argv, env | headless) as process:
+        await until(lambda: bool([*runtime.glob("sway-ipc.*.sock")] and [*runtime.glob("wayland-*")]))
+        env |= {
+            "SWAYSOCK": str(next(runtime.glob("sway-ipc.*.sock"))),
+            "GDK_BACKEND": "wayland",
+            "SERVER_PID": str(process.pid),
+        }
+        env |= {"WAYLAND_DISPLAY": min(path.name for path in runtime.glob("wayland-*"))}
+        # A keyboard that stays, as desktops have one: windows notice a first one too late for its first key.
+        async with running(["wtype", "-s", "600000"], env):
+            yield env
 
 
 async def xdotool(env: dict[str, str], *arguments: str) -> None:

@@ -201,3 +201,17 @@ async def test_return_by_hand_begins_a_new_text() -> None:
 def test_the_start_says_whether_the_focus_is_watched() -> None:
     assert Desk().handler.description == "dictation into page, focus: watched"
     assert Desk(Page(watches_focus=False)).handler.description == "dictation into page, focus: not watched"
+
+
+async def test_a_shortcut_wakes_it_as_saying_so_does() -> None:
+    desk = Desk()
+    await desk.dictate("go to sleep", "nobody hears this")
+    desk.handler.wake()
+    assert await desk.dictate("hello") == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("to", "watched", "late_s"), [("type", True, None), ("type", False, 10.0), ("stdout", False, None)]
+)
+def test_only_where_nobody_sees_the_window_text_can_come_too_late(to: str, watched: bool, late_s: float) -> None:
+    assert Desk(Page(watches_focus=watched), to=to).handler.late_s == late_s

@@ -14,6 +14,7 @@ from typing import Any, cast
 import trio
 
 from voiceloop.attempt import Stage
+from voiceloop.capture.endpointer import Endpointer
 from voiceloop.capture.segmenter import (
     SpeechAudio,
     SpeechDropped,
@@ -98,6 +99,7 @@ class Answerer(Part):
     turns: Turns = "replace"
     speculative: bool = True
     takes_s: float = 0.2
+    late_s: float | None = None
     asked: list[str] = field(default_factory=list)
     histories: list[tuple[Message, ...]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
@@ -239,6 +241,7 @@ async def open_room(  # noqa: PLR0913 - what a test may want otherwise
     speculation: Speculation | None = None,
     clips: bool = True,
     journal: Journal = UNKEPT,
+    endpointer: Endpointer | None = None,
     asleep: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Room]:
     """A room in which the user's utterances are transcribed as `texts` and answered with `replies`, in order.
@@ -272,6 +275,6 @@ async def open_room(  # noqa: PLR0913 - what a test may want otherwise
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_pull, speaker, sound)
-        async with open_conversation(stage) as conversation:
+        async with open_conversation(stage, endpointer) as conversation:
             yield Room(recogniser, answerer, voice, speaker, conversation, events, sound)
         nursery.cancel_scope.cancel()

@@ -130,3 +130,19 @@ async def test_what_is_said_when_too_much_waits_is_left_and_not_lost(autojump_cl
         await room.say(1.0)
         await room.say(1.0)
     assert [what.partition(":")[0] for turn, what in diary.told if turn == 2] == ["heard", "left"]
+
+
+async def test_a_text_that_comes_too_late_is_shown_and_left_and_the_next_is_written(autojump_clock: MockClock) -> None:
+    diary = Diary()
+    async with open_room(["one", "two"], ["done"], turns="in_order", speculative=False, journal=diary) as room:
+        room.answerer.late_s = 5.0
+        room.recogniser.takes_s = 6.0
+        await room.say(1.0)
+        await room.quiet(7.0)
+        room.recogniser.takes_s = 3.0
+        await room.say(1.0)
+    assert room.answerer.asked == ["two"]
+    assert [shown["text"] for shown in room.told("transcript")] == ["one", "two"]
+    told = "the text came 7 s after it was said, and is not typed. 'voiceloop transcribe --pending' writes it down"
+    assert [what for turn, what in diary.told if turn == 1] == ["heard", "safe", "one", f"left: {told}"]
+    assert [what for turn, what in diary.told if turn == 2] == ["heard", "safe", "two", "delivering", "over"]

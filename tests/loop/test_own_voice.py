@@ -70,3 +70,15 @@ async def test_an_echo_in_a_pause_is_judged_when_it_is_over(autojump_clock: Mock
         await room.speak((0.3, 0.4), (0.4, 0.6))
         await room.quiet(5)
     assert room.answerer.asked == [texts[0], texts[2]]
+
+
+async def test_what_is_said_beside_an_echo_is_no_longer_beside_anything(autojump_clock: MockClock) -> None:
+    texts = ["when does it open", "museum opens at nine in", "okay"]
+    async with open_room(texts, [ANSWER, "Fine."]) as room:
+        await room.say(1.0)
+        await room.quiet(1)
+        room.recogniser.takes_s = 2.0
+        await room.say(1.2)
+        await room.say(0.3)
+        await room.quiet(6)
+    assert room.answerer.asked == ["when does it open", "okay"]

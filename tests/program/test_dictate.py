@@ -6,12 +6,25 @@ import json
 import signal
 import socket
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.dictating import ASTERISK, Misfortune, Talk, dictate, dictating, environment, letters, talk, words
+from tests.dictating import (
+    ASTERISK,
+    Fetched,
+    Misfortune,
+    Talk,
+    dictate,
+    dictating,
+    environment,
+    fetch,
+    letters,
+    talk,
+    words,
+)
 from tests.running import COMMAND, voiceloop
 from tests.serving import serving
 from voiceloop.audio.wav import read_wav
@@ -41,7 +54,8 @@ def test_what_is_said_arrives_once_through_kills_cuts_and_refusals(said: Talk, t
         ("cut", 2.5, 300),
         ("402", 5.0, 300),
     ]
-    with ThreadPoolExecutor(len(moments)) as pool:
+    with ThreadPoolExecutor(len(moments) + 1) as pool:
+        limited = pool.submit(within_a_limit, said, tmp_path / "limit")
         tries = [
             pool.submit(dictate, said, tmp_path / f"{n}", kind, at_s, service_ms=takes_ms)
             for n, (kind, at_s, takes_ms) in enumerate(moments)
@@ -50,6 +64,36 @@ def test_what_is_said_arrives_once_through_kills_cuts_and_refusals(said: Talk, t
     assert [outcome for outcome in outcomes if not outcome.good] == []
     assert all(outcome.heard for outcome in outcomes)
     assert sum(outcome.fetched for outcome in outcomes) >= 3
+    written, left = limited.result()
+    assert [letters(said.sentences[0]), *map(letters, left.sure)] == [
+        letters(written),
+        *map(letters, said.sentences[1:]),
+    ]
+
+
+def within_a_limit(said: Talk, folder: Path) -> tuple[str, Fetched]:
+    """What is written, and what is left, when the money lasts for the first sentence."""
+    folder.mkdir()
+    env, out = environment(folder), folder / "out.txt"
+    limit = ("--set", "limits.max_cost_per_session=0.00005")
+    with serving(*service(said)) as server:
+        with dictating(said, server.url, out, env, *limit) as run:
+            assert run.process.wait(60) == 0
+        return out.read_text(), fetch(server.url, env)
+
+
+def test_what_is_being_said_when_it_is_told_to_end_is_kept(said: Talk, tmp_path: Path) -> None:
+    env, out = environment(tmp_path), tmp_path / "out.txt"
+    with serving(*service(said)) as server, dictating(said, server.url, out, env) as run:
+        run.wait_for("speech.started", count=1)
+        time.sleep(0.6)
+        code, took_s = run.end(signal.SIGTERM)
+        assert code == 0
+        assert took_s < 1.0
+        (entry,) = Shelf(state(env)).entries()
+        assert entry.left
+        assert entry.facts["reason"] == "told to end"
+        assert len(read_wav(entry.clips[0]).pcm) > CAPTURE_RATE_HZ
 
 
 def test_it_listens_and_stops_as_it_is_told_and_throws_away_what_is_cancelled(said: Talk, tmp_path: Path) -> None:
@@ -152,17 +196,17 @@ def test_what_is_left_is_written_down_in_order_and_what_was_perhaps_written_is_o
     kept(env, "please-try-again")
     kept(env, "conf-unmuted", text="already \x1b[31mtranscribed", left=False)
     kept(env, "tt-weasels", text="perhaps typed", perhaps=True)
-    fetch = ("transcribe", "--pending", "--config", "dictation")
+    given = ("transcribe", "--pending", "--config", "dictation")
     with serving(*service(said)) as server:
-        code, _, errors = voiceloop(*fetch, "--to", "type", *words(server.url), env=env)
+        code, _, errors = voiceloop(*given, "--to", "type", *words(server.url), env=env)
         assert code == 2
         assert "comes too late for its window, and is not typed" in errors
-        code, out, errors = voiceloop(*fetch, "--to", f"file:{tmp_path / 'notes'}", *words(server.url), env=env)
+        code, out, errors = voiceloop(*given, "--to", f"file:{tmp_path / 'notes'}", *words(server.url), env=env)
         assert (code, out) == (0, "perhaps typed\n"), errors
         assert "The next line may already have been typed" in errors
         assert (tmp_path / "notes").read_text() == "Please try again.\nalready transcribed\n"
         assert len(server.posts("/audio/transcriptions")) == 1, "what was transcribed is not paid for again"
-        assert voiceloop(*fetch, *words(server.url), env=env)[1] == ""
+        assert voiceloop(*given, *words(server.url), env=env)[1] == ""
 
 
 def test_what_a_service_refuses_stays(said: Talk, tmp_path: Path) -> None:
@@ -170,12 +214,12 @@ def test_what_a_service_refuses_stays(said: Talk, tmp_path: Path) -> None:
     kept(env, "please-try-again", text="before it")
     kept(env, "conf-unmuted")
     kept(env, "tt-weasels", text="after it")
-    fetch = ("transcribe", "--pending", "--config", "dictation")
+    given = ("transcribe", "--pending", "--config", "dictation")
     with serving("--status", "402") as server:
-        code, out, errors = voiceloop(*fetch, *words(server.url), env=env)
+        code, out, errors = voiceloop(*given, *words(server.url), env=env)
         assert (code, out) == (69, "before it\n"), errors
     with serving(*service(said)) as server:
-        assert voiceloop(*fetch, *words(server.url), env=env)[1] == "You are now unmuted.\nafter it\n"
+        assert voiceloop(*given, *words(server.url), env=env)[1] == "You are now unmuted.\nafter it\n"
 
 
 def test_ctl_says_what_is_missing(tmp_path: Path) -> None:

@@ -67,8 +67,8 @@ def test_the_handler_of_the_readme_answers(tmp_path: Path) -> None:
     assert answer("hello") == "You said: hello"
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/dictation.md"])
 def test_files_that_the_documents_name_are_there(document: str) -> None:
     text = (ROOT / document).read_text()
-    for name in set(re.findall(r"(?:scripts|configs|tests)/[\w./-]*\w", text)):
+    for name in set(re.findall(r"(?:scripts|configs|tests|docs)/[\w./-]*\w", text)):
         assert (ROOT / name).exists(), f"{document} names {name}"

@@ -97,18 +97,57 @@ class Wtype:
         down = [part for name in names for part in ("-M", name)]
         up = [part for name in names for part in ("-m", name)]
         for at in range(0, times, _BATCH):
-            await run("wtype", *down, *["-k", key] * min(_BATCH, times - at), *up)
+            # GTK 3 never looks up the last key of a layout, and wtype's layout has only the keys of this run.
+            await run("wtype", *down, *["-k", key] * min(_BATCH, times - at), *up, "-k", "Shift_L")
+
+
+_CODES = {"ctrl": 29, "shift": 42, "alt": 56, "super": 125, "altgr": 100, "return": 28, "backspace": 14, "left": 105}
+_CODES |= {"right": 106, "insert": 110, "a": 30, "c": 46, "v": 47, "x": 45, "y": 21}
+"""Linux's numbers of the keys that we press (input-event-codes.h): ydotool 1 knows no names."""
+
+
+class Ydotool:
+    """Types on any desktop by a keyboard of its own in the kernel, as an American one: anything but ASCII is pasted.
+    Version 1, with its daemon running."""
+
+    name = "ydotool"
+
+    def types(self, char: str) -> bool:
+        return " " <= char <= "~"
+
+    async def probe(self) -> None:
+        _there("ydotool")
+        await run("ydotool", "key", "-d", "0", "0:0")
+
+    async def type(self, text: str) -> None:
+        await run("ydotool", "type", "-d", str(DELAY_MS), "-f", "-", text=text)
+
+    async def press(self, chord: str, times: int = 1) -> None:
+        codes = [self._code(name) for name in chord.split("+")]
+        strokes = [f"{code}:1" for code in codes] + [f"{code}:0" for code in reversed(codes)]
+        for at in range(0, times, _BATCH):
+            await run("ydotool", "key", "-d", str(DELAY_MS), *strokes * min(_BATCH, times - at))
+
+    def _code(self, name: str) -> int:
+        try:
+            return _CODES[name.casefold()]
+        except KeyError:
+            known = ", ".join(_CODES)
+            raise TargetError(f"has no key '{name}'", place=self.name, remedy=f"There are: {known}") from None
+
+
+Typist = Xdotool | Wtype | Ydotool
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The program that types, and why not those before it."""
 
-    keys: Xdotool | Wtype
+    keys: Typist
     refused: Sequence[str]
 
 
-async def choose(candidates: Sequence[Xdotool | Wtype]) -> Choice:
+async def choose(candidates: Sequence[Typist]) -> Choice:
     """The first whose probe works. Raises `TargetError` with what each said when none does."""
     refused: list[str] = []
     for keys in candidates:

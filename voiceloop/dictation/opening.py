@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from voiceloop.dictation.clipboard import ClipboardTarget
-from voiceloop.dictation.keys import Xdotool, choose
+from voiceloop.dictation.keys import Typist, Wtype, Xdotool, Ydotool, choose
+from voiceloop.dictation.sway import BlindEyes, SwayEyes
 from voiceloop.dictation.target import PLACE, Target, TargetOptions
 from voiceloop.dictation.typing import Desktop, TypingTarget
+from voiceloop.dictation.wlclipboard import open_wlclipboard
 from voiceloop.dictation.xsession import open_xsession
 from voiceloop.errors import TargetError
 from voiceloop.events import Publish
@@ -19,19 +21,41 @@ from voiceloop.events import Publish
 async def open_typing(options: TargetOptions, publish: Publish) -> AsyncIterator[Target]:
     """What types into windows here. Raises `TargetError` when nothing does."""
     async with AsyncExitStack() as stack:
-        yield TypingTarget(await _desktop(stack, options, os.environ), options, publish)
+        yield TypingTarget(await _desktop(stack, options, os.environ, publish), options, publish)
 
 
 @asynccontextmanager
 async def open_clipboard(options: TargetOptions) -> AsyncIterator[Target]:
     """The clipboard. Raises `TargetError` when there is none."""
-    async with open_xsession(options) as session:
-        yield ClipboardTarget(session)
+    async with open_wlclipboard(options) if _is_wayland(os.environ) else open_xsession(options) as clipboard:
+        yield ClipboardTarget(clipboard)
 
 
-async def _desktop(stack: AsyncExitStack, options: TargetOptions, environment: Mapping[str, str]) -> Desktop:
-    if not environment.get("DISPLAY"):
-        raise TargetError("there is no desktop here to type into ($DISPLAY is not set)", place=PLACE, remedy="Use --to")
-    choice = await choose([Xdotool()])
-    session = await stack.enter_async_context(open_xsession(options))
-    return Desktop(choice.keys, session, session)
+def _is_wayland(environment: Mapping[str, str]) -> bool:
+    return bool(environment.get("WAYLAND_DISPLAY"))
+
+
+async def _desktop(
+    stack: AsyncExitStack, options: TargetOptions, environment: Mapping[str, str], publish: Publish
+) -> Desktop:
+    wayland = _is_wayland(environment)
+    if not wayland and not environment.get("DISPLAY"):
+        what = "there is no desktop here to type into (neither WAYLAND_DISPLAY nor DISPLAY is set)"
+        raise TargetError(what, place=PLACE, remedy="--to stdout or file:PATH work everywhere")
+    choice = await choose(candidates(options.way, wayland=wayland))
+    for why in choice.refused:
+        publish("notice", text=f"Not typing by {why.rstrip('.')}.")
+    if choice.keys.name == "xdotool":
+        session = await stack.enter_async_context(open_xsession(options))
+        return Desktop(choice.keys, session, session)
+    clipboard = await stack.enter_async_context(open_wlclipboard(options))
+    path = environment.get("SWAYSOCK")
+    return Desktop(choice.keys, SwayEyes(path, options.terminals) if path else BlindEyes(), clipboard)
+
+
+def candidates(way: str, *, wayland: bool) -> list[Typist]:
+    """What may type, the best first. Xdotool reaches but some of the windows of a Wayland desktop: only when named."""
+    typists: list[Typist] = [Xdotool(), Wtype(), Ydotool()]
+    if way != "auto":
+        return [keys for keys in typists if keys.name == way]
+    return typists[1:] if wayland else typists[:1]

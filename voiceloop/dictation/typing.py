@@ -177,6 +177,9 @@ class TypingTarget:
     # Taking back
 
     async def _may_undo(self, insertion: Insertion) -> None:
+        if insertion.focus is None:
+            # In a terminal, the keys that select elsewhere write rubbish or run things.
+            raise CantUndo("which window has the focus can't be read here", place=self.name)
         await self._free_keys()
         match await self.since(insertion):
             case "elsewhere":

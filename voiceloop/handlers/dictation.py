@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import trio
 from pydantic import BaseModel, Field
@@ -36,6 +36,9 @@ class DictationOptions(TargetOptions):
     is said is written."""
     replacements: dict[str, str] = Field(default_factory=dict)
     """What is written for a phrase, like `{ "my address" = "ada@example.org" }`; capitals and hyphens don't matter."""
+    late_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """Where the focus isn't watched: text that comes later than this after it was said is not typed, for its window may
+    be another by now. It is shown, and kept for `voiceloop transcribe --pending`."""
 
 
 class DictationHandler:
@@ -49,6 +52,8 @@ class DictationHandler:
         transcribe = services.config.transcribe.options
         self._publish = services.publish
         self._target = target
+        blind = options.to == "type" and not target.watches_focus
+        self.late_s = options.late_s if blind else None
         self._language: str | None = getattr(transcribe, "language", None)
         vocabulary: tuple[str, ...] = getattr(transcribe, "vocabulary", ())
         self._joiner = Joiner(Lexicon(options.replacements, vocabulary), commands=options.commands)

@@ -172,7 +172,10 @@ class Speaker:
         """Set `away`. Going away discards what waits, so that no writer waits for a device that may never return."""
         self.away = away
         if away:
+            hushed = self.hushed
             self.cancel()
+            if hushed:  # whoever speaks still does
+                self.hush()
 
     def _about_to_sound(self) -> bool:
         if self.away:

@@ -69,8 +69,8 @@ async def _show(stack: AsyncExitStack, desk: Desk) -> None:
     def shown(name: str, /, **fields: object) -> None:
         if name == "attention":
             notifier.state(str(fields["state"]))
-        elif name == "turn.failed":
-            notifier.show("Not written; see 'voiceloop transcribe --pending'")
+        elif name == "journal.pending" and fields["count"]:
+            notifier.show(f"{fields['count']} not delivered: voiceloop transcribe --pending")
         forward(name, **fields)
 
     desk.forward = shown

@@ -175,6 +175,7 @@ class Delivery:
         """Fetch the sound of one chunk. A chunk that fails is said and passed over; the next one goes on."""
         with slot.send:
             try:
+                await trio.lowlevel.checkpoint_if_cancelled()  # what was thrown away already asks nothing
                 self.book.asking("speak")
                 stream = self.speaker.prefill.stream()
                 async with self.synthesizer.speech(slot.text) as pieces:

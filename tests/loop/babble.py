@@ -1,0 +1,362 @@
+"""Anything a user might do, in any order, before parts that are slow or fail as they like; all in virtual time.
+
+What is said can be read off the samples: word 7 is a stretch of samples with the value 7. So the made-up recogniser
+knows exactly what is in a clip, however it was cut and joined, and a test can follow each word to where it ends up.
+The same holds for replies: reply 7 sounds as samples with the value 7.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from random import Random
+from typing import Any, Literal, cast
+
+import trio
+
+from voiceloop.attempt import Stage
+from voiceloop.capture.endpointer import Endpointer
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.config.tables import Conversation as Settings
+from voiceloop.config.tables import Segment
+from voiceloop.conversation import Conversation, open_conversation
+from voiceloop.errors import RateLimited
+from voiceloop.events import TURN
+from voiceloop.hearing import Deafness, Ears
+from voiceloop.playback.ring import Ring
+from voiceloop.playback.speaker import Speaker
+from voiceloop.plugins import Handler, Reply, Synthesizer, Transcriber, Turns, Verdict
+from voiceloop.speculation import Speculation
+from voiceloop.turn import Turn
+from voiceloop.types import CAPTURE_RATE_HZ, Frame, Message, Speech, Transcript, Usage, Utterance
+
+RATE_HZ = 8_000
+BLOCK = RATE_HZ // 100
+FRAME = 320
+MHM, NOISE = 10_000, 20_000
+"""Above these values a sound is a backchannel, or voice to the VAD and nothing to the recogniser."""
+
+Kind = Literal["word", "mhm", "noise", "quiet", "hint", "gap", "stall", "stop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """`frames` (20 ms each) of something; of a stall, how many frames later come all at once."""
+
+    kind: Kind
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How the parts behave. Times are chosen from the given ones at random; failures happen one time in `fails`."""
+
+    seed: int
+    turns: Turns = "replace"
+    ahead: Literal["on", "off", "resting"] = "on"
+    clips: bool = True
+    speculative: bool = True
+    half_duplex: bool = False
+    fails: int = 1000
+    transcribing_s: tuple[float, ...] = (0.05, 0.3, 2.0)
+    answering_s: tuple[float, ...] = (0.0, 0.2, 1.0)
+    speaking_s: tuple[float, ...] = (0.0, 0.1)
+    longest_s: float = 30.0
+    waiting: int = 100
+
+
+def values(pcm: bytes) -> list[int]:
+    """The sounds in `pcm`, in order."""
+    samples = array("h", pcm)[:: FRAME // 4]
+    found = [samples[0]] if samples else []
+    found += [b for a, b in pairwise(samples) if a != b]
+    return [value for value in found if value]
+
+
+def words(pcm: bytes) -> list[int]:
+    return [value for value in values(pcm) if value < MHM]
+
+
+def spelled(pcm: bytes) -> str:
+    """What a recogniser that makes no mistakes writes."""
+    return " ".join("mhm" if v >= MHM else f"w{v}" for v in values(pcm) if v < NOISE)
+
+
+def numbers(text: str) -> list[int]:
+    return [int(word[1:].split(".")[0]) for word in text.split() if word[0] == "w"]
+
+
+@dataclass
+class Scene:
+    """The parts, and all that they and the loop did."""
+
+    manners: Manners
+    random: Random = field(init=False)
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    posts: int = 0
+    chunks: int = 0
+    asked: list[tuple[int, str]] = field(default_factory=list)
+    """Turn and text of each call of the handler; its place is the number of its reply."""
+    replies: list[str] = field(default_factory=list)
+    effects: list[tuple[int, str]] = field(default_factory=list)
+    all_turns: list[Turn] = field(default_factory=list)
+    played: list[tuple[float, Counter[int]]] = field(default_factory=list)
+    """What each pull of 10 ms took from the ring."""
+    sounded_over_speech: list[float] = field(default_factory=list)
+    pages: dict[int, Page] = field(default_factory=dict)
+    history: list[Message] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.random = Random(self.manners.seed)
+
+    def told(self, name: str) -> list[dict[str, Any]]:
+        return [fields for event, fields in self.events if event == name]
+
+    def publish(self, name: str, /, **fields: object) -> None:
+        self.events.append((name, {**fields, "now": trio.current_time()}))
+
+    async def _takes(self, choice: Sequence[float], *, may_fail: bool = True) -> None:
+        await trio.sleep(self.random.choice(choice))
+        if may_fail and not self.random.randrange(self.manners.fails):
+            raise RateLimited("busy", status=429)
+
+
+@dataclass
+class Recogniser:
+    """Writes down exactly what is in a clip."""
+
+    scene: Scene
+    speculative: bool
+    description = "made up"
+
+    async def warm(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    @asynccontextmanager
+    async def transcription(self) -> AsyncIterator[Recogniser]:
+        yield self
+
+    async def feed(self, pcm: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def finish(self, utterance: Utterance) -> Transcript:
+        self.scene.posts += 1
+        await self.scene._takes(self.scene.manners.transcribing_s)
+        return Transcript(spelled(utterance.pcm), utterance, Usage(cost_usd=0.001))
+
+
+@dataclass
+class Answerer:
+    """Says a few words, or nothing, or does something that can't be undone."""
+
+    scene: Scene
+    turns: Turns
+    speculative: bool
+    description = "made up"
+
+    async def warm(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def handle(self, transcript: Transcript, reply: Reply) -> None:
+        scene = self.scene
+        turn = TURN.get()
+        assert turn is not None
+        number = len(scene.asked)
+        scene.asked.append((turn, transcript.text))
+        scene.replies.append("")
+        await scene._takes(scene.manners.answering_s)
+        for _ in range(scene.random.randrange(4)):
+            await self._say(number, reply)
+        if not scene.random.randrange(3):
+            await reply.committed()
+            scene.effects.append((turn, transcript.text))
+            await scene._takes(scene.manners.answering_s)
+            await self._say(number, reply)
+
+    async def _say(self, number: int, reply: Reply) -> None:
+        scene = self.scene
+        sentence = " ".join([f"r{number + 1}"] * scene.random.randrange(1, 12)) + ". "
+        scene.replies[number] += sentence
+        await reply.say(sentence)
+        await scene._takes((0.0, 0.1), may_fail=False)
+
+
+@dataclass
+class Voice:
+    """Takes 50 ms to say a character, in pieces of any length."""
+
+    scene: Scene
+    description = "made up"
+
+    async def warm(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    @asynccontextmanager
+    async def speech(self, text: str) -> AsyncIterator[trio.MemoryReceiveChannel[Speech]]:
+        self.scene.chunks += 1
+        await self.scene._takes(self.scene.manners.speaking_s)
+        send, receive = trio.open_memory_channel[Speech](8)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._send, text, send)
+            yield receive
+            nursery.cancel_scope.cancel()
+
+    async def _send(self, text: str, send: trio.MemorySendChannel[Speech]) -> None:
+        value = int(text.split(maxsplit=1)[0].strip("r."))
+        left = array("h", [value]) * (len(text) * RATE_HZ // 20)
+        with send:
+            while left:
+                piece, left = left[: (cut := self.scene.random.randrange(1, 4000))], left[cut:]
+                await send.send(Speech(piece.tobytes(), RATE_HZ))
+
+
+@dataclass
+class Detector:
+    """Takes for voice what isn't 0."""
+
+    description = "made up"
+    hint: bool = False
+
+    def feed(self, pcm: bytes, index: int) -> list[Verdict]:
+        return [Verdict(index, index + len(pcm) // 2, voiced=any(pcm))]
+
+    def reset(self) -> None:
+        pass
+
+
+@dataclass
+class Page:
+    """A page of the journal: what it was told, in order."""
+
+    told: list[str] = field(default_factory=list)
+    utterances: list[Utterance] = field(default_factory=list)
+
+    def heard(self, utterance: Utterance) -> None:
+        self.told.append("heard")
+        self.utterances.append(utterance)
+
+    async def safe(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    def transcribed(self, transcript: Transcript) -> None:
+        self.told.append("transcribed")
+
+    async def delivering(self) -> None:
+        self.told.append("delivering")
+        await trio.lowlevel.checkpoint()
+
+    def over(self) -> None:
+        self.told.append("over")
+
+    def left(self, reason: str) -> None:
+        self.told.append("left")
+
+
+@dataclass
+class Diary:
+    pages: dict[int, Page]
+
+    def turn(self, number: int) -> Page:
+        assert number not in self.pages
+        return self.pages.setdefault(number, Page())
+
+
+def _witnessed(conversation: Conversation, scene: Scene) -> None:
+    """Note every turn."""
+    opened = conversation._open_turn
+
+    def _open_turn() -> Turn | None:
+        turn = opened()
+        if turn is not None:
+            scene.all_turns.append(turn)
+        return turn
+
+    vars(conversation)["_open_turn"] = _open_turn
+
+
+async def play(acts: Sequence[Act], manners: Manners) -> Scene:
+    """Let the user do `acts`, and the loop answer, until all is quiet."""
+    scene = Scene(manners)
+    speaker = Speaker(Ring(RATE_HZ * 4, RATE_HZ))
+    began = trio.current_time()
+    speculation = Speculation(enabled=manners.ahead != "off", max_waste=0.05 if manners.ahead == "resting" else 1.0)
+    stage = Stage(
+        cast(Transcriber, Recogniser(scene, manners.clips)),
+        cast(Handler, Answerer(scene, manners.turns, manners.speculative)),
+        cast(Synthesizer, Voice(scene)),
+        speaker,
+        scene.publish,
+        Settings(waiting=manners.waiting, history_turns=10_000, earcon=False),
+        speculation,
+        trio.current_time,
+        lambda index: began + index / CAPTURE_RATE_HZ,
+        trio.CapacityLimiter(3),
+        journal=Diary(scene.pages),
+    )
+    segment = Segment(max_utterance_s=manners.longest_s)
+    endpointer = Endpointer.of(segment, half_duplex=manners.half_duplex)
+    segmenter = Segmenter(segment, hangover_ms=segment.hangover_ms, endpointer=endpointer)
+    detector = Detector()
+    async with trio.open_nursery() as nursery:
+        async with open_conversation(stage, endpointer) as conversation:
+            _witnessed(conversation, scene)
+            deafness = Deafness(lambda: speaker.audible, trio.current_time, 0.25, half_duplex=manners.half_duplex)
+            ears = Ears(cast(Any, detector), segmenter, conversation, deafness)
+            nursery.start_soon(_pull, speaker, scene, segmenter)
+            await _speak(acts, ears, detector, conversation)
+            ears.end()
+        nursery.cancel_scope.cancel()
+    scene.history = list(conversation.history)
+    assert conversation.working == 0
+    assert not conversation.hearing
+    assert (speaker.hushed, speaker.gain) == (False, 1.0)
+    assert conversation._live is conversation._candidate is None
+    asked = speculation.used.requests + speculation.wasted.requests
+    assert asked == scene.posts + len(scene.asked) + scene.chunks, "a request was not counted once"
+    return scene
+
+
+async def _speak(acts: Sequence[Act], ears: Ears, detector: Detector, conversation: Conversation) -> None:
+    index = held = 0
+    late: list[Frame] = []
+    for said, act in enumerate((*acts, Act("quiet", 400)), start=1):
+        value = {"word": said, "mhm": MHM + said, "noise": NOISE + said}.get(act.kind, 0)
+        detector.hint = act.kind == "hint"
+        if act.kind == "stop":
+            ears.end()
+            conversation.stop("withdrawn")
+        elif act.kind == "stall":
+            held = act.frames
+        elif act.kind == "gap":
+            index += act.frames * FRAME
+        else:
+            for _ in range(act.frames):
+                late.append(Frame(array("h", [value]).tobytes() * FRAME, index))
+                index += FRAME
+                await trio.sleep(FRAME / CAPTURE_RATE_HZ)
+                held -= 1
+                if held <= 0:
+                    for frame in late:
+                        ears.hear(frame)
+                    late.clear()
+
+
+async def _pull(speaker: Speaker, scene: Scene, segmenter: Segmenter) -> None:
+    """The output device, and what it heard while the user spoke."""
+    block = bytearray(BLOCK * 2)
+    spoke = False
+    while True:
+        before = speaker.ring.played
+        speaker.ring.read_into(memoryview(block))
+        taken = array("h", speaker.ring.recent(speaker.ring.played - before))
+        if taken:
+            scene.played.append((trio.current_time(), Counter(taken)))
+        if any(block) and spoke and segmenter.speaking:
+            scene.sounded_over_speech.append(trio.current_time())
+        spoke = segmenter.speaking
+        speaker.pulled()
+        await trio.sleep(0.01)
