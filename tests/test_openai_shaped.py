@@ -57,6 +57,13 @@ async def test_every_option_is_in_the_form() -> None:
         assert server.broken == []
 
 
+async def test_the_vocabulary_is_in_the_prompt() -> None:
+    async with open_server(local()) as server:
+        await hear(server, prompt="A talk.", vocabulary=("Ada", "voiceloop"))
+        assert server.requests[0].body["prompt"] == "A talk. Ada, voiceloop"
+        assert server.broken == []
+
+
 async def test_a_server_without_verbose_answers_is_asked_without() -> None:
     script = local(refuse=lambda body: body.get("response_format") == "verbose_json")
     async with open_server(script) as server:

@@ -75,6 +75,18 @@ async def test_every_option_is_sent_as_published() -> None:
         assert server.broken == []
 
 
+async def test_the_vocabulary_is_in_the_prompt_of_each_provider_that_takes_one() -> None:
+    options = {"vocabulary": ("Ada", "voiceloop"), "provider": {"groq": {"prompt": "A talk."}, "other": {"x": 1}}}
+    async with open_server() as server, open_transcriber(server, **options) as transcriber:
+        await hear(transcriber)
+        assert server.requests[0].body["provider"]["options"] == {
+            "groq": {"prompt": "A talk. Ada, voiceloop"},
+            "openai": {"prompt": "Ada, voiceloop"},
+            "other": {"x": 1},
+        }
+        assert server.broken == []
+
+
 async def test_silence_is_an_empty_text_not_an_error() -> None:
     async with open_server(Script(texts=[" \n"])) as server, open_transcriber(server) as transcriber:
         assert (await hear(transcriber)).text == ""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import trio
 
-PATIENCE_S = 10
+PATIENCE_S = 20
 NOBODY = 65534
 SYSTEM_PYTHON = "/usr/bin/python3"
 """The one that Debian's python3-tk and python3-gi are for."""

@@ -6,7 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
+import trio
+
 from voiceloop.dictation.target import Focus
+from voiceloop.errors import TargetError
 
 Paste = Callable[[], Awaitable[None]]
 
@@ -109,6 +112,29 @@ class Clipboard(Protocol):
     async def holds(self, text: str) -> bool:
         """Whether it still holds what we put on it."""
         ...
+
+
+class NoClipboard:
+    """Where the clipboard can't be had, and `why`: what needs it raises `TargetError`."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    async def keep(self, text: str) -> None:
+        await trio.lowlevel.checkpoint()
+        raise TargetError(self._why, place="clipboard")
+
+    async def lend(self, text: str, paste: Paste, *, focus: Focus | None, primary: bool) -> Lent:
+        await trio.lowlevel.checkpoint()
+        raise TargetError(self._why, place="clipboard")
+
+    async def selected(self, focus: Focus | None) -> str | None:
+        await trio.lowlevel.checkpoint()
+        return None
+
+    async def holds(self, text: str) -> bool:
+        await trio.lowlevel.checkpoint()
+        return False
 
 
 def is_terminal(names: Sequence[str], more: Sequence[str]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from voiceloop.dictation.clipboard import ClipboardTarget
+from voiceloop.dictation.desk import Clipboard, NoClipboard
 from voiceloop.dictation.keys import Typist, Wtype, Xdotool, Ydotool, choose
 from voiceloop.dictation.sway import BlindEyes, SwayEyes
 from voiceloop.dictation.target import PLACE, Target, TargetOptions
@@ -45,10 +46,15 @@ async def _desktop(
     choice = await choose(candidates(options.way, wayland=wayland))
     for why in choice.refused:
         publish("notice", text=f"Not typing by {why.rstrip('.')}.")
-    if choice.keys.name == "xdotool":
+    if choice.keys.name == "xdotool" or not wayland:
         session = await stack.enter_async_context(open_xsession(options))
         return Desktop(choice.keys, session, session)
-    clipboard = await stack.enter_async_context(open_wlclipboard(options))
+    clipboard: Clipboard
+    try:
+        clipboard = await stack.enter_async_context(open_wlclipboard(options))
+    except TargetError as error:
+        clipboard = NoClipboard(error.what)
+        publish("notice", text=f"Nothing can be pasted, only typed: {error.what}.")
     path = environment.get("SWAYSOCK")
     return Desktop(choice.keys, SwayEyes(path, options.terminals) if path else BlindEyes(), clipboard)
 

@@ -42,8 +42,8 @@ class OpenAITranscriber(ClipTranscriber):
         fields = {"model": options.model, "response_format": "verbose_json" if verbose else "json"}
         if options.language is not None:
             fields["language"] = options.language
-        if options.prompt is not None:
-            fields["prompt"] = options.prompt
+        if (prompt := options.prompt_with(options.prompt)) is not None:
+            fields["prompt"] = prompt
         if options.temperature is not None:
             fields["temperature"] = f"{options.temperature:g}"
         body = form(fields, wav_bytes(utterance.pcm, utterance.rate_hz), secrets.token_hex(16))

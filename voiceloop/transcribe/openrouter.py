@@ -14,6 +14,9 @@ from voiceloop.net.service import Request
 from voiceloop.transcribe.served import ClipOptions, ClipTranscriber
 from voiceloop.types import Utterance
 
+PROMPTED = ("groq", "openai")
+"""Providers whose own transcription takes a `prompt`. OpenRouter hands each its own options, and ignores the rest."""
+
 
 class OpenRouterTranscribeOptions(ClipOptions):
     """Options of `[transcribe] use = "openrouter"`."""
@@ -24,6 +27,15 @@ class OpenRouterTranscribeOptions(ClipOptions):
     """What `verbose_json` gives times of."""
     provider: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options passed through to a provider, by its name: `provider.groq = { prompt = "names: Ada, Grace" }`."""
+
+    def provider_options(self) -> dict[str, dict[str, Any]]:
+        """`provider` with the vocabulary in the prompts of those that take one; others never see it."""
+        options = {name: dict(values) for name, values in self.provider.items()}
+        if self.vocabulary:
+            for name in PROMPTED:
+                options.setdefault(name, {})
+                options[name]["prompt"] = self.prompt_with(options[name].get("prompt"))
+        return options
 
     def conflicts(self) -> Iterable[Conflict]:
         if self.timestamp_granularities and self.response_format != "verbose_json":
@@ -57,6 +69,6 @@ class OpenRouterTranscriber(ClipTranscriber):
             body["response_format"] = "verbose_json"
             if options.timestamp_granularities:
                 body["timestamp_granularities"] = list(options.timestamp_granularities)
-        if options.provider:
-            body["provider"] = {"options": {name: dict(values) for name, values in options.provider.items()}}
+        if provider := options.provider_options():
+            body["provider"] = {"options": provider}
         return Request("/audio/transcriptions", json=body, model=options.model)

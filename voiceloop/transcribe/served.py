@@ -27,8 +27,15 @@ class ClipOptions(Table):
     response_format: Literal["json", "verbose_json"] = "json"
     """`verbose_json` asks for words, confidence and the language too, as far as the model knows them; one that refuses
     it is asked without, which is said once."""
+    vocabulary: tuple[str, ...] = ()
+    """Names and terms that are likely to be said. Sent as the prompt, by which models of Whisper's kind spell;
+    dictation also writes them as they are spelled here."""
     max_clip_s: Annotated[float, Field(ge=5, le=3600)] | None = None
     """Longer clips are cut at pauses. Left out: what is known of the model, or is learned when it refuses one."""
+
+    def prompt_with(self, prompt: object) -> str | None:
+        """A prompt of the user's with the vocabulary behind it; None when there is neither."""
+        return " ".join(part for part in (str(prompt or ""), ", ".join(self.vocabulary)) if part) or None
 
     def wanted(self, openrouter: Endpoint) -> Wanted:
         settings, table = server_of(self, openrouter, "transcribe")

@@ -1,0 +1,114 @@
+"""Choosing what types, and what each program is told. The programs are scripts that note how they were run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from voiceloop.dictation.desk import NoClipboard, paste_chord
+from voiceloop.dictation.keys import Wtype, Xdotool, Ydotool, choose
+from voiceloop.dictation.opening import candidates
+from voiceloop.dictation.sway import BlindEyes, focused
+from voiceloop.dictation.target import Focus, TargetOptions
+from voiceloop.dictation.typing import Desktop, TypingTarget
+from voiceloop.errors import TargetError
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is the whole PATH."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def install(folder: Path, name: str, *, status: int = 0, says: str = "") -> Path:
+    log = folder / f"{name}.log"
+    program = folder / name
+    script = f"""#!/bin/sh
+echo "$@" >> {log}
+while read -r line || [ -n "$line" ]; do echo "stdin: $line" >> {log}; done
+echo '{says}' >&2
+exit {status}
+"""
+    program.write_text(script)
+    program.chmod(0o755)
+    return log
+
+
+async def test_the_first_that_works_here_is_chosen_and_the_others_say_why_not(programs: Path) -> None:
+    install(programs, "wtype", status=1, says="Compositor does not support the virtual keyboard protocol")
+    install(programs, "ydotool")
+    choice = await choose(candidates("auto", wayland=True))
+    assert choice.keys.name == "ydotool"
+    assert choice.refused == ["wtype: Compositor does not support the virtual keyboard protocol"]
+
+
+async def test_where_nothing_works_each_says_why(programs: Path) -> None:
+    install(programs, "ydotool", status=2, says="failed to connect socket")
+    with pytest.raises(TargetError, match=r"wtype: is not installed. sudo apt install wtype; ydotool: failed"):
+        await choose(candidates("auto", wayland=True))
+
+
+@pytest.mark.parametrize(
+    ("way", "wayland", "names"),
+    [("auto", False, ["xdotool"]), ("auto", True, ["wtype", "ydotool"]), ("xdotool", True, ["xdotool"])],
+)
+def test_what_is_tried_depends_on_the_desktop(way: str, wayland: bool, names: list[str]) -> None:
+    assert [keys.name for keys in candidates(way, wayland=wayland)] == names
+
+
+async def test_without_a_clipboard_what_can_be_typed_is_typed_and_the_rest_is_refused(programs: Path) -> None:
+    log = install(programs, "ydotool")
+    desktop = Desktop(Ydotool(), BlindEyes(), NoClipboard("the compositor has none"))
+    target = TypingTarget(desktop, TargetOptions(), lambda *_, **__: None)
+    await target.insert("plain", focus=None)
+    assert "stdin: plain" in log.read_text()
+    for refused in (target.insert("漢", focus=None), target.set_aside("漢")):
+        with pytest.raises(TargetError, match="the compositor has none"):
+            await refused
+
+
+async def test_text_is_never_an_argument(programs: Path) -> None:
+    for keys in (Xdotool(), Wtype(), Ydotool()):
+        log = install(programs, keys.name)
+        await keys.type("--secret")
+        told = log.read_text().splitlines()
+        assert "--secret" not in told[0]
+        assert told[1] == "stdin: --secret"
+
+
+async def test_chords_in_the_words_of_each_program(programs: Path) -> None:
+    logs = {keys: install(programs, keys.name) for keys in (Xdotool(), Wtype(), Ydotool())}
+    for keys in logs:
+        await keys.press("ctrl+shift+v")
+    told = [log.read_text().splitlines()[0] for log in logs.values()]
+    assert told == [
+        "key --delay 2 ctrl+shift+v",
+        "-M ctrl -M shift -k v -m ctrl -m shift -k Shift_L",
+        "key -d 2 29:1 42:1 47:1 47:0 42:0 29:0",
+    ]
+    with pytest.raises(TargetError, match="no key 'f25'"):
+        await Ydotool().press("f25")
+
+
+@pytest.mark.parametrize(
+    ("focus", "chord"),
+    [
+        (None, "ctrl+v"),
+        (Focus("1", "Notes"), "ctrl+v"),
+        (Focus("1", "kitty", terminal=True), "ctrl+shift+v"),
+        (Focus("1", "XTerm", terminal=True), "shift+Insert"),
+        (Focus("1", "MyEditor"), "ctrl+y"),
+    ],
+)
+def test_each_application_is_pasted_into_by_its_own_keys(focus: Focus | None, chord: str) -> None:
+    assert paste_chord(focus, "ctrl+v", {"myeditor": "ctrl+y"}) == chord
+
+
+def test_the_focused_window_is_found_among_tiled_and_floating_ones() -> None:
+    window = {"id": 7, "pid": 3, "focused": True, "app_id": "foot", "name": "a title nobody reads"}
+    of_x = {"id": 8, "pid": 4, "focused": True, "app_id": None, "window_properties": {"class": "XTerm"}}
+    assert focused({"nodes": [{"nodes": [], "floating_nodes": [window]}]}, ()) == Focus("7", "foot", terminal=True)
+    assert focused({"nodes": [of_x]}, ()) == Focus("8", "XTerm", terminal=True)
+    assert focused({"nodes": [{"id": 2, "focused": True}]}, ()) == Focus("")
