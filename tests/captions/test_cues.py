@@ -67,6 +67,12 @@ def test_two_lines_are_about_equally_long() -> None:
     assert abs(columns(cue.lines[0]) - columns(cue.lines[1])) <= 10
 
 
+def test_with_the_name_of_who_spoke_no_line_is_too_long() -> None:
+    cues = CueCutter("speaker").cut(said(["extension"] * 30))
+    rows = "".join(as_srt(cue, 1) for cue in cues).splitlines()
+    assert max(map(columns, rows)) <= LINE_COLUMNS
+
+
 def test_a_pause_ends_a_cue() -> None:
     first, second = CueCutter().cut([*said(["one", "two"]), *said(["three"], 3.0)])
     assert (first.text, second.text) == ("one two", "three")

@@ -61,11 +61,13 @@ class CueCutter:
 
     def __init__(self, source: str = "") -> None:
         self._source = source
+        # Its name may stand before the text, in brackets.
+        self._columns = max(LINE_COLUMNS // 2, LINE_COLUMNS - (columns(source) + 3 if source else 0))
         self._end_s = 0.0
 
     def cut(self, words: Sequence[Spoken]) -> list[Cue]:
         """The cues of some final words."""
-        groups = list(_groups([part for word in words for part in _short(word)]))
+        groups = list(_groups([part for word in words for part in _short(word, self._columns)], self._columns))
         cues = []
         for number, group in enumerate(groups):
             start_s = max(group[0].start_s, self._end_s)
@@ -74,28 +76,28 @@ class CueCutter:
             if end_s - start_s < SHORTEST_S:
                 end_s = min(max(end_s, start_s + SHORTEST_S), max(next_s, end_s))
             self._end_s = max(end_s, start_s + 0.001)
-            cues.append(Cue(start_s, self._end_s, _lines(group), self._source))
+            cues.append(Cue(start_s, self._end_s, _lines(group, self._columns), self._source))
         return cues
 
 
-def _groups(words: Sequence[Spoken]) -> Iterator[list[Spoken]]:
+def _groups(words: Sequence[Spoken], width: int) -> Iterator[list[Spoken]]:
     """The words of each cue: as many as fit, ended early by a pause, or by a sentence that fills a line."""
     group: list[Spoken] = []
     for word in words:
-        if group and (word.start_s - group[-1].end_s >= GAP_S or not _fits([*group, word])):
+        if group and (word.start_s - group[-1].end_s >= GAP_S or not _fits([*group, word], width)):
             early, rest = _well_cut(group) if word.start_s - group[-1].end_s < GAP_S else (group, [])
             yield early
             group = rest
         group.append(word)
-        if word.text.endswith(_ENDS) and columns(text_of(group)) >= LINE_COLUMNS:
+        if word.text.endswith(_ENDS) and columns(text_of(group)) >= width:
             yield group
             group = []
     if group:
         yield group
 
 
-def _fits(words: Sequence[Spoken]) -> bool:
-    return len(wrapped(words, LINE_COLUMNS)) <= LINES and words[-1].end_s - words[0].start_s <= LONGEST_S
+def _fits(words: Sequence[Spoken], width: int) -> bool:
+    return len(wrapped(words, width)) <= LINES and words[-1].end_s - words[0].start_s <= LONGEST_S
 
 
 def _well_cut(words: list[Spoken]) -> tuple[list[Spoken], list[Spoken]]:
@@ -106,20 +108,20 @@ def _well_cut(words: list[Spoken]) -> tuple[list[Spoken], list[Spoken]]:
     return words, []
 
 
-def _lines(words: Sequence[Spoken]) -> tuple[str, ...]:
+def _lines(words: Sequence[Spoken], width: int) -> tuple[str, ...]:
     """In two lines as equal as can be, where one doesn't do."""
-    if columns(text_of(words)) <= LINE_COLUMNS:
+    if columns(text_of(words)) <= width:
         return (text_of(words),)
     ways = [(text_of(words[:at]), text_of(words[at:])) for at in range(1, len(words))]
     return min(ways, key=lambda way: max(columns(line) for line in way), default=(text_of(words),))
 
 
-def _short(word: Spoken) -> Iterator[Spoken]:
+def _short(word: Spoken, width: int) -> Iterator[Spoken]:
     """A word that no line can hold, in parts: something that is heard may be one letter a thousand times."""
-    if columns(word.text) <= LINE_COLUMNS:
+    if columns(word.text) <= width:
         yield word
         return
-    size = LINE_COLUMNS // 2
+    size = width // 2
     count = -(-len(word.text) // size)
     step_s = (word.end_s - word.start_s) / count
     for at in range(count):

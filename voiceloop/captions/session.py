@@ -6,7 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import trio
@@ -45,7 +45,8 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> in
             audio = config.audio.model_copy(update={"input": device})
             microphone = await stack.enter_async_context(open_microphone(audio, publish))
             sources.append(_Source(name, microphone, await open_part(stack, config.vad, services)))
-        transcriber = await open_transcriber(stack, services)
+        # The captioners keep what can't be transcribed themselves: not what they post, which overlaps.
+        transcriber = await open_transcriber(stack, replace(services, keeps=False))
         handler = await open_part(stack, config.handler, services)
         assert isinstance(handler, CaptionsHandler)
         options = handler.options

@@ -64,7 +64,7 @@ class CaptionsHandler:
     async def open(cls, options: BaseModel, services: Services) -> AsyncIterator[Self]:
         """Open the files and the page. Raises OutputError."""
         assert isinstance(options, CaptionsOptions)
-        showings: list[Showing] = [_Events(services.publish)]
+        showings: list[Showing] = []
         url = ""
         async with AsyncExitStack() as stack:
             paths = {kind: path for kind in ("srt", "vtt", "jsonl") if (path := getattr(options, kind)) is not None}
@@ -78,7 +78,8 @@ class CaptionsHandler:
                 page = await stack.enter_async_context(open_page(options.web))
                 showings.append(page)
                 url = page.url
-            yield cls(options, Everywhere(showings), url)
+            # Last: what is told to be final is in the files by then.
+            yield cls(options, Everywhere([*showings, _Events(services.publish)]), url)
 
     @property
     def description(self) -> str:

@@ -1,0 +1,137 @@
+"""`voiceloop captions`, installed, from outside: killed, limited, spoken to by a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import srt
+import webvtt
+
+from tests.running import COMMAND, voiceloop
+from tests.serving import KEY, Serving, serving
+from voiceloop.audio.resample import resample
+from voiceloop.audio.wav import read_wav, wav_bytes
+from voiceloop.types import CAPTURE_RATE_HZ
+
+ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
+needs_prompts = pytest.mark.skipif(not ASTERISK.is_dir(), reason="needs Debian's recorded prompts")
+SAID = {
+    "vm-nobodyavail": "Nobody is available to take your call at the moment.",
+    "queue-thankyou": "Thank you for your patience.",
+}
+
+WRITER = """
+import sys
+from pathlib import Path
+from voiceloop.captions.files import open_files
+from voiceloop.captions.showing import Final, Live
+from voiceloop.captions.words import Spoken
+paths = {kind: Path(sys.argv[1]) / f"a.{kind}" for kind in ("srt", "vtt", "jsonl")}
+with open_files(paths) as files:
+    print("ready", flush=True)
+    at = 0.0
+    while True:
+        words = tuple(Spoken(f"word{n}", at + n / 3, at + (n + 1) / 3) for n in range(40))
+        files.final(Final("", words), Live(""))
+        at = words[-1].end_s + 1
+"""
+
+
+def parsed(folder: Path, name: str) -> tuple[int, int, int]:
+    """How many cues each file holds, as a subtitle library reads it; raises when one is broken."""
+    cues: list[Any] = list(srt.parse((folder / f"{name}.srt").read_text()))  # type: ignore[no-untyped-call]
+    assert [cue.index for cue in cues] == list(range(1, len(cues) + 1))
+    rows = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
+    return len(cues), len(webvtt.read(str(folder / f"{name}.vtt"))), len(rows)
+
+
+def test_files_are_whole_after_a_kill_at_any_moment_of_writing(tmp_path: Path) -> None:
+    moments = random.Random(7)
+    for number in range(20):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with subprocess.Popen([sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == b"ready\n"
+            time.sleep(moments.uniform(0, 0.05))  # the random moment itself
+            writer.kill()
+        counts = parsed(folder, "a")
+        assert max(counts) - min(counts) <= 1
+
+
+def spoken_file(folder: Path) -> Path:
+    quiet = bytes(CAPTURE_RATE_HZ * 2)
+    pcm = quiet
+    for name in SAID:
+        wav = read_wav(ASTERISK / f"{name}.wav")
+        pcm += resample(wav.pcm, wav.rate_hz, CAPTURE_RATE_HZ) + quiet
+    path = folder / "talk.wav"
+    path.write_bytes(wav_bytes(pcm, CAPTURE_RATE_HZ))
+    return path
+
+
+def recordings(folder: Path) -> Path:
+    path = folder / "recordings.jsonl"
+    rows = [{"words": words, "wav": str(ASTERISK / f"{name}.wav")} for name, words in SAID.items()]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+def asked(folder: Path, server: Serving, *words: str) -> tuple[list[str], dict[str, str]]:
+    files = [word for kind in ("srt", "vtt", "jsonl") for word in (f"--{kind}", str(folder / f"call.{kind}"))]
+    env = os.environ | {"OPENROUTER_API_KEY": KEY} | {f"XDG_{n}_HOME": str(folder / n) for n in ("STATE", "CONFIG")}
+    given = ["captions", "-i", f"file:{spoken_file(folder)}", *files, *words]
+    return [*given, "--set", f"openrouter.base_url={server.url}"], env
+
+
+@needs_prompts
+def test_what_is_said_is_written_and_what_was_written_survives_a_kill(tmp_path: Path) -> None:
+    with serving("--recordings", str(recordings(tmp_path)), "--transcribe-ms", "100") as server:
+        words, env = asked(tmp_path, server)
+        with subprocess.Popen([COMMAND, *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+            assert program.stdout is not None
+            lines = [program.stdout.readline().decode().strip() for _ in range(2)]  # not a terminal: final lines only
+            program.send_signal(signal.SIGKILL)
+            assert program.stderr is not None
+            said = program.stderr.read().decode()
+    assert lines == list(SAID.values())
+    assert parsed(tmp_path, "call") == (2, 2, 2)
+    assert "for an hour of speech at most 5 hours of audio are posted" in said
+    row = json.loads((tmp_path / "call.jsonl").read_text().splitlines()[0])
+    assert row["start_s"] == pytest.approx(1.0, abs=0.3)
+
+
+@needs_prompts
+def test_429s_and_the_end_of_the_money_lose_no_word(tmp_path: Path) -> None:
+    """An answer costs 0.0001 USD: the money does not last until the end."""
+    with serving("--recordings", str(recordings(tmp_path)), "--busy-every", "2") as server:
+        words, env = asked(tmp_path, server, "--set", "limits.max_cost_per_session=0.0002", "--json")
+        code, told, _ = voiceloop(*words, env=env)
+    assert code == 0
+    events = [json.loads(line) for line in told.splitlines()]
+    shown = [event["text"] for event in events if event["event"] == "caption.final"]
+    kept = sorted((tmp_path / "STATE" / "voiceloop" / "unsent").glob("*.wav"))
+    assert any(post["status"] == 429 for post in server.posts("/audio/transcriptions"))
+    assert shown == list(SAID.values())[: len(shown)]
+    assert len(shown) + len(kept) == len(SAID)
+    assert kept
+    with serving("--recordings", str(recordings(tmp_path))) as server:
+        again = ["--config", "captions", "--set", f"openrouter.base_url={server.url}"]
+        code, told, errors = voiceloop("transcribe", *map(str, kept), *again, env=env)
+    assert code == 0, errors
+    assert told.splitlines() == list(SAID.values())[len(shown) :]
+
+
+def test_a_source_that_is_none_is_told() -> None:
+    code, _, errors = voiceloop("captions", "--source", "everything")
+    assert code == 2
+    assert "speaker, mic or both" in errors
