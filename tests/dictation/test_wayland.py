@@ -13,8 +13,7 @@ import pytest
 import trio
 
 from tests.dictation.desks import needs, open_field, open_sway, running, until
-from voiceloop.dictation.opening import open_clipboard, open_typing
-from voiceloop.dictation.target import Focus, Insertion, Target, TargetOptions
+from voiceloop.dictation.target import Focus, Insertion, Target, TargetOptions, open_target
 from voiceloop.dictation.wlclipboard import Content, WlClipboard, open_wlclipboard
 from voiceloop.errors import CantUndo, FocusChanged, TargetError
 
@@ -39,7 +38,7 @@ async def open_desk(**options: object) -> AsyncIterator[Desk]:
     def publish(name: str, /, **fields: object) -> None:
         notices.append(str(fields["text"]))
 
-    async with open_typing(TargetOptions.model_validate(options), publish) as target:
+    async with open_target("type", TargetOptions.model_validate(options), publish) as target:
         yield Desk(target, notices)
 
 
@@ -172,7 +171,10 @@ async def test_what_somebody_copies_meanwhile_stays(screen: dict[str, str]) -> N
 
 
 async def test_the_clipboard_holds_all_that_was_said_until_something_else_is_copied(screen: dict[str, str]) -> None:
-    async with open_clipboard(TargetOptions()) as target, open_wlclipboard(TargetOptions()) as theirs:
+    async with (
+        open_target("clipboard", TargetOptions(), lambda *_, **__: None) as target,
+        open_wlclipboard(TargetOptions()) as theirs,
+    ):
         await target.insert("One.", focus=None)
         insertion = await target.insert(" 漢字", focus=None)
         await target.undo(insertion)

@@ -14,8 +14,7 @@ import pytest
 import trio
 
 from tests.dictation.desks import needs, open_field, open_xvfb, running, until, xdotool
-from voiceloop.dictation.opening import open_clipboard, open_typing
-from voiceloop.dictation.target import Focus, Insertion, Target, TargetOptions
+from voiceloop.dictation.target import Focus, Insertion, Target, TargetOptions, open_target
 from voiceloop.dictation.xconnection import XConnection, open_x
 from voiceloop.dictation.xselections import Content, Value, XSelections
 from voiceloop.dictation.xsession import open_xsession
@@ -48,7 +47,7 @@ async def open_desk(env: dict[str, str], monkeypatch: pytest.MonkeyPatch, **opti
     for name in ("DISPLAY", "HOME"):
         monkeypatch.setenv(name, env[name])
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    async with open_typing(TargetOptions.model_validate(options), publish) as target:
+    async with open_target("type", TargetOptions.model_validate(options), publish) as target:
         yield Desk(target, env, notices)
 
 
@@ -347,7 +346,10 @@ async def test_the_clipboard_holds_all_that_was_said_until_something_else_is_cop
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DISPLAY", screen["DISPLAY"])
-    async with open_clipboard(TargetOptions()) as target, open_other(screen) as (connection, theirs):
+    async with (
+        open_target("clipboard", TargetOptions(), lambda *_, **__: None) as target,
+        open_other(screen) as (connection, theirs),
+    ):
         await target.insert("One.", focus=None)
         insertion = await target.insert(" 漢字\x1b[2J", focus=None)
         assert await clipboard(screen) == "One. 漢字"

@@ -118,6 +118,10 @@ def open_target(to: str, options: TargetOptions, publish: Publish) -> AbstractAs
         from voiceloop.dictation.files import open_stdout
 
         return open_stdout()
+    if to in ("type", "clipboard"):
+        from voiceloop.dictation.opening import open_clipboard, open_typing
+
+        return open_typing(options, publish) if to == "type" else open_clipboard(options)
     raise UsageError(
         f"'{to}' is no place for text", place=PLACE, remedy="There are: type, clipboard, stdout, file:PATH"
     )
