@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.loop.room import RATE_HZ, Room, open_room
+from tests.loop.room import RATE_HZ, SAMPLES_A_CHARACTER, Room, open_room
 from tests.loop.test_interruptions import LONG, Voiced
 from voiceloop.capture.endpointer import Endpointer
 from voiceloop.capture.segmenter import Segmenter, SpeechAudio, SpeechEnded, SpeechPaused, SpeechResumed, SpeechStarted
@@ -20,7 +22,7 @@ from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Reply, Turns
 from voiceloop.speculation import Speculation
 from voiceloop.turn import Turn
-from voiceloop.types import Frame, Transcript, Utterance
+from voiceloop.types import Frame, Speech, Transcript, Utterance
 
 SECOND = bytes(32_000)
 
@@ -216,6 +218,36 @@ async def test_the_tone_of_a_failed_turn_waits_for_what_sounds(turns: Turns, aut
     replies = [number for number, block in enumerate(played) if set(block) == {0x10, 0}]
     assert tones
     assert min(tones) >= max(replies)
+
+
+async def test_of_a_chunk_that_comes_no_faster_than_it_is_played_only_what_was_heard_counts(
+    autojump_clock: MockClock,
+) -> None:
+    @asynccontextmanager
+    async def speech(text: str) -> AsyncIterator[trio.MemoryReceiveChannel[Speech]]:
+        send, receive = trio.open_memory_channel[Speech](0)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_as_spoken, text, send)
+            yield receive
+            nursery.cancel_scope.cancel()
+
+    async with open_room(["one", "two"], [LONG, "Second."]) as room:
+        vars(room.voice)["speech"] = speech
+        await room.say(1.0)
+        await room.quiet(1.5)
+        await room.say(1.0)
+        await room.quiet(3)
+    heard = room.told("reply")[0]["text"]
+    played = sum(sounded for at, sounded in room.sound if at - room.began < 1.0 + 0.6 + 1.5 + 0.7) / 100
+    assert LONG.startswith(heard)
+    assert 0 < len(heard) * 0.05 <= played + 0.05
+
+
+async def _as_spoken(text: str, send: trio.MemorySendChannel[Speech]) -> None:
+    with send:
+        for _ in text:
+            await send.send(Speech(b"\x10\x00" * SAMPLES_A_CHARACTER, RATE_HZ))
+            await trio.sleep(SAMPLES_A_CHARACTER / RATE_HZ)
 
 
 async def test_a_text_is_known_to_be_replaced_however_many_turns_later(autojump_clock: MockClock) -> None:

@@ -24,7 +24,7 @@ AHEAD = 1
 """Chunks synthesised beside the one being played: one request hides the next one's first byte, more would only be
 thrown away at a barge-in."""
 _LETTERS_A_SECOND = 14
-"""How fast voices speak, where a chunk broke off and its length isn't known."""
+"""How fast voices speak, where a chunk broke off, or not all of it has come, and its length isn't known."""
 
 
 @dataclass(slots=True)
@@ -81,6 +81,8 @@ class Delivery:
     book: Book
     _splitter: Splitter = field(default_factory=Splitter)
     _spans: list[Span] = field(default_factory=list)
+    _coming: bool = False
+    """More sound of the last of `_spans` is to come."""
     _epoch: int | None = None
     _slots: int = 0
     _failure: ServiceError | EngineError | None = None
@@ -152,7 +154,12 @@ class Delivery:
 
     def heard(self) -> Heard:
         """How much of the reply has been played by now."""
-        played = heard(self._spans, self.speaker.played_in)
+        spans = self._spans
+        if self._coming:  # else nearly all of a long chunk would count that comes no faster than it is played
+            last = spans[-1]
+            length = round(len(last.text) / _LETTERS_A_SECOND * self.speaker.rate_hz)
+            spans = [*spans[:-1], replace(last, end=max(last.end, last.start + length))]
+        played = heard(spans, self.speaker.played_in)
         return replace(played, complete=played.complete and self._failure is None)
 
     def heard_s(self) -> float:
@@ -204,6 +211,7 @@ class Delivery:
                 await self._put(slot, self._resampler.feed(piece.pcm))
         if not slot.ready:
             await self._flush(slot)
+            self._coming = False
             if self._epoch is not None:
                 self.speaker.enough(epoch=self._epoch)  # a next chunk is a new request: "Yes." doesn't wait for it
         if slot.failed and slot.sounded:
@@ -237,7 +245,7 @@ class Delivery:
         if not self._spans or (slot is not None and not slot.sounded):
             self._spans.append(Span(slot.text if slot else "", self.speaker.written, self.speaker.written))
         if slot is not None:
-            slot.sounded = True
+            slot.sounded, self._coming = True, not slot.ready
         # Noted before the write: a cancel in the middle of it must find the sound that is already in the ring.
         span = self._spans[-1]
         self._spans[-1] = replace(span, end=span.end + len(pcm) // 2)
