@@ -37,6 +37,8 @@ from voiceloop.types import CAPTURE_RATE_HZ, Frame, Message, Speech, Transcript,
 RATE_HZ = 8_000
 BLOCK = RATE_HZ // 100
 FRAME = 320
+LONGEST_S = 600
+"""By then all must be over."""
 MHM, NOISE = 10_000, 20_000
 """Above these values a sound is a backchannel, or voice to the VAD and nothing to the recogniser."""
 
@@ -179,7 +181,7 @@ class Answerer:
 
     async def _say(self, number: int, reply: Reply) -> None:
         scene = self.scene
-        sentence = " ".join([f"r{number + 1}"] * scene.random.randrange(1, 12)) + ". "
+        sentence = " ".join([f"r{number + 1}"] * scene.random.choice((1, 3, 12, 40))) + ". "
         scene.replies[number] += sentence
         await reply.say(sentence)
         await scene._takes((0.0, 0.1), may_fail=False)
@@ -278,13 +280,9 @@ def _witnessed(conversation: Conversation, scene: Scene) -> None:
     vars(conversation)["_open_turn"] = _open_turn
 
 
-async def play(acts: Sequence[Act], manners: Manners) -> Scene:
-    """Let the user do `acts`, and the loop answer, until all is quiet."""
-    scene = Scene(manners)
-    speaker = Speaker(Ring(RATE_HZ * 4, RATE_HZ))
-    began = trio.current_time()
-    speculation = Speculation(enabled=manners.ahead != "off", max_waste=0.05 if manners.ahead == "resting" else 1.0)
-    stage = Stage(
+def _stage(scene: Scene, speaker: Speaker, speculation: Speculation) -> Stage:
+    manners, began = scene.manners, trio.current_time()
+    return Stage(
         cast(Transcriber, Recogniser(scene, manners.clips)),
         cast(Handler, Answerer(scene, manners.turns, manners.speculative)),
         cast(Synthesizer, Voice(scene)),
@@ -297,19 +295,25 @@ async def play(acts: Sequence[Act], manners: Manners) -> Scene:
         trio.CapacityLimiter(3),
         journal=Diary(scene.pages),
     )
+
+
+async def play(acts: Sequence[Act], manners: Manners) -> Scene:
+    """Let the user do `acts`, and the loop answer, until all is quiet; and nothing is left over then."""
+    scene = Scene(manners)
+    speaker = Speaker(Ring(RATE_HZ * 4, RATE_HZ))
+    speculation = Speculation(enabled=manners.ahead != "off", max_waste=0.05 if manners.ahead == "resting" else 1.0)
     segment = Segment(max_utterance_s=manners.longest_s)
     endpointer = Endpointer.of(segment, half_duplex=manners.half_duplex)
     segmenter = Segmenter(segment, hangover_ms=segment.hangover_ms, endpointer=endpointer)
+    deafness = Deafness(lambda: speaker.audible, trio.current_time, 0.25, half_duplex=manners.half_duplex)
     detector = Detector()
-    async with trio.open_nursery() as nursery:
-        async with open_conversation(stage, endpointer) as conversation:
-            _witnessed(conversation, scene)
-            deafness = Deafness(lambda: speaker.audible, trio.current_time, 0.25, half_duplex=manners.half_duplex)
-            ears = Ears(cast(Any, detector), segmenter, conversation, deafness)
+    with trio.fail_after(LONGEST_S):
+        async with trio.open_nursery() as nursery:
             nursery.start_soon(_pull, speaker, scene, segmenter)
-            await _speak(acts, ears, detector, conversation)
-            ears.end()
-        nursery.cancel_scope.cancel()
+            async with open_conversation(_stage(scene, speaker, speculation), endpointer) as conversation:
+                _witnessed(conversation, scene)
+                await _speak(acts, Ears(cast(Any, detector), segmenter, conversation, deafness), detector, conversation)
+            nursery.cancel_scope.cancel()
     scene.history = list(conversation.history)
     assert conversation.working == 0
     assert not conversation.hearing
@@ -343,6 +347,7 @@ async def _speak(acts: Sequence[Act], ears: Ears, detector: Detector, conversati
                     for frame in late:
                         ears.hear(frame)
                     late.clear()
+    ears.end()
 
 
 async def _pull(speaker: Speaker, scene: Scene, segmenter: Segmenter) -> None:
