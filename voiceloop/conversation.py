@@ -177,7 +177,7 @@ class Conversation:
             self._hearing.pause(event.utterance, since=event.since)
 
     def _resumed(self, event: SpeechResumed) -> None:
-        self._stage.publish("speech.resumed")
+        self._stage.publish("speech.resumed", at_s=event.at / CAPTURE_RATE_HZ)
         if self._pauses.over(event.at) and self._hearing is not None:
             self._hearing.resume()
 
