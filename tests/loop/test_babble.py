@@ -40,7 +40,7 @@ MANNERS = st.builds(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(acts=ACTS, manners=MANNERS)
 def test_whatever_is_said_and_whatever_fails(acts: list[Act], manners: Manners) -> None:
     check(acts, manners)
