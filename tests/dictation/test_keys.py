@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from voiceloop.dictation.desk import NoClipboard, paste_chord
-from voiceloop.dictation.keys import Wtype, Xdotool, Ydotool, choose
+from voiceloop.dictation.keys import Failover, Wtype, Xdotool, Ydotool, choose
 from voiceloop.dictation.opening import candidates
 from voiceloop.dictation.sway import BlindEyes, focused
 from voiceloop.dictation.target import Focus, TargetOptions
@@ -56,6 +56,26 @@ async def test_where_nothing_works_each_says_why(programs: Path) -> None:
 )
 def test_what_is_tried_depends_on_the_desktop(way: str, wayland: bool, names: list[str]) -> None:
     assert [keys.name for keys in candidates(way, wayland=wayland)] == names
+
+
+async def test_when_what_types_fails_the_next_types_from_then_on(programs: Path) -> None:
+    notices: list[object] = []
+
+    def publish(name: str, /, **fields: object) -> None:
+        notices.append(fields["text"])
+
+    install(programs, "wtype")
+    log = install(programs, "ydotool")
+    keys = Failover(candidates("auto", wayland=True), publish)
+    await keys.probe()
+    assert keys.name == "wtype"
+    install(programs, "wtype", status=1, says="the compositor is gone")
+    with pytest.raises(TargetError, match="wtype: the compositor is gone"):
+        await keys.type("one")
+    await keys.type("two")
+    assert "stdin: one" not in log.read_text()
+    assert "stdin: two" in log.read_text()
+    assert notices == ["wtype failed: ydotool types from now on."]
 
 
 async def test_without_a_clipboard_what_can_be_typed_is_typed_and_the_rest_is_refused(programs: Path) -> None:

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
 import trio
 
 from voiceloop.dictation.target import PLACE
 from voiceloop.errors import TargetError
+from voiceloop.events import Publish
 from voiceloop.text import clean_line
 
 DELAY_MS = 2
@@ -158,3 +159,54 @@ async def choose(candidates: Sequence[Typist]) -> Choice:
         else:
             return Choice(keys, refused)
     raise TargetError(f"nothing can type here: {'; '.join(refused)}", place=PLACE, remedy="Or use --to clipboard")
+
+
+class Failover:
+    """The program that was chosen, until it fails: then the next that works types from then on.
+
+    What it failed at is not tried again by the next: part of it may stand there. The error says that it failed.
+    """
+
+    def __init__(self, typists: Sequence[Typist], publish: Publish) -> None:
+        self._typists = typists
+        self._publish = publish
+        self._now = typists[0]
+
+    async def probe(self) -> None:
+        """Choose; says why not those before the one that works."""
+        choice = await choose(self._typists)
+        for why in choice.refused:
+            self._publish("notice", text=f"Not typing by {why.rstrip('.')}.")
+        self._now = choice.keys
+
+    @property
+    def name(self) -> str:
+        return self._now.name
+
+    def types(self, char: str) -> bool:
+        return self._now.types(char)
+
+    async def type(self, text: str) -> None:
+        await self._watched(self._now.type(text))
+
+    async def press(self, chord: str, times: int = 1) -> None:
+        await self._watched(self._now.press(chord, times))
+
+    async def _watched(self, working: Awaitable[None]) -> None:
+        failed: TargetError | None = None
+        try:
+            await working
+        except TargetError as error:
+            failed = error
+        if failed is not None:
+            await self._next()
+            raise failed
+
+    async def _next(self) -> None:
+        failed = self._now
+        rest = [typist for typist in self._typists if typist is not failed]
+        try:
+            self._now = (await choose(rest)).keys
+        except TargetError:
+            return  # it may yet work again, and nothing else does
+        self._publish("notice", text=f"{failed.name} failed: {self._now.name} types from now on.")

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from voiceloop.dictation.clipboard import ClipboardTarget
 from voiceloop.dictation.desk import Clipboard, NoClipboard
-from voiceloop.dictation.keys import Typist, Wtype, Xdotool, Ydotool, choose
+from voiceloop.dictation.keys import Failover, Typist, Wtype, Xdotool, Ydotool
 from voiceloop.dictation.sway import BlindEyes, SwayEyes
 from voiceloop.dictation.target import PLACE, Target, TargetOptions
 from voiceloop.dictation.typing import Desktop, TypingTarget
@@ -43,12 +43,11 @@ async def _desktop(
     if not wayland and not environment.get("DISPLAY"):
         what = "there is no desktop here to type into (neither WAYLAND_DISPLAY nor DISPLAY is set)"
         raise TargetError(what, place=PLACE, remedy="--to stdout or file:PATH work everywhere")
-    choice = await choose(candidates(options.way, wayland=wayland))
-    for why in choice.refused:
-        publish("notice", text=f"Not typing by {why.rstrip('.')}.")
-    if choice.keys.name == "xdotool" or not wayland:
+    keys = Failover(candidates(options.way, wayland=wayland), publish)
+    await keys.probe()
+    if keys.name == "xdotool" or not wayland:
         session = await stack.enter_async_context(open_xsession(options))
-        return Desktop(choice.keys, session, session)
+        return Desktop(keys, session, session)
     clipboard: Clipboard
     try:
         clipboard = await stack.enter_async_context(open_wlclipboard(options))
@@ -56,7 +55,7 @@ async def _desktop(
         clipboard = NoClipboard(error.what)
         publish("notice", text=f"Nothing can be pasted, only typed: {error.what}.")
     path = environment.get("SWAYSOCK")
-    return Desktop(choice.keys, SwayEyes(path, options.terminals) if path else BlindEyes(), clipboard)
+    return Desktop(keys, SwayEyes(path, options.terminals) if path else BlindEyes(), clipboard)
 
 
 def candidates(way: str, *, wayland: bool) -> list[Typist]:

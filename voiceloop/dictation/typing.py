@@ -52,7 +52,10 @@ class TypingTarget:
         self._keys, self._eyes, self._clipboard = desktop.keys, desktop.eyes, desktop.clipboard
         self._options = options
         self._publish = publish
-        self.name = desktop.keys.name
+
+    @property
+    def name(self) -> str:
+        return self._keys.name
 
     @property
     def watches_focus(self) -> bool:
