@@ -72,3 +72,10 @@ async def test_each_insertion_is_a_line_of_standard_output(capsys: pytest.Captur
         with pytest.raises(CantUndo):
             await target.undo(await target.insert(" Three.", focus=None))
     assert capsys.readouterr().out == "One.\nTwo.\nThree.\n"
+
+
+@pytest.mark.parametrize("to", ["type", "clipboard"])
+def test_what_macos_lacks_is_said(to: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    with pytest.raises(TargetError, match="not there on macOS"):
+        open_target(to, OPTIONS, publish)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import Field
 
 from voiceloop.config.tables import Table
-from voiceloop.errors import UsageError
+from voiceloop.errors import TargetError, UsageError
 from voiceloop.events import Publish
 
 PLACE = "handler.to"
@@ -119,6 +120,10 @@ def open_target(to: str, options: TargetOptions, publish: Publish) -> AbstractAs
 
         return open_stdout()
     if to in ("type", "clipboard"):
+        if sys.platform == "darwin":
+            raise TargetError(
+                f"'{to}' is not there on macOS", place=PLACE, remedy="--to stdout or file:PATH work everywhere"
+            )
         from voiceloop.dictation.opening import open_clipboard, open_typing
 
         return open_typing(options, publish) if to == "type" else open_clipboard(options)
