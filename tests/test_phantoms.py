@@ -15,6 +15,7 @@ from voiceloop.net.failures import Where
 from voiceloop.net.service import JsonAnswer
 from voiceloop.plugins import Transcription
 from voiceloop.transcribe.answers import transcript as parsed
+from voiceloop.transcribe.openai import OpenAITranscribeOptions
 from voiceloop.transcribe.phantoms import Judgement, Reason, judge, not_worth_posting
 from voiceloop.transcribe.screened import Screened, screened
 from voiceloop.transcribe.sphinx import SphinxOptions
@@ -132,6 +133,7 @@ def test_the_prompts_echo_is_dropped_but_not_a_name_from_it() -> None:
     assert echo.reason is Reason.ECHO
     assert judge(Transcript("Ada Lovelace", SPEECH), RULES, prompt).reason is None
     assert judge(Transcript("Ada Lovelace", HISS), RULES, prompt).reason is Reason.ECHO
+    assert judge(Transcript("Ada Lovelace", SPEECH), RULES, ("Ada Lovelace",)).reason is None
 
 
 def test_silence_and_clicks_are_not_worth_posting() -> None:
@@ -211,3 +213,13 @@ async def test_every_drop_is_told_with_its_reason_and_without_its_text_and_count
         ("phantoms", {"too quiet": 1, "a known phantom": 1}),
     ]
     assert "Thank" not in repr(told)
+
+
+async def test_the_vocabulary_is_a_prompt_too() -> None:
+    options = OpenAITranscribeOptions(prompt="A talk on:", vocabulary=("Trio", "nurseries"))
+    with screened(Fake(), RULES, options, lambda *_, **__: None) as outer:  # type: ignore[arg-type]
+        assert outer.prompts == (
+            "A talk on:",
+            "A talk on: Trio, nurseries",
+            "Trio, nurseries",
+        )

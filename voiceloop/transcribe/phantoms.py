@@ -28,6 +28,8 @@ ECHO = 0.6
 """How much of the prompt is too much to be a chance."""
 COMPRESSED = 2.4
 """Text that zlib makes shorter by this goes round in circles: Whisper's own limit."""
+_ECHO_LETTERS = 20
+"""Less of it may well have been said: a prompt may be one name."""
 _LONG_LETTERS = 120
 _RUNS = {1: 8, 2: 5}
 """How often words repeat that nobody repeats: one word, two words."""
@@ -128,7 +130,7 @@ def _echo(said: str, sound: Sound, prompts: Sequence[str]) -> Reason | None:
     for prompt in map(key, prompts):
         if prompt and said in prompt:
             weak = sound.rise_db < WEAK_DB or len(said) > FASTEST * max(sound.voice_s, 0.01)
-            if len(said) >= ECHO * len(prompt) or (weak and len(said) >= 8):
+            if (len(said) >= ECHO * len(prompt) and len(said) >= _ECHO_LETTERS) or (weak and len(said) >= 8):
                 return Reason.ECHO
     return None
 

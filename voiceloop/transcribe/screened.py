@@ -24,7 +24,7 @@ class Screened:
     """`plugins.Transcriber` around another one."""
 
     def __init__(self, inner: Transcriber, rules: Phantoms, prompts: tuple[str, ...], publish: Publish | None) -> None:
-        self._inner, self._rules, self._prompts, self._publish = inner, rules, prompts, publish
+        self._inner, self._rules, self.prompts, self._publish = inner, rules, prompts, publish
         self.speculative = speculates(inner)
         self.dropped: Counter[Reason] = Counter()
 
@@ -42,7 +42,7 @@ class Screened:
 
     def quietly(self) -> Screened:
         """The same, for guesses at what may be transcribed again: nothing is counted or told."""
-        return Screened(self._inner, self._rules, self._prompts, None)
+        return Screened(self._inner, self._rules, self.prompts, None)
 
     async def finish(self, transcription: Transcription, utterance: Utterance) -> Transcript:
         """The transcript of `utterance` without what nobody said."""
@@ -50,7 +50,7 @@ class Screened:
             self._drop(reason, utterance)
             return Transcript("", utterance)
         transcript = await transcription.finish(utterance)
-        judgement = judge(transcript, self._rules, self._prompts)
+        judgement = judge(transcript, self._rules, self.prompts)
         if judgement.reason is None:
             return transcript
         self._drop(judgement.reason, utterance)
@@ -84,9 +84,11 @@ def screened(inner: Transcriber, rules: Phantoms, options: BaseModel, publish: P
 
 
 def _prompts(options: BaseModel) -> Iterator[str]:
-    """What the recogniser is told to expect: `prompt`, or that of each provider."""
+    """What the recogniser is told to expect: `prompt`, or that of each provider, with the vocabulary or without."""
     given: list[Any] = [getattr(options, "prompt", None)]
     providers = getattr(options, "provider", None)
     if isinstance(providers, dict):
         given += [values.get("prompt") for values in providers.values() if isinstance(values, dict)]
-    yield from (prompt for prompt in given if isinstance(prompt, str))
+    whole = getattr(options, "prompt_with", None)
+    given += [whole(prompt) for prompt in dict.fromkeys([*given, None])] if whole is not None else []
+    yield from dict.fromkeys(prompt for prompt in given if isinstance(prompt, str))
