@@ -31,7 +31,7 @@ from voiceloop.events import Publish
 from voiceloop.hearing import Deafness, Ears, Watch
 from voiceloop.keeping import UNKEPT, Journal
 from voiceloop.net.client import open_clients
-from voiceloop.playback.output import open_speaker
+from voiceloop.playback.output import CANCELLING_IDLE_S, IDLE_S, open_speaker
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Handler, Services, Transcriber, speculates, waking
 from voiceloop.service.desk import Loop
@@ -77,11 +77,13 @@ async def run(config: Config, publish: Publish, *, trace: Path | None = None, na
         if tracing is not None:
             publish = tracing.publish
         services = await open_services(stack, config, publish, tracing)
-        tap = Tap() if echo.mode(config.audio) == "cancel" else None
+        mode = echo.mode(config.audio)
+        tap = Tap() if mode != "half-duplex" else None
+        idle_s = CANCELLING_IDLE_S if mode == "cancel" else IDLE_S
         # Devices first: opening one waits for the sound server, and is what most often goes wrong.
-        speaker = await stack.enter_async_context(open_speaker(config.audio, publish, tap=tap))
+        speaker = await stack.enter_async_context(open_speaker(config.audio, publish, tap=tap, idle_s=idle_s))
         microphone = await stack.enter_async_context(open_microphone(config.audio, publish))
-        canceller = await _open_canceller(microphone, tap)
+        canceller = await _open_canceller(microphone, tap) if mode == "cancel" else None
         handler = await open_part(stack, config.handler, services)
         journal = await _open_journal(stack, config, handler, publish)
         # What the journal keeps needs no other place.
@@ -100,6 +102,7 @@ async def run(config: Config, publish: Publish, *, trace: Path | None = None, na
             _language(config),
             journal,
             lambda: attention.asleep,
+            tap,
         )
         control = controlled.description if controlled is not None else "off"
         _tell_what_is_on(config, parts, microphone, speaker, control, publish)
@@ -275,7 +278,7 @@ def _the_sum(microphone: Microphone, publish: Publish) -> Iterator[_Sum]:
             )
             samples = dataclasses.asdict(ledger) | {"held": ledger.held}
             talk = counted.conversation
-            publish("stopped", samples=samples, usage=talk.usage, wasted=talk.wasted, echoes=talk.echoes)
+            publish("stopped", samples=samples, usage=talk.usage, wasted=talk.wasted, echoes=talk.own_voice.dropped)
 
 
 @asynccontextmanager

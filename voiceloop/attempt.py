@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import trio
 
+from voiceloop.audio.played import Tap
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.echo_guard import Audible
 from voiceloop.errors import HandlerError, VoiceloopError, first
@@ -44,6 +45,8 @@ class Stage:
     """Keeps what is said until it is delivered."""
     asleep: Callable[[], bool] = lambda: False
     """Whether only words that wake it count."""
+    played: Tap | None = None
+    """What the loudspeaker took lately, where the microphone may hear it."""
     audible: Audible = field(default_factory=Audible)
     """What of the replies could be heard when."""
 

@@ -31,9 +31,9 @@ from voiceloop.capture.segmenter import (
     SpeechStarted,
 )
 from voiceloop.capture.stirring import Stir
-from voiceloop.echo_guard import repeats
 from voiceloop.events import TURN
 from voiceloop.floor import Floor
+from voiceloop.own_voice import OwnVoice
 from voiceloop.pauses import Pauses
 from voiceloop.plugins import speculates
 from voiceloop.said import is_empty, is_only
@@ -72,10 +72,13 @@ class Conversation:
         self._continues = False
         self._overheard = False
         """What is being said goes on from what was too long to wake it."""
+        self._weigh_at = 0
+        """When it is asked whether what is said over the reply is a copy of it."""
         self._working: list[Turn] = []
         self._history: deque[Message] = deque(maxlen=stage.settings.history_turns)
-        self.echoes = 0
-        """How many transcripts were dropped because they only repeated the reply."""
+        self.own_voice = OwnVoice(stage)
+        self._hears_itself: Turn | None = None
+        """The live turn, when the microphone is known to hear its reply."""
         self.usage: Usage | None = None
         """What all turns so far have taken."""
 
@@ -117,7 +120,8 @@ class Conversation:
 
     def stirred(self, stir: Stir) -> None:
         """Take the first signs of voice, or that they were none. Never waits."""
-        self._floor.now(stir=stir)
+        if not self._hears_its_reply():
+            self._floor.now(stir=stir)
 
     def stop(self, reason: str, *, up_to: int | None = None) -> None:
         """Cancel every turn, or all up to a number: the reply ends at once, and none of what was said is acted upon."""
@@ -130,9 +134,11 @@ class Conversation:
 
     def _started(self, event: SpeechStarted) -> None:
         self._pauses.start(event.onset)
+        self._weigh_at = 0
+        self.own_voice.begin(event.pcm)
         self._stage.publish("speech.started", at_s=event.onset / CAPTURE_RATE_HZ)
         self._nursery.start_soon(warm, self._stage, event.onset)
-        self._floor.now(speaking=True)
+        self._floor.now(speaking=not self._hears_its_reply())
         if not self._continues or self._hearing is None:
             self._hearing = self._open_turn()
         if self._hearing is not None:
@@ -167,13 +173,16 @@ class Conversation:
     def _audio(self, event: SpeechAudio) -> None:
         if self._hearing is not None:
             self._hearing.listening.feed(event.pcm)
+            self.own_voice.feed(event.pcm)
             self._weigh(self._hearing, event.voiced_end)
 
     def _paused(self, event: SpeechPaused) -> None:
         """Work ahead as if that was all, while the pause may yet turn out to be none."""
         self._stage.publish("speech.paused", at_s=event.since / CAPTURE_RATE_HZ)
+        if self._hearing is None or self._copies_reply(self._hearing):
+            return
         ahead = self._speculates and not self._stage.asleep()
-        if self._hearing is not None and self._pauses.begin(event.since, ahead=ahead):
+        if self._pauses.begin(event.since, ahead=ahead):
             self._hearing.pause(event.utterance, since=event.since)
 
     def _resumed(self, event: SpeechResumed) -> None:
@@ -183,7 +192,11 @@ class Conversation:
 
     def _weigh(self, turn: Turn, voiced_end: int) -> None:
         """Enough voice over a reply is a barge-in, whatever the words."""
-        if turn is self._candidate and self._pauses.outlasts(voiced_end, self._stage.settings.barge_in_ms):
+        enough = self._stage.settings.barge_in_ms
+        if turn is not self._candidate or voiced_end < self._weigh_at or not self._pauses.outlasts(voiced_end, enough):
+            return
+        self._weigh_at = voiced_end + enough * CAPTURE_RATE_HZ // 2000
+        if not self._copies_reply(turn):
             self._promote(turn)
 
     def _ended(self, utterance: Utterance) -> None:
@@ -208,7 +221,10 @@ class Conversation:
         turn.end(utterance)
         if not utterance.continues:
             self._hearing = None
-            self._commit(turn)
+            if self._copies_reply(turn):
+                self._drop_own_voice(turn)
+            else:
+                self._commit(turn)
             self._floor.now(speaking=False)
 
     def _refuse(self, utterance: Utterance) -> None:
@@ -253,9 +269,9 @@ class Conversation:
         text = transcript.text
         if turn is self._hearing:
             self._pauses.heard(transcript)
-        if self._is_echo(transcript):
+        if self.own_voice.repeats(transcript):
             if turn.complete:
-                self._drop_echo(turn)
+                self._drop_own_voice(turn)
             return turn.complete
         if turn is self._candidate:
             if not (is_empty(text) or is_only(text, settings.backchannels)):
@@ -270,14 +286,9 @@ class Conversation:
             self.stop(STOPPED, up_to=turn.number)
         return True
 
-    def _is_echo(self, transcript: Transcript) -> bool:
-        """Whether the microphone has only heard the reply, which no canceller takes out of every room."""
-        stage, utterance = self._stage, transcript.utterance
-        start_s, end_s = stage.captured(utterance.start), stage.captured(utterance.voiced_end)
-        return repeats(transcript.text, stage.audible.between(start_s, end_s))
-
-    def _drop_echo(self, turn: Turn) -> None:
-        self.echoes += 1
+    def _drop_own_voice(self, turn: Turn) -> None:
+        """Nobody said it."""
+        self.own_voice.dropped += 1
         self._stage.publish("echo.dropped", turn=turn.number)
         if turn is self._candidate:
             self._give_way(turn, "echo")
@@ -295,6 +306,18 @@ class Conversation:
         self._pauses.unheard()
         self._pauses.end()
         self._hearing, self._continues = None, False
+
+    def _copies_reply(self, turn: Turn) -> bool:
+        """Whether what is said over the reply is a copy of it. If so the reply no longer yields but to another voice:
+        it would stop at each of its own words."""
+        if turn is not self._candidate or not self.own_voice.copies():
+            return False
+        self._hears_itself = self._live
+        self._floor.now(speaking=False, stir=Stir.CALM)
+        return True
+
+    def _hears_its_reply(self) -> bool:
+        return self._live is not None and self._live is self._hears_itself
 
     def _promote(self, turn: Turn) -> None:
         """The candidate takes over: the live turn ends here, at this sample."""

@@ -19,7 +19,7 @@ async def test_a_transcript_that_repeats_the_reply_gives_the_reply_back(autojump
     assert room.answerer.asked == ["when does it open"]
     assert [told["text"] for told in room.told("reply")] == [ANSWER]
     assert room.told("echo.dropped") == [{"turn": 2}]
-    assert room.conversation.echoes == 1
+    assert room.conversation.own_voice.dropped == 1
     assert not room.speaker.hushed
 
 

@@ -25,6 +25,9 @@ from voiceloop.types import SAMPLE_BYTES
 
 IDLE_S = 2.0
 """A stream that plays silence costs as much as one that plays: closed after so long, opened in about 10 ms."""
+CANCELLING_IDLE_S = 30.0
+"""The same where an echo canceller listens: each opening has a delay of its own, to which it must adapt anew. So the
+stream stays open between the replies of one conversation."""
 SILENT_S = 0.5
 """A device that calls back every 10 ms and has not for so long is gone."""
 AWAY_S = 3.0
@@ -40,7 +43,7 @@ _CHANGED = "the sound devices have changed"
 
 @asynccontextmanager
 async def open_speaker(
-    audio: Audio, publish: Publish, *, tap: Tap | None = None, host: Host = HOST
+    audio: Audio, publish: Publish, *, tap: Tap | None = None, idle_s: float = IDLE_S, host: Host = HOST
 ) -> AsyncIterator[Speaker]:
     """Open `audio.output` and keep it open; all that is played goes through `tap` as well.
 
@@ -50,7 +53,7 @@ async def open_speaker(
     if audio.output == "none" or audio.output.startswith(FILE_PREFIX):
         sink = _Paced(audio, tap)
     else:
-        sink = _Device(audio, publish, host, tap)
+        sink = _Device(audio, publish, host, tap, idle_s)
     speaker = await sink.open()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(sink.run)
@@ -123,8 +126,11 @@ class _Paced:
 class _Device:
     """A sound device: opened, watched, closed while idle, and opened again when it is lost."""
 
-    def __init__(self, audio: Audio, publish: Publish, host: Host, tap: Tap | None = None) -> None:
+    def __init__(
+        self, audio: Audio, publish: Publish, host: Host, tap: Tap | None = None, idle_s: float = IDLE_S
+    ) -> None:
         self._audio, self._publish, self._host, self._tap = audio, publish, host, tap
+        self._idle_s = idle_s
         self._wake = Wake()
         self._wanted = trio.Event()
         self._last_use = 0.0
@@ -202,7 +208,7 @@ class _Device:
             elif self._interrupted:
                 self._interrupted = False
                 return _CHANGED
-            elif trio.current_time() - self._last_use >= IDLE_S:
+            elif trio.current_time() - self._last_use >= self._idle_s:
                 return ""
 
     async def _rest(self) -> bool:

@@ -1,0 +1,71 @@
+"""An echo is a copy of what was played, a person's voice is none: on recorded voices, of one speaker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from voiceloop.audio.wav import read_wav
+from voiceloop.capture.likeness import OWN_VOICE, likeness
+
+ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
+REPLIES = ("vm-nobodyavail", "queue-thankyou", "conf-onlyperson", "tt-weasels")
+PROMPTS = ("transfer", "conf-muted", "please-try-call-later", "number-not-answering", "digits/5", "goodbye")
+RATE_HZ = 16_000
+
+
+def recorded(name: str) -> NDArray[np.float64]:
+    if not ASTERISK.is_dir():
+        pytest.skip("needs Debian's recorded prompts")
+    sound = np.frombuffer(read_wav(ASTERISK / f"{name}.wav").at(RATE_HZ), "<i2").astype(np.float64)
+    return sound[int(np.flatnonzero(np.abs(sound) > 500)[0]) :]
+
+
+def pcm(sound: NDArray[np.float64]) -> bytes:
+    return np.clip(np.rint(sound), -32768, 32767).astype("<i2").tobytes()
+
+
+def noise(count: int) -> NDArray[np.float64]:
+    return np.random.default_rng(1).standard_normal(count) * 8
+
+
+@pytest.mark.parametrize("reply", REPLIES)
+@pytest.mark.parametrize("delay_ms", [20, 120, 300])
+def test_a_quiet_late_copy_of_the_reply_is_its_own_voice(reply: str, delay_ms: int) -> None:
+    played = recorded(reply)[: RATE_HZ // 2]
+    echo = np.concatenate([noise(RATE_HZ * 3 // 10), np.zeros(delay_ms * 16), played * 0.25, noise(3200)])
+    assert likeness(pcm(echo), pcm(np.concatenate([np.zeros(8000), played, np.zeros(8000)]))) > OWN_VOICE
+
+
+@pytest.mark.parametrize("reply", REPLIES)
+def test_the_same_speaker_saying_something_else_is_not(reply: str) -> None:
+    played = pcm(recorded(reply)[: RATE_HZ * 3 // 2])
+    for name in PROMPTS:
+        said = np.concatenate([noise(4800), recorded(name)[: RATE_HZ // 2], noise(3200)])
+        assert likeness(pcm(said), played) < OWN_VOICE
+
+
+@pytest.mark.parametrize("reply", REPLIES)
+def test_a_voice_over_the_echo_of_the_reply_is_not(reply: str) -> None:
+    played = recorded(reply)[:RATE_HZ]
+    said = recorded("transfer")[: len(played)]
+    assert likeness(pcm(played[: len(said)] * 0.25 + said), pcm(played)) < OWN_VOICE
+
+
+def test_silence_is_like_nothing() -> None:
+    sound = pcm(noise(8000))
+    assert likeness(bytes(16_000), sound) == 0.0
+    assert likeness(sound, bytes(16_000)) == 0.0
+    assert likeness(b"", b"") == likeness(sound, b"") == likeness(b"", sound) == 0.0
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.binary(max_size=4000), st.binary(max_size=4000))
+def test_it_is_between_0_and_1_whatever_was_heard(heard: bytes, played: bytes) -> None:
+    whole = (heard[: len(heard) // 2 * 2], played[: len(played) // 2 * 2])
+    assert 0.0 <= likeness(*whole) <= 1.0 + 1e-9

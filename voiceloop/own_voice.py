@@ -1,0 +1,53 @@
+"""Tells the loop's own voice from the user's where the microphone hears the loudspeaker. Decides nothing about turns.
+
+The canceller comes before it. What leaks through, and all of it with `echo = "off"`, is told by its sound (a copy of
+what was just played) and by its words (they repeat what could be heard then).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from voiceloop.attempt import Stage
+from voiceloop.audio.resample import resample
+from voiceloop.capture.likeness import OWN_VOICE, likeness
+from voiceloop.echo_guard import repeats
+from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript
+
+_CLIP_S = 2.0
+"""How much of what was said last is compared."""
+_LATER_S = 0.5
+"""How much later than it was played an echo may come."""
+
+
+@dataclass(slots=True)
+class OwnVoice:
+    """`begin` and `feed` take what is said over a reply, as it comes."""
+
+    stage: Stage
+    dropped: int = 0
+    """How often something was not taken because it was only the loop's own voice."""
+    _said: bytearray = field(default_factory=bytearray)
+
+    def begin(self, pcm: bytes) -> None:
+        """Somebody, or the loudspeaker, begins to speak."""
+        self._said = bytearray(pcm)
+
+    def feed(self, pcm: bytes) -> None:
+        """More of it."""
+        self._said += pcm
+        del self._said[: -round(_CLIP_S * CAPTURE_RATE_HZ) * SAMPLE_BYTES]
+
+    def copies(self) -> bool:
+        """Whether what was said last is what was played before. Takes up to 10 ms: ask when it matters."""
+        if self.stage.played is None:
+            return False
+        seconds = len(self._said) / SAMPLE_BYTES / CAPTURE_RATE_HZ
+        played, rate_hz = self.stage.played.recent(seconds + _LATER_S)
+        return likeness(bytes(self._said), resample(played, rate_hz, CAPTURE_RATE_HZ)) >= OWN_VOICE
+
+    def repeats(self, transcript: Transcript) -> bool:
+        """Whether a transcript only has words that were sounding while they were said."""
+        stage, utterance = self.stage, transcript.utterance
+        start_s, end_s = stage.captured(utterance.start), stage.captured(utterance.voiced_end)
+        return repeats(transcript.text, stage.audible.between(start_s, end_s))
