@@ -100,6 +100,7 @@ class Hall:
                 captioner,
                 Deafness(lambda: False, trio.current_time, 0, half_duplex=False),
             )
+            nursery.start_soon(_end, captioner)
             began = trio.current_time()
             pcm = sound(self.service.truth)
             for at in range(0, len(pcm) // 2, FRAME_SAMPLES):
@@ -108,6 +109,16 @@ class Hall:
                 ears.hear(frame)
             for event in ears.segmenter.flush():
                 captioner.on(event)
+            await trio.sleep(60)  # for the last words
+            nursery.cancel_scope.cancel()
+
+
+async def _end(captioner: Captioner) -> None:
+    """As the session does, when it is told to end."""
+    try:
+        await trio.sleep_forever()
+    finally:
+        captioner.end()
 
 
 @dataclass

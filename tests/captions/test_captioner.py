@@ -167,3 +167,13 @@ async def test_what_too_many_wait_for_already_is_kept(autojump_clock: MockClock,
     await hall.listen(waiting=2)
     assert len(hall.finals) == 2
     assert len(wavs(kept_here)) == 2
+
+
+async def test_when_it_is_ended_in_the_middle_of_speech_what_was_shown_is_final(autojump_clock: MockClock) -> None:
+    hall = Hall(Service(said(LONG, 1.0)))
+    with trio.move_on_after(9):
+        await hall.listen()
+    shown = max(hall.live_texts, key=len)
+    assert len(shown.split()) > 10
+    assert hall.text == shown
+    assert hall.live_texts[-1] == ""

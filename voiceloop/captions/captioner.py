@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 
 import trio
 
-from voiceloop.captions.joiner import Joiner, joined
+from voiceloop.captions.joiner import Joiner
 from voiceloop.captions.pacer import Pacer
-from voiceloop.captions.piece import Piece
+from voiceloop.captions.piece import Piece, under_way
 from voiceloop.captions.showing import Final, Live, Showing
 from voiceloop.captions.words import Spoken, spoken, text_of
 from voiceloop.capture.segmenter import (
@@ -162,7 +162,8 @@ class Captioner:
             return
         clip = _with_carry(piece, utterance)
         again_s = clip.duration_s + self._means.overlap_s
-        if not self._pacer.affords(clip.duration_s, reserve_s=again_s) or not self._spare(self._means.room()):
+        room = self._means.room()
+        if room.crowded or not self._pacer.affords(clip.duration_s, reserve_s=again_s) or not self._spare(room):
             return
         self._pacer.post(clip.duration_s)
         self._paused = paused = _Paused(utterance)
@@ -277,20 +278,22 @@ class Captioner:
 
     def _live(self) -> Live:
         """What is being said, of all pieces that are not final."""
-        sure: list[Spoken] = list(self._joiner.held)
-        unsure: list[Spoken] = []
-        end_s = float("inf")
-        for piece in (*self._ending, *([self._piece] if self._piece is not None else ())):
-            shown = piece.guesses.shown
-            all_so_far = joined([*sure, *unsure], shown.words, start_s=piece.start_s, end_s=end_s)
-            count = len(sure) + len(shown.committed) if not unsure else len(sure)
-            sure, unsure = all_so_far[:count], all_so_far[count:]
-            end_s = piece.end_s
-        since = [word.start_s for word in (*sure, *unsure)[:1]] + [piece.start_s for piece in self._ending[:1]]
-        if self._piece is not None:
-            since.append(self._piece.start_s)
+        pieces = self._pieces()
+        sure, unsure = under_way(self._joiner, pieces)
+        since = [*(word.start_s for word in (*sure, *unsure)[:1]), *(piece.start_s for piece in pieces[:1])]
         since_s = self._captured(round(min(since) * CAPTURE_RATE_HZ)) if since else None
         return Live(self._source, text_of(sure), text_of(unsure), since_s)
+
+    def _pieces(self) -> list[Piece]:
+        return [*self._ending, *([self._piece] if self._piece is not None else ())]
+
+    def end(self) -> None:
+        """The captions are ended in the middle of speech: what is shown is final as it is."""
+        sure, unsure = under_way(self._joiner, self._pieces())
+        self._joiner.release()
+        self._ending.clear()
+        self._piece = None
+        self._give([*sure, *unsure])
 
     def _give(self, words: list[Spoken]) -> None:
         if words:

@@ -72,7 +72,8 @@ class Joiner:
 
     def __init__(self) -> None:
         self._held: list[Spoken] = []
-        self._end_s = 0.0
+        self.end_s = 0.0
+        """Where the last piece ended."""
 
     @property
     def held(self) -> tuple[Spoken, ...]:
@@ -83,7 +84,7 @@ class Joiner:
         """The next piece was heard from `start_s` to `end_s`; the one after it will begin `overlap_s` before its end
         (0: it doesn't overlap). Returns the words that are final now. Times are seconds of the source's sample time."""
         so_far = self._with_held(list(words), start_s)
-        self._end_s = end_s
+        self.end_s = end_s
         if not overlap_s:
             self._held = []
             return so_far
@@ -98,4 +99,4 @@ class Joiner:
         return final
 
     def _with_held(self, words: list[Spoken], start_s: float) -> list[Spoken]:
-        return joined(self._held, words, start_s=start_s, end_s=self._end_s)
+        return joined(self._held, words, start_s=start_s, end_s=self.end_s)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import trio
 
 from voiceloop.audio.loudness import HOPS_PER_S, levels_dbfs, quietest
+from voiceloop.captions.joiner import Joiner, joined
 from voiceloop.captions.stabiliser import Stabiliser
 from voiceloop.captions.words import Spoken
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Utterance
@@ -97,3 +98,17 @@ class Piece:
         if len(last) and float(last.max()) <= float(levels.max()) - _PAUSE_DB:
             return 0
         return min(round(longest_s * CAPTURE_RATE_HZ), self.end - self.own)
+
+
+def under_way(joiner: Joiner, pieces: Sequence[Piece]) -> tuple[list[Spoken], list[Spoken]]:
+    """The words of all pieces that are not final, after what the joiner holds: those that stay, and those after them
+    that may change."""
+    words, sure = list(joiner.held), len(joiner.held)
+    end_s = joiner.end_s
+    for piece in pieces:
+        shown = piece.guesses.shown
+        certain = sure == len(words)
+        words = joined(words, shown.words, start_s=piece.start_s, end_s=end_s)
+        sure = len(words) - len(shown.tail) if certain else min(sure, len(words))
+        end_s = piece.end_s
+    return words[:sure], words[sure:]

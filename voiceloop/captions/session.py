@@ -89,7 +89,7 @@ async def _caption(config: Config, every_s: float, budget_s: float, means: Means
                 segmenter = Segmenter(config.segment, hangover_ms=config.segment.hangover_ms)
                 heard = Ears(source.vad, segmenter, captioner, _NEVER_DEAF)
                 ears.append(heard)
-                nursery.start_soon(heard.listen, source.microphone.frames)
+                nursery.start_soon(_listen, heard, captioner, source.microphone)
     finally:
         ledger = sum((one.ledger for one in ears), Ledger())
         posted_s, heard_s = sum(p.posted_s for p in pacers), sum(p.heard_s for p in pacers)
@@ -99,6 +99,14 @@ async def _caption(config: Config, every_s: float, budget_s: float, means: Means
             posted_s=round(posted_s, 1),
             silence_s=round(ledger.silence / 16_000, 1),
         )
+
+
+async def _listen(ears: Ears, captioner: Captioner, microphone: Microphone) -> None:
+    try:
+        await ears.listen(microphone.frames)
+    except trio.Cancelled:
+        captioner.end()
+        raise
 
 
 def _described(device: str, microphone: Microphone) -> str:
