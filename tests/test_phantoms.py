@@ -215,7 +215,7 @@ async def test_every_drop_is_told_with_its_reason_and_without_its_text_and_count
     assert "Thank" not in repr(told)
 
 
-async def test_the_vocabulary_is_a_prompt_too() -> None:
+def test_the_vocabulary_is_a_prompt_too() -> None:
     options = OpenAITranscribeOptions(prompt="A talk on:", vocabulary=("Trio", "nurseries"))
     with screened(Fake(), RULES, options, lambda *_, **__: None) as outer:  # type: ignore[arg-type]
         assert outer.prompts == (
