@@ -8,18 +8,22 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+import trio
+
 from voiceloop.cli.render import Text, print_error, print_line
 from voiceloop.errors import UsageError
 from voiceloop.text import clean, clean_line
 
 if TYPE_CHECKING:
     from voiceloop.config.tables import Config
-    from voiceloop.dictation.target import Target
+    from voiceloop.dictation.target import Insertion, Target
     from voiceloop.plugins import Services
     from voiceloop.service.pending import Fetched
     from voiceloop.service.shelf import Entry
 
 PLACE = "transcribe --pending"
+LOOK_S = 0.5
+"""How often the clipboard is looked at."""
 
 
 def checked(to: str) -> str:
@@ -103,6 +107,15 @@ def _as_json(one: Fetched) -> str:
     )
 
 
+async def _taken(target: Target, insertion: Insertion) -> None:
+    """Wait until something else is in the clipboard: what a program has put there is gone when that ends. Told to end
+    before, it leaves the entries: nobody knows whether they were pasted."""
+    print_error("It is there while this runs: paste it. This ends when something else is copied.")
+    print_error("Ended by Ctrl-C, it is kept, to be shown once more.")
+    while await target.since(insertion) == "nothing":  # noqa: ASYNC110 - not every clipboard tells
+        await trio.sleep(LOOK_S)
+
+
 async def _insert(waiting: list[Fetched], target: Target) -> None:
     """All of it at once: a clipboard holds only one text."""
     text = "\n".join(line for one in waiting if (line := clean_line(one.transcript.text)))
@@ -110,7 +123,9 @@ async def _insert(waiting: list[Fetched], target: Target) -> None:
         if one.entry.path.is_dir():
             one.entry.mark_delivering()
     if text:
-        await target.insert(f"{text}\n", focus=None)
+        insertion = await target.insert(f"{text}\n", focus=None)
         print_error(f"{len(waiting)} written to {target.name}.")
+        if target.name == "clipboard":
+            await _taken(target, insertion)
     for one in waiting:
         one.entry.remove()
