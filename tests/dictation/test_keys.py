@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,16 @@ async def test_text_is_never_an_argument(programs: Path) -> None:
         told = log.read_text().splitlines()
         assert "--secret" not in told[0]
         assert told[1] == "stdin: --secret"
+
+
+async def test_ctrl_c_in_our_terminal_does_not_reach_what_types(programs: Path) -> None:
+    log = programs / "told"
+    program = programs / "xdotool"
+    script = f"import os\nopen({str(log)!r}, 'w').write(str(os.getsid(0) == os.getpid()))\n"
+    program.write_text(f"#!{sys.executable}\n{script}")
+    program.chmod(0o755)
+    await Xdotool().press("ctrl+v")
+    assert log.read_text() == "True"
 
 
 async def test_chords_in_the_words_of_each_program(programs: Path) -> None:

@@ -37,6 +37,8 @@ async def run(program: str, *arguments: str, text: str | None = None) -> None:
                 stdout=subprocess.DEVNULL,
                 capture_stderr=True,
                 check=False,
+                # Ctrl-C in our terminal is for us: between Ctrl down and Ctrl up it would leave Ctrl held down.
+                start_new_session=True,
             )
     except OSError as error:
         raise TargetError(f"can't be run: {error.strerror}", place=program, remedy="Install it") from error
