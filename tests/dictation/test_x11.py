@@ -325,6 +325,24 @@ async def test_what_somebody_copies_meanwhile_stays(screen: dict[str, str], monk
         assert await connection.call(lambda: theirs.text("CLIPBOARD")) == "theirs"
 
 
+async def test_a_paste_that_is_called_off_gives_the_clipboard_back(
+    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISPLAY", screen["DISPLAY"])
+    async with open_other(screen) as (connection, theirs), open_xsession(TargetOptions()) as session:
+        await connection.call(lambda: theirs.own_text("CLIPBOARD", "theirs"))
+        with trio.CancelScope() as scope:
+
+            async def paste() -> None:
+                assert await connection.call(lambda: theirs.text("CLIPBOARD")) == "ours"
+                scope.cancel()
+
+            await session.lend("ours", paste, focus=None, primary=False)
+        assert scope.cancelled_caught
+        assert await connection.call(lambda: theirs.text("CLIPBOARD")) == "theirs"
+        assert await connection.call(lambda: theirs.owner("CLIPBOARD")) != 0
+
+
 async def test_a_clipboard_manager_that_reads_is_not_the_window(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,8 +5,8 @@ for `desk.py`'s parts to know.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,7 @@ import trio
 from voiceloop.dictation.desk import Activity, Clipboard, Eyes, Keys, paste_chord
 from voiceloop.dictation.files import plain
 from voiceloop.dictation.target import Focus, Insertion, Since, TargetOptions
-from voiceloop.errors import CantUndo, FocusChanged, KeysHeld
+from voiceloop.errors import CantUndo, FocusChanged, KeysHeld, TargetError
 from voiceloop.events import Publish
 
 LOOK_S = 0.03
@@ -46,12 +46,13 @@ class Desktop:
 
 
 class TypingTarget:
-    """`Insertion.mark` counts the input that the user had given by then."""
+    """`Insertion.mark` counts the input that the user had given by then, and what of ours may stand there in part."""
 
     def __init__(self, desktop: Desktop, options: TargetOptions, publish: Publish) -> None:
         self._keys, self._eyes, self._clipboard = desktop.keys, desktop.eyes, desktop.clipboard
         self._options = options
         self._publish = publish
+        self._presses = self._torn = 0
 
     @property
     def name(self) -> str:
@@ -70,11 +71,16 @@ class TypingTarget:
             text = text.replace("\n", " ")
         await self._free_keys()
         await self._same(focus)
-        if await self._is_pasted(text, focus):
-            await self._paste(text, focus)
-        else:
-            await self._type(text, focus)
-        return Insertion(text, focus, await self._count())
+        read = True
+        with self._whole():
+            if await self._is_pasted(text, focus):
+                read = await self._paste(text, focus)
+            else:
+                await self._type(text, focus)
+            insertion = Insertion(text, focus, await self._count())
+        if not read:  # nobody knows whether it stands there, or will
+            self._torn += 1
+        return insertion
 
     async def since(self, insertion: Insertion) -> Since:
         if not self._eyes.watches_focus:
@@ -82,33 +88,45 @@ class TypingTarget:
         if await self._eyes.focus() != insertion.focus:
             return "elsewhere"
         activity = await self._eyes.activity()
-        if activity is None:
-            return "unknown"
-        if activity.count == insertion.mark:
-            return "nothing"
-        return "line" if activity.line else "something"
+        if (activity or Activity()).count + self._torn == insertion.mark:
+            return "unknown" if activity is None else "nothing"
+        return "line" if activity is not None and activity.line else "something"
 
     async def undo(self, insertion: Insertion) -> None:
         await self._may_undo(insertion)
         graphemes = regex.findall(r"\X", insertion.text)
         if not graphemes:
             return
-        if insertion.focus is not None and insertion.focus.terminal:
-            await self._erase(graphemes)
-        else:
-            await self._select_and_delete(insertion, graphemes)
+        with self._whole():
+            if insertion.focus is not None and insertion.focus.terminal:
+                await self._erase(graphemes)
+            else:
+                await self._select_and_delete(insertion, graphemes)
 
     async def enter(self, *, focus: Focus | None) -> None:
         await self._free_keys()
         await self._same(focus)
-        async with self._ours():
-            await self._keys.press("Return")
+        with self._whole():
+            async with self._ours():
+                await self._keys.press("Return")
 
     async def set_aside(self, text: str) -> str:
         await self._clipboard.keep(plain(text))
         return "the clipboard"
 
     # Inserting
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """What breaks off after a key was pressed counts as input since: nothing before it is taken back any more."""
+        before = self._presses
+        try:
+            yield
+        except CantUndo:  # nothing was changed
+            raise
+        except BaseException:
+            self._torn += self._presses != before
+            raise
 
     async def _free_keys(self) -> None:
         """Wait until no modifier is held: with Ctrl down, text is commands."""
@@ -135,7 +153,8 @@ class TypingTarget:
             return not all(map(self._keys.types, text))
         return not typable >= set(text)
 
-    async def _paste(self, text: str, focus: Focus | None) -> None:
+    async def _paste(self, text: str, focus: Focus | None) -> bool:
+        """Whether it was read."""
         chord = paste_chord(focus, self._options.paste_chord, self._options.paste_chords)
 
         async def paste() -> None:
@@ -149,6 +168,7 @@ class TypingTarget:
             self._publish("notice", text=f"{_named(focus)} has not read what was pasted: it is in the clipboard.")
         elif not lent.restored:
             self._publish("notice", text=f"The clipboard was not given back whole: {lent.why}.")
+        return lent.read
 
     async def _type(self, text: str, focus: Focus | None) -> None:
         for at in range(0, len(text), STRETCH):
@@ -167,6 +187,7 @@ class TypingTarget:
     async def _ours(self) -> AsyncIterator[None]:
         """The keys that come now are ours."""
         await self._eyes.typing(on=True)
+        self._presses += 1
         try:
             yield
         finally:
@@ -175,7 +196,7 @@ class TypingTarget:
 
     async def _count(self) -> int:
         activity = await self._eyes.activity()
-        return (activity or Activity()).count
+        return (activity or Activity()).count + self._torn
 
     # Taking back
 
@@ -184,11 +205,14 @@ class TypingTarget:
             # In a terminal, the keys that select elsewhere write rubbish or run things.
             raise CantUndo("which window has the focus can't be read here", place=self.name)
         await self._free_keys()
+        await self._untouched(insertion)
+
+    async def _untouched(self, insertion: Insertion) -> None:
         match await self.since(insertion):
             case "elsewhere":
                 raise CantUndo("another window has the focus", place=self.name)
             case "line" | "something":
-                raise CantUndo("there was other input since", place=self.name)
+                raise CantUndo("there was other input since, or part of a text was put in", place=self.name)
 
     async def _erase(self, graphemes: Sequence[str]) -> None:
         """In a terminal, where nothing can be selected: so many BackSpaces."""
@@ -204,10 +228,16 @@ class TypingTarget:
             raise CantUndo("keys don't tell which way text from right to left is selected", place=self.name)
         before = await self._clipboard.selected(insertion.focus)
         async with self._ours():
-            await self._keys.press("shift+Left", len(graphemes))
-            verdict = await self._selected(insertion, before)
+            try:
+                await self._keys.press("shift+Left", len(graphemes))
+                verdict = await self._selected(insertion, before)
+            except BaseException:  # the user's next key would delete what is selected
+                with trio.CancelScope(shield=True), suppress(TargetError):
+                    await self._keys.press("Right")
+                raise
             if verdict == "unknown" and all(len(grapheme) == 1 for grapheme in graphemes):
                 verdict = "same"  # so many keys, so many characters
+            await self._untouched(insertion)
             await self._keys.press("BackSpace" if verdict == "same" else "Right")
         if verdict != "same":
             raise CantUndo("what stands before the cursor is not what was put in", place=self.name)

@@ -31,6 +31,8 @@ SETTLE_S = 0.05
 """After we set the clipboard: its managers read it at once, and are not the window."""
 GRACE_S = 0.1
 """After a window has read a paste: some read it twice."""
+CALLED_OFF_S = 0.3
+"""How long a window may still take to read a paste that is called off after its keys were pressed."""
 _DISPLAY, _REGISTRY, _SYNCED = 1, 2, 3
 _LARGEST = 1 << 16
 
@@ -139,16 +141,29 @@ class WlClipboard:
     async def lend(self, text: str, paste: Paste, *, focus: Focus | None, primary: bool) -> Lent:
         names = ("CLIPBOARD", "PRIMARY") if primary else ("CLIPBOARD",)
         saved = {name: await self._save(name) for name in names}
-        sources = {name: await self._own(name, _forms(text)) for name in names}
-        await trio.sleep(SETTLE_S)
-        before = _reads(sources)
+        sources: dict[str, Source] = {}
+        before: int | None = None
         try:
+            for name in names:
+                with trio.CancelScope(shield=True):  # half of it could not be undone; it waits for nobody
+                    sources[name] = await self._own(name, _forms(text))
+            await trio.sleep(SETTLE_S)
+            reads = _reads(sources)
             await paste()
+            before = reads
+            return await self._read_and_restored(saved, sources, before, self._options.clipboard_s)
         except BaseException:
-            with trio.move_on_after(OWNER_S, shield=True):
-                await self._restore(saved, sources)
+            with trio.move_on_after(OWNER_S, shield=True), suppress(TargetError):
+                if before is not None:
+                    await self._read_and_restored(saved, sources, before, CALLED_OFF_S)
+                else:
+                    await self._restore(saved, sources)
             raise
-        with trio.move_on_after(self._options.clipboard_s):
+
+    async def _read_and_restored(
+        self, saved: Mapping[str, Content | None], sources: Mapping[str, Source], before: int, patience_s: float
+    ) -> Lent:
+        with trio.move_on_after(patience_s):
             await self._until(lambda: _reads(sources) > before)
         if _reads(sources) == before:
             return Lent(read=False, restored=False)
@@ -165,7 +180,8 @@ class WlClipboard:
 
     async def _restore(self, saved: Mapping[str, Content | None], sources: Mapping[str, Source]) -> None:
         for name, content in saved.items():
-            if not sources[name].gone and self._ours[name] is sources[name]:
+            source = sources.get(name)
+            if source is not None and not source.gone and self._ours[name] is source:
                 await self._own(name, content or {})
 
     async def _own(self, name: str, content: Content) -> Source:

@@ -17,6 +17,8 @@ from voiceloop.errors import TargetError
 
 GRACE_S = 0.1
 """After a window has read a paste: some read it twice."""
+CALLED_OFF_S = 0.3
+"""How long a window may still take to read a paste that is called off after its keys were pressed."""
 
 
 class XSession:
@@ -81,16 +83,24 @@ class XSession:
     async def lend(self, text: str, paste: Paste, *, focus: Focus | None, primary: bool) -> Lent:
         names = ("CLIPBOARD", "PRIMARY") if primary else ("CLIPBOARD",)
         saved = {name: await self._x.call(partial(self._selections.save, name)) for name in names}
-        for name in names:
-            await self._x.call(partial(self._selections.own_text, name, text))
-        self._reads.clear()
+        pasted = False
         try:
+            for name in names:
+                await self._x.call(partial(self._selections.own_text, name, text))
+            self._reads.clear()
             await paste()
+            pasted = True
+            return await self._read_and_restored(focus, saved, self._options.clipboard_s)
         except BaseException:
-            with trio.CancelScope(shield=True):
-                await self._restore(saved)
+            with trio.CancelScope(shield=True), suppress(TargetError):
+                if pasted:
+                    await self._read_and_restored(focus, saved, CALLED_OFF_S)
+                else:
+                    await self._restore(saved)
             raise
-        with trio.move_on_after(self._options.clipboard_s):
+
+    async def _read_and_restored(self, focus: Focus | None, saved: dict[str, Saved], patience_s: float) -> Lent:
+        with trio.move_on_after(patience_s):
             await self._read_by(focus)
         if not self._was_read_by(focus):
             return Lent(read=False, restored=False)

@@ -1,0 +1,170 @@
+"""What breaks off while it is typed, pasted or taken back, on a desktop that is made up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+import trio
+
+from voiceloop.dictation.desk import Activity, Lent, Paste
+from voiceloop.dictation.target import Focus, TargetOptions
+from voiceloop.dictation.typing import Desktop, TypingTarget
+from voiceloop.errors import CantUndo, FocusChanged, TargetError
+
+NOTES, XTERM = Focus("1", "Notes"), Focus("2", "XTerm", terminal=True)
+LONG = "a word " * 12
+
+
+def nothing() -> None:
+    """What happens beside most keys."""
+
+
+@dataclass
+class Made:
+    """A desktop: its keys, its eyes and its clipboard. `beside` happens with the next key or text."""
+
+    here: Focus = XTERM
+    beside: Callable[[], None] = nothing
+    reads: bool = True
+    done: list[str] = field(default_factory=list)
+    name: str = "fingers"
+    watches_focus: bool = True
+
+    async def probe(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    def types(self, char: str) -> bool:
+        return char.isascii()
+
+    async def type(self, text: str) -> None:
+        self._do(text)
+        await trio.lowlevel.checkpoint()
+
+    async def press(self, chord: str, times: int = 1) -> None:
+        self._do(f"<{chord} {times}>")
+        await trio.lowlevel.checkpoint()
+
+    def _do(self, what: str) -> None:
+        self.done.append(what)
+        beside, self.beside = self.beside, nothing
+        beside()
+
+    async def focus(self) -> Focus | None:
+        await trio.lowlevel.checkpoint()
+        return self.here
+
+    async def activity(self) -> Activity | None:
+        await trio.lowlevel.checkpoint()
+        return Activity(3)
+
+    async def held(self) -> str:
+        await trio.lowlevel.checkpoint()
+        return ""
+
+    async def typable(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def typing(self, *, on: bool) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def keep(self, text: str) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def lend(self, text: str, paste: Paste, *, focus: Focus | None, primary: bool) -> Lent:
+        await paste()
+        return Lent(read=self.reads, restored=self.reads)
+
+    async def selected(self, focus: Focus | None) -> str | None:
+        await trio.lowlevel.checkpoint()
+        return None
+
+    async def holds(self, text: str) -> bool:
+        await trio.lowlevel.checkpoint()
+        return True
+
+
+def target_on(made: Made) -> TypingTarget:
+    return TypingTarget(Desktop(made, made, made), TargetOptions(), lambda *_, **__: None)
+
+
+def fails() -> None:
+    raise TargetError("the server is gone", place="fingers")
+
+
+async def test_behind_a_text_that_broke_off_nothing_is_taken_back() -> None:
+    def leaves() -> None:
+        made.here = NOTES
+
+    for breaks, error in ((leaves, FocusChanged), (fails, TargetError)):
+        made = Made()
+        target = target_on(made)
+        first = await target.insert("one", focus=XTERM)
+        made.beside = breaks
+        with pytest.raises(error):
+            await target.insert(LONG, focus=XTERM)
+        made.here = XTERM
+        before = list(made.done)
+        assert await target.since(first) == "something"
+        with pytest.raises(CantUndo, match="part of a text"):
+            await target.undo(first)
+        assert made.done == before, "BackSpaces would have taken the part that was typed"
+
+
+async def test_behind_a_text_that_was_called_off_only_what_came_later_is_taken_back() -> None:
+    made = Made()
+    target = target_on(made)
+    first = await target.insert("one", focus=XTERM)
+    with trio.CancelScope() as scope:
+        made.beside = scope.cancel
+        await target.insert(LONG, focus=XTERM)
+    assert scope.cancelled_caught
+    later = await target.insert("two", focus=XTERM)
+    await target.undo(later)
+    assert made.done[-1] == "<BackSpace 3>"
+    with pytest.raises(CantUndo):
+        await target.undo(first)
+
+
+async def test_a_paste_that_nobody_has_read_is_not_taken_back() -> None:
+    made = Made(reads=False)
+    target = target_on(made)
+    insertion = await target.insert("漢", focus=XTERM)
+    with pytest.raises(CantUndo):
+        await target.undo(insertion)
+    assert made.done == ["<shift+Insert 1>"]
+
+
+async def test_what_was_refused_before_a_key_was_pressed_changes_nothing() -> None:
+    made = Made()
+    target = target_on(made)
+    first = await target.insert("one", focus=XTERM)
+    with pytest.raises(FocusChanged):
+        await target.insert("two", focus=NOTES)
+    await target.undo(first)
+    assert made.done == ["one", "<BackSpace 3>"]
+
+
+async def test_nothing_stays_selected_when_taking_back_is_called_off() -> None:
+    made = Made(here=NOTES)
+    target = target_on(made)
+    first = await target.insert("one", focus=NOTES)
+    with trio.CancelScope() as scope:
+        made.beside = scope.cancel
+        await target.undo(first)
+    assert scope.cancelled_caught
+    assert made.done == ["one", "<shift+Left 3>", "<Right 1>"]
+
+
+async def test_another_window_loses_nothing_while_what_was_put_in_is_selected(autojump_clock: trio.abc.Clock) -> None:
+    def leaves() -> None:
+        made.here = XTERM
+
+    made = Made(here=NOTES)
+    target = target_on(made)
+    first = await target.insert("one", focus=NOTES)
+    made.beside = leaves
+    with pytest.raises(CantUndo, match="another window"):
+        await target.undo(first)
+    assert made.done == ["one", "<shift+Left 3>"]
