@@ -322,7 +322,7 @@ class Phantoms(Table):
     no_speech: bool = True
     """Any text is dropped that the model itself is unsure of and heard no speech for (as Whisper's own programs do)."""
     repetition: bool = True
-    """A text that goes round in a loop is dropped, or cut where the loop begins."""
+    """A text that goes round in a loop is dropped; where other words stand beside the loop, they stay, and it once."""
     prompt_echo: bool = True
     """A text that is the configured prompt again is dropped."""
 

@@ -27,7 +27,7 @@ FASTEST = 30.0
 ECHO = 0.6
 """How much of the prompt is too much to be a chance."""
 COMPRESSED = 2.4
-"""Text that zlib makes shorter by this goes round in circles: Whisper's own limit."""
+"""Text that zlib makes shorter by this goes round in circles, or counts: Whisper's own limit."""
 _ECHO_LETTERS = 20
 """Less of it may well have been said: a prompt may be one name."""
 _LONG_LETTERS = 120
@@ -80,7 +80,7 @@ def not_worth_posting(utterance: Utterance, rules: Phantoms) -> Reason | None:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is left of a text: all of it without a reason, with one the part before a loop, or nothing."""
+    """What is left of a text: all of it without a reason; with one what is beside a loop and that once, or nothing."""
 
     text: str
     reason: Reason | None = None
@@ -97,8 +97,10 @@ def judge(transcript: Transcript, rules: Phantoms, prompts: Sequence[str] = ()) 
         reason = _echo(said, sound, prompts)
     if reason is not None:
         return Judgement("", reason)
-    if rules.repetition and (kept := _before_the_loop(transcript.text)) is not None:
-        return Judgement(kept, Reason.LOOP)
+    if rules.repetition:
+        kept = "" if _goes_round(transcript, said, sound) else _without_loops(transcript.text)
+        if kept is not None:
+            return Judgement(kept, Reason.LOOP)
     return Judgement(transcript.text)
 
 
@@ -106,13 +108,20 @@ def _nobody_said(transcript: Transcript, said: str, sound: Sound, rules: Phantom
     no_speech = transcript.no_speech
     if rules.phrases and _is_known(said, rules.more_phrases):
         weak = sound.voice_s <= SHORT_S and (sound.rise_db < WEAK_DB or sound.level_dbfs < rules.weak_dbfs)
-        too_fast = len(said) > FASTEST * max(sound.voice_s, 0.01)
-        if weak or too_fast or (no_speech is not None and no_speech >= rules.phrase_no_speech):
+        if weak or _too_fast(said, sound) or (no_speech is not None and no_speech >= rules.phrase_no_speech):
             return Reason.PHRASE
-    unsure = transcript.confidence is not None and transcript.confidence < _UNSURE
-    if rules.no_speech and no_speech is not None and no_speech > _NO_SPEECH and unsure:
+    if rules.no_speech and no_speech is not None and no_speech > _NO_SPEECH and _unsure(transcript):
         return Reason.NO_SPEECH
     return None
+
+
+def _unsure(transcript: Transcript) -> bool:
+    return transcript.confidence is not None and transcript.confidence < _UNSURE
+
+
+def _too_fast(said: str, sound: Sound) -> bool:
+    """Whether nobody can say so much in so little voice."""
+    return len(said) > FASTEST * max(sound.voice_s, 0.01)
 
 
 def _is_known(said: str, more: Sequence[str]) -> bool:
@@ -129,30 +138,49 @@ _STARTS = ("subtitlesby", "subtitledby", "captionsby", "captioningby", "transcri
 def _echo(said: str, sound: Sound, prompts: Sequence[str]) -> Reason | None:
     for prompt in map(key, prompts):
         if prompt and said in prompt:
-            weak = sound.rise_db < WEAK_DB or len(said) > FASTEST * max(sound.voice_s, 0.01)
+            weak = sound.rise_db < WEAK_DB or _too_fast(said, sound)
             if (len(said) >= ECHO * len(prompt) and len(said) >= _ECHO_LETTERS) or (weak and len(said) >= 8):
                 return Reason.ECHO
     return None
 
 
-def _before_the_loop(text: str) -> str | None:
-    """The text up to a loop and the loop once, when something comes before it; empty when all is a loop; None when
-    nothing is."""
+def _goes_round(transcript: Transcript, said: str, sound: Sound) -> bool:
+    """Whether it says nearly the same all the time, and not by the words alone: who counts does so too."""
+    data = transcript.text.encode()
+    if len(said) < _LONG_LETTERS or len(data) / len(zlib.compress(data)) <= COMPRESSED:
+        return False
+    return sound.rise_db < WEAK_DB or _too_fast(said, sound) or _unsure(transcript)
+
+
+def _without_loops(text: str) -> str | None:
+    """The text with each loop once; empty when all of it is one loop; None when nothing is."""
     words = text.split()
     keys = [key(word) for word in words]
-    for size in range(1, min(_LONGEST_LOOP, len(words) // 2) + 1):
+    found = _loop(keys)
+    if found is None:
+        return "" if len(words) <= 2 and _one_letter_loop("".join(keys)) else None
+    at, size, count = found
+    end = at + size * count
+    while end < len(keys) and keys[end] == keys[end - size]:  # its last round may have been cut off
+        end += 1
+    rest = " ".join(words[end:])
+    if not at and not rest:
+        return ""
+    after = _without_loops(rest)
+    return " ".join([*words[: at + size], *(rest if after is None else after).split()])
+
+
+def _loop(keys: Sequence[str]) -> tuple[int, int, int] | None:
+    """Where the shortest loop begins, how many words it has and how often it goes round."""
+    for size in range(1, min(_LONGEST_LOOP, len(keys) // 2) + 1):
         least = _RUNS.get(size, _LONGER_RUN)
-        for at in range(len(words) - size * least + 1):
+        for at in range(len(keys) - size * least + 1):
             count = 1
             while keys[at : at + size] == keys[at + count * size : at + (count + 1) * size]:
                 count += 1
             if count >= least and any(keys[at : at + size]):
-                return " ".join(words[: at + size]) if at else ""
-    joined = "".join(keys)
-    data = text.encode()
-    if len(joined) >= _LONG_LETTERS and len(data) / len(zlib.compress(data)) > COMPRESSED:
-        return ""
-    return "" if len(words) <= 2 and _one_letter_loop(joined) else None
+                return at, size, count
+    return None
 
 
 def _one_letter_loop(joined: str) -> bool:
