@@ -92,33 +92,30 @@ class Hall:
             keeps=True, overlap_s=1.2, guesses=guesses,
         )  # fmt: skip
         segment = Segment(max_utterance_s=longest_s, judge=False, hangover_ms=500)
-        async with trio.open_nursery() as nursery:
-            captioner = Captioner("", means, self.pacer, lambda index: index / CAPTURE_RATE_HZ, nursery)
-            ears = Ears(
-                cast("Any", _Vad(self.service.truth)),
-                Segmenter(segment, hangover_ms=500),
-                captioner,
-                Deafness(lambda: False, trio.current_time, 0, half_duplex=False),
-            )
-            nursery.start_soon(_end, captioner)
-            began = trio.current_time()
-            pcm = sound(self.service.truth)
-            for at in range(0, len(pcm) // 2, FRAME_SAMPLES):
-                frame = Frame(pcm[2 * at : 2 * (at + FRAME_SAMPLES)], at)
-                await trio.sleep_until(began + frame.end / CAPTURE_RATE_HZ)
-                ears.hear(frame)
-            for event in ears.segmenter.flush():
-                captioner.on(event)
-            await trio.sleep(60)  # for the last words
-            nursery.cancel_scope.cancel()
-
-
-async def _end(captioner: Captioner) -> None:
-    """As the session does, when it is told to end."""
-    try:
-        await trio.sleep_forever()
-    finally:
-        captioner.end()
+        captioners: list[Captioner] = []
+        try:
+            async with trio.open_nursery() as nursery:
+                captioner = Captioner("", means, self.pacer, lambda index: index / CAPTURE_RATE_HZ, nursery)
+                captioners.append(captioner)
+                ears = Ears(
+                    cast("Any", _Vad(self.service.truth)),
+                    Segmenter(segment, hangover_ms=500),
+                    captioner,
+                    Deafness(lambda: False, trio.current_time, 0, half_duplex=False),
+                )
+                began = trio.current_time()
+                pcm = sound(self.service.truth)
+                for at in range(0, len(pcm) // 2, FRAME_SAMPLES):
+                    frame = Frame(pcm[2 * at : 2 * (at + FRAME_SAMPLES)], at)
+                    await trio.sleep_until(began + frame.end / CAPTURE_RATE_HZ)
+                    ears.hear(frame)
+                for event in ears.segmenter.flush():
+                    captioner.on(event)
+                await trio.sleep(60)  # for the last words
+                nursery.cancel_scope.cancel()
+        finally:  # as the session does
+            for captioner in captioners:
+                captioner.end()
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,15 @@ async def test_guesses_stop_when_a_quarter_of_the_limits_is_left_and_say_so_once
         "Less than a quarter is left of what [limits] allows: captions come after what is said, not while it is said."
     ]
     assert hall.text == "one two three four five six seven eight nine one two three"
+
+
+async def test_that_there_are_no_guesses_for_a_while_is_said_once(autojump_clock: MockClock) -> None:
+    """Of posts a minute a quarter is left again and again."""
+    hall = Hall(Service(said(LONG, 1.0)))
+    shares = cycle([0.2, 0.3])
+    hall.service.fail = lambda _: setattr(hall, "room", Room(crowded=False, share=next(shares)))
+    await hall.listen()
+    assert len([name for name, _ in hall.told if name == "notice"]) == 1
 
 
 async def test_guesses_become_rare_when_the_server_wants_fewer_requests(autojump_clock: MockClock) -> None:

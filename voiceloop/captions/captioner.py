@@ -86,7 +86,7 @@ class Captioner:
         self._ending: list[Piece] = []
         self._carry = b""
         self._last: trio.Event | None = None
-        self._economy = False
+        self._told_economy = False
         self.kept = 0
         """How many pieces were kept as files."""
 
@@ -149,10 +149,10 @@ class Captioner:
 
     def _spare(self, room: Room) -> bool:
         economy = room.share < ROOM
-        if economy and not self._economy:
+        if economy and not self._told_economy:  # once: of posts a minute a quarter is left again in a moment
+            self._told_economy = True
             what = "Less than a quarter is left of what [limits] allows"
             self._means.publish("notice", text=f"{what}: captions come after what is said, not while it is said.")
-        self._economy = economy
         return not economy
 
     def _pause(self, utterance: Utterance) -> None:
@@ -178,7 +178,9 @@ class Captioner:
         if utterance.continues and (samples := piece.overlap(self._means.overlap_s)):
             self._carry = bytes(piece.pcm[-samples * SAMPLE_BYTES :])
         if len(self._ending) >= self._means.waiting:
+            piece.stop_guessing("its words are not waited for")
             self._nursery.start_soon(self._keep_refused, utterance)
+            self._show()
             return
         self._ending.append(piece)
         self._last = piece.done
@@ -288,7 +290,8 @@ class Captioner:
         return [*self._ending, *([self._piece] if self._piece is not None else ())]
 
     def end(self) -> None:
-        """The captions are ended in the middle of speech: what is shown is final as it is."""
+        """The captions are over, and maybe in the middle of speech: what is shown is final as it is. No task of its own
+        may still be under way."""
         sure, unsure = under_way(self._joiner, self._pieces())
         self._joiner.release()
         self._ending.clear()

@@ -81,6 +81,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> in
 async def _caption(config: Config, every_s: float, budget_s: float, means: Means, sources: list[_Source]) -> None:
     pacers = [Pacer(every_s, budget_s) for _ in sources]
     ears: list[Ears] = []
+    captioners: list[Captioner] = []
     captured = _Session([source.microphone for source in sources], means.publish)
     try:
         async with trio.open_nursery() as nursery:
@@ -89,8 +90,12 @@ async def _caption(config: Config, every_s: float, budget_s: float, means: Means
                 segmenter = Segmenter(config.segment, hangover_ms=config.segment.hangover_ms)
                 heard = Ears(source.vad, segmenter, captioner, _NEVER_DEAF)
                 ears.append(heard)
-                nursery.start_soon(_listen, heard, captioner, source.microphone)
+                captioners.append(captioner)
+                nursery.start_soon(heard.listen, source.microphone.frames)
     finally:
+        # Whatever ended it, a signal or a microphone that is gone: only now does no answer come any more.
+        for captioner in captioners:
+            captioner.end()
         ledger = sum((one.ledger for one in ears), Ledger())
         posted_s, heard_s = sum(p.posted_s for p in pacers), sum(p.heard_s for p in pacers)
         means.publish(
@@ -99,14 +104,6 @@ async def _caption(config: Config, every_s: float, budget_s: float, means: Means
             posted_s=round(posted_s, 1),
             silence_s=round(ledger.silence / 16_000, 1),
         )
-
-
-async def _listen(ears: Ears, captioner: Captioner, microphone: Microphone) -> None:
-    try:
-        await ears.listen(microphone.frames)
-    except trio.Cancelled:
-        captioner.end()
-        raise
 
 
 def _described(device: str, microphone: Microphone) -> str:
