@@ -120,3 +120,15 @@ def test_a_notice_stands_above_the_live_words(terminal: Terminal, capsys: pytest
     show("notice", text="Something happened.")
     assert capsys.readouterr().err == "Something happened.\n"
     assert terminal.standing() == ["still talking"]
+
+
+def test_in_a_terminal_made_narrower_no_piece_of_an_old_row_stays(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show = Captions(Screen.of(terminal, lines=0, width=0))
+    live(show, "as wide as it can be", "字幕")
+    monkeypatch.setenv("COLUMNS", "12")  # the terminal breaks the row in three
+    live(show, "next")
+    assert terminal.getvalue().count("\x1b[3A\r\x1b[J") == 1
+    live(show, "after that")
+    assert terminal.getvalue().count("\x1b[1A\r\x1b[J") == 1

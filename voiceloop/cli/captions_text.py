@@ -7,6 +7,7 @@ and is again.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from voiceloop.transcribe.kept import HOW
 
 _RESET, _DIM = "\x1b[0m", "\x1b[2m"
 _COLOURS = {"mic": "\x1b[32m", "speaker": "\x1b[36m"}
+_COLOURING = re.compile(r"\x1b\[\d+m")
 _KEPT = 100
 
 
@@ -45,8 +47,8 @@ class Screen:
     """At most so many rows, redrawn in place; 0: final captions scroll, and stay."""
     width: int
     """Columns; 0 for the terminal's."""
-    _drawn: int = 0
-    """Rows that the next drawing replaces."""
+    _drawn: list[int] = field(default_factory=list)
+    """How wide each row is that the next drawing replaces."""
     _new: list[Line] = field(default_factory=list)
     """Final captions that are not drawn yet: they are with what replaces them below, in one step."""
     _finals: deque[Line] = field(default_factory=lambda: deque(maxlen=_KEPT))
@@ -92,11 +94,13 @@ class Screen:
         shown = [row for line in (*self._finals, *lives) for row in rows(line, width, colour=self.colour)]
         shown = shown[-min(self.lines or size.lines, max(1, size.lines - 1)) :]
         text = self._erase() + "".join(f"{row}\n" for row in (*added, *shown))
-        self._drawn = len(shown)
+        self._drawn = [columns(_COLOURING.sub("", row)) for row in shown]
         self._put(text)
 
     def _erase(self) -> str:
-        rows_up, self._drawn = self._drawn, 0
+        # A terminal that was made narrower has broken the rows that no longer fit.
+        across = max(1, shutil.get_terminal_size().columns)
+        rows_up, self._drawn = sum(max(1, -(-wide // across)) for wide in self._drawn), []
         return f"\x1b[{rows_up}A\r\x1b[J" if rows_up else ""
 
     def _put(self, text: str) -> None:
