@@ -95,7 +95,12 @@ class Page:
     async def _events(self, http: h11.Connection, stream: trio.SocketStream) -> None:
         self._readers += 1
         try:
-            head = [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store"), ("Connection", "close")]
+            head = [
+                ("Content-Type", "text/event-stream"),
+                ("X-Content-Type-Options", "nosniff"),
+                ("Cache-Control", "no-store"),
+                ("Connection", "close"),
+            ]
             await _send(http, stream, h11.Response(status_code=200, headers=head))
             while True:
                 changed = self._changed
