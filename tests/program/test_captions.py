@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ SAID = {
     "vm-nobodyavail": "Nobody is available to take your call at the moment.",
     "queue-thankyou": "Thank you for your patience.",
 }
+KILLED_AT_ONCE = 10
 
 WRITER = """
 import sys
@@ -108,6 +110,39 @@ def test_what_is_said_is_written_and_what_was_written_survives_a_kill(tmp_path: 
     assert "for an hour of speech at most 5 hours of audio are posted" in said
     row = json.loads((tmp_path / "call.jsonl").read_text().splitlines()[0])
     assert row["start_s"] == pytest.approx(1.0, abs=0.3)
+
+
+def _kill_at(words: list[str], env: dict[str, str], after_s: float) -> list[str]:
+    """Kill captions `after_s` seconds after they began to listen; the lines that were shown by then."""
+    with subprocess.Popen([COMMAND, *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        while b"Listening." not in (line := program.stderr.readline()):
+            assert line, "it ended"
+        time.sleep(after_s)  # the random moment itself
+        program.kill()
+        return program.stdout.read().decode().splitlines()
+
+
+@needs_prompts
+def test_after_a_kill_of_the_program_at_any_moment_its_files_hold_all_that_was_shown(tmp_path: Path) -> None:
+    moments = random.Random(11)
+    with (
+        serving("--recordings", str(recordings(tmp_path)), "--transcribe-ms", "100") as server,
+        ThreadPoolExecutor(KILLED_AT_ONCE) as threads,
+    ):
+        runs = []
+        for number in range(20):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            runs.append((folder, threads.submit(_kill_at, *asked(folder, server), moments.uniform(0, 8))))
+        shown = [(folder, run.result()) for folder, run in runs]
+    for folder, lines in shown:
+        counts = parsed(folder, "call")
+        assert lines == list(SAID.values())[: len(lines)]
+        assert len(lines) <= min(counts)
+        assert max(counts) - min(counts) <= 1
+    assert len({len(lines) for _, lines in shown}) > 1, "the moments are to lie before and after a cue"
 
 
 @needs_prompts
