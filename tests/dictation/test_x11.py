@@ -220,6 +220,17 @@ async def test_a_server_that_is_gone_fails_at_once(screen: dict[str, str], monke
                 await desk.target.insert("text", focus=None)
 
 
+async def test_told_to_end_it_ends_at_once(screen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_desk(screen, monkeypatch), open_other(screen):
+        with trio.CancelScope() as scope:
+            async with open_xsession(TargetOptions()) as session:
+                await session.keep("mine")
+                told_at = trio.current_time()
+                scope.cancel()
+                await trio.sleep_forever()
+        assert trio.current_time() - told_at < 0.5
+
+
 async def test_typing_waits_for_held_keys(screen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_field(screen) as field, open_desk(screen, monkeypatch, modifiers_s=0.3) as desk:
         await xdotool(desk.env, "keydown", "ctrl")

@@ -47,6 +47,8 @@ class XConnection:
         self._woken, self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._token = token
         self._stopped = False
+        self.ended = trio.Event()
+        """Set when the thread has ended."""
 
     async def call(self, what: Callable[[], _R]) -> _R:
         """Run `what` in the thread. Raises `TargetError` when the server is gone or doesn't answer."""
@@ -108,6 +110,7 @@ class XConnection:
             with suppress(Exception):
                 self.display.close()
             self._fail_rest()
+            self.soon(self.ended.set)
 
     def stop(self) -> None:
         """End the thread."""
@@ -156,20 +159,18 @@ async def open_x(name: str | None = None) -> AsyncIterator[XConnection]:
         connection = await trio.to_thread.run_sync(XConnection, name, trio.lowlevel.current_trio_token())
     except (error.DisplayError, error.ConnectionClosedError, OSError) as reason:
         raise _gone(str(reason)) from reason
-    ended = trio.Event()
     async with private_nursery() as nursery:
-        nursery.start_soon(_thread, connection, ended)
+        nursery.start_soon(_thread, connection)
         try:
             yield connection
         finally:
             connection.stop()
             with trio.move_on_after(1, shield=True):
-                await ended.wait()
-    if ended.is_set():
-        connection.close()
+                await connection.ended.wait()
+            if connection.ended.is_set():
+                connection.close()
 
 
-async def _thread(connection: XConnection, ended: trio.Event) -> None:
-    # Abandoned when the server hangs: the thread then ends with the process.
+async def _thread(connection: XConnection) -> None:
+    # Abandoned when it is cancelled, for the server may hang; the thread itself tells when it has ended.
     await trio.to_thread.run_sync(connection.run, abandon_on_cancel=True)
-    ended.set()
