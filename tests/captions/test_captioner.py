@@ -143,6 +143,16 @@ async def test_when_the_money_is_spent_every_utterance_is_kept_once(autojump_clo
     assert hall.text == ""
 
 
+async def test_what_has_no_words_yet_when_it_is_ended_is_kept(autojump_clock: MockClock, kept_here: Path) -> None:
+    hall = Hall(Service(talk("one two three", "four five six"), service_s=2.5))
+    with trio.move_on_after(6.5):  # the words of the second have not come
+        await hall.listen(guesses=False)
+    assert hall.text == "one two three"
+    (wav,) = wavs(kept_here)
+    assert read_wav(wav).duration_s == pytest.approx(3 * WORD_S + 0.5, abs=0.2)
+    assert [fields["kept"] for name, fields in hall.told if name == "caption.failed"] == [str(wav)]
+
+
 async def test_guesses_stop_when_a_quarter_of_the_limits_is_left_and_say_so_once(autojump_clock: MockClock) -> None:
     hall = Hall(Service(talk("one two three four five six seven eight nine", "one two three")))
     hall.room = Room(crowded=False, share=0.2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import trio
 
@@ -254,11 +255,11 @@ class Captioner:
         return failures[0]
 
     async def _failed(self, error: Exception, utterance: Utterance) -> None:
+        path = await trio.to_thread.run_sync(kept.keep, utterance) if self._means.keeps else None
+        self._tell_failed(error, path)
+
+    def _tell_failed(self, error: Exception, path: Path | None) -> None:
         told = str(error) if isinstance(error, VoiceloopError) else f"{type(error).__name__}: {error}"
-        if not self._means.keeps:
-            self._means.publish("caption.failed", source=self._source, error=told)
-            return
-        path = await trio.to_thread.run_sync(kept.keep, utterance)
         self.kept += path is not None
         self._means.publish(
             "caption.failed",
@@ -291,7 +292,11 @@ class Captioner:
 
     def end(self) -> None:
         """The captions are over, and maybe in the middle of speech: what is shown is final as it is. No task of its own
-        may still be under way."""
+        may still be under way. What was said and is not shown, as its words had not come, is kept."""
+        ended = VoiceloopError("the captions were ended before its words came")
+        for piece in self._ending if self._means.keeps else ():
+            if not piece.words:
+                self._tell_failed(ended, kept.keep(piece.clip()))  # not in a thread: nothing can be awaited any more
         sure, unsure = under_way(self._joiner, self._pieces())
         self._joiner.release()
         self._ending.clear()
