@@ -72,6 +72,15 @@ def test_who_says_thank_you_aloud_is_written_down(text: str) -> None:
     assert heard(text, SPEECH) == Judgement(text)
 
 
+@pytest.mark.skipif(not (ASTERISK / "auth-thankyou.wav").exists(), reason="needs Debian's recorded prompts")
+@pytest.mark.parametrize("quieter_db", [0, 10, 20, 30])
+def test_a_person_who_says_thank_you_is_written_down_far_from_the_microphone_too(quieter_db: int) -> None:
+    voice = np.frombuffer(read_wav(ASTERISK / "auth-thankyou.wav").at(CAPTURE_RATE_HZ), "<i2").astype(float)
+    quiet = np.concatenate([np.zeros(4800), voice, np.zeros(4800)]) * 10 ** (-quieter_db / 20)
+    said = clip(quiet + noise(len(quiet) / CAPTURE_RATE_HZ, -70)[: len(quiet)])
+    assert heard("Thank you.", said) == Judgement("Thank you.")
+
+
 def test_a_known_phantom_is_dropped_whatever_the_clip_when_the_no_speech_score_agrees() -> None:
     assert heard("Thank you.", SPEECH, no_speech=0.3).reason is Reason.PHRASE
     assert heard("Thank you.", SPEECH, no_speech=0.01).reason is None

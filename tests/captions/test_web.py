@@ -64,6 +64,7 @@ async def test_a_page_is_sent_what_is_shown_and_each_change_of_it() -> None:
         async with await ask(page, "/events") as stream:
             first = await until(stream, b"\n\n\r\n")
             assert b"text/event-stream" in first
+            assert b"X-Content-Type-Options: nosniff" in first
             assert b"said before" in first
             page.live(Live("mic", "now", "this"))
             event = await until(stream, b'"this"')
