@@ -10,6 +10,7 @@ import trio
 from tests.recorder import Recorder
 from tests.sound.cable import SPEAKER_HZ, Cable, Listener
 from tests.sound.samples import PIECE, gaps, noise
+from voiceloop.audio.played import Tap
 from voiceloop.config.tables import Audio
 from voiceloop.playback.output import IDLE_S, open_speaker
 from voiceloop.playback.speaker import Speaker
@@ -143,3 +144,14 @@ async def test_a_server_lost_while_nothing_played_delays_the_next_reply(
         with trio.fail_after(5):
             assert await speaker.drained(epoch=speaker.epoch)
         assert speaker.ring.played == len(reply) // 2
+
+
+async def test_a_stream_stays_open_only_for_the_echo_of_what_it_played(on_cable: Cable) -> None:
+    reply = noise(0.5, SPEAKER_HZ)
+    async with open_speaker(Audio(), Recorder(), tap=Tap(), idle_s=60.0) as speaker:
+        with trio.fail_after(IDLE_S + 2):
+            await nobody_pulls(speaker)
+        assert await speaker.write(reply, epoch=speaker.epoch)
+        assert await speaker.drained(epoch=speaker.epoch)
+        with pytest.raises(trio.TooSlowError), trio.fail_after(IDLE_S + 1):
+            await nobody_pulls(speaker)

@@ -131,6 +131,8 @@ class _Device:
     ) -> None:
         self._audio, self._publish, self._host, self._tap = audio, publish, host, tap
         self._idle_s = idle_s
+        self._sounded = 0
+        """What the ring counted when the stream was opened."""
         self._wake = Wake()
         self._wanted = trio.Event()
         self._last_use = 0.0
@@ -208,8 +210,12 @@ class _Device:
             elif self._interrupted:
                 self._interrupted = False
                 return _CHANGED
-            elif trio.current_time() - self._last_use >= self._idle_s:
+            elif trio.current_time() - self._last_use >= self._patience_s():
                 return ""
+
+    def _patience_s(self) -> float:
+        """How long an idle stream stays open: only what was played through it can have an echo."""
+        return self._idle_s if self._ring.sounded != self._sounded else IDLE_S
 
     async def _rest(self) -> bool:
         """Close, not stop: PortAudio's start hangs for ever when the sound server was restarted meanwhile."""
@@ -271,6 +277,7 @@ class _Device:
         self._puller.attach(ring, rate_hz=stream.rate_hz, channels=stream.channels)
         self._speaker.description = _describe(stream)
         self._speaker.latency_s = stream.latency_s + _BLOCK_S
+        self._sounded = ring.sounded
         self._last_use = trio.current_time()
 
     async def _open(self, rate_hz: int, opener: Callable[..., Awaitable[Stream]]) -> Stream:
