@@ -112,6 +112,27 @@ async def test_scratch_that_takes_back_one_insertion_after_the_other() -> None:
     assert await desk.dictate("Then two.") == "One. Then two."
 
 
+async def test_what_is_said_after_scratch_that_in_one_breath_is_joined_to_what_stands_there() -> None:
+    desk = Desk()
+    assert await desk.dictate("One.", "Two.", "Scratch that. Three.", "Four.") == "One. Three. Four."
+    desk = Desk()
+    assert await desk.dictate("One.", "Scratch that. Two.", "Three.") == "Two. Three."
+
+
+async def test_it_sleeps_when_told_so_after_scratch_that() -> None:
+    desk = Desk()
+    assert await desk.dictate("One.", "Two.", "Scratch that. Go to sleep.", "Not for you.") == "One."
+    assert await desk.dictate("Wake up.", "Three.") == "One. Three."
+
+
+async def test_what_follows_an_undo_that_was_refused_is_joined_to_what_still_stands_there() -> None:
+    desk = Desk()
+    await desk.dictate("One.", "Two.")
+    desk.page.refuses = [CantUndo("no", place="page") for _ in range(2)]
+    assert await desk.dictate("Scratch that. Scratch that.") == "One. Two."
+    assert await desk.dictate("Three.") == "One. Two. Three."
+
+
 async def test_there_is_an_end_to_what_can_be_taken_back() -> None:
     desk = Desk()
     assert await desk.dictate("One.", "press enter", "scratch that") == "One.⏎"

@@ -33,7 +33,9 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """Take the last insertion back."""
+    """Take the last insertion back. `before` is the joiner's state when that is refused."""
+
+    before: State = field(default_factory=lambda: State(), compare=False)  # noqa: PLW0108 - it stands below
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,14 @@ Edit = Insert | Undo | Enter | Sleep | Wake
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is known of where the text will go. `verbatim`: no capitals of ours, no new lines (a terminal)."""
+    """What is known of where the text will go. `verbatim`: no capitals of ours, no new lines (a terminal).
+
+    `undone`: the states that taking back the insertions before leads to, the last one's first."""
 
     since: Since = "nothing"
     language: str | None = None
     verbatim: bool = False
+    undone: tuple[State, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,7 @@ class Joiner:
         tokens = tokens_of(unicodedata.normalize("NFC", clean(text)))
         edits: list[Edit] = []
         waiting: list[Token] = []
+        undone = list(context.undone)
         for sentence in sentences(tokens):
             commands = self._heeded(commands_in(sentence, spoken)) if spoken else []
             if not commands:
@@ -119,7 +125,7 @@ class Joiner:
             self._write(waiting, context, spoken, edits)
             waiting = []
             for command in commands:
-                self._obey(command, edits)
+                self._obey(command, edits, undone)
         self._write(waiting, context, spoken, edits)
         return edits
 
@@ -127,7 +133,7 @@ class Joiner:
         """Asleep, only waking counts; awake, it is words like any others."""
         return [command for command in commands if (command is Command.WAKE) == self.state.asleep]
 
-    def _obey(self, command: Command, edits: list[Edit]) -> None:
+    def _obey(self, command: Command, edits: list[Edit], undone: list[State]) -> None:
         match command:
             case Command.UNDO:
                 last = edits[-1] if edits else None
@@ -135,9 +141,12 @@ class Joiner:
                     edits.pop()
                     self.state = last.before
                 else:
-                    edits.append(Undo())
+                    edits.append(Undo(self.state))
+                    if undone:  # what follows is joined to what then stands there
+                        self.state = replace(undone.pop(0), asleep=self.state.asleep)
             case Command.ENTER:
                 edits.append(Enter())
+                undone.clear()
                 self.state = self.state.moved("line")
             case Command.SLEEP:
                 edits.append(Sleep())

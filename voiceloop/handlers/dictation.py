@@ -91,7 +91,8 @@ class DictationHandler:
         await reply.committed()
         pin = self._pin(transcript)
         language = self._language or transcript.language
-        context = Context(await self._since(), language, verbatim=pin is not None and pin.terminal)
+        undone = tuple(before for _, before in reversed(self._done))
+        context = Context(await self._since(), language, verbatim=pin is not None and pin.terminal, undone=undone)
         before = self._joiner.state
         edits = self._joiner.add(transcript.text, context)
         await self._apply(edits, pin, before)
@@ -107,6 +108,7 @@ class DictationHandler:
 
     async def _apply(self, edits: list[Edit], pin: Focus | None, before: State) -> None:
         written = False
+        refused: Edit | None = None
         for at, edit in enumerate(edits):
             try:
                 await self._do(edit, pin)
@@ -116,6 +118,7 @@ class DictationHandler:
                 await self._set_aside(rest, error)
                 return
             except CantUndo as error:
+                refused = refused or edit
                 self._publish("notice", text=f"Not taken back: {error}")
             except TargetError as error:
                 self._back(edit, before, written=written)
@@ -124,6 +127,9 @@ class DictationHandler:
                 self._publish("notice", text=f"The rest was not written: {error}")
                 return
             written = True
+        if isinstance(refused, Undo) and not any(isinstance(edit, Insert) for edit in edits):
+            # It goes on from what still stands there.
+            self._joiner.state = replace(refused.before, asleep=self._joiner.state.asleep)
 
     def _back(self, edit: Edit, before: State, *, written: bool) -> None:
         """Let the joiner go on from where the text really ends."""
@@ -156,10 +162,9 @@ class DictationHandler:
     async def _undo(self) -> None:
         if not self._done:
             raise CantUndo("nothing was written since", place=self._target.name)
-        insertion, before = self._done[-1]
+        insertion, _ = self._done[-1]
         await self._target.undo(insertion)
         self._done.pop()
-        self._joiner.state = before
         self._publish("dictation.undone", characters=len(insertion.text))
 
 
