@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from itertools import pairwise
 from typing import Any
@@ -54,6 +55,35 @@ def test_what_comes_out_is_as_late_as_it_says() -> None:
     out = processed(near, np.zeros(48_000))
     likeness = [float(np.dot(out[k:], near[: len(near) - k])) for k in range(400)]
     assert int(np.argmax(likeness)) == echo.WebRtc.delay
+
+
+@needs_it
+def test_a_program_that_ends_is_not_aborted_by_the_canceller_telling_its_log() -> None:
+    slow_to_end = """
+import sys, time
+from livekit.rtc import _ffi_client as ffi
+from voiceloop.capture import echo
+
+class Slow:
+    def FfiEvent(self):
+        time.sleep(0.1)
+    def __getattr__(self, name):
+        return getattr(real, name)
+
+class Last:
+    def __del__(self, sleep=time.sleep):
+        sleep(0.3)
+
+echo.open_processor()
+time.sleep(0.2)  # what it told before is told by then
+real, ffi.proto_ffi, sys.last = ffi.proto_ffi, Slow(), Last()
+try:
+    ffi.FfiClient.instance.request(real.FfiRequest())
+except AssertionError:
+    pass  # it has told that nothing was asked
+"""
+    ended = subprocess.run([sys.executable, "-c", slow_to_end], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.mark.parametrize(

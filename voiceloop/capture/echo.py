@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from contextlib import suppress
 from typing import Any, Literal
 
 from voiceloop.audio.devices import FILE_PREFIX
@@ -52,10 +53,21 @@ def open_processor() -> WebRtc:
             remedy=f"pip install 'voiceloop[echo]'. {_INSTEAD}",
         )
     try:
-        return WebRtc(importlib.import_module("livekit.rtc"))
+        rtc = importlib.import_module("livekit.rtc")
+        _forward_no_logs()
+        return WebRtc(rtc)
     except Exception as error:  # its native library, or protobuf, may fail in any way
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise EngineError(f"livekit does not load: {reason}", place="audio.echo", remedy=_INSTEAD) from error
+
+
+def _forward_no_logs() -> None:
+    """Keep livekit from handing its log to Python, which a thread of its own does: one that does it while Python ends
+    is ended by Python, and Rust then aborts the whole process."""
+    with suppress(ImportError, AttributeError):  # it is nowhere documented, and rare: better that than no canceller
+        ffi = importlib.import_module("livekit.rtc._ffi_client")
+        initialize = ffi.FfiClient.instance._ffi_lib.livekit_ffi_initialize
+        initialize(ffi.ffi_event_callback, False, b"python", ffi.__version__.encode())
 
 
 class WebRtc:
