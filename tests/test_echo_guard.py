@@ -95,8 +95,15 @@ def test_what_was_silenced_was_not_audible() -> None:
     audible.note("one", 0.0, 1.0)
     audible.note("two", 1.0, 2.0)
     audible.cut(0.5)
-    assert audible.between(0.0, 5.0) == "one"
-    assert audible.between(1.2, 5.0) == ""
+    assert audible.between(0.0, 0.9) == "one"
+    assert audible.between(1.2, 1.4) == ""
+
+
+def test_what_goes_on_after_the_reply_is_no_echo_of_it() -> None:
+    audible = Audible()
+    audible.note("one", 0.0, 1.0)
+    assert audible.between(0.8, 1.4) == "one"
+    assert audible.between(0.8, 1.6) == ""
 
 
 def test_only_so_much_is_remembered() -> None:

@@ -14,6 +14,7 @@ from trio.testing import MockClock
 
 from tests.portaudio import Silent
 from tests.recorder import Recorder
+from voiceloop.audio.played import Tap
 from voiceloop.audio.wav import read_wav
 from voiceloop.config.tables import Audio
 from voiceloop.errors import DeviceError
@@ -256,9 +257,9 @@ async def test_a_file_that_can_not_be_made_is_an_error_at_the_start(tmp_path: Pa
 # The callback
 
 
-def pull(puller: Puller, frames: int, *, channels: int = 1) -> list[int]:
+def pull(puller: Puller, frames: int, *, channels: int = 1, ran_dry: bool = False) -> list[int]:
     out = bytearray(b"\x55" * (2 * frames * channels))
-    puller.callback(out, frames, None, SimpleNamespace(output_underflow=False))
+    puller.callback(out, frames, None, SimpleNamespace(output_underflow=ran_dry))
     return list(array("h", bytes(out)))
 
 
@@ -275,6 +276,16 @@ def test_a_device_of_many_channels_gets_the_same_on_each() -> None:
     ring.finish(0)
     assert pull(puller, 1, channels=3) == [0, 0, 0]
     assert ring.pending == 1
+
+
+def test_what_follows_after_the_device_ran_dry_is_no_longer_counted_on_from_before() -> None:
+    tap = Tap()
+    puller = Puller(Silent(), tap)
+    puller.attach(Ring(1000, RATE_HZ), rate_hz=RATE_HZ, channels=1)
+    for ran_dry in (False, False, True, False):
+        pull(puller, BLOCK, ran_dry=ran_dry)
+    blocks = tap.take()
+    assert [(block.stream - blocks[0].stream, block.start) for block in blocks] == [(0, 0), (0, BLOCK), (1, 0), (1, BLOCK)]
 
 
 def test_a_device_that_came_back_at_another_rate_gets_its_own() -> None:

@@ -220,8 +220,9 @@ class Conversation:
             turn.listening.feed(utterance.pcm)
         turn.end(utterance)
         if not utterance.continues:
+            own_voice = self._copies_reply(turn)
             self._hearing = None
-            if self._copies_reply(turn):
+            if own_voice and not turn.listening.before:  # else an earlier part of the same turn was said by somebody
                 self._drop_own_voice(turn)
             else:
                 self._commit(turn)
@@ -308,12 +309,13 @@ class Conversation:
         self._hearing, self._continues = None, False
 
     def _copies_reply(self, turn: Turn) -> bool:
-        """Whether what is said over the reply is a copy of it. If so the reply no longer yields but to another voice:
-        it would stop at each of its own words."""
-        if turn is not self._candidate or not self.own_voice.copies():
+        """Whether what is said is a copy of what was just played. A reply that it is said over no longer yields but to
+        another voice: it would stop at each of its own words."""
+        if not self.own_voice.copies():
             return False
-        self._hears_itself = self._live
-        self._floor.now(speaking=False, stir=Stir.CALM)
+        if turn is self._candidate:
+            self._hears_itself = self._live
+            self._floor.now(speaking=False, stir=Stir.CALM)
         return True
 
     def _hears_its_reply(self) -> bool:

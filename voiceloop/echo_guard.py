@@ -2,8 +2,8 @@
 
 The last line of defence, behind the echo canceller: what leaks through is heard as speech, and transcribed as what it
 is, a garbled piece of the reply. It is told from an answer by length and order: three words or more, nearly all of
-them words of the reply, in the reply's order and close together. A short answer that uses the reply's words ("Monday",
-"yes please") is never taken for an echo.
+them words of the reply, in the reply's order and close together; and by time, as it ends with the reply. A short answer
+that uses the reply's words ("Monday", "yes please") is never taken for an echo.
 """
 
 from __future__ import annotations
@@ -47,9 +47,12 @@ class Audible:
         self._pieces = deque(cut, maxlen=_KEPT)
 
     def between(self, start_s: float, end_s: float, *, margin_s: float = 0.5) -> str:
-        """All pieces that sounded then, or up to `margin_s` before or after, whole and in order."""
-        found = [t for t, start, end in self._pieces if start < end_s + margin_s and end > start_s - margin_s]
-        return " ".join(found)
+        """All pieces that sounded then, or up to `margin_s` before or after, whole and in order; nothing when the last
+        of them ended sooner: an echo stops with what it is of, and who repeats a reply back to it goes on."""
+        found = [piece for piece in self._pieces if piece[1] < end_s + margin_s and piece[2] > start_s - margin_s]
+        if not found or found[-1][2] < end_s - margin_s:
+            return ""
+        return " ".join(text for text, _, _ in found)
 
 
 def repeats(transcript: str, audible: str) -> bool:

@@ -6,7 +6,6 @@ VoiceloopError
 ├── DeviceError           exit 74  sound devices and files
 │   ├── NoSuchDevice
 │   ├── DeviceBusy
-│   ├── DeviceLost                 it was there and went away
 │   ├── BadAudioFile               unreadable, empty, truncated, not PCM
 │   ├── BadTraceFile               empty, damaged, no trace at all
 │   └── OutputError                standard output, or a file, can't be written
@@ -75,10 +74,6 @@ class NoSuchDevice(DeviceError):
 
 
 class DeviceBusy(DeviceError):
-    pass
-
-
-class DeviceLost(DeviceError):
     pass
 
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 import trio
 
 from voiceloop.attempt import Stage
+from voiceloop.audio.played import Tap
 from voiceloop.capture.endpointer import Endpointer
 from voiceloop.capture.segmenter import (
     SpeechAudio,
@@ -243,6 +244,7 @@ async def open_room(  # noqa: PLR0913 - what a test may want otherwise
     journal: Journal = UNKEPT,
     endpointer: Endpointer | None = None,
     asleep: Callable[[], bool] = lambda: False,
+    played: Tap | None = None,
 ) -> AsyncIterator[Room]:
     """A room in which the user's utterances are transcribed as `texts` and answered with `replies`, in order.
 
@@ -272,6 +274,7 @@ async def open_room(  # noqa: PLR0913 - what a test may want otherwise
         trio.CapacityLimiter(3),
         journal=journal,
         asleep=asleep,
+        played=played,
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_pull, speaker, sound)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from math import exp
 
-from voiceloop.capture.endings import Basis, Ending, basis, code, ending, guess
+from voiceloop.capture.endings import Ending, basis, code, ending, guess
 from voiceloop.config.tables import Segment
 from voiceloop.types import CAPTURE_RATE_HZ
 
@@ -122,10 +122,6 @@ class Endpointer:
         usual_ms = min(segment.hangover_ms, segment.half_duplex_hangover_ms)
         shortest_ms = usual_ms if half_duplex else segment.shortest_hangover_ms
         return cls(shortest_ms=shortest_ms, longest_ms=segment.longest_hangover_ms, judge=True)
-
-    def judges(self, language: str | None) -> bool:
-        """Whether words count in this language (a code or an English name; None: the service detects it)."""
-        return self._judge and basis(language) is Basis.WORDS
 
     def description(self, language: str | None) -> str:
         """For the start-up line: what ends a turn in this language."""

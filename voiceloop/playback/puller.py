@@ -22,8 +22,6 @@ class Puller:
         """PortAudio has ended the stream though nobody asked it to."""
         self.retired = False
         """Set by the loop when it gives up on the stream: a callback that comes back to life puts out silence."""
-        self.underflows = 0
-        """How often PortAudio said that the device ran dry."""
         self._wake = wake
         self._tap = tap
         self._rate_hz = 0
@@ -43,10 +41,8 @@ class Puller:
         if self.retired or self._source is None:
             view[:] = bytes(len(view))
             return
-        if status.output_underflow:
-            self.underflows += 1
-            if self._tap is not None:
-                self._tap.begin(self._rate_hz)
+        if status.output_underflow and self._tap is not None:
+            self._tap.begin(self._rate_hz)
         mono = view if self._channels == 1 else memoryview(bytearray(frames * SAMPLE_BYTES))
         self._source.read_into(mono)
         if self._tap is not None:
