@@ -32,7 +32,6 @@ COLUMNS = (
     "shown as perhaps written",
     "lost",
     "twice",
-    "utterances not on disk yet",
 )
 
 
@@ -52,8 +51,7 @@ def row(kind: Misfortune, outcomes: Sequence[Outcome]) -> str:
     """A row of the table."""
     sums = [sum(getattr(outcome, name) for outcome in outcomes) for name in ("heard", "written", "fetched", "perhaps")]
     lost, twice = (sum(len(getattr(outcome, name)) for outcome in outcomes) for name in ("lost", "twice"))
-    edge = sum(outcome.on_the_edge for outcome in outcomes)
-    return "| " + " | ".join(map(str, (kind, len(outcomes), *sums, lost, twice, edge))) + " |"
+    return "| " + " | ".join(map(str, (kind, len(outcomes), *sums, lost, twice))) + " |"
 
 
 def main() -> None:

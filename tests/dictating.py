@@ -1,6 +1,6 @@
 """Dictates recorded sentences to a file and cuts it off at some moment: what became of each is counted.
 
-A sentence that was `heard` (on disk, says an event) must be written exactly once, or be fetched exactly once by
+A sentence whose end was noticed (`heard`) must be written exactly once, or be fetched exactly once by
 `voiceloop transcribe --pending`, or be shown there as perhaps written already. Used by the tests and by
 `scripts/bench dictate`.
 """
@@ -123,15 +123,13 @@ class Outcome:
     misfortune: Misfortune
     at_s: float
     heard: int
-    """Were on disk, whole, before the end."""
+    """Were over, as far as it had noticed, when it was cut off."""
     written: int
     fetched: int
     perhaps: int
     """Were shown as perhaps written."""
     lost: tuple[str, ...]
     twice: tuple[str, ...]
-    on_the_edge: int
-    """Utterances whose end was noticed, and that a kill kept from the disk."""
 
     @property
     def good(self) -> bool:
@@ -182,12 +180,11 @@ def _without_service(misfortune: Misfortune, port: str) -> None:
 
 def _judged(talk: Talk, run: Running, moment: tuple[Misfortune, float], written: str, left: Fetched) -> Outcome:
     misfortune, at_s = moment
-    kept = {event.fields["start_s"] for event in run.told("journal.heard")}
     ended = [(event.fields["start_s"], event.fields["end_s"]) for event in run.told("speech.ended")]
     whole = [
         sentence
         for sentence, (begin, end) in zip(talk.sentences, talk.times, strict=True)
-        if _covers([span for span in ended if span[0] in kept], begin, end) or not misfortune.startswith("kill")
+        if _covers(ended, begin, end) or not misfortune.startswith("kill")
     ]
     places = [letters(written), letters(" ".join(left.sure)), letters(" ".join(left.perhaps))]
     counts = {sentence: [place.count(letters(sentence)) for place in places] for sentence in talk.sentences}
@@ -201,7 +198,6 @@ def _judged(talk: Talk, run: Running, moment: tuple[Misfortune, float], written:
         sums[2],
         tuple(sentence for sentence in whole if not sum(counts[sentence])),
         tuple(sentence for sentence, count in counts.items() if count[0] + count[1] > 1),
-        sum(start not in kept for start, _ in ended),
     )
 
 

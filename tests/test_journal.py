@@ -70,6 +70,39 @@ async def test_an_utterance_is_on_disk_before_it_is_posted_and_gone_once_deliver
     assert names(tmp_path) == []
 
 
+async def test_what_is_posted_in_a_pause_is_on_disk_before_and_is_replaced_by_all_of_it(tmp_path: Path) -> None:
+    piece, clip, last = said(0.2), said(0.5), said(0.3)
+    async with journal(tmp_path) as kept:
+        page = kept.turn(1)
+        for sounding in (piece, clip):
+            page.paused(sounding)
+            await page.safe()
+            (entry,) = entries(tmp_path)
+            assert [read_wav(path).pcm for path in entry.clips] == [sounding.pcm]
+        page.heard(clip)
+        page.paused(piece)
+        page.heard(last)
+        await page.safe()
+        (entry,) = entries(tmp_path)
+        assert [read_wav(path).pcm for path in entry.clips] == [clip.pcm, last.pcm]
+        page.over()
+    assert names(tmp_path) == []
+
+
+async def test_what_was_not_said_to_its_end_is_not_left_beside_the_turn_that_takes_it_over(tmp_path: Path) -> None:
+    clip = said(continues=True)
+    async with journal(tmp_path) as kept:
+        failing = kept.turn(1)
+        failing.paused(said())
+        failing.left("a bug")
+        pieces = kept.turn(2)
+        pieces.heard(clip)
+        pieces.paused(said())
+        pieces.left("a bug")
+    (entry,) = entries(tmp_path)
+    assert [read_wav(path).pcm for path in entry.clips] == [clip.pcm]
+
+
 async def test_only_the_user_can_read_what_is_kept(tmp_path: Path) -> None:
     folder = tmp_path / "state" / "unsent"
     old = os.umask(0)
@@ -119,7 +152,7 @@ async def test_what_was_said_reaches_the_disk_although_the_program_is_told_to_en
 def _hold(folder: str, ready: Any, end: Any) -> None:
     shelf = Shelf(Path(folder))
     shelf.enter()
-    shelf.entry(1).add(said())
+    shelf.entry(1).put(0, said())
     ready.set()
     end.wait(20)
 
@@ -159,7 +192,7 @@ def left(folder: Path, seconds: float, *, age_s: float = 0.0) -> Entry:
     shelf = Shelf(folder)
     shelf.enter()
     entry = shelf.entry(1)
-    entry.add(said(seconds))
+    entry.put(0, said(seconds))
     entry.leave()
     shelf.end()
     at = time.time() - age_s

@@ -181,8 +181,10 @@ class Conversation:
         self._stage.publish("speech.paused", at_s=event.since / CAPTURE_RATE_HZ)
         if self._hearing is None or self._copies_reply(self._hearing):
             return
-        ahead = self._speculates and not self._stage.asleep()
-        if self._pauses.begin(event.since, ahead=ahead):
+        asleep = self._stage.asleep()
+        if not asleep:  # else it may yet be too long to be any business of ours
+            self._hearing.kept.paused(event.utterance)
+        if self._pauses.begin(event.since, ahead=self._speculates and not asleep):
             self._hearing.pause(event.utterance, since=event.since)
 
     def _resumed(self, event: SpeechResumed) -> None:

@@ -16,11 +16,14 @@ class Keeping(Protocol):
     """The speech of one turn. Only `safe` and `delivering` wait; neither fails: what can't be kept is said, and the
     turn goes on."""
 
+    def paused(self, clip: Utterance) -> None:
+        """An utterance is all there unless it goes on: keep what there is, until it is complete."""
+
     def heard(self, utterance: Utterance) -> None:
         """An utterance is complete: keep it."""
 
     async def safe(self) -> None:
-        """Wait until all that was heard is kept."""
+        """Wait until all that was said so far is kept."""
 
     def transcribed(self, transcript: Transcript) -> None:
         """Its text is known, and certain."""
@@ -47,6 +50,9 @@ class Unkept:
 
     def turn(self, _: int) -> Unkept:
         return self
+
+    def paused(self, clip: Utterance) -> None:
+        """Nothing is kept."""
 
     def heard(self, utterance: Utterance) -> None:
         """Nothing is kept."""

@@ -51,7 +51,7 @@ def one(folder: Path) -> Fetched:
     shelf = Shelf(folder)
     shelf.enter()
     entry, utterance = shelf.entry(1), Utterance(bytes(3_200), 0, 1_600)
-    entry.add(utterance)
+    entry.put(0, utterance)
     return Fetched(entry, Transcript("kept", utterance))
 
 

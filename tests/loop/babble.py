@@ -237,6 +237,9 @@ class Page:
     told: list[str] = field(default_factory=list)
     utterances: list[Utterance] = field(default_factory=list)
 
+    def paused(self, clip: Utterance) -> None:
+        assert not {"over", "left"} & set(self.told)
+
     def heard(self, utterance: Utterance) -> None:
         self.told.append("heard")
         self.utterances.append(utterance)

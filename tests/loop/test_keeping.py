@@ -32,9 +32,11 @@ class Page:
     number: int
     safe_at: float = 0.0
 
+    def paused(self, clip: Utterance) -> None:
+        self._keep("paused")
+
     def heard(self, utterance: Utterance) -> None:
-        self.safe_at = trio.current_time() + self.diary.takes_s
-        self._tell("heard")
+        self._keep("heard")
 
     async def safe(self) -> None:
         await trio.sleep_until(self.safe_at)
@@ -54,6 +56,10 @@ class Page:
     def left(self, reason: str) -> None:
         self._tell(f"left: {reason}")
 
+    def _keep(self, what: str) -> None:
+        self.safe_at = trio.current_time() + self.diary.takes_s
+        self._tell(what)
+
     def _tell(self, what: str) -> None:
         self.diary.told.append((self.number, what))
 
@@ -65,10 +71,20 @@ async def test_an_utterance_is_kept_before_it_is_posted_and_noted_before_it_is_d
     async with open_room(["one"], ["done"], turns="in_order", speculative=False, journal=diary) as room:
         await room.say(1.0)
         await room.quiet(4.9)
-        assert (room.recogniser.clips, diary.told) == ([], [(1, "heard")])
+        assert (room.recogniser.clips, diary.told) == ([], [(1, "paused"), (1, "heard")])
         await room.quiet(0.3)
         assert len(room.recogniser.clips) == 1
-    assert [what for _, what in diary.told] == ["heard", "safe", "one", "delivering", "over"]
+    assert [what for _, what in diary.told] == ["paused", "heard", "safe", "one", "delivering", "over"]
+
+
+async def test_what_is_posted_in_a_pause_is_kept_before(autojump_clock: MockClock) -> None:
+    diary = Diary(takes_s=0.05)
+    async with open_room(
+        ["on", "one"], ["done"], turns="in_order", speculative=False, journal=diary, speculation=Speculation()
+    ) as room:
+        await room.speak((1.0, 0.5), (0.3, 0.6))
+    assert [what for _, what in diary.told][:4] == ["paused", "safe", "paused", "safe"]
+    assert len(room.recogniser.clips) == 2
 
 
 async def test_text_that_is_known_at_the_end_of_the_pause_is_not_paid_for_twice(autojump_clock: MockClock) -> None:
@@ -78,7 +94,7 @@ async def test_text_that_is_known_at_the_end_of_the_pause_is_not_paid_for_twice(
         texts, ["done"], turns="in_order", speculative=False, journal=diary, speculation=ahead, takes_s=0.1
     ) as room:
         await room.say(1.0)
-    assert [what for _, what in diary.told] == ["safe", "heard", "one", "delivering", "over"]
+    assert [what for _, what in diary.told] == ["paused", "safe", "heard", "one", "delivering", "over"]
     assert len(room.recogniser.clips) == 1
 
 
@@ -89,8 +105,8 @@ async def test_a_text_that_waits_for_an_earlier_turn_is_stored_meanwhile(autojum
         await room.say(1.0)
         await room.say(1.0)
         await room.quiet(1.0)
-        assert [what for turn, what in diary.told if turn == 2] == ["heard", "safe", "two"]
-    assert [what for turn, what in diary.told if turn == 2][3:] == ["delivering", "over"]
+        assert [what for turn, what in diary.told if turn == 2] == ["paused", "heard", "safe", "two"]
+    assert [what for turn, what in diary.told if turn == 2][4:] == ["delivering", "over"]
 
 
 async def test_what_a_service_refused_is_left(autojump_clock: MockClock) -> None:
@@ -99,15 +115,15 @@ async def test_what_a_service_refused_is_left(autojump_clock: MockClock) -> None
     async with open_room([refused, "two"], ["b"], turns="in_order", speculative=False, journal=diary) as room:
         await room.say(1.0)
         await room.say(1.0)
-    assert [what for turn, what in diary.told if turn == 1] == ["heard", "safe", "left: here: no money"]
-    assert [what for turn, what in diary.told if turn == 2] == ["heard", "safe", "two", "delivering", "over"]
+    assert [what for turn, what in diary.told if turn == 1] == ["paused", "heard", "safe", "left: here: no money"]
+    assert [what for turn, what in diary.told if turn == 2] == ["paused", "heard", "safe", "two", "delivering", "over"]
 
 
 async def test_a_noise_is_forgotten(autojump_clock: MockClock) -> None:
     diary = Diary()
     async with open_room(["..."], [], turns="in_order", speculative=False, journal=diary) as room:
         await room.say(0.3)
-    assert [what for _, what in diary.told] == ["heard", "safe", "over"]
+    assert [what for _, what in diary.told] == ["paused", "heard", "safe", "over"]
 
 
 async def test_what_the_user_calls_off_is_forgotten_and_what_the_end_cuts_off_is_left(
@@ -119,7 +135,16 @@ async def test_what_the_user_calls_off_is_forgotten_and_what_the_end_cuts_off_is
             await room.say(1.0)
             await room.quiet(0.1)
             room.conversation.stop(reason)
-    assert [what for _, what in diary.told] == ["heard", "safe", "over", "heard", "safe", "left: told to end"]
+    assert [what for _, what in diary.told] == [
+        "paused",
+        "heard",
+        "safe",
+        "over",
+        "paused",
+        "heard",
+        "safe",
+        "left: told to end",
+    ]
 
 
 async def test_what_is_said_when_too_much_waits_is_left_and_not_lost(autojump_clock: MockClock) -> None:
@@ -144,5 +169,5 @@ async def test_a_text_that_comes_too_late_is_shown_and_left_and_the_next_is_writ
     assert room.answerer.asked == ["two"]
     assert [shown["text"] for shown in room.told("transcript")] == ["one", "two"]
     told = "the text came 7 s after it was said, and is not typed. 'voiceloop transcribe --pending' writes it down"
-    assert [what for turn, what in diary.told if turn == 1] == ["heard", "safe", "one", f"left: {told}"]
-    assert [what for turn, what in diary.told if turn == 2] == ["heard", "safe", "two", "delivering", "over"]
+    assert [what for turn, what in diary.told if turn == 1] == ["paused", "heard", "safe", "one", f"left: {told}"]
+    assert [what for turn, what in diary.told if turn == 2] == ["paused", "heard", "safe", "two", "delivering", "over"]

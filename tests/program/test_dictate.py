@@ -179,7 +179,7 @@ def kept(env: dict[str, str], name: str, *, text: str | None = None, perhaps: bo
     shelf.enter()
     entry = shelf.entry(1)
     pcm = read_wav(ASTERISK / f"{name}.wav").at(CAPTURE_RATE_HZ)
-    entry.add(Utterance(pcm, 0, len(pcm) // 2))
+    entry.put(0, Utterance(pcm, 0, len(pcm) // 2))
     if text is not None:
         entry.note(text=text)
     if perhaps:

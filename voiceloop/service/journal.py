@@ -1,6 +1,7 @@
 """Keeps what is said on disk until it is delivered, so that no crash, cut or limit loses it or delivers it twice.
 
-    heard        the clip is on disk, before it is posted
+    paused       what was said so far is on disk, before it is posted as if it was all
+    heard        the whole clip is, in its place
     transcribed  its text is there too: nobody pays for it again
     delivering   noted before anything is done with it: after a crash it is never done again, only shown
     delivered    deleted
@@ -14,7 +15,8 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -74,7 +76,7 @@ class DiskJournal:
 
     def turn(self, number: int) -> Page:
         """Begin a turn's page."""
-        return Page(self, self._shelf.entry(number), number)
+        return Page(self, self._shelf.entry(number))
 
     def do(self, job: Callable[[], None]) -> trio.Event:
         """Have `job` done after all before it; the event tells when it was, or failed."""
@@ -133,44 +135,50 @@ class Page:
 
     journal: DiskJournal
     entry: Entry
-    number: int
-    _heard: list[trio.Event] = field(default_factory=list)
+    _written: trio.Event | None = None
+    """The last of its clips is on disk."""
+    _whole: int = 0
+    """How many of them are complete: at most one more is not."""
     _marked: trio.Event | None = None
     _closed: bool = False
 
+    def paused(self, clip: Utterance) -> None:
+        self._put(clip)
+
     def heard(self, utterance: Utterance) -> None:
-        self._heard.append(self.journal.do(lambda: self._add(utterance)))
+        self._put(utterance)
+        self._whole += 1
         self.journal.do(self._sync)
 
+    def _put(self, clip: Utterance) -> None:
+        self._written = self.journal.do(partial(self.entry.put, self._whole, clip))
+
     async def safe(self) -> None:
-        for event in tuple(self._heard):
-            await event.wait()
+        if self._written is not None:
+            await self._written.wait()
 
     def transcribed(self, transcript: Transcript) -> None:
-        if self._heard:
+        if self._written is not None:
             self.journal.do(lambda: self._note(transcript.text))
 
     async def delivering(self) -> None:
-        if self._heard:
+        if self._written is not None:
             if self._marked is None:
                 self._marked = self.journal.do(self._mark)
             await self._marked.wait()
 
     def over(self) -> None:
-        if self._heard and not self._closed:
+        if self._written is not None and not self._closed:
             self._closed = True
             self.journal.do(self.entry.remove)
 
     def left(self, reason: str) -> None:
-        if self._heard and not self._closed:
+        if not self._whole:  # what was being said goes on in another turn, with all of it
+            self.over()
+        elif not self._closed:
             self._closed = True
             self.journal.do(lambda: self._leave(reason))
             self.journal.trim()
-
-    def _add(self, utterance: Utterance) -> None:
-        self.entry.add(utterance)
-        said = {"turn": self.number, "start_s": utterance.start / utterance.rate_hz}
-        trio.from_thread.run_sync(lambda: self.journal.publish("journal.heard", **said))
 
     def _note(self, text: str) -> None:
         if self.entry.path.is_dir():
@@ -193,6 +201,7 @@ class Page:
     def _leave(self, reason: str) -> None:
         if self.entry.path.is_dir():
             try:
+                self.entry.cut(self._whole)
                 self.entry.note(reason=reason)
             finally:
                 self.entry.leave()

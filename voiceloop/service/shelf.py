@@ -89,12 +89,16 @@ class Entry:
     def _marks(self) -> list[str]:
         return self.path.name.split(".")[2:]
 
-    def add(self, utterance: Utterance) -> None:
-        """Write one more clip."""
+    def put(self, number: int, utterance: Utterance) -> None:
+        """Write the clip `number`, from 0, in the place of what it was before."""
         if not self.path.is_dir():
             self.path.mkdir(mode=0o700)
             self.note(time=round(time.time(), 3))
-        _write(self.path / f"{len(self.clips) + 1:06d}.wav", wav_bytes(utterance.pcm, utterance.rate_hz), synced=False)
+        _write(self._clip(number), wav_bytes(utterance.pcm, utterance.rate_hz), synced=False)
+
+    def cut(self, count: int) -> None:
+        """Keep the first `count` clips."""
+        self._clip(count).unlink(missing_ok=True)
 
     def sync(self) -> None:
         """Make it outlast a power failure."""
@@ -124,6 +128,9 @@ class Entry:
         elif self.path.is_dir():
             self._rename(_GONE)
             shutil.rmtree(self.path, ignore_errors=True)
+
+    def _clip(self, number: int) -> Path:
+        return self.path / f"{number + 1:06d}.wav"
 
     def _rename(self, mark: str) -> None:
         path = self.path.with_name(f"{self.path.name}.{mark}")
