@@ -1,11 +1,12 @@
 """Cuts dictations off at random moments, and counts what was lost or written twice: the promise of the journal.
 
 The installed `voiceloop dictate` hears five recorded sentences in real time and writes them to a file; the loopback
-service takes 300 or 3000 ms to transcribe, in turn. Then it is killed (SIGKILL; `kill-writing`: within 20 ms after
-an utterance ended), or the service is gone for 3 s and its start, or it wants money (402) for so long. What is left is
-fetched by `voiceloop transcribe --pending` afterwards.
+service takes 300 or 3000 ms to transcribe, in turn. Then it is killed (SIGKILL; `kill-ended`: within 20 ms after
+an utterance ended; `kill-typing`: within 100 ms after a text came, while it types into a terminal on Xvfb), or the
+service is gone for 3 s and its start, or it wants money (402) for so long. What is left is fetched by
+`voiceloop transcribe --pending` afterwards.
 
-    scripts/bench dictate [--moments 50] [--only kill,kill-writing,cut,402] [--at-once 3] [--seed 1] [--json]
+    scripts/bench dictate [--moments 50] [--only kill,kill-ended,kill-typing,cut,402] [--at-once 3] [--seed 1] [--json]
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ COLUMNS = (
 def moments(kinds: Sequence[Misfortune], count: int, seed: int, seconds: float) -> list[tuple[Misfortune, float]]:
     """`count` of each kind, anywhere in the talk; kills in the second after it too."""
     chance = random.Random(seed)
-    latest = {"kill": seconds + 1.0, "kill-writing": seconds - 1.0, "cut": seconds - 1.0, "402": seconds - 1.0}
-    return [(kind, chance.uniform(0.5, latest[kind])) for kind in kinds for _ in range(count)]
+    latest = seconds - 1.0
+    return [(kind, chance.uniform(0.5, latest + 2.0 * (kind == "kill"))) for kind in kinds for _ in range(count)]
 
 
 def one(said: Talk, folder: Path, number: int, moment: tuple[Misfortune, float]) -> Outcome:

@@ -23,6 +23,7 @@ import numpy as np
 from tests.running import COMMAND, Running, running
 from tests.server.recordings import speech_bounds
 from tests.serving import KEY, serving
+from tests.terminal import terminal
 from voiceloop.audio.wav import read_wav, wav_bytes
 from voiceloop.types import CAPTURE_RATE_HZ
 
@@ -35,9 +36,10 @@ SENTENCES = {
     "im-sorry": "I'm sorry.",
     "number-not-answering": "The number is not answering.",
 }
-Misfortune = Literal["kill", "kill-writing", "cut", "402"]
-"""`kill`: SIGKILL. `kill-writing`: the same, within 20 ms after an utterance ended. `cut`: nobody answers for a while.
-`402`: the service wants money for a while."""
+Misfortune = Literal["kill", "kill-ended", "kill-typing", "cut", "402"]
+"""`kill`: SIGKILL. `kill-ended`: the same, within 20 ms after an utterance ended; `kill-typing`: within 100 ms after a
+text was there to be typed, into a terminal. `cut`: nobody answers for a while. `402`: the service wants money for a
+while."""
 EDGE_S = 0.35
 """Sentences fade in and out: the voice activity engine hears less of them than there is."""
 WHILE_S = 3.0
@@ -88,9 +90,9 @@ def words(url: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def dictating(talk: Talk, url: str, out: Path, env: dict[str, str], *more: str) -> Iterator[Running]:
-    """`voiceloop dictate` of `talk` to the file `out`."""
-    given = ("-i", f"file:{talk.wav}", "--to", f"file:{out}", "--set", "control.notify=false", *words(url), *more)
+def dictating(talk: Talk, url: str, to: str, env: dict[str, str], *more: str) -> Iterator[Running]:
+    """`voiceloop dictate --to TO` of `talk`."""
+    given = ("-i", f"file:{talk.wav}", "--to", to, "--set", "control.notify=false", *words(url), *more)
     with running(*given, env=env, command="dictate") as run:
         yield run
 
@@ -141,14 +143,20 @@ def dictate(talk: Talk, folder: Path, misfortune: Misfortune, at_s: float, *, se
     folder.mkdir()
     env, out = environment(folder), folder / "out.txt"
     service = ("--recordings", str(talk.recordings), "--transcribe-ms", str(service_ms))
-    with ExitStack() as stack:
+    window = None
+    with ExitStack() as stack, ExitStack() as desktop:
+        if misfortune == "kill-typing":
+            window = desktop.enter_context(terminal(env, out))
+            env = window.env
         server = stack.enter_context(serving(*service))
         url, port = server.url, server.url.split(":")[2].split("/")[0]
-        with dictating(talk, url, out, env) as run:
+        with dictating(talk, url, "type" if window else f"file:{out}", env) as run:
             time.sleep(max(0.0, run.wait_for("ready", timeout_s=60).at + at_s - time.monotonic()))
             if misfortune.startswith("kill"):
-                if misfortune == "kill-writing":
-                    _wait_for_end(run, at_s)
+                if misfortune == "kill-ended":
+                    _wait_for(run, "speech.ended", at_s % 0.02)
+                elif window is not None:
+                    _wait_for(run, "transcript", at_s % 0.1)
                 run.process.kill()
             else:
                 stack.close()
@@ -158,16 +166,16 @@ def dictate(talk: Talk, folder: Path, misfortune: Misfortune, at_s: float, *, se
         if code not in (-signal.SIGKILL if misfortune.startswith("kill") else 0, 0):
             raise RuntimeError(f"{misfortune} at {at_s:.2f} s: ended with {code}: {run.errors}")
         left = fetch(url, env)
-    written = out.read_text() if out.exists() else ""
+        written = window.text() if window else out.read_text() if out.exists() else ""
     return _judged(talk, run, (misfortune, at_s), written, left)
 
 
-def _wait_for_end(run: Running, at_s: float) -> None:
-    """Until up to 20 ms after the end of the next utterance, if one still comes."""
-    known = len(run.told("speech.ended"))
-    while len(run.told("speech.ended")) == known and run.process.poll() is None:
+def _wait_for(run: Running, name: str, after_s: float) -> None:
+    """Until so long after the next event of that name, if one still comes."""
+    known = len(run.told(name))
+    while len(run.told(name)) == known and run.process.poll() is None:
         time.sleep(0.0005)
-    time.sleep(at_s % 0.02)
+    time.sleep(after_s)
 
 
 def _without_service(misfortune: Misfortune, port: str) -> None:

@@ -285,7 +285,8 @@ def test_what_follows_after_the_device_ran_dry_is_no_longer_counted_on_from_befo
     for ran_dry in (False, False, True, False):
         pull(puller, BLOCK, ran_dry=ran_dry)
     blocks = tap.take()
-    assert [(block.stream - blocks[0].stream, block.start) for block in blocks] == [(0, 0), (0, BLOCK), (1, 0), (1, BLOCK)]
+    places = [(block.stream - blocks[0].stream, block.start) for block in blocks]
+    assert places == [(0, 0), (0, BLOCK), (1, 0), (1, BLOCK)]
 
 
 def test_a_device_that_came_back_at_another_rate_gets_its_own() -> None:

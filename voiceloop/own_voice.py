@@ -39,7 +39,7 @@ class OwnVoice:
         del self._said[: -round(_CLIP_S * CAPTURE_RATE_HZ) * SAMPLE_BYTES]
 
     def copies(self) -> bool:
-        """Whether what was said last is what was played before. Takes up to 10 ms if anything was: ask when it matters."""
+        """Whether what was said last is what was played before. Takes up to 10 ms: ask when it matters."""
         if self.stage.played is None:
             return False
         seconds = len(self._said) / SAMPLE_BYTES / CAPTURE_RATE_HZ

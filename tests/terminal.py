@@ -1,0 +1,54 @@
+"""A terminal on an X server without a screen, to type into: its window has the focus, its text can be read."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+TERMINAL = all(shutil.which(program) for program in ("Xvfb", "xterm", "xdotool"))
+"""Whether there can be one here."""
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """`env` is what a program needs that is to type there."""
+
+    env: dict[str, str]
+    holds: Path
+
+    def text(self) -> str:
+        """Press Enter, and give all lines so far."""
+        before = self.holds.read_text().count("\n")
+        subprocess.run(["xdotool", "key", "Return"], env=self.env, check=True)
+        deadline = time.monotonic() + 10
+        while self.holds.read_text().count("\n") == before:
+            if time.monotonic() > deadline:
+                raise TimeoutError("the terminal takes no Enter")
+            time.sleep(0.01)
+        return self.holds.read_text()
+
+
+@contextmanager
+def terminal(env: Mapping[str, str], holds: Path) -> Iterator[Terminal]:
+    """What is typed there is written to `holds` line by line."""
+    with subprocess.Popen(
+        ["Xvfb", "-displayfd", "1", "-screen", "0", "800x600x24"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as server:
+        assert server.stdout is not None
+        env = {**env, "DISPLAY": f":{server.stdout.readline().decode().strip()}"}
+        env.pop("WAYLAND_DISPLAY", None)
+        with subprocess.Popen(
+            ["xterm", "-e", "sh", "-c", f"exec cat > '{holds}'"], env=env, stderr=subprocess.DEVNULL
+        ) as window:
+            try:
+                find = ["xdotool", "search", "--sync", "--onlyvisible", "--class", "xterm", "windowfocus", "--sync"]
+                subprocess.run(find, env=env, check=True, capture_output=True, timeout=20)
+                yield Terminal(env, holds)
+            finally:
+                window.kill()
+                server.kill()
