@@ -57,13 +57,13 @@ class Done:
         return [fields["state"] for name, fields in self.events if name == "attention"]
 
 
-def desk(done: Done) -> Desk:
+def desk(done: Done, *, hearing: bool = False) -> Desk:
     made = Desk("dictate", Attention(), Limits(), lambda: done.now, done.publish)
     conversation = SimpleNamespace(
-        hearing=False, working=0, usage=None, wasted=Tally(), stop=lambda reason: done.tell(f"stop: {reason}")
+        hearing=hearing, working=0, usage=None, wasted=Tally(), stop=lambda reason: done.tell(f"stop: {reason}")
     )
     microphone = SimpleNamespace(mute=lambda *, muted: done.tell("muted" if muted else "open"))
-    ears = SimpleNamespace(end=lambda: done.tell("ears end"))
+    ears = SimpleNamespace(forget=lambda: done.tell("ears forget"))
     made.loop = Loop(microphone, cast(Any, conversation), cast(Any, ears), lambda: done.tell("wake"))
     return made
 
@@ -114,9 +114,16 @@ async def test_what_was_idle_before_it_was_muted_is_idle_after() -> None:
 
 async def test_cancel_ends_what_is_being_said_before_it_throws_it_away() -> None:
     done = Done()
+    async with served(desk(done, hearing=True)):
+        await ask(do("cancel"))
+    assert done.told[:2] == ["ears forget", "stop: withdrawn"]
+
+
+async def test_cancel_does_not_touch_what_may_yet_be_said() -> None:
+    done = Done()
     async with served(desk(done)):
         await ask(do("cancel"))
-    assert done.told[:2] == ["ears end", "stop: withdrawn"]
+    assert done.told == ["stop: withdrawn", "open"]
 
 
 async def test_starting_wakes_what_was_sent_to_sleep() -> None:

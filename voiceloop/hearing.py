@@ -22,6 +22,10 @@ CALM = CAPTURE_RATE_HZ
 """After a second without voice nothing is urgent: an onset is dated back, however late it is noticed."""
 
 
+_OVER = CAPTURE_RATE_HZ // 2
+_AT_MOST = 10 * CAPTURE_RATE_HZ
+
+
 class Watch(Protocol):
     """Who sees, for a trace, what was heard and what the VAD made of it."""
 
@@ -55,6 +59,30 @@ class Deafness:
         return self.now() < self._until
 
 
+@dataclass(slots=True)
+class Unwanted:
+    """The rest of what was called off while it was said: until half a second without voice, or for ten seconds, as
+    there are noises that a VAD takes for a voice without end."""
+
+    _until: int = 0
+    _ends: int = 0
+
+    def begin(self, index: int) -> None:
+        """What is said at that sample is not wanted."""
+        self._until, self._ends = index + _OVER, index + _AT_MOST
+
+    def over(self) -> None:
+        """Whatever is said from now on counts."""
+        self._until = 0
+
+    def __call__(self, end: int, verdicts: Sequence[Verdict]) -> bool:
+        """Whether a frame up to `end` is of it."""
+        if end <= self._until:
+            voiced = max((verdict.end for verdict in verdicts if verdict.voiced), default=0)
+            self._until = min(max(self._until, voiced + _OVER), self._ends)
+        return end <= self._until
+
+
 class Cleaner(Protocol):
     """Who takes the reply out of what the microphone heard. May hold back some of it, for as long as it likes."""
 
@@ -83,6 +111,9 @@ class Ears:
     cleaner: Cleaner | None = None
     deaf: int = 0
     """Samples that were not listened to."""
+    _unwanted: Unwanted = field(default_factory=Unwanted)
+    _heard: int = 0
+    """How far the microphone was heard."""
     _was_deaf: bool = False
     _voiced: int = 0
     _calm: bool = False
@@ -111,6 +142,11 @@ class Ears:
                 self.hear(item)
         self._break("end")
 
+    def forget(self) -> None:
+        """What is being said is not wanted: it ends here, and nobody is told of its rest."""
+        self.end()
+        self._unwanted.begin(self._heard)
+
     def _take(self, item: Frame | Gap) -> None:
         for clean in (item,) if self.cleaner is None else self.cleaner.take(item):
             self.hear(clean)
@@ -118,23 +154,34 @@ class Ears:
     def hear(self, item: Frame | Gap) -> None:
         """Take one frame."""
         verdicts: Sequence[Verdict] = ()
+        deaf = self._was_deaf
         if isinstance(item, Gap):
             self._break("gap")
-        elif self.deafness() or not self.heeds(item):
+        else:
+            verdicts, deaf = self._hear(item)
+        if self.watch is not None:
+            self.watch(item, verdicts, deaf=deaf)
+
+    def _hear(self, frame: Frame) -> tuple[Sequence[Verdict], bool]:
+        """The verdicts on a frame, and whether it counts for nothing."""
+        self._heard = frame.end
+        if self.deafness() or not self.heeds(frame):
             if not self._was_deaf:
                 self._break("deaf")
             self._was_deaf = True
-            self.deaf += item.samples
-        else:
-            self._was_deaf = False
-            verdicts = self.vad.feed(item.pcm, item.index)
-            # Before the segmenter: what it finds overrules these first signs.
-            self._tell(self._stirring.hear(item.end, verdicts, hint=self._hints(item)))
-            for event in self.segmenter.feed(item, verdicts):
-                self.listener.on(event)
-            self._feel(item, verdicts)
-        if self.watch is not None:
-            self.watch(item, verdicts, deaf=self._was_deaf)
+            self.deaf += frame.samples
+            return (), True
+        self._was_deaf = False
+        verdicts = self.vad.feed(frame.pcm, frame.index)
+        if self._unwanted(frame.end, verdicts):
+            self.deaf += frame.samples
+            return verdicts, True
+        # Before the segmenter: what it finds overrules these first signs.
+        self._tell(self._stirring.hear(frame.end, verdicts, hint=self._hints(frame)))
+        for event in self.segmenter.feed(frame, verdicts):
+            self.listener.on(event)
+        self._feel(frame, verdicts)
+        return verdicts, False
 
     def _hints(self, frame: Frame) -> bool:
         return hints(self.vad) and not (self.cleaner is not None and self.cleaner.is_residue(frame.pcm))
@@ -154,6 +201,7 @@ class Ears:
             self.relax(calm)
 
     def _break(self, reason: str) -> None:
+        self._unwanted.over()
         self.vad.reset()
         self._stirring = Stirring()
         self._tell(Stir.CALM)

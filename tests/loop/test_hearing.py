@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import cast
 
 from voiceloop.attention import Attention
-from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent, SpeechStarted
+from voiceloop.capture.segmenter import Segmenter, SpeechAudio, SpeechEnded, SpeechEvent, SpeechStarted
 from voiceloop.capture.stirring import Stir
 from voiceloop.config.tables import Segment
 from voiceloop.hearing import Deafness, Ears
@@ -105,6 +105,49 @@ def test_stopping_ends_what_is_being_said_at_once_with_all_that_was_captured_bef
     ledger = room.ears.ledger
     assert ledger.deaf == round(3.02 * CAPTURE_RATE_HZ)
     assert ledger.held + ledger.silence + ledger.sent + ledger.deaf == ledger.received == room.index
+
+
+def test_the_rest_of_what_is_called_off_is_heard_by_nobody() -> None:
+    room = Room()
+    room.hear(1.0)
+    room.hear(1.0, voice=True)
+    room.ears.forget()
+    before = len(room.listener.heard)
+    assert isinstance(room.listener.heard[-1], SpeechEnded)
+    room.hear(1.0, voice=True)
+    room.hear(0.3)
+    room.hear(1.0, voice=True)
+    room.hear(0.6)
+    assert len(room.listener.heard) == before
+    room.hear(1.0, voice=True)
+    room.hear(1.0)
+    kinds = [type(event) for event in room.listener.heard[before:]]
+    assert (kinds.count(SpeechStarted), kinds.count(SpeechEnded)) == (1, 1)
+    room.ears.end()
+    ledger = room.ears.ledger
+    assert ledger.deaf == round(2.8 * CAPTURE_RATE_HZ)
+    assert ledger.received == room.index == ledger.deaf + ledger.silence + ledger.sent
+
+
+def test_a_noise_that_never_ends_is_not_unwanted_for_ever() -> None:
+    room = Room()
+    room.hear(1.0, voice=True)
+    room.ears.forget()
+    room.hear(12.0, voice=True)
+    assert isinstance(room.listener.heard[-1], SpeechAudio)
+    assert room.ears.ledger.deaf == 10 * CAPTURE_RATE_HZ
+
+
+def test_whoever_starts_again_after_a_cancel_is_heard_from_the_first_word() -> None:
+    room = Room()
+    room.hear(1.0, voice=True)
+    room.ears.forget()
+    room.attention.stop(room.now())
+    room.hear(0.1, voice=True)
+    room.attention.start()
+    room.hear(1.0, voice=True)
+    started = [event for event in room.listener.heard if isinstance(event, SpeechStarted)]
+    assert [event.onset / CAPTURE_RATE_HZ for event in started] == [0.0, 1.1]
 
 
 def test_a_gap_ends_what_is_being_said() -> None:

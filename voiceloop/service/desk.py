@@ -98,7 +98,8 @@ class Desk:
             case "mute" | "unmute":
                 attention.muted = command == "mute"
             case "cancel":
-                loop.ears.end()
+                if loop.conversation.hearing:
+                    loop.ears.forget()
                 loop.conversation.stop(WITHDRAWN)
         loop.microphone.mute(muted=attention.muted)
         self._tell(before)
