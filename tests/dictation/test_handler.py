@@ -28,6 +28,7 @@ class Page:
     refuses: list[TargetError] = field(default_factory=list)
     name: str = "page"
     watches_focus: bool = True
+    reads: bool = True
 
     async def focus(self) -> Focus | None:
         await trio.lowlevel.checkpoint()
@@ -40,7 +41,7 @@ class Page:
     async def insert(self, text: str, *, focus: Focus | None) -> Insertion:
         await self._allowed(focus)
         self.text += text
-        return Insertion(text, focus)
+        return Insertion(text, focus, read=self.reads)
 
     async def undo(self, insertion: Insertion) -> None:
         await trio.lowlevel.checkpoint()
@@ -147,6 +148,13 @@ async def test_text_said_in_one_window_is_not_typed_into_another() -> None:
     assert (desk.page.text, desk.page.aside) == ("", "The secret.\nAnd more.")
     assert desk.notices == ["it went elsewhere. What you said is in the drawer."]
     assert await desk.dictate("New.") == "New."
+
+
+async def test_enter_is_not_pressed_after_a_paste_that_was_not_read_until_it_is_said_again() -> None:
+    desk = Desk(Page(reads=False))
+    assert await desk.dictate("Send it. Press enter.") == "Send it."
+    assert desk.notices == ["Enter is not pressed: what was pasted before it has not been read."]
+    assert await desk.dictate("Press enter.") == "Send it.⏎"
 
 
 async def test_enter_said_in_one_window_is_not_pressed_in_another() -> None:

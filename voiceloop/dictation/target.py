@@ -63,6 +63,8 @@ class Insertion:
     text: str
     focus: Focus | None
     mark: int = 0
+    read: bool = True
+    """Whether it was taken; else nobody knows whether it stands there, or will."""
 
 
 class Target(Protocol):

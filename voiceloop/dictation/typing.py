@@ -77,9 +77,8 @@ class TypingTarget:
                 read = await self._paste(text, focus)
             else:
                 await self._type(text, focus)
-            insertion = Insertion(text, focus, await self._count())
-        if not read:  # nobody knows whether it stands there, or will
-            self._torn += 1
+            insertion = Insertion(text, focus, await self._count(), read)
+        self._torn += not read
         return insertion
 
     async def since(self, insertion: Insertion) -> Since:

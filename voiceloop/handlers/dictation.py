@@ -59,6 +59,8 @@ class DictationHandler:
         self._joiner = Joiner(Lexicon(options.replacements, vocabulary), commands=options.commands)
         self._pins: deque[tuple[int, Focus | None]] = deque(maxlen=REMEMBERED_ONSETS)
         self._done: deque[tuple[Insertion, State]] = deque(maxlen=REMEMBERED_INSERTIONS)
+        self._unread = False
+        """What was put in last of this utterance may not stand there."""
 
     @classmethod
     @asynccontextmanager
@@ -107,7 +109,7 @@ class DictationHandler:
         return await self._target.since(self._done[-1][0]) if self._done else "nothing"
 
     async def _apply(self, edits: list[Edit], pin: Focus | None, before: State) -> None:
-        written = False
+        written = self._unread = False
         refused: Edit | None = None
         for at, edit in enumerate(edits):
             try:
@@ -146,10 +148,13 @@ class DictationHandler:
         match edit:
             case Insert(text, before):
                 insertion = await self._target.insert(text, focus=pin)
+                self._unread = not insertion.read
                 self._done.append((insertion, before))
                 self._publish("dictation.inserted", characters=len(insertion.text), target=self._target.name)
             case Undo():
                 await self._undo()
+            case Enter() if self._unread:  # it would send what stands there without what was just said
+                self._publish("notice", text="Enter is not pressed: what was pasted before it has not been read.")
             case Enter():
                 await self._target.enter(focus=pin)
                 self._done.clear()  # what was sent can't be taken back
