@@ -99,6 +99,18 @@ async def test_text_is_never_an_argument(programs: Path) -> None:
         assert told[1] == "stdin: --secret"
 
 
+async def test_what_types_reads_utf_8_whatever_our_own_locale_is(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    log = programs / "told"
+    program = programs / "wtype"
+    program.write_text(f"#!/bin/sh\necho $LC_ALL > {log}\n")
+    program.chmod(0o755)
+    await Wtype().type("Füße 漢")
+    assert log.read_text() == "C.UTF-8\n"
+
+
 async def test_ctrl_c_in_our_terminal_does_not_reach_what_types(programs: Path) -> None:
     log = programs / "told"
     program = programs / "xdotool"

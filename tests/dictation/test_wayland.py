@@ -47,6 +47,7 @@ async def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     async with open_sway(tmp_path) as env:
         for name in ("WAYLAND_DISPLAY", "XDG_RUNTIME_DIR", "SWAYSOCK"):
             monkeypatch.setenv(name, env[name])
+        monkeypatch.setenv("LC_ALL", "C")  # what types must not depend on it
         monkeypatch.delenv("DISPLAY", raising=False)
         yield env
 

@@ -46,6 +46,7 @@ async def open_desk(env: dict[str, str], monkeypatch: pytest.MonkeyPatch, **opti
 
     for name in ("DISPLAY", "HOME"):
         monkeypatch.setenv(name, env[name])
+    monkeypatch.setenv("LC_ALL", "C")  # what types must not depend on it
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     async with open_target("type", TargetOptions.model_validate(options), publish) as target:
         yield Desk(target, env, notices)

@@ -4,6 +4,7 @@ into its arguments, which every user of the machine can read.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Awaitable, Sequence
@@ -37,6 +38,8 @@ async def run(program: str, *arguments: str, text: str | None = None) -> None:
                 stdout=subprocess.DEVNULL,
                 capture_stderr=True,
                 check=False,
+                # They read text by their locale: started where that is C, as over ssh, they would leave out words.
+                env={**os.environ, "LC_ALL": "C.UTF-8"},
                 # Ctrl-C in our terminal is for us: between Ctrl down and Ctrl up it would leave Ctrl held down.
                 start_new_session=True,
             )
