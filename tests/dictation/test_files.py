@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -65,13 +69,53 @@ async def test_nothing_but_text_reaches_a_file(tmp_path: Path) -> None:
     assert path.read_text() == "abcdefghi"
 
 
-async def test_each_insertion_is_a_line_of_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+@contextmanager
+def full_at(size: int) -> Iterator[None]:
+    """No file can grow beyond so many bytes: what goes over is written in part, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+NEARLY_FULL = "y" * 1_000_000
+
+
+async def test_a_full_disk_leaves_no_part_of_a_sentence_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text(NEARLY_FULL)
+    async with open_target(f"file:{path}", OPTIONS, publish) as target:
+        with full_at(len(NEARLY_FULL) + 6), pytest.raises(TargetError, match="can't be written"):
+            await target.insert(" This is a whole sentence.", focus=None)
+        assert path.read_text() == NEARLY_FULL
+        last = await target.insert(" Fits.", focus=None)
+        await target.undo(last)
+    assert path.read_text() == NEARLY_FULL
+
+
+async def test_what_a_full_disk_kept_from_standard_output_is_not_written_with_what_comes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "notes.txt"
+    with path.open("w") as file:
+        monkeypatch.setattr(sys, "stdout", file)
+        async with open_target("stdout", OPTIONS, publish) as target:
+            await target.insert(NEARLY_FULL, focus=None)
+            with full_at(len(NEARLY_FULL) + 6), pytest.raises(TargetError, match="can't be written"):
+                await target.insert("It was refused, and is kept.", focus=None)
+            await target.insert("Later.", focus=None)
+    assert path.read_text() == f"{NEARLY_FULL}\nLater.\n"
+
+
+async def test_each_insertion_is_a_line_of_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
     async with open_target("stdout", OPTIONS, publish) as target:
         await target.insert("One.", focus=None)
         await target.insert(" Two\x1b[2J.\n", focus=None)
         with pytest.raises(CantUndo):
             await target.undo(await target.insert(" Three.", focus=None))
-    assert capsys.readouterr().out == "One.\nTwo.\nThree.\n"
+    assert capfd.readouterr().out == "One.\nTwo.\nThree.\n"
 
 
 @pytest.mark.parametrize("to", ["type", "clipboard"])

@@ -176,6 +176,38 @@ def test_a_socket_that_cannot_be_made_is_said_and_only_what_needs_it_is_refused(
     assert out.read_text() == said.sentences[0]
 
 
+def test_where_text_goes_to_standard_output_nothing_else_does(tmp_path: Path) -> None:
+    said = talk(tmp_path, count=2, gap_s=1.2)
+    given = ("dictate", "-i", f"file:{said.wav}", "--to", "stdout", "--set", "control.notify=false")
+    with serving(*service(said)) as server:
+        env = environment(tmp_path)
+        code, out, errors = voiceloop(*given, *words(server.url), env=env)
+        assert (code, out) == (0, "".join(f"{sentence}\n" for sentence in said.sentences)), errors
+        assert "Listening." in errors
+        assert said.sentences[0] not in errors
+        code, out, errors = voiceloop(*given, "--json", *words(server.url), env=env)
+        assert (code, out) == (2, "")
+        assert "--json and dictation to stdout exclude each other" in errors
+
+
+def test_who_has_read_enough_of_standard_output_ends_it_and_the_rest_is_kept(tmp_path: Path) -> None:
+    said = talk(tmp_path, count=2, gap_s=1.2)
+    env = environment(tmp_path)
+    with serving(*service(said)) as server:
+        command = [COMMAND, "dictate", "-i", f"file:{said.wav}", "--to", "stdout", "--set", "control.notify=false"]
+        run = subprocess.Popen(
+            [*command, *words(server.url)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert run.stdout is not None
+        assert run.stdout.readline() == f"{said.sentences[0]}\n"
+        run.stdout.close()
+        run.stdout = None
+        _, errors = run.communicate(timeout=30)
+        assert run.returncode == 0, errors
+        assert "1 kept that were not delivered" in errors
+        assert fetch(server.url, env) == Fetched((), (said.sentences[1],))
+
+
 def kept(env: dict[str, str], name: str, *, text: str | None = None, perhaps: bool = False, left: bool = True) -> None:
     """Something that waits, as a program that ended has left it."""
     shelf = Shelf(state(env))

@@ -31,11 +31,11 @@ def dictate(  # noqa: PLR0913, PLR0917 - the options of a command are its parame
 ) -> None:
     """Write what you say until Ctrl-C."""
     from voiceloop import app
-    from voiceloop.cli.render import JsonLines, Text
+    from voiceloop.cli.render import renderer
     from voiceloop.config.load import load
 
     named = {"handler.to": to, "control.start": start, "audio.input": microphone}
     given = [f"{key}={value}" for key, value in named.items() if value is not None]
     settings = load(config, [*(sets or ()), *given], preset="dictation", handler="dictation")
-    publish = JsonLines() if json else Text(settings.log.level)
+    publish = renderer(settings, json=json)
     run_async(lambda: app.run(settings, publish, trace=trace, name="dictate"))

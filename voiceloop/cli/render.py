@@ -11,12 +11,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from voiceloop.errors import OutputError
-from voiceloop.events import plain
+from voiceloop.errors import OutputError, UsageError
+from voiceloop.events import Publish, plain
 from voiceloop.net.usage import cost
 from voiceloop.text import clean_line as clean
+
+if TYPE_CHECKING:
+    from voiceloop.config.tables import Config
 
 _LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 
@@ -63,21 +66,41 @@ class Text:
         level: str = "info",
         line: Callable[[str], None] = print_error,
         also: Mapping[str, tuple[str, Words]] | None = None,
+        *,
+        data: bool = True,
     ) -> None:
         self._level = _LEVELS[level]
         self._line = line
         self._said = _SAID | dict(also or {})
         """How each event is told: its level, and its words."""
+        self._data = _DATA if data else {}
+        """What is told on standard output."""
 
     def __call__(self, name: str, /, **fields: object) -> None:
-        if name in _DATA:
-            print_line(_DATA[name](fields))
+        if name in self._data:
+            print_line(self._data[name](fields))
         elif name in self._said:
             level, words = self._said[name]
             if _LEVELS[level] >= self._level:
                 self._line(words(fields))
         elif self._level == 0:
             self._line(f"{name} " + " ".join(f"{key}={clean(str(value))}" for key, value in fields.items()))
+
+
+def renderer(config: Config, *, json: bool) -> Publish:
+    """What tells the events of the loop. Where dictation has standard output for its text, nothing else goes there.
+
+    Raises UsageError for JSON beside it.
+    """
+    from voiceloop.dictation.target import TargetOptions
+
+    options = config.handler.options
+    taken = isinstance(options, TargetOptions) and options.to == "stdout"
+    if taken and json:
+        what = "--json and dictation to stdout exclude each other: both want standard output"
+        remedy = "Leave --json out, or have the text elsewhere: --set handler.to=file:PATH"
+        raise UsageError(what, remedy=remedy)
+    return JsonLines() if json else Text(config.log.level, data=not taken)
 
 
 def _counted(dropped: Any) -> str:

@@ -42,9 +42,9 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
 ) -> None:
     """Listen, answer and speak until Ctrl-C."""
     from voiceloop import app
-    from voiceloop.cli.render import JsonLines, Text
+    from voiceloop.cli.render import renderer
     from voiceloop.config.load import load
 
     settings = load(config, with_devices(sets, microphone, loudspeaker))
-    publish = JsonLines() if json else Text(settings.log.level)
+    publish = renderer(settings, json=json)
     run_async(lambda: app.run(settings, publish, trace=trace))

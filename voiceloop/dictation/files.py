@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import signal
 import sys
 import unicodedata
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -103,11 +103,12 @@ class FileTarget:
     def _append(self, data: bytes) -> int:
         # 0600: what somebody dictates is theirs, until they say otherwise.
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "ab", buffering=0) as file:
-            before = file.seek(0, os.SEEK_END)
-            if file.write(data) != len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        try:
+            before = os.lseek(descriptor, 0, os.SEEK_END)
+            _write(descriptor, data)
             return before
+        finally:
+            os.close(descriptor)
 
     def _ends_with(self, insertion: Insertion) -> bool:
         with self._path.open("rb") as file:
@@ -141,13 +142,28 @@ async def open_file(path: str) -> AsyncIterator[Target]:
 
 
 def _print(text: str) -> None:
+    # Not by its buffer: that would write later what is kept and told as not written.
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        _write(sys.stdout.fileno(), text.encode(sys.stdout.encoding, "replace"))
+    except BrokenPipeError as error:
+        os.kill(os.getpid(), signal.SIGTERM)  # it would go on for nobody, perhaps for money
+        raise TargetError("can't be written: who read it has gone", place="stdout") from error
     except OSError as error:
         raise TargetError(
-            f"can't be written: {error.strerror}", place="stdout", remedy="Who read it has gone"
+            f"can't be written: {error.strerror}", place="stdout", remedy="Free some space where it goes"
         ) from error
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """All of it, or nothing: what a full disk took of it is taken back, where there is a file."""
+    written = 0
+    try:
+        while written < len(data):
+            written += os.write(descriptor, data[written:])
+    except OSError:
+        with suppress(OSError):  # a pipe has what it has
+            os.ftruncate(descriptor, os.lseek(descriptor, -written, os.SEEK_CUR))
+        raise
 
 
 async def _thread(what: Callable[[_A], _R], argument: _A) -> _R:
