@@ -26,6 +26,7 @@ class Page:
     here: Focus = NOTES
     happened: Since = "nothing"
     refuses: list[TargetError] = field(default_factory=list)
+    aside_refuses: TargetError | None = None
     name: str = "page"
     watches_focus: bool = True
     reads: bool = True
@@ -55,6 +56,8 @@ class Page:
 
     async def set_aside(self, text: str) -> str:
         await trio.lowlevel.checkpoint()
+        if self.aside_refuses is not None:
+            raise self.aside_refuses
         self.aside = text
         return "the drawer"
 
@@ -134,6 +137,18 @@ async def test_what_follows_an_undo_that_was_refused_is_joined_to_what_still_sta
     assert await desk.dictate("Three.") == "One. Two. Three."
 
 
+async def test_what_is_said_after_an_undo_that_was_refused_in_one_breath_is_joined_to_what_still_stands_there() -> None:
+    desk = Desk()
+    await desk.dictate("Hello there.")
+    desk.page.refuses = [CantUndo("no", place="page")]
+    assert await desk.dictate("Scratch that. I like it.") == "Hello there. I like it."
+    desk = Desk()
+    await desk.dictate("and some", "words")
+    desk.page.refuses = [CantUndo("no", place="page") for _ in range(2)]
+    assert await desk.dictate("Scratch that, scratch that. The end. Press enter.") == "And some words the end.⏎"
+    assert len(desk.notices) == 2
+
+
 async def test_there_is_an_end_to_what_can_be_taken_back() -> None:
     desk = Desk()
     assert await desk.dictate("One.", "press enter", "scratch that") == "One.⏎"
@@ -148,6 +163,60 @@ async def test_text_said_in_one_window_is_not_typed_into_another() -> None:
     assert (desk.page.text, desk.page.aside) == ("", "The secret.\nAnd more.")
     assert desk.notices == ["it went elsewhere. What you said is in the drawer."]
     assert await desk.dictate("New.") == "New."
+
+
+async def test_it_sleeps_when_told_so_behind_what_could_not_be_written() -> None:
+    desk = Desk()
+    said = await desk.say("Hello. Go to sleep.")
+    desk.page.here = MAIL
+    await desk.write(said)
+    assert await desk.dictate("My secret.") == ""
+    desk = Desk(Page(refuses=[TargetError("it is gone")]))
+    with pytest.raises(TargetError, match="gone"):
+        await desk.dictate("Hello. Go to sleep.")
+    assert await desk.dictate("My secret.") == ""
+    assert await desk.dictate("Wake up. Hello.") == "Hello."
+
+
+async def test_it_stays_awake_when_what_was_said_after_waking_it_fails() -> None:
+    desk = Desk()
+    await desk.dictate("Go to sleep.")
+    desk.page.refuses = [TargetError("it is gone")]
+    with pytest.raises(TargetError, match="gone"):
+        await desk.dictate("Wake up. Hello.")
+    assert await desk.dictate("Hello.") == "Hello."
+
+
+async def test_the_turn_fails_when_nothing_was_written_and_nothing_can_be_put_aside() -> None:
+    desk = Desk(Page(aside_refuses=TargetError("no clipboard")))
+    said = await desk.say("The secret.")
+    desk.page.here = MAIL
+    with pytest.raises(TargetError, match=r"it went elsewhere, and it can't be put aside: no clipboard"):
+        await desk.write(said)
+
+
+async def test_what_can_not_be_put_aside_fails_no_turn_of_which_a_part_was_written() -> None:
+    class Fickle(Page):
+        async def enter(self, *, focus: Focus | None) -> None:
+            await super().enter(focus=focus)
+            self.here = MAIL
+
+    desk = Desk(Fickle(aside_refuses=TargetError("no clipboard")))
+    assert await desk.dictate("One. Press enter. Two.") == "One.⏎"
+    assert desk.notices == ["it went elsewhere. The rest was not written: no clipboard."]
+
+
+async def test_an_utterance_fails_when_only_its_undo_came_about() -> None:
+    class Undoes(Page):
+        async def undo(self, insertion: Insertion) -> None:
+            await super().undo(insertion)
+            self.refuses = [TargetError("it is gone")]
+
+    desk = Desk(Undoes())
+    await desk.dictate("One.")
+    with pytest.raises(TargetError, match="gone"):
+        await desk.dictate("Scratch that. Two.")
+    assert desk.page.text == ""
 
 
 async def test_enter_is_not_pressed_after_a_paste_that_was_not_read_until_it_is_said_again() -> None:
@@ -206,7 +275,19 @@ async def test_what_fails_after_something_was_written_fails_no_turn() -> None:
 
     desk = Desk(Keyless())
     assert await desk.dictate("Sent. Press enter.") == "Sent."
-    assert desk.notices == ["The rest was not written: no keys"]
+    assert desk.notices == ["no keys. Nothing more was done."]
+
+
+async def test_what_is_left_when_something_was_written_is_put_aside() -> None:
+    class Once(Page):
+        async def enter(self, *, focus: Focus | None) -> None:
+            await super().enter(focus=focus)
+            self.refuses = [TargetError("no keys")]
+
+    desk = Desk(Once())
+    assert await desk.dictate("One. Press enter. Two.") == "One.⏎"
+    assert desk.page.aside == "Two."
+    assert desk.notices == ["no keys. The rest of what you said is in the drawer."]
 
 
 async def test_a_terminal_gets_no_new_line() -> None:

@@ -7,6 +7,8 @@ one was said or a replacement of the user's has one.
 from __future__ import annotations
 
 import unicodedata
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from voiceloop.dictation.phrases import Lexicon, Piece, Token, commands_in, pieces_of, sentences, tokens_of
@@ -33,14 +35,17 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """Take the last insertion back. `before` is the joiner's state when that is refused."""
+    """Take the last insertion back. `before` is the joiner's state when that is refused, `rest` what was said after."""
 
     before: State = field(default_factory=lambda: State(), compare=False)  # noqa: PLW0108 - it stands below
+    rest: Said = field(default_factory=lambda: Said(), compare=False)  # noqa: PLW0108 - it stands below
 
 
 @dataclass(frozen=True, slots=True)
 class Enter:
-    """Press Enter."""
+    """Press Enter. `before` is the joiner's state when that fails."""
+
+    before: State = field(default_factory=lambda: State(), compare=False)  # noqa: PLW0108 - it stands below
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +103,19 @@ class State:
         return replace(self, tail=tail, sentence=ends or not begun)
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is still to be joined: commands that are heeded, and the sentences after them."""
+
+    commands: tuple[Command, ...] = ()
+    sentences: tuple[Sequence[Token], ...] = ()
+
+
 @dataclass(slots=True)
 class Joiner:
     """Turns each transcript into edits. `commands`: whether spoken marks and commands are heeded.
 
-    `state` may be set back by whoever does the edits: to what it was when one failed, or when an insertion was undone.
+    `state` may be set back by whoever does the edits, to what it was when one failed.
     """
 
     lexicon: Lexicon = field(default_factory=Lexicon)
@@ -112,20 +125,32 @@ class Joiner:
     def add(self, text: str, context: Context = Context()) -> list[Edit]:
         """What to do for a transcript, in order. The state is then that after all of it."""
         self.state = self.state.moved(context.since)
-        spoken = spoken_in(context.language) if self.commands else None
         tokens = tokens_of(unicodedata.normalize("NFC", clean(text)))
+        return self._join(Said(sentences=tuple(sentences(tokens))), context)
+
+    def add_after(self, refused: Undo, context: Context) -> list[Edit]:
+        """What to do in place of all that came after an undo that was refused: what it was to take back still stands
+        there."""
+        self.state = refused.before
+        return self._join(refused.rest, context)
+
+    def _join(self, said: Said, context: Context) -> list[Edit]:
+        spoken = spoken_in(context.language) if self.commands else None
         edits: list[Edit] = []
         waiting: list[Token] = []
         undone = list(context.undone)
-        for sentence in sentences(tokens):
-            commands = self._heeded(commands_in(sentence, spoken)) if spoken else []
+        commands, rest = deque(said.commands), deque(said.sentences)
+        while commands or rest:
             if not commands:
-                waiting += [] if self.state.asleep else sentence
-                continue
-            self._write(waiting, context, spoken, edits)
-            waiting = []
-            for command in commands:
-                self._obey(command, edits, undone)
+                sentence = rest.popleft()
+                commands += self._heeded(commands_in(sentence, spoken)) if spoken else []
+                if not commands:
+                    waiting += [] if self.state.asleep else sentence
+                    continue
+                self._write(waiting, context, spoken, edits)
+                waiting = []
+            command = commands.popleft()
+            self._obey(command, edits, undone, Said(tuple(commands), tuple(rest)))
         self._write(waiting, context, spoken, edits)
         return edits
 
@@ -133,7 +158,7 @@ class Joiner:
         """Asleep, only waking counts; awake, it is words like any others."""
         return [command for command in commands if (command is Command.WAKE) == self.state.asleep]
 
-    def _obey(self, command: Command, edits: list[Edit], undone: list[State]) -> None:
+    def _obey(self, command: Command, edits: list[Edit], undone: list[State], rest: Said) -> None:
         match command:
             case Command.UNDO:
                 last = edits[-1] if edits else None
@@ -141,11 +166,11 @@ class Joiner:
                     edits.pop()
                     self.state = last.before
                 else:
-                    edits.append(Undo(self.state))
+                    edits.append(Undo(self.state, rest))
                     if undone:  # what follows is joined to what then stands there
                         self.state = replace(undone.pop(0), asleep=self.state.asleep)
             case Command.ENTER:
-                edits.append(Enter())
+                edits.append(Enter(self.state))
                 undone.clear()
                 self.state = self.state.moved("line")
             case Command.SLEEP:

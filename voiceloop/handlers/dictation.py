@@ -93,11 +93,9 @@ class DictationHandler:
         await reply.committed()
         pin = self._pin(transcript)
         language = self._language or transcript.language
-        undone = tuple(before for _, before in reversed(self._done))
-        context = Context(await self._since(), language, verbatim=pin is not None and pin.terminal, undone=undone)
-        before = self._joiner.state
-        edits = self._joiner.add(transcript.text, context)
-        await self._apply(edits, pin, before)
+        terminal = pin is not None and pin.terminal
+        context = Context(await self._since(), language, verbatim=terminal, undone=self._undone())
+        await self._apply(self._joiner.add(transcript.text, context), pin, context)
 
     def _pin(self, transcript: Transcript) -> Focus | None:
         """The window that had the focus when the utterance began."""
@@ -108,41 +106,54 @@ class DictationHandler:
     async def _since(self) -> Since:
         return await self._target.since(self._done[-1][0]) if self._done else "nothing"
 
-    async def _apply(self, edits: list[Edit], pin: Focus | None, before: State) -> None:
+    def _undone(self) -> tuple[State, ...]:
+        return tuple(before for _, before in reversed(self._done))
+
+    async def _apply(self, edits: Sequence[Edit], pin: Focus | None, context: Context) -> None:
         written = self._unread = False
-        refused: Edit | None = None
-        for at, edit in enumerate(edits):
+        waiting = deque(edits)
+        while waiting:
+            edit = waiting.popleft()
             try:
                 await self._do(edit, pin)
-            except (FocusChanged, KeysHeld) as error:
-                rest = _text(edits[at:])
-                self._back(edit, before, written=written)
-                await self._set_aside(rest, error)
-                return
             except CantUndo as error:
-                refused = refused or edit
+                assert isinstance(edit, Undo)
                 self._publish("notice", text=f"Not taken back: {error}")
+                waiting = deque(self._joiner.add_after(edit, replace(context, undone=self._undone())))
             except TargetError as error:
-                self._back(edit, before, written=written)
-                if not written:
-                    raise
-                self._publish("notice", text=f"The rest was not written: {error}")
+                await self._give_up([edit, *waiting], error, written=written)
                 return
-            written = True
-        if isinstance(refused, Undo) and not any(isinstance(edit, Insert) for edit in edits):
-            # It goes on from what still stands there.
-            self._joiner.state = replace(refused.before, asleep=self._joiner.state.asleep)
+            written = written or isinstance(edit, Insert | Enter)
 
-    def _back(self, edit: Edit, before: State, *, written: bool) -> None:
-        """Let the joiner go on from where the text really ends."""
-        if isinstance(edit, Insert):
-            self._joiner.state = edit.before
-        elif not written:
-            self._joiner.state = before
-
-    async def _set_aside(self, text: str, error: TargetError) -> None:
-        where = f"What you said is in {await self._target.set_aside(text)}" if text else "Nothing was done"
+    async def _give_up(self, rest: Sequence[Edit], error: TargetError, *, written: bool) -> None:
+        """Write no more. What was said is put aside, unless the whole utterance is kept."""
+        self._go_on_before(rest)
+        if not written and not isinstance(error, FocusChanged | KeysHeld):
+            raise error
+        text = _text(rest)
+        said, nothing = ("The rest of what you said", "Nothing more") if written else ("What you said", "Nothing")
+        try:
+            where = f"{said} is in {await self._target.set_aside(text)}" if text else f"{nothing} was done"
+        except TargetError as failed:
+            if not written:
+                raise TargetError(f"{error}, and it can't be put aside: {failed}") from failed
+            where = f"The rest was not written: {failed}"
         self._publish("notice", text=f"{error}. {where}.")
+
+    def _go_on_before(self, rest: Sequence[Edit]) -> None:
+        """Let the joiner go on from where the text really ends. Asleep or awake it is as was said: who said "go to
+        sleep" says next what is not to be written."""
+        if isinstance(rest[0], Insert | Undo | Enter):
+            self._joiner.state = rest[0].before
+        for edit in rest:
+            if isinstance(edit, Sleep | Wake):
+                self._sleep(asleep=isinstance(edit, Sleep))
+
+    def _sleep(self, *, asleep: bool) -> None:
+        self._joiner.state = replace(self._joiner.state, asleep=asleep)
+        self._publish("dictation.asleep" if asleep else "dictation.awake")
+        told = 'Asleep: nothing is written until you say "wake up".' if asleep else "Awake."
+        self._publish("notice", text=told)
 
     async def _do(self, edit: Edit, pin: Focus | None) -> None:
         match edit:
@@ -159,10 +170,7 @@ class DictationHandler:
                 await self._target.enter(focus=pin)
                 self._done.clear()  # what was sent can't be taken back
             case Sleep() | Wake():
-                asleep = isinstance(edit, Sleep)
-                self._publish("dictation.asleep" if asleep else "dictation.awake")
-                told = 'Asleep: nothing is written until you say "wake up".' if asleep else "Awake."
-                self._publish("notice", text=told)
+                self._sleep(asleep=isinstance(edit, Sleep))
 
     async def _undo(self) -> None:
         if not self._done:
