@@ -25,7 +25,7 @@ def nothing() -> None:
 class Made:
     """A desktop: its keys, its eyes and its clipboard. `beside` happens with the next key or text."""
 
-    here: Focus = XTERM
+    here: Focus | None = XTERM
     beside: Callable[[], None] = nothing
     reads: bool = True
     done: list[str] = field(default_factory=list)
@@ -168,3 +168,14 @@ async def test_another_window_loses_nothing_while_what_was_put_in_is_selected(au
     with pytest.raises(CantUndo, match="another window"):
         await target.undo(first)
     assert made.done == ["one", "<shift+Left 3>"]
+
+
+async def test_into_a_window_that_could_not_be_read_nothing_is_typed() -> None:
+    for said_to, here in ((None, NOTES), (NOTES, None), (None, None), (Focus(""), Focus(""))):
+        made = Made(here=here)
+        target = target_on(made)
+        with pytest.raises(FocusChanged):
+            await target.insert("ls", focus=said_to)
+        with pytest.raises(FocusChanged):
+            await target.enter(focus=said_to)
+        assert made.done == []

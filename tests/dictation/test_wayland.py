@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.dictation.desks import needs, open_field, open_sway, running, until
+from tests.dictation.desks import NOBODY, needs, open_field, open_sway, running, until
+from voiceloop.dictation import sway
 from voiceloop.dictation.target import Focus, Insertion, Target, TargetOptions, open_target
 from voiceloop.dictation.wlclipboard import Content, WlClipboard, open_wlclipboard
 from voiceloop.errors import CantUndo, FocusChanged, TargetError
@@ -122,6 +124,50 @@ async def test_what_was_said_to_another_window_is_not_typed(screen: dict[str, st
             with pytest.raises(CantUndo, match="another window"):
                 await desk.target.undo(insertion)
         await mail.until(text="Dear", focused=True)
+
+
+async def test_the_focus_is_watched_though_swaysock_is_of_an_earlier_session(
+    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWAYSOCK", f"{screen['XDG_RUNTIME_DIR']}/sway-ipc.{NOBODY}.1.sock")
+    async with open_field(screen, "--name", "mail", kind="gtk") as mail, open_desk() as desk:
+        await mail.until(focused=True)
+        said_to = await desk.target.focus()
+        assert desk.target.watches_focus
+        assert desk.notices == []
+        async with open_field(screen, "--name", "chat", kind="gtk") as chat:
+            await chat.until(focused=True)
+            with pytest.raises(FocusChanged, match="chat has the focus, and it was said to mail"):
+                await desk.target.insert("my password", focus=said_to)
+
+
+@pytest.mark.parametrize("theirs", [True, False])
+async def test_a_sway_that_can_not_be_asked_is_said_and_its_focus_is_not_watched(
+    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, theirs: bool
+) -> None:
+    await trio.Path(screen["SWAYSOCK"]).rename(tmp_path / "moved")
+    other = tmp_path / "other.sock"
+    listener = trio.socket.socket(socket.AF_UNIX)
+    with listener:
+        if theirs:  # a socket that somebody else listens at
+            await listener.bind(str(other))
+            listener.listen()
+        monkeypatch.setenv("SWAYSOCK", str(other))
+        async with open_desk() as desk:
+            assert not desk.target.watches_focus
+            assert await desk.target.focus() is None
+            assert desk.notices == [
+                f"The focus can't be watched: {other} ($SWAYSOCK) is not of the compositor that is here."
+            ]
+
+
+async def test_a_sway_that_gives_no_answer_is_said(screen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sway, "ANSWER_S", 0.2)
+    os.kill(int(screen["SERVER_PID"]), signal.SIGSTOP)  # the kernel still takes connections for it
+    notices: list[object] = []
+    eyes = await sway.find_eyes(screen, (), lambda _, /, **fields: notices.append(fields["text"]))
+    assert not eyes.watches_focus
+    assert notices == [f"sway doesn't say which window has the focus: {screen['SWAYSOCK']} gives no answer."]
 
 
 async def test_the_clipboard_is_given_back_in_every_form(screen: dict[str, str]) -> None:

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from voiceloop.dictation.clipboard import ClipboardTarget
 from voiceloop.dictation.desk import Clipboard, NoClipboard
 from voiceloop.dictation.keys import Failover, Typist, Wtype, Xdotool, Ydotool
-from voiceloop.dictation.sway import BlindEyes, SwayEyes
+from voiceloop.dictation.sway import find_eyes
 from voiceloop.dictation.target import PLACE, Target, TargetOptions
 from voiceloop.dictation.typing import Desktop, TypingTarget
 from voiceloop.dictation.wlclipboard import open_wlclipboard
@@ -54,8 +54,7 @@ async def _desktop(
     except TargetError as error:
         clipboard = NoClipboard(error.what)
         publish("notice", text=f"Nothing can be pasted, only typed: {error.what}.")
-    path = environment.get("SWAYSOCK")
-    return Desktop(keys, SwayEyes(path, options.terminals) if path else BlindEyes(), clipboard)
+    return Desktop(keys, await find_eyes(environment, options.terminals, publish), clipboard)
 
 
 def candidates(way: str, *, wayland: bool) -> list[Typist]:

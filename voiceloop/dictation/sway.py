@@ -1,17 +1,20 @@
-"""Which window has the focus, as sway tells (and i3 would): its IPC, a socket that $SWAYSOCK names. Reads no title."""
+"""Which window has the focus, as sway tells (and i3 would): its IPC, a socket. Reads no title."""
 
 from __future__ import annotations
 
 import json
+import socket
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import trio
 
-from voiceloop.dictation.desk import Activity, is_terminal
+from voiceloop.dictation.desk import Activity, Eyes, is_terminal
 from voiceloop.dictation.target import Focus
+from voiceloop.events import Publish
 
 ANSWER_S = 1.0
 _MAGIC = b"i3-ipc"
@@ -79,3 +82,42 @@ def focused(node: Mapping[str, Any], terminals: tuple[str, ...]) -> Focus:
         if found.window:
             return found
     return Focus("")
+
+
+async def find_eyes(environment: Mapping[str, str], terminals: tuple[str, ...], publish: Publish) -> Eyes:
+    """Eyes that see the focus where the compositor is sway and answers, blind ones elsewhere; says what sway lacks."""
+    told = environment.get("SWAYSOCK")
+    path = await _ipc_of_compositor(environment)
+    if path is not None:
+        eyes = SwayEyes(path, terminals)
+        if await eyes.focus() is not None:
+            return eyes
+        publish("notice", text=f"sway doesn't say which window has the focus: {path} gives no answer.")
+    elif told:
+        publish("notice", text=f"The focus can't be watched: {told} ($SWAYSOCK) is not of the compositor that is here.")
+    return BlindEyes()
+
+
+async def _ipc_of_compositor(environment: Mapping[str, str]) -> str | None:
+    """The IPC socket of the compositor itself. $SWAYSOCK may name that of an earlier session, which tmux keeps, or that
+    of a sway around this one."""
+    runtime = Path(environment.get("XDG_RUNTIME_DIR") or "/nonexistent")
+    compositor = await _listener(runtime / (environment.get("WAYLAND_DISPLAY") or "wayland-0"))
+    if compositor is None:
+        return None
+    pid, user = compositor
+    for path in (environment.get("SWAYSOCK"), str(runtime / f"sway-ipc.{user}.{pid}.sock")):
+        if path and await _listener(path) == compositor:
+            return path
+    return None
+
+
+async def _listener(path: str | Path) -> tuple[int, int] | None:
+    """The process that listens at a socket and its user; None when nobody does."""
+    with trio.move_on_after(ANSWER_S), suppress(OSError):
+        async with await trio.open_unix_socket(path) as stream:
+            credentials = struct.Struct("3i")
+            got = stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size)
+            pid, user, _ = credentials.unpack(got)
+            return pid, user
+    return None

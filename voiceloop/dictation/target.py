@@ -85,7 +85,8 @@ class Target(Protocol):
         ...
 
     async def insert(self, text: str, *, focus: Focus | None) -> Insertion:
-        """Put `text` in, cleaned. Raises `FocusChanged` when another window than `focus` has the focus by now,
+        """Put `text` in, cleaned. Raises `FocusChanged` when another window than `focus` has the focus by now, or the
+        focus is watched and `focus` is None,
         `KeysHeld` when the user holds modifier keys for too long, `TargetError` when it can't be put in. Then nothing
         of it is there, unless the error says so."""
         ...

@@ -137,8 +137,10 @@ class TypingTarget:
             raise KeysHeld(f"{held} is held down, and what is typed would be commands", place=self.name)
 
     async def _same(self, focus: Focus | None) -> None:
+        if not self._eyes.watches_focus:
+            return
         now = await self._eyes.focus()
-        if self._eyes.watches_focus and focus is not None and (now is None or not now.window or now != focus):
+        if now is None or not now.window or now != focus:  # an unknown window is never the same
             raise FocusChanged(f"{_named(now)} has the focus, and it was said to {_named(focus)}", place=self.name)
 
     async def _is_pasted(self, text: str, focus: Focus | None) -> bool:
@@ -164,7 +166,8 @@ class TypingTarget:
 
         lent = await self._clipboard.lend(text, paste, focus=focus, primary="insert" in chord.casefold())
         if not lent.read:
-            self._publish("notice", text=f"{_named(focus)} has not read what was pasted: it is in the clipboard.")
+            window = "The window" if focus is None else _named(focus)
+            self._publish("notice", text=f"{window} has not read what was pasted: it is in the clipboard.")
         elif not lent.restored:
             self._publish("notice", text=f"The clipboard was not given back whole: {lent.why}.")
         return lent.read
@@ -271,4 +274,6 @@ def _missing(selected: str | None, wanted: str) -> int:
 
 
 def _named(focus: Focus | None) -> str:
-    return (focus.app or "A window") if focus is not None and focus.window else "no window"
+    if focus is None:
+        return "an unknown window"
+    return (focus.app or "A window") if focus.window else "no window"

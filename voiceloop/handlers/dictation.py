@@ -98,10 +98,11 @@ class DictationHandler:
         await self._apply(self._joiner.add(transcript.text, context), pin, context)
 
     def _pin(self, transcript: Transcript) -> Focus | None:
-        """The window that had the focus when the utterance began."""
+        """The window that had the focus when the utterance began; None where nobody knows. A target that watches the
+        focus then refuses."""
         utterance = transcript.utterance
         found = (focus for onset, focus in self._pins if utterance.start <= onset <= utterance.voiced_end)
-        return next(found, Focus("") if self._target.watches_focus else None)
+        return next(found, None)
 
     async def _since(self) -> Since:
         return await self._target.since(self._done[-1][0]) if self._done else "nothing"
