@@ -28,6 +28,8 @@ class Made:
     here: Focus | None = XTERM
     beside: Callable[[], None] = nothing
     reads: bool = True
+    seen: bool = True
+    clip: str = "theirs"
     done: list[str] = field(default_factory=list)
     name: str = "fingers"
     watches_focus: bool = True
@@ -57,7 +59,7 @@ class Made:
 
     async def activity(self) -> Activity | None:
         await trio.lowlevel.checkpoint()
-        return Activity(3)
+        return Activity(3) if self.seen else None
 
     async def held(self) -> str:
         await trio.lowlevel.checkpoint()
@@ -71,9 +73,13 @@ class Made:
 
     async def keep(self, text: str) -> None:
         await trio.lowlevel.checkpoint()
+        self.clip = text
 
     async def lend(self, text: str, paste: Paste, *, focus: Focus | None, primary: bool) -> Lent:
+        before, self.clip = self.clip, text
         await paste()
+        if self.reads:
+            self.clip = before
         return Lent(read=self.reads, restored=self.reads)
 
     async def selected(self, focus: Focus | None) -> str | None:
@@ -82,7 +88,7 @@ class Made:
 
     async def holds(self, text: str) -> bool:
         await trio.lowlevel.checkpoint()
-        return True
+        return self.clip == text
 
 
 def target_on(made: Made) -> TypingTarget:
@@ -179,3 +185,50 @@ async def test_into_a_window_that_could_not_be_read_nothing_is_typed() -> None:
         with pytest.raises(FocusChanged):
             await target.enter(focus=said_to)
         assert made.done == []
+
+
+async def test_what_is_put_aside_stands_behind_what_was_put_aside_before() -> None:
+    made = Made()
+    target = target_on(made)
+    await target.set_aside("One.")
+    await target.set_aside("Two.")
+    assert made.clip == "One. Two."
+    await target.insert("漢", focus=XTERM)  # a paste that was read gives it back
+    await target.set_aside("漢。")
+    await target.set_aside("字。")
+    assert made.clip == "One. Two. 漢。字。"
+    made.clip = "what the user copied"
+    await target.set_aside("New.")
+    assert made.clip == "New."
+
+
+async def test_a_paste_that_nobody_reads_takes_no_place_of_one_before() -> None:
+    made = Made(reads=False)
+    target = target_on(made)
+    for text in ("Füße.", " Über.", "\n漢"):
+        assert not (await target.insert(text, focus=XTERM)).read
+    assert made.clip == "Füße. Über. 漢"
+    await target.set_aside("Later.")
+    assert made.clip == "Füße. Über. 漢 Later."
+
+
+async def test_a_paste_that_was_not_read_before_something_else_was_copied_fails() -> None:
+    def copies() -> None:
+        made.clip = "what the user copied"
+
+    made = Made(reads=False, beside=copies)
+    with pytest.raises(TargetError, match="XTerm has not read what was pasted before something else was copied"):
+        await target_on(made).insert("漢", focus=XTERM)
+    assert made.clip == "what the user copied"
+
+
+async def test_where_nobody_sees_what_is_typed_by_hand_only_what_is_selected_is_taken_back(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    for here, pressed in ((XTERM, []), (NOTES, ["<shift+Left 3>", "<Right 1>"])):
+        made = Made(here=here, seen=False)
+        target = target_on(made)
+        insertion = await target.insert("one", focus=here)
+        with pytest.raises(CantUndo, match="seen here"):
+            await target.undo(insertion)
+        assert made.done == ["one", *pressed]

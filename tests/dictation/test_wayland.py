@@ -108,8 +108,12 @@ async def test_nothing_is_run_in_a_terminal_that_was_not_told_to(screen: dict[st
         await desk.target.insert("ls\n\x1b[2J\x03\u202eé漢", focus=focus)
         await until(lambda: out.read_bytes() == "ls é漢".encode())
         await desk.target.enter(focus=focus)
-        await desk.target.undo(await desk.target.insert("rm é", focus=focus))
-        await until(lambda: out.read_bytes() == ("ls é漢\rrm é" + "\x7f" * 4).encode())
+        insertion = await desk.target.insert("rm é", focus=focus)
+        await trio.run_process(["wtype", " -f"], env=screen)  # by hand, which nobody can see here
+        with pytest.raises(CantUndo, match="whether you typed since can't be seen here"):
+            await desk.target.undo(insertion)
+        await desk.target.insert("!", focus=focus)
+        await until(lambda: out.read_bytes() == "ls é漢\rrm é -f!".encode())
 
 
 async def test_what_was_said_to_another_window_is_not_typed(screen: dict[str, str]) -> None:

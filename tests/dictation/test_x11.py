@@ -319,6 +319,19 @@ async def test_what_a_window_does_not_read_stays_in_the_clipboard(
         await field.until(text="é")  # late, and right all the same
 
 
+async def test_what_a_window_does_not_read_stands_behind_what_it_has_not_read_before(
+    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    out = tmp_path / "typed"
+    argv = ["xterm", "-class", "MyTerm", "-e", "sh", "-c", f"stty raw -echo; exec cat > {out}"]
+    async with running(argv, screen), open_desk(screen, monkeypatch, clipboard_s=0.2) as desk:
+        await until(out.exists)
+        await xdotool(desk.env, "search", "--class", "MyTerm", "windowfocus", "--sync")
+        for text in ("Füße “one”.", " Über “two”."):
+            assert not (await desk.write(text)).read
+        assert await clipboard(screen) == "Füße “one”. Über “two”."
+
+
 async def clipboard(env: dict[str, str]) -> str | None:
     async with open_other(env) as (connection, selections):
         return await connection.call(lambda: selections.text("CLIPBOARD"))

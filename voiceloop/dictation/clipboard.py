@@ -8,6 +8,31 @@ from voiceloop.dictation.desk import Clipboard
 from voiceloop.dictation.files import plain
 from voiceloop.dictation.target import Focus, Insertion, Since
 from voiceloop.errors import CantUndo
+from voiceloop.speak.splitter import join
+
+
+class Aside:
+    """What a window didn't get, on the clipboard: all of it since somebody last copied something else."""
+
+    def __init__(self, clipboard: Clipboard) -> None:
+        self._clipboard = clipboard
+        self._text = ""
+
+    async def held(self) -> str:
+        """What of it is still there."""
+        if self._text and not await self._clipboard.holds(self._text):
+            self._text = ""
+        return self._text
+
+    async def add(self, text: str) -> None:
+        """Put `text` behind what is still there."""
+        await self.add_behind(await self.held(), text)
+
+    async def add_behind(self, held: str, text: str) -> None:
+        """As `add`, where `held` was still there a moment ago."""
+        text = held + text if text[:1].isspace() or not (held and text) else join([held, text])
+        await self._clipboard.keep(text)
+        self._text = text
 
 
 class ClipboardTarget:

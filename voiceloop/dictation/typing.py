@@ -8,32 +8,25 @@ import unicodedata
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Literal
 
 import regex
 import trio
 
+from voiceloop.dictation.clipboard import Aside
 from voiceloop.dictation.desk import Activity, Clipboard, Eyes, Keys, paste_chord
 from voiceloop.dictation.files import plain
+from voiceloop.dictation.selecting import select
 from voiceloop.dictation.target import Focus, Insertion, Since, TargetOptions
 from voiceloop.errors import CantUndo, FocusChanged, KeysHeld, TargetError
 from voiceloop.events import Publish
 
 LOOK_S = 0.03
-"""How often held keys and what is selected are looked at while one waits for them."""
-SELECT_S = 1.5
-"""How long a window may take to show what it has selected."""
-STEADY_S = 0.3
-"""A selection that hasn't changed for so long is all that the keys have selected."""
+"""How often held keys are looked at while one waits for them."""
 STRETCH = 40
 """Characters that are typed without looking whether the focus is still there."""
 _CLOSED = frozenset('([{"`<')
 """What editors close by themselves when it is typed."""
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
-
-
-Verdict = Literal["same", "other", "unknown"]
-"""Whether a window has selected what was put in; `unknown`: it doesn't tell what it selects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +43,7 @@ class TypingTarget:
 
     def __init__(self, desktop: Desktop, options: TargetOptions, publish: Publish) -> None:
         self._keys, self._eyes, self._clipboard = desktop.keys, desktop.eyes, desktop.clipboard
+        self._aside = Aside(desktop.clipboard)
         self._options = options
         self._publish = publish
         self._presses = self._torn = 0
@@ -110,7 +104,7 @@ class TypingTarget:
                 await self._keys.press("Return")
 
     async def set_aside(self, text: str) -> str:
-        await self._clipboard.keep(plain(text))
+        await self._aside.add(plain(text))
         return "the clipboard"
 
     # Inserting
@@ -164,9 +158,14 @@ class TypingTarget:
             async with self._ours():
                 await self._keys.press(chord)
 
+        aside = await self._aside.held()
         lent = await self._clipboard.lend(text, paste, focus=focus, primary="insert" in chord.casefold())
         if not lent.read:
             window = "The window" if focus is None else _named(focus)
+            if not await self._clipboard.holds(text):
+                what = f"{window} has not read what was pasted before something else was copied"
+                raise TargetError(what, place=self.name)
+            await self._aside.add_behind(aside, text)
             self._publish("notice", text=f"{window} has not read what was pasted: it is in the clipboard.")
         elif not lent.restored:
             self._publish("notice", text=f"The clipboard was not given back whole: {lent.why}.")
@@ -207,14 +206,19 @@ class TypingTarget:
             # In a terminal, the keys that select elsewhere write rubbish or run things.
             raise CantUndo("which window has the focus can't be read here", place=self.name)
         await self._free_keys()
-        await self._untouched(insertion)
+        if not await self._untouched(insertion) and insertion.focus.terminal:
+            # Where keys can't be seen only what is selected tells what stands there, and a terminal selects nothing.
+            raise CantUndo("whether you typed since can't be seen here, and a terminal doesn't show", place=self.name)
 
-    async def _untouched(self, insertion: Insertion) -> None:
-        match await self.since(insertion):
+    async def _untouched(self, insertion: Insertion) -> bool:
+        """Whether there certainly was no input since; False: nobody knows. Raises `CantUndo` where there was."""
+        since = await self.since(insertion)
+        match since:
             case "elsewhere":
                 raise CantUndo("another window has the focus", place=self.name)
             case "line" | "something":
                 raise CantUndo("there was other input since, or part of a text was put in", place=self.name)
+        return since == "nothing"
 
     async def _erase(self, graphemes: Sequence[str]) -> None:
         """In a terminal, where nothing can be selected: so many BackSpaces."""
@@ -231,46 +235,19 @@ class TypingTarget:
         before = await self._clipboard.selected(insertion.focus)
         async with self._ours():
             try:
-                await self._keys.press("shift+Left", len(graphemes))
-                verdict = await self._selected(insertion, before)
+                verdict = await select(insertion, graphemes, before, self._keys, self._clipboard)
             except BaseException:  # the user's next key would delete what is selected
                 with trio.CancelScope(shield=True), suppress(TargetError):
                     await self._keys.press("Right")
                 raise
-            if verdict == "unknown" and all(len(grapheme) == 1 for grapheme in graphemes):
+            certain = await self._untouched(insertion)
+            if certain and verdict == "unknown" and all(len(grapheme) == 1 for grapheme in graphemes):
                 verdict = "same"  # so many keys, so many characters
-            await self._untouched(insertion)
             await self._keys.press("BackSpace" if verdict == "same" else "Right")
+        if verdict == "unknown" and not certain:
+            raise CantUndo("neither what you typed since nor what is selected can be seen here", place=self.name)
         if verdict != "same":
             raise CantUndo("what stands before the cursor is not what was put in", place=self.name)
-
-    async def _selected(self, insertion: Insertion, before: str | None) -> Verdict:
-        selected, steady_s = before, 0.0
-        with trio.move_on_after(SELECT_S):
-            while True:
-                last, selected = selected, await self._clipboard.selected(insertion.focus)
-                if selected is not None and selected != before and _same_text(selected, insertion.text):
-                    return "same"
-                steady_s = steady_s + LOOK_S if selected == last else 0.0
-                if steady_s > STEADY_S and (missing := _missing(selected, insertion.text)):
-                    await self._keys.press("shift+Left", missing)
-                    steady_s = 0.0
-                await trio.sleep(LOOK_S)
-        return "unknown" if selected == before else "other"
-
-
-def _same_text(one: str, other: str) -> bool:
-    return _plain_lines(one) == _plain_lines(other)
-
-
-def _plain_lines(text: str) -> str:
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\u00a0", " "))
-
-
-def _missing(selected: str | None, wanted: str) -> int:
-    """How many characters of `wanted` a window has not selected yet that counts smaller parts than graphemes."""
-    selected, wanted = _plain_lines(selected or ""), _plain_lines(wanted)
-    return len(wanted) - len(selected) if selected and wanted.endswith(selected) else 0
 
 
 def _named(focus: Focus | None) -> str:
