@@ -44,7 +44,6 @@ class Ring:
         """Frozen: reads give silence and do not advance."""
         self._fade = max(1, round(rate_hz * _FADE_S))
         self._bytes = memoryview(bytearray(capacity * SAMPLE_BYTES))
-        self._samples = self._bytes.cast("h")
         # The loop's side.
         self._cut = (0, 0)  # the epoch and the position where it begins, together so that a read sees both or neither
         self._written = 0
