@@ -1,4 +1,4 @@
-"""Which turn is live. Owns the turns, the history, the hush and barge-in; a turn never writes history itself.
+"""Which turn is live: hush, barge-in, and what of a turn goes into the history; a turn never writes it itself.
 
 It is told what the segmenter found, and answers by starting, holding, cancelling and committing turns. All that it is
 told is synchronous: hearing never waits for a reply. How turns relate is the handler's to say:
@@ -13,8 +13,7 @@ told is synchronous: hearing never waits for a reply. How turns relate is the ha
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import trio
@@ -31,20 +30,16 @@ from voiceloop.capture.segmenter import (
     SpeechStarted,
 )
 from voiceloop.capture.stirring import Stir
-from voiceloop.events import TURN
 from voiceloop.floor import Floor
+from voiceloop.history import History
 from voiceloop.own_voice import OwnVoice
-from voiceloop.pauses import Pauses
-from voiceloop.plugins import speculates
+from voiceloop.roster import Roster
 from voiceloop.said import is_empty, is_only
+from voiceloop.saying import Saying
 from voiceloop.speculation import Tally
 from voiceloop.telling import sound_earcon, tell, warm
 from voiceloop.turn import JOINED, MERGED, STOPPED, Turn
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Transcript, Usage, Utterance
-
-WAKING_S = 3.0
-"""What is said while it sleeps is transcribed only up to this length, pre-roll and tail included: "wake up" is shorter,
-and nobody pays for a conversation that is none of its business, nor has it sent away."""
 
 
 @asynccontextmanager
@@ -61,41 +56,36 @@ class Conversation:
     def __init__(self, stage: Stage, nursery: trio.Nursery, endpointer: Endpointer) -> None:
         self._stage = stage
         self._nursery = nursery
-        self._pauses = Pauses(endpointer, stage.speculation, stage.language)
+        self._roster = Roster(stage, nursery, self._over)
+        self._history = History(stage.settings.history_turns)
+        self._saying = Saying(stage, endpointer)
         self._floor = Floor(stage.speaker, stage.publish)
-        self._speculates = speculates(stage.transcriber)
         self._replaces = stage.handler.turns == "replace"
-        self._number = 0
         self._live: Turn | None = None
         self._candidate: Turn | None = None
-        self._hearing: Turn | None = None
-        self._continues = False
-        self._overheard = False
-        """What is being said goes on from what was too long to wake it."""
         self._weigh_at = 0
         """When it is asked whether what is said over the reply is a copy of it."""
-        self._working: list[Turn] = []
-        self._history: deque[Message] = deque(maxlen=stage.settings.history_turns)
         self.own_voice = OwnVoice(stage)
-        self._hears_itself: Turn | None = None
-        """The live turn, when the microphone is known to hear its reply."""
-        self.usage: Usage | None = None
-        """What all turns so far have taken."""
 
     @property
-    def history(self) -> Sequence[Message]:
+    def history(self) -> tuple[Message, ...]:
         """What was said and heard, oldest first."""
-        return tuple(self._history)
+        return self._history.messages()
+
+    @property
+    def usage(self) -> Usage | None:
+        """What all turns so far have taken."""
+        return self._roster.usage
 
     @property
     def hearing(self) -> bool:
         """Whether something is being said."""
-        return self._hearing is not None
+        return self._saying.turn is not None
 
     @property
     def working(self) -> int:
         """How many turns are at work on what was said."""
-        return len(self._working) - self.hearing
+        return len(self._roster.at_work) - self.hearing
 
     @property
     def wasted(self) -> Tally:
@@ -120,12 +110,12 @@ class Conversation:
 
     def stirred(self, stir: Stir) -> None:
         """Take the first signs of voice, or that they were none. Never waits."""
-        if not self._hears_its_reply():
+        if not self.own_voice.is_known_in(self._live):
             self._floor.now(stir=stir)
 
     def stop(self, reason: str, *, up_to: int | None = None) -> None:
         """Cancel every turn, or all up to a number: the reply ends at once, and none of what was said is acted upon."""
-        for turn in tuple(self._working):
+        for turn in self._roster.at_work:
             if up_to is None or turn.number <= up_to:
                 self._cancel(turn, reason)
         self._silence()
@@ -133,31 +123,19 @@ class Conversation:
     # What the user does
 
     def _started(self, event: SpeechStarted) -> None:
-        self._pauses.start(event.onset)
+        self._saying.pauses.start(event.onset)
         self._weigh_at = 0
         self.own_voice.begin(event.pcm)
         self._stage.publish("speech.started", at_s=event.onset / CAPTURE_RATE_HZ)
         self._nursery.start_soon(warm, self._stage, event.onset)
-        self._floor.now(speaking=not self._hears_its_reply())
-        if not self._continues or self._hearing is None:
-            self._hearing = self._open_turn()
-        if self._hearing is not None:
-            self._hearing.listening.begin()
-            self._hearing.listening.feed(event.pcm)
-            self._weigh(self._hearing, event.noticed)
+        self._floor.now(speaking=not self.own_voice.is_known_in(self._live))
+        self._saying.hear(self._saying.turn or self._open_turn(), event.pcm)
+        self._weigh(event.noticed)
 
     def _open_turn(self) -> Turn | None:
-        """A new turn; None when too many wait already, which bounds what a handler that hangs can pile up."""
-        if not self._replaces and len(self._working) >= self._stage.settings.waiting:
-            return None
-        self._number += 1
-        turn = Turn(self._number, self._stage, lambda: self.history, self._transcribed, self._untranscribed)
-        if self._replaces:
+        turn = self._roster.open(self._history.messages, self._transcribed, self._saying.untranscribed)
+        if turn is not None and self._replaces:
             self._enter(turn)
-        else:
-            turn.follows = tuple(self._working)
-        self._working.append(turn)
-        self._nursery.start_soon(self._run, turn)
         return turn
 
     def _enter(self, turn: Turn) -> None:
@@ -171,77 +149,60 @@ class Conversation:
         self._candidate = turn
 
     def _audio(self, event: SpeechAudio) -> None:
-        if self._hearing is not None:
-            self._hearing.listening.feed(event.pcm)
+        if self._saying.turn is not None:
+            self._saying.turn.listening.feed(event.pcm)
             self.own_voice.feed(event.pcm)
-            self._weigh(self._hearing, event.voiced_end)
+            self._weigh(event.voiced_end)
 
     def _paused(self, event: SpeechPaused) -> None:
-        """Work ahead as if that was all, while the pause may yet turn out to be none."""
         self._stage.publish("speech.paused", at_s=event.since / CAPTURE_RATE_HZ)
-        if self._hearing is None or self._copies_reply(self._hearing):
-            return
-        asleep = self._stage.asleep()
-        if not asleep:  # else it may yet be too long to be any business of ours
-            self._hearing.kept.paused(event.utterance)
-        if self._pauses.begin(event.since, ahead=self._speculates and not asleep):
-            self._hearing.pause(event.utterance, since=event.since)
+        if self._saying.turn is not None and not self._copies_reply(self._saying.turn):
+            self._saying.pause(event)
 
     def _resumed(self, event: SpeechResumed) -> None:
         self._stage.publish("speech.resumed", at_s=event.at / CAPTURE_RATE_HZ)
-        if self._pauses.over(event.at) and self._hearing is not None:
-            self._hearing.resume()
+        self._saying.resume(event)
 
-    def _weigh(self, turn: Turn, voiced_end: int) -> None:
+    def _weigh(self, voiced_end: int) -> None:
         """Enough voice over a reply is a barge-in, whatever the words."""
-        enough = self._stage.settings.barge_in_ms
-        if turn is not self._candidate or voiced_end < self._weigh_at or not self._pauses.outlasts(voiced_end, enough):
+        turn, enough = self._saying.turn, self._stage.settings.barge_in_ms
+        if turn is None or turn is not self._candidate:
+            return
+        if voiced_end < self._weigh_at or not self._saying.pauses.outlasts(voiced_end, enough):
             return
         self._weigh_at = voiced_end + enough * CAPTURE_RATE_HZ // 2000
         if not self._copies_reply(turn):
             self._promote(turn)
 
     def _ended(self, utterance: Utterance) -> None:
-        if self._stage.asleep() and (self._overheard or utterance.duration_s > WAKING_S):
+        if not self._saying.counts(utterance):
             self._dropped()
-            self._overheard = utterance.continues
             return
-        self._pauses.end()
-        turn, self._overheard = self._hearing, False
-        self._continues = utterance.continues
+        self._saying.pauses.end()
         self._stage.publish(
             "speech.ended", start_s=utterance.start / CAPTURE_RATE_HZ, end_s=utterance.voiced_end / CAPTURE_RATE_HZ
         )
-        if turn is None:  # the turn that heard it has failed meanwhile: what was said is not lost with it
-            turn = self._open_turn()
-            if turn is None:
-                self._refuse(utterance)
-                return
-            self._hearing = turn
-            turn.listening.begin()
-            turn.listening.feed(utterance.pcm)
-        turn.end(utterance)
+        if self._saying.turn is None:  # the turn that heard it has failed meanwhile: what was said is not lost with it
+            self._saying.hear(self._open_turn(), utterance.pcm)
+        if self._saying.turn is None:
+            self._roster.refuse(utterance)
+        else:
+            self._saying.turn.end(utterance)
         if not utterance.continues:
-            own_voice = self._copies_reply(turn)
-            self._hearing = None
-            if own_voice and not turn.listening.before:  # else an earlier part of the same turn was said by somebody
+            self._said()
+
+    def _said(self) -> None:
+        """The user has finished speaking."""
+        turn = self._saying.over()
+        if turn is not None:
+            if self._copies_reply(turn) and not turn.listening.before:  # else somebody said an earlier part of it
                 self._drop_own_voice(turn)
             else:
                 self._commit(turn)
-            self._floor.now(speaking=False)
-
-    def _refuse(self, utterance: Utterance) -> None:
-        self._number += 1
-        kept = self._stage.journal.turn(self._number)
-        kept.heard(utterance)
-        kept.left("too many utterances waited for the handler (conversation.waiting)")
-        self._stage.publish("speech.refused", start_s=utterance.start / CAPTURE_RATE_HZ, waiting=len(self._working))
-        if not utterance.continues:
-            self._floor.now(speaking=False)
+        self._floor.now(speaking=False)
 
     def _dropped(self) -> None:
-        self._pauses.end()
-        turn, self._hearing, self._continues, self._overheard = self._hearing, None, False, False
+        turn = self._saying.over()
         self._stage.publish("speech.dropped")
         if turn is not None:
             turn.listening.drop()
@@ -251,8 +212,8 @@ class Conversation:
     # What follows from it
 
     def _commit(self, turn: Turn) -> None:
-        """The user has finished speaking: open the gate of the turn, unless it is beside another."""
-        if turn is self._hearing:
+        """Open the gate of the turn, unless the user still speaks or it is beside another."""
+        if turn is self._saying.turn:
             return
         if turn is not self._candidate:
             turn.commit()
@@ -270,8 +231,7 @@ class Conversation:
     def _transcribed(self, turn: Turn, transcript: Transcript) -> bool:
         settings = self._stage.settings
         text = transcript.text
-        if turn is self._hearing:
-            self._pauses.heard(transcript)
+        self._saying.transcribed(turn, transcript)
         if self.own_voice.repeats(transcript):
             if turn.complete:
                 self._drop_own_voice(turn)
@@ -300,28 +260,15 @@ class Conversation:
             if self._candidate is not None:
                 self._promote(self._candidate)
 
-    def _untranscribed(self, turn: Turn) -> None:
-        if turn is self._hearing:
-            self._pauses.unheard()
-
-    def _hear_no_more(self) -> None:
-        """The turn that hears has ended before the user did."""
-        self._pauses.unheard()
-        self._pauses.end()
-        self._hearing, self._continues = None, False
-
     def _copies_reply(self, turn: Turn) -> bool:
         """Whether what is said is a copy of what was just played. A reply that it is said over no longer yields but to
         another voice: it would stop at each of its own words."""
         if not self.own_voice.copies():
             return False
         if turn is self._candidate:
-            self._hears_itself = self._live
+            self.own_voice.known_in = self._live
             self._floor.now(speaking=False, stir=Stir.CALM)
         return True
-
-    def _hears_its_reply(self) -> bool:
-        return self._live is not None and self._live is self._hears_itself
 
     def _promote(self, turn: Turn) -> None:
         """The candidate takes over: the live turn ends here, at this sample."""
@@ -330,7 +277,7 @@ class Conversation:
             if live.heard_s() * 1000 < self._stage.settings.merge_ms and not live.acted:
                 self._merge(live, turn)
             else:
-                self._record(live)
+                self._history.record(live)
                 self._cancel(live, "barge-in")
         self._floor.undecided = False
         self._silence()
@@ -343,12 +290,9 @@ class Conversation:
 
     def _merge(self, live: Turn, turn: Turn) -> None:
         """Hardly anything of the reply was heard: the user had not finished, and `turn` goes on with what was said."""
-        said = live.listening.said()
-        turn.listening.before = said + turn.listening.before
-        # One that was never told has no text that could be replaced; the one whose place it took may have.
-        turn.replaces = live.number if live.told or live.replaces is None else live.replaces
-        if said:
-            self._pauses.was_one(said[-1].utterance.voiced_end)
+        if said := live.listening.said():
+            self._saying.pauses.was_one(said[-1].utterance.voiced_end)
+        turn.take_over(live)
         self._cancel(live, MERGED)
 
     def _give_way(self, turn: Turn, reason: str) -> None:
@@ -358,41 +302,19 @@ class Conversation:
         self._floor.now(undecided=False)
 
     def _cancel(self, turn: Turn, reason: str) -> None:
-        if turn in self._working:
-            self._working.remove(turn)
+        self._roster.remove(turn)
         turn.cancel(reason)
-        if turn is self._hearing:  # the rest of what is being said is a turn of its own
-            self._hear_no_more()
+        self._saying.lose(turn)  # the rest of what is being said is a turn of its own
         if turn is self._live:
             self._live = None
         if turn is self._candidate:
             self._candidate, self._floor.undecided = None, False
 
-    def _record(self, turn: Turn) -> None:
-        """Write the history: what was said, and what of the reply was heard."""
-        if turn.transcript is None:
-            return
-        self._history.append(Message("user", turn.transcript.text))
-        if text := turn.heard().text:
-            self._history.append(Message("assistant", text))
-
-    # The turns themselves
-
-    async def _run(self, turn: Turn) -> None:
-        TURN.set(turn.number)
-        try:
-            await turn.run()
-        finally:
-            self._over(turn)
-
     def _over(self, turn: Turn) -> None:
-        if turn.usage is not None:
-            self.usage = turn.usage if self.usage is None else self.usage + turn.usage
-        if turn is self._hearing:
-            self._hear_no_more()
-        if turn in self._working:  # it came to its own end
-            self._working.remove(turn)
-            self._record(turn)
+        """A turn has ended, by itself or cancelled."""
+        self._saying.lose(turn)
+        if self._roster.remove(turn):  # it came to its own end
+            self._history.record(turn)
             self._leave(turn)
         tell(turn)
         if turn.error is not None and self._stage.settings.earcon and self._live is None:

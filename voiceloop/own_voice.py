@@ -12,6 +12,7 @@ from voiceloop.attempt import Stage
 from voiceloop.audio.resample import resample
 from voiceloop.capture.likeness import OWN_VOICE, likeness
 from voiceloop.echo_guard import repeats
+from voiceloop.turn import Turn
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript
 
 _CLIP_S = 2.0
@@ -27,6 +28,8 @@ class OwnVoice:
     stage: Stage
     dropped: int = 0
     """How often something was not taken because it was only the loop's own voice."""
+    known_in: Turn | None = None
+    """The turn whose reply the microphone is known to hear."""
     _said: bytearray = field(default_factory=bytearray)
 
     def begin(self, pcm: bytes) -> None:
@@ -37,6 +40,10 @@ class OwnVoice:
         """More of it."""
         self._said += pcm
         del self._said[: -round(_CLIP_S * CAPTURE_RATE_HZ) * SAMPLE_BYTES]
+
+    def is_known_in(self, live: Turn | None) -> bool:
+        """Whether the microphone is known to hear the reply of `live`."""
+        return live is not None and live is self.known_in
 
     def copies(self) -> bool:
         """Whether what was said last is what was played before. Takes up to 10 ms: ask when it matters."""

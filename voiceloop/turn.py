@@ -113,6 +113,12 @@ class Turn:
             self._marks["last_voiced"] = self.stage.captured(utterance.voiced_end)
             self._marks["speech_end"] = self.stage.now()
 
+    def take_over(self, earlier: Turn) -> None:
+        """`earlier` was not all that the user had to say: what was said in it becomes part of this one."""
+        self.listening.before = earlier.listening.said() + self.listening.before
+        # One that was never told has no text that could be replaced; the one whose place it took may have.
+        self.replaces = earlier.number if earlier.told or earlier.replaces is None else earlier.replaces
+
     def commit(self) -> None:
         """It is certain: open the gate."""
         self._marks.setdefault("committed", self.stage.now())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trio.testing import MockClock
 
 from tests.loop.room import open_room
-from voiceloop.conversation import WAKING_S
+from voiceloop.saying import WAKING_S
 from voiceloop.speculation import Speculation
 
 

@@ -200,7 +200,7 @@ async def test_hours_of_unbroken_speech_are_not_kept_as_sound(autojump_clock: Mo
     async with open_room([f"part {number}" for number in range(20)], ["Done."]) as room:
         for _ in range(19):
             await room.say(30.0, continues=True)
-        turn = room.conversation._hearing
+        turn = room.conversation._saying.turn
         assert turn is not None
         kept = sum(len(said.utterance.pcm) for said in turn.listening.said())
         await room.say(1.0)

@@ -1,0 +1,81 @@
+"""What is being said: the turn that hears it, its pauses, and whether it is too long to wake anybody.
+
+Decides nothing about turns. It may be that none hears what is being said: its turn has ended first, or too many wait.
+"""
+
+from __future__ import annotations
+
+from voiceloop.attempt import Stage
+from voiceloop.capture.endpointer import Endpointer
+from voiceloop.capture.segmenter import SpeechPaused, SpeechResumed
+from voiceloop.pauses import Pauses
+from voiceloop.plugins import speculates
+from voiceloop.turn import Turn
+from voiceloop.types import Transcript, Utterance
+
+WAKING_S = 3.0
+"""What is said while it sleeps is transcribed only up to this length, pre-roll and tail included: "wake up" is shorter,
+and nobody pays for a conversation that is none of its business, nor has it sent away."""
+
+
+class Saying:
+    """One utterance after the other: `hear` begins one, or the rest of one that was cut for length; `over` ends it."""
+
+    def __init__(self, stage: Stage, endpointer: Endpointer) -> None:
+        self.turn: Turn | None = None
+        """The turn that hears it, until all of it was said."""
+        self.pauses = Pauses(endpointer, stage.speculation, stage.language)
+        self._asleep = stage.asleep
+        self._speculates = speculates(stage.transcriber)
+        self._overheard = False
+        """It goes on from what was too long to wake it."""
+
+    def hear(self, turn: Turn | None, pcm: bytes) -> None:
+        """`turn`, if any, hears it from now on; `pcm` is how it begins."""
+        self.turn = turn
+        if turn is not None:
+            turn.listening.begin()
+            turn.listening.feed(pcm)
+
+    def pause(self, event: SpeechPaused) -> None:
+        """Work ahead as if that was all, while the pause may yet turn out to be none."""
+        if self.turn is None:
+            return
+        asleep = self._asleep()
+        if not asleep:  # else it may yet be too long to be any business of ours
+            self.turn.kept.paused(event.utterance)
+        if self.pauses.begin(event.since, ahead=self._speculates and not asleep):
+            self.turn.pause(event.utterance, since=event.since)
+
+    def resume(self, event: SpeechResumed) -> None:
+        """The pause was none."""
+        if self.pauses.over(event.at) and self.turn is not None:
+            self.turn.resume()
+
+    def counts(self, utterance: Utterance) -> bool:
+        """Whether the utterance, which is complete or was cut, is any business of a loop that may be asleep."""
+        too_long = self._asleep() and (self._overheard or utterance.duration_s > WAKING_S)
+        self._overheard = too_long and utterance.continues
+        return not too_long
+
+    def over(self) -> Turn | None:
+        """All of it was said; returns the turn that heard it."""
+        self.pauses.end()
+        turn, self.turn = self.turn, None
+        return turn
+
+    def lose(self, turn: Turn) -> None:
+        """`turn` has ended; if it is the one that hears, that is before the user did."""
+        if turn is self.turn:
+            self.pauses.unheard()
+            self.over()
+
+    def transcribed(self, turn: Turn, transcript: Transcript) -> None:
+        """What was said in `turn` up to now is known."""
+        if turn is self.turn:
+            self.pauses.heard(transcript)
+
+    def untranscribed(self, turn: Turn) -> None:
+        """What was said in `turn` up to now will not be known."""
+        if turn is self.turn:
+            self.pauses.unheard()
