@@ -11,8 +11,9 @@ import numpy as np
 import trio
 
 from tests.captions.speech import heard
-from voiceloop.captions.captioner import Captioner, Means
+from voiceloop.captions.captioner import Captioner
 from voiceloop.captions.pacer import Pacer
+from voiceloop.captions.posts import Means
 from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.words import Spoken, text_of
 from voiceloop.capture.segmenter import Segmenter

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from tests.captions.hall import ANY, Hall, Service, _Vad, sound
 from tests.captions.speech import said
-from voiceloop.captions.captioner import Means
+from voiceloop.captions.posts import Means
 from voiceloop.captions.session import _caption, _Source
 from voiceloop.captions.words import Spoken
 from voiceloop.config.load import load

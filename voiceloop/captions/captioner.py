@@ -1,21 +1,21 @@
 """From what the segmenter finds to captions: guesses while somebody speaks, final words in the order of speaking.
 
 One captioner listens to one source. It knows no device and no terminal; when to guess is the pacer's to say, what is
-shown the stabiliser's, how pieces are put together the joiner's.
+shown the stabiliser's, how pieces are put together the joiner's; `posts.py` asks the service.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import trio
 
 from voiceloop.captions.joiner import Joiner
 from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.piece import Piece, under_way
-from voiceloop.captions.showing import Final, Live, Showing
+from voiceloop.captions.posts import AT_ONCE, Means, Posts
+from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.words import Spoken, spoken, text_of
 from voiceloop.capture.segmenter import (
     SpeechAudio,
@@ -27,37 +27,7 @@ from voiceloop.capture.segmenter import (
     SpeechStarted,
 )
 from voiceloop.capture.stirring import Stir
-from voiceloop.errors import LimitReached, VoiceloopError, first
-from voiceloop.events import Publish
-from voiceloop.net.limits import Room
-from voiceloop.transcribe import kept
-from voiceloop.transcribe.screened import Screened
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript, Utterance
-
-ROOM = 0.25
-"""When less than this is left of a minute's posts or of the money there are no more guesses: it is for final words."""
-AT_ONCE = 3
-"""How many posts a source may have under way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What every captioner works with."""
-
-    transcriber: Screened
-    guesser: Screened
-    """The same, for guesses."""
-    showing: Showing
-    publish: Publish
-    room: Callable[[], Room]
-    """What is left of the session's limits."""
-    waiting: int
-    """How many pieces may wait for their final words; more are kept as files at once."""
-    keeps: bool
-    """Whether what could not be transcribed is kept as a file."""
-    overlap_s: float
-    """With how much of the one before a piece begins that was cut in the middle of speech."""
-    guesses: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -80,16 +50,13 @@ class Captioner:
     ) -> None:
         self._source, self._means, self._pacer = source, means, pacer
         self._captured, self._nursery = captured, nursery
-        self._posts = trio.CapacityLimiter(AT_ONCE)
+        self._posts = Posts(source, means)
         self._joiner = Joiner()
         self._piece: Piece | None = None
         self._paused: _Paused | None = None
         self._ending: list[Piece] = []
         self._carry = b""
         self._last: trio.Event | None = None
-        self._told_economy = False
-        self.kept = 0
-        """How many pieces were kept as files."""
 
     def stirred(self, stir: Stir) -> None:
         """First signs of voice change nothing."""
@@ -122,7 +89,7 @@ class Captioner:
         if not carry:
             self._pacer.begin(event.start / CAPTURE_RATE_HZ)
         self._show()
-        self._nursery.start_soon(self._warm)
+        self._nursery.start_soon(self._posts.warm)
         self._guess_if_due(piece)
 
     def _audio(self, pcm: bytes) -> None:
@@ -137,24 +104,16 @@ class Captioner:
         clip = piece.guess_clip()
         reserve_s = piece.end_s - piece.start_s + self._means.overlap_s
         # One place is left for final words; a guess that has to wait is worth nothing when it comes.
-        if not self._means.guesses or len(piece.guessing) >= AT_ONCE - 1 or self._posts.available_tokens < 2:
+        if not self._means.guesses or len(piece.guessing) >= AT_ONCE - 1 or self._posts.free < 2:
             return
         if not self._pacer.due(piece.end_s, clip.duration_s, reserve_s=reserve_s, crowded=False):
             return
         room = self._means.room()
         if room.crowded and not self._pacer.due(piece.end_s, clip.duration_s, reserve_s=reserve_s, crowded=True):
             return
-        if self._spare(room):
+        if self._posts.spare(room):
             self._pacer.guess(piece.end_s, clip.duration_s)
             self._nursery.start_soon(self._guess, piece, clip)
-
-    def _spare(self, room: Room) -> bool:
-        economy = room.share < ROOM
-        if economy and not self._told_economy:  # once: of posts a minute a quarter is left again in a moment
-            self._told_economy = True
-            what = "Less than a quarter is left of what [limits] allows"
-            self._means.publish("notice", text=f"{what}: captions come after what is said, not while it is said.")
-        return not economy
 
     def _pause(self, utterance: Utterance) -> None:
         """As if it were the end: then the final words are there when it is certain to be."""
@@ -164,7 +123,7 @@ class Captioner:
         clip = _with_carry(piece, utterance)
         again_s = clip.duration_s + self._means.overlap_s
         room = self._means.room()
-        if room.crowded or not self._pacer.affords(clip.duration_s, reserve_s=again_s) or not self._spare(room):
+        if room.crowded or not self._pacer.affords(clip.duration_s, reserve_s=again_s) or not self._posts.spare(room):
             return
         self._pacer.post(clip.duration_s)
         self._paused = paused = _Paused(utterance)
@@ -180,7 +139,7 @@ class Captioner:
             self._carry = bytes(piece.pcm[-samples * SAMPLE_BYTES :])
         if len(self._ending) >= self._means.waiting:
             piece.stop_guessing("its words are not waited for")
-            self._nursery.start_soon(self._keep_refused, utterance)
+            self._nursery.start_soon(self._posts.refuse, utterance)
             self._show()
             return
         self._ending.append(piece)
@@ -192,16 +151,10 @@ class Captioner:
 
     # What is asked
 
-    async def _warm(self) -> None:
-        try:
-            await self._means.transcriber.warm()
-        except* Exception as group:  # noqa: BLE001 - only a head start is lost; the post itself will say what is wrong
-            self._means.publish("warm.failed", error=repr(first(group)))
-
     async def _guess(self, piece: Piece, clip: Utterance) -> None:
         with trio.CancelScope() as scope:
             piece.guessing.add(scope)
-            heard = await self._ask(clip, self._means.guesser)
+            heard = await self._posts.ask(clip, self._means.guesser)
             if isinstance(heard, Transcript):
                 piece.guesses.feed(spoken(heard), end_s=clip.end / CAPTURE_RATE_HZ)
                 piece.trim()
@@ -209,7 +162,7 @@ class Captioner:
         piece.guessing.discard(scope)
 
     async def _try_final(self, piece: Piece, clip: Utterance, paused: _Paused) -> None:
-        heard = await self._ask(clip, self._means.transcriber)
+        heard = await self._posts.ask(clip, self._means.transcriber)
         if isinstance(heard, Transcript):
             paused.transcript = heard
             piece.guesses.feed(spoken(heard), end_s=clip.end / CAPTURE_RATE_HZ, whole=True)
@@ -227,7 +180,7 @@ class Captioner:
             if self._means.room().crowded:
                 piece.stop_guessing("final words go first")
             self._pacer.post(clip.duration_s)
-            heard = await self._ask(clip, self._means.transcriber)
+            heard = await self._posts.ask(clip, self._means.transcriber)
         piece.stop_guessing("final")
         if piece.before is not None:
             await piece.before.wait()
@@ -241,38 +194,7 @@ class Captioner:
         piece.done.set()
         self._give(words)
         if not isinstance(heard, Transcript):
-            await self._failed(heard, utterance)
-
-    async def _ask(self, clip: Utterance, transcriber: Screened) -> Transcript | Exception:
-        """What is said in `clip`, or what went wrong."""
-        failures: list[Exception] = []
-        try:
-            async with self._posts, transcriber.transcription() as transcription:
-                await transcription.feed(clip.pcm)
-                return await transcription.finish(clip)
-        except* Exception as group:  # noqa: BLE001 - a bug in an engine costs these words, not the captions
-            failures.append(first(group))
-        return failures[0]
-
-    async def _failed(self, error: Exception, utterance: Utterance) -> None:
-        path = await trio.to_thread.run_sync(kept.keep, utterance) if self._means.keeps else None
-        self._tell_failed(error, path)
-
-    def _tell_failed(self, error: Exception, path: Path | None) -> None:
-        told = str(error) if isinstance(error, VoiceloopError) else f"{type(error).__name__}: {error}"
-        self.kept += path is not None
-        self._means.publish(
-            "caption.failed",
-            source=self._source,
-            error=told,
-            kept=None if path is None else str(path),
-            limit=isinstance(error, LimitReached),
-        )
-
-    async def _keep_refused(self, utterance: Utterance) -> None:
-        await self._failed(
-            VoiceloopError("too many wait for their words already", place="conversation.waiting"), utterance
-        )
+            await self._posts.failed(heard, utterance)
 
     # What is shown
 
@@ -293,10 +215,9 @@ class Captioner:
     def end(self) -> None:
         """The captions are over, and maybe in the middle of speech: what is shown is final as it is. No task of its own
         may still be under way. What was said and is not shown, as its words had not come, is kept."""
-        ended = VoiceloopError("the captions were ended before its words came")
-        for piece in self._ending if self._means.keeps else ():
+        for piece in self._ending:
             if not piece.words:
-                self._tell_failed(ended, kept.keep(piece.clip()))  # not in a thread: nothing can be awaited any more
+                self._posts.abandon(piece.clip())
         sure, unsure = under_way(self._joiner, self._pieces())
         self._joiner.release()
         self._ending.clear()

@@ -12,8 +12,9 @@ from typing import Any
 import trio
 
 from voiceloop.app import open_part, open_services, open_transcriber
-from voiceloop.captions.captioner import Captioner, Means
+from voiceloop.captions.captioner import Captioner
 from voiceloop.captions.pacer import Pacer
+from voiceloop.captions.posts import Means
 from voiceloop.captions.price import running_cost
 from voiceloop.capture.ledger import Ledger
 from voiceloop.capture.microphone import Microphone, open_microphone
