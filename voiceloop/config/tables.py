@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
+
+from voiceloop.config.address import ADDRESS, no_address
 
 EchoMode = Literal["auto", "cancel", "half-duplex", "off"]
 
@@ -198,25 +199,6 @@ class Retry(Table):
 
     def conflicts(self) -> Iterable[Conflict]:
         yield from _in_order(self, "initial_ms", "max_interval_ms", "the first wait is the shortest")
-
-
-ADDRESS = "Write it in full, like 'https://openrouter.ai/api/v1'."
-"""The remedy for an address that can't be one."""
-
-
-def no_address(url: str) -> str:
-    """What keeps `url` from being the address of a server that paths can be added to; empty when nothing does. Never
-    repeats the address, which may hold a password."""
-    if not url.startswith(("http://", "https://")):
-        return "is not an http:// or https:// address"
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return "is not an address: its host or port makes no sense"
-    if not parts.hostname or port == 0 or not url.isprintable() or " " in url:
-        return "is not the address of a server"
-    return "is an address with a query, which no path can follow" if parts.query or parts.fragment else ""
 
 
 class Endpoint(Table):

@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from voiceloop.config.tables import ADDRESS, Conflict, Endpoint, Table, no_address
+from voiceloop.config.address import ADDRESS, no_address
+from voiceloop.config.tables import Conflict, Endpoint, Table
 from voiceloop.handlers.completing import Patience
 from voiceloop.handlers.prompt import SYSTEM, recent
 from voiceloop.net.served import ServedPart

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from voiceloop.config.tables import ADDRESS, Endpoint, Limits, no_address
+from voiceloop.config.address import ADDRESS, no_address
+from voiceloop.config.tables import Endpoint, Limits
 from voiceloop.errors import ConfigError, ServiceError, Unauthorized, VoiceloopError
 from voiceloop.events import Publish
 from voiceloop.net.catalogue import MODALITY, Cache, Kind, Model, advice, character_usd, parse
