@@ -239,7 +239,7 @@ async def test_a_full_disk_is_said_once_and_what_cannot_be_marked_is_not_there_t
         page = kept.turn(1)
         page.heard(said())
         await page.safe()
-        monkeypatch.setattr("voiceloop.service.shelf._write", full)
+        monkeypatch.setattr("voiceloop.service.shelf.write_whole", full)
         page.transcribed(Transcript("one", said()))
         other = kept.turn(2)
         other.heard(said())
@@ -290,6 +290,11 @@ def test_what_a_crash_left_half_made_or_half_deleted_is_swept_up(tmp_path: Path)
         (folder / "entry.json").write_text("{")
     (gone / "000001.wav").write_bytes(b"RIFF")
     (half / "000001.part").write_bytes(b"RIFF")
+    killed = tmp_path / "20260102-030405-678902.part"
+    being_written = tmp_path / "20260102-030405-678903.part"
+    killed.write_bytes(b"RIFF")
+    being_written.write_bytes(b"RIFF")
+    os.utime(killed, (0, 0))
     with Shelf(tmp_path).claimed() as found:
         assert found == []
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [being_written]

@@ -12,6 +12,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.disks import full_at
 from tests.parts import Bench, Said, endpoint, heard, open_bench, utterance
 from tests.server import Fault, Script, Server, open_server
 from tests.server.catalogue import row
@@ -23,10 +24,16 @@ from voiceloop.handlers.voice import VoiceHandler, VoiceOptions
 from voiceloop.net.limits import Gate
 from voiceloop.net.pace import FIRST_INTERVAL_S, LONGEST_INTERVAL_S, Pace, Purse
 from voiceloop.net.usage import cost
+from voiceloop.service.shelf import Shelf
 from voiceloop.speak.openrouter import OpenRouterSpeakOptions, OpenRouterSynthesizer
-from voiceloop.transcribe.kept import keep, kept
+from voiceloop.transcribe.kept import keep
 from voiceloop.transcribe.openrouter import OpenRouterTranscribeOptions, OpenRouterTranscriber
 from voiceloop.types import Usage
+
+
+def kept() -> list[Path]:
+    """All that waits to be fetched."""
+    return [entry.path for entry in Shelf().entries()]
 
 
 def post_times(pace: Pace, wanted: list[float]) -> list[float]:
@@ -325,3 +332,13 @@ def test_two_clips_of_the_same_moment_are_both_kept(tmp_path: Path, monkeypatch:
     paths = {keep(utterance(0.1)) for _ in range(20)}
     assert None not in paths
     assert sorted(path for path in paths if path is not None) == kept()
+
+
+def test_of_a_clip_that_a_full_disk_cannot_hold_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with full_at(1_000):
+        assert keep(utterance(1.0)) is None
+    assert list((tmp_path / "voiceloop" / "unsent").iterdir()) == []
+    assert [keep(utterance(1.0))] == kept()

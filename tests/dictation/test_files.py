@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import resource
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.disks import full_at
 from voiceloop.dictation.target import TargetOptions, open_target
 from voiceloop.errors import CantUndo, TargetError, UsageError
 
@@ -67,17 +65,6 @@ async def test_nothing_but_text_reaches_a_file(tmp_path: Path) -> None:
     async with open_target(f"file:{path}", OPTIONS, publish) as target:
         await target.insert("a\x1b]0;title\x07b\x1b[31mc\u202edef\x08g\x00h\u2066i", focus=None)
     assert path.read_text() == "abcdefghi"
-
-
-@contextmanager
-def full_at(size: int) -> Iterator[None]:
-    """No file can grow beyond so many bytes: what goes over is written in part, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 NEARLY_FULL = "y" * 1_000_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -231,6 +232,8 @@ def test_what_is_left_is_written_down_in_order_and_what_was_perhaps_written_is_o
     kept(env, "please-try-again")
     kept(env, "conf-unmuted", text="already \x1b[31mtranscribed", left=False)
     kept(env, "tt-weasels", text="perhaps typed", perhaps=True)
+    for entry in Shelf(state(env)).entries():
+        os.utime(entry.path, (0, 0))  # too old to be kept: who asks for it gets it all the same
     given = ("transcribe", "--pending", "--config", "dictation")
     with serving(*service(said)) as server:
         code, _, errors = voiceloop(*given, "--to", "type", *words(server.url), env=env)
@@ -255,6 +258,21 @@ def test_what_a_service_refuses_stays(said: Talk, tmp_path: Path) -> None:
         assert (code, out) == (69, "before it\n"), errors
     with serving(*service(said)) as server:
         assert voiceloop(*given, *words(server.url), env=env)[1] == "You are now unmuted.\nafter it\n"
+
+
+def test_what_is_damaged_stays_and_what_comes_after_it_is_written_down(said: Talk, tmp_path: Path) -> None:
+    env, notes = environment(tmp_path), tmp_path / "notes"
+    given = ("transcribe", "--pending", "--config", "dictation")
+    damaged = state(env) / "20260101-000000-000000.wav"
+    with serving(*service(said)) as server:
+        for to in ("stdout", f"file:{notes}"):
+            kept(env, "please-try-again")
+            damaged.write_bytes(b"")
+            code, out, errors = voiceloop(*given, "--to", to, *words(server.url), env=env)
+            assert code == 74
+            assert f"{damaged} is empty. It stays: listen to it, or delete it\n" in errors
+            assert (out or notes.read_text()) == "Please try again.\n"
+            assert list(state(env).iterdir()) == [damaged]
 
 
 def test_ctl_says_what_is_missing(tmp_path: Path) -> None:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json as jsonlib
-import time
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, nullcontext
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
 
 from voiceloop.cli.render import Text, print_error, print_line
-from voiceloop.errors import UsageError
+from voiceloop.errors import OutputError, UsageError, first
 from voiceloop.text import clean, clean_line
 
 if TYPE_CHECKING:
     from voiceloop.config.tables import Config
     from voiceloop.dictation.target import Insertion, Target
     from voiceloop.plugins import Services
-    from voiceloop.service.pending import Fetched
+    from voiceloop.service.pending import Failed, Fetched
     from voiceloop.service.shelf import Entry
 
 PLACE = "transcribe --pending"
@@ -37,44 +38,66 @@ def checked(to: str) -> str:
 
 
 async def transcribe_pending(config: Config, to: str, *, json: bool) -> int:
-    """Write down what is left, the oldest first, and delete what was written down. Raises what the transcriber and the
-    target do; what was not written down by then stays."""
+    """Write down what is left, the oldest first, and delete what was written down. What can't be had stays, and the
+    others are written all the same: the exit code tells. Raises what the transcriber and the target do; what was not
+    written down by then stays."""
     from voiceloop.app import opened
-    from voiceloop.service.journal import bounds
     from voiceloop.service.shelf import Shelf
 
     shelf = Shelf()
-    if removed := shelf.trim(bounds(config.journal), now=time.time()):
-        print_error(f"{len(removed)} of the oldest were deleted (journal.max_mb, journal.max_days).")
-    with shelf.claimed() as entries:
+    with _writable(shelf.folder), shelf.claimed() as entries:
         if entries is None:
             raise UsageError("another one is under way", place=PLACE, remedy="Wait for it to end.")
         if not entries:
             print_error("Nothing is kept: all that was said has been sent.")
             return 0
         async with opened(config, Text(config.log.level)) as (_, lent):
-            await _deliver(entries, replace(lent, keeps=False), to, json=json)
-    return 0
+            return await _deliver(entries, replace(lent, keeps=False), to, json=json)
 
 
-async def _deliver(entries: list[Entry], services: Services, to: str, *, json: bool) -> None:
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    """Raise what the body can't do with the files in `folder` as OutputError."""
+    failed: OSError | None = None
+    try:
+        yield
+    except* OSError as group:
+        failed = first(group)
+    if failed is not None:
+        why = (failed.strerror or str(failed)).lower()
+        remedy = "Mend its permissions or free some space"
+        raise OutputError(f"can't be written: {why}", place=str(folder), remedy=remedy) from failed
+
+
+async def _deliver(entries: list[Entry], services: Services, to: str, *, json: bool) -> int:
     from voiceloop.app import open_transcriber
-    from voiceloop.service.pending import fetched
+    from voiceloop.service.pending import Failed, fetched
 
-    config = services.config
+    config, code = services.config, 0
     async with AsyncExitStack() as stack, _target(services, to) as target:
         transcriber = await open_transcriber(stack, services)
         print_error(f"transcribe: {transcriber.description}")
         waiting: list[Fetched] = []
-        async with fetched(entries, transcriber, overlap=config.conversation.overlap) as texts:
-            async for one in texts:
-                if target is None or one.entry.doubtful:
+        async with fetched(entries, transcriber, services.publish, overlap=config.conversation.overlap) as found:
+            async for one in found:
+                if isinstance(one, Failed):
+                    code = _tell(one)
+                elif target is None or one.entry.doubtful:
                     if _show(one, json=json):
                         one.entry.remove()
                 else:
                     waiting.append(one)
         if target is not None:
             await _insert(waiting, target)
+    return code
+
+
+def _tell(failed: Failed) -> int:
+    """Say what can't be written down, and what to do about it; the exit code for it."""
+    what, path = failed.error.what.rstrip("."), str(failed.entry.path)
+    named = what if path in what else f"{path}: {what}"
+    print_error(f"voiceloop: {PLACE}: {clean_line(named)}. It stays: listen to it, or delete it")
+    return failed.error.exit_code
 
 
 def _target(services: Services, to: str) -> AbstractAsyncContextManager[Target | None]:
@@ -117,15 +140,24 @@ async def _taken(target: Target, insertion: Insertion) -> None:
 
 
 async def _insert(waiting: list[Fetched], target: Target) -> None:
-    """All of it at once: a clipboard holds only one text."""
-    text = "\n".join(line for one in waiting if (line := clean_line(one.transcript.text)))
+    """All of it at once: a clipboard holds only one text. What can't be marked would perhaps be written a second time:
+    it and all after it stay. Raises OSError for it, when what came before is written."""
+    unmarked: OSError | None = None
+    marked = []
     for one in waiting:
-        if one.entry.path.is_dir():
-            one.entry.mark_delivering()
-    if text:
+        try:
+            if one.entry.path.is_dir():
+                one.entry.mark_delivering()
+        except OSError as error:
+            unmarked = error
+            break
+        marked.append(one)
+    if text := "\n".join(line for one in marked if (line := clean_line(one.transcript.text))):
         insertion = await target.insert(f"{text}\n", focus=None)
-        print_error(f"{len(waiting)} written to {target.name}.")
+        print_error(f"{len(marked)} written to {target.name}.")
         if target.name == "clipboard":
             await _taken(target, insertion)
-    for one in waiting:
+    for one in marked:
         one.entry.remove()
+    if unmarked is not None:
+        raise unmarked

@@ -9,6 +9,18 @@ from dataclasses import dataclass
 import trio
 
 from voiceloop.audio.wav import read_wav
+from voiceloop.errors import (
+    BadAnswer,
+    BadAudioFile,
+    BadGateway,
+    BadRequest,
+    EdgeTimeout,
+    ServerFailed,
+    TimedOut,
+    VoiceloopError,
+    first,
+)
+from voiceloop.events import Publish
 from voiceloop.plugins import Transcriber
 from voiceloop.said import join
 from voiceloop.service.shelf import Entry
@@ -25,20 +37,32 @@ class Fetched:
     transcript: Transcript
 
 
-_Result = Fetched | Exception
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An entry that can't be had, though others may."""
+
+    entry: Entry
+    error: VoiceloopError
+
+
+_Result = Fetched | Failed | Exception
+_ITS_OWN = (BadAudioFile, BadRequest, BadAnswer, ServerFailed, BadGateway, TimedOut, EdgeTimeout)
+"""What may be wrong with one clip: another is asked for all the same. After anything else none would be answered."""
 
 
 @asynccontextmanager
 async def fetched(
-    entries: Iterable[Entry], transcriber: Transcriber, *, overlap: int
-) -> AsyncIterator[trio.MemoryReceiveChannel[Fetched]]:
-    """The texts of `entries` in order; what was transcribed before isn't sent again. Raises what the transcriber does,
-    and BadAudioFile; those before are given out first."""
+    entries: Iterable[Entry], transcriber: Transcriber, publish: Publish, *, overlap: int
+) -> AsyncIterator[trio.MemoryReceiveChannel[Fetched | Failed]]:
+    """The texts of `entries` in order; what was transcribed before isn't sent again. An entry that is damaged, or that
+    the service refuses, is given out as failed; raises what would meet every entry (no network, no money, a limit),
+    once those before are given out."""
     # As many wait as are under way: nothing is paid for long before it is delivered.
     jobs, ordered = trio.open_memory_channel[trio.MemoryReceiveChannel[_Result]](overlap)
-    send, receive = trio.open_memory_channel[Fetched](0)
+    send, receive = trio.open_memory_channel[Fetched | Failed](0)
+    fetching = _Fetching(transcriber, publish, trio.CapacityLimiter(overlap))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_start, list(entries), transcriber, jobs, nursery, trio.CapacityLimiter(overlap))
+        nursery.start_soon(_start, list(entries), fetching, jobs, nursery)
         nursery.start_soon(_in_order, ordered, send)
         yield receive
         nursery.cancel_scope.cancel("no more is wanted")
@@ -46,55 +70,71 @@ async def fetched(
 
 async def _start(
     entries: list[Entry],
-    transcriber: Transcriber,
+    fetching: _Fetching,
     jobs: trio.MemorySendChannel[trio.MemoryReceiveChannel[_Result]],
     nursery: trio.Nursery,
-    limit: trio.CapacityLimiter,
 ) -> None:
     with jobs:
         for entry in entries:
             send, receive = trio.open_memory_channel[_Result](1)
             await jobs.send(receive)
-            nursery.start_soon(_fetch, entry, transcriber, send, limit)
+            nursery.start_soon(fetching.fetch, entry, send)
 
 
-async def _fetch(
-    entry: Entry,
-    transcriber: Transcriber,
-    send: trio.MemorySendChannel[_Result],
-    limit: trio.CapacityLimiter,
-) -> None:
-    async with limit:
-        failures: list[Exception] = []
+@dataclass(slots=True)
+class _Fetching:
+    """Fetches one entry after the other, `limit` at once."""
+
+    transcriber: Transcriber
+    publish: Publish
+    limit: trio.CapacityLimiter
+    _told: bool = False
+    """That the state folder can't be written."""
+
+    async def fetch(self, entry: Entry, send: trio.MemorySendChannel[_Result]) -> None:
+        async with self.limit:
+            failures: list[_Result] = []
+            try:
+                send.send_nowait(Fetched(entry, await self._transcript(entry)))
+            except* Exception as group:  # noqa: BLE001 - raised where its turn comes
+                error = first(group)
+                failures.append(Failed(entry, error) if isinstance(error, _ITS_OWN) else group)
+            for failure in failures:
+                send.send_nowait(failure)
+
+    async def _transcript(self, entry: Entry) -> Transcript:
+        text = await trio.to_thread.run_sync(lambda: entry.text)
+        if text is not None:
+            return Transcript(text, Utterance(b"", 0, 0))
+        parts = []
+        for path in entry.clips:
+            wav = await trio.to_thread.run_sync(lambda path=path: read_wav(path, place=PLACE))  # type: ignore[misc]
+            pcm = wav.at(CAPTURE_RATE_HZ)
+            utterance = Utterance(pcm, 0, len(pcm) // SAMPLE_BYTES)
+            async with self.transcriber.transcription() as session:
+                await session.feed(pcm)
+                parts.append(await session.finish(utterance))
+        whole = join(parts)
+        if entry.path.is_dir():
+            await self._note(entry, whole.text)
+        return whole
+
+    async def _note(self, entry: Entry, text: str) -> None:
+        """Note the text beside its sound, so that nobody pays for it twice."""
         try:
-            send.send_nowait(Fetched(entry, await _transcript(entry, transcriber)))
-        except* Exception as group:  # noqa: BLE001 - raised where its turn comes
-            failures.append(group)
-        for failure in failures:
-            send.send_nowait(failure)
-
-
-async def _transcript(entry: Entry, transcriber: Transcriber) -> Transcript:
-    text = await trio.to_thread.run_sync(lambda: entry.text)
-    if text is not None:
-        return Transcript(text, Utterance(b"", 0, 0))
-    parts = []
-    for path in entry.clips:
-        wav = await trio.to_thread.run_sync(lambda path=path: read_wav(path, place=PLACE))  # type: ignore[misc]
-        pcm = wav.at(CAPTURE_RATE_HZ)
-        utterance = Utterance(pcm, 0, len(pcm) // SAMPLE_BYTES)
-        async with transcriber.transcription() as session:
-            await session.feed(pcm)
-            parts.append(await session.finish(utterance))
-    whole = join(parts)
-    if entry.path.is_dir():
-        await trio.to_thread.run_sync(lambda: entry.note(text=whole.text))
-    return whole
+            await trio.to_thread.run_sync(lambda: entry.note(text=text))
+        except OSError as error:
+            if not self._told:
+                self._told = True
+                why = f"{entry.path.parent} can't be written: {(error.strerror or str(error)).lower()}"
+                self.publish(
+                    "notice", text=f"{why}. What can't be delivered now will be sent, and paid for, once more."
+                )
 
 
 async def _in_order(
     jobs: trio.MemoryReceiveChannel[trio.MemoryReceiveChannel[_Result]],
-    send: trio.MemorySendChannel[Fetched],
+    send: trio.MemorySendChannel[Fetched | Failed],
 ) -> None:
     with jobs, send:  # not `async with`: its wait would be cancelled by who reads, and the error lost
         async for job in jobs:

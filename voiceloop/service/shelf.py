@@ -26,13 +26,15 @@ from typing import Any
 
 from voiceloop.audio.wav import wav_bytes
 from voiceloop.service.locks import FileLock
+from voiceloop.service.whole import PART, write_whole
 from voiceloop.transcribe.kept import folder as default_folder
 from voiceloop.types import Utterance
 
 _DELIVERING, _LEFT, _GONE = "delivering", "left", "gone"
-_PART = ".part"
 _CLAIM = "claim.lock"
 _ENTRY = "entry.json"
+_HALF_MADE_S = 3600.0
+"""A clip that is still being written after this never will be: it takes milliseconds."""
 
 
 @dataclass(slots=True)
@@ -94,7 +96,7 @@ class Entry:
         if not self.path.is_dir():
             self.path.mkdir(mode=0o700)
             self.note(time=round(time.time(), 3))
-        _write(self._clip(number), wav_bytes(utterance.pcm, utterance.rate_hz), synced=False)
+        write_whole(self._clip(number), wav_bytes(utterance.pcm, utterance.rate_hz), synced=False)
 
     def cut(self, count: int) -> None:
         """Keep the first `count` clips."""
@@ -108,7 +110,7 @@ class Entry:
     def note(self, **facts: object) -> None:
         """Add to what is known of it."""
         text = json.dumps(self.facts | facts, ensure_ascii=True)
-        _write(self.path / _ENTRY, text.encode(), synced=True)
+        write_whole(self.path / _ENTRY, text.encode(), synced=True)
 
     def mark_delivering(self) -> None:
         """From now on it may have been delivered."""
@@ -215,6 +217,10 @@ class Shelf:
         for path in self.folder.glob("*.[0-9]*"):
             if _GONE in path.name or (path.is_dir() and not _is_entry(path) and self._orphan(path)):
                 shutil.rmtree(path, ignore_errors=True)
+        for path in self.folder.glob(f"*{PART}"):
+            with suppress(FileNotFoundError):  # it was being written, and is whole now
+                if time.time() - path.stat().st_mtime > _HALF_MADE_S:
+                    path.unlink()
 
     def _orphan(self, path: Path) -> bool:
         return not (self.folder / f"{path.name.partition('.')[0]}.lock").exists()
@@ -238,23 +244,6 @@ def _is_entry(path: Path) -> bool:
         return path.is_file()
     name = path.name.split(".")
     return len(name) > 1 and name[1].isdigit() and _GONE not in name and path.is_dir() and any(path.glob("*.wav"))
-
-
-def _write(path: Path, data: bytes, *, synced: bool) -> None:
-    """A file that is whole or not there, for its owner alone."""
-    part = path.with_suffix(_PART)
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            if synced:
-                os.fsync(file.fileno())
-        part.rename(path)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()
-        raise
 
 
 def _sync(path: Path) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import trio
 
 from voiceloop.audio.wav import wav_bytes
 from voiceloop.errors import LimitReached
+from voiceloop.service.whole import write_whole
 from voiceloop.types import Utterance
 
 HOW = "what you said is kept, and 'voiceloop transcribe --pending' with the same --config writes it down"
@@ -24,24 +24,14 @@ def folder() -> Path:
     return user_state_path("voiceloop", appauthor=False) / "unsent"
 
 
-def kept() -> list[Path]:
-    """All that is kept, the oldest first."""
-    return sorted(folder().glob("*.wav"))
-
-
 def keep(utterance: Utterance) -> Path | None:
-    """Write a clip where only the user can read it; None when that fails."""
-    try:
+    """Write a clip where only the user can read it; None when that fails, with nothing of it left."""
+    data = wav_bytes(utterance.pcm, utterance.rate_hz)
+    with suppress(OSError):
         for path in _names():
-            try:
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            except FileExistsError:
-                continue
-            with os.fdopen(handle, "wb") as file:
-                file.write(wav_bytes(utterance.pcm, utterance.rate_hz))
-            return path
-    except OSError:
-        return None
+            with suppress(FileExistsError):
+                write_whole(path, data, synced=True, new=True)
+                return path
     return None
 
 
