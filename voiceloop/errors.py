@@ -15,6 +15,7 @@ VoiceloopError
 ├── HandlerError          exit 69  the user's program or function failed
 ├── TargetError           exit 69  dictated text can't be put where it was to go
 │   ├── FocusChanged               another window has the focus than when it was said
+│   ├── ClipboardSilent            nothing of what the clipboard holds could be read, so that it can't be given back
 │   ├── KeysHeld                   the user holds keys that would turn typing into commands
 │   ├── TooLate                    the window that it was said for may be another by now
 │   └── CantUndo                   the last insertion can't be taken back exactly
@@ -110,6 +111,10 @@ class TargetError(VoiceloopError):
 
 
 class FocusChanged(TargetError):
+    pass
+
+
+class ClipboardSilent(TargetError):
     pass
 
 

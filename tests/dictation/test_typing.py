@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import pytest
 import trio
 
-from voiceloop.dictation.desk import Activity, Lent, Paste
+from voiceloop.dictation.desk import Activity, Lent, Paste, check_given_back
 from voiceloop.dictation.target import Focus, TargetOptions
 from voiceloop.dictation.typing import Desktop, TypingTarget
-from voiceloop.errors import CantUndo, FocusChanged, TargetError
+from voiceloop.errors import CantUndo, ClipboardSilent, FocusChanged, TargetError
 
 NOTES, XTERM = Focus("1", "Notes"), Focus("2", "XTerm", terminal=True)
 LONG = "a word " * 12
@@ -30,6 +30,7 @@ class Made:
     reads: bool = True
     seen: bool = True
     clip: str = "theirs"
+    silent: bool = False
     done: list[str] = field(default_factory=list)
     name: str = "fingers"
     watches_focus: bool = True
@@ -38,7 +39,7 @@ class Made:
         await trio.lowlevel.checkpoint()
 
     def types(self, char: str) -> bool:
-        return char.isascii()
+        return char.isascii() and char.isprintable()
 
     async def type(self, text: str) -> None:
         self._do(text)
@@ -76,6 +77,7 @@ class Made:
         self.clip = text
 
     async def lend(self, text: str, paste: Paste, *, focus: Focus | None, primary: bool) -> Lent:
+        check_given_back(self.clip if not self.silent else "", "its owner doesn't answer" if self.silent else "")
         before, self.clip = self.clip, text
         await paste()
         if self.reads:
@@ -232,3 +234,14 @@ async def test_where_nobody_sees_what_is_typed_by_hand_only_what_is_selected_is_
         with pytest.raises(CantUndo, match="seen here"):
             await target.undo(insertion)
         assert made.done == ["one", *pressed]
+
+
+async def test_where_the_clipboard_can_not_be_given_back_text_is_typed_if_it_can_be() -> None:
+    made = Made(here=NOTES, silent=True)
+    target = target_on(made)
+    assert (await target.insert("(one)", focus=NOTES)).read
+    for text in ("漢", "one\ntwo"):
+        with pytest.raises(ClipboardSilent, match=r"can't be lent to paste, for its owner doesn't answer.*Copy"):
+            await target.insert(text, focus=NOTES)
+    assert made.done == ["(one)"]
+    assert made.clip == "theirs"

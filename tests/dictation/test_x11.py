@@ -14,11 +14,13 @@ import pytest
 import trio
 
 from tests.dictation.desks import needs, open_field, open_xvfb, running, until, xdotool
+from voiceloop.dictation import xreading
 from voiceloop.dictation.target import Focus, Insertion, Target, TargetOptions, open_target
 from voiceloop.dictation.xconnection import XConnection, open_x
-from voiceloop.dictation.xselections import Content, Value, XSelections
+from voiceloop.dictation.xreading import Content, Value
+from voiceloop.dictation.xselections import XSelections
 from voiceloop.dictation.xsession import open_xsession
-from voiceloop.errors import CantUndo, FocusChanged, KeysHeld, TargetError
+from voiceloop.errors import CantUndo, ClipboardSilent, FocusChanged, KeysHeld, TargetError
 
 pytestmark = needs("Xvfb", "xdotool", "xterm", module="tkinter")
 
@@ -288,6 +290,58 @@ async def test_the_clipboard_is_given_back_in_every_form(
             await desk.write(" é")
         assert not await connection.call(lambda: theirs.owns("CLIPBOARD"))
         assert desk.notices == []
+
+
+async def copies(other: tuple[XConnection, XSelections], content: dict[str, bytes], *, withheld: str = "") -> None:
+    """Have another program own the clipboard. It doesn't answer when it is asked for `withheld`."""
+    connection, theirs = other
+
+    def copy() -> None:
+        asked = theirs._asked
+        theirs.own(
+            "CLIPBOARD", {theirs.atom(name): Value(theirs.atom(name), 8, data) for name, data in content.items()}
+        )
+        theirs._asked = lambda event: None if event.target == theirs.atom(withheld) else asked(event)  # type: ignore[method-assign]
+
+    await connection.call(copy)
+
+
+async def test_of_a_clipboard_whose_owner_is_slow_what_it_gives_is_given_back_and_the_rest_is_told(
+    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xreading, "OWNER_S", 0.3)
+    content = {"image/png": IMAGE, "text/html": b"<b>mine</b>"}
+    async with (
+        open_other(screen) as other,
+        open_field(screen) as field,
+        open_desk(screen, monkeypatch) as desk,
+        open_other(screen) as (reader, selections),
+    ):
+        await copies(other, content, withheld="image/png")
+        await desk.write("é")
+        await field.until(text="é")
+        saved = await reader.call(lambda: selections.save("CLIPBOARD"))
+        assert [bytes(value.data) for value in saved.content.values()] == [b"<b>mine</b>"]
+        assert desk.notices == ["The clipboard was not given back whole: its owner didn't give all of it in time."]
+
+
+@pytest.mark.parametrize("withheld", ["image/png", "TARGETS"])
+async def test_a_clipboard_of_which_nothing_can_be_read_is_left_alone(
+    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch, withheld: str
+) -> None:
+    monkeypatch.setattr(xreading, "OWNER_S", 0.3)
+    async with (
+        open_other(screen) as other,
+        open_field(screen) as field,
+        open_desk(screen, monkeypatch) as desk,
+    ):
+        await copies(other, {"image/png": IMAGE}, withheld=withheld)
+        with pytest.raises(ClipboardSilent, match=r"its owner d.*Copy something else"):
+            await desk.write("é")
+        await desk.write("(typed)")
+        await field.until(text="(typed)")
+        connection, theirs = other
+        assert await connection.call(lambda: theirs.owns("CLIPBOARD"))
 
 
 async def test_a_clipboard_that_was_empty_is_empty_again(

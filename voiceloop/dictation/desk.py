@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Sequence, Set, Sized
 from dataclasses import dataclass
 from typing import Protocol
 
 import trio
 
 from voiceloop.dictation.target import Focus
-from voiceloop.errors import TargetError
+from voiceloop.errors import ClipboardSilent, TargetError
 
 Paste = Callable[[], Awaitable[None]]
 
@@ -101,7 +101,8 @@ class Clipboard(Protocol):
     async def lend(self, text: str, paste: Paste, *, focus: Focus | None, primary: bool) -> Lent:
         """Put text on it, `paste`, wait until the window has read it, and give back what was there.
 
-        `primary`: on the primary selection too.
+        `primary`: on the primary selection too. Raises `ClipboardSilent`, and has pressed nothing, when nothing of what
+        is there could be read.
         """
         ...
 
@@ -112,6 +113,15 @@ class Clipboard(Protocol):
     async def holds(self, text: str) -> bool:
         """Whether it still holds what we put on it."""
         ...
+
+
+def check_given_back(content: Sized, why: str) -> None:
+    """Raise `ClipboardSilent` where lending the clipboard would destroy all that it holds: nothing of it could be read,
+    and `why`."""
+    if why and not content:
+        raise ClipboardSilent(
+            f"can't be lent to paste, for {why}", place="clipboard", remedy="Copy something else, or close its owner"
+        )
 
 
 class NoClipboard:

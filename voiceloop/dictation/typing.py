@@ -17,7 +17,7 @@ from voiceloop.dictation.desk import Activity, Clipboard, Eyes, Keys, paste_chor
 from voiceloop.dictation.files import plain
 from voiceloop.dictation.selecting import select
 from voiceloop.dictation.target import Focus, Insertion, Since, TargetOptions
-from voiceloop.errors import CantUndo, FocusChanged, KeysHeld, TargetError
+from voiceloop.errors import CantUndo, ClipboardSilent, FocusChanged, KeysHeld, TargetError
 from voiceloop.events import Publish
 
 LOOK_S = 0.03
@@ -68,7 +68,7 @@ class TypingTarget:
         read = True
         with self._whole():
             if await self._is_pasted(text, focus):
-                read = await self._paste(text, focus)
+                read = await self._paste_or_type(text, focus)
             else:
                 await self._type(text, focus)
             insertion = Insertion(text, focus, await self._count(), read)
@@ -143,10 +143,21 @@ class TypingTarget:
         closed = focus is None or not focus.terminal
         if "\n" in text or (closed and not _CLOSED.isdisjoint(text)):
             return True
+        return not await self._is_typable(text)
+
+    async def _is_typable(self, text: str) -> bool:
         typable = await self._eyes.typable()
-        if typable is None:
-            return not all(map(self._keys.types, text))
-        return not typable >= set(text)
+        return all(map(self._keys.types, text)) if typable is None else typable >= set(text)
+
+    async def _paste_or_type(self, text: str, focus: Focus | None) -> bool:
+        """Whether it was read."""
+        try:
+            return await self._paste(text, focus)
+        except ClipboardSilent:
+            if self._options.paste == "always" or not await self._is_typable(text):
+                raise
+        await self._type(text, focus)
+        return True
 
     async def _paste(self, text: str, focus: Focus | None) -> bool:
         """Whether it was read."""

@@ -1,5 +1,4 @@
-"""The selections of an X server: reading all that one holds, and owning one (ICCCM, chapter 2). In the connection's
-thread only.
+"""The selections of an X server: owning one (ICCCM, chapter 2), and reading it. In the connection's thread only.
 
 Owning one ourselves is what tells when a window has read a paste and whether the clipboard is still ours; no program
 that sets the clipboard from outside can say either.
@@ -7,50 +6,17 @@ that sets the clipboard from outside can say either.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from Xlib import X, Xatom, error
 from Xlib.protocol import event as events
 
 from voiceloop.dictation.xconnection import XConnection
+from voiceloop.dictation.xreading import CHUNK_BYTES, OWNER_S, Content, Saved, Value, XReader
 
-CHUNK_BYTES = 128 * 1024
-"""More goes over in pieces (INCR); a request of 256 KB is the most without an extension."""
-OWNER_S = 1.0
-"""How long the owner of a selection may take for each piece."""
-SAVE_S = 4.0
-SAVE_BYTES = 256 << 20
-"""How long and how much is read of a clipboard to give it back."""
-_META = frozenset({"TARGETS", "MULTIPLE", "TIMESTAMP", "DELETE", "INSERT_SELECTION", "INSERT_PROPERTY", "SAVE_TARGETS"})
 TEXT = ("UTF8_STRING", "text/plain;charset=utf-8", "text/plain", "STRING", "TEXT")
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """What a selection holds in one form: its type (an atom) and items of `bits` each."""
-
-    type: int
-    bits: int
-    data: Any = field(repr=False)
-
-    @property
-    def size(self) -> int:
-        return len(self.data) * self.bits // 8
-
-
-Content = Mapping[int, Value]
-"""By target (an atom)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """All that a selection held; `why` says what of it could not be read."""
-
-    content: Content
-    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,104 +27,18 @@ class Read:
     requestor: int
 
 
-class XSelections:
+class XSelections(XReader):
     def __init__(self, connection: XConnection, on_read: Callable[[Read], None]) -> None:
-        self._connection = connection
-        self._display = connection.display
+        super().__init__(connection)
         self._on_read = on_read
-        root = self._display.screen().root
-        self._window = root.create_window(0, 0, 1, 1, 0, X.CopyFromParent, event_mask=X.PropertyChangeMask)
         self._owned: dict[int, tuple[Content, int]] = {}
         self._sending: dict[tuple[int, int], tuple[Value, int]] = {}
-        self._notified: Any = None
-        self._changed: set[int] = set()
-        self._stamp = 0
         connection.subscribe(self._event)
-
-    def atom(self, name: str) -> int:
-        return int(self._display.intern_atom(name))
-
-    # Reading
 
     def save(self, selection: str) -> Saved:
         """All that a selection holds, in every form."""
         name = self.atom(selection)
-        if name in self._owned:
-            return Saved(self._owned[name][0])
-        if not self.owner(selection):
-            return Saved({})
-        offered = self._read(name, self.atom("TARGETS"))
-        if offered is None or offered.bits != 32:
-            return Saved({}, "its owner doesn't answer")
-        return self._save_all(name, [int(target) for target in offered.data])
-
-    def text(self, selection: str) -> str | None:
-        """The text that a selection holds; None when nobody owns it or it holds none."""
-        name = self.atom(selection)
-        if not self.owner(selection):
-            return None
-        value = self._read(name, self.atom("UTF8_STRING"))
-        return bytes(value.data).decode(errors="replace") if value is not None and value.bits == 8 else None
-
-    def owner(self, selection: str) -> int:
-        """The window that owns a selection; 0 for none."""
-        owner: Any = self._display.get_selection_owner(self.atom(selection))
-        return owner if isinstance(owner, int) else int(owner.id)
-
-    def _save_all(self, name: int, targets: Sequence[int]) -> Saved:
-        meta = {self.atom(one) for one in _META}
-        content: dict[int, Value] = {}
-        deadline, left = time.monotonic() + SAVE_S, SAVE_BYTES
-        for target in targets:
-            if target in meta or target in content:
-                continue
-            if time.monotonic() > deadline or left < 0:
-                return Saved(content, "it holds too much to be read in time")
-            if (value := self._read(name, target)) is not None:
-                content[target] = value
-                left -= value.size
-        return Saved(content)
-
-    def _read(self, name: int, target: int) -> Value | None:
-        slot = self.atom("VOICELOOP_READ")
-        self._window.delete_property(slot)
-        self._notified = None
-        self._window.convert_selection(name, target, slot, self._now())
-        if not self._connection.pump(lambda: self._answered(name, target), timeout_s=OWNER_S):
-            return None
-        if self._notified.property == X.NONE:
-            return None
-        self._changed.discard(slot)
-        value = self._take(slot)
-        return self._read_pieces(slot) if value is not None and value.type == self.atom("INCR") else value
-
-    def _answered(self, name: int, target: int) -> bool:
-        told = self._notified
-        return told is not None and told.selection == name and told.target == target
-
-    def _read_pieces(self, slot: int) -> Value | None:
-        data, kind = bytearray(), 0
-        while self._connection.pump(lambda: slot in self._changed, timeout_s=OWNER_S):
-            self._changed.discard(slot)
-            value = self._take(slot)
-            if value is None:
-                continue
-            if not len(value.data):
-                return Value(kind or value.type, 8, bytes(data))
-            if value.bits != 8 or len(data) > SAVE_BYTES:
-                return None
-            data += value.data
-            kind = value.type
-        return None
-
-    def _take(self, slot: int) -> Value | None:
-        found = self._window.get_full_property(slot, X.AnyPropertyType, sizehint=CHUNK_BYTES)
-        self._window.delete_property(slot)
-        if found is None:
-            return None
-        return Value(int(found.property_type), int(found.format), found.value)
-
-    # Owning
+        return Saved(self._owned[name][0]) if name in self._owned else super().save(selection)
 
     def own_text(self, selection: str, text: str) -> None:
         """Own a selection that holds text."""
@@ -196,14 +76,6 @@ class XSelections:
         self._window.convert_selection(manager, target, self.atom("VOICELOOP_SAVED"), self._now())
         self._connection.pump(lambda: self._answered(manager, target), timeout_s=OWNER_S)
 
-    def _now(self) -> int:
-        """The server's time: ICCCM forbids CurrentTime for owning."""
-        slot = self.atom("VOICELOOP_TIME")
-        self._changed.discard(slot)
-        self._window.change_property(slot, Xatom.STRING, 8, b"", mode=X.PropModeAppend)
-        self._connection.pump(lambda: slot in self._changed, timeout_s=OWNER_S)
-        return self._stamp
-
     # Events
 
     def _event(self, event: Any) -> None:
@@ -211,11 +83,6 @@ class XSelections:
             self._asked(event)
         elif event.type == X.SelectionClear:
             self._owned.pop(event.atom, None)
-        elif event.type == X.SelectionNotify:
-            self._notified = event
-        elif event.type == X.PropertyNotify and event.window == self._window and event.state == X.PropertyNewValue:
-            self._changed.add(event.atom)
-            self._stamp = event.time
         elif event.type == X.PropertyNotify and event.state == X.PropertyDelete:
             self._send_more(event.window, event.atom)
 

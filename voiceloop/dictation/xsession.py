@@ -8,11 +8,12 @@ from functools import partial
 
 import trio
 
-from voiceloop.dictation.desk import Activity, Lent, Paste
+from voiceloop.dictation.desk import Activity, Lent, Paste, check_given_back
 from voiceloop.dictation.target import Focus, TargetOptions
 from voiceloop.dictation.xconnection import XConnection, open_x
 from voiceloop.dictation.xdesk import XDesk
-from voiceloop.dictation.xselections import Read, Saved, XSelections
+from voiceloop.dictation.xreading import Saved
+from voiceloop.dictation.xselections import Read, XSelections
 from voiceloop.errors import TargetError
 
 GRACE_S = 0.1
@@ -83,6 +84,7 @@ class XSession:
     async def lend(self, text: str, paste: Paste, *, focus: Focus | None, primary: bool) -> Lent:
         names = ("CLIPBOARD", "PRIMARY") if primary else ("CLIPBOARD",)
         saved = {name: await self._x.call(partial(self._selections.save, name)) for name in names}
+        check_given_back(saved["CLIPBOARD"].content, saved["CLIPBOARD"].why)
         pasted = False
         try:
             for name in names:
