@@ -39,6 +39,7 @@ HISS = clip(noise(1.0, -50))
 SPEECH = clip(np.concatenate([noise(0.3, -70), noise(0.8, -25), noise(0.3, -70)]))
 """As loud as speech, above a quiet room."""
 LONG = clip(np.concatenate([noise(0.3, -70), noise(6.0, -25), noise(0.3, -70)]))
+"""Loud, and steady as no speech is: hardly anything rises above the rest."""
 
 ENOUGH = clip(np.concatenate([noise(0.3, -70), *[noise(0.4, -25), noise(0.1, -55)] * 36]))
 """So long and with such gaps that all below can be said in it."""
@@ -131,6 +132,42 @@ def test_people_repeat_themselves_too(text: str) -> None:
     assert heard(text, LONG) == Judgement(text)
 
 
+ALOUD = [
+    "No, no, no, no, no, no, no, no!",
+    "Test test test test test test test test.",
+    "La la la la la la la la, sing along",
+    "The serial is zero zero zero zero zero zero zero zero one",
+    "one two one two one two one two one two",
+    "Let it be, let it be, let it be, let it be",
+    "ははははははははははははは",
+]
+
+
+@pytest.mark.parametrize("text", ALOUD)
+def test_what_is_repeated_aloud_and_clearly_is_written_down(text: str) -> None:
+    assert heard(text, ENOUGH) == Judgement(text)
+    assert heard(text, ENOUGH, confidence=0.2).reason is Reason.LOOP
+    assert heard(text, HISS).reason is Reason.LOOP
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("no " * 100, ""),
+        ("I think that " * 30, ""),
+        ("はい" * 60, ""),
+        ("We went there and then" + " and then" * 40, "We went there and then"),
+        ("no " * 100 + "thank you.", "no thank you."),
+    ],
+)
+def test_a_loop_without_end_is_dropped_however_clear_it_sounds(text: str, left: str) -> None:
+    assert heard(text, ENOUGH) == Judgement(left, Reason.LOOP)
+
+
+def test_a_loop_that_nobody_can_say_so_fast_is_dropped() -> None:
+    assert heard("The end is near" + " near" * 9, SPEECH) == Judgement("The end is near", Reason.LOOP)
+
+
 DIGITS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 COUNTING = ", ".join(f"one hundred and twenty {digit}" for digit in DIGITS)
 
@@ -146,10 +183,10 @@ def test_who_counts_aloud_is_written_down() -> None:
 WORDS = "the a cat dog house runs sleeps big small and of to in over"
 
 
-@given(st.lists(st.sampled_from(WORDS.split()), max_size=60))
-def test_of_a_loop_each_word_is_left_and_nothing_is_added(words: list[str]) -> None:
+@given(st.lists(st.sampled_from(WORDS.split()), max_size=60), st.sampled_from([LONG, ENOUGH]))
+def test_of_a_loop_each_word_is_left_and_nothing_is_added(words: list[str], sound: Utterance) -> None:
     text = " ".join(words)
-    judgement = judge(Transcript(text, ENOUGH), RULES)
+    judgement = judge(Transcript(text, sound), RULES)
     rest = iter(words)
     assert all(word in rest for word in judgement.text.split())
     assert not judgement.text or set(judgement.text.split()) == set(words)
@@ -163,6 +200,17 @@ def test_the_prompts_echo_is_dropped_but_not_a_name_from_it() -> None:
     assert judge(Transcript("Ada Lovelace", SPEECH), RULES, prompt).reason is None
     assert judge(Transcript("Ada Lovelace", HISS), RULES, prompt).reason is Reason.ECHO
     assert judge(Transcript("Ada Lovelace", SPEECH), RULES, ("Ada Lovelace",)).reason is None
+
+
+def test_a_vocabulary_said_aloud_is_written_down() -> None:
+    """It is the prompt, and there to be said."""
+    options = OpenAITranscribeOptions(model="a", vocabulary=("voiceloop", "Ada Lovelace"))
+    prompts = (str(options.prompt_with(None)),)
+    said = "Voiceloop, Ada Lovelace."
+    assert judge(Transcript(said, ENOUGH), RULES, prompts) == Judgement(said)
+    assert judge(Transcript(said, ENOUGH, confidence=0.2), RULES, prompts).reason is Reason.ECHO
+    assert judge(Transcript("Ada Lovelace.", ENOUGH, confidence=0.2), RULES, prompts).reason is None
+    assert judge(Transcript(said, HISS), RULES, prompts).reason is Reason.ECHO
 
 
 def test_silence_and_clicks_are_not_worth_posting() -> None:

@@ -304,9 +304,11 @@ class Phantoms(Table):
     no_speech: bool = True
     """Any text is dropped that the model itself is unsure of and heard no speech for (as Whisper's own programs do)."""
     repetition: bool = True
-    """A text that goes round in a loop is dropped; where other words stand beside the loop, they stay, and it once."""
+    """A text that goes round in a loop is dropped when the clip hardly rises above its noise or is too short to say
+    it, or the model is unsure; a loop that goes on as nobody would, always. Where other words stand beside it, they
+    stay, and it once."""
     prompt_echo: bool = True
-    """A text that is the configured prompt again is dropped."""
+    """A text that is the configured prompt again, or the vocabulary, is dropped under the same conditions."""
 
 
 class Log(Table):

@@ -25,15 +25,18 @@ WEAK_DB = 10.0
 FASTEST = 30.0
 """Letters that nobody can say in a second."""
 ECHO = 0.6
-"""How much of the prompt is too much to be a chance."""
+"""How much of the prompt is much of it."""
 COMPRESSED = 2.4
 """Text that zlib makes shorter by this goes round in circles, or counts: Whisper's own limit."""
 _ECHO_LETTERS = 20
-"""Less of it may well have been said: a prompt may be one name."""
+"""Less of it may well have been said, however unsure the model is: a prompt may be one name."""
 _LONG_LETTERS = 120
 _RUNS = {1: 8, 2: 5}
-"""How often words repeat that nobody repeats: one word, two words."""
+"""How often words repeat that hardly anybody repeats: one word, two words."""
 _LONGER_RUN = 4
+_ENDLESS = 3
+"""So many times as often nobody repeats them, however clear it sounds: a model that has lost its way goes on until it
+may write no more, for some hundred words."""
 _LONGEST_LOOP = 12
 _UNSURE = 0.4
 """Confidence below this, together with the no-speech score: e to the -1 is where Whisper draws the line."""
@@ -94,11 +97,14 @@ def judge(transcript: Transcript, rules: Phantoms, prompts: Sequence[str] = ()) 
     sound = Sound.of(transcript.utterance)
     reason = _nobody_said(transcript, said, sound, rules)
     if reason is None and rules.prompt_echo:
-        reason = _echo(said, sound, prompts)
+        reason = _echo(transcript, said, sound, prompts)
     if reason is not None:
         return Judgement("", reason)
     if rules.repetition:
-        kept = "" if _goes_round(transcript, said, sound) else _without_loops(transcript.text)
+        # Not by the words alone: people sing, count, spell and say "no, no, no" too.
+        doubtful = _weak_or_too_fast(said, sound) or _unsure(transcript)
+        goes_round = doubtful and _goes_round(transcript.text, said)
+        kept = "" if goes_round else _without_loops(transcript.text, 1 if doubtful else _ENDLESS)
         if kept is not None:
             return Judgement(kept, Reason.LOOP)
     return Judgement(transcript.text)
@@ -124,6 +130,10 @@ def _too_fast(said: str, sound: Sound) -> bool:
     return len(said) > FASTEST * max(sound.voice_s, 0.01)
 
 
+def _weak_or_too_fast(said: str, sound: Sound) -> bool:
+    return sound.rise_db < WEAK_DB or _too_fast(said, sound)
+
+
 def _is_known(said: str, more: Sequence[str]) -> bool:
     """Whether it is a known phrase, once or several times, or begins as one that names somebody."""
     known = PHRASES | {key(phrase) for phrase in more}
@@ -135,30 +145,31 @@ def _is_known(said: str, more: Sequence[str]) -> bool:
 _STARTS = ("subtitlesby", "subtitledby", "captionsby", "captioningby", "transcribedby", "untertitelvon")
 
 
-def _echo(said: str, sound: Sound, prompts: Sequence[str]) -> Reason | None:
+def _echo(transcript: Transcript, said: str, sound: Sound, prompts: Sequence[str]) -> Reason | None:
+    """The prompt's own words are there to be said: a vocabulary above all."""
+    improbable, unsure = _weak_or_too_fast(said, sound), _unsure(transcript)
     for prompt in map(key, prompts):
         if prompt and said in prompt:
-            weak = sound.rise_db < WEAK_DB or _too_fast(said, sound)
-            if (len(said) >= ECHO * len(prompt) and len(said) >= _ECHO_LETTERS) or (weak and len(said) >= 8):
+            much = len(said) >= ECHO * len(prompt) and len(said) >= _ECHO_LETTERS
+            if (improbable and len(said) >= 8) or (unsure and much):
                 return Reason.ECHO
     return None
 
 
-def _goes_round(transcript: Transcript, said: str, sound: Sound) -> bool:
-    """Whether it says nearly the same all the time, and not by the words alone: who counts does so too."""
-    data = transcript.text.encode()
-    if len(said) < _LONG_LETTERS or len(data) / len(zlib.compress(data)) <= COMPRESSED:
-        return False
-    return sound.rise_db < WEAK_DB or _too_fast(said, sound) or _unsure(transcript)
+def _goes_round(text: str, said: str) -> bool:
+    """Whether it says nearly the same all the time."""
+    data = text.encode()
+    return len(said) >= _LONG_LETTERS and len(data) / len(zlib.compress(data)) > COMPRESSED
 
 
-def _without_loops(text: str) -> str | None:
-    """The text with each loop once; empty when all of it is one loop; None when nothing is."""
+def _without_loops(text: str, rounds: int) -> str | None:
+    """The text with each loop once; empty when all of it is one loop; None when nothing is. A loop goes round `rounds`
+    times as often as what people hardly repeat."""
     words = text.split()
     keys = [key(word) for word in words]
-    found = _loop(keys)
+    found = _loop(keys, rounds)
     if found is None:
-        return "" if len(words) <= 2 and _one_letter_loop("".join(keys)) else None
+        return "" if len(words) <= 2 and _one_letter_loop("".join(keys), rounds) else None
     at, size, count = found
     end = at + size * count
     while end < len(keys) and keys[end] == keys[end - size]:  # its last round may have been cut off
@@ -166,14 +177,14 @@ def _without_loops(text: str) -> str | None:
     rest = " ".join(words[end:])
     if not at and not rest:
         return ""
-    after = _without_loops(rest)
+    after = _without_loops(rest, rounds)
     return " ".join([*words[: at + size], *(rest if after is None else after).split()])
 
 
-def _loop(keys: Sequence[str]) -> tuple[int, int, int] | None:
+def _loop(keys: Sequence[str], rounds: int) -> tuple[int, int, int] | None:
     """Where the shortest loop begins, how many words it has and how often it goes round."""
     for size in range(1, min(_LONGEST_LOOP, len(keys) // 2) + 1):
-        least = _RUNS.get(size, _LONGER_RUN)
+        least = rounds * _RUNS.get(size, _LONGER_RUN)
         for at in range(len(keys) - size * least + 1):
             count = 1
             while keys[at : at + size] == keys[at + count * size : at + (count + 1) * size]:
@@ -183,9 +194,9 @@ def _loop(keys: Sequence[str]) -> tuple[int, int, int] | None:
     return None
 
 
-def _one_letter_loop(joined: str) -> bool:
-    """A script without spaces goes round too: some letters, ten times and more."""
+def _one_letter_loop(joined: str, rounds: int) -> bool:
+    """A script without spaces goes round too: some letters, ten times `rounds` and more."""
     return any(
-        len(joined) >= 10 * size and joined == (joined[:size] * (len(joined) // size + 1))[: len(joined)]
+        len(joined) >= 10 * rounds * size and joined == (joined[:size] * (len(joined) // size + 1))[: len(joined)]
         for size in range(1, 9)
     )
