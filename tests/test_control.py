@@ -8,8 +8,9 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -281,6 +282,22 @@ def test_what_a_killed_program_left_is_replaced() -> None:
     assert living() == []
     with listening("dictate"):
         assert living() == ["dictate"]
+
+
+def test_one_that_was_stopped_while_many_wait_for_it_is_found_alive_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "BACKLOG", 1)
+    found: list[list[str]] = []
+    asking = threading.Thread(target=lambda: found.append(living()))
+    with ExitStack() as stack:
+        with listening("dictate"):
+            for _ in range(2):
+                client = stack.enter_context(socket.socket(socket.AF_UNIX))
+                client.connect(str(socket_path("dictate")))
+            asking.start()
+            asking.join(5)
+            at_once = not asking.is_alive()
+        asking.join()  # its socket is gone
+    assert (at_once, found) == (True, [["dictate"]])
 
 
 def test_a_path_that_is_too_long_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

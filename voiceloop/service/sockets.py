@@ -38,10 +38,12 @@ def living() -> list[str]:
 
 def _answers(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.setblocking(False)
         try:
             sock.connect(str(path))
         except OSError as error:
-            return error.errno == errno.EAGAIN  # it lives: so many wait for it
+            # It lives, and so many wait for it: a connect that blocks would wait too, for ever if it was stopped.
+            return error.errno in {errno.EAGAIN, errno.EINPROGRESS}
     return True
 
 
