@@ -9,15 +9,17 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 import trio
 
 from tests.dictation.desks import NOBODY, needs, open_field, open_sway, running, until
-from voiceloop.dictation import sway
+from voiceloop.dictation import sway, wlclipboard
 from voiceloop.dictation.target import Focus, Insertion, Target, TargetOptions, open_target
-from voiceloop.dictation.wlclipboard import Content, WlClipboard, open_wlclipboard
-from voiceloop.errors import CantUndo, FocusChanged, TargetError
+from voiceloop.dictation.typing import TypingTarget
+from voiceloop.dictation.wlclipboard import Content, Source, WlClipboard, open_wlclipboard
+from voiceloop.errors import CantUndo, ClipboardSilent, FocusChanged, TargetError
 
 pytestmark = needs("sway", "wtype", "foot", "setpriv", module="gi")
 
@@ -190,12 +192,71 @@ async def test_the_clipboard_is_given_back_in_every_form(screen: dict[str, str])
         assert desk.notices == []
 
 
+def withhold(theirs: WlClipboard, form: str) -> None:
+    """Have another program never answer for a form of what it has copied."""
+    give = theirs._give
+
+    async def withheld(source: Source, mime: str, fd: int) -> None:
+        if mime == form:
+            async with trio.lowlevel.FdStream(fd):
+                await trio.sleep_forever()
+        await give(source, mime, fd)
+
+    theirs._give = withheld  # type: ignore[method-assign]
+
+
+async def test_of_a_clipboard_whose_owner_is_slow_what_it_gives_is_given_back_and_the_rest_is_told(
+    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wlclipboard, "OWNER_S", 0.3)
+    async with (
+        open_wlclipboard(TargetOptions()) as theirs,
+        open_field(screen, kind="gtk") as field,
+        open_desk() as desk,
+    ):
+        await field.until(focused=True)
+        withhold(theirs, "image/png")
+        await theirs._own("CLIPBOARD", {"image/png": IMAGE, "text/plain": b"mine"})
+        await until_offered(desk)
+        await desk.write("(one)")
+        await field.until(text="(one)")
+        assert await held(theirs, "mine") == {"text/plain": b"mine"}
+        assert desk.notices == ["The clipboard was not given back whole: its owner didn't give all of it in time."]
+
+
+async def test_a_clipboard_of_which_nothing_can_be_read_is_left_alone(
+    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wlclipboard, "OWNER_S", 0.3)
+    async with (
+        open_wlclipboard(TargetOptions()) as theirs,
+        open_field(screen, kind="gtk") as field,
+        open_desk() as desk,
+    ):
+        await field.until(focused=True)
+        withhold(theirs, "image/png")
+        copied = await theirs._own("CLIPBOARD", {"image/png": IMAGE})
+        await until_offered(desk)
+        with pytest.raises(ClipboardSilent, match=r"its owner didn't give.*Copy something else"):
+            await desk.write("one\ntwo")
+        await desk.write("(typed)")
+        await field.until(text="(typed)")
+        assert not copied.gone
+
+
+async def until_offered(desk: Desk) -> None:
+    """Wait until our own clipboard has heard of the image."""
+    ours = cast(TypingTarget, desk.target)._clipboard
+    assert isinstance(ours, WlClipboard)
+    await until(lambda: any("image/png" in mimes for mimes in ours._offers.values()))
+
+
 async def held(clipboard: WlClipboard, text: str) -> Content:
     """What another program reads, once it is that text."""
     clipboard._ours["CLIPBOARD"] = None
     with trio.fail_after(5):
         while True:
-            content = await clipboard._save("CLIPBOARD") or {}
+            content = (await clipboard._save("CLIPBOARD")).content
             if content.get("text/plain") == text.encode():
                 return content
             await trio.sleep(0.02)

@@ -153,9 +153,10 @@ class TypingTarget:
         """Whether it was read."""
         try:
             return await self._paste(text, focus)
-        except ClipboardSilent:
-            if self._options.paste == "always" or not await self._is_typable(text):
-                raise
+        except ClipboardSilent as error:
+            refused = error
+        if self._options.paste == "always" or not await self._is_typable(text):
+            raise refused
         await self._type(text, focus)
         return True
 

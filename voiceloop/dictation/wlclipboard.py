@@ -16,7 +16,7 @@ from pathlib import Path
 
 import trio
 
-from voiceloop.dictation.desk import Lent, Paste
+from voiceloop.dictation.desk import Lent, Paste, check_given_back
 from voiceloop.dictation.target import PLACE, Focus, TargetOptions
 from voiceloop.dictation.wire import Message, messages, request
 from voiceloop.errors import TargetError
@@ -26,7 +26,9 @@ TEXT = ("text/plain;charset=utf-8", "text/plain", "UTF8_STRING", "STRING", "TEXT
 MANAGERS = ("ext_data_control_manager_v1", "zwlr_data_control_manager_v1")
 OWNER_S = 1.0
 """How long the owner of the clipboard may take for each form of what it holds."""
+SAVE_S = 4.0
 SAVE_BYTES = 256 << 20
+"""How long and how much is read of a clipboard to give it back."""
 SETTLE_S = 0.05
 """After we set the clipboard: its managers read it at once, and are not the window."""
 GRACE_S = 0.1
@@ -38,6 +40,14 @@ _LARGEST = 1 << 16
 
 Content = Mapping[str, bytes]
 """By MIME type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """All that a selection held; `why` says what of it could not be read."""
+
+    content: Content
+    why: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -141,6 +151,7 @@ class WlClipboard:
     async def lend(self, text: str, paste: Paste, *, focus: Focus | None, primary: bool) -> Lent:
         names = ("CLIPBOARD", "PRIMARY") if primary else ("CLIPBOARD",)
         saved = {name: await self._save(name) for name in names}
+        check_given_back(saved["CLIPBOARD"].content, saved["CLIPBOARD"].why)
         sources: dict[str, Source] = {}
         before: int | None = None
         try:
@@ -161,7 +172,7 @@ class WlClipboard:
             raise
 
     async def _read_and_restored(
-        self, saved: Mapping[str, Content | None], sources: Mapping[str, Source], before: int, patience_s: float
+        self, saved: Mapping[str, Saved], sources: Mapping[str, Source], before: int, patience_s: float
     ) -> Lent:
         with trio.move_on_after(patience_s):
             await self._until(lambda: _reads(sources) > before)
@@ -169,8 +180,8 @@ class WlClipboard:
             return Lent(read=False, restored=False)
         await trio.sleep(GRACE_S)
         await self._restore(saved, sources)
-        whole = all(one is not None for one in saved.values())
-        return Lent(read=True, restored=whole, why="" if whole else "its owner didn't give all of it in time")
+        why = next((one.why for one in saved.values() if one.why), "")
+        return Lent(read=True, restored=not why, why=why)
 
     async def selected(self, focus: Focus | None) -> str | None:
         offer = self._selection["PRIMARY"]
@@ -178,11 +189,11 @@ class WlClipboard:
         data = await self._receive(offer, mime) if mime else None
         return None if data is None else data.decode(errors="replace")
 
-    async def _restore(self, saved: Mapping[str, Content | None], sources: Mapping[str, Source]) -> None:
-        for name, content in saved.items():
+    async def _restore(self, saved: Mapping[str, Saved], sources: Mapping[str, Source]) -> None:
+        for name, one in saved.items():
             source = sources.get(name)
             if source is not None and not source.gone and self._ours[name] is source:
-                await self._own(name, content or {})
+                await self._own(name, one.content)
 
     async def _own(self, name: str, content: Content) -> Source:
         source, number = Source(content), 0
@@ -196,18 +207,24 @@ class WlClipboard:
         await self._send(request(self._device, 0 if name == "CLIPBOARD" else 2, number))
         return source
 
-    async def _save(self, name: str) -> Content | None:
-        """All that a selection holds, in every form; None when not all of it could be read."""
+    async def _save(self, name: str) -> Saved:
+        """All that a selection holds, in every form."""
         ours = self._ours[name]
         if ours is not None and ours.content and not ours.gone:
-            return ours.content
+            return Saved(ours.content)
         offer, content, left = self._selection[name], dict[str, bytes](), SAVE_BYTES
-        for mime in tuple(self._offers.get(offer, ())):
-            data = await self._receive(offer, mime)
-            if data is None or (left := left - len(data)) < 0:
-                return None
-            content[mime] = data
-        return content
+        slow = False
+        with trio.move_on_after(SAVE_S) as scope:
+            for mime in tuple(self._offers.get(offer, ())):
+                data = await self._receive(offer, mime)
+                if data is None:
+                    slow = True
+                    continue
+                if (left := left - len(data)) < 0:
+                    return Saved(content, "it holds too much to be read")
+                content[mime] = data
+        slow = slow or scope.cancelled_caught
+        return Saved(content, "its owner didn't give all of it in time" if slow else "")
 
     async def _receive(self, offer: int, mime: str) -> bytes | None:
         if offer not in self._offers:  # somebody has copied something else meanwhile
