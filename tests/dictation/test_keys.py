@@ -76,7 +76,13 @@ async def test_when_what_types_fails_the_next_types_from_then_on(programs: Path)
     await keys.type("two")
     assert "stdin: one" not in log.read_text()
     assert "stdin: two" in log.read_text()
-    assert notices == ["wtype failed: ydotool types from now on."]
+    [failed, american] = notices
+    assert failed == "wtype failed: ydotool types from now on."
+    assert "ydotool presses the keys of an American keyboard" in str(american)
+    notices.clear()
+    keys = Failover(candidates("ydotool", wayland=True), publish)
+    await keys.probe()
+    assert notices == [american]
 
 
 async def test_without_a_clipboard_what_can_be_typed_is_typed_and_the_rest_is_refused(programs: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 import trio
 
-from voiceloop.dictation.desk import Activity, Lent, Paste, check_given_back
+from voiceloop.dictation.desk import Activity, Lent, NoClipboard, Paste, check_given_back
 from voiceloop.dictation.target import Focus, TargetOptions
 from voiceloop.dictation.typing import Desktop, TypingTarget
 from voiceloop.errors import CantUndo, ClipboardSilent, FocusChanged, TargetError
@@ -33,6 +33,8 @@ class Made:
     silent: bool = False
     done: list[str] = field(default_factory=list)
     name: str = "fingers"
+    american: bool = False
+    layout: frozenset[str] | None = None
     watches_focus: bool = True
 
     async def probe(self) -> None:
@@ -66,8 +68,9 @@ class Made:
         await trio.lowlevel.checkpoint()
         return ""
 
-    async def typable(self) -> None:
+    async def typable(self) -> frozenset[str] | None:
         await trio.lowlevel.checkpoint()
+        return self.layout
 
     async def typing(self, *, on: bool) -> None:
         await trio.lowlevel.checkpoint()
@@ -245,3 +248,19 @@ async def test_where_the_clipboard_can_not_be_given_back_text_is_typed_if_it_can
             await target.insert(text, focus=NOTES)
     assert made.done == ["(one)"]
     assert made.clip == "theirs"
+
+
+async def test_keys_of_an_american_keyboard_type_only_where_nothing_can_be_pasted() -> None:
+    german = frozenset(map(chr, range(0x20, 0x7F))) | set("äöüß")
+    made = Made(american=True, layout=german)
+    for text in ("yes", "ß"):
+        await target_on(made).insert(text, focus=XTERM)
+    assert made.done == ["<shift+Insert 1>"] * 2
+    made = Made(american=True, layout=german, silent=True)
+    with pytest.raises(ClipboardSilent):
+        await target_on(made).insert("yes", focus=XTERM)
+    target = TypingTarget(Desktop(made, made, NoClipboard("there is none")), TargetOptions(), lambda *_, **__: None)
+    await target.insert("(yes)", focus=XTERM)
+    with pytest.raises(TargetError, match="there is none"):
+        await target.insert("ß", focus=XTERM)
+    assert made.done == ["(yes)"]

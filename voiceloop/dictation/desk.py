@@ -68,6 +68,11 @@ class Keys(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def american(self) -> bool:
+        """Whether it presses the keys of an American keyboard, whatever they write in the user's layout."""
+        ...
+
     def types(self, char: str) -> bool:
         """Whether it types a character faithfully where nobody knows the keyboard layout."""
         ...

@@ -62,6 +62,7 @@ class Xdotool:
     windows that are slow to notice get wrong: those are pasted."""
 
     name = "xdotool"
+    american = False
 
     def types(self, char: str) -> bool:
         return " " <= char <= "~"
@@ -86,6 +87,7 @@ class Wtype:
     Hyprland, river). It brings a keyboard layout of its own that has every character of the text."""
 
     name = "wtype"
+    american = False
 
     def types(self, char: str) -> bool:
         return char not in "\n\t"
@@ -113,10 +115,11 @@ _CODES |= {"right": 106, "insert": 110, "a": 30, "c": 46, "v": 47, "x": 45, "y":
 
 
 class Ydotool:
-    """Types on any desktop by a keyboard of its own in the kernel, as an American one: anything but ASCII is pasted.
-    Version 1, with its daemon running."""
+    """Types on any desktop by a keyboard of its own in the kernel, as an American one: with another layout "y" comes
+    out as "z", so that text is pasted where it can be. Version 1, with its daemon running."""
 
     name = "ydotool"
+    american = True
 
     def types(self, char: str) -> bool:
         return " " <= char <= "~"
@@ -183,10 +186,15 @@ class Failover:
         for why in choice.refused:
             self._publish("notice", text=f"Not typing by {why.rstrip('.')}.")
         self._now = choice.keys
+        self._warn()
 
     @property
     def name(self) -> str:
         return self._now.name
+
+    @property
+    def american(self) -> bool:
+        return self._now.american
 
     def types(self, char: str) -> bool:
         return self._now.types(char)
@@ -215,3 +223,9 @@ class Failover:
         except TargetError:
             return  # it may yet work again, and nothing else does
         self._publish("notice", text=f"{failed.name} failed: {self._now.name} types from now on.")
+        self._warn()
+
+    def _warn(self) -> None:
+        if self._now.american:
+            what = "presses the keys of an American keyboard: with another layout, what can't be pasted comes out wrong"
+            self._publish("notice", text=f"{self._now.name} {what}.")

@@ -13,7 +13,7 @@ import regex
 import trio
 
 from voiceloop.dictation.clipboard import Aside
-from voiceloop.dictation.desk import Activity, Clipboard, Eyes, Keys, paste_chord
+from voiceloop.dictation.desk import Activity, Clipboard, Eyes, Keys, NoClipboard, paste_chord
 from voiceloop.dictation.files import plain
 from voiceloop.dictation.selecting import select
 from voiceloop.dictation.target import Focus, Insertion, Since, TargetOptions
@@ -140,13 +140,15 @@ class TypingTarget:
     async def _is_pasted(self, text: str, focus: Focus | None) -> bool:
         if self._options.paste != "when-needed":
             return self._options.paste == "always"
+        typable = await self._is_typable(text)
+        if isinstance(self._clipboard, NoClipboard):
+            return not typable  # it says why it can't be
         closed = focus is None or not focus.terminal
-        if "\n" in text or (closed and not _CLOSED.isdisjoint(text)):
-            return True
-        return not await self._is_typable(text)
+        closes = closed and not _CLOSED.isdisjoint(text)
+        return not typable or self._keys.american or "\n" in text or closes
 
     async def _is_typable(self, text: str) -> bool:
-        typable = await self._eyes.typable()
+        typable = None if self._keys.american else await self._eyes.typable()
         return all(map(self._keys.types, text)) if typable is None else typable >= set(text)
 
     async def _paste_or_type(self, text: str, focus: Focus | None) -> bool:
@@ -155,7 +157,7 @@ class TypingTarget:
             return await self._paste(text, focus)
         except ClipboardSilent as error:
             refused = error
-        if self._options.paste == "always" or not await self._is_typable(text):
+        if self._options.paste == "always" or self._keys.american or not await self._is_typable(text):
             raise refused
         await self._type(text, focus)
         return True
