@@ -208,8 +208,30 @@ def test_the_oldest_go_when_it_is_too_much_or_too_old(tmp_path: Path) -> None:
     assert [entry.path for entry in shelf.entries()] == [third.path]
 
 
+DAY_S = 86_400.0
+
+
+def test_what_looks_too_old_may_have_a_wrong_clock_and_is_deleted_only_a_week_after_that_was_found(
+    tmp_path: Path,
+) -> None:
+    left(tmp_path, 0.1)
+    (tmp_path / "19700101-000000-678901.wav").write_bytes(b"RIFF")
+    now, shelf = time.time(), Shelf(tmp_path)
+    for entry in shelf.entries():
+        os.utime(entry.path, (0, 0))  # kept when the clock still began at 1970
+    month = Bounds(1_000_000, 30 * DAY_S)
+    for later_days in (0, 0.1, 6.9):
+        assert shelf.trim(month, now=now + later_days * DAY_S) == []
+    with shelf.claimed() as found:
+        assert found is not None
+        assert [entry.overdue and entry.left and not entry.doubtful for entry in found] == [True, True]
+    assert len(shelf.trim(month, now=now + 7.1 * DAY_S)) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_what_waits_and_what_was_deleted_is_said(tmp_path: Path) -> None:
-    left(tmp_path, 1, age_s=2 * 86_400)
+    left(tmp_path, 1, age_s=9 * DAY_S)
+    assert Shelf(tmp_path).trim(Bounds(1_000_000, DAY_S), now=time.time() - 2 * DAY_S) == []
     left(tmp_path, 1)
     told = Told()
     async with journal(tmp_path, told, max_days=1) as kept:

@@ -278,7 +278,8 @@ class Journal(Table):
     max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 500
     """How much of what nobody fetched is kept; the oldest is deleted for more, with a word. A minute is 2 MB."""
     max_days: Annotated[float, Field(gt=0, le=36_500)] = 30
-    """How long it is kept."""
+    """How long it is kept: what is found to be older is deleted a week later, or after as long again if that is less.
+    The clock may have been wrong when it was kept."""
 
 
 class Phantoms(Table):

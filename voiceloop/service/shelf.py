@@ -7,6 +7,7 @@
     SESSION.000007.delivering/      it may have been delivered: a rename, which a full disk allows too
     ….left/                         its session has given it up: anybody may take it
     20260102-030405-678901.wav      what a limit kept of a conversation (transcribe/kept.py): left from the start
+    ….overdue/, ….overdue.wav       it was found too old when it was last written: it goes if it still waits in a while
 
 An entry that isn't left belongs to its session while that lives, and to whoever comes first once it is dead.
 """
@@ -30,9 +31,11 @@ from voiceloop.service.whole import PART, write_whole
 from voiceloop.transcribe.kept import folder as default_folder
 from voiceloop.types import Utterance
 
-_DELIVERING, _LEFT, _GONE = "delivering", "left", "gone"
+_DELIVERING, _LEFT, _OVERDUE, _GONE = "delivering", "left", "overdue", "gone"
 _CLAIM = "claim.lock"
 _ENTRY = "entry.json"
+_GRACE_S = 7 * 86_400.0
+"""How long what was found too old waits still; where less than that is kept at all, so long."""
 _HALF_MADE_S = 3600.0
 """A clip that is still being written after this never will be: it takes milliseconds."""
 
@@ -52,6 +55,11 @@ class Entry:
     def left(self) -> bool:
         """Whether its session has given it up."""
         return _LEFT in self._marks or self.path.is_file()
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it was found too old already."""
+        return _OVERDUE in self._marks
 
     @property
     def session(self) -> str:
@@ -89,7 +97,7 @@ class Entry:
 
     @property
     def _marks(self) -> list[str]:
-        return self.path.name.split(".")[2:]
+        return self.path.name.split(".")[1:]
 
     def put(self, number: int, utterance: Utterance) -> None:
         """Write the clip `number`, from 0, in the place of what it was before."""
@@ -123,6 +131,11 @@ class Entry:
         if not self.left:
             self._rename(_LEFT)
 
+    def expire(self, now: float) -> None:
+        """Note that it was found too old at `now` (Unix seconds)."""
+        os.utime(self.path, (now, now))
+        self._rename(_OVERDUE)
+
     def remove(self) -> None:
         """Delete it: gone in one step, however long the rest takes."""
         if self.path.is_file():
@@ -135,7 +148,8 @@ class Entry:
         return self.path / f"{number + 1:06d}.wav"
 
     def _rename(self, mark: str) -> None:
-        path = self.path.with_name(f"{self.path.name}.{mark}")
+        name = f"{self.path.stem}.{mark}{self.path.suffix}" if self.path.is_file() else f"{self.path.name}.{mark}"
+        path = self.path.with_name(name)
         self.path.rename(path)
         self.path = path
 
@@ -226,16 +240,22 @@ class Shelf:
         return not (self.folder / f"{path.name.partition('.')[0]}.lock").exists()
 
     def trim(self, bounds: Bounds, *, now: float) -> list[Entry]:
-        """Delete what nobody fetched and is too old or too much, the oldest first; gives what was deleted."""
+        """Delete what nobody fetched and is too much or too old, the oldest first; gives what was deleted.
+
+        What looks too old may have been kept while the clock was wrong, as in a machine that has none of its own until
+        the network tells it the time: it is deleted only when that was found some time ago.
+        """
         with self.claimed() as entries:
             ages = [(entry, entry.size, now - entry.kept_at) for entry in entries or ()]
             spare = sum(size for _, size, _ in ages) - bounds.max_bytes
             removed = []
             for entry, size, age_s in ages:
-                if spare > 0 or age_s > bounds.max_age_s:
+                if spare > 0 or (entry.overdue and age_s > min(_GRACE_S, bounds.max_age_s)):
                     entry.remove()
                     removed.append(entry)
                     spare -= size
+                elif age_s > bounds.max_age_s and not entry.overdue:
+                    entry.expire(now)
             return removed
 
 
