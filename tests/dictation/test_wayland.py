@@ -282,6 +282,55 @@ async def test_what_somebody_copies_meanwhile_stays(screen: dict[str, str]) -> N
         assert await theirs.holds("theirs")
 
 
+@pytest.mark.parametrize("pressed", [False, True])
+async def test_a_paste_that_is_called_off_gives_the_clipboard_back(screen: dict[str, str], pressed: bool) -> None:
+    async with (
+        open_wlclipboard(TargetOptions()) as theirs,
+        open_wlclipboard(TargetOptions()) as reader,
+        open_wlclipboard(TargetOptions()) as ours,
+    ):
+        await theirs.keep("theirs")
+        await held(ours, "theirs")
+        async with trio.open_nursery() as nursery:
+            with trio.CancelScope() as scope:
+
+                async def paste() -> None:
+                    if not pressed:
+                        scope.cancel()
+                    await trio.lowlevel.checkpoint()
+                    nursery.start_soon(held, reader, "ours")  # the window, which has had the keys
+                    scope.cancel()
+
+                await ours.lend("ours", paste, focus=None, primary=False)
+        assert scope.cancelled_caught
+        assert await held(reader, "theirs")
+
+
+async def test_taking_back_that_is_called_off_leaves_the_text_and_nothing_selected(
+    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_field(screen, kind="gtk") as field, open_desk() as desk:
+        await field.until(focused=True)
+        insertion = await desk.write("one")
+        await field.until(text="one")
+        clipboard = cast(TypingTarget, desk.target)._clipboard
+        selected = clipboard.selected
+        with trio.CancelScope() as scope:
+
+            async def until_selected(focus: Focus | None) -> str | None:
+                found = await selected(focus)
+                if found == "one":
+                    scope.cancel()
+                    await trio.lowlevel.checkpoint()
+                return found
+
+            monkeypatch.setattr(clipboard, "selected", until_selected)
+            await desk.target.undo(insertion)
+        assert scope.cancelled_caught
+        await desk.write(" two")
+        await field.until(text="one two")
+
+
 async def test_the_clipboard_holds_all_that_was_said_until_something_else_is_copied(screen: dict[str, str]) -> None:
     async with (
         open_target("clipboard", TargetOptions(), lambda *_, **__: None) as target,
