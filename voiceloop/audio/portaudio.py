@@ -55,6 +55,9 @@ class Stream:
     rate_hz: int
     channels: int
     latency_s: float
+    monitor: str | None = None
+    """What it records, where that is the loudspeaker that was the default: the server's name for it, empty where it is
+    not known."""
 
 
 Callback = Callable[[Any, int, Any, Any], None]
@@ -128,10 +131,12 @@ class Host:
                 found = with_nodes(self._list(), answer.nodes)
                 device = choose(found, request.wanted, request.which, hint=answer.silence)
                 door = environment(device, request.wanted, request.which)
-                if monitor and "PULSE_SOURCE" in door:  # by its own name: PipeWire does not follow the general one
+                follows = request.wanted == "monitor" and "PULSE_SOURCE" in door
+                if monitor and follows:  # by its own name: PipeWire does not follow the general one
                     door["PULSE_SOURCE"] = monitor
                 with quiet(), _environment(door):
                     stream = self._try_shapes(request, device, callback, finished)
+                stream.monitor = monitor if follows else None
             except VoiceloopError:
                 self.suspect()
                 self._ask_the_other(request.which)

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import trio
 
 from voiceloop.audio.devices import FILE_PREFIX
-from voiceloop.audio.portaudio import HOST, Host, Request, Stream
-from voiceloop.audio.streams import close_stream, open_first, open_stream, pauses
-from voiceloop.audio.wake import Wake
+from voiceloop.audio.portaudio import HOST, Host
 from voiceloop.audio.wav import read_wav
-from voiceloop.capture.bridge import Bridge, Haste
+from voiceloop.capture.bridge import Haste
 from voiceloop.capture.clock import CaptureClock
-from voiceloop.capture.framing import Framer
+from voiceloop.capture.device import MUTED, DeviceInput
 from voiceloop.config.tables import Audio
-from voiceloop.errors import VoiceloopError
 from voiceloop.events import Publish
 from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, SAMPLE_BYTES, Frame, Gap
 
 _CALM_BLOCKS = 3
-SILENT_S = 0.5
-"""A device that calls back every 20 ms and has not for so long is gone."""
-_FIRST_BLOCK_S = 2.0
-"""A device just opened may take longer: Bluetooth headsets change their profile."""
-_CLOSE_S = 0.4
-"""How long a close may hold up the end of the program; it goes on in its thread, or not."""
 _CHANNEL_FRAMES = 50
 """1 s. When it is full the pump waits, and blocks gather in the bridge: 30 s, then they are dropped and counted."""
-
-_CHANGED = "the sound devices have changed"
-_MUTED = "muted"
 
 Item = Frame | Gap
 
@@ -99,13 +86,13 @@ async def open_microphone(audio: Audio, publish: Publish, *, host: Host = HOST) 
     # 1 s; when it is full the sender waits (see _CHANNEL_FRAMES).
     send, receive = trio.open_memory_channel[Item](_CHANNEL_FRAMES)
     microphone = Microphone(receive, "")
-    source: _Device | _File | _Nothing
+    source: DeviceInput | _File | _Nothing
     if audio.input == "none":
         source = _Nothing(microphone)
     elif audio.input.startswith(FILE_PREFIX):
         source = _File(microphone, Path(audio.input.removeprefix(FILE_PREFIX)), publish)
     else:
-        source = _Device(microphone, audio, publish, host)
+        source = DeviceInput(microphone, audio, publish, host)
     await source.open()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_run, source, send)
@@ -115,7 +102,7 @@ async def open_microphone(audio: Audio, publish: Publish, *, host: Host = HOST) 
             nursery.cancel_scope.cancel()
 
 
-async def _run(source: _Device | _File | _Nothing, send: trio.MemorySendChannel[Item]) -> None:
+async def _run(source: DeviceInput | _File | _Nothing, send: trio.MemorySendChannel[Item]) -> None:
     with suppress(trio.BrokenResourceError):  # nobody listens any more
         await source.run(send)
 
@@ -160,7 +147,7 @@ class _File:
                 await trio.sleep_until(began + (at + len(pcm)) / SAMPLE_BYTES / CAPTURE_RATE_HZ)
                 if microphone.muted:
                     if not muted:
-                        await send.send(Gap(microphone.received, _MUTED))
+                        await send.send(Gap(microphone.received, MUTED))
                     muted = True
                     continue
                 frame = Frame(pcm, microphone.received)
@@ -170,137 +157,3 @@ class _File:
                 microphone.received = frame.end
                 microphone.clock.block(frame.end, time.monotonic())
                 await send.send(frame)
-
-
-class _Device:
-    """A sound device: opened, watched, and opened again when it is lost."""
-
-    def __init__(self, microphone: Microphone, audio: Audio, publish: Publish, host: Host) -> None:
-        self._microphone, self._publish, self._host = microphone, publish, host
-        self._request = Request("input", audio.input, CAPTURE_RATE_HZ, audio.input_latency)
-        self._framer = Framer(microphone.clock)
-        self._wake = Wake()
-        self._stream: Stream | None = None
-        self._bridge = Bridge(self._wake, microphone.haste)
-        self._away = False
-        self._interrupted = False
-        self._pauses = pauses()
-        self._name = "input"
-
-    async def open(self) -> None:
-        """Open the device or raise; afterwards its loss is no error any more."""
-        await self._open(open_first)
-        token = trio.lowlevel.current_trio_token()
-        # Two may be open, as when captions listen to a call: what you say, and what the computer plays.
-        self._name = "input" if "input" not in self._host.on_stale else "second input"
-        self._host.on_stale[self._name] = lambda: token.run_sync_soon(self._interrupt, idempotent=True)
-        self._microphone.switched = self._wake.set
-
-    async def _open(self, opener: Callable[..., Awaitable[Stream]]) -> None:
-        bridge = Bridge(self._wake, self._microphone.haste)
-        try:
-            stream = await opener(self._request, bridge.callback, bridge.on_finished, host=self._host)
-        except BaseException:
-            bridge.retired = True  # the thread may yet open the stream, and its callback must not wake us then
-            raise
-        self._stream, self._bridge = stream, bridge
-        self._framer.restart(rate_hz=stream.rate_hz, channels=stream.channels)
-        self._microphone.description = _describe(stream)
-
-    async def run(self, send: trio.MemorySendChannel[Item]) -> None:
-        try:
-            async with send:
-                while True:
-                    reason = await self._pump(send)
-                    await self._lose(reason, send)
-                    await self._reopen()
-        finally:
-            self._microphone.switched = lambda: None
-            self._host.on_stale.pop(self._name, None)
-            self._bridge.retired = True
-            with trio.move_on_after(_CLOSE_S, shield=True):
-                await self._close()
-                self._wake.close()  # only after the stream, whose callback writes there
-
-    def _interrupt(self) -> None:
-        """The loudspeaker needs a new device list, for which all streams must be closed for a moment."""
-        self._interrupted = True
-        self._wake.set()
-
-    async def _pump(self, send: trio.MemorySendChannel[Item]) -> str:
-        """Hand frames on until the device is lost; returns why."""
-        bridge, patience_s = self._bridge, _FIRST_BLOCK_S
-        while True:
-            # One scope whose deadline moves: a new one for each of 50 wakes a second costs more than the rest.
-            with trio.move_on_after(patience_s) as patience:
-                while not (bridge.finished or self._interrupted or self._microphone.muted):
-                    await self._wake.wait()
-                    await self._hand_on(bridge, send, patience)
-            fresh = bool(bridge.blocks)  # the loop was late, not the device; or one block that wakes nobody
-            await self._hand_on(bridge, send, patience)
-            if self._microphone.muted:
-                return _MUTED
-            if bridge.finished:
-                return "the device or the sound server is gone"
-            if self._interrupted:
-                self._interrupted = False
-                return _CHANGED
-            patience_s = bridge.last_arrival + SILENT_S - time.monotonic()
-            if not fresh or patience_s <= 0:
-                return "it gives no sound any more"
-
-    async def _hand_on(self, bridge: Bridge, send: trio.MemorySendChannel[Item], patience: trio.CancelScope) -> None:
-        """Fetch what is there. Only waiting for the device is limited in time, not waiting for who listens."""
-        if bridge.blocks:
-            self._back()
-        while bridge.blocks:
-            items = self._framer.take(bridge.blocks.popleft())
-            self._count(bridge)
-            for item in items:
-                try:
-                    send.send_nowait(item)
-                except trio.WouldBlock:
-                    patience.deadline = math.inf
-                    await send.send(item)
-        patience.deadline = trio.current_time() + SILENT_S
-
-    def _count(self, bridge: Bridge) -> None:
-        self._microphone.received, self._microphone.dropped = self._framer.received, self._framer.dropped
-        self._microphone.overflows += bridge.overflows
-        bridge.overflows = 0
-
-    async def _lose(self, reason: str, send: trio.MemorySendChannel[Item]) -> None:
-        self._bridge.retired = True
-        if not self._away:
-            self._pauses = pauses()
-        if not self._away and reason not in {_CHANGED, _MUTED}:
-            self._away = True
-            self._publish("device.lost", device=self._microphone.description, which="microphone", reason=reason)
-        for item in self._framer.flush(reason):
-            await send.send(item)
-
-    def _back(self) -> None:
-        if self._away:
-            self._away = False
-            self._publish("device.back", device=self._microphone.description, which="microphone")
-
-    async def _reopen(self) -> None:
-        """Close and open again, for as long as it takes. It is back only when it gives sound (`_pump`)."""
-        await self._close()
-        for pause_s in self._pauses:
-            await self._microphone.unmuted()
-            await trio.sleep(pause_s)
-            with suppress(VoiceloopError):
-                await self._open(open_stream)
-                return
-
-    async def _close(self) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            await close_stream(stream, host=self._host)
-
-
-def _describe(stream: Stream) -> str:
-    how = "" if stream.rate_hz == CAPTURE_RATE_HZ else f" resampled to {CAPTURE_RATE_HZ} Hz"
-    mixed = "" if stream.channels == 1 else f", {stream.channels} channels mixed"
-    return f"{stream.device.label}, {stream.rate_hz} Hz{how}{mixed}"

@@ -1,0 +1,107 @@
+"""What the computer plays is heard wherever it plays it, on a real sound server."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from tests.recorder import Recorder
+from tests.running import running
+from tests.sound.cable import MIC_HZ, Cable
+from tests.sound.samples import noise
+from voiceloop.audio.following import follow_default
+from voiceloop.audio.pcm import peak
+from voiceloop.capture.microphone import Microphone, open_microphone
+from voiceloop.config.tables import Audio
+from voiceloop.types import Frame
+
+pytestmark = pytest.mark.sound
+
+FOLLOWED_S = 3.0
+PLAYS_BY = "audio.input: the computer plays by '{}' now: that is heard."
+HEADSET = ("load-module", "module-null-sink", "sink_name=headset", "rate=16000", "channels=1", "norewinds=1")
+
+
+@pytest.fixture
+def headset(on_cable: Cable) -> Cable:
+    """The cable with a second loudspeaker, which isn't the default."""
+    on_cable.pactl(*HEADSET)
+    return on_cable
+
+
+async def hear(cable: Cable, microphone: Microphone, sink: str) -> None:
+    """Play into `sink` until that is heard; every sample has its number, and none is left out. Elsewhere is silence."""
+    cable.speak(noise(0.5, MIC_HZ), into=sink)
+    sounded, index = False, None
+    with trio.fail_after(5):
+        while True:
+            item = await microphone.frames.receive()
+            if isinstance(item, Frame):
+                assert index in {None, item.index}
+                index = item.end
+                if sounded and peak(item.pcm) < 0.001:  # it was all heard: what is heard next is another sound
+                    return
+                sounded = sounded or peak(item.pcm) > 0.1
+
+
+async def followed(events: Recorder, sink: str) -> None:
+    await events.wait_for("notice", within_s=FOLLOWED_S, text=PLAYS_BY.format(sink))
+
+
+async def test_another_default_loudspeaker_is_heard_at_once(headset: Cable) -> None:
+    events = Recorder()
+    async with open_microphone(Audio(input="monitor"), events) as microphone:
+        await hear(headset, microphone, "speaker")
+        headset.pactl("set-default-sink", "headset")
+        await followed(events, "headset")
+        await hear(headset, microphone, "headset")
+        headset.pactl("set-default-sink", "speaker")
+        await followed(events, "speaker")
+        await hear(headset, microphone, "speaker")
+    assert set(events.names) == {"notice"}
+
+
+async def test_when_the_default_loudspeaker_is_unplugged_the_next_one_is_heard(headset: Cable) -> None:
+    headset.pactl("unload-module", headset.module("sink_name=mic_cable"))  # so that only one is left
+    headset.pactl("set-default-sink", "headset")
+    events = Recorder()
+    async with open_microphone(Audio(input="monitor"), events) as microphone:
+        await hear(headset, microphone, "headset")
+        headset.pactl("unload-module", headset.module("sink_name=headset"))
+        await followed(events, "speaker")
+        await hear(headset, microphone, "speaker")
+
+
+async def test_a_monitor_that_was_named_is_kept(headset: Cable) -> None:
+    events = Recorder()
+    async with open_microphone(Audio(input="speaker.monitor"), events) as microphone:
+        await hear(headset, microphone, "speaker")
+        names: list[str] = []
+        async with trio.open_nursery() as nursery:  # a microphone that followed would be told by now, too
+            nursery.start_soon(follow_default, names.append)
+            headset.pactl("set-default-sink", "headset")
+            while names[-1:] != ["headset.monitor"]:
+                await microphone.frames.receive()
+            nursery.cancel_scope.cancel()
+        await hear(headset, microphone, "speaker")
+    assert events.names == []
+
+
+def test_it_is_followed_after_the_server_has_come_back_too(headset: Cable) -> None:
+    """In a process of its own: PortAudio's thread of a stream whose server was killed may outlive its test."""
+    sphinx = ("--config", "offline", "--set", "transcribe.use=sphinx", "--source", "speaker")
+    with running(*sphinx, env=headset.env, command="captions") as captions:
+        captions.wait_for("ready")
+        headset.kill()
+        captions.wait_for("device.lost")
+        headset.start()
+        headset.pactl(*HEADSET)
+        captions.wait_for("device.back")
+        headset.pactl("set-default-sink", "headset")
+        assert captions.wait_for("notice", timeout_s=5).fields["text"] == PLAYS_BY.format("headset")
+
+
+async def test_without_pactl_nothing_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with trio.fail_after(5):
+        await follow_default(lambda _: None)
