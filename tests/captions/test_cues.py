@@ -103,9 +103,35 @@ def final(text: str, start_s: float, source: str = "") -> Final:
     return Final(source, tuple(said(text.split(), start_s)))
 
 
+def never(error: OutputError) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("ending", "raised"), [(None, OutputError), (KeyboardInterrupt(), OutputError), (ValueError(), ValueError)]
+)
+def test_a_file_that_fails_is_left_out_and_told_at_the_end(
+    tmp_path: Path, ending: BaseException | None, raised: type[BaseException]
+) -> None:
+    told: list[OutputError] = []
+    paths = {"srt": Path("/dev/full"), "jsonl": tmp_path / "a.jsonl"}
+
+    def write() -> None:
+        with open_files(paths, told.append) as files:
+            files.final(final("one", 10.0), Live(""))
+            files.final(final("two", 20.0), Live(""))
+            if ending is not None:
+                raise ending
+
+    with pytest.raises(raised):
+        write()
+    assert len(paths["jsonl"].read_text().splitlines()) == 2
+    assert [str(error) for error in told] == ["/dev/full: can't be written: No space left on device"]
+
+
 def test_files_hold_each_cue_as_soon_as_it_is_final(tmp_path: Path) -> None:
     paths = {kind: tmp_path / f"a.{kind}" for kind in ("srt", "vtt", "jsonl")}
-    with open_files(paths) as files:
+    with open_files(paths, never) as files:
         for number in range(1, 4):
             files.final(final(f"sentence number {number}", 10.0 * number), Live(""))
             assert len(read_srt(paths["srt"].read_text())) == number
@@ -118,7 +144,7 @@ def test_files_hold_each_cue_as_soon_as_it_is_final(tmp_path: Path) -> None:
 
 def test_of_two_sources_the_times_in_a_file_only_grow(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    with open_files({"jsonl": path}) as files:
+    with open_files({"jsonl": path}, never) as files:
         files.live(Live("mic", since_s=1.0))
         files.final(final("they said", 2.0, "speaker"), Live("speaker"))
         assert path.read_text() == ""  # what the microphone hears is older and not known yet
@@ -130,7 +156,7 @@ def test_of_two_sources_the_times_in_a_file_only_grow(tmp_path: Path) -> None:
 def test_a_file_that_holds_something_is_not_written_over(tmp_path: Path) -> None:
     path = tmp_path / "a.srt"
     path.write_text("mine")
-    with pytest.raises(OutputError, match="something in it"), open_files({"srt": path}):
+    with pytest.raises(OutputError, match="something in it"), open_files({"srt": path}, never):
         pass
     assert path.read_text() == "mine"
 

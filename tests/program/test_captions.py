@@ -38,7 +38,7 @@ from voiceloop.captions.files import open_files
 from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.words import Spoken
 paths = {kind: Path(sys.argv[1]) / f"a.{kind}" for kind in ("srt", "vtt", "jsonl")}
-with open_files(paths) as files:
+with open_files(paths, print) as files:
     print("ready", flush=True)
     at = 0.0
     while True:
@@ -143,6 +143,20 @@ def test_after_a_kill_of_the_program_at_any_moment_its_files_hold_all_that_was_s
         assert len(lines) <= min(counts)
         assert max(counts) - min(counts) <= 1
     assert len({len(lines) for _, lines in shown}) > 1, "the moments are to lie before and after a cue"
+
+
+@needs_prompts
+def test_a_full_disk_costs_that_file_and_no_caption(tmp_path: Path) -> None:
+    with serving("--recordings", str(recordings(tmp_path)), "--transcribe-ms", "100") as server:
+        words, env = asked(tmp_path, server)
+        words[words.index("--srt") + 1] = "/dev/full"
+        code, told, errors = voiceloop(*words, env=env)
+    assert told.splitlines() == list(SAID.values())
+    assert len((tmp_path / "call.jsonl").read_text().splitlines()) == len(webvtt.read(str(tmp_path / "call.vtt"))) == 2
+    full = "/dev/full: can't be written: No space left on device"
+    assert f"{full}. Nothing more is written there; captions go on without it." in errors.splitlines()
+    assert errors.splitlines()[-1] == f"voiceloop: {full}"
+    assert code == 74
 
 
 @needs_prompts

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from heapq import heappop, heappush
 from pathlib import Path
 
@@ -60,10 +61,13 @@ def open_file(path: Path, kind: str) -> Iterator[CueFile]:
 
 class CueFiles:
     """`Showing` that writes files. Of several sources a cue waits for older speech of the others, so that the times in
-    a file only grow."""
+    a file only grow. One that can't be written any more, as when the disk is full, is left out: `failed` is told why,
+    and the others and the screen go on."""
 
-    def __init__(self, files: list[CueFile]) -> None:
-        self._files = files
+    def __init__(self, files: list[CueFile], failed: Callable[[OutputError], None]) -> None:
+        self._files, self._failed = files, failed
+        self.error: OutputError | None = None
+        """What was wrong with the first that failed."""
         self._cutters: dict[str, CueCutter] = {}
         self._since: dict[str, float] = {}
         self._waiting: list[tuple[float, int, Cue]] = []
@@ -94,14 +98,26 @@ class CueFiles:
             if any(since_s < start_s for source, since_s in self._since.items() if source != cue.source):
                 return
             heappop(self._waiting)
-            for file in self._files:
-                file.add(cue)
+            for file in tuple(self._files):
+                try:
+                    file.add(cue)
+                except OutputError as error:
+                    self._files.remove(file)
+                    self.error = self.error or error
+                    self._failed(error)
 
 
 @contextmanager
-def open_files(paths: Mapping[str, Path]) -> Iterator[CueFiles]:
-    """The files by their formats. Raises OutputError."""
+def open_files(paths: Mapping[str, Path], failed: Callable[[OutputError], None]) -> Iterator[CueFiles]:
+    """The files by their formats. Raises OutputError, also at the end for one that failed meanwhile."""
     with ExitStack() as stack:
-        files = CueFiles([stack.enter_context(open_file(path, kind)) for kind, path in paths.items()])
+        files = CueFiles([stack.enter_context(open_file(path, kind)) for kind, path in paths.items()], failed)
+        stack.push(partial(_tell_at_the_end, files))
         stack.callback(files.close)
         yield files
+
+
+def _tell_at_the_end(files: CueFiles, _: object, error: BaseException | None, __: object) -> None:
+    """Told to end, too, it ends with what went wrong; but another error goes first."""
+    if files.error is not None and not isinstance(error, Exception):
+        raise files.error

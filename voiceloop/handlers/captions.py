@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from voiceloop.captions.showing import Everywhere, Final, Live, Showing
 from voiceloop.captions.words import spoken
 from voiceloop.config.tables import Milliseconds, Table
+from voiceloop.errors import OutputError
 from voiceloop.events import Publish
 from voiceloop.types import Transcript
 
@@ -62,7 +63,11 @@ class CaptionsHandler:
     @classmethod
     @asynccontextmanager
     async def open(cls, options: BaseModel, services: Services) -> AsyncIterator[Self]:
-        """Open the files and the page. Raises OutputError."""
+        """Open the files and the page. Raises OutputError, at the end too for a file that failed meanwhile."""
+
+        def failed(error: OutputError) -> None:
+            services.publish("notice", text=f"{error}. Nothing more is written there; captions go on without it.")
+
         assert isinstance(options, CaptionsOptions)
         showings: list[Showing] = []
         url = ""
@@ -71,7 +76,7 @@ class CaptionsHandler:
             if paths:
                 from voiceloop.captions.files import open_files
 
-                showings.append(stack.enter_context(open_files(paths)))
+                showings.append(stack.enter_context(open_files(paths, failed)))
             if options.web is not None:
                 from voiceloop.captions.web import open_page
 
