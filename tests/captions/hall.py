@@ -94,13 +94,14 @@ class Hall:
         )  # fmt: skip
         segment = Segment(max_utterance_s=longest_s, judge=False, hangover_ms=500)
         captioners: list[Captioner] = []
+        segmenter = Segmenter(segment, hangover_ms=500)
         try:
             async with trio.open_nursery() as nursery:
                 captioner = Captioner("", means, self.pacer, lambda index: index / CAPTURE_RATE_HZ, nursery)
                 captioners.append(captioner)
                 ears = Ears(
                     cast("Any", _Vad(self.service.truth)),
-                    Segmenter(segment, hangover_ms=500),
+                    segmenter,
                     captioner,
                     Deafness(lambda: False, trio.current_time, 0, half_duplex=False),
                 )
@@ -116,7 +117,7 @@ class Hall:
                 nursery.cancel_scope.cancel()
         finally:  # as the session does
             for captioner in captioners:
-                captioner.end()
+                captioner.end(segmenter.flush())
 
 
 @dataclass

@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.captions.hall import Hall, Service
-from tests.captions.speech import WORD_S, said
+from tests.captions.speech import WORD_S, heard, said
 from voiceloop.audio.wav import read_wav
 from voiceloop.captions.words import Spoken
 from voiceloop.errors import LimitReached, ServerFailed
@@ -34,6 +34,19 @@ def kept_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(trio.to_thread, "run_sync", at_once)
     return tmp_path
+
+
+@pytest.fixture
+def keeps(monkeypatch: pytest.MonkeyPatch) -> list[Utterance]:
+    """The clips that are kept."""
+    clips: list[Utterance] = []
+
+    def keep(clip: Utterance) -> Path:
+        clips.append(clip)
+        return Path(f"{len(clips)}.wav")
+
+    monkeypatch.setattr(kept, "keep", keep)
+    return clips
 
 
 def wavs(folder: Path) -> list[Path]:
@@ -151,6 +164,73 @@ async def test_what_has_no_words_yet_when_it_is_ended_is_kept(autojump_clock: Mo
     (wav,) = wavs(kept_here)
     assert read_wav(wav).duration_s == pytest.approx(3 * WORD_S + 0.5, abs=0.2)
     assert [fields["kept"] for name, fields in hall.told if name == "caption.failed"] == [str(wav)]
+
+
+@pytest.mark.parametrize("stop_s", [1.3, 6.0, 9.0, 9.3, 9.6, 14.0])
+@pytest.mark.parametrize("service_s", [0.1, 1.5, 4.0])
+@pytest.mark.parametrize("guesses", [True, False])
+async def test_ended_at_any_moment_each_word_is_final_or_kept(
+    autojump_clock: MockClock, keeps: list[Utterance], stop_s: float, service_s: float, guesses: bool
+) -> None:
+    truth = said(LONG, 1.0)
+    hall = Hall(Service(truth, service_s=service_s))
+    with trio.move_on_after(stop_s):
+        await hall.listen(longest_s=8.0, guesses=guesses)
+    spoken = [word.text for word in truth if word.end_s < stop_s - 0.1]
+    there = [word.text for clip in keeps for word in heard(truth, *seconds(clip))]
+    assert hall.text.split() == spoken[: len(hall.text.split())]
+    assert set(spoken) <= {*hall.text.split(), *there}
+    assert len([name for name, _ in hall.told if name == "caption.failed"]) == len(keeps)
+    assert guesses is False or sum(clip.duration_s for clip in keeps) < 5 + 2 * service_s, "no more than is needed"
+
+
+def seconds(clip: Utterance) -> tuple[float, float]:
+    return clip.start / CAPTURE_RATE_HZ, clip.end / CAPTURE_RATE_HZ
+
+
+async def test_ended_in_a_pause_when_all_words_are_shown_nothing_is_kept(
+    autojump_clock: MockClock, keeps: list[Utterance]
+) -> None:
+    hall = Hall(Service(talk("thank you for your patience"), service_s=0.05))
+    with trio.move_on_after(1.0 + 5 * WORD_S + 0.45):  # it would be certain to be the end after 0.5 s
+        await hall.listen()
+    assert hall.text == "thank you for your patience"
+    assert keeps == []
+
+
+async def test_words_that_were_shown_stay_when_the_post_that_was_to_confirm_them_fails(
+    autojump_clock: MockClock, kept_here: Path
+) -> None:
+    truth = talk("one two three four five six", "eleven twelve thirteen fourteen fifteen sixteen")
+
+    def fail(clip: Utterance) -> None:
+        if clip.end > (truth[6].start_s + 1.6) * CAPTURE_RATE_HZ:
+            raise LimitReached("nothing more is sent", place="limits")
+
+    hall = Hall(Service(truth, fail=fail))
+    await hall.listen()
+    shown = max((text for text in hall.live_texts if text.startswith("eleven")), key=len)
+    assert shown.startswith("eleven twelve")
+    assert hall.text == f"one two three four five six {shown}"
+    (wav,) = wavs(kept_here)
+    assert read_wav(wav).duration_s > 6 * WORD_S
+
+
+async def test_a_piece_that_fails_in_the_middle_of_speech_repeats_no_word(autojump_clock: MockClock) -> None:
+    """Its words were shown, and the piece after it begins with some of them."""
+    finals: list[int] = []
+
+    def fail(clip: Utterance) -> None:
+        if 7.5 < clip.duration_s < 11 and len(finals) < 2:
+            finals.append(clip.end)
+            raise ServerFailed("it is broken", place="the server")
+
+    hall = Hall(Service(said(LONG, 1.0), fail=fail))
+    await hall.listen(longest_s=8.0)
+    said_words = hall.text.split()
+    assert finals
+    assert len(said_words) == len(set(said_words))
+    assert said_words == [word for word in LONG if word in said_words]
 
 
 async def test_guesses_stop_when_a_quarter_of_the_limits_is_left_and_say_so_once(autojump_clock: MockClock) -> None:

@@ -6,7 +6,7 @@ shown the stabiliser's, how pieces are put together the joiner's; `posts.py` ask
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import trio
@@ -58,6 +58,11 @@ class Captioner:
         self._carry = b""
         self._last: trio.Event | None = None
 
+    @property
+    def kept(self) -> int:
+        """How many clips were kept as files."""
+        return self._posts.kept
+
     def stirred(self, stir: Stir) -> None:
         """First signs of voice change nothing."""
 
@@ -71,7 +76,7 @@ class Captioner:
             case SpeechPaused(utterance=utterance):
                 self._pause(utterance)
             case SpeechResumed():
-                self._paused = None
+                self._resume()
             case SpeechEnded(utterance=utterance):
                 self._ended(utterance)
             case SpeechDropped():
@@ -103,8 +108,14 @@ class Captioner:
     def _guess_if_due(self, piece: Piece) -> None:
         clip = piece.guess_clip()
         reserve_s = piece.end_s - piece.start_s + self._means.overlap_s
-        # One place is left for final words; a guess that has to wait is worth nothing when it comes.
-        if not self._means.guesses or len(piece.guessing) >= AT_ONCE - 1 or self._posts.free < 2:
+        # One place is left for final words; a guess that has to wait is worth nothing when it comes, and in a pause for
+        # which those are asked already there is nothing to guess.
+        if (
+            not self._means.guesses
+            or self._paused is not None
+            or len(piece.guessing) >= AT_ONCE - 1
+            or self._posts.free < 2
+        ):
             return
         if not self._pacer.due(piece.end_s, clip.duration_s, reserve_s=reserve_s, crowded=False):
             return
@@ -118,7 +129,10 @@ class Captioner:
     def _pause(self, utterance: Utterance) -> None:
         """As if it were the end: then the final words are there when it is certain to be."""
         piece = self._piece
-        if piece is None or not self._means.guesses:
+        if piece is None:
+            return
+        piece.voiced_end = utterance.voiced_end
+        if not self._means.guesses:
             return
         clip = _with_carry(piece, utterance)
         again_s = clip.duration_s + self._means.overlap_s
@@ -129,11 +143,17 @@ class Captioner:
         self._paused = paused = _Paused(utterance)
         self._nursery.start_soon(self._try_final, piece, clip, paused)
 
+    def _resume(self) -> None:
+        self._paused = None
+        if self._piece is not None:
+            self._piece.voiced_end = None
+
     def _ended(self, utterance: Utterance) -> None:
         piece, self._piece = self._piece, None
         paused, self._paused = self._paused, None
         if piece is None:
             piece = Piece(utterance.start, utterance.start, bytearray(utterance.pcm), self._last)
+        piece.voiced_end = utterance.voiced_end
         self._carry = b""
         if utterance.continues and (samples := piece.overlap(self._means.overlap_s)):
             self._carry = bytes(piece.pcm[-samples * SAMPLE_BYTES :])
@@ -184,9 +204,11 @@ class Captioner:
         piece.stop_guessing("final")
         if piece.before is not None:
             await piece.before.wait()
-        if isinstance(heard, Transcript):
+        # What was shown stays, whatever became of the post that was to confirm it.
+        found = spoken(heard) if isinstance(heard, Transcript) else piece.words
+        if isinstance(heard, Transcript) or found:
             start_s, end_s = piece.start_s, utterance.end / CAPTURE_RATE_HZ
-            words = self._joiner.feed(spoken(heard), start_s=start_s, end_s=end_s, overlap_s=overlap_s)
+            words = self._joiner.feed(found, start_s=start_s, end_s=end_s, overlap_s=overlap_s)
         else:
             words = self._joiner.release()
         self._ending.remove(piece)
@@ -212,17 +234,31 @@ class Captioner:
     def _pieces(self) -> list[Piece]:
         return [*self._ending, *([self._piece] if self._piece is not None else ())]
 
-    def end(self) -> None:
+    def end(self, rest: Sequence[SpeechEvent]) -> None:
         """The captions are over, and maybe in the middle of speech: what is shown is final as it is. No task of its own
-        may still be under way. What was said and is not shown, as its words had not come, is kept."""
-        for piece in self._ending:
-            if not piece.words:
-                self._posts.abandon(piece.clip())
+        may still be under way; `rest` is what the segmenter held back. What was said and is not shown, as its words had
+        not come, is kept, with a few words before it: none must be torn."""
+        for event in rest:
+            self._take_last(event)
+        for piece in self._pieces():
+            if not piece.shown_whole:
+                self._posts.abandon(piece.guess_clip())
         sure, unsure = under_way(self._joiner, self._pieces())
         self._joiner.release()
         self._ending.clear()
         self._piece = None
         self._give([*sure, *unsure])
+
+    def _take_last(self, event: SpeechEvent) -> None:
+        """As `on`, when nothing can be asked any more."""
+        piece = self._piece
+        match event:
+            case SpeechAudio(pcm=pcm) if piece is not None:
+                piece.pcm += pcm
+            case SpeechEnded(utterance=utterance) if piece is not None:
+                piece.voiced_end = utterance.voiced_end
+            case SpeechDropped():
+                self._piece = None
 
     def _give(self, words: list[Spoken]) -> None:
         if words:

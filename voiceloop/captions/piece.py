@@ -42,6 +42,8 @@ class Piece:
     """The posts for guesses that have not come back."""
     guess_from: int = 0
     """Where the next guess begins."""
+    voiced_end: int | None = None
+    """Where its last voice ended; None while somebody speaks."""
 
     def __post_init__(self) -> None:
         self.guess_from = self.start
@@ -62,6 +64,11 @@ class Piece:
     def words(self) -> Sequence[Spoken]:
         """The best guess at it."""
         return self.guesses.shown.words
+
+    @property
+    def shown_whole(self) -> bool:
+        """Whether the best guess has all its words."""
+        return self.voiced_end is not None and self.guesses.whole_s * CAPTURE_RATE_HZ >= self.voiced_end
 
     def stop_guessing(self, reason: str) -> None:
         """The final words are about to come, or here."""

@@ -52,6 +52,8 @@ class Posts:
         self._source, self._means = source, means
         self._limiter = trio.CapacityLimiter(AT_ONCE)
         self._told_economy = False
+        self.kept = 0
+        """How many clips were kept as files."""
 
     @property
     def free(self) -> int:
@@ -87,7 +89,8 @@ class Posts:
 
     async def failed(self, error: Exception, utterance: Utterance) -> None:
         """There will be no words for `utterance`: keep it, and say why."""
-        path = await trio.to_thread.run_sync(kept.keep, utterance) if self._means.keeps else None
+        with trio.CancelScope(shield=True):  # told to end at this moment, it is kept all the same
+            path = await trio.to_thread.run_sync(kept.keep, utterance) if self._means.keeps else None
         self._tell_failed(error, path)
 
     async def refuse(self, utterance: Utterance) -> None:
@@ -98,10 +101,11 @@ class Posts:
     def abandon(self, clip: Utterance) -> None:
         """The captions are over before the words of `clip` came. Doesn't wait: nothing can be awaited any more."""
         if self._means.keeps:
-            self._tell_failed(VoiceloopError("the captions were ended before its words came"), kept.keep(clip))
+            self._tell_failed(VoiceloopError("the captions were ended before all its words came"), kept.keep(clip))
 
     def _tell_failed(self, error: Exception, path: Path | None) -> None:
         told = str(error) if isinstance(error, VoiceloopError) else f"{type(error).__name__}: {error}"
+        self.kept += path is not None
         self._means.publish(
             "caption.failed",
             source=self._source,

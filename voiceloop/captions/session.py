@@ -95,8 +95,8 @@ async def _caption(config: Config, every_s: float, budget_s: float, means: Means
                 nursery.start_soon(heard.listen, source.microphone.frames)
     finally:
         # Whatever ended it, a signal or a microphone that is gone: only now does no answer come any more.
-        for captioner in captioners:
-            captioner.end()
+        for captioner, heard in zip(captioners, ears, strict=True):
+            captioner.end(heard.segmenter.flush())
         ledger = sum((one.ledger for one in ears), Ledger())
         posted_s, heard_s = sum(p.posted_s for p in pacers), sum(p.heard_s for p in pacers)
         means.publish(
@@ -104,6 +104,7 @@ async def _caption(config: Config, every_s: float, budget_s: float, means: Means
             heard_s=round(heard_s, 1),
             posted_s=round(posted_s, 1),
             silence_s=round(ledger.silence / 16_000, 1),
+            kept=sum(captioner.kept for captioner in captioners),
         )
 
 

@@ -36,6 +36,8 @@ class Stabiliser:
         self._guess: list[Spoken] = []
         self._until_s = float("-inf")
         self.shown = Shown()
+        self.whole_s = float("-inf")
+        """Up to when all is shown that was said: the end of the last guess, if no word of it is left out."""
 
     @property
     def committed_s(self) -> float | None:
@@ -53,6 +55,7 @@ class Stabiliser:
         while agreed < min(len(guess), len(self._guess)) and guess[agreed].key == self._guess[agreed].key:
             agreed += 1
         self._guess, self._until_s = guess if whole else guess[:-1], end_s
+        self.whole_s = end_s if whole else float("-inf")
         agreed = max(len(self._committed), min(agreed, len(self._guess)))
         self._committed += guess[len(self._committed) : agreed]
         self.shown = Shown(tuple(self._committed), tuple(self._guess[agreed:]))

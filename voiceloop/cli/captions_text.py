@@ -163,13 +163,17 @@ class Captions:
             self._rest(name, **fields)
 
 
+_FETCH = "'voiceloop transcribe --pending --config captions' (or your own) writes it down"
+
+
 def _failed(fields: Mapping[str, object]) -> str:
     lost = "" if fields.get("kept") else " What was said is lost."
     return f"Not captioned: {clean_line(str(fields['error']))}.{lost or f' Kept: {HOW}.'}"
 
 
 def _stopped(fields: Mapping[str, object]) -> str:
-    return f"Stopped. {fields['heard_s']} s of speech, {fields['posted_s']} s posted."
+    line = f"Stopped. {fields['heard_s']} s of speech, {fields['posted_s']} s posted."
+    return f"{line} Not captioned, and kept: {count}. {_FETCH}." if (count := fields["kept"]) else line
 
 
 _SAID: dict[str, tuple[str, Words]] = {
