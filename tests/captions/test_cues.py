@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.captions.speech import said
-from voiceloop.captions.cues import LINE_COLUMNS, LINES, LONGEST_S, Cue, CueCutter, columns
+from voiceloop.captions.cues import LINE_COLUMNS, LINES, LONGEST_S, SHORTEST_S, Cue, CueCutter, columns
 from voiceloop.captions.files import open_files
 from voiceloop.captions.formats import VTT_HEAD
 from voiceloop.captions.formats import srt as as_srt
@@ -50,9 +50,54 @@ def test_cues_keep_every_word_and_the_guidelines(texts: list[str], cut: int) -> 
     for cue in cues:
         assert len(cue.lines) <= LINES
         assert all(columns(line) <= LINE_COLUMNS for line in cue.lines)
-        assert 0 < cue.end_s - cue.start_s <= LONGEST_S + 0.5
+        assert 0 < cue.end_s - cue.start_s <= LONGEST_S
     for before, after in pairwise(cues):
         assert before.end_s <= after.start_s
+
+
+timed = st.lists(
+    # How long a word takes, how long it is quiet after it, and whether it is the last of those that are final at once.
+    st.tuples(st.floats(0.1, 12), st.one_of(st.just(0.0), st.floats(0, 3)), st.booleans()),
+    min_size=1,
+    max_size=40,
+)
+
+
+@given(timed, st.booleans())
+def test_cues_begin_with_their_words_and_never_overlap(rows: list[tuple[float, float, bool]], known: bool) -> None:
+    cutter, at_s = CueCutter(), 0.0
+    cues: list[Cue] = []
+    begun: list[float] = []
+    final: list[Spoken] = []
+    for number, (long_s, quiet_s, last) in enumerate(rows):
+        final.append(Spoken(f"w{number}", at_s, at_s + long_s))
+        begun.append(at_s)
+        at_s += long_s + quiet_s
+        if last or number + 1 == len(rows):
+            cues += cutter.cut(final, next_s=at_s) if known else cutter.cut(final)
+            final = []
+    assert " ".join(cue.text for cue in cues).split() == [f"w{number}" for number in range(len(rows))]
+    for cue in cues:
+        late_s = cue.start_s - begun[int(cue.text.split()[0][1:])]
+        assert 0 <= late_s <= (1e-6 if known else SHORTEST_S)
+        assert 0 < cue.end_s - cue.start_s <= LONGEST_S + 1e-6
+    for before, after in pairwise(cues):
+        assert before.end_s <= after.start_s
+
+
+def test_short_words_that_are_final_one_by_one_are_not_shown_later_and_later() -> None:
+    cutter = CueCutter()
+    cues = [cue for at in range(75) for cue in cutter.cut([Spoken(f"{at}.", at * 0.8, at * 0.8 + 0.25)])]
+    assert max(cue.start_s - at * 0.8 for at, cue in enumerate(cues)) == pytest.approx(0.2)
+
+
+def test_in_a_file_a_cue_ends_when_the_next_is_being_said_already(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    with open_files({"jsonl": path}, never) as files:
+        files.final(final("yes", 1.0), Live("", since_s=1.6))
+        files.final(final("no", 1.7), Live(""))
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(row["start_s"], row["end_s"]) for row in rows] == [(1.0, 1.6), (1.7, 2.7)]
 
 
 def test_a_short_word_stays_long_enough_to_be_read() -> None:

@@ -6,6 +6,7 @@ the BBC's, Netflix's and EBU's guidelines have in common.
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ LONGEST_S = 7.0
 SHORTEST_S = 1.0
 LINGER_S = 0.4
 """How long a cue may stay after its last word, for the sake of SHORTEST_S or of the eyes."""
+LEAST_S = 0.1
+"""No cue is shorter, however close the words are told to be."""
 GAP_S = 1.0
 """So much quiet between two words ends a cue."""
 _ENDS = (".", "!", "?", "…", "。", "！", "？")
@@ -57,7 +60,11 @@ def wrapped(words: Sequence[Spoken], width: int) -> list[list[Spoken]]:
 
 
 class CueCutter:
-    """Cuts what one source says. Cues follow each other: none begins before the one before has ended."""
+    """Cuts what one source says. Cues follow each other: none begins before the one before has ended.
+
+    A cue that was given is not changed any more. So the next may begin late, by less than SHORTEST_S, when a word comes
+    sooner than could be known.
+    """
 
     def __init__(self, source: str = "") -> None:
         self._source = source
@@ -65,17 +72,17 @@ class CueCutter:
         self._columns = max(LINE_COLUMNS // 2, LINE_COLUMNS - (columns(source) + 3 if source else 0))
         self._end_s = 0.0
 
-    def cut(self, words: Sequence[Spoken]) -> list[Cue]:
-        """The cues of some final words."""
+    def cut(self, words: Sequence[Spoken], *, next_s: float = math.inf) -> list[Cue]:
+        """The cues of some final words. What is said after them begins at `next_s`, as far as that is known."""
         groups = list(_groups([part for word in words for part in _short(word, self._columns)], self._columns))
         cues = []
         for number, group in enumerate(groups):
             start_s = max(group[0].start_s, self._end_s)
-            next_s = groups[number + 1][0].start_s if number + 1 < len(groups) else float("inf")
-            end_s = max(group[-1].end_s, min(group[-1].end_s + LINGER_S, next_s))
-            if end_s - start_s < SHORTEST_S:
-                end_s = min(max(end_s, start_s + SHORTEST_S), max(next_s, end_s))
-            self._end_s = max(end_s, start_s + 0.001)
+            last = number + 1 == len(groups)
+            after_s = max(next_s, group[-1].end_s) if last else groups[number + 1][0].start_s
+            # Counted from the word: counted from a start that is late already, it would make the next one later still.
+            end_s = max(group[-1].end_s + LINGER_S, group[0].start_s + SHORTEST_S)
+            self._end_s = max(min(end_s, after_s, start_s + LONGEST_S), start_s + LEAST_S)
             cues.append(Cue(start_s, self._end_s, _lines(group, self._columns), self._source))
         return cues
 

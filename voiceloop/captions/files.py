@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -81,7 +82,8 @@ class CueFiles:
         self._write()
 
     def final(self, final: Final, live: Live) -> None:
-        for cue in self._cutters.setdefault(final.source, CueCutter(final.source)).cut(final.words):
+        next_s = math.inf if live.since_s is None else live.since_s
+        for cue in self._cutters.setdefault(final.source, CueCutter(final.source)).cut(final.words, next_s=next_s):
             self._count += 1
             heappush(self._waiting, (cue.start_s, self._count, cue))
         self.live(live)

@@ -39,11 +39,6 @@ def text_of(words: Iterable[Spoken]) -> str:
     return "".join(f" {word.text}" if word.spaced else word.text for word in words).strip()
 
 
-def same(a: Sequence[Spoken], b: Sequence[Spoken]) -> bool:
-    """Whether both say the same, however they are punctuated."""
-    return [word.key for word in a] == [word.key for word in b]
-
-
 def spoken(transcript: Transcript) -> list[Spoken]:
     """The words of a transcript, cleaned, in order.
 
