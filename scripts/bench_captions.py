@@ -55,7 +55,11 @@ def session(folder: Path, made: Material, service_ms: int, words: list[str], bus
     server_words = ["--track", str(folder / "track.json"), "--transcribe-ms", str(service_ms)]
     with serving(*server_words, "--busy-every", str(busy_every)) as server:
         home = folder / str(service_ms)
-        env = os.environ | {"OPENROUTER_API_KEY": KEY} | {f"XDG_{n}_HOME": str(home / n) for n in ("STATE", "CONFIG")}
+        env = (
+            os.environ
+            | {"OPENROUTER_API_KEY": KEY}
+            | {f"XDG_{n}_HOME": str(home / n) for n in ("STATE", "CONFIG", "CACHE")}
+        )
         sets = [word for value in words for word in ("--set", value)]
         code, told, errors = voiceloop(
             *("captions", "--json", "-i", f"file:{folder / 'track.wav'}"),

@@ -6,25 +6,27 @@ from pathlib import Path
 
 import pytest
 
-from voiceloop.captions.price import estimate, running_cost
+from voiceloop.captions.price import RunningCost
 from voiceloop.config.load import load
 from voiceloop.net.catalogue import Cache, Model
 
 
 def cost(folder: Path, *sets: str) -> str:
     config = load("captions", [*sets, "audio.output=none"])
-    return running_cost(config, posted_per_second=5.0, guesses=True, cache=Cache(folder))
+    return RunningCost.of(config, posted_per_second=5.0, guesses=True).at_start(Cache(folder))
 
 
 def test_the_listed_price_of_a_second_makes_the_price_of_an_hour() -> None:
-    listed = (Model("a/b", "B", (), (("audio", 0.00003),)),)
-    assert "5 hours of audio are posted: about 0.54 USD" in estimate("a/b", listed, most=5.0)
+    cost = RunningCost.of(load("captions", ["audio.output=none"]), posted_per_second=5.0, guesses=True)
+    listed = (Model("openai/whisper-large-v3-turbo", "B", (), (("audio", 0.00003),)),)
+    assert "5 hours of audio are posted: about 0.54 USD" in cost.estimate(listed)
+    assert cost.estimate(()).endswith("what openai/whisper-large-v3-turbo takes for that is not listed")
 
 
 @pytest.mark.parametrize(
     ("sets", "said"),
     [
-        ((), "is not listed"),
+        ((), "the price is asked for"),
         (("transcribe.use=sphinx",), "nothing: everything is done on this machine"),
         (("transcribe.use=openai", "transcribe.model=x"), "nothing: the server asks for no key"),
     ],

@@ -17,7 +17,7 @@ import pytest
 import srt
 import webvtt
 
-from tests.running import COMMAND, voiceloop
+from tests.running import COMMAND, running, voiceloop
 from tests.serving import KEY, Serving, serving
 from voiceloop.audio.resample import resample
 from voiceloop.audio.wav import read_wav, wav_bytes
@@ -90,7 +90,11 @@ def recordings(folder: Path) -> Path:
 
 def asked(folder: Path, server: Serving, *words: str) -> tuple[list[str], dict[str, str]]:
     files = [word for kind in ("srt", "vtt", "jsonl") for word in (f"--{kind}", str(folder / f"call.{kind}"))]
-    env = os.environ | {"OPENROUTER_API_KEY": KEY} | {f"XDG_{n}_HOME": str(folder / n) for n in ("STATE", "CONFIG")}
+    env = (
+        os.environ
+        | {"OPENROUTER_API_KEY": KEY}
+        | {f"XDG_{n}_HOME": str(folder / n) for n in ("STATE", "CONFIG", "CACHE")}
+    )
     given = ["captions", "-i", f"file:{spoken_file(folder)}", *files, *words]
     return [*given, "--set", f"openrouter.base_url={server.url}"], env
 
@@ -175,6 +179,38 @@ def test_told_to_end_in_mid_speech_it_keeps_what_it_has_not_shown_and_says_so(tm
     assert errors.splitlines()[-1].endswith(
         " Not captioned, and kept: 1. 'voiceloop transcribe --pending --config captions' (or your own) writes it down."
     )
+
+
+def test_what_an_hour_costs_is_told_on_the_first_run_too(tmp_path: Path) -> None:
+    for options, told in (
+        (("--catalogue",), "0.18 USD by"),
+        ((), "openai/whisper-large-v3-turbo takes for that is not"),
+    ):
+        with serving(*options) as server:
+            env = os.environ | {"OPENROUTER_API_KEY": KEY, "XDG_CACHE_HOME": str(tmp_path)}
+            words = ("-i", "none", "--set", f"openrouter.base_url={server.url}")
+            with running(*words, env=env, command="captions") as captions:
+                assert "the price is asked for" in captions.wait_for("listening").fields["cost"]
+                assert told in captions.wait_for("notice").fields["text"]
+                assert captions.told("ready")
+
+
+def test_without_a_network_captions_start_and_say_that_the_cost_is_not_known(tmp_path: Path) -> None:
+    env = os.environ | {"OPENROUTER_API_KEY": KEY, "XDG_CACHE_HOME": str(tmp_path)}
+    words = (
+        "-i",
+        "none",
+        "--set",
+        "openrouter.base_url=http://127.0.0.1:9/v1",
+        "--set",
+        "openrouter.retry.max_elapsed_s=0",
+    )
+    with running(*words, env=env, command="captions") as captions:
+        captions.wait_for("ready")
+        assert str(captions.wait_for("notice").fields["text"]).startswith("What captions cost is not known: ")
+        code, took_s = captions.end()
+    assert code == 130
+    assert took_s < 1
 
 
 @needs_prompts

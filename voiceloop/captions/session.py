@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import trio
@@ -15,7 +16,7 @@ from voiceloop.app import open_part, open_services, open_transcriber
 from voiceloop.captions.captioner import Captioner
 from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.posts import Means
-from voiceloop.captions.price import running_cost
+from voiceloop.captions.price import RunningCost
 from voiceloop.capture.ledger import Ledger
 from voiceloop.capture.microphone import Microphone, open_microphone
 from voiceloop.capture.segmenter import Segmenter
@@ -51,15 +52,14 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> in
         handler = await open_part(stack, config.handler, services)
         assert isinstance(handler, CaptionsHandler)
         options = handler.options
+        cost = RunningCost.of(config, posted_per_second=options.posted_per_second, guesses=options.guesses)
         publish(
             "listening",
             **{source.name or "source": _described(inputs[source.name], source.microphone) for source in sources},
             vad=sources[0].vad.description,
             transcribe=transcriber.description,
             handler=handler.description,
-            cost=running_cost(
-                config, posted_per_second=options.posted_per_second, guesses=options.guesses, cache=_listings()
-            ),
+            cost=cost.at_start(_listings()),
         )
         means = Means(
             transcriber,
@@ -73,6 +73,8 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> in
             guesses=options.guesses,
         )
         publish("ready", after_ms=round((time.monotonic() - began) * 1000))
+        if cost.asks(_listings()):
+            services.clients.soon(partial(cost.tell, services.clients, publish))
         gc.collect()
         gc.freeze()  # as in the loop: a full collection over what was loaded at start stalls the callbacks
         await _caption(config, options.guess_every_ms / 1000, options.posted_per_second, means, sources)
