@@ -23,6 +23,25 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+class Absent:
+    """A desktop without a portal."""
+
+    name = "portal"
+    american = False
+
+    def types(self, char: str) -> bool:
+        raise AssertionError("it types nothing")
+
+    async def probe(self) -> None:
+        raise TargetError("there is no desktop portal", place="portal")
+
+    async def type(self, text: str) -> None:
+        raise AssertionError("it types nothing")
+
+    async def press(self, chord: str, times: int = 1) -> None:
+        raise AssertionError("it types nothing")
+
+
 def install(folder: Path, name: str, *, status: int = 0, says: str = "") -> Path:
     log = folder / f"{name}.log"
     program = folder / name
@@ -40,23 +59,34 @@ exit {status}
 async def test_the_first_that_works_here_is_chosen_and_the_others_say_why_not(programs: Path) -> None:
     install(programs, "wtype", status=1, says="Compositor does not support the virtual keyboard protocol")
     install(programs, "ydotool")
-    choice = await choose(candidates("auto", wayland=True))
+    choice = await choose(candidates("auto", Absent(), wayland=True))
     assert choice.keys.name == "ydotool"
-    assert choice.refused == ["wtype: Compositor does not support the virtual keyboard protocol"]
+    assert choice.refused == [
+        "wtype: Compositor does not support the virtual keyboard protocol",
+        "portal: there is no desktop portal",
+    ]
 
 
 async def test_where_nothing_works_each_says_why(programs: Path) -> None:
     install(programs, "ydotool", status=2, says="failed to connect socket")
-    with pytest.raises(TargetError, match=r"wtype: is not installed. sudo apt install wtype; ydotool: failed"):
-        await choose(candidates("auto", wayland=True))
+    with pytest.raises(
+        TargetError, match=r"wtype: is not installed. sudo apt install wtype; portal: there.*; ydotool: failed"
+    ):
+        await choose(candidates("auto", Absent(), wayland=True))
 
 
 @pytest.mark.parametrize(
-    ("way", "wayland", "names"),
-    [("auto", False, ["xdotool"]), ("auto", True, ["wtype", "ydotool"]), ("xdotool", True, ["xdotool"])],
+    ("way", "wayland", "lends", "names"),
+    [
+        ("auto", False, False, ["xdotool"]),
+        ("auto", True, False, ["wtype", "portal", "ydotool"]),
+        ("auto", True, True, ["portal", "wtype", "ydotool"]),
+        ("xdotool", True, True, ["xdotool"]),
+        ("portal", True, False, ["portal"]),
+    ],
 )
-def test_what_is_tried_depends_on_the_desktop(way: str, wayland: bool, names: list[str]) -> None:
-    assert [keys.name for keys in candidates(way, wayland=wayland)] == names
+def test_what_is_tried_depends_on_the_desktop(way: str, wayland: bool, lends: bool, names: list[str]) -> None:
+    assert [keys.name for keys in candidates(way, Absent(), wayland=wayland, lends=lends)] == names
 
 
 async def test_when_what_types_fails_the_next_types_from_then_on(programs: Path) -> None:
@@ -67,7 +97,7 @@ async def test_when_what_types_fails_the_next_types_from_then_on(programs: Path)
 
     install(programs, "wtype")
     log = install(programs, "ydotool")
-    keys = Failover(candidates("auto", wayland=True), publish)
+    keys = Failover(candidates("auto", Absent(), wayland=True), publish)
     await keys.probe()
     assert keys.name == "wtype"
     install(programs, "wtype", status=1, says="the compositor is gone")
@@ -80,7 +110,7 @@ async def test_when_what_types_fails_the_next_types_from_then_on(programs: Path)
     assert failed == "wtype failed: ydotool types from now on."
     assert "ydotool presses the keys of an American keyboard" in str(american)
     notices.clear()
-    keys = Failover(candidates("ydotool", wayland=True), publish)
+    keys = Failover(candidates("ydotool", Absent(), wayland=True), publish)
     await keys.probe()
     assert notices == [american]
 

@@ -16,9 +16,11 @@ import trio
 
 from tests.dictation.desks import NOBODY, needs, open_field, open_sway, running, until
 from voiceloop.dictation import sway, wlclipboard
+from voiceloop.dictation.lending import Content, Source
 from voiceloop.dictation.target import Focus, Insertion, Target, TargetOptions, open_target
 from voiceloop.dictation.typing import TypingTarget
-from voiceloop.dictation.wlclipboard import Content, Source, WlClipboard, open_wlclipboard
+from voiceloop.dictation.wlclipboard import WlClipboard, open_wlclipboard
+from voiceloop.dictation.wlkeyboard import open_wlkeyboard
 from voiceloop.errors import CantUndo, ClipboardSilent, FocusChanged, TargetError
 
 pytestmark = needs("sway", "wtype", "foot", "setpriv", module="gi")
@@ -262,6 +264,14 @@ async def held(clipboard: WlClipboard, text: str) -> Content:
             await trio.sleep(0.02)
 
 
+async def test_what_was_ours_is_not_taken_for_what_somebody_copied(screen: dict[str, str]) -> None:
+    async with open_wlclipboard(TargetOptions()) as ours:
+        await ours.keep("ours")
+        await until(lambda: bool(ours._selection["CLIPBOARD"]))
+        await ours._own("CLIPBOARD", {})
+        assert (await ours._save("CLIPBOARD")).content == {}
+
+
 async def test_what_a_window_does_not_read_stays_in_the_clipboard(screen: dict[str, str]) -> None:
     async with open_field(screen, kind="gtk") as field, open_desk(clipboard_s=0.2) as desk:
         await field.until(focused=True)
@@ -351,6 +361,13 @@ async def until_gone(target: Target, insertion: Insertion) -> None:
     with trio.fail_after(5):
         while await target.since(insertion) != "elsewhere":  # noqa: ASYNC110 - nobody tells
             await trio.sleep(0.01)
+
+
+async def test_the_keyboard_layout_is_read_and_its_changes_too(screen: dict[str, str]) -> None:
+    async with open_wlkeyboard() as keyboard:
+        for char in ("x", "漢"):
+            async with running(["wtype", char, "-s", "600000"], screen):
+                await until(lambda: keyboard.keymap is not None and keyboard.keymap.everywhere(char))  # noqa: B023
 
 
 async def test_a_compositor_that_is_gone_fails_at_once(screen: dict[str, str]) -> None:

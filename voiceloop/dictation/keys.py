@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import trio
 
+from voiceloop.dictation.desk import Keys
 from voiceloop.dictation.target import PLACE
 from voiceloop.errors import TargetError
 from voiceloop.events import Publish
@@ -109,8 +110,8 @@ class Wtype:
             await run("wtype", *down, *["-k", key] * min(_BATCH, times - at), *up, "-k", "Shift_L")
 
 
-_CODES = {"ctrl": 29, "shift": 42, "alt": 56, "super": 125, "altgr": 100, "return": 28, "backspace": 14, "left": 105}
-_CODES |= {"right": 106, "insert": 110, "a": 30, "c": 46, "v": 47, "x": 45, "y": 21}
+CODES = {"ctrl": 29, "shift": 42, "alt": 56, "super": 125, "altgr": 100, "return": 28, "backspace": 14, "left": 105}
+CODES |= {"right": 106, "insert": 110, "a": 30, "c": 46, "v": 47, "x": 45, "y": 21}
 """Linux's numbers of the keys that we press (input-event-codes.h): ydotool 1 knows no names."""
 
 
@@ -139,24 +140,21 @@ class Ydotool:
 
     def _code(self, name: str) -> int:
         try:
-            return _CODES[name.casefold()]
+            return CODES[name.casefold()]
         except KeyError:
-            known = ", ".join(_CODES)
+            known = ", ".join(CODES)
             raise TargetError(f"has no key '{name}'", place=self.name, remedy=f"There are: {known}") from None
-
-
-Typist = Xdotool | Wtype | Ydotool
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The program that types, and why not those before it."""
+    """What types, and why not those before it."""
 
-    keys: Typist
+    keys: Keys
     refused: Sequence[str]
 
 
-async def choose(candidates: Sequence[Typist]) -> Choice:
+async def choose(candidates: Sequence[Keys]) -> Choice:
     """The first whose probe works. Raises `TargetError` with what each said when none does."""
     refused: list[str] = []
     for keys in candidates:
@@ -175,7 +173,7 @@ class Failover:
     What it failed at is not tried again by the next: part of it may stand there. The error says that it failed.
     """
 
-    def __init__(self, typists: Sequence[Typist], publish: Publish) -> None:
+    def __init__(self, typists: Sequence[Keys], publish: Publish) -> None:
         self._typists = typists
         self._publish = publish
         self._now = typists[0]

@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from voiceloop.dictation.clipboard import ClipboardTarget
-from voiceloop.dictation.desk import Clipboard, NoClipboard
-from voiceloop.dictation.keys import Failover, Typist, Wtype, Xdotool, Ydotool
+from voiceloop.dictation.desk import Clipboard, Keys, NoClipboard
+from voiceloop.dictation.keys import Failover, Wtype, Xdotool, Ydotool
+from voiceloop.dictation.portalclipboard import PortalClipboard
+from voiceloop.dictation.portalkeys import PortalKeys
 from voiceloop.dictation.sway import find_eyes
 from voiceloop.dictation.target import PLACE, Target, TargetOptions
 from voiceloop.dictation.typing import Desktop, TypingTarget
@@ -16,6 +18,10 @@ from voiceloop.dictation.wlclipboard import open_wlclipboard
 from voiceloop.dictation.xsession import open_xsession
 from voiceloop.errors import TargetError
 from voiceloop.events import Publish
+from voiceloop.nursery import private_nursery
+
+_LENDING = frozenset({"GNOME", "KDE"})
+"""Desktops that have no virtual keyboards for programs."""
 
 
 @asynccontextmanager
@@ -43,23 +49,34 @@ async def _desktop(
     if not wayland and not environment.get("DISPLAY"):
         what = "there is no desktop here to type into (neither WAYLAND_DISPLAY nor DISPLAY is set)"
         raise TargetError(what, place=PLACE, remedy="--to stdout or file:PATH work everywhere")
-    keys = Failover(candidates(options.way, wayland=wayland), publish)
+    clipboard: Clipboard | None = None
+    why = ""
+    if wayland:
+        try:
+            clipboard = await stack.enter_async_context(open_wlclipboard(options))
+        except TargetError as error:
+            why = error.what
+    nursery = await stack.enter_async_context(private_nursery())
+    portal = PortalKeys(nursery, publish, clipboard=clipboard is None)
+    lends = not _LENDING.isdisjoint(environment.get("XDG_CURRENT_DESKTOP", "").split(":"))
+    keys = Failover(candidates(options.way, portal, wayland=wayland, lends=lends), publish)
     await keys.probe()
     if keys.name == "xdotool" or not wayland:
         session = await stack.enter_async_context(open_xsession(options))
         return Desktop(keys, session, session)
-    clipboard: Clipboard
-    try:
-        clipboard = await stack.enter_async_context(open_wlclipboard(options))
-    except TargetError as error:
-        clipboard = NoClipboard(error.what)
-        publish("notice", text=f"Nothing can be pasted, only typed: {error.what}.")
+    if clipboard is None and portal.session is not None and portal.session.has_clipboard:
+        clipboard = PortalClipboard(portal.session, nursery, options)
+    if clipboard is None:
+        clipboard = NoClipboard(why)
+        publish("notice", text=f"Nothing can be pasted, only typed: {why}.")
     return Desktop(keys, await find_eyes(environment, options.terminals, publish), clipboard)
 
 
-def candidates(way: str, *, wayland: bool) -> list[Typist]:
-    """What may type, the best first. Xdotool reaches but some of the windows of a Wayland desktop: only when named."""
-    typists: list[Typist] = [Xdotool(), Wtype(), Ydotool()]
+def candidates(way: str, portal: Keys, *, wayland: bool, lends: bool = False) -> list[Keys]:
+    """What may type, the best first; `lends`: whether the desktop lends a keyboard by its portal and in no other way.
+    Xdotool reaches but some of the windows of a Wayland desktop: only when named."""
+    wtype = Wtype()
+    typists: list[Keys] = [Xdotool(), *((portal, wtype) if lends else (wtype, portal)), Ydotool()]
     if way != "auto":
         return [keys for keys in typists if keys.name == way]
     return typists[1:] if wayland else typists[:1]

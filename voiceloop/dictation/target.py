@@ -26,7 +26,7 @@ class TargetOptions(Table):
 
     to: str = "type"
     """Where text goes: `type` (into the window that has the focus), `clipboard`, `stdout` or `file:PATH` (appended)."""
-    way: Literal["auto", "xdotool", "wtype", "ydotool"] = "auto"
+    way: Literal["auto", "xdotool", "wtype", "portal", "ydotool"] = "auto"
     """What types. `auto`: the first that works here."""
     paste: Literal["when-needed", "always", "never"] = "when-needed"
     """Whether text is pasted in place of typed. `when-needed`: where typing would mangle it: characters that the

@@ -1,0 +1,241 @@
+"""A desktop portal on a private message bus, which answers as those of GNOME 48 and Plasma 6.3 were seen to: dialogs,
+keys, the clipboard and its manager, a user who stops it. Keys go to a field that it has itself.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import trio
+from jeepney import DBusAddress, HeaderFields, Message, MessageType, new_error, new_method_return, new_signal
+from jeepney.bus_messages import message_bus
+from jeepney.io.trio import DBusConnection, open_dbus_connection
+
+from tests.dictation.desks import PATIENCE_S, running
+from voiceloop.dictation.portal import CLIPBOARD, PATH, REMOTE_DESKTOP, SERVICE
+
+TOKEN = "82754afd-7c9a-4198-9254-b1567c128a51"
+CTRL, SHIFT, V, BACKSPACE, RETURN = 29, 42, 47, 14, 0xFF0D
+_SESSION, _REQUEST = "org.freedesktop.portal.Session", "org.freedesktop.portal.Request"
+
+
+@dataclass(slots=True)
+class PortalDesk:
+    """What the desktop is like (set before it is asked), and what was done to it."""
+
+    version: int = 2
+    lends: int = 7
+    """`AvailableDeviceTypes`."""
+    answer: int | None = 0
+    """Of the dialog: 0 allowed, 1 refused, 2 ended; None: nobody answers it."""
+    devices: int = 1
+    clipboard: dict[str, bytes] | None = None
+    """What it holds, where there is a Clipboard portal."""
+    sources: Sequence[tuple[str, str]] = ()
+    ends_after: int | None = None
+    """The user stops it after so many keys."""
+    window_reads: bool = True
+
+    calls: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
+    keys: list[tuple[str, int, int]] = field(default_factory=list)
+    text: str = ""
+    offered: list[str] | None = None
+    """Forms that the session offers; None while others have the clipboard."""
+    own_read: bool = False
+    """Whether the session read its own selection, which ends GNOME 48's portal."""
+    connection: DBusConnection | None = None
+    _fds: dict[int, int] = field(default_factory=dict)
+    _serial: int = 0
+    _pasted: dict[int, bool] = field(default_factory=dict)
+
+    async def answer_calls(self, connection: DBusConnection) -> None:
+        self.connection = connection
+        with suppress(trio.ClosedResourceError, trio.EndOfChannel, trio.BrokenResourceError):
+            while True:
+                message = await connection.receive()
+                if message.header.message_type is MessageType.method_call:
+                    await self._called(message)
+
+    async def copy(self, content: dict[str, bytes]) -> None:
+        """Somebody copies something."""
+        self.clipboard, self.offered = content, None
+        await self._owner_changed()
+
+    async def stop(self) -> None:
+        """The user stops it in the panel."""
+        await self._signal("/session", _SESSION, "Closed", "a{sv}", {})
+
+    def named(self, method: str) -> list[tuple[Any, ...]]:
+        """What a method was called with."""
+        return [arguments for name, arguments in self.calls if name == method]
+
+    async def _called(self, message: Message) -> None:
+        fields = message.header.fields
+        interface, method = fields[HeaderFields.interface], fields[HeaderFields.member]
+        self.calls.append((method, message.body))
+        handle: Callable[..., Any] | None = getattr(self, f"_{method.lower()}", None)
+        if interface == CLIPBOARD and self.clipboard is None:
+            handle = None
+        if handle is None:
+            await self._send(new_error(message, "org.freedesktop.DBus.Error.UnknownMethod", "s", ("No such method",)))
+        else:
+            await handle(message, *message.body)
+
+    async def _send(self, message: Message) -> None:
+        assert self.connection is not None
+        await self.connection.send(message)
+
+    async def _return(self, message: Message, signature: str | None = None, *values: Any) -> None:
+        await self._send(new_method_return(message, signature, values))
+
+    async def _signal(self, path: str, interface: str, name: str, signature: str, *values: Any) -> None:
+        await self._send(new_signal(DBusAddress(path, interface=interface), name, signature, values))
+
+    async def _respond(self, message: Message, code: int, results: dict[str, Any]) -> None:
+        path = f"/request/{message.body[-1]['handle_token'][1]}"
+        await self._return(message, "o", path)
+        await self._signal(path, _REQUEST, "Response", "ua{sv}", code, results)
+
+    # RemoteDesktop
+
+    async def _getall(self, message: Message, interface: str) -> None:
+        if interface != REMOTE_DESKTOP or not self.version:
+            await self._send(new_error(message, "org.freedesktop.DBus.Error.InvalidArgs", "s", ("No such interface",)))
+        else:
+            found = {"version": ("u", self.version), "AvailableDeviceTypes": ("u", self.lends)}
+            await self._return(message, "a{sv}", found)
+
+    async def _readall(self, message: Message, namespaces: list[str]) -> None:
+        await self._return(
+            message, "a{sa{sv}}", {namespaces[0]: {"sources": ("a(ss)", list(self.sources))}} if self.sources else {}
+        )
+
+    async def _createsession(self, message: Message, _: object) -> None:
+        await self._respond(message, 0, {"session_handle": ("s", "/session")})
+
+    async def _selectdevices(self, message: Message, _: str, options: dict[str, Any]) -> None:
+        if options.get("restore_token", ("s", TOKEN))[1] != TOKEN:
+            await self._send(new_error(message, "org.freedesktop.portal.Error.InvalidArgument", "s", ("Bad token",)))
+        else:
+            await self._respond(message, 0, {})
+
+    async def _start(self, message: Message, *_: object) -> None:
+        if self.answer is None:
+            await self._return(message, "o", "/request/dialog")
+            return
+        results: dict[str, Any] = {"devices": ("u", self.devices)}
+        if self.version >= 2:
+            results |= {"restore_token": ("s", TOKEN)}
+        results |= {"clipboard_enabled": ("b", bool(self.named("RequestClipboard")))}
+        if self.answer:  # Plasma ends the session before it says why
+            await self.stop()
+        await self._respond(message, self.answer, {} if self.answer else results)
+        if self.clipboard is not None:
+            await self._owner_changed()
+
+    async def _notifykeyboardkeysym(self, message: Message, _: str, __: object, number: int, down: int) -> None:
+        await self._key(message, "symbol", number, down)
+        if down and self._takes():
+            self.text += "\n" if number == RETURN else chr(number & 0xFFFFFF)
+
+    async def _notifykeyboardkeycode(self, message: Message, _: str, __: object, number: int, down: int) -> None:
+        await self._key(message, "code", number, down)
+        if down and number == V and ("code", CTRL, 0) not in self.keys[-2:] and self.window_reads:
+            await self._transfer("text/plain;charset=utf-8", pasted=True)
+
+    def _takes(self) -> bool:
+        return self.ends_after is None or len(self.keys) < self.ends_after
+
+    async def _key(self, message: Message, kind: str, number: int, down: int) -> None:
+        self.keys.append((kind, number, down))
+        if self.ends_after is not None and len(self.keys) == self.ends_after:
+            await self.stop()
+        if self.ends_after is not None and len(self.keys) > self.ends_after:
+            await self._send(new_error(message, "org.freedesktop.DBus.Error.AccessDenied", "s", ("Invalid session",)))
+        else:
+            await self._return(message)
+
+    async def _close(self, message: Message) -> None:
+        await self._return(message)
+
+    # Clipboard
+
+    async def _requestclipboard(self, message: Message, *_: object) -> None:
+        await self._return(message)
+
+    async def _setselection(self, message: Message, _: str, options: dict[str, Any]) -> None:
+        self.offered = options["mime_types"][1]
+        await self._return(message)
+        await self._owner_changed()
+        await self._transfer(self.offered[0], pasted=False)  # to the desktop's clipboard manager
+
+    async def _owner_changed(self) -> None:
+        mimes = list(self.clipboard or {}) if self.offered is None else self.offered
+        options = {"mime_types": ("(as)", (mimes,)), "session_is_owner": ("b", self.offered is not None)}
+        await self._signal(PATH, CLIPBOARD, "SelectionOwnerChanged", "oa{sv}", "/session", options)
+
+    async def _transfer(self, mime: str, *, pasted: bool) -> None:
+        self._serial += 1
+        self._pasted[self._serial] = pasted
+        await self._signal(PATH, CLIPBOARD, "SelectionTransfer", "osu", "/session", mime, self._serial)
+
+    async def _selectionwrite(self, message: Message, _: str, serial: int) -> None:
+        self._fds[serial], write = os.pipe()
+        await self._return(message, "h", write)
+        os.close(write)
+
+    async def _selectionwritedone(self, message: Message, _: str, serial: int, done: bool) -> None:
+        await self._return(message)
+        if done:
+            said = _read(self._fds.pop(serial))
+            if self._pasted[serial]:
+                self.text += said.decode()
+
+    async def _selectionread(self, message: Message, _: str, mime: str) -> None:
+        self.own_read |= self.offered is not None
+        read, write = os.pipe()
+        await self._return(message, "h", read)
+        os.close(read)
+        _write(write, (self.clipboard or {}).get(mime, b""))
+
+
+def _read(fd: int) -> bytes:
+    with os.fdopen(fd, "rb") as file:
+        return file.read()
+
+
+def _write(fd: int, data: bytes) -> None:
+    """What tests hold fits into a pipe."""
+    with os.fdopen(fd, "wb") as file:
+        file.write(data)
+
+
+@asynccontextmanager
+async def open_bus_daemon(folder: Path) -> AsyncIterator[trio.Process]:
+    """A private message bus at `folder`/bus; ended with the context."""
+    argv = ["dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address=unix:path={folder}/bus"]
+    env = {"PATH": os.environ["PATH"]}
+    async with running([*argv, "--print-address"], env, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        with trio.fail_after(PATIENCE_S):
+            assert await process.stdout.receive_some()  # it is told once it listens
+        yield process
+
+
+@asynccontextmanager
+async def open_portal_desk(folder: Path, desk: PortalDesk) -> AsyncIterator[None]:
+    """The portal, on the bus of `open_bus_daemon`."""
+    with trio.fail_after(PATIENCE_S):
+        connection = await open_dbus_connection(f"unix:path={folder}/bus", enable_fds=True)
+    async with connection, trio.open_nursery() as nursery:
+        async with connection.router() as router:
+            await router.send_and_get_reply(message_bus.RequestName(SERVICE))
+        nursery.start_soon(desk.answer_calls, connection)
+        yield
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,75 @@
+"""The keyboard layout of a Wayland compositor, and its changes. Sees no keys: those go to the window with the focus."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+
+from voiceloop.dictation.keymap import Keymap, read_keymap
+from voiceloop.dictation.wire import Message, request
+from voiceloop.dictation.wlconnection import WlConnection, open_wayland
+from voiceloop.errors import TargetError
+from voiceloop.nursery import private_nursery
+
+KEYBOARD_S = 2.0
+"""How long a desktop may take to tell of its keyboard."""
+_KEYBOARD = 2
+"""In a seat's capabilities."""
+
+
+class WlKeyboard(WlConnection):
+    """Its events are handled by `run`, which must be running."""
+
+    keymap: Keymap | None = None
+    """None until it is known."""
+
+    def __init__(self, stream: trio.socket.SocketType) -> None:
+        super().__init__(stream)
+        self._seat = self._keyboard = 0
+        self._known = trio.Event()
+
+    async def learn(self) -> None:
+        """Wait until the layout is known. Raises `TargetError` when it isn't in time."""
+        await self._ask_globals()
+        if "wl_seat" in self._globals:
+            self._seat = self._next_id  # what it says may come before `_bind` returns
+            await self._bind("wl_seat", 4)
+            with trio.move_on_after(KEYBOARD_S):
+                await self._known.wait()
+        if self.keymap is None:
+            raise TargetError(self._lost or "the desktop doesn't tell of it", place="the keyboard layout")
+
+    def _event(self, message: Message) -> None:
+        if message.sender == self._seat and message.opcode == 0:
+            (capabilities,) = message.numbers(1)
+            if capabilities & _KEYBOARD and not self._keyboard:
+                self._keyboard = self._new()
+                self._later(request(self._seat, 1, self._keyboard))
+        elif message.sender == self._keyboard and message.opcode == 0 and self._fds:
+            _, size = message.numbers(2)
+            self._read_keymap(self._fds.pop(0), size)
+
+    def _read_keymap(self, fd: int, size: int) -> None:
+        try:
+            self.keymap = read_keymap(os.pread(fd, size, 0))
+        except TargetError as error:
+            self._lost = str(error)
+        finally:
+            os.close(fd)
+            self._known.set()
+
+    def _gone(self) -> None:
+        self._known.set()
+
+
+@asynccontextmanager
+async def open_wlkeyboard() -> AsyncIterator[WlKeyboard]:
+    """The keyboard of the compositor at $WAYLAND_DISPLAY. Raises `TargetError` when its layout can't be read."""
+    async with open_wayland() as stream, private_nursery() as nursery:
+        keyboard = WlKeyboard(stream)
+        nursery.start_soon(keyboard.run, nursery)
+        await keyboard.learn()
+        yield keyboard
