@@ -85,8 +85,10 @@ class Hall:
     def live_texts(self) -> list[str]:
         return [f"{live.sure} {live.unsure}".strip() for _, live in self.lives]
 
-    async def listen(self, *, longest_s: float = 12.0, guesses: bool = True, waiting: int = 100) -> None:
-        """Hear all that is said, in real (virtual) time, and wait for the last words."""
+    async def listen(
+        self, *, longest_s: float = 12.0, guesses: bool = True, waiting: int = 100, cancel_s: float | None = None
+    ) -> None:
+        """Hear all that is said, in real (virtual) time, and wait for the last words. At `cancel_s` it is cancelled."""
         screened = Screened(cast("Transcriber", self.service), ANY, (), self.publish)
         means = Means(
             screened, screened.quietly(), self, self.publish, lambda: self.room, waiting,
@@ -111,6 +113,11 @@ class Hall:
                     frame = Frame(pcm[2 * at : 2 * (at + FRAME_SAMPLES)], at)
                     await trio.sleep_until(began + frame.end / CAPTURE_RATE_HZ)
                     ears.hear(frame)
+                    if cancel_s is not None and frame.end >= cancel_s * CAPTURE_RATE_HZ:  # as the desk does
+                        cancel_s = None
+                        if captioner.hearing:
+                            ears.forget()
+                        captioner.withdraw("withdrawn")
                 for event in ears.segmenter.flush():
                     captioner.on(event)
                 await trio.sleep(60)  # for the last words

@@ -233,6 +233,22 @@ async def test_a_piece_that_fails_in_the_middle_of_speech_repeats_no_word(autoju
     assert said_words == [word for word in LONG if word in said_words]
 
 
+@pytest.mark.parametrize("cancel_s", [1.9, 3.0], ids=["while it is said", "while its words are awaited"])
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_is_called_off_is_neither_shown_nor_kept(
+    autojump_clock: MockClock, keeps: list[Utterance], cancel_s: float, fails: bool
+) -> None:
+    def fail(clip: Utterance) -> None:
+        if fails and clip.start < 3 * CAPTURE_RATE_HZ:
+            raise ServerFailed("it is broken", place="the server")
+
+    hall = Hall(Service(talk("one two three", "four five six", gap_s=2.5), service_s=1.5, fail=fail))
+    await hall.listen(cancel_s=cancel_s)
+    assert hall.text == "four five six"
+    assert keeps == []
+    assert not any("one" in live.sure + live.unsure for at_s, live in hall.lives if at_s - hall.lives[0][0] > cancel_s)
+
+
 async def test_guesses_stop_when_a_quarter_of_the_limits_is_left_and_say_so_once(autojump_clock: MockClock) -> None:
     hall = Hall(Service(talk("one two three four five six seven eight nine", "one two three")))
     hall.room = Room(crowded=False, share=0.2)

@@ -12,11 +12,13 @@ from trio.testing import MockClock
 
 from tests.captions.hall import ANY, Hall, Service, _Vad, sound
 from tests.captions.speech import said
+from voiceloop.attention import Attention
 from voiceloop.captions.posts import Means
 from voiceloop.captions.session import _caption, _Source
 from voiceloop.captions.words import Spoken
 from voiceloop.config.load import load
 from voiceloop.errors import VoiceloopError
+from voiceloop.handlers.captions import CaptionsOptions
 from voiceloop.plugins import Transcriber
 from voiceloop.transcribe.screened import Screened
 from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, Frame
@@ -63,12 +65,13 @@ async def caption(hall: Hall, microphone: _Microphone, *, waiting: int = 100) ->
         screened, screened.quietly(), hall, hall.publish, lambda: hall.room, waiting, keeps=False, overlap_s=1.2
     )  # fmt: skip
     source = _Source("", cast("Any", microphone), _Vad(hall.service.truth))
-    await _caption(load(None, (), preset="captions"), 0.7, 5.0, means, [source])
+    config = load(None, (), preset="captions")
+    await _caption(config, CaptionsOptions(), means, [source], Attention(), None)
 
 
 async def test_when_the_microphone_is_gone_in_mid_speech_what_was_shown_is_final(autojump_clock: MockClock) -> None:
     hall = Hall(Service(said(WORDS, 1.0)))
-    with pytest.RaisesGroup(pytest.RaisesExc(VoiceloopError, match="is gone")):
+    with pytest.RaisesGroup(pytest.RaisesExc(VoiceloopError, match="is gone"), flatten_subgroups=True):
         await caption(hall, _Microphone(hall.service.truth, gone_s=9.0))
     assert len(hall.text.split()) > 10
     assert hall.text == max(hall.live_texts, key=len)

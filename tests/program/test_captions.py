@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -187,7 +188,11 @@ def test_what_an_hour_costs_is_told_on_the_first_run_too(tmp_path: Path) -> None
         ((), "openai/whisper-large-v3-turbo takes for that is not"),
     ):
         with serving(*options) as server:
-            env = os.environ | {"OPENROUTER_API_KEY": KEY, "XDG_CACHE_HOME": str(tmp_path)}
+            env = os.environ | {
+                "OPENROUTER_API_KEY": KEY,
+                "XDG_CACHE_HOME": str(tmp_path),
+                "XDG_RUNTIME_DIR": str(tmp_path),
+            }
             words = ("-i", "none", "--set", f"openrouter.base_url={server.url}")
             with running(*words, env=env, command="captions") as captions:
                 assert "the price is asked for" in captions.wait_for("listening").fields["cost"]
@@ -196,7 +201,7 @@ def test_what_an_hour_costs_is_told_on_the_first_run_too(tmp_path: Path) -> None
 
 
 def test_without_a_network_captions_start_and_say_that_the_cost_is_not_known(tmp_path: Path) -> None:
-    env = os.environ | {"OPENROUTER_API_KEY": KEY, "XDG_CACHE_HOME": str(tmp_path)}
+    env = os.environ | {"OPENROUTER_API_KEY": KEY, "XDG_CACHE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
     words = (
         "-i",
         "none",
@@ -211,6 +216,44 @@ def test_without_a_network_captions_start_and_say_that_the_cost_is_not_known(tmp
         code, took_s = captions.end()
     assert code == 130
     assert took_s < 1
+
+
+def ctl(env: Mapping[str, str], *words: str) -> Any:
+    code, told, errors = voiceloop("ctl", *words, "--json", env=env)
+    assert code == 0, errors
+    return json.loads(told)
+
+
+@needs_prompts
+def test_captions_are_controlled(tmp_path: Path) -> None:
+    with serving("--recordings", str(recordings(tmp_path)), "--transcribe-ms", "100") as server:
+        words, env = asked(tmp_path, server, "--set", "control.start=idle")
+        env |= {"XDG_RUNTIME_DIR": str(tmp_path)}
+        with running(*words[1:], env=env, command="captions") as captions:
+            assert captions.wait_for("ready").fields["state"] == "idle"
+            assert ctl(env, "start")["state"] == "listening"
+            captions.wait_for("caption.live", timeout_s=10)
+            assert ctl(env, "mute", "--name", "captions")["state"] == "muted"
+            status = ctl(env, "status")
+            assert (status["state"], status["name"]) == ("muted", "captions")
+            assert "for an hour of speech" in status["parts"]["cost"]
+            assert ctl(env, "unmute")["state"] == "listening"
+            assert ctl(env, "toggle")["state"] == "idle"
+            captions.wait_for("captions.stopped")
+            assert captions.process.wait(10) == 0
+
+
+@needs_prompts
+def test_what_is_cancelled_is_not_captioned(tmp_path: Path) -> None:
+    with serving("--recordings", str(recordings(tmp_path)), "--transcribe-ms", "100") as server:
+        words, env = asked(tmp_path, server)
+        env |= {"XDG_RUNTIME_DIR": str(tmp_path)}
+        with running(*words[1:], env=env, command="captions") as captions:
+            captions.wait_for("caption.live", timeout_s=10)
+            ctl(env, "cancel")
+            captions.wait_for("captions.stopped")
+            assert [event.fields["text"] for event in captions.told("caption.final")] == [SAID["queue-thankyou"]]
+            assert captions.told("captions.stopped")[0].fields["kept"] == 0
 
 
 @needs_prompts

@@ -63,6 +63,24 @@ class Captioner:
         """How many clips were kept as files."""
         return self._posts.kept
 
+    @property
+    def hearing(self) -> bool:
+        """Whether something is being said."""
+        return self._piece is not None
+
+    @property
+    def working(self) -> int:
+        """How many pieces wait for their final words."""
+        return sum(not piece.withdrawn for piece in self._ending)
+
+    def withdraw(self, reason: str) -> None:
+        """Throw away what was said and is not final yet."""
+        for piece in self._pieces():
+            piece.withdrawn = True
+            piece.stop_guessing(reason)
+        self._joiner.release()
+        self._show()
+
     def stirred(self, stir: Stir) -> None:
         """First signs of voice change nothing."""
 
@@ -191,22 +209,15 @@ class Captioner:
         paused.done.set()
 
     async def _finish(self, piece: Piece, utterance: Utterance, paused: _Paused | None, overlap_s: float) -> None:
-        heard: Transcript | Exception | None = None
-        if paused is not None:
-            await paused.done.wait()
-            heard = paused.transcript
-        if heard is None:
-            clip = _with_carry(piece, utterance)
-            if self._means.room().crowded:
-                piece.stop_guessing("final words go first")
-            self._pacer.post(clip.duration_s)
-            heard = await self._posts.ask(clip, self._means.transcriber)
+        heard = await self._heard(piece, utterance, paused) if not piece.withdrawn else None
         piece.stop_guessing("final")
         if piece.before is not None:
             await piece.before.wait()
         # What was shown stays, whatever became of the post that was to confirm it.
         found = spoken(heard) if isinstance(heard, Transcript) else piece.words
-        if isinstance(heard, Transcript) or found:
+        if piece.withdrawn:
+            words = []
+        elif isinstance(heard, Transcript) or found:
             start_s, end_s = piece.start_s, utterance.end / CAPTURE_RATE_HZ
             words = self._joiner.feed(found, start_s=start_s, end_s=end_s, overlap_s=overlap_s)
         else:
@@ -215,8 +226,19 @@ class Captioner:
         piece.before = None
         piece.done.set()
         self._give(words)
-        if not isinstance(heard, Transcript):
+        if isinstance(heard, Exception) and not piece.withdrawn:
             await self._posts.failed(heard, utterance)
+
+    async def _heard(self, piece: Piece, utterance: Utterance, paused: _Paused | None) -> Transcript | Exception:
+        if paused is not None:
+            await paused.done.wait()
+            if paused.transcript is not None:
+                return paused.transcript
+        clip = _with_carry(piece, utterance)
+        if self._means.room().crowded:
+            piece.stop_guessing("final words go first")
+        self._pacer.post(clip.duration_s)
+        return await self._posts.ask(clip, self._means.transcriber)
 
     # What is shown
 
@@ -232,7 +254,8 @@ class Captioner:
         return Live(self._source, text_of(sure), text_of(unsure), since_s)
 
     def _pieces(self) -> list[Piece]:
-        return [*self._ending, *([self._piece] if self._piece is not None else ())]
+        pieces = [*self._ending, *([self._piece] if self._piece is not None else ())]
+        return [piece for piece in pieces if not piece.withdrawn]
 
     def end(self, rest: Sequence[SpeechEvent]) -> None:
         """The captions are over, and maybe in the middle of speech: what is shown is final as it is. No task of its own

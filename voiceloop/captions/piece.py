@@ -42,6 +42,8 @@ class Piece:
     """The posts for guesses that have not come back."""
     guess_from: int = 0
     """Where the next guess begins."""
+    withdrawn: bool = False
+    """It was called off: nothing more of it is shown."""
     voiced_end: int | None = None
     """Where its last voice ended; None while somebody speaks."""
 

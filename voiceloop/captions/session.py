@@ -13,7 +13,9 @@ from typing import Any
 import trio
 
 from voiceloop.app import open_part, open_services, open_transcriber
+from voiceloop.attention import Attention
 from voiceloop.captions.captioner import Captioner
+from voiceloop.captions.controls import Controls
 from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.posts import Means
 from voiceloop.captions.price import RunningCost
@@ -22,9 +24,12 @@ from voiceloop.capture.microphone import Microphone, open_microphone
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Config
 from voiceloop.events import Publish
-from voiceloop.handlers.captions import CaptionsHandler
+from voiceloop.handlers.captions import CaptionsHandler, CaptionsOptions
 from voiceloop.hearing import Deafness, Ears
 from voiceloop.net.catalogue import Cache
+from voiceloop.service.controlled import Controlled, take_control
+from voiceloop.service.desk import Loop
+from voiceloop.types import Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,11 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> in
     """Caption until the input ends, with 0. `inputs` are the devices, as in `audio.input`, by the names that captions
     bear; raises what keeps it from starting."""
     began = time.monotonic()
+    attention = Attention(listening=config.control.start == "listening")
     async with AsyncExitStack() as stack:
+        controlled = take_control(stack, config, attention, publish, "captions") if config.control.enabled else None
+        if controlled is not None:
+            publish = controlled.desk.publish
         services = await open_services(stack, config, publish)
         sources = []
         for name, device in inputs.items():
@@ -60,6 +69,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> in
             transcribe=transcriber.description,
             handler=handler.description,
             cost=cost.at_start(_listings()),
+            control=controlled.description if controlled is not None else "off",
         )
         means = Means(
             transcriber,
@@ -72,29 +82,41 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> in
             overlap_s=options.overlap_ms / 1000,
             guesses=options.guesses,
         )
-        publish("ready", after_ms=round((time.monotonic() - began) * 1000))
+        publish("ready", after_ms=round((time.monotonic() - began) * 1000), state=attention.state)
         if cost.asks(_listings()):
             services.clients.soon(partial(cost.tell, services.clients, publish))
         gc.collect()
         gc.freeze()  # as in the loop: a full collection over what was loaded at start stalls the callbacks
-        await _caption(config, options.guess_every_ms / 1000, options.posted_per_second, means, sources)
+        await _caption(config, options, means, sources, attention, controlled)
     return 0
 
 
-async def _caption(config: Config, every_s: float, budget_s: float, means: Means, sources: list[_Source]) -> None:
-    pacers = [Pacer(every_s, budget_s) for _ in sources]
+async def _caption(  # noqa: PLR0913, PLR0917 - all that it puts together
+    config: Config,
+    options: CaptionsOptions,
+    means: Means,
+    sources: list[_Source],
+    attention: Attention,
+    controlled: Controlled | None,
+) -> None:
+    pacers = [Pacer(options.guess_every_ms / 1000, options.posted_per_second) for _ in sources]
     ears: list[Ears] = []
     captioners: list[Captioner] = []
     captured = _Session([source.microphone for source in sources], means.publish)
     try:
-        async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
             for source, pacer in zip(sources, pacers, strict=True):
                 captioner = Captioner(source.name, means, pacer, captured.of(source.microphone), nursery)
                 segmenter = Segmenter(config.segment, hangover_ms=config.segment.hangover_ms)
-                heard = Ears(source.vad, segmenter, captioner, _NEVER_DEAF)
+                heard = Ears(source.vad, segmenter, captioner, _NEVER_DEAF, heeds=_heeds(attention, source.microphone))
                 ears.append(heard)
                 captioners.append(captioner)
-                nursery.start_soon(heard.listen, source.microphone.frames)
+            if controlled is not None:
+                controls = Controls([source.microphone for source in sources], ears, captioners)
+                await controlled.serve(stack, Loop(controls, controls, controls, lambda: None))
+            async with trio.open_nursery() as listening:
+                for source, heard in zip(sources, ears, strict=True):
+                    listening.start_soon(heard.listen, source.microphone.frames)
     finally:
         # Whatever ended it, a signal or a microphone that is gone: only now does no answer come any more.
         for captioner, heard in zip(captioners, ears, strict=True):
@@ -113,6 +135,10 @@ async def _caption(config: Config, every_s: float, budget_s: float, means: Means
 def _described(device: str, microphone: Microphone) -> str:
     what = "what the computer plays, by " if device == "monitor" else ""
     return f"{what}{microphone.description}"
+
+
+def _heeds(attention: Attention, microphone: Microphone) -> Callable[[Frame], bool]:
+    return lambda frame: attention.heeds(microphone.clock(frame.index))
 
 
 class _Session:

@@ -171,6 +171,12 @@ def _failed(fields: Mapping[str, object]) -> str:
     return f"Not captioned: {clean_line(str(fields['error']))}.{lost or f' Kept: {HOW}.'}"
 
 
+def _ready(fields: Mapping[str, object]) -> str:
+    if fields["state"] == "listening":
+        return "Listening. Ctrl-C ends it."
+    return "Ready, and not listening: 'voiceloop ctl start' begins it. Ctrl-C ends it."
+
+
 def _stopped(fields: Mapping[str, object]) -> str:
     line = f"Stopped. {fields['heard_s']} s of speech, {fields['posted_s']} s posted."
     return f"{line} Not captioned, and kept: {count}. {_FETCH}." if (count := fields["kept"]) else line
@@ -181,7 +187,7 @@ _SAID: dict[str, tuple[str, Words]] = {
         "info",
         lambda f: "\n".join(f"  {name:<11} {clean_line(str(value))}" for name, value in f.items()),
     ),
-    "ready": ("info", lambda _: "Listening. Ctrl-C ends it."),
+    "ready": ("info", _ready),
     "caption.failed": ("error", _failed),
     "captions.stopped": ("info", _stopped),
 }

@@ -11,13 +11,14 @@ import trio
 
 from voiceloop.attention import Attention
 from voiceloop.config.tables import Limits
-from voiceloop.conversation import Conversation
 from voiceloop.events import Publish
-from voiceloop.hearing import Ears
+from voiceloop.speculation import Tally
 from voiceloop.turn import WITHDRAWN
+from voiceloop.types import Usage
 
 _TELLING = frozenset(
     {"speech.started", "speech.ended", "speech.dropped", "turn.done", "device.lost", "device.back", "journal.pending"}
+    | {"caption.live", "caption.final", "caption.failed"}
 )
 """Events after which the short state may be another."""
 
@@ -28,13 +29,33 @@ class Closable(Protocol):
     def mute(self, *, muted: bool) -> None: ...
 
 
+class Forgetful(Protocol):
+    """Ears that can leave what is being said."""
+
+    def forget(self) -> None: ...
+
+
+class Talk(Protocol):
+    """What becomes of what was said."""
+
+    @property
+    def hearing(self) -> bool: ...
+    @property
+    def working(self) -> int: ...
+    @property
+    def usage(self) -> Usage | None: ...
+    @property
+    def wasted(self) -> Tally | None: ...
+    def stop(self, reason: str) -> None: ...
+
+
 @dataclass(slots=True)
 class Loop:
     """What runs, as far as it can be controlled."""
 
     microphone: Closable
-    conversation: Conversation
-    ears: Ears
+    conversation: Talk
+    ears: Forgetful
     wake: Callable[[], None]
     """Wakes a handler that was told to sleep."""
 
@@ -130,6 +151,7 @@ class Desk:
         """All that is on."""
         conversation = self.loop.conversation if self.loop is not None else None
         usage = conversation.usage if conversation is not None else None
+        wasted = conversation.wasted if conversation is not None else None
         return {
             "name": self.name,
             "pid": os.getpid(),
@@ -138,6 +160,6 @@ class Desk:
             "perhaps_delivered": self._doubtful,
             "parts": self._parts,
             "usage": asdict(usage) if usage is not None else None,
-            "wasted": asdict(conversation.wasted) if conversation is not None else None,
+            "wasted": asdict(wasted) if wasted is not None else None,
             "limits": self.limits.model_dump(),
         }

@@ -1,0 +1,43 @@
+"""What `voiceloop ctl` controls of captions: every source at once. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from voiceloop.captions.captioner import Captioner
+from voiceloop.capture.microphone import Microphone
+from voiceloop.hearing import Ears
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """Stands for the microphone, the ears and the conversation of `desk.Loop`."""
+
+    microphones: Sequence[Microphone]
+    ears: Sequence[Ears]
+    captioners: Sequence[Captioner]
+    usage: None = None
+    """Not counted."""
+    wasted: None = None
+
+    def mute(self, *, muted: bool) -> None:
+        for microphone in self.microphones:
+            microphone.mute(muted=muted)
+
+    @property
+    def hearing(self) -> bool:
+        return any(captioner.hearing for captioner in self.captioners)
+
+    @property
+    def working(self) -> int:
+        return sum(captioner.working for captioner in self.captioners)
+
+    def forget(self) -> None:
+        for ears, captioner in zip(self.ears, self.captioners, strict=True):
+            if captioner.hearing:
+                ears.forget()
+
+    def stop(self, reason: str) -> None:
+        for captioner in self.captioners:
+            captioner.withdraw(reason)
