@@ -107,7 +107,7 @@ class Fetched:
 
 def fetch(url: str, env: dict[str, str]) -> Fetched:
     """Fetch what is left, and see that it is gone then."""
-    command = [COMMAND, "transcribe", "--pending", "--json", "--config", "dictation", *words(url)]
+    command = [COMMAND, "transcribe", "--pending", "--json", *words(url)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:
         raise RuntimeError(f"{done.returncode}: {done.stderr}")

@@ -168,7 +168,7 @@ async def _open_journal(stack: AsyncExitStack, config: Config, handler: Handler,
         return UNKEPT
     from voiceloop.service.journal import open_journal
 
-    return await stack.enter_async_context(open_journal(config.journal, publish))
+    return await stack.enter_async_context(open_journal(config.journal, publish, engine=config.transcribe.use))
 
 
 def half_duplex(config: Config) -> bool:

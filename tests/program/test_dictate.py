@@ -247,6 +247,25 @@ def test_what_is_left_is_written_down_in_order_and_what_was_perhaps_written_is_o
         assert voiceloop(*given, *words(server.url), env=env)[1] == ""
 
 
+def test_what_was_said_to_one_service_is_given_to_no_other_unless_that_is_wanted(said: Talk, tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    with serving("--status", "402") as server, dictating(said, server.url, "stdout", env) as run:
+        assert run.process.wait(60) == 0
+    before = [entry.path for entry in Shelf(state(env)).entries()]
+    assert len(before) == 3
+    own = tmp_path / ".config/voiceloop/config.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('transcribe.use = "sphinx"')
+    code, out, errors = voiceloop("transcribe", "--pending", env=env)
+    assert (code, out) == (2, "")
+    assert "what is kept was said to 'openrouter', and this would give it to 'sphinx'" in errors
+    assert [entry.path for entry in Shelf(state(env)).entries()] == before
+    code, out, errors = voiceloop("transcribe", "--pending", "--set", "transcribe.use=sphinx", env=env)
+    assert code == 0, errors
+    assert out.count("\n") == 3
+    assert Shelf(state(env)).entries() == []
+
+
 def test_what_a_service_refuses_stays(said: Talk, tmp_path: Path) -> None:
     env = environment(tmp_path)
     kept(env, "please-try-again", text="before it")

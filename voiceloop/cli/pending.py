@@ -37,10 +37,10 @@ def checked(to: str) -> str:
     raise UsageError(f"'{to}' is no place for text", place=PLACE, remedy="There are: stdout, clipboard, file:PATH.")
 
 
-async def transcribe_pending(config: Config, to: str, *, json: bool) -> int:
+async def transcribe_pending(config: Config, to: str, *, json: bool, meant: bool) -> int:
     """Write down what is left, the oldest first, and delete what was written down. What can't be had stays, and the
     others are written all the same: the exit code tells. Raises what the transcriber and the target do; what was not
-    written down by then stays."""
+    written down by then stays. `meant`: the user chose who transcribes it, whoever was to do it when it was said."""
     from voiceloop.app import opened
     from voiceloop.service.shelf import Shelf
 
@@ -51,8 +51,20 @@ async def transcribe_pending(config: Config, to: str, *, json: bool) -> int:
         if not entries:
             print_error("Nothing is kept: all that was said has been sent.")
             return 0
+        if not meant:
+            _same_engine(entries, config.transcribe.use)
         async with opened(config, Text(config.log.level)) as (_, lent):
             return await _deliver(entries, replace(lent, keeps=False), to, json=json)
+
+
+def _same_engine(entries: list[Entry], engine: str) -> None:
+    """What was said to one service is not sent to another, nor deleted because a worse engine made something of it,
+    unless the user wants that. Raises UsageError."""
+    asked = {entry.engine or engine for entry in entries if entry.text is None}
+    if others := sorted(asked - {engine}):
+        what = f"what is kept was said to '{', '.join(others)}', and this would give it to '{engine}'"
+        remedy = f"Give the --config that it was said with. If you want this: --set transcribe.use={engine}"
+        raise UsageError(what, place=PLACE, remedy=remedy)
 
 
 @contextmanager

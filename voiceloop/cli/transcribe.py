@@ -56,12 +56,15 @@ def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its par
     if to is not None and not pending:
         raise UsageError("--to is for --pending", place="transcribe", remedy="Redirect standard output: > FILE.")
     place = left.checked(to or "stdout")
-    settings = load(config, sets or ())
+    # Most of what is pending was said to dictate: what that begins from, this does.
+    about = {"preset": "dictation", "handler": "dictation"} if pending else {}
+    settings = load(config, sets or (), **about)
     if settings.transcribe.use == "none":
         remedy = "Name another: --set transcribe.use=..., or another --config."
         raise UsageError("transcribe.use = 'none' writes nothing down", place="transcribe", remedy=remedy)
     if pending:
-        run_async(lambda: left.transcribe_pending(settings, place, json=json))
+        meant = config is not None or any(word.startswith("transcribe.") for word in sets or ())
+        run_async(lambda: left.transcribe_pending(settings, place, json=json, meant=meant))
     else:
         run_async(lambda: _transcribe(settings, files or [], json=json))
 

@@ -39,9 +39,10 @@ def bounds(settings: Settings) -> Bounds:
 
 @asynccontextmanager
 async def open_journal(
-    settings: Settings, publish: Publish, *, folder: Path | None = None
+    settings: Settings, publish: Publish, *, folder: Path | None = None, engine: str | None = None
 ) -> AsyncIterator[DiskJournal | Unkept]:
-    """A journal in the user's state folder; one that keeps nothing, with a notice, where that can't be written."""
+    """A journal in the user's state folder; one that keeps nothing, with a notice, where that can't be written.
+    `engine` is who is to transcribe it: noted with what is kept."""
     shelf = Shelf(folder)
     try:
         await trio.to_thread.run_sync(shelf.enter)
@@ -50,7 +51,7 @@ async def open_journal(
         yield UNKEPT
         return
     async with trio.open_nursery() as nursery:
-        journal = DiskJournal(shelf, bounds(settings), nursery, publish)
+        journal = DiskJournal(shelf, bounds(settings), nursery, publish, engine)
         journal.trim()
         try:
             yield journal
@@ -64,8 +65,10 @@ async def open_journal(
 class DiskJournal:
     """A session's journal. `pending` counts what waits on disk for somebody to fetch it, as far as is known."""
 
-    def __init__(self, shelf: Shelf, bounds: Bounds, nursery: trio.Nursery, publish: Publish) -> None:
-        self.publish = publish
+    def __init__(
+        self, shelf: Shelf, bounds: Bounds, nursery: trio.Nursery, publish: Publish, engine: str | None = None
+    ) -> None:
+        self.publish, self.engine = publish, engine
         self.pending = 0
         self._shelf, self._bounds, self._nursery = shelf, bounds, nursery
         # Unbounded in name only: a turn adds a handful, and turns that wait are bounded (conversation.waiting).
@@ -151,7 +154,7 @@ class Page:
         self.journal.do(self._sync)
 
     def _put(self, clip: Utterance) -> None:
-        self._written = self.journal.do(partial(self.entry.put, self._whole, clip))
+        self._written = self.journal.do(partial(self.entry.put, self._whole, clip, engine=self.journal.engine))
 
     async def safe(self) -> None:
         if self._written is not None:

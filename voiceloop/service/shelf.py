@@ -96,14 +96,20 @@ class Entry:
         return text if isinstance(text, str) else None
 
     @property
+    def engine(self) -> str | None:
+        """What was to transcribe it, where that is known."""
+        engine = self.facts.get("engine")
+        return engine if isinstance(engine, str) else None
+
+    @property
     def _marks(self) -> list[str]:
         return self.path.name.split(".")[1:]
 
-    def put(self, number: int, utterance: Utterance) -> None:
-        """Write the clip `number`, from 0, in the place of what it was before."""
+    def put(self, number: int, utterance: Utterance, *, engine: str | None = None) -> None:
+        """Write the clip `number`, from 0, in the place of what it was before. `engine` was to transcribe it."""
         if not self.path.is_dir():
             self.path.mkdir(mode=0o700)
-            self.note(time=round(time.time(), 3))
+            self.note(time=round(time.time(), 3), engine=engine)
         write_whole(self._clip(number), wav_bytes(utterance.pcm, utterance.rate_hz), synced=False)
 
     def cut(self, count: int) -> None:
