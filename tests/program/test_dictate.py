@@ -249,7 +249,7 @@ def test_what_is_left_is_written_down_in_order_and_what_was_perhaps_written_is_o
 
 def test_what_was_said_to_one_service_is_given_to_no_other_unless_that_is_wanted(said: Talk, tmp_path: Path) -> None:
     env = environment(tmp_path)
-    with serving("--status", "402") as server, dictating(said, server.url, "stdout", env) as run:
+    with serving("--status", "402") as server, dictating(said, server.url, f"file:{tmp_path / 'out'}", env) as run:
         assert run.process.wait(60) == 0
     before = [entry.path for entry in Shelf(state(env)).entries()]
     assert len(before) == 3
