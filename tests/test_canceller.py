@@ -135,6 +135,25 @@ def test_clocks_that_drift_apart_are_followed_a_sample_at_a_time() -> None:
     assert far._next * 0.010002 / 240 == pytest.approx(2_000 * 0.010002, abs=0.012)
 
 
+def test_the_next_reply_is_paired_to_the_sample_as_the_one_before_it_however_the_clocks_tremble() -> None:
+    loudspeaker, processor = Loudspeaker(), Delaying()
+    trembling = [0.0]
+    canceller = Canceller(processor, FarEnd(loudspeaker), lambda index: seconds(index) + trembling[0])
+    replies, quiet = [speech(240 * 45, seed) for seed in (2, 3)], bytes(480 * 310)
+    played = replies[0] + quiet + replies[1]
+    taken = []
+    for number in range(400):
+        loudspeaker.play(played[480 * number : 480 * (number + 1)])
+        trembling[0] = 0.0004 if number > 300 else 0.0
+        canceller.take(Frame(bytes(320), 160 * number))
+        taken.append(len(processor.taken))
+    assert taken[300] == taken[320], "between the replies it did nothing"
+    places = [played.find(far.pcm) for _, far in processor.taken if any(far.pcm[:480])]
+    first, second = places[1:40], places[-30:]
+    assert {(b - a) for a, b in pairwise(first)} == {(b - a) for a, b in pairwise(second)} == {480}
+    assert (second[-1] - first[0]) % 480 == 0
+
+
 def test_a_stall_of_the_program_loses_the_oldest_of_thirty_seconds_and_nothing_else() -> None:
     tap = Tap()
     tap.begin(RATE)

@@ -119,6 +119,7 @@ class Canceller:
         before, self.active = self.active, wanted
         if not (wanted or before):
             self._recent.append(near)
+            self._far.skip(time_s)
             return plain
         far = self._far.at(time_s)
         if not before:
