@@ -106,6 +106,19 @@ async def test_a_request_that_fails_once_succeeds(ask: Request) -> None:
         assert [event["attempt"] for event in bench.named("net.retry")] == [1, 2, 3, 4]
 
 
+async def test_a_server_that_goes_on_failing_is_told_of_while_it_is_tried_and_when_it_answers(ask: Request) -> None:
+    faults = [Fault(drop=True), Fault(drop=True), Fault(status=503), None, Fault(drop=True), None]
+    async with open_server(Script(faults=list(faults))) as server, open_bench(endpoint(server)) as bench:
+        service = bench.clients.endpoint(endpoint(server))
+        await service.call(ask)
+        failing, answering = (str(event["text"]) for event in bench.named("notice"))
+        assert "/audio/transcriptions (a/b): the connection broke off" in failing
+        assert ": trying again, for 10 s in all." in failing
+        assert answering == f"{service.shown_url} answers again."
+        await service.call(ask)
+        assert len(bench.named("notice")) == 2, "one failure is nothing to speak of"
+
+
 async def test_retry_after_is_kept_to(ask: Request) -> None:
     wait = Fault(status=429, headers=(("Retry-After", "0.4"),))
     async with open_server(Script(faults=[wait])) as server, open_bench(endpoint(server)) as bench:

@@ -31,6 +31,7 @@ from voiceloop.events import Publish
 from voiceloop.hearing import Deafness, Ears, Watch
 from voiceloop.keeping import UNKEPT, Journal
 from voiceloop.net.client import open_clients
+from voiceloop.net.wanted import transcribed_by
 from voiceloop.playback.output import CANCELLING_IDLE_S, IDLE_S, open_speaker
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Handler, Services, Transcriber, speculates, waking
@@ -168,7 +169,7 @@ async def _open_journal(stack: AsyncExitStack, config: Config, handler: Handler,
         return UNKEPT
     from voiceloop.service.journal import open_journal
 
-    return await stack.enter_async_context(open_journal(config.journal, publish, engine=config.transcribe.use))
+    return await stack.enter_async_context(open_journal(config.journal, publish, engine=transcribed_by(config)))
 
 
 def half_duplex(config: Config) -> bool:

@@ -258,7 +258,7 @@ def test_what_was_said_to_one_service_is_given_to_no_other_unless_that_is_wanted
     own.write_text('transcribe.use = "sphinx"')
     code, out, errors = voiceloop("transcribe", "--pending", env=env)
     assert (code, out) == (2, "")
-    assert "what is kept was said to 'openrouter', and this would give it to 'sphinx'" in errors
+    assert f"what is kept was said to openrouter at {server.url}, and this would give it to sphinx" in errors
     assert [entry.path for entry in Shelf(state(env)).entries()] == before
     code, out, errors = voiceloop("transcribe", "--pending", "--set", "transcribe.use=sphinx", env=env)
     assert code == 0, errors

@@ -42,6 +42,7 @@ async def transcribe_pending(config: Config, to: str, *, json: bool, meant: bool
     others are written all the same: the exit code tells. Raises what the transcriber and the target do; what was not
     written down by then stays. `meant`: the user chose who transcribes it, whoever was to do it when it was said."""
     from voiceloop.app import opened
+    from voiceloop.net.wanted import transcribed_by
     from voiceloop.service.shelf import Shelf
 
     shelf = Shelf()
@@ -52,7 +53,7 @@ async def transcribe_pending(config: Config, to: str, *, json: bool, meant: bool
             print_error("Nothing is kept: all that was said has been sent.")
             return 0
         if not meant:
-            _same_engine(entries, config.transcribe.use)
+            _same_engine(entries, transcribed_by(config))
         async with opened(config, Text(config.log.level)) as (_, lent):
             return await _deliver(entries, replace(lent, keeps=False), to, json=json)
 
@@ -62,8 +63,9 @@ def _same_engine(entries: list[Entry], engine: str) -> None:
     unless the user wants that. Raises UsageError."""
     asked = {entry.engine or engine for entry in entries if entry.text is None}
     if others := sorted(asked - {engine}):
-        what = f"what is kept was said to '{', '.join(others)}', and this would give it to '{engine}'"
-        remedy = f"Give the --config that it was said with. If you want this: --set transcribe.use={engine}"
+        what = f"what is kept was said to {', '.join(others)}, and this would give it to {engine}"
+        use = engine.partition(" ")[0]
+        remedy = f"Give the --config that it was said with. If you want this: --set transcribe.use={use}"
         raise UsageError(what, place=PLACE, remedy=remedy)
 
 

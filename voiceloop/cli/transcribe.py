@@ -63,7 +63,8 @@ def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its par
         remedy = "Name another: --set transcribe.use=..., or another --config."
         raise UsageError("transcribe.use = 'none' writes nothing down", place="transcribe", remedy=remedy)
     if pending:
-        meant = config is not None or any(word.startswith("transcribe.") for word in sets or ())
+        keys = [word.partition("=")[0].strip() for word in sets or ()]
+        meant = config is not None or any(key == "transcribe.use" or key.endswith(".base_url") for key in keys)
         run_async(lambda: left.transcribe_pending(settings, place, json=json, meant=meant))
     else:
         run_async(lambda: _transcribe(settings, files or [], json=json))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 ADDRESS = "Write it in full, like 'https://openrouter.ai/api/v1'."
 """The remedy for an address that can't be one."""
@@ -21,3 +21,9 @@ def no_address(url: str) -> str:
     if not parts.hostname or port == 0 or not url.isprintable() or " " in url:
         return "is not the address of a server"
     return "is an address with a query, which no path can follow" if parts.query or parts.fragment else ""
+
+
+def shown(url: str) -> str:
+    """An address without a name, a password or a query in it."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -64,6 +64,8 @@ class Clients:
         """What every post passes."""
         self._services: Counter[str] = Counter()
         self._warming: set[str] = set()
+        self._failing: set[str] = set()
+        """Servers of which it was told that they fail."""
 
     def endpoint(self, settings: Endpoint, *, table: str = "openrouter") -> Service:
         """The service at `settings`, its key read now.
@@ -176,6 +178,18 @@ class Clients:
     def tell(self, name: str, /, **fields: object) -> None:
         if self._publish is not None:
             self._publish(name, **fields)
+
+    def fails(self, url: str, error: ServiceError, for_s: float) -> None:
+        """A request has failed again, and is tried again for so long in all: nobody should wait without knowing why."""
+        if url not in self._failing:
+            self._failing.add(url)
+            self.tell("notice", text=f"{error.place}: {error.what.rstrip('.')}: trying again, for {for_s:g} s in all.")
+
+    def answers(self, url: str) -> None:
+        """A request has succeeded."""
+        if url in self._failing:
+            self._failing.remove(url)
+            self.tell("notice", text=f"{url} answers again.")
 
     async def aclose(self) -> None:
         self._closing = True

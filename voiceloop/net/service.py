@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 import trio
 
+from voiceloop.config.address import shown
 from voiceloop.config.tables import Endpoint
 from voiceloop.errors import BadRequest, NoSuchModel, RateLimited, ServiceError
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, from_error_object, from_status
@@ -85,9 +85,7 @@ class Service:
         return Where(self._shown(request.path), request.model, key_place, _TABLES.get(request.path, self._table), hide)
 
     def _shown(self, path: str) -> str:
-        parts = urlsplit(self._base_url)
-        host = parts.netloc.rpartition("@")[2]
-        return urlunsplit((parts.scheme, host, parts.path + path, "", ""))
+        return shown(self._base_url + path)
 
     def _headers(self, request: Request) -> dict[str, str]:
         headers: dict[str, str] = {}
@@ -173,8 +171,11 @@ class Service:
                     error.attempts = number
                     raise await self._explained(_with(error, gave_up(error, failure)), request) from None
                 self._clients.tell("net.retry", attempt=number, wait_s=round(wait_s, 3), error=str(error))
+                if number > 1 and not isinstance(error, RateLimited):  # which is no failure
+                    self._clients.fails(self.shown_url, error, policy.max_elapsed_s)
             else:
                 gate.accepted(self.shown_url)
+                self._clients.answers(self.shown_url)
                 return result
             await trio.sleep(wait_s)
             trying_s += wait_s

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from voiceloop.config.address import shown
 from voiceloop.config.tables import Config, Endpoint, Table
 from voiceloop.net.catalogue import Kind, Model, doubt
 
@@ -38,6 +39,14 @@ class Wants(Protocol):
 def server_of(options: Table, openrouter: Endpoint, part: str) -> tuple[Endpoint, str]:
     """The server of a part, and the table that names it: its own options where they are an `Endpoint`."""
     return (options, part) if isinstance(options, Endpoint) else (openrouter, "openrouter")
+
+
+def transcribed_by(config: Config) -> str:
+    """Who transcribes: the engine, and the server where it asks one."""
+    table = config.transcribe
+    if not isinstance(table.options, Wants):
+        return table.use
+    return f"{table.use} at {shown(table.options.wanted(config.openrouter).settings.base_url)}"
 
 
 def all_wanted(config: Config) -> Iterator[Wanted]:
