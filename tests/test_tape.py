@@ -7,8 +7,8 @@ from array import array
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from voiceloop.audio.tape import Tape, VoiceMap
 from voiceloop.capture.ledger import Ledger
-from voiceloop.capture.tape import Tape, VoiceMap
 from voiceloop.capture.valley import Valley
 
 MARKS = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20), st.booleans()), max_size=30)

@@ -6,7 +6,7 @@ from collections import deque
 from typing import NamedTuple, Protocol
 
 from voiceloop.audio.played import Played
-from voiceloop.capture.tape import Tape
+from voiceloop.audio.tape import Tape
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES
 
 _BLOCKS_PER_S = 100

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from voiceloop.audio.tape import Tape, VoiceMap
 from voiceloop.capture.endpointer import Endpointer, Pause, samples
 from voiceloop.capture.ledger import Ledger
 from voiceloop.capture.spans import Spans
-from voiceloop.capture.tape import Tape, VoiceMap
 from voiceloop.capture.valley import Valley
 from voiceloop.config.tables import Segment
 from voiceloop.plugins import Verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from operator import mul
 
-from voiceloop.capture.tape import Tape
+from voiceloop.audio.tape import Tape
 from voiceloop.types import CAPTURE_RATE_HZ
 
 _BLOCK = CAPTURE_RATE_HZ // 100
