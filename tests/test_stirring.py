@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceloop.capture.stirring import Stir, Stirring
+from voiceloop.capture.early_voice import Stir, Stirring
 from voiceloop.plugins import Verdict
 
 FRAME = 320

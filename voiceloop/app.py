@@ -23,12 +23,12 @@ from voiceloop.capture import echo
 from voiceloop.capture.canceller import Canceller
 from voiceloop.capture.endpointer import Endpointer
 from voiceloop.capture.farend import FarEnd
+from voiceloop.capture.listener import Deafness, Ears, Watch
 from voiceloop.capture.microphone import Microphone, open_microphone
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Config, PartTable
 from voiceloop.conversation import Conversation, open_conversation
 from voiceloop.events import Publish
-from voiceloop.hearing import Deafness, Ears, Watch
 from voiceloop.keeping import UNKEPT, Journal
 from voiceloop.net.client import open_clients
 from voiceloop.net.wanted import transcribed_by

@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from voiceloop.attempt import Stage
+from voiceloop.capture.early_voice import Stir
 from voiceloop.capture.endpointer import Endpointer
 from voiceloop.capture.segmenter import (
     SpeechAudio,
@@ -29,7 +30,6 @@ from voiceloop.capture.segmenter import (
     SpeechResumed,
     SpeechStarted,
 )
-from voiceloop.capture.stirring import Stir
 from voiceloop.floor import Floor
 from voiceloop.history import History
 from voiceloop.own_voice import OwnVoice

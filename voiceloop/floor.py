@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voiceloop.capture.stirring import Stir
+from voiceloop.capture.early_voice import Stir
 from voiceloop.events import Publish
 from voiceloop.playback.speaker import Speaker
 

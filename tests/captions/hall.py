@@ -16,9 +16,9 @@ from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.posts import Means
 from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.words import Spoken, text_of
+from voiceloop.capture.listener import Deafness, Ears
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Phantoms, Segment
-from voiceloop.hearing import Deafness, Ears
 from voiceloop.net.limits import Room
 from voiceloop.plugins import Transcriber, Transcription, Verdict
 from voiceloop.transcribe.screened import Screened

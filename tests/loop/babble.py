@@ -20,13 +20,13 @@ import trio
 
 from voiceloop.attempt import Stage
 from voiceloop.capture.endpointer import Endpointer
+from voiceloop.capture.listener import Deafness, Ears
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.config.tables import Segment
 from voiceloop.conversation import Conversation, open_conversation
 from voiceloop.errors import RateLimited
 from voiceloop.events import TURN
-from voiceloop.hearing import Deafness, Ears
 from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Handler, Reply, Synthesizer, Transcriber, Turns, Verdict

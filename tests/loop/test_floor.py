@@ -5,7 +5,7 @@ from __future__ import annotations
 from trio.testing import MockClock
 
 from tests.loop.room import open_room
-from voiceloop.capture.stirring import Stir
+from voiceloop.capture.early_voice import Stir
 from voiceloop.floor import DUCKED
 
 ANSWER = "This is all of the reply."

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import cast
 
 from voiceloop.attention import Attention
+from voiceloop.capture.early_voice import Stir
+from voiceloop.capture.listener import Deafness, Ears
 from voiceloop.capture.segmenter import Segmenter, SpeechAudio, SpeechEnded, SpeechEvent, SpeechStarted
-from voiceloop.capture.stirring import Stir
 from voiceloop.config.tables import Segment
-from voiceloop.hearing import Deafness, Ears
 from voiceloop.plugins import Vad, Verdict
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
 

@@ -11,11 +11,11 @@ import trio
 from trio.testing import MockClock
 
 from tests.loop.room import RATE_HZ, SAMPLES_A_CHARACTER, Room, open_room
+from voiceloop.capture.listener import Deafness, Ears
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.config.tables import Segment
 from voiceloop.errors import EngineError, RateLimited, VoiceloopError
-from voiceloop.hearing import Deafness, Ears
 from voiceloop.plugins import Reply, Turns, Verdict
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Speech, Transcript
 

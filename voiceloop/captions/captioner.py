@@ -17,6 +17,7 @@ from voiceloop.captions.piece import Piece, under_way
 from voiceloop.captions.posts import AT_ONCE, Means, Posts
 from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.words import Spoken, spoken, text_of
+from voiceloop.capture.early_voice import Stir
 from voiceloop.capture.segmenter import (
     SpeechAudio,
     SpeechDropped,
@@ -26,7 +27,6 @@ from voiceloop.capture.segmenter import (
     SpeechResumed,
     SpeechStarted,
 )
-from voiceloop.capture.stirring import Stir
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript, Utterance
 
 

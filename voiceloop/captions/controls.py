@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voiceloop.captions.captioner import Captioner
+from voiceloop.capture.listener import Ears
 from voiceloop.capture.microphone import Microphone
-from voiceloop.hearing import Ears
 
 
 @dataclass(frozen=True, slots=True)

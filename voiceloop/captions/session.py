@@ -20,12 +20,12 @@ from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.posts import Means
 from voiceloop.captions.price import RunningCost
 from voiceloop.capture.ledger import Ledger
+from voiceloop.capture.listener import Deafness, Ears
 from voiceloop.capture.microphone import Microphone, open_microphone
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Config
 from voiceloop.events import Publish
 from voiceloop.handlers.captions import CaptionsHandler, CaptionsOptions
-from voiceloop.hearing import Deafness, Ears
 from voiceloop.net.catalogue import Cache
 from voiceloop.service.controlled import Controlled, take_control
 from voiceloop.service.desk import Loop

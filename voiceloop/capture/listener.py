@@ -12,9 +12,9 @@ from typing import Protocol
 
 import trio
 
+from voiceloop.capture.early_voice import Stir, Stirring
 from voiceloop.capture.ledger import Ledger
 from voiceloop.capture.segmenter import Segmenter, SpeechEvent
-from voiceloop.capture.stirring import Stir, Stirring
 from voiceloop.plugins import Vad, Verdict, hints
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
 
