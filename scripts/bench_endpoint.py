@@ -20,8 +20,8 @@ from statistics import median, quantiles
 
 from scripts.endpoint_material import PACKAGES, TEXTS, VOICE, Prompt, Session, hesitating, prompts, session
 from voiceloop.capture.endpointer import Endpointer, samples
-from voiceloop.capture.hybrid import HybridOptions, HybridVad
 from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent, SpeechPaused, SpeechStarted
+from voiceloop.capture.vad.hybrid import HybridOptions, HybridVad
 from voiceloop.config.tables import Segment
 from voiceloop.plugins import Verdict
 from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, SAMPLE_BYTES, Frame

@@ -20,9 +20,9 @@ import numpy as np
 
 from scripts.vad_material import FOLDERS, PACKAGES, RATE_HZ, Scene, make_scenes, one_by_one
 from scripts.vad_scores import Score, score
-from voiceloop.capture.hybrid import HybridOptions, HybridVad
-from voiceloop.capture.silero import SileroOptions, SileroVad
-from voiceloop.capture.webrtc import WebRtcOptions, WebRtcVad
+from voiceloop.capture.vad.hybrid import HybridOptions, HybridVad
+from voiceloop.capture.vad.silero import SileroOptions, SileroVad
+from voiceloop.capture.vad.webrtc import WebRtcOptions, WebRtcVad
 from voiceloop.config.tables import Segment, Table
 from voiceloop.plugins import Vad
 

@@ -14,10 +14,10 @@ from typing import cast
 import pytest
 from pydantic import ValidationError
 
-from voiceloop.capture.hybrid import HybridOptions, HybridVad
-from voiceloop.capture.judge import HOP, Judge, load_model
-from voiceloop.capture.silero import SileroOptions, SileroVad
-from voiceloop.capture.webrtc import WebRtcOptions, WebRtcVad
+from voiceloop.capture.vad.hybrid import HybridOptions, HybridVad
+from voiceloop.capture.vad.silero import SileroOptions, SileroVad
+from voiceloop.capture.vad.silero_model import HOP, Judge, load_model
+from voiceloop.capture.vad.webrtc import WebRtcOptions, WebRtcVad
 from voiceloop.plugins import Services, Vad, Verdict
 
 PIECE = 160

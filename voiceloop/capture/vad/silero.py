@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, Field
 
-from voiceloop.capture.judge import HOP, HOP_BYTES, MODEL, Judge
+from voiceloop.capture.vad.silero_model import HOP, HOP_BYTES, MODEL, Judge
 from voiceloop.config.tables import Table
 from voiceloop.plugins import Services, Verdict
 from voiceloop.types import SAMPLE_BYTES

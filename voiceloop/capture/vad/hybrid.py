@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, Field
 
-from voiceloop.capture.judge import HOP, HOP_BYTES, MODEL, Judge
-from voiceloop.capture.silero import SileroOptions
-from voiceloop.capture.webrtc import open_detector
+from voiceloop.capture.vad.silero import SileroOptions
+from voiceloop.capture.vad.silero_model import HOP, HOP_BYTES, MODEL, Judge
+from voiceloop.capture.vad.webrtc import open_detector
 from voiceloop.plugins import Services, Verdict
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES
 
