@@ -19,7 +19,7 @@ from random import Random
 from statistics import median, quantiles
 
 from scripts.endpoint_material import PACKAGES, TEXTS, VOICE, Prompt, Session, hesitating, prompts, session
-from voiceloop.capture.endpointer import Endpointer, samples
+from voiceloop.capture.endpointing.endpointer import Endpointer, samples
 from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent, SpeechPaused, SpeechStarted
 from voiceloop.capture.vad.hybrid import HybridOptions, HybridVad
 from voiceloop.config.tables import Segment

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceloop.capture.ending_words import NAMES, SPACELESS, WORDS
-from voiceloop.capture.endings import Basis, Ending, basis, code, ending, guess
+from voiceloop.capture.endpointing.ending_words import NAMES, SPACELESS, WORDS
+from voiceloop.capture.endpointing.endings import Basis, Ending, basis, code, ending, guess
 
 OPEN, LINKED, UNKNOWN, STOP, QUESTION = Ending.OPEN, Ending.LINKED, Ending.UNKNOWN, Ending.STOP, Ending.QUESTION
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceloop.capture.endpointer import FACTORS, Endpointer, Pause, samples
+from voiceloop.capture.endpointing.endpointer import FACTORS, Endpointer, Pause, samples
 from voiceloop.config.tables import Segment
 
 USUAL = samples(600)

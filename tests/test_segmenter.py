@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voiceloop.capture.endpointer import Endpointer, Pause
+from voiceloop.capture.endpointing.endpointer import Endpointer, Pause
 from voiceloop.capture.segmenter import (
     Segmenter,
     SpeechAudio,

@@ -21,7 +21,7 @@ from voiceloop.attention import Attention
 from voiceloop.audio.played import Tap
 from voiceloop.capture import echo
 from voiceloop.capture.canceller import Canceller
-from voiceloop.capture.endpointer import Endpointer
+from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.farend import FarEnd
 from voiceloop.capture.listener import Deafness, Ears, Watch
 from voiceloop.capture.microphone import Microphone, open_microphone

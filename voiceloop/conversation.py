@@ -20,7 +20,7 @@ import trio
 
 from voiceloop.attempt import Stage
 from voiceloop.capture.early_voice import Stir
-from voiceloop.capture.endpointer import Endpointer
+from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.segmenter import (
     SpeechAudio,
     SpeechDropped,

@@ -6,7 +6,7 @@ Decides nothing about turns. It may be that none hears what is being said: its t
 from __future__ import annotations
 
 from voiceloop.attempt import Stage
-from voiceloop.capture.endpointer import Endpointer
+from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.segmenter import SpeechPaused, SpeechResumed
 from voiceloop.pauses import Pauses
 from voiceloop.plugins import speculates

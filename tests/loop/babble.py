@@ -19,7 +19,7 @@ from typing import Any, Literal, cast
 import trio
 
 from voiceloop.attempt import Stage
-from voiceloop.capture.endpointer import Endpointer
+from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.listener import Deafness, Ears
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Conversation as Settings

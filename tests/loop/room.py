@@ -15,7 +15,7 @@ import trio
 
 from voiceloop.attempt import Stage
 from voiceloop.audio.played import Tap
-from voiceloop.capture.endpointer import Endpointer
+from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.segmenter import (
     SpeechAudio,
     SpeechDropped,

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from tests.loop.room import RATE_HZ, SAMPLES_A_CHARACTER, Room, open_room
 from tests.loop.test_interruptions import LONG, Voiced
-from voiceloop.capture.endpointer import Endpointer
+from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.listener import Deafness, Ears
 from voiceloop.capture.segmenter import Segmenter, SpeechAudio, SpeechEnded, SpeechPaused, SpeechResumed, SpeechStarted
 from voiceloop.config.tables import Conversation as Settings

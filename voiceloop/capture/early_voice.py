@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from voiceloop.capture.endpointer import samples
+from voiceloop.capture.endpointing.endpointer import samples
 from voiceloop.plugins import Verdict
 
 _LIKELY = samples(60)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from voiceloop.audio.tape import Tape, VoiceMap
-from voiceloop.capture.endpointer import Endpointer, Pause, samples
+from voiceloop.capture.endpointing.endpointer import Endpointer, Pause, samples
 from voiceloop.capture.ledger import Ledger
 from voiceloop.capture.spans import Spans
 from voiceloop.capture.valley import Valley

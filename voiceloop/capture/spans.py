@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voiceloop.capture.endpointer import samples
+from voiceloop.capture.endpointing.endpointer import samples
 from voiceloop.config.tables import Segment
 
 _REVISION_MS = 640

@@ -7,7 +7,7 @@ import unicodedata
 from enum import Enum, IntEnum
 from itertools import takewhile
 
-from voiceloop.capture.ending_words import NAMES, SPACELESS, WORDS, Words
+from voiceloop.capture.endpointing.ending_words import NAMES, SPACELESS, WORDS, Words
 
 
 class Ending(IntEnum):

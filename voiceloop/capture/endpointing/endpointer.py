@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from math import exp
 
-from voiceloop.capture.endings import Ending, basis, code, ending, guess
+from voiceloop.capture.endpointing.endings import Ending, basis, code, ending, guess
 from voiceloop.config.tables import Segment
 from voiceloop.types import CAPTURE_RATE_HZ
 
