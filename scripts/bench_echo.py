@@ -16,7 +16,7 @@ from tests.sound.cable import SPEAKER_HZ, Cable, why_not
 from tests.sound.echoing import echo_path
 from voiceloop.audio.resample import resample
 from voiceloop.audio.wav import read_wav, wav_bytes
-from voiceloop.capture.echo import installed
+from voiceloop.echo.webrtc_aec import installed
 
 PROMPT = Path("/usr/share/sounds/alsa/Front_Center.wav")
 ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")

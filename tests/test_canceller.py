@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceloop.audio.played import Played, Tap
-from voiceloop.capture.canceller import Canceller, Rehearsal
-from voiceloop.capture.farend import Block, FarEnd, PlayClock
+from voiceloop.echo.canceller import Canceller, Rehearsal
+from voiceloop.echo.far_end import Block, FarEnd, PlayClock
+from voiceloop.playback.tap import Played, Tap
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
 
 RATE = 24_000

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from voiceloop.capture import echo
-from voiceloop.capture.farend import Block
 from voiceloop.config.tables import Audio
+from voiceloop.echo import webrtc_aec as echo
+from voiceloop.echo.far_end import Block
 from voiceloop.errors import EngineError, MissingExtra
 
 needs_it = pytest.mark.skipif(not echo.installed(), reason="needs the extra voiceloop[echo]")
@@ -62,7 +62,7 @@ def test_a_program_that_ends_is_not_aborted_by_the_canceller_telling_its_log() -
     slow_to_end = """
 import sys, time
 from livekit.rtc import _ffi_client as ffi
-from voiceloop.capture import echo
+from voiceloop.echo import webrtc_aec as echo
 
 class Slow:
     def FfiEvent(self):

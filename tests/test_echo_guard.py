@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceloop.echo_guard import Audible, repeats
+from voiceloop.echo.text_echo import Audible, repeats
 
 REPLY = (
     "Thank you for waiting. Your appointment is on Monday at three, with Doctor Meyer. "

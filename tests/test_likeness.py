@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from voiceloop.audio.wav import read_wav
-from voiceloop.capture.likeness import OWN_VOICE, likeness
+from voiceloop.echo.correlation import OWN_VOICE, likeness
 
 ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
 REPLIES = ("vm-nobodyavail", "queue-thankyou", "conf-onlyperson", "tt-weasels")

@@ -14,7 +14,6 @@ from trio.testing import MockClock
 
 from tests.portaudio import Silent
 from tests.recorder import Recorder
-from voiceloop.audio.played import Tap
 from voiceloop.audio.wav import read_wav
 from voiceloop.config.tables import Audio
 from voiceloop.errors import DeviceError
@@ -22,6 +21,7 @@ from voiceloop.playback.output import open_speaker
 from voiceloop.playback.puller import Puller
 from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
+from voiceloop.playback.tap import Tap
 
 RATE_HZ = 8000
 BLOCK = 80

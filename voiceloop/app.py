@@ -18,22 +18,22 @@ import trio
 
 from voiceloop.attempt import Stage
 from voiceloop.attention import Attention
-from voiceloop.audio.played import Tap
-from voiceloop.capture import echo
-from voiceloop.capture.canceller import Canceller
 from voiceloop.capture.endpointing.endpointer import Endpointer
-from voiceloop.capture.farend import FarEnd
 from voiceloop.capture.listener import Deafness, Ears, Watch
 from voiceloop.capture.microphone import Microphone, open_microphone
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Config, PartTable
 from voiceloop.conversation import Conversation, open_conversation
+from voiceloop.echo import webrtc_aec as echo
+from voiceloop.echo.canceller import Canceller
+from voiceloop.echo.far_end import FarEnd
 from voiceloop.events import Publish
 from voiceloop.keeping import UNKEPT, Journal
 from voiceloop.net.client import open_clients
 from voiceloop.net.wanted import transcribed_by
 from voiceloop.playback.output import CANCELLING_IDLE_S, IDLE_S, open_speaker
 from voiceloop.playback.speaker import Speaker
+from voiceloop.playback.tap import Tap
 from voiceloop.plugins import Handler, Services, Transcriber, speculates, waking
 from voiceloop.service.desk import Loop
 from voiceloop.speculation import Speculation

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 import trio
 
-from voiceloop.audio.played import Tap
 from voiceloop.config.tables import Conversation as Settings
-from voiceloop.echo_guard import Audible
+from voiceloop.echo.text_echo import Audible
 from voiceloop.errors import HandlerError, VoiceloopError, first
 from voiceloop.events import Publish
 from voiceloop.keeping import UNKEPT, Journal, Keeping
 from voiceloop.playback.speaker import Speaker
+from voiceloop.playback.tap import Tap
 from voiceloop.plugins import Handler, Synthesizer, Transcriber
 from voiceloop.speak.delivery import Delivery
 from voiceloop.speculation import Asked, Kind, Speculation

@@ -16,9 +16,9 @@ import trio
 from voiceloop.app import open_part, open_services
 from voiceloop.audio.pcm import level_dbfs
 from voiceloop.audio.resample import resample
-from voiceloop.capture import echo
 from voiceloop.capture.microphone import open_microphone
 from voiceloop.config.tables import Config, PartTable
+from voiceloop.echo import webrtc_aec as echo
 from voiceloop.errors import ConfigError, VoiceloopError, first
 from voiceloop.events import Publish
 from voiceloop.net.catalogue import Model

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from voiceloop.attempt import Stage
 from voiceloop.audio.resample import resample
-from voiceloop.capture.likeness import OWN_VOICE, likeness
-from voiceloop.echo_guard import repeats
+from voiceloop.echo.correlation import OWN_VOICE, likeness
+from voiceloop.echo.text_echo import repeats
 from voiceloop.turn import Turn
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript
 

@@ -14,7 +14,6 @@ from typing import Any, cast
 import trio
 
 from voiceloop.attempt import Stage
-from voiceloop.audio.played import Tap
 from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.segmenter import (
     SpeechAudio,
@@ -30,6 +29,7 @@ from voiceloop.errors import VoiceloopError
 from voiceloop.keeping import UNKEPT, Journal
 from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
+from voiceloop.playback.tap import Tap
 from voiceloop.plugins import Handler, Reply, Synthesizer, Transcriber, Transcription, Turns
 from voiceloop.speculation import Speculation
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Speech, Transcript, Usage, Utterance

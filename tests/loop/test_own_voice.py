@@ -9,9 +9,9 @@ import numpy as np
 from trio.testing import MockClock
 
 from tests.loop.room import Room, open_room
-from voiceloop.audio.played import Tap
 from voiceloop.capture.early_voice import Stir
 from voiceloop.capture.segmenter import SpeechAudio, SpeechEnded, SpeechPaused, SpeechStarted
+from voiceloop.playback.tap import Tap
 from voiceloop.speculation import Speculation
 from voiceloop.types import CAPTURE_RATE_HZ, Utterance
 

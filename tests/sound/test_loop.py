@@ -13,7 +13,7 @@ from tests.sound.cable import SPEAKER_HZ, Cable
 from tests.sound.match import find, first_sound, longest_gap_s
 from voiceloop.audio.resample import resample
 from voiceloop.audio.wav import read_wav, wav_bytes
-from voiceloop.capture.echo import installed
+from voiceloop.echo.webrtc_aec import installed
 
 PROMPTS = Path("/usr/share/sounds/alsa")
 ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")

@@ -10,10 +10,10 @@ import trio
 from tests.recorder import Recorder
 from tests.sound.cable import SPEAKER_HZ, Cable, Listener
 from tests.sound.samples import PIECE, gaps, noise
-from voiceloop.audio.played import Tap
 from voiceloop.config.tables import Audio
 from voiceloop.playback.output import IDLE_S, open_speaker
 from voiceloop.playback.speaker import Speaker
+from voiceloop.playback.tap import Tap
 
 pytestmark = pytest.mark.sound
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import trio
 
 from voiceloop.audio.devices import FILE_PREFIX
-from voiceloop.audio.played import Tap
 from voiceloop.audio.portaudio import HOST, Host, Request, Stream
 from voiceloop.audio.streams import close_stream, open_first, open_stream, pauses
 from voiceloop.audio.wake import Wake
@@ -21,6 +20,7 @@ from voiceloop.playback.prefill import Prefill
 from voiceloop.playback.puller import Puller
 from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
+from voiceloop.playback.tap import Tap
 from voiceloop.types import SAMPLE_BYTES
 
 IDLE_S = 2.0

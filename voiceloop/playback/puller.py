@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from voiceloop.audio.played import Tap
 from voiceloop.audio.resample import Resampler
 from voiceloop.audio.wake import Wake
 from voiceloop.playback.ring import Ring
+from voiceloop.playback.tap import Tap
 from voiceloop.types import SAMPLE_BYTES
 
 _BLOCKS_PER_S = 100

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from voiceloop.audio.pcm import level_dbfs
-from voiceloop.capture.farend import Block, FarEnd
+from voiceloop.echo.far_end import Block, FarEnd
 from voiceloop.types import SAMPLE_BYTES, Frame, Gap
 
 _STEP = 160

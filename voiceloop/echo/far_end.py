@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple, Protocol
 
-from voiceloop.audio.played import Played
 from voiceloop.audio.tape import Tape
+from voiceloop.playback.tap import Played
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES
 
 _BLOCKS_PER_S = 100

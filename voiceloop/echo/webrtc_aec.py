@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from voiceloop.audio.devices import FILE_PREFIX
-from voiceloop.capture.farend import Block
 from voiceloop.config.tables import Audio
+from voiceloop.echo.far_end import Block
 from voiceloop.errors import EngineError, MissingExtra
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES
 
