@@ -29,7 +29,7 @@ from voiceloop.service.commands import COMMANDS
 from voiceloop.service.control import LONGEST_LINE, MOST_CLIENTS, open_control
 from voiceloop.service.desk import Desk, Loop
 from voiceloop.service.sockets import Taken, listening, living, socket_path
-from voiceloop.speculation import Tally
+from voiceloop.turns.preemptive import Tally
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceloop.speculation import Asked, Speculation, Tally
+from voiceloop.turns.preemptive import Asked, Speculation, Tally
 
 
 def clip(seconds: float, cost_usd: float | None = None) -> Asked:

@@ -16,14 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from voiceloop.attempt import Stage
 from voiceloop.attention import Attention
 from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.listener import Deafness, Ears, Watch
 from voiceloop.capture.microphone import Microphone, open_microphone
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Config, PartTable
-from voiceloop.conversation import Conversation, open_conversation
 from voiceloop.echo import webrtc_aec as echo
 from voiceloop.echo.canceller import Canceller
 from voiceloop.echo.far_end import FarEnd
@@ -36,8 +34,10 @@ from voiceloop.playback.speaker import Speaker
 from voiceloop.playback.tap import Tap
 from voiceloop.plugins import Handler, Services, Transcriber, speculates, waking
 from voiceloop.service.desk import Loop
-from voiceloop.speculation import Speculation
 from voiceloop.transcribe.screened import screened
+from voiceloop.turns.answer import Stage
+from voiceloop.turns.conversation import Conversation, open_conversation
+from voiceloop.turns.preemptive import Speculation
 
 if TYPE_CHECKING:
     from voiceloop.service.controlled import Controlled

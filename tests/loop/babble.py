@@ -18,20 +18,20 @@ from typing import Any, Literal, cast
 
 import trio
 
-from voiceloop.attempt import Stage
 from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.listener import Deafness, Ears
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.config.tables import Segment
-from voiceloop.conversation import Conversation, open_conversation
 from voiceloop.errors import RateLimited
 from voiceloop.events import TURN
 from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Handler, Reply, Synthesizer, Transcriber, Turns, Verdict
-from voiceloop.speculation import Speculation
-from voiceloop.turn import Turn
+from voiceloop.turns.answer import Stage
+from voiceloop.turns.conversation import Conversation, open_conversation
+from voiceloop.turns.preemptive import Speculation
+from voiceloop.turns.turn import Turn
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Message, Speech, Transcript, Usage, Utterance
 
 RATE_HZ = 8_000

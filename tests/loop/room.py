@@ -13,7 +13,6 @@ from typing import Any, cast
 
 import trio
 
-from voiceloop.attempt import Stage
 from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.segmenter import (
     SpeechAudio,
@@ -24,14 +23,15 @@ from voiceloop.capture.segmenter import (
     SpeechStarted,
 )
 from voiceloop.config.tables import Conversation as Settings
-from voiceloop.conversation import Conversation, open_conversation
 from voiceloop.errors import VoiceloopError
 from voiceloop.keeping import UNKEPT, Journal
 from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
 from voiceloop.playback.tap import Tap
 from voiceloop.plugins import Handler, Reply, Synthesizer, Transcriber, Transcription, Turns
-from voiceloop.speculation import Speculation
+from voiceloop.turns.answer import Stage
+from voiceloop.turns.conversation import Conversation, open_conversation
+from voiceloop.turns.preemptive import Speculation
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Speech, Transcript, Usage, Utterance
 
 RATE_HZ = 8_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from trio.testing import MockClock
 
 from tests.loop.room import open_room
-from voiceloop.saying import WAKING_S
-from voiceloop.speculation import Speculation
+from voiceloop.turns.preemptive import Speculation
+from voiceloop.turns.utterance import WAKING_S
 
 
 async def test_what_is_long_is_not_sent_and_what_is_short_is(autojump_clock: MockClock) -> None:

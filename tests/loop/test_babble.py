@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from tests.loop.babble import MHM, RATE_HZ, Act, Manners, Scene, numbers, play, values
-from voiceloop.turn import Turn
+from voiceloop.turns.turn import Turn
 
 SLACK = RATE_HZ // 20
 """A character's worth of samples."""

@@ -20,8 +20,8 @@ from voiceloop.config.tables import Segment
 from voiceloop.errors import RateLimited, VoiceloopError
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Reply, Turns
-from voiceloop.speculation import Speculation
-from voiceloop.turn import Turn
+from voiceloop.turns.preemptive import Speculation
+from voiceloop.turns.turn import Turn
 from voiceloop.types import Frame, Speech, Transcript, Utterance
 
 SECOND = bytes(32_000)

@@ -6,7 +6,7 @@ from trio.testing import MockClock
 
 from tests.loop.room import open_room
 from voiceloop.capture.early_voice import Stir
-from voiceloop.floor import DUCKED
+from voiceloop.turns.ducking import DUCKED
 
 ANSWER = "This is all of the reply."
 

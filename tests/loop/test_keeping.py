@@ -10,8 +10,8 @@ from trio.testing import MockClock
 from tests.loop.room import open_room
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.errors import OutOfCredits
-from voiceloop.speculation import Speculation
-from voiceloop.turn import WITHDRAWN
+from voiceloop.turns.preemptive import Speculation
+from voiceloop.turns.turn import WITHDRAWN
 from voiceloop.types import Transcript, Utterance
 
 

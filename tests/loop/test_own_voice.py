@@ -12,7 +12,7 @@ from tests.loop.room import Room, open_room
 from voiceloop.capture.early_voice import Stir
 from voiceloop.capture.segmenter import SpeechAudio, SpeechEnded, SpeechPaused, SpeechStarted
 from voiceloop.playback.tap import Tap
-from voiceloop.speculation import Speculation
+from voiceloop.turns.preemptive import Speculation
 from voiceloop.types import CAPTURE_RATE_HZ, Utterance
 
 ANSWER = "The museum opens at nine in the morning and closes at six, except on Mondays."

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 from tests.loop.room import Room, open_room
 from voiceloop.errors import RateLimited, VoiceloopError
 from voiceloop.plugins import Reply, Turns
-from voiceloop.speculation import Speculation
+from voiceloop.turns.preemptive import Speculation
 from voiceloop.types import Message, Transcript
 
 LONG = "This is a rather long answer that goes on for quite a while without an end in sight."

@@ -12,8 +12,8 @@ import trio
 from voiceloop.attention import Attention
 from voiceloop.config.tables import Limits
 from voiceloop.events import Publish
-from voiceloop.speculation import Tally
-from voiceloop.turn import WITHDRAWN
+from voiceloop.turns.preemptive import Tally
+from voiceloop.turns.turn import WITHDRAWN
 from voiceloop.types import Usage
 
 _TELLING = frozenset(

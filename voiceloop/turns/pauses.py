@@ -6,7 +6,7 @@ Knows no turn and decides nothing about them; all times are sample indices.
 from __future__ import annotations
 
 from voiceloop.capture.endpointing.endpointer import Endpointer
-from voiceloop.speculation import Speculation
+from voiceloop.turns.preemptive import Speculation
 from voiceloop.types import CAPTURE_RATE_HZ, Transcript
 
 

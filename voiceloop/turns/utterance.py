@@ -5,12 +5,12 @@ Decides nothing about turns. It may be that none hears what is being said: its t
 
 from __future__ import annotations
 
-from voiceloop.attempt import Stage
 from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.segmenter import SpeechPaused, SpeechResumed
-from voiceloop.pauses import Pauses
 from voiceloop.plugins import speculates
-from voiceloop.turn import Turn
+from voiceloop.turns.answer import Stage
+from voiceloop.turns.pauses import Pauses
+from voiceloop.turns.turn import Turn
 from voiceloop.types import Transcript, Utterance
 
 WAKING_S = 3.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from voiceloop.turn import Turn
+from voiceloop.turns.turn import Turn
 from voiceloop.types import Message
 
 

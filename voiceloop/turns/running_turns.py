@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from voiceloop.attempt import Stage
 from voiceloop.events import TURN
-from voiceloop.turn import Turn
+from voiceloop.turns.answer import Stage
+from voiceloop.turns.turn import Turn
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Transcript, Usage, Utterance
 
 

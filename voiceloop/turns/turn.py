@@ -12,13 +12,13 @@ from typing import Literal, TypeVar
 
 import trio
 
-from voiceloop.attempt import Attempt, Stage
 from voiceloop.errors import TooLate, VoiceloopError, first
 from voiceloop.keeping import Keeping
-from voiceloop.listening import Listening
 from voiceloop.plugins import patience_s
 from voiceloop.said import is_empty
-from voiceloop.speculation import Tally
+from voiceloop.turns.answer import Attempt, Stage
+from voiceloop.turns.preemptive import Tally
+from voiceloop.turns.transcribing import Listening
 from voiceloop.types import CAPTURE_RATE_HZ, Heard, Message, Transcript, Usage, Utterance
 
 _T = TypeVar("_T")

@@ -18,7 +18,6 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from voiceloop.attempt import Stage
 from voiceloop.capture.early_voice import Stir
 from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.segmenter import (
@@ -30,15 +29,16 @@ from voiceloop.capture.segmenter import (
     SpeechResumed,
     SpeechStarted,
 )
-from voiceloop.floor import Floor
-from voiceloop.history import History
-from voiceloop.own_voice import OwnVoice
-from voiceloop.roster import Roster
 from voiceloop.said import is_empty, is_only
-from voiceloop.saying import Saying
-from voiceloop.speculation import Tally
-from voiceloop.telling import sound_earcon, tell, warm
-from voiceloop.turn import JOINED, MERGED, STOPPED, Turn
+from voiceloop.turns.answer import Stage
+from voiceloop.turns.ducking import Floor
+from voiceloop.turns.history import History
+from voiceloop.turns.own_voice import OwnVoice
+from voiceloop.turns.preemptive import Tally
+from voiceloop.turns.running_turns import Roster
+from voiceloop.turns.turn import JOINED, MERGED, STOPPED, Turn
+from voiceloop.turns.turn_events import sound_earcon, tell, warm
+from voiceloop.turns.utterance import Saying
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Transcript, Usage, Utterance
 
 

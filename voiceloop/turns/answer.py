@@ -19,7 +19,7 @@ from voiceloop.playback.speaker import Speaker
 from voiceloop.playback.tap import Tap
 from voiceloop.plugins import Handler, Synthesizer, Transcriber
 from voiceloop.speak.delivery import Delivery
-from voiceloop.speculation import Asked, Kind, Speculation
+from voiceloop.turns.preemptive import Asked, Kind, Speculation
 from voiceloop.types import Heard, Message, Speech, Transcript, Usage
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import trio
 
-from voiceloop.attempt import Stage
 from voiceloop.playback.earcon import earcon
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import beginning
-from voiceloop.turn import Turn
+from voiceloop.turns.answer import Stage
+from voiceloop.turns.turn import Turn
 
 
 def tell(turn: Turn) -> None:

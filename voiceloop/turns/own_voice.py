@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from voiceloop.attempt import Stage
 from voiceloop.audio.resample import resample
 from voiceloop.echo.correlation import OWN_VOICE, likeness
 from voiceloop.echo.text_echo import repeats
-from voiceloop.turn import Turn
+from voiceloop.turns.answer import Stage
+from voiceloop.turns.turn import Turn
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript
 
 _CLIP_S = 2.0
