@@ -15,9 +15,9 @@ from voiceloop.net.failures import Where
 from voiceloop.net.service import JsonAnswer
 from voiceloop.plugins import Transcription
 from voiceloop.transcribe.answers import transcript as parsed
+from voiceloop.transcribe.hallucinations import Judgement, Reason, judge, not_worth_posting
 from voiceloop.transcribe.openai import OpenAITranscribeOptions
-from voiceloop.transcribe.phantoms import Judgement, Reason, judge, not_worth_posting
-from voiceloop.transcribe.screened import Screened, screened
+from voiceloop.transcribe.screening import Screened, screened
 from voiceloop.transcribe.sphinx import SphinxOptions
 from voiceloop.types import CAPTURE_RATE_HZ, Transcript, Utterance
 

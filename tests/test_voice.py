@@ -18,7 +18,7 @@ from tests.test_chat import STOP, events, says
 from voiceloop.audio.wav import wav_bytes
 from voiceloop.errors import BadAnswer
 from voiceloop.handlers.voice import VoiceHandler, VoiceOptions
-from voiceloop.transcribe.unheard import NoTranscribeOptions, NoTranscriber
+from voiceloop.transcribe.no_transcriber import NoTranscribeOptions, NoTranscriber
 from voiceloop.types import Message, Transcript
 
 REPLY = "It is noon, Ada."

@@ -34,7 +34,7 @@ from voiceloop.playback.speaker import Speaker
 from voiceloop.playback.tap import Tap
 from voiceloop.plugins import Handler, Services, Transcriber, speculates, waking
 from voiceloop.service.desk import Loop
-from voiceloop.transcribe.screened import screened
+from voiceloop.transcribe.screening import screened
 from voiceloop.turns.answer import Stage
 from voiceloop.turns.conversation import Conversation, open_conversation
 from voiceloop.turns.preemptive import Speculation

@@ -21,7 +21,7 @@ from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Phantoms, Segment
 from voiceloop.net.limits import Room
 from voiceloop.plugins import Transcriber, Transcription, Verdict
-from voiceloop.transcribe.screened import Screened
+from voiceloop.transcribe.screening import Screened
 from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, Frame, Transcript, Utterance
 
 ROOM_ENOUGH = Room(crowded=False, share=1.0)

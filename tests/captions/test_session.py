@@ -20,7 +20,7 @@ from voiceloop.config.load import load
 from voiceloop.errors import VoiceloopError
 from voiceloop.handlers.captions import CaptionsOptions
 from voiceloop.plugins import Transcriber
-from voiceloop.transcribe.screened import Screened
+from voiceloop.transcribe.screening import Screened
 from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, Frame
 
 WORDS = [f"word{number}" for number in range(40)]

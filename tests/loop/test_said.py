@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceloop.said import LONGEST_QUIET, is_only, join, merge
+from voiceloop.transcribe.merging import LONGEST_QUIET, is_only, join, merge
 from voiceloop.types import CAPTURE_RATE_HZ, Transcript, Utterance, Word
 
 

@@ -16,7 +16,7 @@ from voiceloop.errors import LimitReached, VoiceloopError, first
 from voiceloop.events import Publish
 from voiceloop.net.limits import Room
 from voiceloop.transcribe import kept
-from voiceloop.transcribe.screened import Screened
+from voiceloop.transcribe.screening import Screened
 from voiceloop.types import Transcript, Utterance
 
 ROOM = 0.25

@@ -22,8 +22,8 @@ from voiceloop.errors import (
 )
 from voiceloop.events import Publish
 from voiceloop.plugins import Transcriber
-from voiceloop.said import join
 from voiceloop.service.shelf import Entry
+from voiceloop.transcribe.merging import join
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript, Utterance
 
 PLACE = "transcribe --pending"

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from voiceloop.audio.wav import wav_bytes
 from voiceloop.config.tables import OwnServer
 from voiceloop.net.service import Request
-from voiceloop.transcribe.served import ClipOptions, ClipTranscriber
+from voiceloop.transcribe.clip_transcriber import ClipOptions, ClipTranscriber
 from voiceloop.types import Utterance
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from voiceloop.audio.wav import wav_bytes
 from voiceloop.config.tables import Conflict
 from voiceloop.net.service import Request
-from voiceloop.transcribe.served import ClipOptions, ClipTranscriber
+from voiceloop.transcribe.clip_transcriber import ClipOptions, ClipTranscriber
 from voiceloop.types import Utterance
 
 PROMPTED = ("groq", "openai")

@@ -29,7 +29,7 @@ from voiceloop.capture.segmenter import (
     SpeechResumed,
     SpeechStarted,
 )
-from voiceloop.said import is_empty, is_only
+from voiceloop.transcribe.merging import is_empty, is_only
 from voiceloop.turns.answer import Stage
 from voiceloop.turns.ducking import Floor
 from voiceloop.turns.history import History

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import trio
 
 from voiceloop.plugins import Transcriber, Transcription, speculates
-from voiceloop.said import Said, join, merge
+from voiceloop.transcribe.merging import Said, join, merge
 from voiceloop.types import Transcript, Utterance
 
 

@@ -15,7 +15,7 @@ import trio
 from voiceloop.errors import TooLate, VoiceloopError, first
 from voiceloop.keeping import Keeping
 from voiceloop.plugins import patience_s
-from voiceloop.said import is_empty
+from voiceloop.transcribe.merging import is_empty
 from voiceloop.turns.answer import Attempt, Stage
 from voiceloop.turns.preemptive import Tally
 from voiceloop.turns.transcribing import Listening

@@ -15,7 +15,7 @@ import numpy as np
 
 from voiceloop.audio.loudness import HOPS_PER_S, SILENCE_DBFS, levels_dbfs, loud
 from voiceloop.config.tables import Phantoms
-from voiceloop.transcribe.phrases import PHRASES, key
+from voiceloop.transcribe.hallucination_phrases import PHRASES, key
 from voiceloop.types import Transcript, Utterance
 
 SHORT_S = 2.0

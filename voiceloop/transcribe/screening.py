@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from voiceloop.config.tables import Phantoms
 from voiceloop.events import Publish
 from voiceloop.plugins import Transcriber, Transcription, speculates
-from voiceloop.transcribe.phantoms import Reason, judge, not_worth_posting
+from voiceloop.transcribe.hallucinations import Reason, judge, not_worth_posting
 from voiceloop.types import Transcript, Utterance
 
 
