@@ -15,10 +15,10 @@ import trio
 
 from voiceloop.audio.wav import read_wav
 from voiceloop.config.tables import Journal as Settings
+from voiceloop.journal.journal import DiskJournal, open_journal
+from voiceloop.journal.locks import FileLock
+from voiceloop.journal.store import Bounds, Entry, Shelf
 from voiceloop.keeping import UNKEPT
-from voiceloop.service.journal import DiskJournal, open_journal
-from voiceloop.service.locks import FileLock
-from voiceloop.service.shelf import Bounds, Entry, Shelf
 from voiceloop.types import Transcript, Utterance
 
 
@@ -261,7 +261,7 @@ async def test_a_full_disk_is_said_once_and_what_cannot_be_marked_is_not_there_t
         page = kept.turn(1)
         page.heard(said())
         await page.safe()
-        monkeypatch.setattr("voiceloop.service.shelf.write_whole", full)
+        monkeypatch.setattr("voiceloop.journal.store.write_whole", full)
         page.transcribed(Transcript("one", said()))
         other = kept.turn(2)
         other.heard(said())

@@ -21,10 +21,10 @@ from voiceloop.config.tables import Limits
 from voiceloop.errors import LimitReached, RateLimited
 from voiceloop.handlers.chat import ChatHandler, ChatOptions
 from voiceloop.handlers.voice import VoiceHandler, VoiceOptions
+from voiceloop.journal.store import Shelf
 from voiceloop.net.limits import Gate
 from voiceloop.net.pace import FIRST_INTERVAL_S, LONGEST_INTERVAL_S, Pace, Purse
 from voiceloop.net.usage import cost
-from voiceloop.service.shelf import Shelf
 from voiceloop.speak.openrouter import OpenRouterSpeakOptions, OpenRouterSynthesizer
 from voiceloop.transcribe.kept import keep
 from voiceloop.transcribe.openrouter import OpenRouterTranscribeOptions, OpenRouterTranscriber

@@ -12,9 +12,9 @@ import pytest
 from voiceloop import errors
 from voiceloop.cli import pending
 from voiceloop.dictation.target import TargetOptions, open_target
+from voiceloop.journal.resending import Failed, Fetched, fetched
+from voiceloop.journal.store import Entry, Shelf
 from voiceloop.plugins import Transcription
-from voiceloop.service.pending import Failed, Fetched, fetched
-from voiceloop.service.shelf import Entry, Shelf
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Transcript, Utterance
 
 

@@ -167,7 +167,7 @@ async def _open_journal(stack: AsyncExitStack, config: Config, handler: Handler,
     """Where what is said is kept, if something is done with it."""
     if handler.turns == "replace" or not config.journal.enabled:
         return UNKEPT
-    from voiceloop.service.journal import open_journal
+    from voiceloop.journal.journal import open_journal
 
     return await stack.enter_async_context(open_journal(config.journal, publish, engine=transcribed_by(config)))
 

@@ -9,8 +9,8 @@ import trio
 
 from voiceloop.cli import pending
 from voiceloop.dictation.target import Focus, Insertion, Since
-from voiceloop.service.pending import Fetched
-from voiceloop.service.shelf import Shelf
+from voiceloop.journal.resending import Fetched
+from voiceloop.journal.store import Shelf
 from voiceloop.types import Transcript, Utterance
 
 

@@ -30,7 +30,7 @@ from tests.running import COMMAND, voiceloop
 from tests.serving import serving
 from tests.terminal import TERMINAL
 from voiceloop.audio.wav import read_wav
-from voiceloop.service.shelf import Shelf
+from voiceloop.journal.store import Shelf
 from voiceloop.types import CAPTURE_RATE_HZ, Utterance
 
 pytestmark = pytest.mark.skipif(not ASTERISK.is_dir(), reason="needs asterisk-core-sounds-en-wav")

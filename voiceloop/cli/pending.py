@@ -18,9 +18,9 @@ from voiceloop.text import clean, clean_line
 if TYPE_CHECKING:
     from voiceloop.config.tables import Config
     from voiceloop.dictation.target import Insertion, Target
+    from voiceloop.journal.resending import Failed, Fetched
+    from voiceloop.journal.store import Entry
     from voiceloop.plugins import Services
-    from voiceloop.service.pending import Failed, Fetched
-    from voiceloop.service.shelf import Entry
 
 PLACE = "transcribe --pending"
 LOOK_S = 0.5
@@ -42,8 +42,8 @@ async def transcribe_pending(config: Config, to: str, *, json: bool, meant: bool
     others are written all the same: the exit code tells. Raises what the transcriber and the target do; what was not
     written down by then stays. `meant`: the user chose who transcribes it, whoever was to do it when it was said."""
     from voiceloop.app import opened
+    from voiceloop.journal.store import Shelf
     from voiceloop.net.wanted import transcribed_by
-    from voiceloop.service.shelf import Shelf
 
     shelf = Shelf()
     with _writable(shelf.folder), shelf.claimed() as entries:
@@ -85,7 +85,7 @@ def _writable(folder: Path) -> Iterator[None]:
 
 async def _deliver(entries: list[Entry], services: Services, to: str, *, json: bool) -> int:
     from voiceloop.app import open_transcriber
-    from voiceloop.service.pending import Failed, fetched
+    from voiceloop.journal.resending import Failed, fetched
 
     config, code = services.config, 0
     async with AsyncExitStack() as stack, _target(services, to) as target:

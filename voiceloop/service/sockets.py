@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from voiceloop.errors import ControlError
-from voiceloop.service.locks import FileLock
+from voiceloop.journal.locks import FileLock
 
 PLACE = "control"
 BACKLOG = 128

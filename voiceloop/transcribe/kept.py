@@ -1,4 +1,4 @@
-"""Keeps what was said and may not be sent, as files that `voiceloop transcribe --pending` takes (service/shelf.py)."""
+"""Keeps what was said and may not be sent, as files that `voiceloop transcribe --pending` takes (journal/store.py)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import trio
 
 from voiceloop.audio.wav import wav_bytes
 from voiceloop.errors import LimitReached
-from voiceloop.service.whole import write_whole
+from voiceloop.journal.atomic_write import write_whole
 from voiceloop.types import Utterance
 
 HOW = "what you said is kept, and 'voiceloop transcribe --pending' with the same --config writes it down"

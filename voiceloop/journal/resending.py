@@ -21,8 +21,8 @@ from voiceloop.errors import (
     first,
 )
 from voiceloop.events import Publish
+from voiceloop.journal.store import Entry
 from voiceloop.plugins import Transcriber
-from voiceloop.service.shelf import Entry
 from voiceloop.transcribe.merging import join
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript, Utterance
 

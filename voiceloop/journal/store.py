@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from voiceloop.audio.wav import wav_bytes
-from voiceloop.service.locks import FileLock
-from voiceloop.service.whole import PART, write_whole
+from voiceloop.journal.atomic_write import PART, write_whole
+from voiceloop.journal.locks import FileLock
 from voiceloop.transcribe.kept import folder as default_folder
 from voiceloop.types import Utterance
 
