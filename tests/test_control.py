@@ -21,14 +21,14 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voiceloop.attention import Attention
 from voiceloop.config.tables import Limits
+from voiceloop.control.attention import Attention
+from voiceloop.control.commands import COMMANDS
+from voiceloop.control.controller import Desk, Loop
+from voiceloop.control.server import LONGEST_LINE, MOST_CLIENTS, open_control
+from voiceloop.control.socket_files import Taken, listening, living, socket_path
 from voiceloop.errors import ControlError
 from voiceloop.service import control, sockets
-from voiceloop.service.commands import COMMANDS
-from voiceloop.service.control import LONGEST_LINE, MOST_CLIENTS, open_control
-from voiceloop.service.desk import Desk, Loop
-from voiceloop.service.sockets import Taken, listening, living, socket_path
 from voiceloop.turns.preemptive import Tally
 
 
@@ -274,7 +274,7 @@ def test_a_second_program_is_refused_and_told_who_has_it() -> None:
 
 def test_what_a_killed_program_left_is_replaced() -> None:
     code = (
-        "import os, signal\nfrom voiceloop.service.sockets import listening\n"
+        "import os, signal\nfrom voiceloop.control.socket_files import listening\n"
         "with listening('dictate'):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from tests.recorder import Recorder
-from voiceloop.service.notify import Notifier
+from voiceloop.control.notifications import Notifier
 
 
 def program(folder: Path, script: str) -> None:

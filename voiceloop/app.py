@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from voiceloop.attention import Attention
 from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.listener import Deafness, Ears, Watch
 from voiceloop.capture.microphone import Microphone, open_microphone
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Config, PartTable
+from voiceloop.control.attention import Attention
+from voiceloop.control.controller import Loop
 from voiceloop.echo import webrtc_aec as echo
 from voiceloop.echo.canceller import Canceller
 from voiceloop.echo.far_end import FarEnd
@@ -33,14 +34,13 @@ from voiceloop.playback.output import CANCELLING_IDLE_S, IDLE_S, open_speaker
 from voiceloop.playback.speaker import Speaker
 from voiceloop.playback.tap import Tap
 from voiceloop.plugins import Handler, Services, Transcriber, speculates, waking
-from voiceloop.service.desk import Loop
 from voiceloop.transcribe.screening import screened
 from voiceloop.turns.answer import Stage
 from voiceloop.turns.conversation import Conversation, open_conversation
 from voiceloop.turns.preemptive import Speculation
 
 if TYPE_CHECKING:
-    from voiceloop.service.controlled import Controlled
+    from voiceloop.control.setup import Controlled
     from voiceloop.service.tracing import Tracing
 
 
@@ -121,7 +121,7 @@ def _take_control(
 ) -> Controlled | None:
     if not config.control.enabled:
         return None
-    from voiceloop.service.controlled import take_control
+    from voiceloop.control.setup import take_control
 
     return take_control(stack, config, attention, publish, name)
 

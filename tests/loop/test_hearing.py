@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-from voiceloop.attention import Attention
 from voiceloop.capture.early_voice import Stir
 from voiceloop.capture.listener import Deafness, Ears
 from voiceloop.capture.segmenter import Segmenter, SpeechAudio, SpeechEnded, SpeechEvent, SpeechStarted
 from voiceloop.config.tables import Segment
+from voiceloop.control.attention import Attention
 from voiceloop.plugins import Vad, Verdict
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
 

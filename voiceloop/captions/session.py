@@ -13,7 +13,6 @@ from typing import Any
 import trio
 
 from voiceloop.app import open_part, open_services, open_transcriber
-from voiceloop.attention import Attention
 from voiceloop.captions.captioner import Captioner
 from voiceloop.captions.controls import Controls
 from voiceloop.captions.pacer import Pacer
@@ -24,11 +23,12 @@ from voiceloop.capture.listener import Deafness, Ears
 from voiceloop.capture.microphone import Microphone, open_microphone
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Config
+from voiceloop.control.attention import Attention
+from voiceloop.control.controller import Loop
+from voiceloop.control.setup import Controlled, take_control
 from voiceloop.events import Publish
 from voiceloop.handlers.captions import CaptionsHandler, CaptionsOptions
 from voiceloop.net.catalogue import Cache
-from voiceloop.service.controlled import Controlled, take_control
-from voiceloop.service.desk import Loop
 from voiceloop.types import Frame
 
 

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from voiceloop.cli.render import print_line
+from voiceloop.control.commands import COMMANDS
+from voiceloop.control.socket_files import PLACE, living, socket_path
 from voiceloop.errors import ControlError, UsageError
-from voiceloop.service.commands import COMMANDS
-from voiceloop.service.sockets import PLACE, living, socket_path
 from voiceloop.text import clean_line
 
 PATIENCE_S = 5.0

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import trio
 
-from voiceloop.attention import Attention
 from voiceloop.config.tables import Config
+from voiceloop.control.attention import Attention
+from voiceloop.control.controller import Desk, Loop
+from voiceloop.control.socket_files import Taken, listening, socket_path
 from voiceloop.errors import ControlError
 from voiceloop.events import Publish
-from voiceloop.service.desk import Desk, Loop
-from voiceloop.service.sockets import Taken, listening, socket_path
 
 _ALONE = frozenset({"dictate"})
 """Two of them on one microphone would type everything twice."""
@@ -35,7 +35,7 @@ class Controlled:
 
     async def serve(self, stack: AsyncExitStack, loop: Loop) -> None:
         """From now on, until `stack` ends, it can be controlled."""
-        from voiceloop.service.control import open_control
+        from voiceloop.control.server import open_control
 
         self.desk.loop = loop
         if self.notify:
@@ -62,7 +62,7 @@ def take_control(
 
 
 async def _show(stack: AsyncExitStack, desk: Desk) -> None:
-    from voiceloop.service.notify import Notifier
+    from voiceloop.control.notifications import Notifier
 
     forward, notifier = desk.forward, Notifier(desk.forward)
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import trio
 
-from voiceloop.attention import Attention
 from voiceloop.config.tables import Limits
+from voiceloop.control.attention import Attention
 from voiceloop.events import Publish
 from voiceloop.turns.preemptive import Tally
 from voiceloop.turns.turn import WITHDRAWN

@@ -15,8 +15,8 @@ from contextlib import asynccontextmanager, suppress
 
 import trio
 
-from voiceloop.service.commands import COMMANDS
-from voiceloop.service.desk import Desk
+from voiceloop.control.commands import COMMANDS
+from voiceloop.control.controller import Desk
 
 MOST_CLIENTS = 64
 """More are told so and sent away: each is a file descriptor."""
