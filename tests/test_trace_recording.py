@@ -25,9 +25,9 @@ from voiceloop.net.service import Request
 from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Verdict
-from voiceloop.service.taps import PACK_FRAMES, EarTap, RequestTap, SpeakerTap
-from voiceloop.service.trace import MOST_WAITING, Recorder, line, open_trace
 from voiceloop.trace.levels import packed, unpacked
+from voiceloop.trace.taps import PACK_FRAMES, EarTap, RequestTap, SpeakerTap
+from voiceloop.trace.writing import MOST_WAITING, Recorder, line, open_trace
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap, Usage
 
 

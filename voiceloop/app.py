@@ -41,7 +41,7 @@ from voiceloop.turns.preemptive import Speculation
 
 if TYPE_CHECKING:
     from voiceloop.control.setup import Controlled
-    from voiceloop.service.tracing import Tracing
+    from voiceloop.trace.recording import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def _take_control(
 async def _open_tracing(stack: AsyncExitStack, config: Config, publish: Publish, path: Path | None) -> Tracing | None:
     if path is None:
         return None
-    from voiceloop.service.tracing import open_tracing
+    from voiceloop.trace.recording import open_tracing
 
     return await stack.enter_async_context(open_tracing(path, config, publish))
 

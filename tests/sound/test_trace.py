@@ -17,7 +17,7 @@ from voiceloop.audio.resample import resample
 from voiceloop.audio.wav import read_wav, wav_bytes
 from voiceloop.trace.build import build
 from voiceloop.trace.read import read
-from voiceloop.trace.session import Session
+from voiceloop.trace.timeline import Session
 
 PROMPTS = Path("/usr/share/sounds/alsa")
 ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")

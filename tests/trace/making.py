@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from voiceloop.service.taps import Levels
-from voiceloop.service.trace import Record, line
 from voiceloop.trace.build import build
 from voiceloop.trace.read import read
-from voiceloop.trace.session import Session
+from voiceloop.trace.taps import Levels
+from voiceloop.trace.timeline import Session
+from voiceloop.trace.writing import Record, line
 
 ZERO = 5_000.0
 """The monotonic clock when the session began; sample 0 was captured 0.5 s later."""

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from tests.trace.making import MIC_FROM, ZERO, done, event, header, playing, request, session, speaker, whole, written
 from voiceloop.errors import BadTraceFile
-from voiceloop.service.trace import line
 from voiceloop.trace.build import build
 from voiceloop.trace.page import page
 from voiceloop.trace.perfetto import chrome_trace
 from voiceloop.trace.read import read
 from voiceloop.trace.states import states
 from voiceloop.trace.terminal import Screen, rendered
+from voiceloop.trace.writing import line
 
 
 def test_the_stages_lead_from_the_last_voiced_sample_to_the_first_one_played(tmp_path: Path) -> None:

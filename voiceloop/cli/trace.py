@@ -14,7 +14,7 @@ from voiceloop.cli.render import print_error, print_line
 from voiceloop.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from voiceloop.trace.session import Session
+    from voiceloop.trace.timeline import Session
 
 _WIDTH = 100
 """Where it isn't a terminal."""

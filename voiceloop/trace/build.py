@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from voiceloop.trace.levels import unpacked
 from voiceloop.trace.read import Record, Records, maybe, number
-from voiceloop.trace.session import Event, Level, Request, Session, Span, SpeakerState
+from voiceloop.trace.timeline import Event, Level, Request, Session, Span, SpeakerState
 from voiceloop.trace.turns import Material, build_turns, with_turns
 
 T = TypeVar("T")

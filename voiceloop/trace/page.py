@@ -15,9 +15,9 @@ from importlib.resources import files
 from typing import Any
 
 from voiceloop.text import clean_line
-from voiceloop.trace.session import Event, Level, Request, Session, Span, Turn
 from voiceloop.trace.states import states
 from voiceloop.trace.terminal import outcome
+from voiceloop.trace.timeline import Event, Level, Request, Session, Span, Turn
 from voiceloop.trace.turns import STAGES
 
 _SCRIPTS = ("data.js", "view.js", "lanes.js", "turns.js", "main.js")

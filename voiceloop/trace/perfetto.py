@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from voiceloop.text import clean_line
-from voiceloop.trace.session import Level, Request, Session, Turn
 from voiceloop.trace.states import states
 from voiceloop.trace.terminal import outcome
+from voiceloop.trace.timeline import Level, Request, Session, Turn
 
 T = TypeVar("T")
 _PROCESS = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from voiceloop.trace.session import Session, Span, SpeakerState
+from voiceloop.trace.timeline import Session, Span, SpeakerState
 
 _DUCKED_BELOW = 0.99
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from voiceloop.text import clean_line
 from voiceloop.trace.read import number
-from voiceloop.trace.session import Session, Turn
+from voiceloop.trace.timeline import Session, Turn
 from voiceloop.trace.turns import KNOWN_MARKS, STAGES
 
 _COLUMNS = (

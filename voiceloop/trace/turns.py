@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from voiceloop.trace.read import number
-from voiceloop.trace.session import Event, Level, Request, Span, Stage, Turn
+from voiceloop.trace.timeline import Event, Level, Request, Span, Stage, Turn
 
 STAGES: Mapping[str, tuple[str, str]] = {
     "end": ("post", "end of turn: until the pause was long enough to post"),

@@ -15,9 +15,9 @@ from voiceloop.config.tables import Config
 from voiceloop.events import Publish
 from voiceloop.net.watch import Observe
 from voiceloop.playback.speaker import Speaker
-from voiceloop.service.taps import EarTap, RequestTap, SpeakerTap
-from voiceloop.service.trace import Recorder, open_trace
 from voiceloop.trace.records import VERSION
+from voiceloop.trace.taps import EarTap, RequestTap, SpeakerTap
+from voiceloop.trace.writing import Recorder, open_trace
 from voiceloop.types import CAPTURE_RATE_HZ
 
 _TABLES = ("audio", "segment", "conversation", "speculation")

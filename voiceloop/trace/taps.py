@@ -16,8 +16,8 @@ from voiceloop.events import TURN
 from voiceloop.net.watch import Exchange, Sight
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Verdict
-from voiceloop.service.trace import Recorder
 from voiceloop.trace.levels import packed
+from voiceloop.trace.writing import Recorder
 from voiceloop.types import FRAME_SAMPLES, SAMPLE_BYTES, Frame, Gap
 
 PACK_FRAMES = 25
