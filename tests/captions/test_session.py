@@ -12,13 +12,13 @@ from trio.testing import MockClock
 
 from tests.captions.hall import ANY, Hall, Service, _Vad, sound
 from tests.captions.speech import said
+from voiceloop.captions.handler import CaptionsOptions
 from voiceloop.captions.posts import Means
-from voiceloop.captions.session import _caption, _Source
+from voiceloop.captions.program import _caption, _Source
 from voiceloop.captions.words import Spoken
 from voiceloop.config.load import load
 from voiceloop.control.attention import Attention
 from voiceloop.errors import VoiceloopError
-from voiceloop.handlers.captions import CaptionsOptions
 from voiceloop.plugins import Transcriber
 from voiceloop.transcribe.screening import Screened
 from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, Frame

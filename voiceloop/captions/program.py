@@ -15,6 +15,7 @@ import trio
 from voiceloop.app import open_part, open_services, open_transcriber
 from voiceloop.captions.captioner import Captioner
 from voiceloop.captions.controls import Controls
+from voiceloop.captions.handler import CaptionsHandler, CaptionsOptions
 from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.posts import Means
 from voiceloop.captions.price import RunningCost
@@ -27,7 +28,6 @@ from voiceloop.control.attention import Attention
 from voiceloop.control.controller import Loop
 from voiceloop.control.setup import Controlled, take_control
 from voiceloop.events import Publish
-from voiceloop.handlers.captions import CaptionsHandler, CaptionsOptions
 from voiceloop.net.catalogue import Cache
 from voiceloop.types import Frame
 
