@@ -11,7 +11,7 @@ import pytest
 
 from voiceloop import errors
 from voiceloop.cli import pending
-from voiceloop.dictation.target import TargetOptions, open_target
+from voiceloop.dictation.targets.target import TargetOptions, open_target
 from voiceloop.journal.resending import Failed, Fetched, fetched
 from voiceloop.journal.store import Entry, Shelf
 from voiceloop.plugins import Transcription

@@ -18,7 +18,7 @@ from jeepney.bus_messages import message_bus
 from jeepney.io.trio import DBusConnection, open_dbus_connection
 
 from tests.dictation.desks import PATIENCE_S, running
-from voiceloop.dictation.portal import CLIPBOARD, PATH, REMOTE_DESKTOP, SERVICE
+from voiceloop.dictation.portal.remote_desktop import CLIPBOARD, PATH, REMOTE_DESKTOP, SERVICE
 
 TOKEN = "82754afd-7c9a-4198-9254-b1567c128a51"
 CTRL, SHIFT, V, BACKSPACE, RETURN = 29, 42, 47, 14, 0xFF0D

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.disks import full_at
-from voiceloop.dictation.target import TargetOptions, open_target
+from voiceloop.dictation.targets.target import TargetOptions, open_target
 from voiceloop.errors import CantUndo, TargetError, UsageError
 
 OPTIONS = TargetOptions()

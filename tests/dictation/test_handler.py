@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 import trio
 
-from voiceloop.dictation.target import Focus, Insertion, Since
+from voiceloop.dictation.handler import DictationHandler, DictationOptions
+from voiceloop.dictation.targets.target import Focus, Insertion, Since
 from voiceloop.errors import CantUndo, FocusChanged, KeysHeld, TargetError
-from voiceloop.handlers.dictation import DictationHandler, DictationOptions
 from voiceloop.types import Transcript, Utterance
 
 NOTES, MAIL, XTERM = Focus("1", "Notes"), Focus("2", "Mail"), Focus("3", "XTerm", terminal=True)

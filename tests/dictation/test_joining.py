@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceloop.dictation.joining import Context, Edit, Enter, Insert, Joiner, Sleep, Undo, Wake
-from voiceloop.dictation.phrases import Lexicon
-from voiceloop.dictation.target import Since
+from voiceloop.dictation.targets.target import Since
+from voiceloop.dictation.text.joining import Context, Edit, Enter, Insert, Joiner, Sleep, Undo, Wake
+from voiceloop.dictation.text.spoken_phrases import Lexicon
 
 
 def written(*said: str, language: str = "en", joiner: Joiner | None = None, verbatim: bool = False) -> str:

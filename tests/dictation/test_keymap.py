@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from voiceloop.dictation.keymap import Keymap, keysym, read_keymap
+from voiceloop.dictation.targets.keymap import Keymap, keysym, read_keymap
 from voiceloop.errors import TargetError
 
 TWO = """xkb_keymap {

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from voiceloop.dictation.desk import NoClipboard, paste_chord
-from voiceloop.dictation.keys import Failover, Wtype, Xdotool, Ydotool, choose
-from voiceloop.dictation.opening import candidates
-from voiceloop.dictation.sway import BlindEyes, focused
-from voiceloop.dictation.target import Focus, TargetOptions
-from voiceloop.dictation.typing import Desktop, TypingTarget
+from voiceloop.dictation.desktops import candidates
+from voiceloop.dictation.targets.desktop import NoClipboard, paste_chord
+from voiceloop.dictation.targets.target import Focus, TargetOptions
+from voiceloop.dictation.targets.typing import Desktop, TypingTarget
+from voiceloop.dictation.targets.typists import Failover, Wtype, Xdotool, Ydotool, choose
+from voiceloop.dictation.wayland.sway import BlindEyes, focused
 from voiceloop.errors import TargetError
 
 

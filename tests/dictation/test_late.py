@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from voiceloop.cli import pending
-from voiceloop.dictation.target import Focus, Insertion, Since
+from voiceloop.dictation.targets.target import Focus, Insertion, Since
 from voiceloop.journal.resending import Fetched
 from voiceloop.journal.store import Shelf
 from voiceloop.types import Transcript, Utterance

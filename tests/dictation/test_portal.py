@@ -22,14 +22,14 @@ from tests.dictation.portal_desk import (
 )
 from tests.dictation.test_keys import install
 from voiceloop.dictation import portal, portalkeys
-from voiceloop.dictation.keymap import Keymap
-from voiceloop.dictation.keys import Failover
-from voiceloop.dictation.opening import candidates
-from voiceloop.dictation.portalclipboard import PortalClipboard
-from voiceloop.dictation.portalkeys import PortalKeys
-from voiceloop.dictation.sway import BlindEyes
-from voiceloop.dictation.target import TargetOptions
-from voiceloop.dictation.typing import Desktop, TypingTarget
+from voiceloop.dictation.desktops import candidates
+from voiceloop.dictation.portal.portal_clipboard import PortalClipboard
+from voiceloop.dictation.portal.portal_keys import PortalKeys
+from voiceloop.dictation.targets.keymap import Keymap
+from voiceloop.dictation.targets.target import TargetOptions
+from voiceloop.dictation.targets.typing import Desktop, TypingTarget
+from voiceloop.dictation.targets.typists import Failover
+from voiceloop.dictation.wayland.sway import BlindEyes
 from voiceloop.errors import TargetError
 from voiceloop.nursery import private_nursery
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 import trio
 
-from voiceloop.dictation.desk import Activity, Lent, NoClipboard, Paste, check_given_back
-from voiceloop.dictation.target import Focus, TargetOptions
-from voiceloop.dictation.typing import Desktop, TypingTarget
+from voiceloop.dictation.targets.desktop import Activity, Lent, NoClipboard, Paste, check_given_back
+from voiceloop.dictation.targets.target import Focus, TargetOptions
+from voiceloop.dictation.targets.typing import Desktop, TypingTarget
 from voiceloop.errors import CantUndo, ClipboardSilent, FocusChanged, TargetError
 
 NOTES, XTERM = Focus("1", "Notes"), Focus("2", "XTerm", terminal=True)

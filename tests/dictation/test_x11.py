@@ -14,12 +14,12 @@ import pytest
 import trio
 
 from tests.dictation.desks import needs, open_field, open_xvfb, running, until, xdotool
-from voiceloop.dictation import xreading
-from voiceloop.dictation.target import Focus, Insertion, Target, TargetOptions, open_target
-from voiceloop.dictation.xconnection import XConnection, open_x
-from voiceloop.dictation.xreading import Content, Value
-from voiceloop.dictation.xselections import XSelections
-from voiceloop.dictation.xsession import open_xsession
+from voiceloop.dictation.targets.target import Focus, Insertion, Target, TargetOptions, open_target
+from voiceloop.dictation.x11 import xreading
+from voiceloop.dictation.x11.xconnection import XConnection, open_x
+from voiceloop.dictation.x11.xreading import Content, Value
+from voiceloop.dictation.x11.xselections import XSelections
+from voiceloop.dictation.x11.xsession import open_xsession
 from voiceloop.errors import CantUndo, ClipboardSilent, FocusChanged, KeysHeld, TargetError
 
 pytestmark = needs("Xvfb", "xdotool", "xterm", module="tkinter")

@@ -17,7 +17,7 @@ from voiceloop.text import clean, clean_line
 
 if TYPE_CHECKING:
     from voiceloop.config.tables import Config
-    from voiceloop.dictation.target import Insertion, Target
+    from voiceloop.dictation.targets.target import Insertion, Target
     from voiceloop.journal.resending import Failed, Fetched
     from voiceloop.journal.store import Entry
     from voiceloop.plugins import Services
@@ -117,7 +117,7 @@ def _tell(failed: Failed) -> int:
 def _target(services: Services, to: str) -> AbstractAsyncContextManager[Target | None]:
     if to == "stdout":
         return nullcontext(None)
-    from voiceloop.dictation.target import TargetOptions, open_target
+    from voiceloop.dictation.targets.target import TargetOptions, open_target
 
     return open_target(to, TargetOptions(to=to), services.publish)
 

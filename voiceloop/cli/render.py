@@ -92,7 +92,7 @@ def renderer(config: Config, *, json: bool) -> Publish:
 
     Raises UsageError for JSON beside it.
     """
-    from voiceloop.dictation.target import TargetOptions
+    from voiceloop.dictation.targets.target import TargetOptions
 
     options = config.handler.options
     taken = isinstance(options, TargetOptions) and options.to == "stdout"

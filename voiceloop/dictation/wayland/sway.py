@@ -12,8 +12,8 @@ from typing import Any
 
 import trio
 
-from voiceloop.dictation.desk import Activity, Eyes, is_terminal
-from voiceloop.dictation.target import Focus
+from voiceloop.dictation.targets.desktop import Activity, Eyes, is_terminal
+from voiceloop.dictation.targets.target import Focus
 from voiceloop.events import Publish
 
 ANSWER_S = 1.0

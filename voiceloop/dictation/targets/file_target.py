@@ -13,7 +13,7 @@ from typing import BinaryIO, TypeVar
 
 import trio
 
-from voiceloop.dictation.target import PLACE, Focus, Insertion, Since, Target, opened
+from voiceloop.dictation.targets.target import PLACE, Focus, Insertion, Since, Target, opened
 from voiceloop.errors import CantUndo, TargetError
 from voiceloop.text import clean
 

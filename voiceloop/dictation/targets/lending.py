@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import trio
 
-from voiceloop.dictation.desk import Lent, Paste, check_given_back
-from voiceloop.dictation.target import Focus, TargetOptions
+from voiceloop.dictation.targets.desktop import Lent, Paste, check_given_back
+from voiceloop.dictation.targets.target import Focus, TargetOptions
 from voiceloop.errors import TargetError
 
 TEXT = ("text/plain;charset=utf-8", "text/plain", "UTF8_STRING", "STRING", "TEXT")

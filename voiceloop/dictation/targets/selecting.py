@@ -8,8 +8,8 @@ from typing import Literal
 
 import trio
 
-from voiceloop.dictation.desk import Clipboard, Keys
-from voiceloop.dictation.target import Insertion
+from voiceloop.dictation.targets.desktop import Clipboard, Keys
+from voiceloop.dictation.targets.target import Insertion
 
 LOOK_S = 0.03
 """How often what is selected is looked at."""

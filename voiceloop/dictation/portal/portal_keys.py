@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import trio
 
-from voiceloop.dictation.keymap import Keymap, keysym
-from voiceloop.dictation.keys import CODES, SLOWEST_S
-from voiceloop.dictation.portal import CLOSE_S, NAME, PortalSession, open_portal_session
-from voiceloop.dictation.wlkeyboard import WlKeyboard, open_wlkeyboard
+from voiceloop.dictation.portal.remote_desktop import CLOSE_S, NAME, PortalSession, open_portal_session
+from voiceloop.dictation.targets.keymap import Keymap, keysym
+from voiceloop.dictation.targets.typists import CODES, SLOWEST_S
+from voiceloop.dictation.wayland.wlkeyboard import WlKeyboard, open_wlkeyboard
 from voiceloop.errors import TargetError
 from voiceloop.events import Publish
 

@@ -13,8 +13,8 @@ from typing import Any
 from Xlib import X, Xatom, error
 from Xlib.protocol import event as events
 
-from voiceloop.dictation.xconnection import XConnection
-from voiceloop.dictation.xreading import CHUNK_BYTES, OWNER_S, Content, Saved, Value, XReader
+from voiceloop.dictation.x11.xconnection import XConnection
+from voiceloop.dictation.x11.xreading import CHUNK_BYTES, OWNER_S, Content, Saved, Value, XReader
 
 TEXT = ("UTF8_STRING", "text/plain;charset=utf-8", "text/plain", "STRING", "TEXT")
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Self
 import trio
 from pydantic import BaseModel, Field
 
-from voiceloop.dictation.joining import Context, Edit, Enter, Insert, Joiner, Sleep, State, Undo, Wake
-from voiceloop.dictation.phrases import Lexicon
-from voiceloop.dictation.target import Focus, Insertion, Since, Target, TargetOptions, open_target
+from voiceloop.dictation.targets.target import Focus, Insertion, Since, Target, TargetOptions, open_target
+from voiceloop.dictation.text.joining import Context, Edit, Enter, Insert, Joiner, Sleep, State, Undo, Wake
+from voiceloop.dictation.text.spoken_phrases import Lexicon
 from voiceloop.errors import CantUndo, FocusChanged, KeysHeld, TargetError
 from voiceloop.types import Transcript
 

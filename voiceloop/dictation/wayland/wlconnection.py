@@ -13,8 +13,8 @@ from pathlib import Path
 
 import trio
 
-from voiceloop.dictation.target import PLACE
-from voiceloop.dictation.wire import Message, messages, request
+from voiceloop.dictation.targets.target import PLACE
+from voiceloop.dictation.wayland.wlwire import Message, messages, request
 from voiceloop.errors import TargetError
 
 ANSWER_S = 1.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import trio
 
-from voiceloop.dictation.desk import Clipboard
-from voiceloop.dictation.files import plain
-from voiceloop.dictation.target import Focus, Insertion, Since
+from voiceloop.dictation.targets.desktop import Clipboard
+from voiceloop.dictation.targets.file_target import plain
+from voiceloop.dictation.targets.target import Focus, Insertion, Since
 from voiceloop.errors import CantUndo
 from voiceloop.speak.splitter import join
 

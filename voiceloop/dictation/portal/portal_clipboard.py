@@ -13,10 +13,10 @@ from typing import Any
 import trio
 from jeepney.fds import FileDescriptor
 
-from voiceloop.dictation.bus import Signal
-from voiceloop.dictation.lending import OWNER_S, SETTLE_S, Content, Lending, Saved, Source
-from voiceloop.dictation.portal import CLIPBOARD, PortalSession
-from voiceloop.dictation.target import Focus, TargetOptions
+from voiceloop.dictation.portal.remote_desktop import CLIPBOARD, PortalSession
+from voiceloop.dictation.portal.session_bus import Signal
+from voiceloop.dictation.targets.lending import OWNER_S, SETTLE_S, Content, Lending, Saved, Source
+from voiceloop.dictation.targets.target import Focus, TargetOptions
 from voiceloop.errors import TargetError
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import trio
 
-from voiceloop.dictation.desk import Keys
-from voiceloop.dictation.target import PLACE
+from voiceloop.dictation.targets.desktop import Keys
+from voiceloop.dictation.targets.target import PLACE
 from voiceloop.errors import TargetError
 from voiceloop.events import Publish
 from voiceloop.text import clean_line

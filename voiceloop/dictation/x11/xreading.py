@@ -9,7 +9,7 @@ from typing import Any
 
 from Xlib import X, Xatom
 
-from voiceloop.dictation.xconnection import XConnection
+from voiceloop.dictation.x11.xconnection import XConnection
 
 CHUNK_BYTES = 128 * 1024
 """More goes over in pieces (INCR); a request of 256 KB is the most without an extension."""

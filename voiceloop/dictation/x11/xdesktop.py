@@ -10,9 +10,9 @@ from typing import Any
 from Xlib import XK, X, error
 from Xlib.ext import ge, xinput
 
-from voiceloop.dictation.desk import Activity, is_terminal
-from voiceloop.dictation.target import Focus
-from voiceloop.dictation.xconnection import XConnection
+from voiceloop.dictation.targets.desktop import Activity, is_terminal
+from voiceloop.dictation.targets.target import Focus
+from voiceloop.dictation.x11.xconnection import XConnection
 
 XK.load_keysym_group("xf86")
 _HELD = {X.ShiftMask: "Shift", X.ControlMask: "Ctrl", X.Mod1Mask: "Alt", X.Mod4Mask: "Super", X.Mod5Mask: "AltGr"}

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import trio
 
-from voiceloop.dictation.target import Focus
+from voiceloop.dictation.targets.target import Focus
 from voiceloop.errors import ClipboardSilent, TargetError
 
 Paste = Callable[[], Awaitable[None]]

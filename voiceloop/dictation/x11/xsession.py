@@ -8,12 +8,12 @@ from functools import partial
 
 import trio
 
-from voiceloop.dictation.desk import Activity, Lent, Paste, check_given_back
-from voiceloop.dictation.target import Focus, TargetOptions
-from voiceloop.dictation.xconnection import XConnection, open_x
-from voiceloop.dictation.xdesk import XDesk
-from voiceloop.dictation.xreading import Saved
-from voiceloop.dictation.xselections import Read, XSelections
+from voiceloop.dictation.targets.desktop import Activity, Lent, Paste, check_given_back
+from voiceloop.dictation.targets.target import Focus, TargetOptions
+from voiceloop.dictation.x11.xconnection import XConnection, open_x
+from voiceloop.dictation.x11.xdesktop import XDesk
+from voiceloop.dictation.x11.xreading import Saved
+from voiceloop.dictation.x11.xselections import Read, XSelections
 from voiceloop.errors import TargetError
 
 GRACE_S = 0.1

@@ -12,7 +12,7 @@ from typing import Any
 
 import trio
 
-from voiceloop.dictation.bus import ANSWER_S, Bus, Refused, Signal, open_bus
+from voiceloop.dictation.portal.session_bus import ANSWER_S, Bus, Refused, Signal, open_bus
 from voiceloop.errors import TargetError
 from voiceloop.events import Publish
 

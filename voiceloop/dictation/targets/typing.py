@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import regex
 import trio
 
-from voiceloop.dictation.clipboard import Aside
-from voiceloop.dictation.desk import Activity, Clipboard, Eyes, Keys, NoClipboard, paste_chord
-from voiceloop.dictation.files import plain
-from voiceloop.dictation.selecting import select
-from voiceloop.dictation.target import Focus, Insertion, Since, TargetOptions
+from voiceloop.dictation.targets.clipboard import Aside
+from voiceloop.dictation.targets.desktop import Activity, Clipboard, Eyes, Keys, NoClipboard, paste_chord
+from voiceloop.dictation.targets.file_target import plain
+from voiceloop.dictation.targets.selecting import select
+from voiceloop.dictation.targets.target import Focus, Insertion, Since, TargetOptions
 from voiceloop.errors import CantUndo, ClipboardSilent, FocusChanged, KeysHeld, TargetError
 from voiceloop.events import Publish
 

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from voiceloop.dictation.phrases import Lexicon, Piece, Token, commands_in, pieces_of, sentences, tokens_of
-from voiceloop.dictation.spoken import Command, Format, Spoken, spoken_in
-from voiceloop.dictation.target import Since
+from voiceloop.dictation.targets.target import Since
+from voiceloop.dictation.text.spoken import Command, Format, Spoken, spoken_in
+from voiceloop.dictation.text.spoken_phrases import Lexicon, Piece, Token, commands_in, pieces_of, sentences, tokens_of
 from voiceloop.speak.splitter import join
 from voiceloop.text import clean
 

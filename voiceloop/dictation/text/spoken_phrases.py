@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from voiceloop.dictation.spoken import Command, Format, Mark, Spoken
+from voiceloop.dictation.text.spoken import Command, Format, Mark, Spoken
 
 LONGEST_PHRASE = 5
 """Words."""

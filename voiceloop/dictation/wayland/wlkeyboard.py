@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from voiceloop.dictation.keymap import Keymap, read_keymap
-from voiceloop.dictation.wire import Message, request
-from voiceloop.dictation.wlconnection import WlConnection, open_wayland
+from voiceloop.dictation.targets.keymap import Keymap, read_keymap
+from voiceloop.dictation.wayland.wlconnection import WlConnection, open_wayland
+from voiceloop.dictation.wayland.wlwire import Message, request
 from voiceloop.errors import TargetError
 from voiceloop.nursery import private_nursery
 

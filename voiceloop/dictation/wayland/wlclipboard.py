@@ -13,10 +13,10 @@ from functools import partial
 
 import trio
 
-from voiceloop.dictation.lending import OWNER_S, TEXT, Content, Lending, Saved, Source
-from voiceloop.dictation.target import PLACE, Focus, TargetOptions
-from voiceloop.dictation.wire import Message, request
-from voiceloop.dictation.wlconnection import WlConnection, open_wayland
+from voiceloop.dictation.targets.lending import OWNER_S, TEXT, Content, Lending, Saved, Source
+from voiceloop.dictation.targets.target import PLACE, Focus, TargetOptions
+from voiceloop.dictation.wayland.wlconnection import WlConnection, open_wayland
+from voiceloop.dictation.wayland.wlwire import Message, request
 from voiceloop.errors import TargetError
 from voiceloop.nursery import private_nursery
 

@@ -115,11 +115,11 @@ def open_target(to: str, options: TargetOptions, publish: Publish) -> AbstractAs
     """
     kind, _, rest = to.partition(":")
     if kind == "file" and rest:
-        from voiceloop.dictation.files import open_file
+        from voiceloop.dictation.targets.file_target import open_file
 
         return open_file(rest)
     if to == "stdout":
-        from voiceloop.dictation.files import open_stdout
+        from voiceloop.dictation.targets.file_target import open_stdout
 
         return open_stdout()
     if to in ("type", "clipboard"):
@@ -127,7 +127,7 @@ def open_target(to: str, options: TargetOptions, publish: Publish) -> AbstractAs
             raise TargetError(
                 f"'{to}' is not there on macOS", place=PLACE, remedy="--to stdout or file:PATH work everywhere"
             )
-        from voiceloop.dictation.opening import open_clipboard, open_typing
+        from voiceloop.dictation.desktops import open_clipboard, open_typing
 
         return open_typing(options, publish) if to == "type" else open_clipboard(options)
     raise UsageError(

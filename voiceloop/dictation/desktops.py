@@ -6,16 +6,16 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from voiceloop.dictation.clipboard import ClipboardTarget
-from voiceloop.dictation.desk import Clipboard, Keys, NoClipboard
-from voiceloop.dictation.keys import Failover, Wtype, Xdotool, Ydotool
-from voiceloop.dictation.portalclipboard import PortalClipboard
-from voiceloop.dictation.portalkeys import PortalKeys
-from voiceloop.dictation.sway import find_eyes
-from voiceloop.dictation.target import PLACE, Target, TargetOptions
-from voiceloop.dictation.typing import Desktop, TypingTarget
-from voiceloop.dictation.wlclipboard import open_wlclipboard
-from voiceloop.dictation.xsession import open_xsession
+from voiceloop.dictation.portal.portal_clipboard import PortalClipboard
+from voiceloop.dictation.portal.portal_keys import PortalKeys
+from voiceloop.dictation.targets.clipboard import ClipboardTarget
+from voiceloop.dictation.targets.desktop import Clipboard, Keys, NoClipboard
+from voiceloop.dictation.targets.target import PLACE, Target, TargetOptions
+from voiceloop.dictation.targets.typing import Desktop, TypingTarget
+from voiceloop.dictation.targets.typists import Failover, Wtype, Xdotool, Ydotool
+from voiceloop.dictation.wayland.sway import find_eyes
+from voiceloop.dictation.wayland.wlclipboard import open_wlclipboard
+from voiceloop.dictation.x11.xsession import open_xsession
 from voiceloop.errors import TargetError
 from voiceloop.events import Publish
 from voiceloop.nursery import private_nursery
