@@ -11,7 +11,7 @@ from voiceloop.config.address import ADDRESS, no_address
 from voiceloop.config.tables import Conflict, Endpoint, Table
 from voiceloop.handlers.completing import Patience
 from voiceloop.handlers.prompt import SYSTEM, recent
-from voiceloop.net.served import ServedPart
+from voiceloop.net.service_part import ServedPart
 from voiceloop.net.wanted import Wanted
 from voiceloop.plugins import Turns
 from voiceloop.types import Message

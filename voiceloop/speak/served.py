@@ -9,8 +9,8 @@ import trio
 from pydantic import Field
 
 from voiceloop.config.tables import Endpoint, Table
-from voiceloop.net.served import ServedPart
 from voiceloop.net.service import Request
+from voiceloop.net.service_part import ServedPart
 from voiceloop.net.wanted import Wanted, server_of
 from voiceloop.speak.streamed import mp3_speech, streamed_speech
 from voiceloop.types import Speech

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from voiceloop.errors import TimedOut
+from voiceloop.net.closing import streaming
 from voiceloop.net.failures import BODY_LIMIT, bad_answer
 from voiceloop.net.service import Request, Service, refusal
-from voiceloop.net.streams import streaming
 from voiceloop.speak.wire import NotSpeech, SpeechParser, announced
 from voiceloop.types import Speech
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from voiceloop.config.tables import Endpoint, Table
-from voiceloop.net.served import ServedPart
 from voiceloop.net.service import Request, Service
+from voiceloop.net.service_part import ServedPart
 from voiceloop.net.wanted import Wanted, server_of
 from voiceloop.plugins import Services, Transcription
 from voiceloop.transcribe.posting import Poster, Posting
