@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceloop.speak.wire import Format, NotSpeech, SpeechParser, announced
+from voiceloop.speak.pcm_stream import Format, NotSpeech, SpeechParser, announced
 
 PCM = np.arange(-3_000, 3_000, dtype="<i2").tobytes()
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from voiceloop.config.tables import OwnServer
-from voiceloop.speak.served import ServedSynthesizer, SpokenOptions
+from voiceloop.speak.service_synthesizer import ServedSynthesizer, SpokenOptions
 
 
 class OpenAISpeakOptions(SpokenOptions, OwnServer):

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 
-from voiceloop.speak.served import ServedSynthesizer, SpokenOptions
+from voiceloop.speak.service_synthesizer import ServedSynthesizer, SpokenOptions
 
 
 class OpenRouterSpeakOptions(SpokenOptions):

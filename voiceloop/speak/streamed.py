@@ -13,7 +13,7 @@ from voiceloop.errors import TimedOut
 from voiceloop.net.closing import streaming
 from voiceloop.net.failures import BODY_LIMIT, bad_answer
 from voiceloop.net.service import Request, Service, refusal
-from voiceloop.speak.wire import NotSpeech, SpeechParser, announced
+from voiceloop.speak.pcm_stream import NotSpeech, SpeechParser, announced
 from voiceloop.types import Speech
 
 if TYPE_CHECKING:
