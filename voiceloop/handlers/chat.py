@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 
 from voiceloop.handlers.completing import completing
 from voiceloop.handlers.completion import ToolCall
+from voiceloop.handlers.completion_handler import CompletionHandler, CompletionOptions
 from voiceloop.handlers.prompt import messages
-from voiceloop.handlers.served import CompletionHandler, CompletionOptions
 from voiceloop.handlers.tools import Toolbox, requested
 from voiceloop.net.service import Service
 from voiceloop.plugins import Reply, Services

@@ -15,8 +15,8 @@ from voiceloop.audio.pcm import Aligner
 from voiceloop.audio.wav import wav_bytes
 from voiceloop.handlers.completing import completing
 from voiceloop.handlers.completion import Sound
+from voiceloop.handlers.completion_handler import CompletionHandler, CompletionOptions
 from voiceloop.handlers.prompt import messages
-from voiceloop.handlers.served import CompletionHandler, CompletionOptions
 from voiceloop.plugins import Reply
 from voiceloop.transcribe.kept import keeping
 from voiceloop.types import Speech, Transcript, Usage
