@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceloop import parts
+from voiceloop import registry as parts
 from voiceloop.config import load as loading
 from voiceloop.config import show
 from voiceloop.config.layers import Layer, find_lines, merge, parse_sets

@@ -12,7 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests import config_fakes
-from voiceloop import parts
+from voiceloop import registry as parts
 from voiceloop.errors import ConfigError, EngineError, MissingExtra
 
 

@@ -12,7 +12,7 @@ from voiceloop.cli.run import InputOption, OutputOption, with_devices
 from voiceloop.cli.running import run_async
 
 if TYPE_CHECKING:
-    from voiceloop.checks import Finding
+    from voiceloop.cli.checks import Finding
     from voiceloop.config.tables import Config
 
 OnlineOption = Annotated[
@@ -38,8 +38,8 @@ def check(  # noqa: PLR0913, PLR0917 - the command's options
 
 
 async def _check(config: Config, where: str, *, online: bool, json: bool) -> int:
-    from voiceloop.checks import Report
-    from voiceloop.checks import check as run_checks
+    from voiceloop.cli.checks import Report
+    from voiceloop.cli.checks import check as run_checks
     from voiceloop.cli.render import Text
 
     show = _show_json if json else _show

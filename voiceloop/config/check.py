@@ -17,7 +17,7 @@ from voiceloop.config.secrets import is_secret
 from voiceloop.config.tables import Config, PartTable
 from voiceloop.config.wording import MISSING, Problem, explain, suggestion
 from voiceloop.errors import ConfigError, EngineError
-from voiceloop.parts import Found
+from voiceloop.registry import Found
 
 Find = Callable[[str, str], Found]
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from voiceloop import parts
+from voiceloop import registry as parts
 from voiceloop.config.check import PART_TABLES, Checker
 from voiceloop.config.layers import Layer, Merged, find_lines, merge, parse_sets
 from voiceloop.config.secrets import scrub

@@ -17,7 +17,7 @@ from pydantic import BaseModel, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from voiceloop import parts
+from voiceloop import registry as parts
 from voiceloop.config.check import PART_TABLES
 from voiceloop.config.load import DEFAULTS
 from voiceloop.config.tables import Config

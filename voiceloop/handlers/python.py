@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import trio
 from pydantic import BaseModel
 
-from voiceloop import parts
+from voiceloop import registry as parts
 from voiceloop.config.tables import Table
 from voiceloop.errors import ConfigError, HandlerError
 from voiceloop.text import clean_line

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 import trio
 from pydantic import BaseModel, Field
 
-from voiceloop import parts
+from voiceloop import registry as parts
 from voiceloop.config.tables import Table
 from voiceloop.errors import ConfigError, EngineError
 from voiceloop.nursery import private_nursery
