@@ -9,8 +9,8 @@ import h11
 import pytest
 import trio
 
+from testbed.browser import browsing, why_not
 from tests.captions.speech import said
-from tests.trace.browser import browsing, why_not
 from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.web import READERS, Page, open_page, refusal
 from voiceloop.errors import OutputError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.disks import full_at
+from testbed.disks import full_at
 from voiceloop.dictation.targets.target import TargetOptions, open_target
 from voiceloop.errors import CantUndo, TargetError, UsageError
 

@@ -21,8 +21,9 @@ from tests.dictation.portal_desk import (
     open_portal_desk,
 )
 from tests.dictation.test_keys import install
-from voiceloop.dictation import portal, portalkeys
 from voiceloop.dictation.desktops import candidates
+from voiceloop.dictation.portal import portal_keys as portalkeys
+from voiceloop.dictation.portal import remote_desktop as portal
 from voiceloop.dictation.portal.portal_clipboard import PortalClipboard
 from voiceloop.dictation.portal.portal_keys import PortalKeys
 from voiceloop.dictation.targets.keymap import Keymap

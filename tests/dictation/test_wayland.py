@@ -15,10 +15,10 @@ import pytest
 import trio
 
 from tests.dictation.desks import NOBODY, needs, open_field, open_sway, running, until
-from voiceloop.dictation import sway, wlclipboard
 from voiceloop.dictation.targets.lending import Content, Source
 from voiceloop.dictation.targets.target import Focus, Insertion, Target, TargetOptions, open_target
 from voiceloop.dictation.targets.typing import TypingTarget
+from voiceloop.dictation.wayland import sway, wlclipboard
 from voiceloop.dictation.wayland.wlclipboard import WlClipboard, open_wlclipboard
 from voiceloop.dictation.wayland.wlkeyboard import open_wlkeyboard
 from voiceloop.errors import CantUndo, ClipboardSilent, FocusChanged, TargetError

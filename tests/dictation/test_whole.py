@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import trio
 
+from testbed.server.script import Script
+from testbed.server.serve import open_server
 from tests.dictation.desks import needs, open_field, open_xvfb
-from tests.server.script import Script
-from tests.server.serve import open_server
 
 WORDS = Path("/usr/share/asterisk/sounds/en_US_f_Allison/agent-alreadyon.wav")
 """Somebody says a sentence, at 8 kHz."""

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import COMMAND, running, voiceloop
-from tests.serving import KEY, serving
+from testbed.running import COMMAND, running, voiceloop
+from testbed.serving import KEY, serving
 from voiceloop.audio.wav import wav_bytes
 
 NO_SOUND = {"PULSE_SERVER": "unix:/nonexistent"}

@@ -18,8 +18,8 @@ import pytest
 import srt
 import webvtt
 
-from tests.running import COMMAND, running, voiceloop
-from tests.serving import KEY, Serving, serving
+from testbed.running import COMMAND, running, voiceloop
+from testbed.serving import KEY, Serving, serving
 from voiceloop.audio.resample import resample
 from voiceloop.audio.wav import read_wav, wav_bytes
 from voiceloop.types import CAPTURE_RATE_HZ

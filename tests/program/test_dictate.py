@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dictating import (
+from testbed.dictating import (
     ASTERISK,
     Fetched,
     Misfortune,
@@ -26,9 +26,9 @@ from tests.dictating import (
     talk,
     words,
 )
-from tests.running import COMMAND, voiceloop
-from tests.serving import serving
-from tests.terminal import TERMINAL
+from testbed.running import COMMAND, voiceloop
+from testbed.serving import serving
+from testbed.terminal import TERMINAL
 from voiceloop.audio.wav import read_wav
 from voiceloop.journal.store import Shelf
 from voiceloop.types import CAPTURE_RATE_HZ, Utterance

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.dictating import ASTERISK, environment, talk, words
-from tests.running import running, voiceloop
-from tests.serving import serving
-from tests.terminal import TERMINAL, terminal
+from testbed.dictating import ASTERISK, environment, talk, words
+from testbed.running import running, voiceloop
+from testbed.serving import serving
+from testbed.terminal import TERMINAL, terminal
 
 needs = pytest.mark.skipif(
     not (TERMINAL and ASTERISK.is_dir()), reason="needs Xvfb, xterm, xdotool and asterisk-core-sounds-en-wav"

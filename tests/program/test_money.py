@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.running import COMMAND, voiceloop
-from tests.serving import KEY, Serving, serving
+from testbed.running import COMMAND, voiceloop
+from testbed.serving import KEY, Serving, serving
 
 Env = dict[str, str]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import COMMAND
+from testbed.running import COMMAND
 from voiceloop.audio.wav import read_wav, wav_bytes
 
 ROOT = Path(__file__).parent.parent.parent

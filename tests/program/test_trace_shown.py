@@ -10,7 +10,7 @@ import subprocess
 import termios
 from pathlib import Path
 
-from tests.running import COMMAND, voiceloop
+from testbed.running import COMMAND, voiceloop
 from tests.trace.making import whole, written
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.sound.cable import Cable, why_not
+from testbed.sound.cable import Cable, why_not
 from voiceloop.audio.portaudio import HOST
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import COMMAND
-from tests.serving import KEY, serving
-from tests.sound.cable import Cable
+from testbed.running import COMMAND
+from testbed.serving import KEY, serving
+from testbed.sound.cable import Cable
 
 ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
 SAID = {"vm-nobodyavail": "Nobody is available to take your call at the moment.", "queue-thankyou": "Thank you."}

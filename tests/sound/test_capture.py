@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import trio
 
-from tests.recorder import Recorder
-from tests.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
-from tests.sound.samples import PIECE, gaps, noise, rises, tone
+from testbed.recorder import Recorder
+from testbed.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
+from testbed.sound.samples import PIECE, gaps, noise, rises, tone
 from voiceloop.audio.pcm import peak
 from voiceloop.capture.microphone import Microphone, open_microphone
 from voiceloop.config.tables import Audio

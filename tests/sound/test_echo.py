@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import running
-from tests.serving import KEY, serving
-from tests.sound.cable import SPEAKER_HZ, Cable
-from tests.sound.echoing import echo_path
-from tests.sound.match import first_sound
+from testbed.running import running
+from testbed.serving import KEY, serving
+from testbed.sound.cable import SPEAKER_HZ, Cable
+from testbed.sound.echoing import echo_path
+from testbed.sound.match import first_sound
 from voiceloop.audio.resample import resample
 from voiceloop.audio.wav import read_wav, wav_bytes
 from voiceloop.echo.webrtc_aec import installed

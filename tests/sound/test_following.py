@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import trio
 
-from tests.recorder import Recorder
-from tests.running import running
-from tests.sound.cable import MIC_HZ, Cable
-from tests.sound.samples import noise
+from testbed.recorder import Recorder
+from testbed.running import running
+from testbed.sound.cable import MIC_HZ, Cable
+from testbed.sound.samples import noise
 from voiceloop.audio.following import follow_default
 from voiceloop.audio.pcm import peak
 from voiceloop.capture.microphone import Microphone, open_microphone

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import running, voiceloop
-from tests.serving import KEY, serving
-from tests.sound.cable import SPEAKER_HZ, Cable
-from tests.sound.match import find, first_sound, longest_gap_s
+from testbed.running import running, voiceloop
+from testbed.serving import KEY, serving
+from testbed.sound.cable import SPEAKER_HZ, Cable
+from testbed.sound.match import find, first_sound, longest_gap_s
 from voiceloop.audio.resample import resample
 from voiceloop.audio.wav import read_wav, wav_bytes
 from voiceloop.echo.webrtc_aec import installed

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import pytest
 import trio
 
-from tests.recorder import Recorder
-from tests.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
-from tests.sound.samples import gaps, noise
+from testbed.recorder import Recorder
+from testbed.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
+from testbed.sound.samples import gaps, noise
 from tests.sound.test_capture import hear
 from tests.sound.test_playback import until
 from voiceloop.audio.streams import devices

@@ -11,10 +11,10 @@ from array import array
 import pytest
 import trio
 
-from tests.recorder import Recorder
-from tests.running import running, voiceloop
-from tests.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
-from tests.sound.match import find
+from testbed.recorder import Recorder
+from testbed.running import running, voiceloop
+from testbed.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
+from testbed.sound.match import find
 from voiceloop.audio.server import PATIENCE_S, ask
 from voiceloop.capture.microphone import Microphone, open_microphone
 from voiceloop.config.tables import Audio

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 import trio
 
-from tests.recorder import Recorder
-from tests.sound.cable import SPEAKER_HZ, Cable, Listener
-from tests.sound.samples import PIECE, gaps, noise
+from testbed.recorder import Recorder
+from testbed.sound.cable import SPEAKER_HZ, Cable, Listener
+from testbed.sound.samples import PIECE, gaps, noise
 from voiceloop.config.tables import Audio
 from voiceloop.playback.output import IDLE_S, open_speaker
 from voiceloop.playback.speaker import Speaker

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import running, voiceloop
-from tests.serving import KEY, serving
-from tests.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
-from tests.sound.match import first_sound
+from testbed.running import running, voiceloop
+from testbed.serving import KEY, serving
+from testbed.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
+from testbed.sound.match import first_sound
 from voiceloop.audio.resample import resample
 from voiceloop.audio.wav import read_wav, wav_bytes
 from voiceloop.trace.build import build

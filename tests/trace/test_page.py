@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.trace.browser import Browser, browsing, why_not
+from testbed.browser import Browser, browsing, why_not
 from tests.trace.making import done, session, whole
 from tests.trace.test_showing import NASTY, nasty
 from voiceloop.trace.page import page

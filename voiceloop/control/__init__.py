@@ -1,0 +1,1 @@
+"""The control socket: start, stop, mute and status of a running program."""

@@ -1,0 +1,1 @@
+"""Echo: the canceller, and how a copy of the own voice is told from a user."""

@@ -14,7 +14,7 @@ from voiceloop.types import CAPTURE_RATE_HZ
 OWN_VOICE = 0.65
 """From so much likeness on it is an echo. The first words of recorded prompts against replies of the same speaker, the
 hardest case, are alike by 0.18 (99 % by less than 0.5, at most 0.63), a plain echo by 0.99, one in a room with much
-reverberation by 0.5: those are left to the canceller (`tests/test_likeness.py`)."""
+reverberation by 0.5: those are left to the canceller (`tests/echo/test_correlation.py`)."""
 _LOWEST_HZ = 500
 """Below, rooms and cancellers turn the phase; voices of all people are alike there."""
 _HIGHEST_HZ = 3_400

@@ -1,0 +1,1 @@
+"""What was said, on disk until it is delivered."""

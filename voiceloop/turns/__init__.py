@@ -1,0 +1,1 @@
+"""Turn-taking: who speaks when, and what a turn does."""

@@ -1,0 +1,1 @@
+"""Endpointing: how long a pause must last before it ends a turn."""

@@ -41,7 +41,7 @@ class HybridVad:
 
     Silero keeps its state over the time that it slept. Reset at each opening (with 6 to 20 hops to warm up) it missed
     1 to 8 % of single words and noticed the others 15 ms later; with the state in which the last speech left it, it
-    misses none and notices sooner than when it always runs (`scripts/bench_vad.py`; quiet microphones above all).
+    misses none and notices sooner than when it always runs (`scripts/bench vad`; quiet microphones above all).
     """
 
     Options: ClassVar[type[BaseModel]] = HybridOptions

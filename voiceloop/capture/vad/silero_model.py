@@ -53,7 +53,7 @@ class Judge:
 
     def break_off(self) -> None:
         """The next hop doesn't follow on the last. The model keeps its state: a fresh one, which has not heard this
-        room and speaker yet, misses more (`scripts/bench_vad.py --cold`).
+        room and speaker yet, misses more (`scripts/bench vad --cold`).
         """
         self.voiced = False
 

@@ -1,0 +1,1 @@
+"""The desktop portal: typing on GNOME and KDE."""

@@ -1,0 +1,1 @@
+"""Where dictated text goes: windows, the clipboard, files."""

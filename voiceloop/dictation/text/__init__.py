@@ -1,0 +1,1 @@
+"""What was dictated as text: spoken marks and commands, and how utterances join."""

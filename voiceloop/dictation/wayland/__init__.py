@@ -1,0 +1,1 @@
+"""Wayland: virtual keyboards, clipboards, and the focus in sway."""

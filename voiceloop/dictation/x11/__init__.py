@@ -1,0 +1,1 @@
+"""X11: windows, keys and selections."""

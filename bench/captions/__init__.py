@@ -1,0 +1,1 @@
+"""How late live captions are, and what of them is replaced."""

@@ -1,0 +1,78 @@
+"""What `bench_captions.py` listens to: recorded prompts as people talk, with gaps, and in stretches without any pause.
+
+A little hiss lies over it, so that each moment is there but once and a clip of it can be found again exactly.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from bench.endpoint.material import TEXTS, Prompt, Word, in_a_room, prompts
+from voiceloop.audio.wav import wav_bytes
+from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES
+
+GAPS_S = (0.25, 2.5)
+"""Between prompts, where people pause."""
+RUN_ON_S = 30.0
+"""How long a stretch without pauses is, at least."""
+TALK_S = 60.0
+"""How long a stretch with gaps is, at least."""
+
+
+@dataclass(slots=True)
+class Material:
+    """Speech so far, and where its words are."""
+
+    pcm: bytearray = field(default_factory=bytearray)
+    words: list[Word] = field(default_factory=list)
+
+    @property
+    def samples(self) -> int:
+        return len(self.pcm) // SAMPLE_BYTES
+
+    def quiet(self, seconds: float) -> None:
+        self.pcm += bytes(round(seconds * CAPTURE_RATE_HZ) * SAMPLE_BYTES)
+
+    def say(self, prompt: Prompt, *, trimmed: bool) -> None:
+        """`trimmed`: from the first word's beginning to the last one's end."""
+        begin = prompt.words[0].start if trimmed else 0
+        end = prompt.words[-1].end if trimmed else len(prompt.pcm) // SAMPLE_BYTES
+        shift = self.samples - begin
+        self.words += [Word(word.text, word.start + shift, word.end + shift) for word in prompt.words]
+        self.pcm += prompt.pcm[begin * SAMPLE_BYTES : end * SAMPLE_BYTES]
+
+
+def material(minutes: float, *, texts: Path = TEXTS, seed: int = 1) -> Material:
+    """As much of it as is asked for: talk with gaps and run-on speech by turns."""
+    random, made = Random(seed), Material()
+    spoken = _endless(prompts(texts), random)
+    whole = minutes * 60 * CAPTURE_RATE_HZ
+    made.quiet(1.0)
+    while made.samples < whole:
+        for seconds, run_on in ((TALK_S, False), (RUN_ON_S, True)):
+            until = min(made.samples + seconds * CAPTURE_RATE_HZ, whole)
+            while made.samples < until:
+                made.say(next(spoken), trimmed=run_on)
+                if not run_on:
+                    made.quiet(random.uniform(*GAPS_S))
+            made.quiet(1.5)
+    made.pcm = bytearray(in_a_room(bytes(made.pcm)))
+    return made
+
+
+def _endless(spoken: list[Prompt], random: Random) -> Iterator[Prompt]:
+    while True:
+        yield from random.sample(spoken, len(spoken))
+
+
+def write(made: Material, folder: Path) -> tuple[Path, Path]:
+    """The track as `track.wav`, and as `track.json` what the loopback server knows of it."""
+    wav, known = folder / "track.wav", folder / "track.json"
+    wav.write_bytes(wav_bytes(bytes(made.pcm), CAPTURE_RATE_HZ))
+    rows = [[word.text, word.start, word.end] for word in made.words]
+    known.write_text(json.dumps({"wav": wav.name, "words": rows}))
+    return wav, known

@@ -1,0 +1,1 @@
+"""When a turn ends, in file time."""

@@ -1,0 +1,189 @@
+"""How often a turn is taken away from someone who only pauses, and how long one waits at its end, by endpointer.
+
+Recorded prompts through the real VAD, segmenter and endpointer, in the time of the file; no service is asked. The
+transcript so far is that of the words spoken by then, and comes as long after the pause was noticed as a service takes.
+`as written` has the prompt's own punctuation; `full stops` has one after whatever was said last, as Whisper's has at
+worst. A wrong end is told to the endpointer as the conversation does, and the next words belong to the same turn. It is
+`heard` when the reply sounds before they come; by speculation it is asked for in the pause, and takes what it takes.
+
+    scripts/bench endpoint [--transcribe-ms 300] [--reply-ms 600] [--texts FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from statistics import median, quantiles
+
+from bench.endpoint.material import PACKAGES, TEXTS, VOICE, Prompt, Session, hesitating, prompts, session
+from voiceloop.capture.endpointing.endpointer import Endpointer, samples
+from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent, SpeechPaused, SpeechStarted
+from voiceloop.capture.vad.hybrid import HybridOptions, HybridVad
+from voiceloop.config.tables import Segment
+from voiceloop.plugins import Verdict
+from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, SAMPLE_BYTES, Frame
+
+Writer = Callable[[str], str]
+_SLACK = samples(100)
+"""By how much the aligner and the VAD may differ on where a word ends."""
+
+
+def full_stops(text: str) -> str:
+    """What a recogniser writes that ends everything with a full stop."""
+    return text if text.endswith("?") else text.rstrip(".,;:!") + "."
+
+
+def as_written(text: str) -> str:
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to judge. Without a `writer` the transcript counts for nothing."""
+
+    name: str
+    segment: Segment
+    writer: Writer | None = None
+    half_duplex: bool = False
+
+
+WAYS = (
+    Way("plain 600 ms (`judge = false`)", Segment(judge=False)),
+    Way("by pauses alone", Segment()),
+    Way("judged, full stops", Segment(), full_stops),
+    Way("judged, as written", Segment(), as_written),
+    Way("half-duplex, plain 900 ms", Segment(judge=False), half_duplex=True),
+    Way("half-duplex, judged, full stops", Segment(), full_stops, half_duplex=True),
+)
+
+
+@dataclass(slots=True)
+class Score:
+    """`waits_ms`: from the last voice to the end of the turn, of each prompt."""
+
+    prompts: int = 0
+    cut: int = 0
+    heard: int = 0
+    waits_ms: list[float] = field(default_factory=list)
+
+    def cells(self) -> str:
+        cut, heard = (f"{100 * count / self.prompts:.0f}" for count in (self.cut, self.heard))
+        return f"{cut} / {heard} % | {median(self.waits_ms):.0f} / {quantiles(self.waits_ms, n=10)[-1]:.0f} ms"
+
+
+@dataclass(slots=True)
+class Listener:
+    """Listens to a session and counts."""
+
+    way: Way
+    session: Session
+    transcribe_ms: float
+    reply_ms: float
+    score: Score = field(default_factory=Score)
+    _endpointer: Endpointer = field(init=False)
+    _ended: int | None = None
+    """Where the voice of the last turn ended."""
+    _sounds: int = 0
+    """When the reply to it would be heard."""
+    _due: tuple[int, int] | None = None
+    """When a transcript comes, and of which pause."""
+    _cut: bool = False
+    _heard: bool = False
+    _now: int = 0
+
+    def __post_init__(self) -> None:
+        self._endpointer = Endpointer.of(self.way.segment, half_duplex=self.way.half_duplex)
+
+    def listen(self, frames: Sequence[tuple[Frame, Sequence[Verdict]]]) -> Score:
+        segment = self.way.segment
+        hangover_ms = segment.half_duplex_hangover_ms if self.way.half_duplex else segment.hangover_ms
+        segmenter = Segmenter(segment, hangover_ms=hangover_ms, endpointer=self._endpointer)
+        for frame, verdicts in frames:
+            self._now = frame.end
+            if self._due is not None and self._due[0] <= frame.index:
+                self._hear(self._due[1])
+            for event in segmenter.feed(frame, verdicts):
+                self._on(event)
+        return self.score
+
+    def _on(self, event: SpeechEvent) -> None:
+        if isinstance(event, SpeechStarted):
+            begin, prompt = self._prompt(event.onset)
+            if self._ended is not None and self._ended > begin + prompt.words[0].start:
+                self._endpointer.resumed(self._ended, event.onset)  # the conversation merges, and says so
+                self._heard |= event.onset > self._sounds
+        elif isinstance(event, SpeechPaused):
+            pause = event.since
+            self._due = (event.at + samples(self.transcribe_ms), pause)
+            self._endpointer.awaiting(pause)
+        elif isinstance(event, SpeechEnded):
+            self._end(event.utterance.voiced_end)
+
+    def _hear(self, pause: int) -> None:
+        self._due = None
+        begin, prompt = self._prompt(pause)
+        said = " ".join(word.text for word in prompt.words if begin + word.end <= pause + _SLACK)
+        text = self.way.writer(said) if self.way.writer and said else ""
+        self._endpointer.heard(text, at=pause, language="en")
+
+    def _end(self, voiced_end: int) -> None:
+        self._ended = voiced_end
+        asked = voiced_end + samples(self.way.segment.pause_ms)
+        self._sounds = max(self._now, asked + samples(self.transcribe_ms + self.reply_ms))
+        begin, prompt = self._prompt(voiced_end)
+        last = prompt.words[-1]
+        if voiced_end < begin + (last.start + last.end) // 2:
+            self._cut = True
+            return
+        self.score.prompts += 1
+        self.score.cut += self._cut
+        self.score.heard += self._heard
+        self.score.waits_ms.append((self._now - voiced_end) * 1000 / CAPTURE_RATE_HZ)
+        self._cut = self._heard = False
+
+    def _prompt(self, at: int) -> tuple[int, Prompt]:
+        """The prompt that is being said at that sample."""
+        return max((placed for placed in self.session.prompts if placed[0] <= at), key=lambda placed: placed[0])
+
+
+def judged(heard: Session) -> list[tuple[Frame, Sequence[Verdict]]]:
+    """Every frame with the VAD's verdicts; the same for all ways."""
+    vad = HybridVad(HybridOptions())
+    step = FRAME_SAMPLES * SAMPLE_BYTES
+    frames = [Frame(heard.pcm[at : at + step], at // SAMPLE_BYTES) for at in range(0, len(heard.pcm), step)]
+    return [(frame, vad.feed(frame.pcm, frame.index)) for frame in frames]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench endpoint", description=__doc__.partition("\n")[0])
+    parser.add_argument("--transcribe-ms", type=float, default=300, help="what a transcription takes")
+    parser.add_argument("--reply-ms", type=float, default=600, help="what a reply takes from the text to its sound")
+    parser.add_argument("--texts", type=Path, default=TEXTS, help=f"the prompts' texts ({TEXTS.name})")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    if not arguments.texts.exists() or not VOICE.is_dir():
+        raise SystemExit(f"The recorded prompts or their texts are missing: apt install {PACKAGES}")
+    random = Random(arguments.seed)
+    natural = prompts(arguments.texts)
+    random.shuffle(natural)
+    sessions = [session(natural), session([hesitating(prompt, random) for prompt in natural])]
+    frames = [judged(each) for each in sessions]
+    took = f"a transcription takes {arguments.transcribe_ms:.0f} ms, the reply to it {arguments.reply_ms:.0f} ms more"
+    print(f"{len(natural)} prompts; {took}")
+    print(
+        "| how the end is judged | as recorded: cut / heard | wait | a pause of 300 to 1,000 ms: cut / heard | wait |"
+    )
+    print("| --- | --- | --- | --- | --- |")
+    for way in WAYS:
+        cells = [
+            Listener(way, each, arguments.transcribe_ms, arguments.reply_ms).listen(heard).cells()
+            for each, heard in zip(sessions, frames, strict=True)
+        ]
+        print(f"| {way.name} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()

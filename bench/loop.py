@@ -1,0 +1,250 @@
+"""Times the installed `voiceloop run` on a private sound server, against the loopback service, and prints the figures.
+
+Whole processes, real devices, a recorded voice; each figure with its median and range over the runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import tempfile
+import time
+import wave
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from testbed.running import Running, running
+from testbed.serving import KEY, Serving, serving
+from testbed.sound.cable import MIC_HZ, SPEAKER_HZ, Cable, Listener, why_not
+from testbed.sound.match import find, first_sound, longest_gap_s
+from voiceloop.audio.resample import resample
+from voiceloop.audio.wav import read_wav
+
+ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
+PROMPTS = ("queue-thankyou", "transfer", "tt-monkeysintro", "vm-toenternumber", "sorry-youre-having-problems")
+"""Recorded by a person, 8 kHz; spoken without an inner pause that would end the utterance."""
+ANSWER = "queue-callswaiting"
+QUIET_ROOM_DBFS = -62.0
+"""Pink noise as a laptop's microphone hears a quiet room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured thing: `values` are its runs."""
+
+    name: str
+    unit: str
+    aim: str
+    values: list[float] = field(default_factory=list)
+
+    def line(self) -> str:
+        if not self.values:
+            return f"| {self.name} | not measured | {self.aim} |"
+        low, middle, high = min(self.values), statistics.median(self.values), max(self.values)
+        spread = f" ({low:.{self._digits}f} to {high:.{self._digits}f})" if len(self.values) > 1 else ""
+        return f"| {self.name} | {middle:.{self._digits}f}{spread} {self.unit} | {self.aim} |"
+
+    @property
+    def _digits(self) -> int:
+        return 2 if self.unit in {"s", "% of a core"} else 0
+
+
+def prompt(name: str) -> bytes:
+    """A recorded prompt at the microphone's rate."""
+    return read_wav(ASTERISK / f"{name}.wav").at(MIC_HZ)
+
+
+def answer(folder: Path) -> tuple[Path, bytes]:
+    """The voice that the service sends, at the loudspeaker's rate, from its first loud sample on."""
+    clip = read_wav(ASTERISK / f"{ANSWER}.wav")
+    pcm = resample(clip.pcm, clip.rate_hz, SPEAKER_HZ)
+    begin = first_sound(pcm, above=1000)
+    pcm = pcm[2 * (begin or 0) :]
+    path = folder / "answer.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SPEAKER_HZ)
+        file.writeframes(pcm)
+    return path, pcm
+
+
+def noise(seconds: float) -> bytes:
+    """A quiet room: pink noise, the same every time."""
+    random = np.random.default_rng(1)
+    count = round(seconds * MIC_HZ)
+    spectrum = np.fft.rfft(random.standard_normal(count))
+    spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
+    sound = np.fft.irfft(spectrum, count)
+    sound *= 32768 * 10 ** (QUIET_ROOM_DBFS / 20) / sound.std()
+    return np.rint(sound).astype("<i2").tobytes()
+
+
+def children(pid: int) -> list[int]:
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(int(child) for child in listed)]
+
+
+def cpu_s(pids: Sequence[int]) -> float:
+    """User and system time so far."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mb(pid: int) -> float:
+    """Resident memory of one process."""
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+
+@contextmanager
+def assistant(cable: Cable, server: Serving, *sets: str, trace: Path | None = None) -> Iterator[Running]:
+    """The assistant's config against the loopback service."""
+    words = ["--config", "assistant", "--set", f"openrouter.base_url={server.url}"]
+    if trace is not None:
+        words += ["--trace", str(trace)]
+    for setting in sets:
+        words += ["--set", setting]
+    with running(*words, env=cable.env | {"OPENROUTER_API_KEY": KEY}) as loop:
+        loop.wait_for("ready")
+        yield loop
+
+
+def start(cable: Cable, server: Serving, runs: int) -> list[Figure]:
+    """From the command to listening, with the file cache warm."""
+    figures = []
+    for name in ("assistant", "offline"):
+        figure = Figure(f"start to listening, {name}", "s", "≤ 0.6 s")
+        for number in range(runs + 1):
+            words = ["--config", name, "--set", f"openrouter.base_url={server.url}"]
+            with running(*words, env=cable.env | {"OPENROUTER_API_KEY": KEY}) as loop:
+                ready = loop.wait_for("ready")
+                if number:
+                    figure.values.append(ready.at - loop.started_at)
+        figures.append(figure)
+    return figures
+
+
+def idle(cable: Cable, server: Serving, seconds: float, trace: Path | None = None) -> list[Figure]:
+    """CPU and memory while nobody speaks in a quiet room."""
+    traced, aim = ("", "≤ 1.5 %") if trace is None else (", traced", "")
+    room = Figure(f"idle listening in a quiet room, {seconds:.0f} s{traced}", "% of a core", aim)
+    memory = Figure(f"memory, listening, openrouter engines{traced}", "MB", "≤ 100 MB")
+    with assistant(cable, server, trace=trace) as loop:
+        client = cable.speak(noise(seconds + 4))
+        time.sleep(2.5)  # the output stream stops after 2 s of silence: that is what idle means
+        pids = children(loop.process.pid)
+        size = trace.stat().st_size if trace is not None else 0
+        began, before = time.monotonic(), cpu_s(pids)
+        time.sleep(seconds)
+        room.values.append((cpu_s(pids) - before) / (time.monotonic() - began) * 100)
+        memory.values.append(memory_mb(loop.process.pid))
+        client.kill()
+        assert not loop.told("speech.started"), "the room was not quiet"
+    if trace is None:
+        return [room, memory]
+    growth = Figure("size of the trace of an idle hour", "kB", "")
+    growth.values.append((trace.stat().st_size - size) / (time.monotonic() - began) * 3600 / 1000)
+    return [room, memory, growth]
+
+
+def turns(cable: Cable, service: Sequence[str], folder: Path, runs: int) -> list[Figure]:
+    """Turn by turn: the last voiced frame to the POST, the first PCM byte to the loudspeaker, gaps, memory."""
+    post = Figure("last voiced frame to POST, beyond the hangover", "ms", "≤ 60 ms")
+    sound = Figure("first PCM byte to sound at the monitor", "ms", "≤ 60 ms")
+    gaps = Figure("longest gap inside a reply", "ms", "0 ms")
+    memory = Figure("memory, after the turns, openrouter engines", "MB", "≤ 100 MB")
+    clips = folder / "clips"
+    clips.mkdir()
+    spoken, reference = answer(folder)
+    words = (*service, "--wav", str(spoken), "--save-audio", str(clips))
+    # Without working ahead, and with a fixed end of the turn: so that the time to the post has a known beginning.
+    sets = ("audio.echo=off", "speculation.enabled=false", "segment.judge=false")
+    with serving(*words) as server, assistant(cable, server, *sets) as loop:
+        for number in range(runs):
+            said = prompt(PROMPTS[number % len(PROMPTS)])
+            with cable.listening("mic_cable.monitor", rate_hz=MIC_HZ) as mic, cable.listening() as speaker:
+                cable.speak(said)
+                loop.wait_for("turn.done", count=number + 1)
+                post.values.append(_post_ms(_posted(loop, server, clips, number), said, mic))
+                sound.values.append(_sound_ms(server, speaker, number))
+                gaps.values.append(longest_gap_s(reference, speaker.heard, SPEAKER_HZ) * 1000)
+        memory.values.append(memory_mb(loop.process.pid))
+    return [post, sound, gaps, memory]
+
+
+HANGOVER_MS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """An utterance as the service got it: `voiced_end` is its last voiced sample, counted from the clip's first."""
+
+    clip: bytes
+    voiced_end: int
+    received_at: float
+
+
+def _posted(loop: Running, server: Serving, clips: Path, number: int) -> Posted:
+    request = server.wait_for("/audio/transcriptions", count=number + 1)
+    ended = loop.told("speech.ended")[number].fields
+    voiced_end = round((ended["end_s"] - ended["start_s"]) * MIC_HZ)
+    return Posted(read_wav(clips / f"{number}.wav").pcm, voiced_end, float(request["received_at"]))
+
+
+def _post_ms(posted: Posted, said: bytes, mic: Listener) -> float:
+    """When the clip was received, less when its last voiced sample was at the microphone and the hangover.
+
+    The prompt is found in the clip that was posted, and in a recording of the microphone whose pieces carry the time:
+    so the loop's own clock plays no part.
+    """
+    body = said[2 * 3200 : -2 * 3200]
+    in_clip, _ = find(body, posted.clip)
+    in_mic, alike = find(body, mic.heard)
+    assert alike > 0.99, "the prompt is not on the microphone's cable"
+    return (posted.received_at - mic.when(2 * (posted.voiced_end - in_clip + in_mic))) * 1000 - HANGOVER_MS
+
+
+def _sound_ms(server: Serving, speaker: Listener, number: int) -> float:
+    request = server.wait_for("/audio/speech", count=number + 1)
+    begin = first_sound(speaker.heard, above=500)
+    assert begin is not None, "no reply was heard"
+    return (speaker.when(2 * begin) - float(request["first_byte_at"])) * 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench loop", description=__doc__.partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--idle-s", type=float, default=30.0)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    if reason := why_not():
+        raise SystemExit(reason)
+    service = ["--text", "thank you", "--reply", "Yes.", "--transcribe-ms", "100", "--first-token-ms", "100"]
+    service += ["--speak-ms", "100"]
+    with tempfile.TemporaryDirectory() as folder, Cable() as cable:
+        with serving(*service) as server:
+            figures = start(cable, server, arguments.runs) + idle(cable, server, arguments.idle_s)
+            figures += idle(cable, server, arguments.idle_s, Path(folder) / "trace.jsonl")
+        figures += turns(cable, service, Path(folder), arguments.runs)
+    if arguments.json:
+        print(json.dumps({figure.name: figure.values for figure in figures}))
+        return
+    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print("| what | median (range) | aim |\n| --- | --- | --- |")
+    for figure in figures:
+        print(figure.line())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Long runs: an hour of talk, ten thousand requests with faults."""

@@ -1,0 +1,1 @@
+"""Turn-taking, measured at both ends of a virtual cable."""

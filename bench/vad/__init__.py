@@ -1,0 +1,1 @@
+"""The voice activity engines on speech with noise."""

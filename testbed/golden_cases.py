@@ -1,0 +1,191 @@
+"""The same request, said to a provider's SDK and to us. `testbed.record_golden` runs the SDK's side."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from testbed.http_parts import Said
+from voiceloop.audio.wav import wav_bytes
+from voiceloop.handlers.chat import ChatHandler, ChatOptions
+from voiceloop.handlers.voice import VoiceHandler, VoiceOptions
+from voiceloop.plugins import Services
+from voiceloop.speak.openrouter import OpenRouterSpeakOptions, OpenRouterSynthesizer
+from voiceloop.transcribe.openrouter import OpenRouterTranscribeOptions, OpenRouterTranscriber
+from voiceloop.types import Message, Transcript, Utterance
+
+CLIP = Utterance(bytes(range(64)), start=0, voiced_end=32)
+CLIP_BASE64 = base64.b64encode(wav_bytes(CLIP.pcm, CLIP.rate_hz)).decode()
+HISTORY = (Message("user", "Hello."), Message("assistant", "Good day."))
+PROMPT = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "Hello."},
+    {"role": "assistant", "content": "Good day."},
+]
+
+Run = Callable[[Services], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    name: str
+    sdk: str
+    sdk_call: str
+    """A call in Python; `client` is the SDK's, `ARGUMENTS` the keyword arguments."""
+    arguments: dict[str, Any]
+    run: Run
+    """The same by our own part."""
+
+    @property
+    def sdk_code(self) -> str:
+        make = {
+            "openrouter": (
+                "from openrouter import OpenRouter\n"
+                "client = OpenRouter(api_key='sk-test', server_url=sys.argv[1], x_open_router_title='voiceloop')\n"
+            ),
+            "openai": (
+                "from openai import OpenAI\n"
+                "client = OpenAI(api_key='sk-test', base_url=sys.argv[1], max_retries=0,\n"
+                "    default_headers={'X-OpenRouter-Title': 'voiceloop'})\n"
+            ),
+        }[self.sdk]
+        arguments = f"ARGUMENTS = json.loads({json.dumps(self.arguments)!r})\n"
+        return f"import json, sys\n{arguments}{make}{self.sdk_call}\n"
+
+
+def _transcribe(**options: Any) -> Run:
+    async def run(services: Services) -> None:
+        values = OpenRouterTranscribeOptions(**options)
+        async with OpenRouterTranscriber.open(values, services) as part, part.transcription() as transcription:
+            await transcription.finish(CLIP)
+
+    return run
+
+
+def _speak(text: str, **options: Any) -> Run:
+    async def run(services: Services) -> None:
+        values = OpenRouterSpeakOptions(**options)
+        async with OpenRouterSynthesizer.open(values, services) as part, part.speech(text) as pieces:
+            async for _ in pieces:
+                pass
+
+    return run
+
+
+def _chat(text: str, **options: Any) -> Run:
+    async def run(services: Services) -> None:
+        async with ChatHandler.open(ChatOptions(**options), services) as part:
+            await part.handle(Transcript(text, CLIP), Said(HISTORY))
+
+    return run
+
+
+def _voice(**options: Any) -> Run:
+    async def run(services: Services) -> None:
+        async with VoiceHandler.open(VoiceOptions(**options), services) as part:
+            await part.handle(Transcript("(spoken)", CLIP), Said(HISTORY))
+
+    return run
+
+
+AUDIO = {"data": CLIP_BASE64, "format": "wav"}
+WHISPER = {"model": "openai/whisper-large-v3"}
+MINI = {"model": "openai/gpt-4o-mini-tts-2025-12-15", "voice": "alloy"}
+STT = "client.stt.create_transcription(**ARGUMENTS)"
+TTS = "client.tts.create_speech(**ARGUMENTS)"
+OPENAI_TTS = "client.audio.speech.create(**ARGUMENTS)"
+OPENAI_CHAT = "[chunk for chunk in client.chat.completions.create(**ARGUMENTS)]"
+STREAM = {"stream": True, "stream_options": {"include_usage": True}}
+
+CASES = (
+    Case("transcription", "openrouter", STT, {**WHISPER, "input_audio": AUDIO}, _transcribe(**WHISPER)),
+    Case(
+        "transcription_all",
+        "openrouter",
+        STT,
+        {
+            **WHISPER,
+            "input_audio": AUDIO,
+            "language": "en",
+            "temperature": 0.5,
+            "response_format": "verbose_json",
+            "timestamp_granularities": ["word", "segment"],
+            "provider": {"options": {"groq": {"prompt": "Ada"}}},
+        },
+        _transcribe(
+            **WHISPER,
+            language="en",
+            temperature=0.5,
+            response_format="verbose_json",
+            timestamp_granularities=("word", "segment"),
+            provider={"groq": {"prompt": "Ada"}},
+        ),
+    ),
+    Case("speech", "openrouter", TTS, {**MINI, "input": "Hello.", "response_format": "pcm"}, _speak("Hello.", **MINI)),
+    Case(
+        "speech_all",
+        "openrouter",
+        TTS,
+        {
+            **MINI,
+            "input": "Naïve 🙂",
+            "response_format": "pcm",
+            "speed": 1.5,
+            "provider": {"options": {"openai": {"instructions": "Warmly."}}},
+        },
+        _speak("Naïve 🙂", **MINI, speed=1.5, instructions="Warmly."),
+    ),
+    Case(
+        "speech_openai",
+        "openai",
+        OPENAI_TTS,
+        {**MINI, "input": "Hello.", "response_format": "pcm", "speed": 1.25},
+        _speak("Hello.", **MINI, speed=1.25),
+    ),
+    Case(
+        "chat",
+        "openai",
+        OPENAI_CHAT,
+        {"model": "openai/gpt-4o-mini", "messages": [*PROMPT, {"role": "user", "content": "What?"}], **STREAM},
+        _chat("What?", model="openai/gpt-4o-mini", system="Be brief."),
+    ),
+    Case(
+        "chat_all",
+        "openai",
+        OPENAI_CHAT,
+        {
+            "model": "openai/gpt-4o-mini",
+            "messages": [{"role": "user", "content": "What?"}],
+            **STREAM,
+            "temperature": 0.5,
+            "max_tokens": 99,
+            "extra_body": {"models": ["a/b", "c/d"], "provider": {"sort": "latency"}},
+        },
+        _chat(
+            "What?",
+            model="openai/gpt-4o-mini",
+            models=("a/b", "c/d"),
+            system="",
+            history_turns=0,
+            temperature=0.5,
+            max_tokens=99,
+            provider={"sort": "latency"},
+        ),
+    ),
+    Case(
+        "voice",
+        "openai",
+        OPENAI_CHAT,
+        {
+            "model": "openai/gpt-audio",
+            "messages": [*PROMPT, {"role": "user", "content": [{"type": "input_audio", "input_audio": AUDIO}]}],
+            "modalities": ["text", "audio"],
+            "audio": {"voice": "alloy", "format": "pcm16"},
+            **STREAM,
+        },
+        _voice(model="openai/gpt-audio", system="Be brief."),
+    ),
+)

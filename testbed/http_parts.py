@@ -1,0 +1,96 @@
+"""Builds the HTTP parts against a test server, without a config file; and a reply that records."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import trio
+
+from testbed.server import Server
+from voiceloop.config.tables import Endpoint, Retry
+from voiceloop.net.client import Clients, open_clients
+from voiceloop.plugins import Services
+from voiceloop.types import CAPTURE_RATE_HZ, Message, Speech, Transcript, Usage, Utterance
+
+KEY_ENV = "VOICELOOP_TEST_KEY"
+os.environ.setdefault(KEY_ENV, "test-key")
+FAST = Retry(initial_ms=1, max_interval_ms=2, max_elapsed_s=10.0)
+
+
+def endpoint(server: Server, **changes: Any) -> Endpoint:
+    values: dict[str, Any] = {"base_url": server.url, "api_key_env": KEY_ENV, "retry": FAST}
+    return Endpoint(**(values | changes))
+
+
+@dataclass
+class Bench:
+    services: Services
+    clients: Clients
+    events: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+
+    def named(self, name: str) -> list[dict[str, object]]:
+        return [fields for event, fields in self.events if event == name]
+
+
+@asynccontextmanager
+async def open_bench(settings: Endpoint, **tables: Any) -> AsyncIterator[Bench]:
+    """Clients and services for parts whose endpoint is `settings`; `tables` are further tables of the config."""
+    events: list[tuple[str, dict[str, object]]] = []
+
+    def publish(name: str, /, **fields: object) -> None:
+        events.append((name, fields))
+
+    with TemporaryDirectory() as cache:
+        async with open_clients(publish, limits=tables.get("limits"), cache=Path(cache)) as clients:
+            config = cast(Any, SimpleNamespace(openrouter=settings, **tables))
+            yield Bench(Services(config, clients, publish), clients, events)
+
+
+def utterance(seconds: float = 0.5) -> Utterance:
+    count = int(seconds * CAPTURE_RATE_HZ)
+    pcm = (np.sin(np.arange(count) * 2 * math.pi * 440 / CAPTURE_RATE_HZ) * 8_000).astype("<i2").tobytes()
+    return Utterance(pcm, start=1_000, voiced_end=1_000 + count)
+
+
+def heard(text: str = "hello") -> Transcript:
+    return Transcript(text, utterance())
+
+
+class Said:
+    """A reply that writes down what it is told."""
+
+    def __init__(self, history: tuple[Message, ...] = ()) -> None:
+        self.history = history
+        self.deltas: list[str] = []
+        self.played: list[tuple[Speech, str]] = []
+        self.usage: list[Usage] = []
+        self.news = trio.Event()
+
+    @property
+    def text(self) -> str:
+        return "".join(self.deltas)
+
+    async def say(self, delta: str) -> None:
+        await trio.lowlevel.checkpoint()
+        self.deltas.append(delta)
+        self.news.set()
+
+    async def play(self, speech: Speech, text: str = "") -> None:
+        await trio.lowlevel.checkpoint()
+        self.played.append((speech, text))
+        self.news.set()
+
+    async def committed(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    def spent(self, usage: Usage) -> None:
+        self.usage.append(usage)

@@ -1,0 +1,137 @@
+"""Checks the package's structure: how deep imports go, that they never go round, and how many modules lie loose.
+
+    python -m testbed.layers            checks; prints what is wrong and exits with 1
+    python -m testbed.layers --show     prints the layers, the lowest first
+
+Every import counts, also one inside a function or under TYPE_CHECKING: a reader follows those too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "voiceloop"
+MOST_LAYERS = 12
+MOST_LOOSE = 9
+"""Modules at the package's root, beside `__init__` and `__main__`."""
+
+Graph = dict[str, set[str]]
+"""What each module, or folder, imports of the package itself."""
+
+
+def modules(package: Path) -> dict[str, Path]:
+    """Every module of a package by its dotted name; a folder's name stands for its `__init__`."""
+    found = {}
+    for path in package.rglob("*.py"):
+        parts = path.relative_to(package.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(package: Path) -> Graph:
+    """The imports between the modules of a package."""
+    found = modules(package)
+    graph: Graph = {name: set() for name in found}
+    for name, path in found.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            graph[name] |= {target for target in _targets(node, found) if target != name}
+    return graph
+
+
+def _targets(node: ast.AST, known: Mapping[str, Path]) -> Iterable[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names if alias.name in known]
+    if isinstance(node, ast.ImportFrom) and node.module in known:
+        inner = [f"{node.module}.{alias.name}" for alias in node.names]
+        return [name if name in known else node.module for name in inner]
+    return []
+
+
+def folders(graph: Graph, package: str) -> Graph:
+    """The imports between folders; each module at the root stands for itself."""
+    between: Graph = defaultdict(set)
+    for name, targets in graph.items():
+        here = _folder(name, package)
+        between[here] |= {there for target in targets if (there := _folder(target, package)) != here}
+    return dict(between)
+
+
+def _folder(name: str, package: str) -> str:
+    parent = name.rpartition(".")[0]
+    return name if parent in {"", package} else parent
+
+
+def circle(graph: Graph) -> list[str]:
+    """One circle of imports, its first name again at its end; empty when there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        names: list[str] = error.args[1]
+        return names[::-1]
+    return []
+
+
+def layers(graph: Graph) -> dict[str, int]:
+    """The layer of each module: 1 for those that import nothing, else one above the highest that it imports."""
+    found: dict[str, int] = {}
+    for name in TopologicalSorter(graph).static_order():
+        found[name] = 1 + max((found[target] for target in graph.get(name, ())), default=0)
+    return found
+
+
+def loose(graph: Graph, package: str) -> list[str]:
+    """The modules that lie directly in the package, beside `__main__`."""
+    inner = {name.rpartition(".")[0] for name in graph}
+    return sorted(
+        name
+        for name in graph
+        if name.count(".") == 1 and name.startswith(f"{package}.") and name not in inner and "__" not in name
+    )
+
+
+def faults(package: Path, *, most_layers: int = MOST_LAYERS, most_loose: int = MOST_LOOSE) -> list[str]:
+    """What is wrong with a package's structure, a line each."""
+    graph = imports(package)
+    for kind, part in (("files", graph), ("folders", folders(graph, package.name))):
+        if names := circle(part):
+            return [f"imports between {kind} go round: {' -> '.join(names)}"]
+    found = []
+    depth = layers(graph)
+    highest = max(depth, key=lambda name: depth[name])
+    if depth[highest] > most_layers:
+        found.append(f"{depth[highest]} layers, at most {most_layers}: {' -> '.join(_chain(graph, depth, highest))}")
+    if len(names := loose(graph, package.name)) > most_loose:
+        found.append(f"{len(names)} loose modules, at most {most_loose}: {', '.join(names)}")
+    return found
+
+
+def _chain(graph: Graph, depth: Mapping[str, int], name: str) -> list[str]:
+    """The longest way down from a module."""
+    names = [name]
+    while targets := graph[names[-1]]:
+        names.append(max(sorted(targets), key=lambda target: depth[target]))
+    return names
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m testbed.layers", description=__doc__.partition("\n")[0])
+    parser.add_argument("--show", action="store_true", help="print the layers")
+    if parser.parse_args().show:
+        depth = layers(imports(PACKAGE))
+        for level in range(1, max(depth.values()) + 1):
+            print(level, *sorted(name for name, at in depth.items() if at == level))
+    if found := faults(PACKAGE):
+        raise SystemExit("\n".join(found))
+    graph = imports(PACKAGE)
+    names = loose(graph, PACKAGE.name)
+    deepest = max(layers(graph).values())
+    print(f"{len(graph)} modules in {deepest} layers, no circle between files or folders, {len(names)} loose modules")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""Records what the providers' own SDKs send, into tests/net/golden/, for tests that ours sends the same.
+
+Run it by hand when an SDK changes: `.venv/bin/python -m testbed.record_golden`. The SDKs come from the package index
+into a virtual environment that is thrown away; they talk to the test server on loopback, with a key that is none.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import venv
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from testbed.golden_cases import CASES, Case
+from testbed.server import Script, open_server
+
+ROOT = Path(__file__).resolve().parent.parent
+
+SDKS = ("openrouter", "openai")
+HEADERS = ("content-type", "authorization", "accept", "http-referer", "x-openrouter-title")
+
+
+def install(folder: Path) -> Path:
+    """The Python of a fresh environment with the SDKs."""
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *SDKS], check=True)
+    return python
+
+
+def versions(python: Path) -> dict[str, str]:
+    code = "import importlib.metadata as m, json, sys; print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
+    done = subprocess.run([python, "-c", code, *SDKS], check=True, capture_output=True, text=True)
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+async def record(python: Path, case: Case) -> dict[str, Any]:
+    """The one request that an SDK makes for `case`."""
+    async with open_server(Script(key="sk-test")) as server:
+        await trio.run_process([str(python), "-c", case.sdk_code, server.url])
+        (request,) = server.posts()
+    if request.broken:
+        raise SystemExit(f"{case.name}: the server's rules are wrong: {request.broken}")
+    headers = {name: request.headers[name] for name in HEADERS if name in request.headers}
+    return {"path": request.path, "headers": headers, "body": request.body}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        python = install(Path(folder))
+        found = versions(python)
+        for case in CASES:
+            recorded = {"sdk": case.sdk, "version": found[case.sdk], **trio.run(record, python, case)}
+            path = ROOT / "tests" / "net" / "golden" / f"{case.name}.json"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps(recorded, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+            print(f"{path.relative_to(ROOT)}  {case.sdk} {found[case.sdk]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,303 @@
+"""The server itself: h11 over trio's sockets, one task a connection."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain, repeat
+from typing import Any
+
+import h11
+import trio
+
+from testbed.server import answers, pacing, rules
+from testbed.server.answers import Plain
+from testbed.server.script import Fault, Script
+from voiceloop.nursery import private_nursery
+
+PREFIX = "/api/v1"
+
+
+@dataclass(slots=True)
+class Recorded:
+    """A request as it came, and what became of it."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: Any
+    raw: bytes = field(repr=False)
+    broken: str | None = None
+    """The rule it broke."""
+    status: int = 0
+    sent: int = 0
+    """Bytes of the answer's body."""
+    received_at: float = field(default_factory=time.monotonic)
+    """When its last byte was here: `time.monotonic()`, which all processes of a machine share."""
+    first_byte_at: float | None = None
+    """When the first byte of the answer's body was sent."""
+    answered_at: float | None = None
+    """When all of the answer was sent; None when the client went before."""
+    words: list[tuple[float, str]] = field(default_factory=list)
+    """What was told and when: the tokens of a chat's answer, the text of a transcription's."""
+    heard: str | None = None
+    """What `Script.hear` made out in it."""
+    gone: trio.Event = field(default_factory=trio.Event)
+    """The client closed the connection before the answer's end."""
+    done: trio.Event = field(default_factory=trio.Event)
+    """Nothing more happens to it."""
+
+
+class Server:
+    """What a test sees of the server."""
+
+    def __init__(self, script: Script, log: Callable[[Recorded], None] | None) -> None:
+        self.script = script
+        self.requests: list[Recorded] = []
+        self.connections = 0
+        """Open now."""
+        self.connected = 0
+        """Opened since the start."""
+        self.port = 0
+        self.scheme = "http"
+        self._log = log
+        self._news = trio.Event()
+        self._count: Counter[str] = Counter()
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.port}{PREFIX}"
+
+    @property
+    def broken(self) -> list[str]:
+        """Every rule that was broken."""
+        return [request.broken for request in self.requests if request.broken]
+
+    def posts(self, path: str = "") -> list[Recorded]:
+        return [r for r in self.requests if r.method == "POST" and path in r.path]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something that the server can see is so."""
+        while not condition():
+            await self._news.wait()
+
+    def news(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
+
+    def next_fault(self, path: str) -> Fault | None:
+        number = self._count["faults"]
+        self._count["faults"] += 1
+        if self.script.faults:
+            return self.script.faults.pop(0)
+        return self.script.fault(path, number) if self.script.fault is not None else None
+
+    def answer(self, request: Recorded) -> Plain:
+        """What a well-behaved server answers; wrong requests are refused as the real one does."""
+        path = request.path.removeprefix(PREFIX)
+        if request.method in {"GET", "HEAD"}:
+            return answers.error(404) if path != "/models" else answers.models(self.script, request.query)
+        if path not in rules.RULES:
+            return answers.error(404, f"no path {request.path}")
+        if self.script.key is not None and request.headers.get("authorization") != f"Bearer {self.script.key}":
+            return answers.error(401)
+        request.broken = rules.broken(path, request.headers, request.body, openai=self.script.openai)
+        if request.broken:
+            return answers.error(400, request.broken)
+        if self.script.refuse is not None and self.script.refuse(request.body):
+            return answers.error(400, "Provider returned error")
+        if self.script.models is not None and request.body["model"] not in self.script.models:
+            return answers.error(404, f"No endpoints found for {request.body['model']}.")
+        number = self._count[path]
+        self._count[path] += 1
+        if path == "/audio/transcriptions":
+            return answers.transcription(self.script, request.body, number, heard=request.heard)
+        return (answers.speech if path == "/audio/speech" else answers.chat)(self.script, request.body, number)
+
+    def finish(self, request: Recorded) -> None:
+        request.done.set()
+        if self._log is not None:
+            self._log(request)
+        self.news()
+
+
+@asynccontextmanager
+async def open_server(
+    script: Script | None = None,
+    *,
+    port: int = 0,
+    log: Callable[[Recorded], None] | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[Server]:
+    """Serve until the block ends; all connections are closed then."""
+    server = Server(script or Script(), log)
+    server.scheme = "https" if tls else "http"
+    async with private_nursery() as nursery:
+        listeners: list[Any] = await trio.open_tcp_listeners(port, host="127.0.0.1")
+        server.port = listeners[0].socket.getsockname()[1]
+        if tls is not None:
+            listeners = [trio.SSLListener(listener, tls, https_compatible=True) for listener in listeners]
+        await nursery.start(trio.serve_listeners, partial(_connection, server), listeners)
+        yield server
+
+
+async def _connection(server: Server, stream: trio.abc.Stream) -> None:
+    server.connections += 1
+    server.connected += 1
+    server.news()
+    try:
+        async with stream:
+            await _Connection(server, stream).run()
+    except (trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError, ConnectionError):
+        pass
+    finally:
+        server.connections -= 1
+        server.news()
+
+
+def _body(headers: dict[str, str], raw: bytes) -> Any:
+    try:
+        if headers.get("content-type", "").startswith("multipart/"):
+            return rules.form(headers, raw)
+        return json.loads(raw) if raw else None
+    except (ValueError, rules.Broken):
+        return None
+
+
+class _Gone(Exception):
+    """The client closed the connection, or the fault says that we do."""
+
+
+class _Connection:
+    def __init__(self, server: Server, stream: trio.abc.Stream) -> None:
+        self._server, self._stream = server, stream
+        self._http = h11.Connection(h11.SERVER)
+
+    async def run(self) -> None:
+        while (request := await self._request()) is not None:
+            self._server.requests.append(request)
+            self._server.news()
+            try:
+                await self._answered(request)
+            except _Gone:
+                return
+            finally:
+                self._server.finish(request)
+            if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+                return
+            self._http.start_next_cycle()
+
+    async def _event(self) -> Any:
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            self._http.receive_data(bytes(await self._stream.receive_some(65_536)))
+        return event
+
+    async def _request(self) -> Recorded | None:
+        head = await self._event()
+        if not isinstance(head, h11.Request):
+            return None
+        pieces = []
+        while isinstance(event := await self._event(), h11.Data):
+            pieces.append(bytes(event.data))
+        raw = b"".join(pieces)
+        # A client that takes this server for its proxy asks for the whole address.
+        target = re.sub(r"^https?://[^/]*", "", head.target.decode())
+        path, _, query = target.partition("?")
+        headers = {name.decode().lower(): value.decode() for name, value in head.headers}
+        return Recorded(head.method.decode(), path, query, headers, _body(headers, raw), raw)
+
+    async def _answered(self, request: Recorded) -> None:
+        """Answer, while watching whether the client is still there."""
+        fault = self._server.next_fault(request.path) if request.method == "POST" else None
+        await self._hear(request)
+        plain = self._server.answer(request)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch, request, nursery.cancel_scope)
+            try:
+                await self._send(request, plain, fault or Fault())
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                request.gone.set()
+            nursery.cancel_scope.cancel()
+        if request.gone.is_set():
+            raise _Gone
+
+    async def _hear(self, request: Recorded) -> None:
+        """Make out what is said in a clip; it takes some of the service time that the script gives."""
+        hear = self._server.script.hear
+        if hear is None or not request.path.endswith("/transcriptions") or not isinstance(request.body, dict):
+            return
+        if (clip := rules.clip(request.body)) is not None:
+            request.heard = await trio.to_thread.run_sync(hear, clip)
+
+    async def _watch(self, request: Recorded, scope: trio.CancelScope) -> None:
+        try:
+            data = await self._stream.receive_some(65_536)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            data = b""
+        if data:
+            self._http.receive_data(bytes(data))
+            return
+        request.gone.set()
+        self._server.news()
+        scope.cancel()
+
+    async def _send(self, request: Recorded, plain: Plain, fault: Fault) -> None:
+        if fault.status is not None:
+            plain = answers.error(fault.status)
+        await trio.sleep(max(0.0, plain.after_s + fault.head_after_s - (time.monotonic() - request.received_at)))
+        if fault.hang == "head":
+            await trio.sleep_forever()
+        if fault.drop:
+            request.gone.set()
+            return
+        if fault.body is not None or fault.piece is not None:
+            whole = b"".join(plain.pieces) if fault.body is None else fault.body
+            plain = replace(plain, pieces=pacing.pieces(whole, fault.piece or len(whole) or 1), due_s=(), words=())
+        request.status = plain.status
+        headers = dict(plain.headers) | dict(fault.headers)
+        headers.setdefault("Transfer-Encoding", "chunked")
+        head = self._http.send(h11.Response(status_code=plain.status, headers=list(headers.items()), reason="x"))
+        assert head is not None
+        if fault.drip_head:
+            for at in chain(range(len(head) - 3), repeat(4)):
+                await self._stream.send_all(head[at : at + 1])
+                await trio.sleep(fault.piece_every_s)
+        await self._stream.send_all(head)
+        if request.method != "HEAD":
+            await self._body(request, plain, fault)
+        await self._stream.send_all(self._http.send(h11.EndOfMessage()) or b"")
+        request.answered_at = time.monotonic()
+
+    async def _body(self, request: Recorded, plain: Plain, fault: Fault) -> None:
+        began = trio.current_time()
+        rounds = repeat(plain.pieces) if fault.repeat else (plain.pieces,)
+        for number, piece in enumerate(chain.from_iterable(rounds)):
+            if number < len(plain.due_s):
+                await trio.sleep_until(began + plain.due_s[number])
+            request.first_byte_at = request.first_byte_at or time.monotonic()
+            if fault.cut_after is not None and request.sent + len(piece) >= fault.cut_after:
+                part = piece[: fault.cut_after - request.sent]
+                await self._stream.send_all(self._http.send(h11.Data(data=part)) or b"")
+                request.sent += len(part)
+                request.gone.set()
+                raise _Cut
+            if number < len(plain.words) and plain.words[number]:
+                request.words.append((time.monotonic(), plain.words[number]))
+            await self._stream.send_all(self._http.send(h11.Data(data=piece)) or b"")
+            request.sent += len(piece)
+            if fault.piece_every_s:
+                await trio.sleep(fault.piece_every_s)
+        if fault.hang == "body":
+            await trio.sleep_forever()
+
+
+class _Cut(trio.BrokenResourceError):
+    """We cut it ourselves."""

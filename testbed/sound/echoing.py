@@ -1,0 +1,14 @@
+"""An echo path on the virtual cable: what the loudspeaker plays comes back at the microphone."""
+
+from __future__ import annotations
+
+from testbed.sound.cable import Cable
+
+
+def echo_path(cable: Cable, *, delay_ms: int, gain_db: float = -12) -> None:
+    """From the loudspeaker to the microphone."""
+    cable.pactl(
+        "load-module", "module-loopback", "source=speaker.monitor", "sink=mic_cable", f"latency_msec={delay_ms}"
+    )
+    number = cable.pactl("list", "short", "sink-inputs").split()[0]
+    cable.pactl("set-sink-input-volume", number, f"{gain_db}dB")

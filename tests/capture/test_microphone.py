@@ -1,0 +1,339 @@
+"""The microphone without a sound card: files, nothing, and devices that a test plays."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+from trio.testing import MockClock
+
+from testbed.fake_portaudio import FakePortAudio, Silent
+from testbed.recorder import Recorder
+from voiceloop.audio.portaudio import Host
+from voiceloop.audio.wake import Wake
+from voiceloop.audio.wav import wav_bytes
+from voiceloop.capture.bridge import Block, Bridge, Haste
+from voiceloop.capture.clock import CaptureClock
+from voiceloop.capture.framing import Framer
+from voiceloop.capture.microphone import Item, open_microphone
+from voiceloop.config.tables import Audio
+from voiceloop.errors import BadAudioFile
+from voiceloop.types import FRAME_SAMPLES, Frame, Gap
+
+
+def numbered(count: int, start: int = 0) -> bytes:
+    return array("h", [(start + n) % 30_000 for n in range(count)]).tobytes()
+
+
+async def all_of(channel: trio.MemoryReceiveChannel[Item]) -> list[Item]:
+    return [item async for item in channel]
+
+
+# Files and nothing
+
+
+async def test_a_file_is_played_in_real_time_and_then_ends(tmp_path: Path, autojump_clock: MockClock) -> None:
+    pcm = numbered(16_000 + 100)
+    (tmp_path / "talk.wav").write_bytes(wav_bytes(pcm, 16_000))
+    async with open_microphone(Audio(input=f"file:{tmp_path / 'talk.wav'}"), Recorder()) as microphone:
+        assert microphone.description == str(tmp_path / "talk.wav")
+        began = trio.current_time()
+        first = await microphone.frames.receive()
+        assert trio.current_time() - began == pytest.approx(0.02)
+        rest = await all_of(microphone.frames)
+        assert trio.current_time() - began == pytest.approx(16_100 / 16_000)
+        frames = [item for item in [first, *rest] if isinstance(item, Frame)]
+        assert b"".join(frame.pcm for frame in frames) == pcm
+        assert [frame.index for frame in frames] == list(range(0, 16_100, FRAME_SAMPLES))
+        assert (microphone.received, microphone.dropped, microphone.lost) == (16_100, 0, 0)
+
+
+async def test_a_file_of_another_rate_is_resampled_and_says_so(tmp_path: Path, autojump_clock: MockClock) -> None:
+    (tmp_path / "talk.wav").write_bytes(wav_bytes(numbered(8000), 8000))
+    async with open_microphone(Audio(input=f"file:{tmp_path / 'talk.wav'}"), Recorder()) as microphone:
+        assert microphone.description.endswith("talk.wav, 8000 Hz resampled")
+        assert sum(item.samples for item in await all_of(microphone.frames) if isinstance(item, Frame)) == 16_000
+
+
+async def test_a_truncated_file_is_played_as_far_as_it_goes_and_said(tmp_path: Path, autojump_clock: MockClock) -> None:
+    path = tmp_path / "talk.wav"
+    path.write_bytes(wav_bytes(numbered(1000), 16_000)[:-1000])
+    events = Recorder()
+    async with open_microphone(Audio(input=f"file:{path}"), events) as microphone:
+        assert sum(item.samples for item in await all_of(microphone.frames) if isinstance(item, Frame)) == 500
+    assert events.events[0].fields["text"] == (
+        f"audio.input: {path} is truncated: 1000 of 2000 bytes of sound are there, and are used."
+    )
+
+
+async def test_a_bad_file_is_an_error_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(BadAudioFile, match=r"^audio\.input: .*talk\.wav can't be read: no such file"):
+        async with open_microphone(Audio(input=f"file:{tmp_path / 'talk.wav'}"), Recorder()):
+            pass
+
+
+async def test_a_file_waits_for_who_listens_and_loses_nothing(tmp_path: Path, autojump_clock: MockClock) -> None:
+    (tmp_path / "talk.wav").write_bytes(wav_bytes(numbered(32_000), 16_000))
+    async with open_microphone(Audio(input=f"file:{tmp_path / 'talk.wav'}"), Recorder()) as microphone:
+        await trio.sleep(60)
+        assert sum(item.samples for item in await all_of(microphone.frames) if isinstance(item, Frame)) == 32_000
+
+
+async def test_nobody_listening_any_more_is_no_error(tmp_path: Path, autojump_clock: MockClock) -> None:
+    (tmp_path / "talk.wav").write_bytes(wav_bytes(numbered(32_000), 16_000))
+    async with open_microphone(Audio(input=f"file:{tmp_path / 'talk.wav'}"), Recorder()) as microphone:
+        await microphone.frames.aclose()
+        await trio.sleep(10)
+
+
+async def test_what_a_file_says_while_it_is_muted_is_not_received(tmp_path: Path, autojump_clock: MockClock) -> None:
+    pcm = numbered(48_000)
+    (tmp_path / "talk.wav").write_bytes(wav_bytes(pcm, 16_000))
+    async with open_microphone(Audio(input=f"file:{tmp_path / 'talk.wav'}"), Recorder()) as microphone:
+        items: list[Item] = []
+        for at, muted in ((1.01, True), (2.01, False), (4.0, False)):
+            with trio.move_on_at(at):
+                async for item in microphone.frames:
+                    items.append(item)
+            microphone.mute(muted=muted)
+        frames = [item for item in items if isinstance(item, Frame)]
+        assert [item for item in items if isinstance(item, Gap)] == [Gap(16_000, "muted")]
+        assert b"".join(frame.pcm for frame in frames) == pcm[:32_000] + pcm[64_000:]
+        assert [frame.index for frame in frames] == list(range(0, 32_000, FRAME_SAMPLES))
+        assert (microphone.received, microphone.dropped, microphone.lost) == (32_000, 0, 0)
+
+
+async def test_nothing_stays_open_and_silent(autojump_clock: MockClock) -> None:
+    async with open_microphone(Audio(input="none"), Recorder()) as microphone:
+        with trio.move_on_after(3600) as hour:
+            await microphone.frames.receive()
+        assert hour.cancelled_caught
+        assert (microphone.description, microphone.received) == ("none", 0)
+
+
+# The clock
+
+
+def test_the_clock_ignores_late_blocks() -> None:
+    clock = CaptureClock(16_000)
+    for n in range(1, 501):
+        late = 2.0 if n == 300 else 0.004 * (n % 3)
+        clock.block(n * 160, 100 + n / 100 + late)
+    assert clock(0) == pytest.approx(100.0, abs=0.005)
+    assert clock(80_000) == pytest.approx(105.0, abs=0.005)
+    assert clock.lost == 0
+
+
+def test_a_stall_and_the_burst_after_it_are_no_loss() -> None:
+    clock = CaptureClock(16_000)
+    for n in range(1, 1001):
+        clock.block(n * 160, 100 + max(n / 100, 5.0 if 200 < n < 500 else 0))
+    assert clock.lost == 0
+    assert clock(160_000) == pytest.approx(110, abs=0.001)
+
+
+def test_what_the_device_lost_is_estimated() -> None:
+    clock = CaptureClock(16_000)
+    for n in range(1, 1001):
+        missing = 0.25 if n > 300 else 0
+        clock.block(n * 160, 100 + n / 100 + missing)
+    assert clock.lost == pytest.approx(4000, abs=80)
+    assert clock(160_000) == pytest.approx(110.25, abs=0.005)
+
+
+def test_a_crystal_that_is_off_is_followed_and_is_no_loss() -> None:
+    clock = CaptureClock(16_000)
+    for n in range(1, 60_001):
+        clock.block(n * 160, 100 + n / 100 * 1.0001)
+    assert clock.lost == 0
+    assert clock(9_600_000) == pytest.approx(100 + 600.06, abs=0.002)
+
+
+def test_portaudios_times_count_only_where_they_agree() -> None:
+    agreeing, lying = CaptureClock(16_000), CaptureClock(16_000)
+    for n in range(1, 301):
+        arrived = 100 + n / 100
+        agreeing.block(n * 160, arrived, arrived - 0.012)
+        lying.block(n * 160, arrived, arrived - 3.0)
+    assert agreeing(0) == pytest.approx(99.988, abs=0.001)
+    assert lying(0) == pytest.approx(100.0, abs=0.001)
+
+
+def test_each_reopening_has_its_own_times() -> None:
+    clock = CaptureClock(16_000)
+    with pytest.raises(LookupError):
+        clock(0)
+    for n in range(1, 101):
+        clock.block(n * 160, 100 + n / 100)
+    clock.restart(16_000)
+    for n in range(1, 101):
+        clock.block(16_000 + n * 160, 200 + n / 100)
+    assert clock(8000) == pytest.approx(100.5)
+    assert clock(24_000) == pytest.approx(200.5)
+    assert clock.lost == 0
+
+
+# From blocks to frames
+
+
+def blocks_of(pcm: bytes, sizes: list[int], *, channels: int = 1, rate_hz: int = 16_000) -> list[Block]:
+    out, at, width = [], 0, 2 * channels
+    while at * width < len(pcm):
+        for size in sizes:
+            piece = pcm[at * width : (at + size) * width]
+            if piece:
+                out.append(Block(piece, at, len(piece) // width, 100 + at / rate_hz, 0.01))
+            at += len(piece) // width
+    return out
+
+
+@given(count=st.integers(0, 3000), sizes=st.lists(st.integers(1, 700), min_size=1, max_size=6))
+def test_frames_do_not_depend_on_the_blocks(count: int, sizes: list[int]) -> None:
+    framer = Framer(CaptureClock(16_000))
+    items = [item for block in blocks_of(numbered(count), sizes) for item in framer.take(block)] + framer.flush("end")
+    frames = [item for item in items if isinstance(item, Frame)]
+    assert b"".join(frame.pcm for frame in frames) == numbered(count)
+    assert [frame.index for frame in frames] == list(range(0, count, FRAME_SAMPLES))
+    assert items[-1] == Gap(count, "end")
+    assert framer.received == count
+
+
+def test_two_channels_at_another_rate_become_16_khz_mono() -> None:
+    framer = Framer(CaptureClock(16_000))
+    framer.restart(rate_hz=48_000, channels=2)
+    stereo = array("h", [1000, 3000] * 48_000).tobytes()
+    items = [item for block in blocks_of(stereo, [480], channels=2, rate_hz=48_000) for item in framer.take(block)]
+    frames = [item for item in items if isinstance(item, Frame)]
+    samples = array("h", b"".join(frame.pcm for frame in frames))
+    assert 15_000 < len(samples) <= 16_000
+    assert set(samples[500:]) == {2000}
+    assert [frame.index for frame in frames] == list(range(0, len(samples), FRAME_SAMPLES))
+
+
+def test_dropped_blocks_leave_a_gap_and_are_counted() -> None:
+    framer = Framer(CaptureClock(16_000))
+    blocks = blocks_of(numbered(1600), [160])
+    items = [item for n, block in enumerate(blocks) if n not in (3, 4) for item in framer.take(block)]
+    assert [(type(item).__name__, item.index) for item in items] == [
+        ("Frame", 0),
+        ("Frame", 320),
+        ("Gap", 800),
+        ("Frame", 800),
+        ("Frame", 1120),
+    ]
+    assert items[1] == Frame(numbered(160, 320), 320)
+    assert (framer.received, framer.dropped) == (1600, 320)
+
+
+def test_indices_go_on_over_a_reopened_device() -> None:
+    framer = Framer(CaptureClock(16_000))
+    items: list[Frame | Gap] = []
+    for _ in range(2):
+        framer.restart(rate_hz=16_000, channels=1)
+        items += [item for block in blocks_of(numbered(400), [160]) for item in framer.take(block)]
+        items += framer.flush("lost")
+    assert [(type(item).__name__, item.index) for item in items] == [
+        ("Frame", 0),
+        ("Frame", 320),
+        ("Gap", 400),
+        ("Frame", 400),
+        ("Frame", 720),
+        ("Gap", 800),
+    ]
+
+
+# The callback
+
+
+def call(bridge: Bridge, count: int, *, overflow: bool = False) -> None:
+    times = SimpleNamespace(currentTime=5.0, inputBufferAdcTime=4.98)
+    for _ in range(count):
+        bridge.callback(bytearray(640), 320, times, SimpleNamespace(input_overflow=overflow))
+
+
+@pytest.mark.parametrize("blocks", [1, 3])
+async def test_the_loop_is_woken_for_each_frame_or_when_it_is_calm_for_three(blocks: int) -> None:
+    wake, haste = Wake(), Haste()
+    haste.blocks = blocks
+    bridge = Bridge(wake, haste)
+    call(bridge, blocks - 1)
+    with trio.move_on_after(0.05) as waiting:
+        await wake.wait()
+    assert waiting.cancelled_caught
+    await trio.to_thread.run_sync(call, bridge, 1)
+    with trio.fail_after(1):
+        await wake.wait()
+    assert [(block.start, block.frames) for block in bridge.blocks] == [(320 * at, 320) for at in range(blocks)]
+    assert bridge.blocks[0].age_s == pytest.approx(0.02)
+    wake.close()
+
+
+def test_a_loop_that_stands_still_for_30_s_drops_what_comes_after_and_counts_it() -> None:
+    wake = Silent()
+    bridge = Bridge(wake, Haste())
+    call(bridge, 1500)
+    assert (bridge.received, bridge.dropped) == (480_000, 0)
+    call(bridge, 2, overflow=True)
+    assert (bridge.received, bridge.dropped, bridge.overflows) == (480_640, 640, 2)
+    framer = Framer(CaptureClock(16_000))
+    for block in bridge.blocks:
+        framer.take(block)
+    bridge.blocks.clear()
+    call(bridge, 1)
+    items = framer.take(bridge.blocks.popleft())
+    assert items == [Gap(480_640, "the program was too busy to listen"), Frame(bytes(640), 480_640)]
+    assert (framer.received, framer.dropped) == (480_960, 640)
+
+
+def test_a_callback_that_comes_back_to_life_does_nothing() -> None:
+    wake = Silent()
+    bridge = Bridge(wake, Haste())
+    bridge.retired = True
+    call(bridge, 5)
+    bridge.on_finished()
+    assert (bridge.received, len(bridge.blocks), bridge.finished) == (0, 0, False)
+
+
+# The device
+
+
+def drain(library: FakePortAudio) -> list[str]:
+    done, library.done[:] = list(library.done), []
+    return done
+
+
+async def test_the_microphone_makes_room_for_a_new_device_list() -> None:
+    """The loudspeaker's device is new: for PortAudio to see it, every stream must be closed for a moment."""
+    library = FakePortAudio()
+    host = Host(lambda: library)
+    events = Recorder()
+    async with open_microphone(Audio(), events, host=host) as microphone:
+        assert drain(library) == ["start"]
+        host.suspect()
+        host.on_stale["input"]()
+        assert await microphone.frames.receive() == Gap(0, "the sound devices have changed")
+        await trio.to_thread.run_sync(library.started.acquire)
+        await trio.to_thread.run_sync(library.started.acquire)
+        assert drain(library) == ["abort", "close", "terminate", "initialize", "start"]
+    for _ in range(2):  # the second by a thread, when the end came before the loop knew of the new stream
+        assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=5))
+    assert drain(library) == ["abort", "close"]
+    assert events.events == []
+
+
+async def test_a_stream_that_is_opened_too_late_is_closed() -> None:
+    library = FakePortAudio()
+    going_on = threading.Event()
+    library.refuse = lambda rate_hz, channels: going_on.wait(5)
+    with trio.move_on_after(0.05):
+        async with open_microphone(Audio(), Recorder(), host=Host(lambda: library)):
+            raise AssertionError("it is still being opened")
+    going_on.set()
+    assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=5))
+    assert library.done == ["start", "abort", "close"]

@@ -1,0 +1,343 @@
+"""The control socket: what it obeys, what it survives, and who may have it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voiceloop.config.tables import Limits
+from voiceloop.control import server as control
+from voiceloop.control import socket_files as sockets
+from voiceloop.control.attention import Attention
+from voiceloop.control.commands import COMMANDS
+from voiceloop.control.controller import Desk, Loop
+from voiceloop.control.server import LONGEST_LINE, MOST_CLIENTS, open_control
+from voiceloop.control.socket_files import Taken, listening, living, socket_path
+from voiceloop.errors import ControlError
+from voiceloop.turns.preemptive import Tally
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "r"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    return folder
+
+
+@dataclass
+class Done:
+    """What a loop was told."""
+
+    told: list[str] = field(default_factory=list)
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    now: float = 0.0
+
+    def publish(self, name: str, /, **fields: object) -> None:
+        self.events.append((name, fields))
+
+    def tell(self, what: str) -> None:
+        self.told.append(what)
+
+    def states(self) -> list[str]:
+        return [fields["state"] for name, fields in self.events if name == "attention"]
+
+
+def desk(done: Done, *, hearing: bool = False) -> Desk:
+    made = Desk("dictate", Attention(), Limits(), lambda: done.now, done.publish)
+    conversation = SimpleNamespace(
+        hearing=hearing, working=0, usage=None, wasted=Tally(), stop=lambda reason: done.tell(f"stop: {reason}")
+    )
+    microphone = SimpleNamespace(mute=lambda *, muted: done.tell("muted" if muted else "open"))
+    ears = SimpleNamespace(forget=lambda: done.tell("ears forget"))
+    made.loop = Loop(microphone, cast(Any, conversation), cast(Any, ears), lambda: done.tell("wake"))
+    return made
+
+
+@asynccontextmanager
+async def served(made: Desk) -> AsyncIterator[None]:
+    with listening("dictate") as sock:
+        async with open_control(sock, made):
+            yield
+
+
+async def ask(*lines: bytes) -> list[dict[str, Any]]:
+    stream = await trio.open_unix_socket(socket_path("dictate"))
+    async with stream:
+        await stream.send_all(b"".join(line + b"\n" for line in lines))
+        await stream.send_eof()
+        data = b""
+        with trio.fail_after(5):
+            while more := await stream.receive_some():
+                data += more
+    return [json.loads(line) for line in data.splitlines()]
+
+
+def do(command: str) -> bytes:
+    return json.dumps({"do": command}).encode()
+
+
+# What it obeys
+
+
+async def test_it_starts_stops_and_toggles() -> None:
+    done = Done()
+    made = desk(done)
+    async with served(made):
+        answers = await ask(*map(do, ["stop", "start", "toggle", "toggle", "mute", "unmute", "mute", "start"]))
+    states = ["idle", "listening", "idle", "listening", "muted", "listening", "muted", "listening"]
+    assert [answer["state"] for answer in answers] == states == done.states()
+    assert all(answer["ok"] for answer in answers)
+    assert done.told[-4:] == ["muted", "open", "muted", "open"]
+
+
+async def test_what_was_idle_before_it_was_muted_is_idle_after() -> None:
+    made = desk(Done())
+    async with served(made):
+        answers = await ask(*map(do, ["stop", "mute", "unmute", "unmute"]))
+    assert [answer["state"] for answer in answers] == ["idle", "muted", "idle", "idle"]
+
+
+async def test_cancel_ends_what_is_being_said_before_it_throws_it_away() -> None:
+    done = Done()
+    async with served(desk(done, hearing=True)):
+        await ask(do("cancel"))
+    assert done.told[:2] == ["ears forget", "stop: withdrawn"]
+
+
+async def test_cancel_does_not_touch_what_may_yet_be_said() -> None:
+    done = Done()
+    async with served(desk(done)):
+        await ask(do("cancel"))
+    assert done.told == ["stop: withdrawn", "open"]
+
+
+async def test_starting_wakes_what_was_sent_to_sleep() -> None:
+    done = Done()
+    made = desk(done)
+    async with served(made):
+        made.publish("dictation.asleep")
+        assert [answer["state"] for answer in await ask(do("status"), do("start"))] == ["asleep", "listening"]
+    assert "wake" in done.told
+
+
+def test_what_was_said_before_the_stop_still_counts() -> None:
+    attention = Attention()
+    attention.stop(10.0)
+    assert (attention.heeds(9.9), attention.heeds(10.1)) == (True, False)
+    attention.stop(20.0)
+    assert not attention.heeds(15.0), "the first stop counts"
+    attention.start()
+    assert attention.heeds(15.0)
+
+
+async def test_status_tells_what_is_on() -> None:
+    made = desk(Done())
+    made.publish("listening", microphone="Yeti", vad="hybrid")
+    made.publish("journal.pending", count=3, doubtful=1)
+    async with served(made):
+        (answer,) = await ask(do("status"))
+    assert answer["parts"] == {"microphone": "Yeti", "vad": "hybrid"}
+    assert (answer["pending"], answer["perhaps_delivered"], answer["pid"]) == (3, 1, os.getpid())
+    assert answer["limits"] == {"max_cost_per_session": None, "max_posts_per_minute": None}
+
+
+async def test_a_follower_is_told_each_state_and_a_slow_one_the_last() -> None:
+    made = desk(Done())
+    async with served(made):
+        stream = await trio.open_unix_socket(socket_path("dictate"))
+        async with stream:
+            await stream.send_all(b'{"do": "status", "follow": true}\n')
+            first = json.loads(await stream.receive_some())
+            made.do("mute")
+            second = json.loads(await stream.receive_some())
+            for command in ("unmute", "stop", "start", "mute", "unmute", "stop"):
+                made.do(command)
+            third = json.loads(await stream.receive_some())
+    assert [first["state"], second["state"], third["state"]] == ["listening", "muted", "idle"]
+
+
+async def test_a_follower_that_goes_away_is_noticed_although_nothing_happens() -> None:
+    made = desk(Done())
+    async with served(made):
+        for _ in range(MOST_CLIENTS * 2):
+            stream = await trio.open_unix_socket(socket_path("dictate"))
+            await stream.send_all(b'{"do": "status", "follow": true}\n')
+            await stream.receive_some()
+            await stream.aclose()
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert (await ask(do("status")))[0]["ok"]
+
+
+# What it survives
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"hello", b"[]", b"{}", b'{"do": "explode"}', b'{"do": ["start"]}', b"\xff\xfe", b"[" * 4000]
+)
+async def test_rubbish_is_answered_and_changes_nothing(line: bytes) -> None:
+    done = Done()
+    async with served(desk(done)):
+        first, second = await ask(line, do("status"))
+    assert first["ok"] is False
+    assert first["error"]
+    assert (second["ok"], second["state"], done.told) == (True, "listening", [])
+
+
+@given(st.binary(max_size=300))
+def test_no_line_is_more_than_refused(line: bytes) -> None:
+    request = control._request(line)
+    assert isinstance(request, str) or request[0] in COMMANDS
+
+
+async def test_a_line_without_end_is_refused() -> None:
+    async with served(desk(Done())):
+        stream = await trio.open_unix_socket(socket_path("dictate"))
+        async with stream:
+            await stream.send_all(b"x" * (LONGEST_LINE + 1))
+            answer = json.loads(await stream.receive_some())
+            assert answer == {"ok": False, "error": "the line is too long"}
+            assert await stream.receive_some() == b""
+        assert (await ask(do("status")))[0]["ok"]
+
+
+async def test_a_thousand_clients_don_t_keep_the_next_from_being_served() -> None:
+    refused = 0
+    async with served(desk(Done())):
+        streams: list[trio.SocketStream] = []
+        for _ in range(1000):
+            streams.append(await trio.open_unix_socket(socket_path("dictate")))
+        for stream in streams[MOST_CLIENTS:]:
+            with trio.fail_after(5):
+                answer = await stream.receive_some()
+            refused += b"clients are connected already" in answer
+            await stream.aclose()
+        assert refused == 1000 - MOST_CLIENTS
+        await streams[0].send_all(do("mute") + b"\n")
+        assert json.loads(await streams[0].receive_some())["state"] == "muted"
+        for stream in streams[:MOST_CLIENTS]:
+            await stream.aclose()
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert (await ask(do("unmute")))[0]["ok"]
+
+
+async def test_a_client_that_says_nothing_is_sent_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(control, "PATIENCE_S", 0.05)
+    async with served(desk(Done())):
+        stream = await trio.open_unix_socket(socket_path("dictate"))
+        with trio.fail_after(5):
+            assert await stream.receive_some() == b""
+        await stream.aclose()
+
+
+# Who may have it
+
+
+def test_only_its_user_can_reach_it(runtime: Path) -> None:
+    old = os.umask(0)
+    try:
+        with listening("dictate"):
+            assert (runtime / "voiceloop" / "dictate.sock").stat().st_mode & 0o777 == 0o600
+            assert (runtime / "voiceloop").stat().st_mode & 0o777 == 0o700
+    finally:
+        os.umask(old)
+    assert list((runtime / "voiceloop").iterdir()) == []
+
+
+def test_a_second_program_is_refused_and_told_who_has_it() -> None:
+    with listening("dictate"):
+        words = rf"'voiceloop dictate' runs already: process {os.getpid()} has .*dictate\.sock"
+        with pytest.raises(Taken, match=words), listening("dictate"):
+            pass
+        with listening("captions"):
+            assert living() == ["captions", "dictate"]
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(socket_path("dictate")))
+
+
+def test_what_a_killed_program_left_is_replaced() -> None:
+    code = (
+        "import os, signal\nfrom voiceloop.control.socket_files import listening\n"
+        "with listening('dictate'):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    assert socket_path("dictate").exists()
+    assert living() == []
+    with listening("dictate"):
+        assert living() == ["dictate"]
+
+
+def test_one_that_was_stopped_while_many_wait_for_it_is_found_alive_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "BACKLOG", 1)
+    found: list[list[str]] = []
+    asking = threading.Thread(target=lambda: found.append(living()))
+    with ExitStack() as stack:
+        with listening("dictate"):
+            for _ in range(2):
+                client = stack.enter_context(socket.socket(socket.AF_UNIX))
+                client.connect(str(socket_path("dictate")))
+            asking.start()
+            asking.join(5)
+            at_once = not asking.is_alive()
+        asking.join()  # its socket is gone
+    assert (at_once, found) == (True, [["dictate"]])
+
+
+def test_a_path_that_is_too_long_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    with pytest.raises(ControlError, match=r"can't be made: .*too long.*control\.enabled=false"), listening("dictate"):
+        pass
+    assert list((folder / "voiceloop").iterdir()) == []
+
+
+def test_a_folder_that_others_can_write_is_not_trusted(runtime: Path) -> None:
+    (runtime / "voiceloop").mkdir()
+    (runtime / "voiceloop").chmod(0o777)
+    with pytest.raises(ControlError, match="its folder is not yours alone"), listening("dictate"):
+        pass
+
+
+def test_a_socket_that_cannot_be_made_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> Iterator[None]:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(sockets, "_make_folder", refuse)
+    words = r"can't be made: read-only file system\. Mend XDG_RUNTIME_DIR"
+    with pytest.raises(ControlError, match=words), listening("dictate"):
+        pass
+
+
+@settings(max_examples=30)
+@given(st.lists(st.sampled_from(["start", "stop", "toggle", "mute", "unmute", "cancel"]), max_size=12))
+def test_the_device_is_closed_exactly_while_it_is_muted(commands: list[str]) -> None:
+    done = Done()
+    made = desk(done)
+    for command in commands:
+        made.do(command)
+        last = [told for told in done.told if told in {"muted", "open"}][-1]
+        assert (last == "muted") == (made.attention.state == "muted")
+
+
+def test_a_shortcut_waits_for_no_library() -> None:
+    code = "import sys, voiceloop.cli.main; sys.exit('trio' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,115 @@
+"""The voice-native handler: the utterance goes out as sound, and sound comes back as it is made."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+
+from testbed.http_parts import Said, endpoint, open_bench, utterance
+from testbed.leaks import cancelled_at, nothing_unclosed
+from testbed.server import Fault, Script, Server, open_server
+from testbed.server.script import tone
+from tests.handlers.test_chat import STOP, events, says
+from voiceloop.audio.wav import wav_bytes
+from voiceloop.errors import BadAnswer
+from voiceloop.handlers.voice import VoiceHandler, VoiceOptions
+from voiceloop.transcribe.no_transcriber import NoTranscribeOptions, NoTranscriber
+from voiceloop.types import Message, Transcript
+
+REPLY = "It is noon, Ada."
+
+
+@asynccontextmanager
+async def open_voice(server: Server, **options: Any) -> AsyncIterator[VoiceHandler]:
+    values = VoiceOptions(**({"model": "openai/gpt-audio"} | options))
+    async with open_bench(endpoint(server)) as bench, VoiceHandler.open(values, bench.services) as handler:
+        yield handler
+
+
+def spoken() -> Transcript:
+    return Transcript("(spoken)", utterance())
+
+
+def played(reply: Said) -> tuple[bytes, str]:
+    return b"".join(speech.pcm for speech, _ in reply.played), "".join(text for _, text in reply.played)
+
+
+async def test_the_utterance_goes_out_and_sound_with_its_words_comes_back() -> None:
+    async with open_server(Script(replies=[REPLY])) as server, open_voice(server, system="Be brief.") as voice:
+        reply = Said((Message("user", "(spoken)"), Message("assistant", "Hello.")))
+        await voice.handle(spoken(), reply)
+        assert played(reply) == (tone(REPLY, 24_000), REPLY)
+        assert {speech.rate_hz for speech, _ in reply.played} == {24_000}
+        assert all(len(speech.pcm) % 2 == 0 for speech, _ in reply.played)
+        assert [usage.cost_usd for usage in reply.usage] == [0.0002]
+        data = base64.b64encode(wav_bytes(utterance().pcm, 16_000)).decode()
+        assert server.requests[0].body == {
+            "model": "openai/gpt-audio",
+            "messages": [
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": "(spoken)"},
+                {"role": "assistant", "content": "Hello."},
+                {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}]},
+            ],
+            "modalities": ["text", "audio"],
+            "audio": {"voice": "alloy", "format": "pcm16"},
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        assert server.broken == []
+
+
+async def test_a_model_that_answers_in_text_is_spoken_like_any_other() -> None:
+    script = Script(faults=[Fault(body=events(says("Yes."), STOP))])
+    async with open_server(script) as server, open_voice(server) as voice:
+        reply = Said()
+        await voice.handle(spoken(), reply)
+        assert (reply.text, reply.played) == ("Yes.", [])
+
+
+async def test_sound_that_is_no_base64_is_an_error_and_never_noise() -> None:
+    odd = {"choices": [{"delta": {"audio": {"data": "###"}}}]}
+    async with open_server(Script(faults=[Fault(body=events(odd))])) as server, open_voice(server) as voice:
+        reply = Said()
+        with pytest.raises(BadAnswer, match="the sound in the answer is not base64"):
+            await voice.handle(spoken(), reply)
+        assert reply.played == []
+
+
+async def test_the_first_sound_is_played_while_the_rest_is_made() -> None:
+    async with open_server(Script(replies=[REPLY], faults=[Fault(hang="body")])) as server:
+        async with open_voice(server) as voice, trio.open_nursery() as nursery:
+            reply = Said()
+            nursery.start_soon(voice.handle, spoken(), reply)
+            await reply.news.wait()
+            nursery.cancel_scope.cancel()
+        await server.requests[0].gone.wait()
+
+
+async def test_a_spoken_answer_cancelled_at_any_point_leaves_nothing_behind() -> None:
+    with nothing_unclosed():
+        async with open_server(Script(replies=[REPLY])) as server, open_voice(server) as voice:
+            finished, steps = False, 0
+            while not finished:
+                steps += 1
+                with cancelled_at(steps):
+                    await voice.handle(spoken(), Said())
+                    finished = True
+            assert steps > 20
+
+
+async def test_no_transcriber_stands_in_for_what_was_said() -> None:
+    async with (
+        open_server() as server,
+        open_bench(endpoint(server)) as bench,
+        NoTranscriber.open(NoTranscribeOptions(), bench.services) as transcriber,
+        transcriber.transcription() as transcription,
+    ):
+        await transcription.feed(b"\0\0")
+        assert (await transcription.finish(utterance())).text == "(spoken)"
+        assert server.requests == []

@@ -1,0 +1,263 @@
+"""One client against a server that misbehaves: real sockets, and nothing left behind."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trio
+
+from testbed.http_parts import endpoint, open_bench, utterance
+from testbed.leaks import cancelled_at, nothing_unclosed
+from testbed.server import Fault, Script, open_server
+from voiceloop.audio.wav import wav_bytes
+from voiceloop.config.tables import Endpoint, Retry
+from voiceloop.errors import BadAnswer, ConfigError, ServerFailed, ServiceError, TimedOut, Unauthorized, Unreachable
+from voiceloop.net.service import Request
+
+ONCE = Retry(max_elapsed_s=0)
+
+
+@pytest.fixture
+def ask() -> Request:
+    clip = base64.b64encode(wav_bytes(utterance().pcm, 16_000)).decode()
+    body = {"model": "a/b", "input_audio": {"data": clip, "format": "wav"}}
+    return Request("/audio/transcriptions", json=body, model="a/b")
+
+
+async def _outcome(fault: Fault, ask: Request, **changes: object) -> tuple[ServiceError, int]:
+    """The error that a request ends in when every attempt meets `fault`, and the attempts."""
+    with nothing_unclosed():
+        async with open_server(Script(fault=lambda _path, _number: fault)) as server:
+            settings = endpoint(server, **changes)
+            async with open_bench(settings) as bench:
+                with pytest.raises(ServiceError) as caught, trio.fail_after(10):
+                    await bench.clients.endpoint(settings).call(ask)
+            await server.until(lambda: not server.connections)
+            assert server.broken == []
+            return caught.value, len(server.posts())
+
+
+ODD_BODIES: list[tuple[Fault, str]] = [
+    (Fault(body=b"<html>hello</html>"), "the answer is not JSON (application/json). Check base_url: is that"),
+    (Fault(body=b'{"text": "hel'), "the answer is not JSON (application/json)"),
+    (Fault(body=b""), "the answer is not JSON"),
+    (Fault(body=b"\xff\xfe\x00"), "the answer is not JSON"),
+    (Fault(body=b"[" * 100_000), "the answer is not JSON"),
+    (Fault(body=b'["text"]'), "the answer is JSON, but not an object"),
+    (Fault(body=b" " * 65_536, repeat=True), "the answer is over 16,777,216 bytes long"),
+    (
+        Fault(status=301, headers=(("Location", "https://new.example/api/v1"),)),
+        "the server redirects (HTTP 301) to https://new.example/api/v1; redirects are not followed",
+    ),
+    (
+        Fault(headers=(("Content-Encoding", "gzip"),), body=b"not gzip"),
+        "the answer is encoded (gzip), which was not asked for",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fault", "message"), ODD_BODIES, ids=[row[1][:40] for row in ODD_BODIES])
+async def test_a_success_that_is_none_is_said_and_not_tried_again(fault: Fault, message: str, ask: Request) -> None:
+    error, attempts = await _outcome(fault, ask)
+    assert type(error) is BadAnswer
+    assert message in str(error)
+    assert attempts == 1
+
+
+async def test_an_error_inside_a_success_is_that_error(ask: Request) -> None:
+    body = b'{"error": {"code": 402, "message": "no credits left"}}'
+    error, attempts = await _outcome(Fault(body=body), ask)
+    assert "the account is out of credits (HTTP 200, error 402); the server said: no credits left" in str(error)
+    assert attempts == 1
+
+
+QUICK = {"read_timeout_s": 0.2, "retry": ONCE}
+TIMES: list[tuple[Fault, type[ServiceError], str]] = [
+    (Fault(hang="head"), TimedOut, "the server was silent for 0.2 s"),
+    (Fault(hang="body"), TimedOut, "the answer did not end within 0.2 s"),
+    (Fault(body=b" " * 1000, piece=1, piece_every_s=0.02), TimedOut, "the answer did not end within 0.2 s"),
+    (Fault(drip_head=True, piece_every_s=0.02), TimedOut, "the server did not begin to answer in time"),
+    (Fault(drop=True), Unreachable, "the connection broke off: Server disconnected without sending a response"),
+    (Fault(cut_after=5), Unreachable, "the connection broke off: peer closed connection without sending complete"),
+]
+
+
+@pytest.mark.parametrize(("fault", "kind", "message"), TIMES, ids=[str(row[0])[6:40] for row in TIMES])
+async def test_a_server_that_stalls_or_breaks_is_given_up(
+    fault: Fault, kind: type[ServiceError], message: str, ask: Request
+) -> None:
+    changes = QUICK | {"connect_timeout_s": 0.3} if fault.drip_head else QUICK
+    error, attempts = await _outcome(fault, ask, **changes)
+    assert type(error) is kind
+    assert message in str(error)
+    assert attempts == 1
+
+
+async def test_a_request_that_fails_once_succeeds(ask: Request) -> None:
+    faults = [Fault(drop=True), Fault(status=503), Fault(cut_after=3), Fault(status=429), None]
+    async with open_server(Script(faults=list(faults))) as server, open_bench(endpoint(server)) as bench:
+        answer = await bench.clients.endpoint(endpoint(server)).call(ask)
+        assert answer.value["text"] == "hello world"
+        assert answer.generation_id == "gen-stt-4"
+        assert [event["attempt"] for event in bench.named("net.retry")] == [1, 2, 3, 4]
+
+
+async def test_a_server_that_goes_on_failing_is_told_of_while_it_is_tried_and_when_it_answers(ask: Request) -> None:
+    faults = [Fault(drop=True), Fault(drop=True), Fault(status=503), None, Fault(drop=True), None]
+    async with open_server(Script(faults=list(faults))) as server, open_bench(endpoint(server)) as bench:
+        service = bench.clients.endpoint(endpoint(server))
+        await service.call(ask)
+        failing, answering = (str(event["text"]) for event in bench.named("notice"))
+        assert "/audio/transcriptions (a/b): the connection broke off" in failing
+        assert ": trying again, for 10 s in all." in failing
+        assert answering == f"{service.shown_url} answers again."
+        await service.call(ask)
+        assert len(bench.named("notice")) == 2, "one failure is nothing to speak of"
+
+
+async def test_retry_after_is_kept_to(ask: Request) -> None:
+    wait = Fault(status=429, headers=(("Retry-After", "0.4"),))
+    async with open_server(Script(faults=[wait])) as server, open_bench(endpoint(server)) as bench:
+        began = trio.current_time()
+        await bench.clients.endpoint(endpoint(server)).call(ask)
+        assert trio.current_time() - began >= 0.4
+
+
+async def test_the_attempts_end_inside_the_total_deadline(ask: Request) -> None:
+    changes = {"read_timeout_s": 0.3, "retry": {"initial_ms": 1, "max_interval_ms": 1, "max_elapsed_s": 0.5}}
+    began = trio.current_time()
+    error, attempts = await _outcome(Fault(hang="head"), ask, **changes)
+    assert type(error) is TimedOut
+    assert trio.current_time() - began < 1.5
+    assert attempts == 2
+
+
+async def test_connection_errors_can_be_left_at_that(ask: Request) -> None:
+    _, attempts = await _outcome(Fault(drop=True), ask, retry=Retry(connection_errors=False))
+    assert attempts == 1
+
+
+async def test_a_server_that_is_not_there_is_said() -> None:
+    async with open_server() as server:
+        settings = endpoint(server, retry=ONCE)
+    async with open_bench(settings) as bench:
+        service = bench.clients.endpoint(settings)
+        await service.warm()
+        with pytest.raises(Unreachable) as caught:
+            await service.call(Request("/audio/speech", json={}))
+    assert str(caught.value).endswith(
+        "/audio/speech: no connection: Connection refused. Check the network and base_url"
+    )
+
+
+async def test_a_name_that_nobody_knows_is_said() -> None:
+    settings = Endpoint(base_url="http://no.such.host.invalid/v1", api_key_env="", retry=ONCE)
+    async with open_bench(settings) as bench:
+        with pytest.raises(Unreachable, match=r"no\.such\.host\.invalid/v1/x: no connection: "):
+            await bench.clients.endpoint(settings).call(Request("/x", json={}))
+
+
+async def test_a_missing_key_is_said_before_any_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VOICELOOP_TEST_KEY")
+    async with open_server() as server, open_bench(endpoint(server)) as bench:
+        with pytest.raises(Unauthorized, match="VOICELOOP_TEST_KEY is not set"):
+            bench.clients.endpoint(endpoint(server))
+        assert server.connected == 0
+
+
+async def test_an_address_that_is_none_is_a_mistake_in_the_config() -> None:
+    settings = Endpoint(api_key_env="").model_copy(update={"base_url": "https://"})
+    async with open_bench(settings) as bench:
+        with pytest.raises(
+            ConfigError, match=r"openrouter\.base_url: is not the address of a server\. Write it in full"
+        ):
+            bench.clients.endpoint(settings)
+
+
+async def test_a_password_in_the_address_is_not_shown(ask: Request) -> None:
+    script = Script(key=None, fault=lambda _path, _number: Fault(status=500))
+    async with open_server(script) as server:
+        url = server.url.replace("http://", "http://me:hunter2@")
+        settings = Endpoint(base_url=url, api_key_env="", retry=ONCE)
+        async with open_bench(settings) as bench:
+            service = bench.clients.endpoint(settings)
+            with pytest.raises(ServerFailed) as caught:
+                await service.call(ask)
+            assert "hunter2" not in f"{caught.value!r} {service!r}"
+        assert server.posts()[0].headers["authorization"].startswith("Basic ")
+
+
+async def test_one_connection_serves_a_conversation(ask: Request) -> None:
+    async with open_server() as server, open_bench(endpoint(server)) as bench:
+        service = bench.clients.endpoint(endpoint(server))
+        await service.warm()
+        for _ in range(5):
+            await service.call(ask)
+            await service.warm()
+        assert server.connected == 1
+        assert [request.method for request in server.requests] == ["HEAD", *["POST"] * 5]
+
+
+async def test_an_idle_connection_that_the_server_closed_costs_no_wait(ask: Request) -> None:
+    slow = {"initial_ms": 5_000, "max_interval_ms": 5_000}
+    async with open_server() as server, open_bench(endpoint(server, retry=slow)) as bench:
+        service = bench.clients.endpoint(endpoint(server, retry=slow))
+        await service.call(ask)
+        # The server ends the connection while the next request is on its way to it.
+        server.script.faults.append(Fault(drop=True))
+        with trio.fail_after(2):
+            await service.call(ask)
+        assert [event["wait_s"] for event in bench.named("net.retry")] == [0]
+
+
+async def test_a_request_that_is_cancelled_is_closed_and_the_next_connection_is_warmed(ask: Request) -> None:
+    script = Script(faults=[Fault(hang="head")])
+    with nothing_unclosed():
+        async with open_server(script) as server, open_bench(endpoint(server)) as bench:
+            service = bench.clients.endpoint(endpoint(server))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(service.call, ask)
+                await server.until(lambda: bool(server.posts()))
+                nursery.cancel_scope.cancel("barge-in")
+            with trio.fail_after(2):
+                await server.posts()[0].gone.wait()
+                await server.until(lambda: [r.method for r in server.requests if r.done.is_set()][-1:] == ["HEAD"])
+            await service.call(ask)
+            assert server.connected == 2
+
+
+async def test_a_request_cancelled_at_any_point_leaves_nothing_behind(ask: Request) -> None:
+    with nothing_unclosed():
+        async with open_server() as server, open_bench(endpoint(server)) as bench:
+            service = bench.clients.endpoint(endpoint(server))
+            finished = False
+            steps = 0
+            while not finished:
+                steps += 1
+                with cancelled_at(steps) as point:
+                    await service.call(ask)
+                    finished = True
+                del point
+            assert steps > 10
+            await service.call(ask)
+        assert server.broken == []
+
+
+def test_an_offline_loop_never_loads_the_http_library() -> None:
+    code = (
+        "import sys, voiceloop.app, voiceloop.net.client, voiceloop.transcribe.openrouter, voiceloop.speak.openrouter\n"
+        "import voiceloop.handlers.chat\n"
+        "print([name for name in ('httpx', 'httpcore', 'h11', 'ssl', 'certifi') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() in {"[]", "['ssl']"}  # trio itself imports ssl
+
+
+def test_only_one_module_imports_httpx() -> None:
+    root = Path(__file__).parents[2] / "voiceloop"
+    found = [file.name for file in root.rglob("*.py") if "import httpx" in file.read_text()]
+    assert found == ["http.py"]

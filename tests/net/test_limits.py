@@ -1,0 +1,344 @@
+"""Limits on posts and money: they are kept, said, and cost no words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
+
+from testbed.disks import full_at
+from testbed.http_parts import Bench, Said, endpoint, heard, open_bench, utterance
+from testbed.server import Fault, Script, Server, open_server
+from testbed.server.catalogue import row
+from voiceloop.audio.wav import read_wav
+from voiceloop.config.tables import Limits
+from voiceloop.errors import LimitReached, RateLimited
+from voiceloop.handlers.chat import ChatHandler, ChatOptions
+from voiceloop.handlers.voice import VoiceHandler, VoiceOptions
+from voiceloop.journal.store import Shelf
+from voiceloop.net.limits import Gate
+from voiceloop.net.pace import FIRST_INTERVAL_S, LONGEST_INTERVAL_S, Pace, Purse
+from voiceloop.net.usage import cost
+from voiceloop.speak.openrouter import OpenRouterSpeakOptions, OpenRouterSynthesizer
+from voiceloop.transcribe.kept import keep
+from voiceloop.transcribe.openrouter import OpenRouterTranscribeOptions, OpenRouterTranscriber
+from voiceloop.types import Usage
+
+
+def kept() -> list[Path]:
+    """All that waits to be fetched."""
+    return [entry.path for entry in Shelf().entries()]
+
+
+def post_times(pace: Pace, wanted: list[float]) -> list[float]:
+    """When posts that are wanted at these times go out, one after the other, in virtual time."""
+    now, out = 0.0, []
+    for at in wanted:
+        now = max(now, at)
+        while (wait_s := pace.wait_s(now)) > 0:
+            now += wait_s
+        pace.posted(now)
+        out.append(now)
+    return out
+
+
+def test_posts_beyond_the_limit_wait_until_a_minute_has_passed() -> None:
+    assert post_times(Pace(3), [0, 1, 2, 3, 4, 70]) == [0, 1, 2, 60, 61, 70]
+
+
+def test_without_a_limit_nothing_waits() -> None:
+    assert post_times(Pace(None), [0.0] * 50) == [0.0] * 50
+
+
+@given(st.integers(1, 5), st.lists(st.floats(0, 300), max_size=30).map(sorted))
+def test_no_minute_ever_has_more_posts_than_allowed(per_minute: int, wanted: list[float]) -> None:
+    times = post_times(Pace(per_minute), wanted)
+    for first, last in zip(times, times[per_minute:], strict=False):
+        assert last - first >= 60 - 1e-6
+
+
+def test_too_many_requests_lengthens_the_interval_and_success_shortens_it() -> None:
+    pace = Pace(None)
+    pace.posted(0)
+    pace.refused(0, None)
+    assert pace.wait_s(0) == FIRST_INTERVAL_S
+    pace.posted(10)
+    pace.refused(10, None)
+    assert pace.wait_s(10) == 2 * FIRST_INTERVAL_S
+    pace.refused(10.1, None)
+    assert pace.interval_s == 2 * FIRST_INTERVAL_S, "posts refused together count once"
+    for _ in range(10):
+        pace.accepted()
+    assert pace.interval_s == 0.0
+
+
+def test_the_interval_has_an_end_and_retry_after_is_waited_for() -> None:
+    pace = Pace(None)
+    for at in range(0, 2_000, 100):
+        pace.refused(float(at), None)
+    assert pace.interval_s == LONGEST_INTERVAL_S
+    pace.refused(5_000.0, 99.0)
+    assert pace.wait_s(5_000.0) == 99.0
+
+
+def test_a_purse_without_a_limit_is_never_empty() -> None:
+    purse = Purse(None)
+    purse.spend(1e9)
+    purse.spend(None)
+    assert not purse.empty
+
+
+MODEL = OpenRouterTranscribeOptions(model="a/b")
+
+
+async def test_posts_over_the_limit_wait_and_that_is_said() -> None:
+    async with (
+        open_server() as server,
+        open_bench(endpoint(server), limits=Limits(max_posts_per_minute=2)) as bench,
+        OpenRouterTranscriber.open(MODEL, bench.services) as transcriber,
+        transcriber.transcription() as transcription,
+    ):
+        await transcription.finish(utterance())
+        await transcription.finish(utterance())
+        with trio.move_on_after(0.2) as scope:
+            await transcription.finish(utterance())
+        assert scope.cancelled_caught
+        assert len(server.posts()) == 2
+        (notice,) = bench.named("notice")
+        assert str(notice["text"]).startswith("limits.max_posts_per_minute (2) is reached: the next post waits ")
+
+
+async def test_a_server_that_asks_for_less_gets_less() -> None:
+    async with (
+        open_server(Script(faults=[Fault(status=429)])) as server,
+        open_bench(endpoint(server)) as bench,
+        OpenRouterTranscriber.open(MODEL, bench.services) as transcriber,
+        transcriber.transcription() as transcription,
+    ):
+        began = trio.current_time()
+        await transcription.finish(utterance())
+        assert trio.current_time() - began >= FIRST_INTERVAL_S
+
+
+async def test_when_the_money_is_spent_it_is_said_and_what_you_say_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    limits = Limits(max_cost_per_session=0.00025)
+    async with (
+        open_server() as server,
+        open_bench(endpoint(server), limits=limits) as bench,
+        OpenRouterTranscriber.open(MODEL, bench.services) as transcriber,
+        ChatHandler.open(ChatOptions(model="a/b"), bench.services) as chat,
+        transcriber.transcription() as transcription,
+    ):
+        await transcription.finish(utterance())
+        await chat.handle(heard(), Said())
+        assert [notice["text"] for notice in bench.named("notice")] == [
+            (
+                "limits.max_cost_per_session (0.00025 USD): the session has cost 0.0003 USD: nothing more is sent. "
+                "To go on, start again, which counts from zero, or raise it"
+            )
+        ]
+        with pytest.raises(
+            LimitReached, match=r"or raise it; what you said is kept, and 'voiceloop transcribe --pending'"
+        ):
+            await transcription.finish(utterance())
+        with pytest.raises(LimitReached):
+            await chat.handle(heard(), Said())
+        assert len(server.posts()) == 2
+    (path,) = kept()
+    assert path.parent == tmp_path / "voiceloop" / "unsent"
+    assert read_wav(path).pcm == utterance().pcm
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_clip_that_cannot_be_kept_still_gives_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    async with (
+        open_server() as server,
+        open_bench(endpoint(server), limits=Limits(max_cost_per_session=1e-9)) as bench,
+        OpenRouterTranscriber.open(MODEL, bench.services) as transcriber,
+        transcriber.transcription() as transcription,
+    ):
+        await transcription.finish(utterance())
+        with pytest.raises(LimitReached, match=r"counts from zero, or raise it$"):
+            await transcription.finish(utterance())
+
+
+async def test_what_is_not_counted_is_said_once() -> None:
+    async with (
+        open_server() as server,
+        open_bench(endpoint(server), limits=Limits(max_cost_per_session=1)) as bench,
+        OpenRouterSynthesizer.open(OpenRouterSpeakOptions(model="a/b", voice="v"), bench.services) as synthesizer,
+    ):
+        for _ in range(2):
+            async with synthesizer.speech("hi") as pieces:
+                async for _piece in pieces:
+                    pass
+        assert [notice["text"] for notice in bench.named("notice")] == [
+            (
+                "limits.max_cost_per_session: the server does not say what speech costs; the model's listing has no "
+                "price either: it is not counted"
+            )
+        ]
+
+
+LISTING = [row("a/b", "speech", prompt="0.001")]
+
+
+async def speak(synthesizer: OpenRouterSynthesizer, text: str) -> Usage:
+    async with synthesizer.speech(text) as pieces:
+        usages = [piece.usage async for piece in pieces if piece.usage is not None]
+    (usage,) = usages
+    return usage
+
+
+@asynccontextmanager
+async def listed(bench: Bench, server: Server) -> AsyncIterator[None]:
+    """With the server's listing in the cache."""
+    await bench.clients.models(endpoint(server), "speech")
+    yield
+
+
+async def test_a_limit_on_money_asks_for_prices_in_the_background() -> None:
+    options = OpenRouterSpeakOptions(model="a/b", voice="v")
+    async with (
+        open_server(Script(catalogue=LISTING)) as server,
+        open_bench(endpoint(server), limits=Limits(max_cost_per_session=1)) as bench,
+        OpenRouterSynthesizer.open(options, bench.services),
+    ):
+        assert server.requests == [], "starting waits for nothing"
+        await server.until(lambda: [request.query for request in server.requests] == ["output_modalities=speech"])
+
+
+async def test_speech_is_counted_by_its_listed_price_and_that_is_said() -> None:
+    async with (
+        open_server(Script(catalogue=LISTING)) as server,
+        open_bench(endpoint(server), limits=Limits(max_cost_per_session=0.009)) as bench,
+        listed(bench, server),
+        OpenRouterSynthesizer.open(OpenRouterSpeakOptions(model="a/b", voice="v"), bench.services) as synthesizer,
+    ):
+        usage = await speak(synthesizer, "hello")
+        assert usage.estimated_usd == pytest.approx(0.005)
+        assert (usage.cost_usd, usage.characters) == (None, 5)
+        await speak(synthesizer, "hello")
+        assert [notice["text"] for notice in bench.named("notice")] == [
+            (
+                "limits.max_cost_per_session: the server does not say what speech costs; it is counted by the model's "
+                "listed price, 1000 USD / 1M characters"
+            ),
+            (
+                "limits.max_cost_per_session (0.009 USD): the session has cost 0.0100 USD (0.0100 of it estimated): "
+                "nothing more is sent. To go on, start again, which counts from zero, or raise it"
+            ),
+        ]
+        with pytest.raises(LimitReached):
+            await speak(synthesizer, "hello")
+
+
+async def test_without_a_limit_a_listing_that_is_there_is_used_and_none_is_asked_for() -> None:
+    options = OpenRouterSpeakOptions(model="a/b", voice="v")
+    async with open_server(Script(catalogue=LISTING)) as server, open_bench(endpoint(server)) as bench:
+        async with OpenRouterSynthesizer.open(options, bench.services) as synthesizer:
+            assert (await speak(synthesizer, "hello")).estimated_usd is None
+        assert [request.method for request in server.requests] == ["POST"]
+        await bench.clients.models(endpoint(server), "speech")
+        async with OpenRouterSynthesizer.open(options, bench.services) as synthesizer:
+            assert (await speak(synthesizer, "hello")).estimated_usd == pytest.approx(0.005)
+        assert bench.named("notice") == []
+
+
+def test_what_was_said_and_what_is_estimated_are_told_apart() -> None:
+    paid, listed = Usage(cost_usd=0.001), Usage(estimated_usd=0.002)
+    assert cost(paid) == ", 0.001000 USD"
+    assert cost(listed) == ", about 0.002000 USD by listed prices"
+    assert cost(paid + listed) == ", 0.001000 USD and about 0.002000 USD by listed prices"
+    assert cost(Usage()) == cost(None) == ""
+
+
+async def test_what_is_said_to_a_voice_native_model_is_kept_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    async with (
+        open_server() as server,
+        open_bench(endpoint(server), limits=Limits(max_cost_per_session=1e-9)) as bench,
+        VoiceHandler.open(VoiceOptions(model="a/b"), bench.services) as voice,
+    ):
+        await voice.handle(heard(), Said())
+        with pytest.raises(LimitReached, match="what you said is kept"):
+            await voice.handle(heard(), Said())
+    (path,) = kept()
+    assert read_wav(path).pcm == utterance().pcm
+
+
+async def test_one_server_that_asks_for_less_slows_no_other() -> None:
+    gate = Gate(Limits(), None)
+    gate.refused("http://busy", 50.0)
+    with trio.fail_after(1):
+        await gate.passed("http://idle")
+    with trio.move_on_after(0.05) as scope:
+        await gate.passed("http://busy")
+    assert scope.cancelled_caught
+
+
+async def test_a_server_that_wants_to_be_left_alone_for_long_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    busy = Fault(status=429, headers=(("Retry-After", "3000"),))
+    async with (
+        open_server(Script(faults=[busy])) as server,
+        open_bench(endpoint(server)) as bench,
+        OpenRouterTranscriber.open(MODEL, bench.services) as transcriber,
+        transcriber.transcription() as transcription,
+    ):
+        with pytest.raises(RateLimited, match="it asks to wait 3000 s"):
+            await transcription.finish(utterance())
+        with pytest.raises(LimitReached, match=r"wants no requests for another (3000|2999) s.*what you said is kept"):
+            await transcription.finish(utterance())
+        assert len(server.posts()) == 1
+    assert len(kept()) == 1
+
+
+async def test_posts_go_on_by_themselves_when_the_minute_is_over(autojump_clock: trio.testing.MockClock) -> None:
+    notices: list[object] = []
+
+    def publish(_name: str, /, **fields: object) -> None:
+        notices.append(fields["text"])
+
+    gate = Gate(Limits(max_posts_per_minute=2), publish)
+    for _ in range(5):
+        await gate.passed("http://x")
+    assert trio.current_time() == pytest.approx(120)
+    assert notices == [
+        f"limits.max_posts_per_minute (2) is reached: the next post waits {wait} s; nothing said is lost"
+        for wait in (60, 60)
+    ]
+
+
+def test_two_clips_of_the_same_moment_are_both_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    paths = {keep(utterance(0.1)) for _ in range(20)}
+    assert None not in paths
+    assert sorted(path for path in paths if path is not None) == kept()
+
+
+def test_of_a_clip_that_a_full_disk_cannot_hold_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with full_at(1_000):
+        assert keep(utterance(1.0)) is None
+    assert list((tmp_path / "voiceloop" / "unsent").iterdir()) == []
+    assert [keep(utterance(1.0))] == kept()

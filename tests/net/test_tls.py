@@ -1,0 +1,131 @@
+"""TLS, proxies and warm connections: what the environment decides."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import pytest
+import trio
+
+from testbed import server as loopback
+from testbed.http_parts import endpoint, open_bench
+from testbed.leaks import cancelled_at, nothing_unclosed
+from testbed.server import open_server
+from voiceloop.config.tables import Retry
+from voiceloop.errors import MissingExtra, Unreachable
+from voiceloop.net.service import Request
+
+PEM = Path(loopback.__file__).parent / "tls" / "localhost.pem"
+ASK = Request("/audio/speech", json={"model": "a/b", "input": "hi", "voice": "v"}, model="a/b")
+LIST = Request("/models", method="GET")
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*PROXIES, "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def tls() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(PEM)
+    return context
+
+
+async def test_a_certificate_that_nobody_signed_is_refused(tls: ssl.SSLContext) -> None:
+    async with open_server(tls=tls) as server:
+        settings = endpoint(server, retry=Retry(max_elapsed_s=0))
+        async with open_bench(settings) as bench:
+            with pytest.raises(Unreachable) as caught:
+                await bench.clients.endpoint(settings).call(LIST)
+            assert "its certificate is not trusted" in str(caught.value)
+            assert "set SSL_CERT_FILE" in str(caught.value)
+        assert server.requests == []
+
+
+async def test_a_server_without_tls_is_told_from_one_that_is_not_trusted() -> None:
+    async with open_server() as server:
+        settings = endpoint(server, base_url=server.url.replace("http://", "https://"), retry=Retry(max_elapsed_s=0))
+        async with open_bench(settings) as bench:
+            with pytest.raises(Unreachable, match=r"no TLS: .*Check base_url: is it an http:// address\?"):
+                await bench.clients.endpoint(settings).call(LIST)
+
+
+async def test_an_authority_of_ones_own_comes_from_the_environment(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(PEM))
+    with nothing_unclosed():
+        async with open_server(tls=tls) as server, open_bench(endpoint(server)) as bench:
+            service = bench.clients.endpoint(endpoint(server))
+            await service.warm()
+            await service.call(LIST)
+            assert server.connected == 1
+
+
+async def test_a_handshake_cancelled_at_any_point_leaves_nothing_behind(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(PEM))
+    with nothing_unclosed():
+        async with open_server(tls=tls) as server:
+            for steps in range(1, 60, 2):
+                # A client of its own each time: its first request has to shake hands.
+                async with open_bench(endpoint(server)) as bench:
+                    service = bench.clients.endpoint(endpoint(server))
+                    await bench.clients.http()
+                    with cancelled_at(steps):
+                        await service.call(LIST)
+            await server.until(lambda: not server.connections)
+
+
+async def test_a_proxy_from_the_environment_is_used_and_named_when_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_server() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        settings = endpoint(proxy, base_url="http://far.example/api/v1", retry=Retry(max_elapsed_s=0))
+        async with open_bench(settings) as bench:
+            service = bench.clients.endpoint(settings)
+            await service.warm()
+            await service.call(LIST)
+        assert proxy.requests[-1].headers["host"] == "far.example"
+        assert proxy.connected == 1
+
+
+async def test_a_proxy_that_cannot_be_used_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    async with open_server() as server, open_bench(endpoint(server)) as bench:
+        with pytest.raises(MissingExtra, match=r"pip install 'httpx\[socks\]'"):
+            await bench.clients.endpoint(endpoint(server)).call(LIST)
+    monkeypatch.setenv("ALL_PROXY", "carrier-pigeon://127.0.0.1")
+    async with open_server() as server, open_bench(endpoint(server)) as bench:
+        with pytest.raises(Unreachable, match="the proxy or the certificates that the environment names"):
+            await bench.clients.endpoint(endpoint(server)).call(LIST)
+
+
+async def test_certificates_that_are_not_there_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file.pem")
+    async with open_server() as server, open_bench(endpoint(server)) as bench:
+        with pytest.raises(Unreachable, match="SSL_CERT_FILE"):
+            await bench.clients.endpoint(endpoint(server)).call(LIST)
+
+
+async def test_warming_opens_one_connection_even_when_asked_twice() -> None:
+    async with open_server() as server, open_bench(endpoint(server)) as bench:
+        service = bench.clients.endpoint(endpoint(server))
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(service.warm)
+        assert server.connected == 1
+        await service.call(LIST)
+        assert server.connected == 1
+
+
+@pytest.mark.parametrize("table", ["ALL_PROXY", "SSL_CERT_FILE"])
+async def test_warming_never_fails(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(table, "nonsense://x" if table == "ALL_PROXY" else "/no/such/file.pem")
+    async with open_server() as server, open_bench(endpoint(server)) as bench:
+        await bench.clients.endpoint(endpoint(server)).warm()

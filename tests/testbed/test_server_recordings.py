@@ -1,0 +1,115 @@
+"""A service that transcribes exactly the audio it is sent, and speaks with the recordings that say it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from testbed.server.recordings import RATE_HZ, Recording, Recordings, Sound, speech_bounds
+from voiceloop.audio.resample import resample
+from voiceloop.audio.wav import read_wav, wav_bytes
+
+ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
+SAID = {
+    "queue-thankyou": "Thank you for your patience.",
+    "transfer": "Please hold while I try that extension.",
+    "vm-nobodyavail": "Nobody is available to take your call at the moment.",
+    "conf-muted": "You are now muted.",
+    "digits/5": "five",
+    "vm-for": "for",
+}
+MIC_HZ = 16_000
+
+
+def voice_like(seconds: float, seed: int) -> Sound:
+    """Something nowhere alike, in the band of a voice."""
+    return np.random.default_rng(seed).standard_normal(round(seconds * RATE_HZ)) * 3000
+
+
+MADE_UP = Recordings(
+    Recording(words, voice_like(seconds, seed).astype("<i2").tobytes(), RATE_HZ)
+    for seed, (words, seconds) in enumerate([("one two three four", 1.0), ("five", 0.4), ("six seven", 0.8)])
+)
+
+
+def recorded() -> Recordings:
+    if not ASTERISK.is_dir():
+        pytest.skip("needs Debian's recorded prompts")
+    wavs = [(words, read_wav(ASTERISK / f"{name}.wav")) for name, words in SAID.items()]
+    return Recordings(Recording(words, wav.pcm, wav.rate_hz) for words, wav in wavs)
+
+
+def at_mic(recording: Recording, gain: float = 1.0) -> Sound:
+    pcm = resample(recording.pcm, recording.rate_hz, MIC_HZ)
+    return np.frombuffer(pcm, "<i2").astype(np.float64) * gain
+
+
+def pcm(*sounds: Sound) -> bytes:
+    return np.rint(np.concatenate(sounds)).astype("<i2").tobytes()
+
+
+def test_each_recording_is_told_from_the_others_in_noise_and_at_any_gain() -> None:
+    known = recorded()
+    noise = np.random.default_rng(1)
+    for recording in known.all:
+        for gain in (0.05, 1.0):
+            sound = at_mic(recording, gain)
+            sound += noise.standard_normal(len(sound)) * np.abs(sound).max() / 40
+            assert known.words(pcm(sound), MIC_HZ) == recording.words
+
+
+def test_recordings_one_after_another_are_heard_in_order() -> None:
+    known = recorded()
+    first, second = known.all[2], known.all[0]
+    clip = pcm(np.zeros(5000), at_mic(first), np.zeros(9000), at_mic(second))
+    assert known.words(clip, MIC_HZ) == f"{first.words} {second.words}"
+
+
+def test_what_is_not_known_is_not_heard() -> None:
+    known = recorded()
+    few = Recordings(known.all[1:])
+    assert few.words(pcm(at_mic(known.all[0])), MIC_HZ) == ""
+    assert few.words(pcm(np.zeros(16_000)), MIC_HZ) == ""
+
+
+def test_a_sentence_cut_in_the_middle_is_heard_up_to_there() -> None:
+    known = recorded()
+    sentence = known.all[2]
+    begin, end = speech_bounds(sentence.sound, RATE_HZ)
+    cut = (begin + end) // 2 * MIC_HZ // RATE_HZ
+    heard = known.words(pcm(at_mic(sentence)[:cut], np.zeros(4000)), MIC_HZ).split()
+    assert 3 <= len(heard) <= 7
+    assert sentence.words.split()[: len(heard)] == heard
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 7_999), st.integers(0, 7_999))
+def test_the_words_of_the_two_halves_of_a_cut_are_at_most_all_and_never_others(at: int, other: int) -> None:
+    low, high = sorted((at, other))
+    sound = MADE_UP.all[0].sound
+    heard = [MADE_UP.words(pcm(part), RATE_HZ).split() for part in (sound[:low], sound[low:high], sound[high:])]
+    said = [word for part in heard for word in part]
+    assert [word for word in ["one", "two", "three", "four"] if word in said] == said
+
+
+@given(st.lists(st.sampled_from(range(3)), min_size=1, max_size=4), st.data())
+def test_parts_of_a_text_are_spoken_as_parts_of_its_sound(order: list[int], data: st.DataObject) -> None:
+    text = " ".join(MADE_UP.all[at].words for at in order)
+    whole = b"".join(MADE_UP.all[at].pcm for at in order)
+    cut = data.draw(st.sampled_from([at for at, char in enumerate(text) if char == " "] + [len(text)]))
+    parts = [MADE_UP.speak(part, RATE_HZ) for part in (text[:cut], text[cut:]) if part.strip()]
+    assert b"".join(part or b"" for part in parts) == whole
+
+
+def test_a_text_that_no_recording_says_has_no_sound() -> None:
+    assert MADE_UP.speak("eight", RATE_HZ) is None
+    assert MADE_UP.speak("one two nine", RATE_HZ) is None
+
+
+def test_a_wav_is_heard_at_any_rate() -> None:
+    recording = MADE_UP.all[2]
+    assert MADE_UP.hear(wav_bytes(resample(recording.pcm, RATE_HZ, MIC_HZ), MIC_HZ)) == "six seven"

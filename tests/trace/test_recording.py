@@ -1,0 +1,260 @@
+"""What a session leaves in its trace, and what writing it must never do: wait, leak, or end the session."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from testbed.http_parts import endpoint
+from testbed.server import Fault, Script, open_server
+from voiceloop.errors import OutputError, ServiceError
+from voiceloop.events import TURN
+from voiceloop.net.client import open_clients
+from voiceloop.net.service import Request
+from voiceloop.playback.ring import Ring
+from voiceloop.playback.speaker import Speaker
+from voiceloop.plugins import Verdict
+from voiceloop.trace.levels import packed, unpacked
+from voiceloop.trace.taps import PACK_FRAMES, EarTap, RequestTap, SpeakerTap
+from voiceloop.trace.writing import MOST_WAITING, Recorder, line, open_trace
+from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap, Usage
+
+
+class Told:
+    """Remembers what was published."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, object]]] = []
+        self.news = trio.Event()
+
+    def __call__(self, name: str, /, **fields: object) -> None:
+        self.events.append((name, fields))
+        self.news.set()
+
+
+def records(recorder: Recorder, kind: str) -> list[dict[str, Any]]:
+    """What waits of that kind, as it will be in the file."""
+    return [record for record in map(json.loads, map(line, recorder.take())) if record["k"] == kind]
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in path.read_text().splitlines()]
+
+
+# The file
+
+
+async def test_events_are_recorded_on_their_way_and_the_end_is_marked(tmp_path: Path) -> None:
+    told, path = Told(), tmp_path / "t.jsonl"
+    async with open_trace(path, {"version": 1}, told) as recorder:
+        recorder.publishing(told)("turn.done", turn=1, usage=Usage(cost_usd=0.5), text="a\ud800\u2028b\n")
+    got = lines(path)
+    assert [record["k"] for record in got] == ["trace", "event", "end"]
+    assert got[0]["version"] == 1
+    assert got[1]["name"] == "turn.done"
+    assert got[1]["fields"]["usage"]["cost_usd"] == 0.5
+    assert told.events[0][0] == "turn.done"
+
+
+async def test_only_its_owner_can_read_it_even_when_it_was_open_before(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text("old")
+    path.chmod(0o644)
+    async with open_trace(path, {}, Told()):
+        pass
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "old" not in path.read_text()
+
+
+async def test_what_happened_is_in_the_file_while_the_session_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    async with open_trace(path, {}, Told()) as recorder:
+        recorder.put("mark")
+        with trio.fail_after(5):
+            while not any(record["k"] == "mark" for record in lines(path)):  # noqa: ASYNC110 - a file tells nobody
+                await trio.sleep(0.01)
+
+
+async def test_a_full_disk_is_told_once_and_ends_the_trace_not_the_session() -> None:
+    told = Told()
+    async with open_trace(Path("/dev/full"), {}, told) as recorder:
+        with trio.fail_after(5):
+            await told.news.wait()
+        recorder.put("more")
+        assert recorder.take() == []
+    notices = [fields["text"] for name, fields in told.events if name == "notice"]
+    assert len(notices) == 1
+    assert "/dev/full" in str(notices[0])
+    assert "no space left" in str(notices[0])
+
+
+@pytest.mark.parametrize("make", ["folder", "missing folder", "pipe that nobody reads"])
+async def test_a_path_that_cannot_be_written_is_named(make: str, tmp_path: Path) -> None:
+    path = tmp_path if make == "folder" else tmp_path / "none" / "t.jsonl"
+    if make.startswith("pipe"):
+        path = tmp_path / "pipe"
+        os.mkfifo(path)
+    with pytest.raises(OutputError, match=str(path)):
+        async with open_trace(path, {}, Told()):
+            pass
+
+
+def test_more_than_the_disk_takes_is_counted_and_dropped() -> None:
+    recorder = Recorder()
+    for number in range(MOST_WAITING + 7):
+        recorder.put("event", number=number)
+    taken = recorder.take()
+    assert len(taken) == MOST_WAITING + 1
+    assert taken[-1] == {"k": "lost", "records": 7}
+    assert recorder.take() == []
+
+
+# Levels
+
+
+@given(st.lists(st.integers(-32_768, 32_767), max_size=200), st.integers(1, 50))
+def test_levels_are_within_a_quarter_of_a_decibel(samples: list[int], step: int) -> None:
+    counts = [len(samples[at : at + step]) for at in range(0, len(samples), step)]
+    peak, rms = packed(np.array(samples, "<i2").tobytes(), counts)
+    for at, got, mean in zip(range(0, len(samples), step), unpacked(peak), unpacked(rms), strict=True):
+        wanted = max(abs(sample) for sample in samples[at : at + step]) / 32_768
+        assert got == pytest.approx(wanted, rel=0.03) if wanted else got == 0
+        assert mean <= got * 1.03 + 1e-9
+
+
+def test_levels_of_rubbish_are_a_value_error() -> None:
+    with pytest.raises(ValueError, match="base64"):
+        unpacked("not base64!")
+
+
+# The ears
+
+
+def tone(value: int) -> bytes:
+    return np.full(320, value, "<i2").tobytes()
+
+
+def test_the_ears_leave_levels_with_their_place_in_time_and_verdicts_in_runs() -> None:
+    recorder = Recorder()
+    tap = EarTap(recorder, lambda index: 100 + index / CAPTURE_RATE_HZ)
+    for number in range(PACK_FRAMES + 1):
+        index = number * 320
+        tap(Frame(tone(1_000 * number), index), [Verdict(index, index + 320, voiced=number >= 10)], deaf=False)
+    tap.flush()
+    everything = [json.loads(line(record)) for record in recorder.take()]
+    first, second = [record for record in everything if record["k"] == "mic"]
+    assert (first["at"], first["index"], second["index"]) == (100.0, 0, PACK_FRAMES * 320)
+    assert second["at"] == pytest.approx(100.5)
+    assert len(unpacked(first["peak"])) == PACK_FRAMES
+    runs = [tuple(run) for record in everything if record["k"] == "vad" for run in record["runs"]]
+    assert runs == [(0, 3_200, 0), (3_200, 8_000, 1), (8_000, 8_320, 1)]
+
+
+def test_deafness_and_gaps_are_recorded() -> None:
+    recorder = Recorder()
+    tap = EarTap(recorder, lambda index: index / CAPTURE_RATE_HZ)
+    for number in range(10):
+        tap(Frame(tone(5), number * 320), [], deaf=3 <= number < 6)
+    tap(Gap(3_200, "the device is gone"), [], deaf=False)
+    everything = [json.loads(line(record)) for record in recorder.take()]
+    assert [(r["start"], r["end"]) for r in everything if r["k"] == "deaf"] == [(960, 1_920)]
+    assert [(r["index"], r["reason"]) for r in everything if r["k"] == "gap"] == [(3_200, "the device is gone")]
+
+
+def test_a_deafness_that_lasts_is_recorded_while_it_does() -> None:
+    recorder = Recorder()
+    tap = EarTap(recorder, lambda index: index / CAPTURE_RATE_HZ)
+    for number in range(PACK_FRAMES + 2):
+        tap(Frame(tone(5), number * 320), [], deaf=True)
+    tap.flush()
+    spans = [(record["start"], record["end"]) for record in records(recorder, "deaf")]
+    assert spans == [(0, PACK_FRAMES * 320), (PACK_FRAMES * 320, (PACK_FRAMES + 2) * 320)]
+
+
+# The loudspeaker
+
+
+def pull(speaker: Speaker, samples: int) -> None:
+    speaker.ring.read_into(memoryview(bytearray(samples * 2)))
+    speaker.pulled()
+
+
+async def test_the_loudspeaker_leaves_what_was_pulled_and_its_states() -> None:
+    recorder, speaker = Recorder(), Speaker(Ring(24_000, 24_000))
+    tap = speaker.watch = SpeakerTap(recorder)
+    await speaker.write(np.full(2_400, 16_384, "<i2").tobytes(), epoch=speaker.epoch)
+    for _ in range(5):
+        pull(speaker, 240)
+    speaker.hush()
+    pull(speaker, 240)
+    speaker.resume()
+    speaker.gain = 0.25
+    pull(speaker, 240)
+    tap.flush()
+    everything = [json.loads(line(record)) for record in recorder.take()]
+    plays = [record for record in everything if record["k"] == "play"]
+    assert sum(sum(record["samples"]) for record in plays) == 6 * 240
+    for record in plays:
+        assert unpacked(record["peak"]) == pytest.approx(0.5, rel=0.03)
+    states = [(r["sounding"], r["hushed"], r["gain"]) for r in everything if r["k"] == "speaker"]
+    assert states == [(True, False, 1.0), (False, True, 1.0), (True, False, 0.25)]
+
+
+@given(st.lists(st.integers(0, 30), max_size=40), st.integers(0, 60))
+def test_what_was_read_last_can_be_looked_at_unless_it_was_overwritten(sizes: list[int], count: int) -> None:
+    ring, number, everything = Ring(50, 8_000), 0, []
+    for size in sizes:
+        pcm = np.arange(number, number + size, dtype="<i2").tobytes()
+        number += ring.write(pcm, ring.epoch)
+        ring.read_into(memoryview(bytearray(2 * (size // 2))))
+        everything = list(range(ring.position))
+    recent = np.frombuffer(ring.recent(count), "<i2").tolist()
+    assert recent == everything[len(everything) - len(recent) :]
+    assert len(recent) == max(0, ring.position - max(ring.position - count, ring.written - 50, 0))
+
+
+# Requests
+
+ASK = Request("/audio/speech", json={"model": "a/b", "input": "hi there", "voice": "v"}, model="a/b")
+
+
+async def seen(script: Script, *, within_s: float = math.inf) -> list[dict[str, Any]]:
+    """What one request, given up after `within_s`, leaves in a trace."""
+    recorder = Recorder()
+    async with open_server(script) as server, open_clients(observe=RequestTap(recorder)) as clients:
+        await clients.http()
+        with trio.move_on_after(within_s), suppress(ServiceError):
+            await clients.endpoint(endpoint(server)).call(ASK)
+    return [json.loads(line(record)) for record in recorder.take()]
+
+
+async def test_a_request_is_seen_with_its_turn_and_attempts_and_nothing_of_its_content() -> None:
+    TURN.set(7)
+    found = await seen(Script(faults=[Fault(status=503), Fault(body=b'{"answer": "words of it"}')]))
+    requests = [record for record in found if record["k"] == "request"]
+    assert [(r["id"], r["attempt"], r["turn"], r["model"]) for r in requests] == [(1, 1, 7, "a/b"), (2, 2, 7, "a/b")]
+    assert requests[0]["url"].endswith("/audio/speech")
+    assert [r["status"] for r in found if r["k"] == "answer"] == [503, 200]
+    ends = [record for record in found if record["k"] == "response"]
+    assert [(r["outcome"], r["error"]) for r in ends] == [("failed", "Unavailable"), ("done", None)]
+    assert ends[1]["bytes"] == len(b'{"answer": "words of it"}')
+    assert requests[1]["at"] < ends[1]["first_byte"] <= ends[1]["at"]
+    for secret in ("test-key", "hi there", "words of it", "Authorization"):
+        assert secret not in json.dumps(found)
+
+
+async def test_a_request_that_is_given_up_is_seen_as_cancelled() -> None:
+    found = await seen(Script(faults=[Fault(hang="head")]), within_s=0.2)
+    response = next(record for record in found if record["k"] == "response" and record["id"] == 1)
+    assert (response["outcome"], response["first_byte"], response["bytes"]) == ("cancelled", None, 0)

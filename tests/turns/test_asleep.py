@@ -1,0 +1,36 @@
+"""While it sleeps, only what is short enough to wake it is sent anywhere."""
+
+from __future__ import annotations
+
+from trio.testing import MockClock
+
+from tests.turns.room import open_room
+from voiceloop.turns.preemptive import Speculation
+from voiceloop.turns.utterance import WAKING_S
+
+
+async def test_what_is_long_is_not_sent_and_what_is_short_is(autojump_clock: MockClock) -> None:
+    asleep = [True]
+    async with open_room(
+        ["wake up"],
+        ["yes"],
+        turns="in_order",
+        speculative=False,
+        speculation=Speculation(),
+        asleep=lambda: asleep[0],
+    ) as room:
+        await room.say(WAKING_S + 1)
+        assert (room.recogniser.clips, room.told("speech.dropped")) == ([], [{}])
+        assert room.recogniser.warmed == 0
+        await room.say(1.0)
+        assert [clip.duration_s < WAKING_S for clip in room.recogniser.clips] in ([], [True])
+    assert room.answerer.asked == ["wake up"]
+    assert len(room.recogniser.clips) == 1
+
+
+async def test_a_pause_in_a_long_talk_is_not_taken_for_a_wake_word(autojump_clock: MockClock) -> None:
+    async with open_room(
+        [], [], turns="in_order", speculative=False, speculation=Speculation(), asleep=lambda: True
+    ) as room:
+        await room.speak((1.0, 3.0), (0.4, 0.6))
+    assert room.recogniser.clips == []

@@ -1,0 +1,229 @@
+"""What may come between: failures, noises and more speech at bad moments. Nothing is lost, nothing ends the loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from tests.turns.room import RATE_HZ, SAMPLES_A_CHARACTER, Room, open_room
+from voiceloop.capture.listener import Deafness, Ears
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.config.tables import Conversation as Settings
+from voiceloop.config.tables import Segment
+from voiceloop.errors import EngineError, RateLimited, VoiceloopError
+from voiceloop.plugins import Reply, Turns, Verdict
+from voiceloop.types import CAPTURE_RATE_HZ, Frame, Speech, Transcript
+
+LONG = "This is a rather long answer that goes on for quite a while without an end in sight."
+
+
+async def test_a_failed_piece_of_long_speech_costs_that_piece_not_the_loop(autojump_clock: MockClock) -> None:
+    texts: list[str | VoiceloopError] = [RateLimited("busy", status=429), "the second", "and the third"]
+    async with open_room(texts, ["Second."]) as room:
+        await room.say(3.0, continues=True)
+        await room.say(3.0, continues=True)
+        await room.say(1.0)
+        await room.quiet(3)
+    assert len(room.told("turn.failed")) == 1
+    assert room.answerer.asked == ["the second and the third"]
+
+
+async def test_what_is_said_while_the_recogniser_dies_is_transcribed_by_the_next(autojump_clock: MockClock) -> None:
+    @asynccontextmanager
+    async def broken() -> AsyncIterator[Any]:
+        raise EngineError("the recogniser died")
+        yield
+
+    async with open_room(["one"], ["First."]) as room:
+        vars(room.recogniser)["transcription"] = broken
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(room.say, 1.0)
+            await trio.sleep_until(began + 0.5)
+            del vars(room.recogniser)["transcription"]
+        await room.quiet(2)
+    assert room.answerer.asked == ["one"]
+
+
+async def test_a_stop_word_spares_what_is_said_after_it(autojump_clock: MockClock) -> None:
+    async with open_room(["work", "stop", "more"], ["a", "b"], turns="exclusive", takes_s=1.0) as room:
+        room.answerer.takes_s = 10.0
+        await room.say(0.5)
+        await room.quiet(2)
+        await room.say(0.3)
+        await room.say(2.0)  # goes on while "stop" is transcribed
+        await room.quiet(3)
+    assert room.answerer.cancelled == ["work"]
+    assert room.answerer.asked == ["work", "more"]
+
+
+async def test_three_bursts_of_speech_are_one_clip_with_all_three(autojump_clock: MockClock) -> None:
+    """The third begins while the first two, joined, are being transcribed."""
+    async with open_room([str(number) for number in range(9)], ["r"] * 9, takes_s=2.0) as room:
+        await room.say(1.0)
+        await room.say(1.0)
+        await room.say(1.0)
+        await room.quiet(6)
+    assert room.recogniser.clips[-1].start == 0
+    assert room.recogniser.clips[-1].duration_s > 3.0
+
+
+async def test_a_short_word_is_not_lost_to_the_noise_after_it(autojump_clock: MockClock) -> None:
+    async with open_room(["one", "stop", "stop"], [LONG, "Fine."], takes_s=1.0) as room:
+        await room.say(1.0)
+        await room.quiet(2.5)
+        assert room.sounding()
+        await room.say(0.3)
+        await room.cough()  # while "stop" is being transcribed
+        await room.quiet(8)
+    assert room.answerer.asked == ["one", "stop"]
+
+
+async def test_a_text_without_a_letter_is_no_word(autojump_clock: MockClock) -> None:
+    async with open_room(["one", "..."], [LONG]) as room:
+        await room.say(1.0)
+        await room.quiet(2)
+        await room.say(0.2)
+        await room.quiet(6)
+    assert room.answerer.asked == ["one"]
+    assert room.told("reply")[-1]["complete"]
+
+
+async def test_a_slow_service_does_not_keep_the_reply_silent(autojump_clock: MockClock) -> None:
+    settings = Settings(decide_ms=1000)
+    async with open_room(["one", ""], [LONG], settings=settings) as room:
+        await room.say(1.0)
+        await room.quiet(1)
+        room.recogniser.takes_s = 30.0
+        began = trio.current_time()
+        await room.say(0.3)
+        await room.quiet(2)
+        sounds = [at - began for at, sounded in room.sound if sounded and at > began + 0.2]
+    assert min(sounds) == pytest.approx(0.3 + 0.6 + 1.0, abs=0.05)
+
+
+async def _plays(reply: Reply, text: str = "") -> None:
+    await reply.play(Speech(b"\x10\x00" * RATE_HZ * 3, RATE_HZ), text)
+
+
+def _answers_with_sound(room: Room) -> None:
+    async def handle(_: Transcript, reply: Reply) -> None:
+        await _plays(reply)
+
+    vars(room.answerer)["handle"] = handle
+
+
+async def test_sound_without_words_can_be_interrupted(autojump_clock: MockClock) -> None:
+    async with open_room(["one", "two"], []) as room:
+        _answers_with_sound(room)
+        await room.say(1.0)
+        await room.quiet(1.5)
+        assert room.sounding()
+        await room.say(1.0)
+        await room.quiet(5)
+    assert [turn["outcome"] for turn in room.told("turn.done")] == ["cancelled", "done"]
+
+
+async def test_words_after_their_sound_enter_the_history(autojump_clock: MockClock) -> None:
+    async def handle(_: Transcript, reply: Reply) -> None:
+        await _plays(reply, "First words")
+        await reply.play(Speech(b"", RATE_HZ), "last words")
+
+    async with open_room(["one"], []) as room:
+        vars(room.answerer)["handle"] = handle
+        await room.say(1.0)
+    assert room.told("reply")[0]["text"] == "First words last words"
+
+
+async def test_of_a_chunk_that_breaks_off_only_what_can_have_been_heard_counts(autojump_clock: MockClock) -> None:
+    sentence = "Here is a sentence that breaks off in the middle of it."
+
+    @asynccontextmanager
+    async def speech(text: str) -> AsyncIterator[trio.MemoryReceiveChannel[Speech]]:
+        send, receive = trio.open_memory_channel[Speech](100)
+        with send:
+            for _ in range(len(text) // 4):
+                send.send_nowait(Speech(b"\x10\x00" * SAMPLES_A_CHARACTER, RATE_HZ))
+        await trio.lowlevel.checkpoint()
+        yield receive
+        raise RateLimited("it broke off")
+
+    async with open_room(["one"], [sentence]) as room:
+        vars(room.voice)["speech"] = speech
+        await room.say(1.0)
+    reply = room.told("reply")[0]
+    assert not reply["complete"]
+    assert sentence.startswith(reply["text"])
+    assert 0 < len(reply["text"]) < len(sentence) // 2
+
+
+class Voiced:
+    """A VAD for which a sample that isn't 0 is voice."""
+
+    description = "made up"
+
+    def feed(self, pcm: bytes, index: int) -> list[Verdict]:
+        return [Verdict(index, index + len(pcm) // 2, voiced=pcm[0] != 0)]
+
+    def reset(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("turns", ["replace", "exclusive", "in_order"])
+async def test_a_reply_that_becomes_ready_while_the_user_speaks_does_not_deafen_the_loop(
+    autojump_clock: MockClock, turns: Turns
+) -> None:
+    async with open_room(["one", "two", "two"], ["A reply to the first.", "Second."], turns=turns) as room:
+        room.answerer.takes_s = 1.0
+        segment = Segment()
+        segmenter = Segmenter(segment, hangover_ms=segment.half_duplex_hangover_ms)
+        deafness = Deafness(lambda: room.speaker.audible, trio.current_time, 0.25, half_duplex=True)
+        ears = Ears(Voiced(), segmenter, room.conversation, deafness)  # type: ignore[arg-type]
+        index = 0
+        for seconds, voice in ((0.5, 0), (1.0, 1), (1.0, 0), (4.0, 1), (4.0, 0)):
+            for _ in range(round(seconds * 50)):
+                ears.hear(Frame(bytes([voice, 0]) * 320, index))
+                index += 320
+                await trio.sleep(0.02)
+    ended = room.told("speech.ended")
+    assert len(ended) == 2
+    assert ended[1]["end_s"] - ended[1]["start_s"] >= 4.0
+    assert ears.deaf > CAPTURE_RATE_HZ // 2  # the reply did play, afterwards
+
+
+async def test_hours_of_unbroken_speech_are_not_kept_as_sound(autojump_clock: MockClock) -> None:
+    async with open_room([f"part {number}" for number in range(20)], ["Done."]) as room:
+        for _ in range(19):
+            await room.say(30.0, continues=True)
+        turn = room.conversation._saying.turn
+        assert turn is not None
+        kept = sum(len(said.utterance.pcm) for said in turn.listening.said())
+        await room.say(1.0)
+    assert kept <= 2 * 30 * CAPTURE_RATE_HZ * 2
+    assert room.answerer.asked[0].startswith("part 0 part 1")
+
+
+async def test_what_a_failed_candidate_was_is_told(autojump_clock: MockClock) -> None:
+    async with open_room(["one", RateLimited("busy", status=429)], [LONG]) as room:
+        await room.say(1.0)
+        await room.quiet(2)
+        await room.say(0.3)
+        await room.quiet(8)
+    assert room.told("turn.done")[0] == room.told("turn.done")[0] | {"outcome": "failed", "reason": ""}
+    assert room.told("reply")[-1]["complete"]
+
+
+async def test_more_than_can_wait_is_refused_with_a_word(autojump_clock: MockClock) -> None:
+    settings = Settings(waiting=3)
+    async with open_room(["a", "b", "c"], ["", "", ""], turns="exclusive", settings=settings) as room:
+        room.answerer.takes_s = 60.0
+        for _ in range(5):
+            await room.say(0.5)
+        await room.quiet(2)
+        assert len(room.told("speech.refused")) == 2
+    assert room.answerer.asked == ["a", "b", "c"]
