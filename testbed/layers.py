@@ -47,8 +47,9 @@ def _targets(node: ast.AST, known: Mapping[str, Path]) -> Iterable[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names if alias.name in known]
     if isinstance(node, ast.ImportFrom) and node.module in known:
-        inner = [f"{node.module}.{alias.name}" for alias in node.names]
-        return [name if name in known else node.module for name in inner]
+        module = str(node.module)
+        inner = [f"{module}.{alias.name}" for alias in node.names]
+        return [name if name in known else module for name in inner]
     return []
 
 

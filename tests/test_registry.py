@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from testbed import config_parts as config_fakes
-from voiceloop import registry as parts
+from testbed import config_parts
+from voiceloop import registry
 from voiceloop.errors import ConfigError, EngineError, MissingExtra
 
 
@@ -31,52 +31,52 @@ def installed(folder: Path, name: str, entry_points: str) -> None:
     (info / "entry_points.txt").write_text(entry_points)
 
 
-@pytest.mark.parametrize("kind", parts.GROUPS)
+@pytest.mark.parametrize("kind", registry.GROUPS)
 def test_every_engine_of_ours_is_found_by_its_name(kind: str) -> None:
-    for entry in parts.entries(kind):
-        if entry.distribution == parts.OWN:
-            part = parts.find(kind, entry.name).part
+    for entry in registry.entries(kind):
+        if entry.distribution == registry.OWN:
+            part = registry.find(kind, entry.name).part
             assert f"{part.__module__}:{part.__qualname__}" == entry.target
 
 
 def test_another_distributions_engine_is_found_by_its_name(importable: Path) -> None:
     installed(importable, "loud", "[voiceloop.synthesizers]\nloud = testbed.config_parts:Loud\n")
-    assert parts.find("speak", "loud").part is config_fakes.Loud
-    assert ("loud", "loud") in [(entry.name, entry.distribution) for entry in parts.entries("speak")]
+    assert registry.find("speak", "loud").part is config_parts.Loud
+    assert ("loud", "loud") in [(entry.name, entry.distribution) for entry in registry.entries("speak")]
 
 
 def test_our_own_engine_can_not_be_replaced_unnoticed(importable: Path) -> None:
     installed(importable, "evil", "[voiceloop.handlers]\necho = testbed.config_parts:Loud\n")
-    assert parts.find("handler", "echo").part is not config_fakes.Loud
-    (row,) = [row for row in parts.survey("handler") if row.entry.distribution == "evil"]
+    assert registry.find("handler", "echo").part is not config_parts.Loud
+    (row,) = [row for row in registry.survey("handler") if row.entry.distribution == "evil"]
     assert row.why_not == "the one of voiceloop has this name; use = 'testbed.config_parts:Loud'"
 
 
 def test_finding_one_of_ours_imports_no_other_and_reads_no_other_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "entry_points", lambda **_: pytest.fail("read every distribution"))
     monkeypatch.delitem(sys.modules, "voiceloop.handlers.chat", raising=False)
-    parts.find("handler", "echo")
+    registry.find("handler", "echo")
     assert "voiceloop.handlers.chat" not in sys.modules
 
 
 def test_an_installed_wheel_finds_its_entry_points_in_its_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
-    parts._own.cache_clear()
-    monkeypatch.setattr(parts, "__file__", "/nowhere/site-packages/voiceloop/parts.py")
+    registry._own.cache_clear()
+    monkeypatch.setattr(registry, "__file__", "/nowhere/site-packages/voiceloop/registry.py")
     try:
-        assert "echo" in [entry.name for entry in parts.entries("handler")]
+        assert "echo" in [entry.name for entry in registry.entries("handler")]
     finally:
-        parts._own.cache_clear()
+        registry._own.cache_clear()
 
 
 def test_a_users_class_is_found_by_its_path() -> None:
-    assert parts.find("speak", "testbed.config_parts:Loud") == parts.Found(config_fakes.Loud)
+    assert registry.find("speak", "testbed.config_parts:Loud") == registry.Found(config_parts.Loud)
 
 
 def test_a_function_is_a_handler_and_nothing_else() -> None:
-    found = parts.find("handler", "testbed.config_parts:answer")
+    found = registry.find("handler", "testbed.config_parts:answer")
     assert (found.part.__name__, found.given) == ("PythonHandler", {"function": "testbed.config_parts:answer"})
     with pytest.raises(ConfigError, match="is a function"):
-        parts.find("speak", "testbed.config_parts:answer")
+        registry.find("speak", "testbed.config_parts:answer")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_function_is_a_handler_and_nothing_else() -> None:
         ("handler", "chut", "no such engine 'chut'. Did you mean 'chat'\\? There are: 'chat', .*'echo'"),
         ("handler", "testbed.config_parts:NoPart", "is not a voiceloop part. It lacks 'Options', .* and 'open"),
         ("handler", "testbed.config_parts:NUMBER", "is an int. It must be a class or a function"),
-        ("handler", "testbed.config_parts:anser", r"there is no 'anser' in .*config_fakes.py. Did you mean 'answer'\?"),
+        ("handler", "testbed.config_parts:anser", r"there is no 'anser' in .*config_parts.py. Did you mean 'answer'\?"),
         ("handler", "tests.no_such_module:x", "there is no module 'tests.no_such_module'"),
         ("handler", "no_such_package.module:x", "there is no module 'no_such_package'"),
         ("handler", "module:", "is not of the form 'package.module:name'"),
@@ -94,7 +94,7 @@ def test_a_function_is_a_handler_and_nothing_else() -> None:
 )
 def test_what_can_not_be_found_is_said_with_what_can(kind: str, use: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        parts.find(kind, use)
+        registry.find(kind, use)
 
 
 @pytest.mark.parametrize(
@@ -108,20 +108,20 @@ def test_what_can_not_be_found_is_said_with_what_can(kind: str, use: str, said: 
 def test_a_users_module_that_fails_says_why_and_where(importable: Path, source: str, said: str) -> None:
     (importable / "bad_one.py").write_text(source)
     with pytest.raises(EngineError, match=said) as caught:
-        parts.find("handler", "bad_one:A")
+        registry.find("handler", "bad_one:A")
     assert caught.value.__cause__ is not None
 
 
 def test_a_missing_package_names_its_extra_and_what_to_use_instead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "has_wheel", lambda _: True)
-    said = str(parts.missing("espeakng_loader"))
+    monkeypatch.setattr(registry, "has_wheel", lambda _: True)
+    said = str(registry.missing("espeakng_loader"))
     assert "pip install 'voiceloop[offline]'" in said
     assert "speak.use = 'openrouter'" in said
 
 
 def test_where_there_is_no_wheel_no_installation_is_advised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "riscv64")
-    said = str(parts.missing("pocketsphinx"))
+    said = str(registry.missing("pocketsphinx"))
     assert "has no wheel for" in said
     assert "riscv64" in said
     assert "transcribe.use = 'openrouter'" in said
@@ -130,9 +130,9 @@ def test_where_there_is_no_wheel_no_installation_is_advised(monkeypatch: pytest.
 
 def test_an_engine_says_what_it_needs_before_it_is_opened(importable: Path) -> None:
     with pytest.raises(MissingExtra, match="no_such_package_of_ours"):
-        parts.check(config_fakes.Quiet)
+        registry.check(config_parts.Quiet)
     installed(importable, "quiet", "[voiceloop.synthesizers]\nquiet = testbed.config_parts:Quiet\n")
-    (row,) = [row for row in parts.survey("speak") if row.entry.name == "quiet"]
+    (row,) = [row for row in registry.survey("speak") if row.entry.name == "quiet"]
     assert "no_such_package_of_ours" in row.why_not
 
 
@@ -150,4 +150,4 @@ def test_the_table_of_wheels_says_the_same_as_the_extra(system: str, machine: st
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     lines = [line for line in project["optional-dependencies"]["offline"] if line.startswith("pocketsphinx")]
     wanted = [line for line in lines if (marker := Requirement(line).marker) and marker.evaluate(environment)]
-    assert len(wanted) == int(version in parts.WHEELS["pocketsphinx"].get((system, machine), ()))
+    assert len(wanted) == int(version in registry.WHEELS["pocketsphinx"].get((system, machine), ()))

@@ -18,7 +18,7 @@ def main() -> None:
     # Else pydantic reads the metadata of every installed distribution for plug-ins of its own: 50 ms of the start.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
-    from voiceloop.cli import main as run
+    from voiceloop.cli.main import main as run
 
     run()
 

@@ -8,50 +8,41 @@ from __future__ import annotations
 import dataclasses
 import gc
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import trio
 
 from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.listener import Deafness, Ears, Watch
-from voiceloop.capture.microphone import Microphone, open_microphone
+from voiceloop.capture.microphone import Microphone
 from voiceloop.capture.segmenter import Segmenter
-from voiceloop.config.tables import Config, PartTable
+from voiceloop.capture.sources import open_microphone
+from voiceloop.config.tables import Config
 from voiceloop.control.attention import Attention
 from voiceloop.control.controller import Loop
 from voiceloop.echo import webrtc_aec as echo
 from voiceloop.echo.canceller import Canceller
 from voiceloop.echo.far_end import FarEnd
 from voiceloop.events import Publish
-from voiceloop.keeping import UNKEPT, Journal
-from voiceloop.net.client import open_clients
+from voiceloop.journal.unkept import UNKEPT
 from voiceloop.net.wanted import transcribed_by
+from voiceloop.opening import Parts, open_part, open_parts, open_services
 from voiceloop.playback.output import CANCELLING_IDLE_S, IDLE_S, open_speaker
 from voiceloop.playback.speaker import Speaker
 from voiceloop.playback.tap import Tap
-from voiceloop.plugins import Handler, Services, Transcriber, speculates, waking
-from voiceloop.transcribe.screening import screened
-from voiceloop.turns.answer import Stage
+from voiceloop.plugins import Handler, Journal, Transcriber, speculates, waking
+from voiceloop.turns.context import Stage
 from voiceloop.turns.conversation import Conversation, open_conversation
 from voiceloop.turns.preemptive import Speculation
+from voiceloop.types import CancelReason
 
 if TYPE_CHECKING:
     from voiceloop.control.setup import Controlled
     from voiceloop.trace.recording import Tracing
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The four pluggable parts, opened. `Any`: they come through the plug-in door, which checked them."""
-
-    vad: Any
-    transcriber: Any
-    handler: Any
-    synthesizer: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +68,8 @@ async def run(config: Config, publish: Publish, *, trace: Path | None = None, na
         tracing = await _open_tracing(stack, config, publish, trace)
         if tracing is not None:
             publish = tracing.publish
-        services = await open_services(stack, config, publish, tracing)
+        observe = tracing.observe if tracing is not None else None
+        services, _ = await open_services(stack, config, publish, observe)
         mode = echo.mode(config.audio)
         tap = Tap() if mode != "half-duplex" else None
         idle_s = CANCELLING_IDLE_S if mode == "cancel" else IDLE_S
@@ -132,35 +124,6 @@ async def _open_tracing(stack: AsyncExitStack, config: Config, publish: Publish,
     from voiceloop.trace.recording import open_tracing
 
     return await stack.enter_async_context(open_tracing(path, config, publish))
-
-
-async def open_services(
-    stack: AsyncExitStack, config: Config, publish: Publish, tracing: Tracing | None = None
-) -> Services:
-    """What the parts are lent."""
-    observe = tracing.observe if tracing is not None else None
-    clients = await stack.enter_async_context(open_clients(publish, limits=config.limits, observe=observe))
-    return Services(config, clients, publish)
-
-
-async def open_part(stack: AsyncExitStack, table: PartTable, services: Services) -> Any:
-    """Open the part that a table names."""
-    return await stack.enter_async_context(table.part.open(table.options, services))
-
-
-async def open_transcriber(stack: AsyncExitStack, services: Services) -> Any:
-    """Open the transcriber, its phantoms dropped."""
-    config = services.config
-    inner = await open_part(stack, config.transcribe, services)
-    return stack.enter_context(screened(inner, config.phantoms, config.transcribe.options, services.publish))
-
-
-async def open_parts(stack: AsyncExitStack, services: Services, handler: Any) -> Parts:
-    """Open the other three."""
-    config = services.config
-    vad = await open_part(stack, config.vad, services)
-    transcriber = await open_transcriber(stack, services)
-    return Parts(vad, transcriber, handler, await open_part(stack, config.speak, services))
 
 
 async def _open_journal(stack: AsyncExitStack, config: Config, handler: Handler, publish: Publish) -> Journal:
@@ -220,7 +183,7 @@ async def _converse(  # noqa: PLR0913, PLR0917 - all that it puts together
             await ears.listen(microphone.frames)
         except trio.Cancelled:
             ears.end()  # what is being said is kept, where something is
-            conversation.stop("told to end")
+            conversation.stop(CancelReason.ENDING)
             raise
     await speaker.silent()
 
@@ -280,10 +243,3 @@ def _the_sum(microphone: Microphone, publish: Publish) -> Iterator[_Sum]:
             samples = dataclasses.asdict(ledger) | {"held": ledger.held}
             talk = counted.conversation
             publish("stopped", samples=samples, usage=talk.usage, wasted=talk.wasted, echoes=talk.own_voice.dropped)
-
-
-@asynccontextmanager
-async def opened(config: Config, publish: Publish) -> AsyncIterator[tuple[AsyncExitStack, Services]]:
-    """A stack and services for a command that opens only some of the parts."""
-    async with AsyncExitStack() as stack:
-        yield stack, await open_services(stack, config, publish)

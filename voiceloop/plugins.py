@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 import trio
 from pydantic import BaseModel
@@ -24,12 +24,19 @@ from voiceloop.types import Message, Speech, Transcript, Usage, Utterance
 
 if TYPE_CHECKING:
     from voiceloop.config.tables import Config
-    from voiceloop.net.client import Clients
 
 Turns = Literal["replace", "in_order", "exclusive"]
 """How a handler's turns relate. `replace`: a new turn cancels the old one (chat). `in_order`: several at once,
 delivered by the time they were spoken; speech never cancels (dictation, captions). `exclusive`: later speech waits
 for the turn at work; only an explicit stop kills it (commands)."""
+
+
+class Clients(Protocol):
+    """Hands out services: servers with their keys and retries, behind one HTTP client."""
+
+    def service(self, wanted: Any, /) -> Any:
+        """The service that `wanted` describes. Raises `Unauthorized` without a key; makes no request."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +167,38 @@ class Synthesizer(Part, Protocol):
         ...
 
     async def warm(self) -> None: ...
+
+
+class Keeping(Protocol):
+    """The speech of one turn. Only `safe` and `delivering` wait; neither fails: what can't be kept is said, and the
+    turn goes on."""
+
+    def paused(self, clip: Utterance) -> None:
+        """An utterance is all there unless it goes on: keep what there is, until it is complete."""
+
+    def heard(self, utterance: Utterance) -> None:
+        """An utterance is complete: keep it."""
+
+    async def safe(self) -> None:
+        """Wait until all that was said so far is kept."""
+
+    def transcribed(self, transcript: Transcript) -> None:
+        """Its text is known, and certain."""
+
+    async def delivering(self) -> None:
+        """Note that from now on it may have been delivered; returns when that is kept. May be called again."""
+
+    def over(self) -> None:
+        """It was delivered, was nothing, or is not wanted: forget it."""
+
+    def left(self, reason: str) -> None:
+        """It was not delivered, and this session won't try again."""
+
+
+class Journal(Protocol):
+    """Keeps the speech of turns."""
+
+    def turn(self, number: int) -> Keeping: ...
 
 
 def speculates(transcriber: Transcriber) -> bool:

@@ -8,6 +8,7 @@ window or writes a subtitle passes text through here first.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from enum import Enum, auto
 
 _NEWLINES = frozenset("\n\v\f\x1c\x1d\x1e\x85\u2028\u2029")
@@ -18,6 +19,11 @@ _INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0
 _INTRODUCERS = frozenset("\x1b\x90\x98\x9b\x9d\x9e\x9f")
 _LONGEST_ESCAPE = 512
 """An escape that hasn't ended by then never will: what follows is text again."""
+
+WIDE_STOPS = frozenset("。！？｡．")
+"""End a sentence without a space after them."""
+WIDE_CLAUSES = frozenset("、，；：")
+"""End a clause without a space after them."""
 
 
 class _State(Enum):
@@ -111,3 +117,24 @@ def clean(text: str) -> str:
 def clean_line(text: str) -> str:
     """`text` as `clean` leaves it, on one line, each run of spaces and newlines made one space."""
     return " ".join(clean(text).split())
+
+
+def join_chunks(chunks: Iterable[str]) -> str:
+    """The chunks of a reply as one text: a space between them, except inside scripts that use none."""
+    text = ""
+    for chunk in chunks:
+        wide = text and (spaceless(text[-1]) or text[-1] in WIDE_STOPS | WIDE_CLAUSES) and spaceless(chunk[0])
+        text += chunk if wide or not text else f" {chunk}"
+    return text
+
+
+def spaceless(char: str) -> bool:
+    """Whether `char` is of a script that puts no spaces between words: Thai, Lao, Burmese, Khmer, Chinese, Japanese."""
+    return (
+        "\u0e00" <= char <= "\u0eff"
+        or "\u1000" <= char <= "\u109f"
+        or "\u1780" <= char <= "\u17ff"
+        or "\u3040" <= char <= "\u9fff"
+        or "\uf900" <= char <= "\ufaff"
+        or "\U00020000" <= char <= "\U0003ffff"
+    )

@@ -7,6 +7,7 @@ grows, over a lost and reopened device too; a `Gap` marks where the audio on its
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TypeVar
 
 CAPTURE_RATE_HZ = 16_000
@@ -37,12 +38,28 @@ class Frame:
         return self.index + self.samples
 
 
+class GapReason(StrEnum):
+    """Why samples are missing from the microphone's stream."""
+
+    MUTED = "muted"
+    """The user has closed the device for a while."""
+    DEVICES_CHANGED = "the sound devices have changed"
+    """All streams were closed for a moment, so that the list of devices could be read again."""
+    DEFAULT_CHANGED = "the computer plays elsewhere"
+    """The loudspeaker that is listened to is no longer the default one."""
+    LOST = "the device or the sound server is gone"
+    SILENT = "it gives no sound any more"
+    """The device is open, and calls back no more."""
+    STALLED = "the program was too busy to listen"
+    """Samples waited for longer than the bridge holds them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """The microphone went away and came back (or will): nothing after `index` is contiguous with what was before."""
 
     index: int
-    reason: str
+    reason: GapReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,3 +171,24 @@ class Message:
     role: str
     """`user` or `assistant`."""
     text: str
+
+
+class CancelReason(StrEnum):
+    """Why a turn was cancelled."""
+
+    BARGE_IN = "barge-in"
+    """The user spoke over its reply, and that was the next turn."""
+    MERGED = "merged"
+    """Hardly any of its reply was heard when the user went on: its speech became part of the next turn."""
+    JOINED = "joined"
+    """The user went on before it was decided whether its speech interrupts: one turn has both."""
+    BACKCHANNEL = "backchannel"
+    """The user said "mhm" over a reply, which goes on."""
+    ECHO = "echo"
+    """The microphone heard the loop's own voice."""
+    STOP_WORD = "stopped"
+    """The user said a stop word: nothing is to be done with what was said."""
+    WITHDRAWN = "withdrawn"
+    """A command (`voiceloop ctl cancel`): nothing is to be done with what was said."""
+    ENDING = "told to end"
+    """The program ends. What was said is kept, where something is done with it."""

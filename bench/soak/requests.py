@@ -144,7 +144,7 @@ class _Parts:
 
     @classmethod
     async def open(cls, bench: Bench, stack: AsyncExitStack) -> _Parts:
-        await bench.clients.http()
+        await bench.clients.pool.http()
         enter, services = stack.enter_async_context, bench.services
         chat = ChatOptions(model="a/b", first_word_s=1.0, next_word_s=0.5)
         return cls(

@@ -22,7 +22,7 @@ from voiceloop.config.tables import Phantoms, Segment
 from voiceloop.net.limits import Room
 from voiceloop.plugins import Transcriber, Transcription, Verdict
 from voiceloop.transcribe.screening import Screened
-from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, Frame, Transcript, Utterance
+from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, CancelReason, Frame, Transcript, Utterance
 
 ROOM_ENOUGH = Room(crowded=False, share=1.0)
 ANY = Phantoms(quiet=False, phrases=False, no_speech=False, repetition=False, prompt_echo=False)
@@ -117,7 +117,7 @@ class Hall:
                         cancel_s = None
                         if captioner.hearing:
                             ears.forget()
-                        captioner.withdraw("withdrawn")
+                        captioner.withdraw(CancelReason.WITHDRAWN)
                 for event in ears.segmenter.flush():
                     captioner.on(event)
                 await trio.sleep(60)  # for the last words

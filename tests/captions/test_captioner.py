@@ -14,8 +14,8 @@ from tests.captions.speech import WORD_S, heard, said
 from voiceloop.audio.wav import read_wav
 from voiceloop.captions.words import Spoken
 from voiceloop.errors import LimitReached, ServerFailed
+from voiceloop.journal import unsent
 from voiceloop.net.limits import Room
-from voiceloop.transcribe import kept
 from voiceloop.types import CAPTURE_RATE_HZ, Utterance
 
 pytestmark = pytest.mark.usefixtures("kept_here")
@@ -26,7 +26,7 @@ LONG = [f"word{number}" for number in range(150)]
 @pytest.fixture
 def kept_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keeping needs no thread here: the virtual clock knows none."""
-    monkeypatch.setattr(kept, "folder", lambda: tmp_path)
+    monkeypatch.setattr(unsent, "folder", lambda: tmp_path)
 
     async def at_once(work: object, *values: object) -> object:
         await trio.lowlevel.checkpoint()
@@ -45,7 +45,7 @@ def keeps(monkeypatch: pytest.MonkeyPatch) -> list[Utterance]:
         clips.append(clip)
         return Path(f"{len(clips)}.wav")
 
-    monkeypatch.setattr(kept, "keep", keep)
+    monkeypatch.setattr(unsent, "keep", keep)
     return clips
 
 

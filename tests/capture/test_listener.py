@@ -11,7 +11,7 @@ from voiceloop.capture.segmenter import Segmenter, SpeechAudio, SpeechEnded, Spe
 from voiceloop.config.tables import Segment
 from voiceloop.control.attention import Attention
 from voiceloop.plugins import Vad, Verdict
-from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
+from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap, GapReason
 
 
 class Voiced:
@@ -153,6 +153,6 @@ def test_whoever_starts_again_after_a_cancel_is_heard_from_the_first_word() -> N
 def test_a_gap_ends_what_is_being_said() -> None:
     room = Room()
     room.hear(1.0, voice=True)
-    room.ears.hear(Gap(room.index, "unplugged"))
+    room.ears.hear(Gap(room.index, GapReason.LOST))
     assert room.ears.ledger.held == 0
     assert room.ears.ledger.sent == room.index

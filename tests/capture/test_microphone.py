@@ -21,10 +21,11 @@ from voiceloop.audio.wav import wav_bytes
 from voiceloop.capture.bridge import Block, Bridge, Haste
 from voiceloop.capture.clock import CaptureClock
 from voiceloop.capture.framing import Framer
-from voiceloop.capture.microphone import Item, open_microphone
+from voiceloop.capture.microphone import Item
+from voiceloop.capture.sources import open_microphone
 from voiceloop.config.tables import Audio
 from voiceloop.errors import BadAudioFile
-from voiceloop.types import FRAME_SAMPLES, Frame, Gap
+from voiceloop.types import FRAME_SAMPLES, Frame, Gap, GapReason
 
 
 def numbered(count: int, start: int = 0) -> bytes:
@@ -103,7 +104,7 @@ async def test_what_a_file_says_while_it_is_muted_is_not_received(tmp_path: Path
                     items.append(item)
             microphone.mute(muted=muted)
         frames = [item for item in items if isinstance(item, Frame)]
-        assert [item for item in items if isinstance(item, Gap)] == [Gap(16_000, "muted")]
+        assert [item for item in items if isinstance(item, Gap)] == [Gap(16_000, GapReason.MUTED)]
         assert b"".join(frame.pcm for frame in frames) == pcm[:32_000] + pcm[64_000:]
         assert [frame.index for frame in frames] == list(range(0, 32_000, FRAME_SAMPLES))
         assert (microphone.received, microphone.dropped, microphone.lost) == (32_000, 0, 0)
@@ -196,11 +197,13 @@ def blocks_of(pcm: bytes, sizes: list[int], *, channels: int = 1, rate_hz: int =
 @given(count=st.integers(0, 3000), sizes=st.lists(st.integers(1, 700), min_size=1, max_size=6))
 def test_frames_do_not_depend_on_the_blocks(count: int, sizes: list[int]) -> None:
     framer = Framer(CaptureClock(16_000))
-    items = [item for block in blocks_of(numbered(count), sizes) for item in framer.take(block)] + framer.flush("end")
+    items = [item for block in blocks_of(numbered(count), sizes) for item in framer.take(block)] + framer.flush(
+        GapReason.LOST
+    )
     frames = [item for item in items if isinstance(item, Frame)]
     assert b"".join(frame.pcm for frame in frames) == numbered(count)
     assert [frame.index for frame in frames] == list(range(0, count, FRAME_SAMPLES))
-    assert items[-1] == Gap(count, "end")
+    assert items[-1] == Gap(count, GapReason.LOST)
     assert framer.received == count
 
 
@@ -237,7 +240,7 @@ def test_indices_go_on_over_a_reopened_device() -> None:
     for _ in range(2):
         framer.restart(rate_hz=16_000, channels=1)
         items += [item for block in blocks_of(numbered(400), [160]) for item in framer.take(block)]
-        items += framer.flush("lost")
+        items += framer.flush(GapReason.LOST)
     assert [(type(item).__name__, item.index) for item in items] == [
         ("Frame", 0),
         ("Frame", 320),
@@ -287,7 +290,7 @@ def test_a_loop_that_stands_still_for_30_s_drops_what_comes_after_and_counts_it(
     bridge.blocks.clear()
     call(bridge, 1)
     items = framer.take(bridge.blocks.popleft())
-    assert items == [Gap(480_640, "the program was too busy to listen"), Frame(bytes(640), 480_640)]
+    assert items == [Gap(480_640, GapReason.STALLED), Frame(bytes(640), 480_640)]
     assert (framer.received, framer.dropped) == (480_960, 640)
 
 
@@ -317,7 +320,7 @@ async def test_the_microphone_makes_room_for_a_new_device_list() -> None:
         assert drain(library) == ["start"]
         host.suspect()
         host.on_stale["input"]()
-        assert await microphone.frames.receive() == Gap(0, "the sound devices have changed")
+        assert await microphone.frames.receive() == Gap(0, GapReason.DEVICES_CHANGED)
         await trio.to_thread.run_sync(library.started.acquire)
         await trio.to_thread.run_sync(library.started.acquire)
         assert drain(library) == ["abort", "close", "terminate", "initialize", "start"]

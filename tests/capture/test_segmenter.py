@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from voiceloop.capture.endpointing.endpointer import Endpointer, Pause
 from voiceloop.capture.segmenter import (
+    EndReason,
     Segmenter,
     SpeechAudio,
     SpeechDropped,
@@ -256,8 +257,8 @@ def test_what_goes_on_after_a_cut_is_speech_however_short() -> None:
 def test_a_flush_ends_what_is_open_with_the_reason() -> None:
     result = run(hops((20, False), (20, True)), flush=False)
     assert result.segmenter.speaking
-    (ended,) = (event for event in result.segmenter.flush("deaf") if isinstance(event, SpeechEnded))
-    assert ended.reason == "deaf"
+    (ended,) = (event for event in result.segmenter.flush(EndReason.MUTED) if isinstance(event, SpeechEnded))
+    assert ended.reason is EndReason.MUTED
     assert not result.segmenter.speaking
     assert result.segmenter.held == 0
 

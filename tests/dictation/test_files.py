@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from testbed.disks import full_at
-from voiceloop.dictation.targets.target import TargetOptions, open_target
+from voiceloop.dictation.open_target import open_target
+from voiceloop.dictation.targets.target import TargetOptions
 from voiceloop.errors import CantUndo, TargetError, UsageError
 
 OPTIONS = TargetOptions()

@@ -15,8 +15,9 @@ import pytest
 import trio
 
 from tests.dictation.desks import NOBODY, needs, open_field, open_sway, running, until
+from voiceloop.dictation.open_target import open_target
 from voiceloop.dictation.targets.lending import Content, Source
-from voiceloop.dictation.targets.target import Focus, Insertion, Target, TargetOptions, open_target
+from voiceloop.dictation.targets.target import Focus, Insertion, Target, TargetOptions
 from voiceloop.dictation.targets.typing import TypingTarget
 from voiceloop.dictation.wayland import sway, wlclipboard
 from voiceloop.dictation.wayland.wlclipboard import WlClipboard, open_wlclipboard

@@ -14,7 +14,8 @@ import pytest
 import trio
 
 from tests.dictation.desks import needs, open_field, open_xvfb, running, until, xdotool
-from voiceloop.dictation.targets.target import Focus, Insertion, Target, TargetOptions, open_target
+from voiceloop.dictation.open_target import open_target
+from voiceloop.dictation.targets.target import Focus, Insertion, Target, TargetOptions
 from voiceloop.dictation.x11 import xreading
 from voiceloop.dictation.x11.xconnection import XConnection, open_x
 from voiceloop.dictation.x11.xreading import Content, Value

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from voiceloop.echo.canceller import Canceller, Rehearsal
 from voiceloop.echo.far_end import Block, FarEnd, PlayClock
 from voiceloop.playback.tap import Played, Tap
-from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
+from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap, GapReason
 
 RATE = 24_000
 DELAY = 128
@@ -208,7 +208,7 @@ def test_every_sample_comes_out_once_under_its_own_index_whatever_is_played(
 def test_a_gap_comes_after_all_that_was_heard_before_it() -> None:
     canceller = Canceller(Delaying(), FarEnd(Loudspeaker()), seconds)
     said = speech(320)
-    gap = Gap(420, "unplugged")
+    gap = Gap(420, GapReason.LOST)
     out = clean(canceller, [Frame(said, 0), Frame(said[:200], 320), gap, Frame(said, 420)])
     at = out.index(gap)
     assert joined(out[:at]) == (0, said + said[:200])

@@ -18,7 +18,7 @@ from voiceloop.config.tables import Journal as Settings
 from voiceloop.journal.journal import DiskJournal, open_journal
 from voiceloop.journal.locks import FileLock
 from voiceloop.journal.store import Bounds, Entry, Shelf
-from voiceloop.keeping import UNKEPT
+from voiceloop.journal.unkept import UNKEPT
 from voiceloop.types import Transcript, Utterance
 
 

@@ -11,10 +11,12 @@ import pytest
 
 from voiceloop import errors
 from voiceloop.cli import pending
-from voiceloop.dictation.targets.target import TargetOptions, open_target
+from voiceloop.dictation.open_target import open_target
+from voiceloop.dictation.targets.target import TargetOptions
 from voiceloop.journal.resending import Failed, Fetched, fetched
 from voiceloop.journal.store import Entry, Shelf
 from voiceloop.plugins import Transcription
+from voiceloop.transcribe.merging import join
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Transcript, Utterance
 
 
@@ -66,7 +68,7 @@ def kept(folder: Path, *tenths: int) -> list[Entry]:
 async def fetch(entries: list[Entry], ears: Ears, told: Told | None = None) -> list[str]:
     """What is given out, in order."""
     out = []
-    async with fetched(entries, cast(Any, ears), told or Told(), overlap=2) as found:
+    async with fetched(entries, cast(Any, ears), told or Told(), merge=join, overlap=2) as found:
         async for one in found:
             out.append(f"{type(one.error).__name__}" if isinstance(one, Failed) else one.transcript.text)
     return out
@@ -92,7 +94,7 @@ async def test_a_clip_that_a_service_always_refuses_keeps_no_other_back(error: s
 async def test_what_would_meet_every_clip_ends_it(error: str, tmp_path: Path) -> None:
     ears, given = cast(Any, Ears({2: getattr(errors, error)("no")})), []
     with pytest.RaisesGroup(getattr(errors, error), flatten_subgroups=True):
-        async with fetched(kept(tmp_path, 1, 2, 3), ears, Told(), overlap=2) as found:
+        async with fetched(kept(tmp_path, 1, 2, 3), ears, Told(), merge=join, overlap=2) as found:
             async for one in found:
                 assert isinstance(one, Fetched)
                 given.append(one.transcript.text)

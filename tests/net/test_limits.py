@@ -22,11 +22,11 @@ from voiceloop.errors import LimitReached, RateLimited
 from voiceloop.handlers.chat import ChatHandler, ChatOptions
 from voiceloop.handlers.voice import VoiceHandler, VoiceOptions
 from voiceloop.journal.store import Shelf
+from voiceloop.journal.unsent import keep
 from voiceloop.net.limits import Gate
 from voiceloop.net.pace import FIRST_INTERVAL_S, LONGEST_INTERVAL_S, Pace, Purse
 from voiceloop.net.usage import cost
 from voiceloop.speak.openrouter import OpenRouterSpeakOptions, OpenRouterSynthesizer
-from voiceloop.transcribe.kept import keep
 from voiceloop.transcribe.openrouter import OpenRouterTranscribeOptions, OpenRouterTranscriber
 from voiceloop.types import Usage
 

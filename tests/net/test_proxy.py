@@ -83,7 +83,7 @@ async def test_a_request_cancelled_at_any_point_leaves_no_tunnel(monkeypatch: py
             for steps in range(1, 60, 3):
                 async with open_bench(far(server)) as bench:
                     service = bench.clients.endpoint(far(server))
-                    await bench.clients.http()
+                    await bench.clients.pool.http()
                     with cancelled_at(steps):
                         await service.call(LIST)
             await proxy.until_left()

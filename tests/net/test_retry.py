@@ -20,7 +20,8 @@ from voiceloop.errors import (
     Unavailable,
     Unreachable,
 )
-from voiceloop.net.retry import Failure, next_wait_s, retry_after_s
+from voiceloop.net.retry import Failure, next_wait_s
+from voiceloop.net.values import retry_after_s
 
 POLICY = Retry(initial_ms=500, max_interval_ms=4_000, exponent=2, max_elapsed_s=30)
 

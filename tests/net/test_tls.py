@@ -77,7 +77,7 @@ async def test_a_handshake_cancelled_at_any_point_leaves_nothing_behind(
                 # A client of its own each time: its first request has to shake hands.
                 async with open_bench(endpoint(server)) as bench:
                     service = bench.clients.endpoint(endpoint(server))
-                    await bench.clients.http()
+                    await bench.clients.pool.http()
                     with cancelled_at(steps):
                         await service.call(LIST)
             await server.until(lambda: not server.connections)

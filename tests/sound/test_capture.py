@@ -13,9 +13,10 @@ from testbed.recorder import Recorder
 from testbed.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
 from testbed.sound.samples import PIECE, gaps, noise, rises, tone
 from voiceloop.audio.pcm import peak
-from voiceloop.capture.microphone import Microphone, open_microphone
+from voiceloop.capture.microphone import Microphone
+from voiceloop.capture.sources import open_microphone
 from voiceloop.config.tables import Audio
-from voiceloop.types import Frame, Gap
+from voiceloop.types import Frame, Gap, GapReason
 
 pytestmark = pytest.mark.sound
 
@@ -122,7 +123,7 @@ async def test_muting_closes_the_device_and_every_sample_is_accounted_for(on_cab
                 gaps_.append(item)
                 await trio.to_thread.run_sync(_wait_until_closed, on_cable, abandon_on_cancel=True)
                 muted_for_s.append(time.monotonic() - began)
-            assert item == Gap(received, "muted")
+            assert item == Gap(received, GapReason.MUTED)
             assert microphone.received == received
             with pytest.raises(trio.TooSlowError), trio.fail_after(0.2):
                 await microphone.frames.receive()

@@ -11,7 +11,8 @@ from testbed.sound.cable import MIC_HZ, Cable
 from testbed.sound.samples import noise
 from voiceloop.audio.following import follow_default
 from voiceloop.audio.pcm import peak
-from voiceloop.capture.microphone import Microphone, open_microphone
+from voiceloop.capture.microphone import Microphone
+from voiceloop.capture.sources import open_microphone
 from voiceloop.config.tables import Audio
 from voiceloop.types import Frame
 

@@ -16,7 +16,8 @@ from testbed.sound.samples import gaps, noise
 from tests.sound.test_capture import hear
 from tests.sound.test_playback import until
 from voiceloop.audio.streams import devices
-from voiceloop.capture.microphone import Microphone, open_microphone
+from voiceloop.capture.microphone import Microphone
+from voiceloop.capture.sources import open_microphone
 from voiceloop.config.tables import Audio
 from voiceloop.errors import DeviceError, NoSuchDevice
 from voiceloop.playback.output import open_speaker

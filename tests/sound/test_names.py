@@ -16,7 +16,8 @@ from testbed.running import running, voiceloop
 from testbed.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
 from testbed.sound.match import find
 from voiceloop.audio.server import PATIENCE_S, ask
-from voiceloop.capture.microphone import Microphone, open_microphone
+from voiceloop.capture.microphone import Microphone
+from voiceloop.capture.sources import open_microphone
 from voiceloop.config.tables import Audio
 from voiceloop.playback.output import open_speaker
 from voiceloop.types import Frame

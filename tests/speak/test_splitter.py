@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceloop.speak.splitter import Splitter, join, weight
+from voiceloop.speak.splitter import Splitter, weight
+from voiceloop.text import join_chunks
 
 FRAGMENTS = st.sampled_from(
     [
@@ -226,5 +227,5 @@ def test_escapes_and_reversed_text_are_not_spoken() -> None:
 
 
 def test_chunks_join_with_a_space_only_where_the_script_has_one() -> None:
-    assert join(["Hello there.", "And you?"]) == "Hello there. And you?"
-    assert join(["今日は。", "晴れ。"]) == "今日は。晴れ。"
+    assert join_chunks(["Hello there.", "And you?"]) == "Hello there. And you?"
+    assert join_chunks(["今日は。", "晴れ。"]) == "今日は。晴れ。"

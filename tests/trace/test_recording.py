@@ -28,7 +28,7 @@ from voiceloop.plugins import Verdict
 from voiceloop.trace.levels import packed, unpacked
 from voiceloop.trace.taps import PACK_FRAMES, EarTap, RequestTap, SpeakerTap
 from voiceloop.trace.writing import MOST_WAITING, Recorder, line, open_trace
-from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap, Usage
+from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap, GapReason, Usage
 
 
 class Told:
@@ -166,10 +166,10 @@ def test_deafness_and_gaps_are_recorded() -> None:
     tap = EarTap(recorder, lambda index: index / CAPTURE_RATE_HZ)
     for number in range(10):
         tap(Frame(tone(5), number * 320), [], deaf=3 <= number < 6)
-    tap(Gap(3_200, "the device is gone"), [], deaf=False)
+    tap(Gap(3_200, GapReason.LOST), [], deaf=False)
     everything = [json.loads(line(record)) for record in recorder.take()]
     assert [(r["start"], r["end"]) for r in everything if r["k"] == "deaf"] == [(960, 1_920)]
-    assert [(r["index"], r["reason"]) for r in everything if r["k"] == "gap"] == [(3_200, "the device is gone")]
+    assert [(r["index"], r["reason"]) for r in everything if r["k"] == "gap"] == [(3_200, GapReason.LOST)]
 
 
 def test_a_deafness_that_lasts_is_recorded_while_it_does() -> None:
@@ -233,7 +233,7 @@ async def seen(script: Script, *, within_s: float = math.inf) -> list[dict[str, 
     """What one request, given up after `within_s`, leaves in a trace."""
     recorder = Recorder()
     async with open_server(script) as server, open_clients(observe=RequestTap(recorder)) as clients:
-        await clients.http()
+        await clients.pool.http()
         with trio.move_on_after(within_s), suppress(ServiceError):
             await clients.endpoint(endpoint(server)).call(ASK)
     return [json.loads(line(record)) for record in recorder.take()]

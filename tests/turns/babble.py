@@ -28,11 +28,11 @@ from voiceloop.events import TURN
 from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Handler, Reply, Synthesizer, Transcriber, Turns, Verdict
-from voiceloop.turns.answer import Stage
+from voiceloop.turns.context import Stage
 from voiceloop.turns.conversation import Conversation, open_conversation
 from voiceloop.turns.preemptive import Speculation
 from voiceloop.turns.turn import Turn
-from voiceloop.types import CAPTURE_RATE_HZ, Frame, Message, Speech, Transcript, Usage, Utterance
+from voiceloop.types import CAPTURE_RATE_HZ, CancelReason, Frame, Message, Speech, Transcript, Usage, Utterance
 
 RATE_HZ = 8_000
 BLOCK = RATE_HZ // 100
@@ -335,7 +335,7 @@ async def _speak(acts: Sequence[Act], ears: Ears, detector: Detector, conversati
         detector.hint = act.kind == "hint"
         if act.kind == "stop":
             ears.end()
-            conversation.stop("withdrawn")
+            conversation.stop(CancelReason.WITHDRAWN)
         elif act.kind == "stall":
             held = act.frames
         elif act.kind == "gap":

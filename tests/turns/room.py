@@ -24,12 +24,12 @@ from voiceloop.capture.segmenter import (
 )
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.errors import VoiceloopError
-from voiceloop.keeping import UNKEPT, Journal
+from voiceloop.journal.unkept import UNKEPT
 from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
 from voiceloop.playback.tap import Tap
-from voiceloop.plugins import Handler, Reply, Synthesizer, Transcriber, Transcription, Turns
-from voiceloop.turns.answer import Stage
+from voiceloop.plugins import Handler, Journal, Reply, Synthesizer, Transcriber, Transcription, Turns
+from voiceloop.turns.context import Stage
 from voiceloop.turns.conversation import Conversation, open_conversation
 from voiceloop.turns.preemptive import Speculation
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Speech, Transcript, Usage, Utterance
@@ -203,7 +203,7 @@ class Room:
         """A noise that starts an utterance and is dropped."""
         start = await self._onset()
         await self._pass(3200)
-        self.conversation.on(SpeechDropped(start, self.index - start, "too little voice"))
+        self.conversation.on(SpeechDropped(start, self.index - start))
 
     async def quiet(self, seconds: float) -> None:
         await self._pass(round(seconds * CAPTURE_RATE_HZ))

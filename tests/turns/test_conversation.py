@@ -9,7 +9,7 @@ from trio.testing import MockClock
 from tests.turns.room import open_room
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.errors import RateLimited
-from voiceloop.types import Message
+from voiceloop.types import CancelReason, Message
 
 LONG = "This is a rather long answer that goes on for quite a while without an end in sight."
 
@@ -286,7 +286,7 @@ async def test_stop_ends_everything_at_once(autojump_clock: MockClock) -> None:
     async with open_room(["one"], [LONG]) as room:
         await room.say(1.0)
         await room.quiet(2)
-        room.conversation.stop("told to end")
+        room.conversation.stop(CancelReason.ENDING)
         stopped = trio.current_time()
         await room.quiet(1)
     assert not any(sounded for at, sounded in room.sound if at > stopped + 0.03)

@@ -11,8 +11,7 @@ from tests.turns.room import open_room
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.errors import OutOfCredits
 from voiceloop.turns.preemptive import Speculation
-from voiceloop.turns.turn import WITHDRAWN
-from voiceloop.types import Transcript, Utterance
+from voiceloop.types import CancelReason, Transcript, Utterance
 
 
 @dataclass
@@ -130,7 +129,7 @@ async def test_what_the_user_calls_off_is_forgotten_and_what_the_end_cuts_off_is
     autojump_clock: MockClock,
 ) -> None:
     diary = Diary()
-    for reason in (WITHDRAWN, "told to end"):
+    for reason in (CancelReason.WITHDRAWN, CancelReason.ENDING):
         async with open_room(["one"], ["a"], turns="in_order", speculative=False, journal=diary, takes_s=5) as room:
             await room.say(1.0)
             await room.quiet(0.1)

@@ -27,7 +27,7 @@ from voiceloop.capture.segmenter import (
     SpeechResumed,
     SpeechStarted,
 )
-from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript, Utterance
+from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, CancelReason, Transcript, Utterance
 
 
 @dataclass(slots=True, eq=False)
@@ -73,7 +73,7 @@ class Captioner:
         """How many pieces wait for their final words."""
         return sum(not piece.withdrawn for piece in self._ending)
 
-    def withdraw(self, reason: str) -> None:
+    def withdraw(self, reason: CancelReason) -> None:
         """Throw away what was said and is not final yet."""
         for piece in self._pieces():
             piece.withdrawn = True

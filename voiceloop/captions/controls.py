@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from voiceloop.captions.captioner import Captioner
 from voiceloop.capture.listener import Ears
 from voiceloop.capture.microphone import Microphone
+from voiceloop.types import CancelReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,6 @@ class Controls:
             if captioner.hearing:
                 ears.forget()
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: CancelReason) -> None:
         for captioner in self.captioners:
             captioner.withdraw(reason)

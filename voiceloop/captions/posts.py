@@ -14,8 +14,8 @@ import trio
 from voiceloop.captions.showing import Showing
 from voiceloop.errors import LimitReached, VoiceloopError, first
 from voiceloop.events import Publish
+from voiceloop.journal import unsent
 from voiceloop.net.limits import Room
-from voiceloop.transcribe import kept
 from voiceloop.transcribe.screening import Screened
 from voiceloop.types import Transcript, Utterance
 
@@ -90,7 +90,7 @@ class Posts:
     async def failed(self, error: Exception, utterance: Utterance) -> None:
         """There will be no words for `utterance`: keep it, and say why."""
         with trio.CancelScope(shield=True):  # told to end at this moment, it is kept all the same
-            path = await trio.to_thread.run_sync(kept.keep, utterance) if self._means.keeps else None
+            path = await trio.to_thread.run_sync(unsent.keep, utterance) if self._means.keeps else None
         self._tell_failed(error, path)
 
     async def refuse(self, utterance: Utterance) -> None:
@@ -101,7 +101,7 @@ class Posts:
     def abandon(self, clip: Utterance) -> None:
         """The captions are over before the words of `clip` came. Doesn't wait: nothing can be awaited any more."""
         if self._means.keeps:
-            self._tell_failed(VoiceloopError("the captions were ended before all its words came"), kept.keep(clip))
+            self._tell_failed(VoiceloopError("the captions were ended before all its words came"), unsent.keep(clip))
 
     def _tell_failed(self, error: Exception, path: Path | None) -> None:
         told = str(error) if isinstance(error, VoiceloopError) else f"{type(error).__name__}: {error}"

@@ -12,7 +12,6 @@ from typing import Any
 
 import trio
 
-from voiceloop.app import open_part, open_services, open_transcriber
 from voiceloop.captions.captioner import Captioner
 from voiceloop.captions.controls import Controls
 from voiceloop.captions.handler import CaptionsHandler, CaptionsOptions
@@ -21,14 +20,16 @@ from voiceloop.captions.posts import Means
 from voiceloop.captions.price import RunningCost
 from voiceloop.capture.ledger import Ledger
 from voiceloop.capture.listener import Deafness, Ears
-from voiceloop.capture.microphone import Microphone, open_microphone
+from voiceloop.capture.microphone import Microphone
 from voiceloop.capture.segmenter import Segmenter
+from voiceloop.capture.sources import open_microphone
 from voiceloop.config.tables import Config
 from voiceloop.control.attention import Attention
 from voiceloop.control.controller import Loop
 from voiceloop.control.setup import Controlled, take_control
 from voiceloop.events import Publish
 from voiceloop.net.catalogue import Cache
+from voiceloop.opening import open_part, open_services, open_transcriber
 from voiceloop.types import Frame
 
 
@@ -50,7 +51,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> in
         controlled = take_control(stack, config, attention, publish, "captions") if config.control.enabled else None
         if controlled is not None:
             publish = controlled.desk.publish
-        services = await open_services(stack, config, publish)
+        services, clients = await open_services(stack, config, publish)
         sources = []
         for name, device in inputs.items():
             audio = config.audio.model_copy(update={"input": device})
@@ -76,7 +77,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> in
             transcriber.quietly(),
             handler.showing,
             publish,
-            services.clients.gate.room,
+            clients.pool.gate.room,
             config.conversation.waiting,
             keeps=True,
             overlap_s=options.overlap_ms / 1000,
@@ -84,7 +85,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> in
         )
         publish("ready", after_ms=round((time.monotonic() - began) * 1000), state=attention.state)
         if cost.asks(_listings()):
-            services.clients.soon(partial(cost.tell, services.clients, publish))
+            clients.pool.soon(partial(cost.tell, clients, publish))
         gc.collect()
         gc.freeze()  # as in the loop: a full collection over what was loaded at start stalls the callbacks
         await _caption(config, options, means, sources, attention, controlled)

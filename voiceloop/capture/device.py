@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 import trio
 
@@ -15,14 +14,12 @@ from voiceloop.audio.streams import close_stream, open_first, open_stream, pause
 from voiceloop.audio.wake import Wake
 from voiceloop.capture.bridge import Bridge
 from voiceloop.capture.framing import Framer
+from voiceloop.capture.microphone import Microphone
 from voiceloop.config.tables import Audio
 from voiceloop.errors import VoiceloopError
 from voiceloop.events import Publish
 from voiceloop.nursery import private_nursery
-from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
-
-if TYPE_CHECKING:
-    from voiceloop.capture.microphone import Microphone
+from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap, GapReason
 
 SILENT_S = 0.5
 """A device that calls back every 20 ms and has not for so long is gone."""
@@ -31,10 +28,8 @@ _FIRST_BLOCK_S = 2.0
 _CLOSE_S = 0.4
 """How long a close may hold up the end of the program; it goes on in its thread, or not."""
 
-MUTED = "muted"
-_CHANGED = "the sound devices have changed"
-_ELSEWHERE = "the computer plays elsewhere"
-_NO_LOSS = frozenset({MUTED, _CHANGED, _ELSEWHERE})
+_NO_LOSS = frozenset({GapReason.MUTED, GapReason.DEVICES_CHANGED, GapReason.DEFAULT_CHANGED})
+"""Gaps that are wanted: the device is not lost."""
 
 
 class DeviceInput:
@@ -114,7 +109,7 @@ class DeviceInput:
         opened = self._stream.monitor if self._stream is not None else None
         return opened is not None and self._default not in {"", opened}
 
-    async def _pump(self, send: trio.MemorySendChannel[Frame | Gap]) -> str:
+    async def _pump(self, send: trio.MemorySendChannel[Frame | Gap]) -> GapReason:
         """Hand frames on until the device is lost; returns why."""
         bridge, patience_s = self._bridge, _FIRST_BLOCK_S
         while True:
@@ -126,17 +121,17 @@ class DeviceInput:
             fresh = bool(bridge.blocks)  # the loop was late, not the device; or one block that wakes nobody
             await self._hand_on(bridge, send, patience)
             if self._microphone.muted:
-                return MUTED
+                return GapReason.MUTED
             if bridge.finished:
-                return "the device or the sound server is gone"
+                return GapReason.LOST
             if self._interrupted:
                 self._interrupted = False
-                return _CHANGED
+                return GapReason.DEVICES_CHANGED
             if self._elsewhere:
-                return _ELSEWHERE
+                return GapReason.DEFAULT_CHANGED
             patience_s = bridge.last_arrival + SILENT_S - time.monotonic()
             if not fresh or patience_s <= 0:
-                return "it gives no sound any more"
+                return GapReason.SILENT
 
     async def _hand_on(
         self, bridge: Bridge, send: trio.MemorySendChannel[Frame | Gap], patience: trio.CancelScope
@@ -160,7 +155,7 @@ class DeviceInput:
         self._microphone.overflows += bridge.overflows
         bridge.overflows = 0
 
-    async def _lose(self, reason: str, send: trio.MemorySendChannel[Frame | Gap]) -> None:
+    async def _lose(self, reason: GapReason, send: trio.MemorySendChannel[Frame | Gap]) -> None:
         self._bridge.retired = True
         if not self._away:
             self._pauses = pauses()

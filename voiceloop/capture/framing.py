@@ -6,7 +6,7 @@ from voiceloop.audio.pcm import mix_down
 from voiceloop.audio.resample import Resampler
 from voiceloop.capture.bridge import Block
 from voiceloop.capture.clock import CaptureClock
-from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, SAMPLE_BYTES, Frame, Gap
+from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, SAMPLE_BYTES, Frame, Gap, GapReason
 
 _FRAME_BYTES = FRAME_SAMPLES * SAMPLE_BYTES
 
@@ -34,11 +34,11 @@ class Framer:
         """The frames that `block` completes; a gap first where blocks before it were dropped."""
         items: list[Frame | Gap] = []
         if block.start != self._expected:
-            items = self.flush("the program was too busy to listen")
+            items = self.flush(GapReason.STALLED)
             missing = (block.start - self._expected) * CAPTURE_RATE_HZ // self._rate_hz
             self.received += missing
             self.dropped += missing
-            items[-1] = Gap(self.received, "the program was too busy to listen")
+            items[-1] = Gap(self.received, GapReason.STALLED)
         self._expected = block.start + block.frames
         pcm = mix_down(block.pcm, self._channels)
         inside = 0.0
@@ -56,7 +56,7 @@ class Framer:
         ]
         return items
 
-    def flush(self, reason: str) -> list[Frame | Gap]:
+    def flush(self, reason: GapReason) -> list[Frame | Gap]:
         """What is left of the last frame, and the gap after it."""
         rest, self._rest = self._rest, b""
         frame = [Frame(rest, self.received - len(rest) // SAMPLE_BYTES)] if rest else []

@@ -14,7 +14,7 @@ import trio
 
 from voiceloop.capture.early_voice import Stir, Stirring
 from voiceloop.capture.ledger import Ledger
-from voiceloop.capture.segmenter import Segmenter, SpeechEvent
+from voiceloop.capture.segmenter import EndReason, Segmenter, SpeechEvent
 from voiceloop.plugins import Vad, Verdict, hints
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
 
@@ -140,7 +140,7 @@ class Ears:
         if self.cleaner is not None:
             for item in self.cleaner.flush():
                 self.hear(item)
-        self._break("end")
+        self._break(EndReason.END)
 
     def forget(self) -> None:
         """What is being said is not wanted: it ends here, and nobody is told of its rest."""
@@ -156,7 +156,7 @@ class Ears:
         verdicts: Sequence[Verdict] = ()
         deaf = self._was_deaf
         if isinstance(item, Gap):
-            self._break("gap")
+            self._break(EndReason.GAP)
         else:
             verdicts, deaf = self._hear(item)
         if self.watch is not None:
@@ -167,7 +167,7 @@ class Ears:
         self._heard = frame.end
         if self.deafness() or not self.heeds(frame):
             if not self._was_deaf:
-                self._break("deaf")
+                self._break(EndReason.MUTED)
             self._was_deaf = True
             self.deaf += frame.samples
             return (), True
@@ -200,7 +200,7 @@ class Ears:
             self._calm = calm
             self.relax(calm)
 
-    def _break(self, reason: str) -> None:
+    def _break(self, reason: EndReason) -> None:
         self._unwanted.over()
         self.vad.reset()
         self._stirring = Stirring()

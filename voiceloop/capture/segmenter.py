@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from voiceloop.audio.tape import Tape, VoiceMap
 from voiceloop.capture.endpointing.endpointer import Endpointer, Pause, samples
@@ -13,6 +14,21 @@ from voiceloop.capture.valley import Valley
 from voiceloop.config.tables import Segment
 from voiceloop.plugins import Verdict
 from voiceloop.types import Frame, Utterance
+
+
+class EndReason(StrEnum):
+    """Why an utterance ended."""
+
+    HANGOVER = "hangover"
+    """It was quiet for long enough."""
+    LENGTH = "length"
+    """It was as long as an utterance may be: a `SpeechStarted` follows directly."""
+    GAP = "gap"
+    """The next samples are not contiguous with it."""
+    MUTED = "muted"
+    """Nobody listens any more: half-duplex, or the user has muted it."""
+    END = "end"
+    """The input ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +73,10 @@ class SpeechResumed:
 
 @dataclass(frozen=True, slots=True)
 class SpeechEnded:
-    """The utterance is complete. `reason`: `hangover`, `length` (then a `SpeechStarted` follows directly), or what
-    `flush` was told."""
+    """The utterance is complete."""
 
     utterance: Utterance
-    reason: str = "hangover"
+    reason: EndReason = EndReason.HANGOVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +85,6 @@ class SpeechDropped:
 
     start: int
     samples: int
-    reason: str
 
 
 SpeechEvent = SpeechStarted | SpeechAudio | SpeechPaused | SpeechResumed | SpeechEnded | SpeechDropped
@@ -133,12 +147,12 @@ class Segmenter:
     def feed(self, frame: Frame, verdicts: Sequence[Verdict]) -> list[SpeechEvent]:
         """Take the next frame, and the verdicts that became possible with it.
 
-        A frame that doesn't follow on the last ends what is open, as `flush("gap")` does.
+        A frame that doesn't follow on the last ends what is open, as `flush(EndReason.GAP)` does.
         """
         events: list[SpeechEvent] = []
         tape = self._tape
         if frame.index != tape.end:
-            events = self.flush("gap")
+            events = self.flush(EndReason.GAP)
             tape = self._restart(frame.index)
         tape.append(frame.pcm)
         self._received += tape.end - frame.index
@@ -151,7 +165,7 @@ class Segmenter:
             self._stream(self._open, self._certain(self._open), events)
         return events
 
-    def flush(self, reason: str = "end") -> list[SpeechEvent]:
+    def flush(self, reason: EndReason = EndReason.END) -> list[SpeechEvent]:
         """End what is open now, and count the rest as silence: a gap, the end of the input, or going deaf.
 
         What comes next may have any index.
@@ -210,7 +224,7 @@ class Segmenter:
         pause = Pause(start=spoken.voiced_end, hangover=self._hangover, voice=voice)
         lasting = max(self._endpointer.hangover(pause), self._spans.tail)
         if until >= max(spoken.voiced_end + lasting, before):
-            self._close(spoken, "hangover", events)
+            self._close(spoken, EndReason.HANGOVER, events)
 
     def _notice_onset(self, now: int, events: list[SpeechEvent]) -> None:
         window = now - self._spans.window
@@ -246,7 +260,7 @@ class Segmenter:
             spoken.valley.follow(self._tape, limit)
             cut = spoken.valley.cut
             self._stream(spoken, cut, events)
-            self._send(spoken, cut, "length", events, continues=True)
+            self._send(spoken, cut, EndReason.LENGTH, events, continues=True)
             onset = self._voice.first(cut)
             assert onset is not None
             self._begin(cut, onset, events, continuation=True)
@@ -277,7 +291,7 @@ class Segmenter:
             events.append(SpeechAudio(self._tape.between(spoken.streamed, end), spoken.voiced_end))
             spoken.streamed = end
 
-    def _close(self, spoken: _Open, reason: str, events: list[SpeechEvent]) -> None:
+    def _close(self, spoken: _Open, reason: EndReason, events: list[SpeechEvent]) -> None:
         end = self._end(spoken)
         if self._is_speech(spoken):
             self._stream(spoken, end, events)
@@ -286,10 +300,10 @@ class Segmenter:
         self._silence += self._tape.forget_before(end)
         self._voice.forget_before(end)
         self._open = None
-        events.append(SpeechDropped(spoken.start, end - spoken.start, reason="too little voice"))
+        events.append(SpeechDropped(spoken.start, end - spoken.start))
 
     def _send(
-        self, spoken: _Open, end: int, reason: str, events: list[SpeechEvent], *, continues: bool = False
+        self, spoken: _Open, end: int, reason: EndReason, events: list[SpeechEvent], *, continues: bool = False
     ) -> None:
         utterance = self._utterance(spoken, end, continues=continues)
         self._sent += self._tape.forget_before(end)

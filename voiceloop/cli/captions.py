@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voiceloop.cli.options import ConfigOption, SetOption
-from voiceloop.cli.run import JsonOption
+from voiceloop.cli.options import ConfigOption, JsonOption, SetOption
 from voiceloop.cli.running import run_async
 from voiceloop.errors import UsageError
 
@@ -54,7 +53,7 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     sets: SetOption = None,
 ) -> None:
     """Show what is said as text while it is said: what the computer plays, or the microphone. Ctrl-C ends it."""
-    from voiceloop.captions import session
+    from voiceloop.captions import program
     from voiceloop.config.load import load
 
     inputs = _inputs(source, microphone)
@@ -65,7 +64,7 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     settings = load(config, ["handler.use=captions", *own, *(sets or ())], preset="captions")
     inputs = {name: device or settings.audio.input for name, device in inputs.items()}
     publish = _renderer(settings.log.level, json=json, lines=lines, width=width)
-    run_async(lambda: session.run(settings, inputs, publish))
+    run_async(lambda: program.run(settings, inputs, publish))
 
 
 def _inputs(source: str, device: str | None) -> dict[str, str]:

@@ -18,7 +18,7 @@ from voiceloop.captions.cues import columns, wrapped
 from voiceloop.captions.words import Spoken, text_of
 from voiceloop.cli.render import Text, Words, print_error, print_line
 from voiceloop.text import clean_line
-from voiceloop.transcribe.kept import HOW
+from voiceloop.transcribe.keeping import HOW
 
 _RESET, _DIM = "\x1b[0m", "\x1b[2m"
 _COLOURS = {"mic": "\x1b[32m", "speaker": "\x1b[36m"}

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voiceloop.cli.options import ConfigOption, SetOption
-from voiceloop.cli.run import InputOption, OutputOption, with_devices
+from voiceloop.cli.options import ConfigOption, InputOption, OutputOption, SetOption, with_devices
 from voiceloop.cli.running import run_async
 
 if TYPE_CHECKING:

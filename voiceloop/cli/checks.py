@@ -13,10 +13,9 @@ from typing import Any
 
 import trio
 
-from voiceloop.app import open_part, open_services
 from voiceloop.audio.pcm import level_dbfs
 from voiceloop.audio.resample import resample
-from voiceloop.capture.microphone import open_microphone
+from voiceloop.capture.sources import open_microphone
 from voiceloop.config.tables import Config, PartTable
 from voiceloop.echo import webrtc_aec as echo
 from voiceloop.errors import ConfigError, VoiceloopError, first
@@ -25,6 +24,7 @@ from voiceloop.net.catalogue import Model
 from voiceloop.net.client import Clients
 from voiceloop.net.usage import cost
 from voiceloop.net.wanted import Wanted, all_wanted, doubts
+from voiceloop.opening import open_part, open_services
 from voiceloop.playback.output import open_speaker
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Frame, Message, Speech, Transcript, Usage, Utterance
 
@@ -80,7 +80,7 @@ async def check(config: Config, report: Report, publish: Publish, *, online: boo
     await report.attempt("loudspeaker", lambda: _loudspeaker(config, publish))
     await report.attempt("echo", lambda: _echo(config))
     async with AsyncExitStack() as stack:
-        services = await open_services(stack, config, publish)
+        services, clients = await open_services(stack, config, publish)
         parts: dict[str, Any] = {}
         for name in ("vad", "transcribe", "handler", "speak"):
             table: PartTable = getattr(config, name)
@@ -91,7 +91,7 @@ async def check(config: Config, report: Report, publish: Publish, *, online: boo
 
             await report.attempt(name, load)
         for wanted in all_wanted(config):
-            await _names(services.clients, wanted, report)
+            await _names(clients, wanted, report)
         if online:
             await _online(parts, report)
 

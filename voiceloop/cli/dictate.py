@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from voiceloop.cli.options import ConfigOption, SetOption
-from voiceloop.cli.run import InputOption, JsonOption, TraceOption
+from voiceloop.cli.options import ConfigOption, InputOption, JsonOption, SetOption, TraceOption
 from voiceloop.cli.running import run_async
 
 ToOption = Annotated[

@@ -41,9 +41,9 @@ async def transcribe_pending(config: Config, to: str, *, json: bool, meant: bool
     """Write down what is left, the oldest first, and delete what was written down. What can't be had stays, and the
     others are written all the same: the exit code tells. Raises what the transcriber and the target do; what was not
     written down by then stays. `meant`: the user chose who transcribes it, whoever was to do it when it was said."""
-    from voiceloop.app import opened
     from voiceloop.journal.store import Shelf
     from voiceloop.net.wanted import transcribed_by
+    from voiceloop.opening import opened
 
     shelf = Shelf()
     with _writable(shelf.folder), shelf.claimed() as entries:
@@ -84,15 +84,18 @@ def _writable(folder: Path) -> Iterator[None]:
 
 
 async def _deliver(entries: list[Entry], services: Services, to: str, *, json: bool) -> int:
-    from voiceloop.app import open_transcriber
     from voiceloop.journal.resending import Failed, fetched
+    from voiceloop.opening import open_transcriber
+    from voiceloop.transcribe.merging import join
 
     config, code = services.config, 0
     async with AsyncExitStack() as stack, _target(services, to) as target:
         transcriber = await open_transcriber(stack, services)
         print_error(f"transcribe: {transcriber.description}")
         waiting: list[Fetched] = []
-        async with fetched(entries, transcriber, services.publish, overlap=config.conversation.overlap) as found:
+        async with fetched(
+            entries, transcriber, services.publish, merge=join, overlap=config.conversation.overlap
+        ) as found:
             async for one in found:
                 if isinstance(one, Failed):
                     code = _tell(one)
@@ -117,7 +120,8 @@ def _tell(failed: Failed) -> int:
 def _target(services: Services, to: str) -> AbstractAsyncContextManager[Target | None]:
     if to == "stdout":
         return nullcontext(None)
-    from voiceloop.dictation.targets.target import TargetOptions, open_target
+    from voiceloop.dictation.open_target import open_target
+    from voiceloop.dictation.targets.target import TargetOptions
 
     return open_target(to, TargetOptions(to=to), services.publish)
 

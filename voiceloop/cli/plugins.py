@@ -11,9 +11,9 @@ def plugins(
     json: Annotated[bool, typer.Option("--json", help="As one JSON list.")] = False,
 ) -> None:
     """List the engines and handlers that a config can name, and say of each whether it can be loaded."""
-    from voiceloop import parts
+    from voiceloop import registry
 
-    rows = [row for kind in parts.GROUPS for row in parts.survey(kind)]
+    rows = [row for kind in registry.GROUPS for row in registry.survey(kind)]
     if json:
         from dataclasses import asdict
         from json import dumps
@@ -22,7 +22,7 @@ def plugins(
         typer.echo(dumps(listed, indent=2))
         return
     wide = max((len(row.entry.name) for row in rows), default=0)
-    for kind in parts.GROUPS:
+    for kind in registry.GROUPS:
         typer.echo(f"{kind}.use")
         for row in rows:
             if row.entry.kind == kind:

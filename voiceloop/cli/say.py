@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voiceloop.cli.options import ConfigOption, SetOption
-from voiceloop.cli.run import OutputOption, with_devices
+from voiceloop.cli.options import ConfigOption, OutputOption, SetOption, with_devices
 from voiceloop.cli.running import run_async
 from voiceloop.errors import UsageError
 
@@ -47,8 +46,8 @@ def say(
 
 
 async def _save(config: Config, text: str, path: Path) -> int:
-    from voiceloop.app import open_part, opened
     from voiceloop.cli.render import Text
+    from voiceloop.opening import open_part, opened
     from voiceloop.speak.saving import save
 
     async with opened(config, Text(config.log.level)) as (stack, services):
@@ -59,8 +58,8 @@ async def _save(config: Config, text: str, path: Path) -> int:
 async def _say(config: Config, text: str) -> int:
     import trio
 
-    from voiceloop.app import open_part, opened
     from voiceloop.cli.render import Text
+    from voiceloop.opening import open_part, opened
     from voiceloop.playback.output import open_speaker
     from voiceloop.speak.delivery import Delivery
 

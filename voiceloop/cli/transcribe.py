@@ -71,9 +71,9 @@ def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its par
 
 
 async def _transcribe(config: Config, files: list[Path], *, json: bool) -> int:
-    from voiceloop.app import open_part, open_transcriber, opened
     from voiceloop.capture.segmenter import Segmenter
     from voiceloop.cli.render import Text, print_error
+    from voiceloop.opening import open_part, open_transcriber, opened
     from voiceloop.transcribe.recording import Recording
 
     unread: BadAudioFile | None = None

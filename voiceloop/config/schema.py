@@ -17,7 +17,7 @@ from pydantic import BaseModel, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from voiceloop import registry as parts
+from voiceloop import registry
 from voiceloop.config.check import PART_TABLES
 from voiceloop.config.load import DEFAULTS
 from voiceloop.config.tables import Config
@@ -111,9 +111,9 @@ def _table(table: Mapping[str, Any], text: str) -> dict[str, Any]:
 
 def _options(kind: str, note: Callable[[str], None]) -> dict[str, type[BaseModel]]:
     models: dict[str, type[BaseModel]] = {}
-    for entry in parts.entries(kind):
+    for entry in registry.entries(kind):
         try:
-            models.setdefault(entry.name, parts.find(kind, entry.name).part.Options)
+            models.setdefault(entry.name, registry.find(kind, entry.name).part.Options)
         except VoiceloopError as error:
             note(f"{kind}.use = '{entry.name}' is left out: {error}")
     return models

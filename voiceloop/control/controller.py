@@ -13,8 +13,7 @@ from voiceloop.config.tables import Limits
 from voiceloop.control.attention import Attention
 from voiceloop.events import Publish
 from voiceloop.turns.preemptive import Tally
-from voiceloop.turns.turn import WITHDRAWN
-from voiceloop.types import Usage
+from voiceloop.types import CancelReason, Usage
 
 _TELLING = frozenset(
     {"speech.started", "speech.ended", "speech.dropped", "turn.done", "device.lost", "device.back", "journal.pending"}
@@ -46,7 +45,7 @@ class Talk(Protocol):
     def usage(self) -> Usage | None: ...
     @property
     def wasted(self) -> Tally | None: ...
-    def stop(self, reason: str) -> None: ...
+    def stop(self, reason: CancelReason) -> None: ...
 
 
 @dataclass(slots=True)
@@ -121,7 +120,7 @@ class Desk:
             case "cancel":
                 if loop.conversation.hearing:
                     loop.ears.forget()
-                loop.conversation.stop(WITHDRAWN)
+                loop.conversation.stop(CancelReason.WITHDRAWN)
         loop.microphone.mute(muted=attention.muted)
         self._tell(before)
 

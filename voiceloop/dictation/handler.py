@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Self
 import trio
 from pydantic import BaseModel, Field
 
-from voiceloop.dictation.targets.target import Focus, Insertion, Since, Target, TargetOptions, open_target
+from voiceloop.dictation.open_target import open_target
+from voiceloop.dictation.targets.target import Focus, Insertion, Since, Target, TargetOptions
 from voiceloop.dictation.text.joining import Context, Edit, Enter, Insert, Joiner, Sleep, State, Undo, Wake
 from voiceloop.dictation.text.spoken_phrases import Lexicon
 from voiceloop.errors import CantUndo, FocusChanged, KeysHeld, TargetError

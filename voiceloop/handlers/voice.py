@@ -18,7 +18,7 @@ from voiceloop.handlers.completion import Sound
 from voiceloop.handlers.completion_handler import CompletionHandler, CompletionOptions
 from voiceloop.handlers.prompt import messages
 from voiceloop.plugins import Reply
-from voiceloop.transcribe.kept import keeping
+from voiceloop.transcribe.keeping import keeping
 from voiceloop.types import Speech, Transcript, Usage
 
 RATE_HZ = 24_000

@@ -24,7 +24,7 @@ import trio
 from voiceloop.config.tables import Journal as Settings
 from voiceloop.events import Publish
 from voiceloop.journal.store import Bounds, Entry, Shelf
-from voiceloop.keeping import UNKEPT, Unkept
+from voiceloop.journal.unkept import UNKEPT, Unkept
 from voiceloop.types import Transcript, Utterance
 
 HOW = "'voiceloop transcribe --pending' writes it down"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -23,7 +23,6 @@ from voiceloop.errors import (
 from voiceloop.events import Publish
 from voiceloop.journal.store import Entry
 from voiceloop.plugins import Transcriber
-from voiceloop.transcribe.merging import join
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript, Utterance
 
 PLACE = "transcribe --pending"
@@ -45,6 +44,7 @@ class Failed:
     error: VoiceloopError
 
 
+Merge = Callable[[Sequence[Transcript]], Transcript]
 _Result = Fetched | Failed | Exception
 _ITS_OWN = (BadAudioFile, BadRequest, BadAnswer, ServerFailed, BadGateway, TimedOut, EdgeTimeout)
 """What may be wrong with one clip: another is asked for all the same. After anything else none would be answered."""
@@ -52,15 +52,17 @@ _ITS_OWN = (BadAudioFile, BadRequest, BadAnswer, ServerFailed, BadGateway, Timed
 
 @asynccontextmanager
 async def fetched(
-    entries: Iterable[Entry], transcriber: Transcriber, publish: Publish, *, overlap: int
+    entries: Iterable[Entry], transcriber: Transcriber, publish: Publish, *, merge: Merge, overlap: int
 ) -> AsyncIterator[trio.MemoryReceiveChannel[Fetched | Failed]]:
-    """The texts of `entries` in order; what was transcribed before isn't sent again. An entry that is damaged, or that
-    the service refuses, is given out as failed; raises what would meet every entry (no network, no money, a limit),
-    once those before are given out."""
+    """The texts of `entries` in order. A text that is known already isn't asked for again; `merge` makes one transcript
+    of an entry's several clips. An entry that is damaged, or that the service refuses, is given out as failed.
+
+    Raises what would meet every entry (no network, no money, a limit), once those before it are given out.
+    """
     # As many wait as are under way: nothing is paid for long before it is delivered.
     jobs, ordered = trio.open_memory_channel[trio.MemoryReceiveChannel[_Result]](overlap)
     send, receive = trio.open_memory_channel[Fetched | Failed](0)
-    fetching = _Fetching(transcriber, publish, trio.CapacityLimiter(overlap))
+    fetching = _Fetching(transcriber, publish, merge, trio.CapacityLimiter(overlap))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_start, list(entries), fetching, jobs, nursery)
         nursery.start_soon(_in_order, ordered, send)
@@ -87,6 +89,7 @@ class _Fetching:
 
     transcriber: Transcriber
     publish: Publish
+    merge: Merge
     limit: trio.CapacityLimiter
     _told: bool = False
     """That the state folder can't be written."""
@@ -114,7 +117,7 @@ class _Fetching:
             async with self.transcriber.transcription() as session:
                 await session.feed(pcm)
                 parts.append(await session.finish(utterance))
-        whole = join(parts)
+        whole = self.merge(parts)
         if entry.path.is_dir():
             await self._note(entry, whole.text)
         return whole

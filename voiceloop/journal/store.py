@@ -6,7 +6,7 @@
         entry.json                  when, the text once it is known, and why it was left
     SESSION.000007.delivering/      it may have been delivered: a rename, which a full disk allows too
     ….left/                         its session has given it up: anybody may take it
-    20260102-030405-678901.wav      what a limit kept of a conversation (transcribe/kept.py): left from the start
+    20260102-030405-678901.wav      what a limit kept of a conversation (unsent.py): left from the start
     ….overdue/, ….overdue.wav       it was found too old when it was last written: it goes if it still waits in a while
 
 An entry that isn't left belongs to its session while that lives, and to whoever comes first once it is dead.
@@ -28,7 +28,7 @@ from typing import Any
 from voiceloop.audio.wav import wav_bytes
 from voiceloop.journal.atomic_write import PART, write_whole
 from voiceloop.journal.locks import FileLock
-from voiceloop.transcribe.kept import folder as default_folder
+from voiceloop.journal.unsent import folder as default_folder
 from voiceloop.types import Utterance
 
 _DELIVERING, _LEFT, _OVERDUE, _GONE = "delivering", "left", "overdue", "gone"

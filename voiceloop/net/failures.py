@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voiceloop import errors
-from voiceloop.net.retry import retry_after_s
+from voiceloop.net.values import retry_after_s
 from voiceloop.text import clean_line
 
 SAID_LIMIT = 300

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from voiceloop.config.tables import Retry
 from voiceloop.errors import ServiceError, Unreachable
-
-RETRY_AFTER_LIMIT_S = 3600.0
-"""A server that asks for more than this is not waited for; the number also bounds what a bad header can do."""
 
 SHORTEST_WAIT_S = 0.05
 """A server that fails is never asked again without a pause, whatever is configured."""
@@ -51,26 +45,6 @@ def next_wait_s(policy: Retry, error: ServiceError, failure: Failure, *, chance:
     if error.retry_after_s is not None:
         wait = max(wait, error.retry_after_s)
     return wait if failure.elapsed_s + wait <= policy.max_elapsed_s else None
-
-
-def retry_after_s(value: str | None, *, now: datetime | None = None) -> float | None:
-    """The seconds that a Retry-After header asks for: a number or a date (RFC 9110, 10.2.3). None when it says nothing
-    that can be understood."""
-    text = (value or "").strip()
-    if not text or len(text) > 64:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            at = parsedate_to_datetime(text)
-        except (ValueError, TypeError, OverflowError):
-            return None
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        seconds = (at - (now or datetime.now(UTC))).total_seconds()
-    if math.isnan(seconds):
-        return None
-    return min(max(seconds, 0.0), RETRY_AFTER_LIMIT_S)
 
 
 def gave_up(error: ServiceError, failure: Failure) -> str:

@@ -17,11 +17,11 @@ from voiceloop.config.tables import Endpoint
 from voiceloop.errors import BadRequest, NoSuchModel, RateLimited, ServiceError
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, from_error_object, from_status
 from voiceloop.net.keys import Key
+from voiceloop.net.pool import Pool
 from voiceloop.net.retry import Failure, gave_up, next_wait_s
 from voiceloop.types import Usage
 
 if TYPE_CHECKING:
-    from voiceloop.net.client import Clients
     from voiceloop.net.http import Answer, Attempt
 
 JSON_LIMIT = 16 * 1024 * 1024
@@ -57,10 +57,18 @@ class JsonAnswer:
 
 
 class Service:
-    """One server: its address, its key, how long to wait and how often to try."""
+    """One server: its address, its key, how long to wait and how often to try. `advise` says what may have been meant
+    when the server refuses a name."""
 
-    def __init__(self, clients: Clients, settings: Endpoint, key: Key | None, table: str) -> None:
-        self._clients, self.settings, self._key, self._table = clients, settings, key, table
+    def __init__(
+        self,
+        pool: Pool,
+        settings: Endpoint,
+        key: Key | None,
+        table: str,
+        advise: Callable[[Endpoint, Request], Awaitable[str]],
+    ) -> None:
+        self._pool, self.settings, self._key, self._table, self._advise = pool, settings, key, table, advise
         self._base_url = settings.base_url.rstrip("/")
         self.character_usd: float | None = None
         """What its model takes for speaking a character, where that is known."""
@@ -115,7 +123,7 @@ class Service:
         """One attempt: an answer that is 2xx, its body unread. Everything else is raised as a `ServiceError`."""
         from voiceloop.net.http import Call
 
-        http = await self._clients.http()
+        http = await self._pool.http()
         content = None if request.body is None else request.body[1]
         if request.json is not None:
             # Half a character, out of some handler, must not cost the turn: nothing can send one.
@@ -138,7 +146,7 @@ class Service:
                 yield answer
         except trio.Cancelled:
             # An abandoned HTTP/1.1 exchange took its connection with it: have the next one ready.
-            self._clients.soon(self.warm)
+            self._pool.soon(self.warm)
             raise
 
     async def retry(
@@ -149,10 +157,10 @@ class Service:
         may_repeat: Callable[[], bool] = lambda: True,
     ) -> T:
         """Try until it succeeds or the policy gives up; `may_repeat` says whether starting over is still possible."""
-        await self._clients.http()
+        await self._pool.http()
         from voiceloop.net.http import Attempt
 
-        gate, policy = self._clients.gate, self.settings.retry
+        gate, policy = self._pool.gate, self.settings.retry
         number, trying_s = 0, 0.0
         while True:
             number += 1
@@ -170,46 +178,46 @@ class Service:
                 if wait_s is None:
                     error.attempts = number
                     raise await self._explained(_with(error, gave_up(error, failure)), request) from None
-                self._clients.tell("net.retry", attempt=number, wait_s=round(wait_s, 3), error=str(error))
+                self._pool.tell("net.retry", attempt=number, wait_s=round(wait_s, 3), error=str(error))
                 if number > 1 and not isinstance(error, RateLimited):  # which is no failure
-                    self._clients.fails(self.shown_url, error, policy.max_elapsed_s)
+                    self._pool.fails(self.shown_url, error, policy.max_elapsed_s)
             else:
                 gate.accepted(self.shown_url)
-                self._clients.answers(self.shown_url)
+                self._pool.answers(self.shown_url)
                 return result
             await trio.sleep(wait_s)
             trying_s += wait_s
 
     def _next_wait_s(self, error: ServiceError, failure: Failure) -> float | None:
         if isinstance(error, RateLimited):
-            self._clients.gate.refused(self.shown_url, error.retry_after_s)
+            self._pool.gate.refused(self.shown_url, error.retry_after_s)
         return next_wait_s(self.settings.retry, error, failure, chance=random.random())
 
     def spent(self, usage: Usage | None) -> None:
         """Count what a request cost towards the session's limit."""
-        self._clients.gate.spend(usage)
+        self._pool.gate.spend(usage)
 
     def spoke(self, text: str, answer: Answer) -> Usage:
         """Count what speaking `text` cost. The answers don't say: it is estimated by the model's listed price."""
         id_, price = generation_id(answer), self.character_usd
         cost = None if price is None else price * len(text)
         usage = Usage(estimated_usd=cost, characters=len(text), generation_ids=(id_,) if id_ else ())
-        self._clients.gate.spend(usage)
+        self._pool.gate.spend(usage)
         if self._key is not None:  # who asks for no key asks for no money
-            self._clients.gate.by_list(price)
+            self._pool.gate.by_list(price)
         return usage
 
     async def _explained(self, error: ServiceError, request: Request) -> ServiceError:
         """With what may have been meant, where the model or the voice may be the trouble."""
         nameable = isinstance(error, NoSuchModel | BadRequest) and request.model
-        if nameable and (advice := await self._clients.advice(self.settings, request)):
+        if nameable and (advice := await self._advise(self.settings, request)):
             error.remedy = advice
             error.args = (error.what, error.place, error.remedy)
         return error
 
     async def warm(self) -> None:
         """Have idle connections ready. Never raises for a service's sake."""
-        await self._clients.warm(self._base_url, self._connect)
+        await self._pool.warm(self._base_url, self._connect)
 
     async def _connect(self) -> None:
         from voiceloop.net.http import Attempt, Call
@@ -218,7 +226,7 @@ class Service:
         request = Request("/models", method="HEAD")
         timeout_s = self.settings.connect_timeout_s
         call = Call("HEAD", f"{self._base_url}/models", self.where(request), timeout_s, timeout_s)
-        http = await self._clients.http()
+        http = await self._pool.http()
         async with http.exchange(call, Attempt()) as answer:
             await answer.read(BODY_LIMIT, cut=True)
 

@@ -17,7 +17,8 @@ from voiceloop.playback.prefill import Stream
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Synthesizer
 from voiceloop.speak.heard import Span, heard
-from voiceloop.speak.splitter import Splitter, join
+from voiceloop.speak.splitter import Splitter
+from voiceloop.text import join_chunks
 from voiceloop.types import SAMPLE_BYTES, Heard, Speech, Usage
 
 AHEAD = 1
@@ -218,7 +219,7 @@ class Delivery:
             self._cut_short()
         elif slot.text and not slot.sounded and not slot.failed and self._spans:
             # Words that came after their sound, as voice-native models send the last ones.
-            self._spans[-1] = replace(self._spans[-1], text=join([self._spans[-1].text, slot.text]))
+            self._spans[-1] = replace(self._spans[-1], text=join_chunks([self._spans[-1].text, slot.text]))
 
     async def _flush(self, slot: _Slot | None = None) -> None:
         """Write what is left in the resampler: the end of `slot`, or of the sound before."""

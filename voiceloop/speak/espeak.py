@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 import trio
 from pydantic import BaseModel, Field
 
-from voiceloop import registry as parts
+from voiceloop import registry
 from voiceloop.config.tables import Table
 from voiceloop.errors import ConfigError, EngineError
 from voiceloop.nursery import private_nursery
@@ -167,7 +167,7 @@ class EspeakSynthesizer:
     async def open(cls, options: BaseModel, services: Services) -> AsyncIterator[Self]:
         """Load the engine (5 ms). Raises MissingExtra, EngineError, and ConfigError for a voice that it hasn't."""
         assert isinstance(options, EspeakOptions)
-        parts.check(cls)
+        registry.check(cls)
         loaded = await trio.to_thread.run_sync(engine)
         manner = Manner(options.voice, options.rate_wpm, options.pitch, options.volume)
         async with loaded.lock:

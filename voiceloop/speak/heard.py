@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from voiceloop.speak.splitter import join
+from voiceloop.text import join_chunks
 from voiceloop.types import Heard
 
 
@@ -26,7 +26,7 @@ def heard(spans: Sequence[Span], played_in: Callable[[int, int], int]) -> Heard:
     played = [played_in(span.start, span.end) for span in spans]
     parts = [_part(span, count) for span, count in zip(spans, played, strict=True)]
     complete = all(count >= span.end - span.start for span, count in zip(spans, played, strict=True))
-    return Heard(join(part for part in parts if part), complete)
+    return Heard(join_chunks(part for part in parts if part), complete)
 
 
 def _part(span: Span, played: int) -> str:

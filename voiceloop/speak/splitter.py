@@ -12,21 +12,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from enum import Enum, auto
 
 from voiceloop.speak.abbreviations import Abbreviations
 from voiceloop.speak.markdown import BREAK, Markdown
-from voiceloop.text import Cleaner
+from voiceloop.text import WIDE_CLAUSES, WIDE_STOPS, Cleaner, spaceless
 
 _CLOSERS = frozenset("\"'”’»›)]}」』）】》〉］")
 _CLOSING = "".join(_CLOSERS)
 _OPENERS = "\"'“‘«‹([{「『（【《〈［¿¡"
 _STOPS = frozenset("!?…؟۔।॥։።")
-_WIDE_STOPS = frozenset("。！？｡．")
-"""End a sentence without a space after them, as `_STOPS` never do."""
 _CLAUSES = frozenset(",;:—–،؛")
-_WIDE_CLAUSES = frozenset("、，；：")
 _SPACE_BEFORE_STOP = re.compile(r" +(?=[.,;:!?](?:\s|$))")
 """What a dropped emoji leaves."""
 _URL = re.compile(r"(?:https?://(?:www\.)?|\bwww\.)([^\s/?#]+)[^\s]*?(?=[.,;:!?)\]]*(?:\s|$))", re.IGNORECASE)
@@ -128,11 +124,11 @@ class Splitter:
         if not spaced:
             # 「…。」と: a quotation, and the sentence around it goes on.
             return Cut.NONE if core != head and char in "とっ" else _wide_cut(last, char)
-        if last in _WIDE_STOPS or (last in _STOPS and not char.islower()):
+        if last in WIDE_STOPS or (last in _STOPS and not char.islower()):
             return Cut.SENTENCE
         if last == ".":
             return Cut.SENTENCE if self._full_stop(core, char) else Cut.NONE
-        if last in _CLAUSES or last in _WIDE_CLAUSES or (last == "-" and core.endswith(" -")):
+        if last in _CLAUSES or last in WIDE_CLAUSES or (last == "-" and core.endswith(" -")):
             return Cut.CLAUSE
         if spaceless(last) and spaceless(char):
             # Thai and its neighbours put a space where others put a full stop or a comma.
@@ -170,27 +166,6 @@ def spoken(text: str) -> str:
     return line if any(char.isalnum() for char in line) else ""
 
 
-def join(chunks: Iterable[str]) -> str:
-    """The chunks of a reply as one text: a space between them, except inside scripts that use none."""
-    text = ""
-    for chunk in chunks:
-        wide = text and (spaceless(text[-1]) or text[-1] in _WIDE_STOPS | _WIDE_CLAUSES) and spaceless(chunk[0])
-        text += chunk if wide or not text else f" {chunk}"
-    return text
-
-
-def spaceless(char: str) -> bool:
-    """Whether `char` is of a script that puts no spaces between words: Thai, Lao, Burmese, Khmer, Chinese, Japanese."""
-    return (
-        "\u0e00" <= char <= "\u0eff"
-        or "\u1000" <= char <= "\u109f"
-        or "\u1780" <= char <= "\u17ff"
-        or "\u3040" <= char <= "\u9fff"
-        or "\uf900" <= char <= "\ufaff"
-        or "\U00020000" <= char <= "\U0003ffff"
-    )
-
-
 def weight(char: str) -> int:
     """How much of a chunk's length a character is: sound, roughly."""
     return _WIDE_WEIGHT if "\u3040" <= char <= "\u9fff" or char >= "\U00020000" else 1
@@ -198,13 +173,13 @@ def weight(char: str) -> int:
 
 def _wide_cut(last: str, char: str) -> Cut:
     """Between two characters without a space."""
-    if last in _WIDE_STOPS and char not in _WIDE_STOPS | _STOPS and not (last == "．" and char.isdigit()):
+    if last in WIDE_STOPS and char not in WIDE_STOPS | _STOPS and not (last == "．" and char.isdigit()):
         return Cut.SENTENCE
-    return Cut.CLAUSE if last in _WIDE_CLAUSES and not char.isdigit() else Cut.NONE
+    return Cut.CLAUSE if last in WIDE_CLAUSES and not char.isdigit() else Cut.NONE
 
 
 def _after_clause(text: str, at: int) -> bool:
-    return text[at - 1] in _WIDE_CLAUSES or (text[at] == " " and text[at - 1] in _CLAUSES)
+    return text[at - 1] in WIDE_CLAUSES or (text[at] == " " and text[at - 1] in _CLAUSES)
 
 
 def _at_space(text: str, at: int) -> bool:

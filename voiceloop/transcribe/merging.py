@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from voiceloop.speak.splitter import join as join_texts
+from voiceloop.text import join_chunks
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript, Utterance, Word
 
 LONGEST_QUIET = CAPTURE_RATE_HZ * 3 // 10
@@ -60,7 +60,7 @@ def join(transcripts: Sequence[Transcript]) -> Transcript:
         words += [Word(w.text, w.start_s + shift, w.end_s + shift, w.confidence) for w in transcript.words]
     pcm = b"".join(transcript.utterance.pcm for transcript in transcripts)
     utterance = Utterance(pcm, first.utterance.start, last.utterance.voiced_end, first.utterance.rate_hz)
-    text = join_texts(text for transcript in transcripts if (text := transcript.text.strip()))
+    text = join_chunks(text for transcript in transcripts if (text := transcript.text.strip()))
     return Transcript(text, utterance, None, tuple(words), _least(transcripts), last.language or first.language)
 
 

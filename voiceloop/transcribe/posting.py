@@ -11,7 +11,7 @@ from voiceloop.errors import BadRequest
 from voiceloop.net.service import Request, Service
 from voiceloop.plugins import Services, Transcription
 from voiceloop.transcribe.answers import transcript
-from voiceloop.transcribe.kept import keeping
+from voiceloop.transcribe.keeping import keeping
 from voiceloop.transcribe.pieces import cut, join
 from voiceloop.types import Transcript, Utterance
 

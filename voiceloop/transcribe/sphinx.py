@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 import trio
 from pydantic import BaseModel, Field, model_validator
 
-from voiceloop import registry as parts
+from voiceloop import registry
 from voiceloop.config.tables import Table
 from voiceloop.errors import ConfigError, EngineError
 from voiceloop.nursery import private_nursery
@@ -195,7 +195,7 @@ class SphinxTranscriber:
         """Start the process. Waits until the model is loaded (about 0.5 s) only where it is the user's own: then a
         mistake in it is said at start. Raises MissingExtra, ConfigError, EngineError."""
         assert isinstance(options, SphinxOptions)
-        parts.check(cls)
+        registry.check(cls)
         check(options)
         self = cls(options, services, await Worker.start(options.settings()))
         try:

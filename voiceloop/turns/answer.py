@@ -10,45 +10,12 @@ from dataclasses import dataclass, field
 
 import trio
 
-from voiceloop.config.tables import Conversation as Settings
-from voiceloop.echo.text_echo import Audible
 from voiceloop.errors import HandlerError, VoiceloopError, first
-from voiceloop.events import Publish
-from voiceloop.keeping import UNKEPT, Journal, Keeping
-from voiceloop.playback.speaker import Speaker
-from voiceloop.playback.tap import Tap
-from voiceloop.plugins import Handler, Synthesizer, Transcriber
+from voiceloop.plugins import Keeping
 from voiceloop.speak.delivery import Delivery
-from voiceloop.turns.preemptive import Asked, Kind, Speculation
+from voiceloop.turns.context import Stage
+from voiceloop.turns.preemptive import Asked, Kind
 from voiceloop.types import Heard, Message, Speech, Transcript, Usage
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What every turn works with."""
-
-    transcriber: Transcriber
-    handler: Handler
-    synthesizer: Synthesizer
-    speaker: Speaker
-    publish: Publish
-    settings: Settings
-    speculation: Speculation
-    now: Callable[[], float]
-    captured: Callable[[int], float]
-    """When a sample was at the microphone, by the clock of `now`."""
-    posts: trio.CapacityLimiter
-    """How many transcriptions may be under way at once."""
-    language: str | None = None
-    """What is spoken, where the config says it."""
-    journal: Journal = UNKEPT
-    """Keeps what is said until it is delivered."""
-    asleep: Callable[[], bool] = lambda: False
-    """Whether only words that wake it count."""
-    played: Tap | None = None
-    """What the loudspeaker took lately, where the microphone may hear it."""
-    audible: Audible = field(default_factory=Audible)
-    """What of the replies could be heard when."""
 
 
 @dataclass(slots=True, eq=False)

@@ -30,16 +30,16 @@ from voiceloop.capture.segmenter import (
     SpeechStarted,
 )
 from voiceloop.transcribe.merging import is_empty, is_only
-from voiceloop.turns.answer import Stage
+from voiceloop.turns.context import Stage
 from voiceloop.turns.ducking import Floor
 from voiceloop.turns.history import History
 from voiceloop.turns.own_voice import OwnVoice
 from voiceloop.turns.preemptive import Tally
 from voiceloop.turns.running_turns import Roster
-from voiceloop.turns.turn import JOINED, MERGED, STOPPED, Turn
+from voiceloop.turns.turn import Turn
 from voiceloop.turns.turn_events import sound_earcon, tell, warm
 from voiceloop.turns.utterance import Saying
-from voiceloop.types import CAPTURE_RATE_HZ, Message, Transcript, Usage, Utterance
+from voiceloop.types import CAPTURE_RATE_HZ, CancelReason, Message, Transcript, Usage, Utterance
 
 
 @asynccontextmanager
@@ -113,7 +113,7 @@ class Conversation:
         if not self.own_voice.is_known_in(self._live):
             self._floor.now(stir=stir)
 
-    def stop(self, reason: str, *, up_to: int | None = None) -> None:
+    def stop(self, reason: CancelReason, *, up_to: int | None = None) -> None:
         """Cancel every turn, or all up to a number: the reply ends at once, and none of what was said is acted upon."""
         for turn in self._roster.at_work:
             if up_to is None or turn.number <= up_to:
@@ -145,7 +145,7 @@ class Conversation:
             return
         if self._candidate is not None:  # undecided still, and the user goes on: it is one thing that is being said
             turn.listening.before = self._candidate.listening.said()
-            self._cancel(self._candidate, JOINED)
+            self._cancel(self._candidate, CancelReason.JOINED)
         self._candidate = turn
 
     def _audio(self, event: SpeechAudio) -> None:
@@ -242,11 +242,11 @@ class Conversation:
             elif not turn.complete:
                 return False
             else:
-                self._give_way(turn, "backchannel")
+                self._give_way(turn, CancelReason.BACKCHANNEL)
         elif self._stage.handler.turns == "exclusive" and is_only(text, settings.stop_words):
             if not turn.complete:
                 return False
-            self.stop(STOPPED, up_to=turn.number)
+            self.stop(CancelReason.STOP_WORD, up_to=turn.number)
         return True
 
     def _drop_own_voice(self, turn: Turn) -> None:
@@ -254,9 +254,9 @@ class Conversation:
         self.own_voice.dropped += 1
         self._stage.publish("echo.dropped", turn=turn.number)
         if turn is self._candidate:
-            self._give_way(turn, "echo")
+            self._give_way(turn, CancelReason.ECHO)
         else:
-            self._cancel(turn, "echo")
+            self._cancel(turn, CancelReason.ECHO)
             if self._candidate is not None:
                 self._promote(self._candidate)
 
@@ -278,7 +278,7 @@ class Conversation:
                 self._merge(live, turn)
             else:
                 self._history.record(live)
-                self._cancel(live, "barge-in")
+                self._cancel(live, CancelReason.BARGE_IN)
         self._floor.undecided = False
         self._silence()
         self._commit(turn)
@@ -293,15 +293,15 @@ class Conversation:
         if said := live.listening.said():
             self._saying.pauses.was_one(said[-1].utterance.voiced_end)
         turn.take_over(live)
-        self._cancel(live, MERGED)
+        self._cancel(live, CancelReason.MERGED)
 
-    def _give_way(self, turn: Turn, reason: str) -> None:
+    def _give_way(self, turn: Turn, reason: CancelReason | None) -> None:
         """The candidate was nothing: the reply goes on from the sample where it froze."""
         self._candidate = None
         self._cancel(turn, reason)
         self._floor.now(undecided=False)
 
-    def _cancel(self, turn: Turn, reason: str) -> None:
+    def _cancel(self, turn: Turn, reason: CancelReason | None) -> None:
         self._roster.remove(turn)
         turn.cancel(reason)
         self._saying.lose(turn)  # the rest of what is being said is a turn of its own

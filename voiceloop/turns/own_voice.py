@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from voiceloop.audio.resample import resample
 from voiceloop.echo.correlation import OWN_VOICE, likeness
 from voiceloop.echo.text_echo import repeats
-from voiceloop.turns.answer import Stage
+from voiceloop.turns.context import Stage
 from voiceloop.turns.turn import Turn
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript
 

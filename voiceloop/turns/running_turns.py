@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import trio
 
 from voiceloop.events import TURN
-from voiceloop.turns.answer import Stage
+from voiceloop.turns.context import Stage
 from voiceloop.turns.turn import Turn
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Transcript, Usage, Utterance
 

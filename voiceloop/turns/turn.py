@@ -13,21 +13,16 @@ from typing import Literal, TypeVar
 import trio
 
 from voiceloop.errors import TooLate, VoiceloopError, first
-from voiceloop.keeping import Keeping
-from voiceloop.plugins import patience_s
+from voiceloop.plugins import Keeping, patience_s
 from voiceloop.transcribe.merging import is_empty
-from voiceloop.turns.answer import Attempt, Stage
+from voiceloop.turns.answer import Attempt
+from voiceloop.turns.context import Stage
 from voiceloop.turns.preemptive import Tally
 from voiceloop.turns.transcribing import Listening
-from voiceloop.types import CAPTURE_RATE_HZ, Heard, Message, Transcript, Usage, Utterance
+from voiceloop.types import CAPTURE_RATE_HZ, CancelReason, Heard, Message, Transcript, Usage, Utterance
 
 _T = TypeVar("_T")
 Outcome = Literal["done", "empty", "cancelled", "failed"]
-
-STOPPED, WITHDRAWN = "stopped", "withdrawn"
-"""Reasons of a cancellation by which the user wants nothing done with what was said: a stop word, a command."""
-MERGED, JOINED = "merged", "joined"
-"""Reasons by which what was said became part of the next turn."""
 
 
 @dataclass(slots=True, eq=False)
@@ -50,7 +45,7 @@ class Turn:
     ended: trio.Event = field(default_factory=trio.Event)
     transcript: Transcript | None = None
     outcome: Outcome = "cancelled"
-    reason: str = ""
+    reason: CancelReason | None = None
     """Why it was cancelled."""
     replaces: int | None = None
     """The turn whose speech it took over; of several in a row, the last one whose transcript was told."""
@@ -124,7 +119,7 @@ class Turn:
         self._marks.setdefault("committed", self.stage.now())
         self.gate.set()
 
-    def cancel(self, reason: str) -> None:
+    def cancel(self, reason: CancelReason | None) -> None:
         """End it here: what was heard until now is what was heard."""
         self._heard, self.reason = self.heard(), reason
         self._marks["cancelled"] = self.stage.now()
@@ -164,17 +159,17 @@ class Turn:
 
     def _count(self) -> None:
         asked, speculation = self._attempt.asked, self.stage.speculation
-        if asked and self.reason in {MERGED, JOINED}:
+        if asked and self.reason in {CancelReason.MERGED, CancelReason.JOINED}:
             speculation.waste(asked, ahead=False)
         elif asked:
             speculation.use(asked)
 
     def _keep(self) -> None:
         """What was not delivered, though the user didn't call it off, is kept."""
-        if self.outcome in {"done", "empty"} or self.reason in {STOPPED, WITHDRAWN}:
+        if self.outcome in {"done", "empty"} or self.reason in {CancelReason.STOP_WORD, CancelReason.WITHDRAWN}:
             self.kept.over()
         else:
-            self.kept.left(self.error or self.reason)
+            self.kept.left(self.error or self.reason or "")
 
     async def _run(self) -> Outcome:
         async with trio.open_nursery() as nursery:

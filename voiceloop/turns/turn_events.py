@@ -7,7 +7,7 @@ import trio
 from voiceloop.playback.earcon import earcon
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import beginning
-from voiceloop.turns.answer import Stage
+from voiceloop.turns.context import Stage
 from voiceloop.turns.turn import Turn
 
 
@@ -21,7 +21,7 @@ def tell(turn: Turn) -> None:
         "turn.done",
         turn=turn.number,
         outcome=turn.outcome,
-        reason=turn.reason,
+        reason=turn.reason or "",
         marks={name: round(at, 4) for name, at in turn.marks.items()},
         usage=turn.usage,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.segmenter import SpeechPaused, SpeechResumed
 from voiceloop.plugins import speculates
-from voiceloop.turns.answer import Stage
+from voiceloop.turns.context import Stage
 from voiceloop.turns.pauses import Pauses
 from voiceloop.turns.turn import Turn
 from voiceloop.types import Transcript, Utterance

@@ -8,7 +8,7 @@ from voiceloop.dictation.targets.desktop import Clipboard
 from voiceloop.dictation.targets.file_target import plain
 from voiceloop.dictation.targets.target import Focus, Insertion, Since
 from voiceloop.errors import CantUndo
-from voiceloop.speak.splitter import join
+from voiceloop.text import join_chunks
 
 
 class Aside:
@@ -30,7 +30,7 @@ class Aside:
 
     async def add_behind(self, held: str, text: str) -> None:
         """As `add`, where `held` was still there a moment ago."""
-        text = held + text if text[:1].isspace() or not (held and text) else join([held, text])
+        text = held + text if text[:1].isspace() or not (held and text) else join_chunks([held, text])
         await self._clipboard.keep(text)
         self._text = text
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
 from voiceloop.config.tables import Table
-from voiceloop.errors import TargetError, UsageError
-from voiceloop.events import Publish
 
 PLACE = "handler.to"
 
@@ -106,33 +103,6 @@ class Target(Protocol):
     async def set_aside(self, text: str) -> str:
         """Put what `insert` refused where the user can fetch it; the words for where that is ("the clipboard")."""
         ...
-
-
-def open_target(to: str, options: TargetOptions, publish: Publish) -> AbstractAsyncContextManager[Target]:
-    """The target that `to` names: `type`, `clipboard`, `stdout` or `file:PATH`.
-
-    Raises `UsageError` when it names none, and on entering `TargetError` when it can't be had here.
-    """
-    kind, _, rest = to.partition(":")
-    if kind == "file" and rest:
-        from voiceloop.dictation.targets.file_target import open_file
-
-        return open_file(rest)
-    if to == "stdout":
-        from voiceloop.dictation.targets.file_target import open_stdout
-
-        return open_stdout()
-    if to in ("type", "clipboard"):
-        if sys.platform == "darwin":
-            raise TargetError(
-                f"'{to}' is not there on macOS", place=PLACE, remedy="--to stdout or file:PATH work everywhere"
-            )
-        from voiceloop.dictation.desktops import open_clipboard, open_typing
-
-        return open_typing(options, publish) if to == "type" else open_clipboard(options)
-    raise UsageError(
-        f"'{to}' is no place for text", place=PLACE, remedy="There are: type, clipboard, stdout, file:PATH"
-    )
 
 
 @asynccontextmanager

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field, replace
 from voiceloop.dictation.targets.target import Since
 from voiceloop.dictation.text.spoken import Command, Format, Spoken, spoken_in
 from voiceloop.dictation.text.spoken_phrases import Lexicon, Piece, Token, commands_in, pieces_of, sentences, tokens_of
-from voiceloop.speak.splitter import join
-from voiceloop.text import clean
+from voiceloop.text import clean, join_chunks
 
 REMEMBERED = 32
 """Characters before the cursor that spacing and capitals look at."""
@@ -256,4 +255,4 @@ def _parted(tail: str, text: str) -> bool:
         return False
     if text[0] in _CLOSING and not any(map(str.isalnum, text)):
         return False
-    return len(join([tail, text])) > len(tail) + len(text)  # scripts that use no spaces
+    return len(join_chunks([tail, text])) > len(tail) + len(text)  # scripts that use no spaces

@@ -1,20 +1,15 @@
-"""Keeps what was said and may not be sent, as files that `voiceloop transcribe --pending` takes (journal/store.py)."""
+"""Clips that a limit kept from being sent, as files that `voiceloop transcribe --pending` takes (`store.py`)."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-import trio
-
 from voiceloop.audio.wav import wav_bytes
-from voiceloop.errors import LimitReached
 from voiceloop.journal.atomic_write import write_whole
 from voiceloop.types import Utterance
-
-HOW = "what you said is kept, and 'voiceloop transcribe --pending' with the same --config writes it down"
 
 
 def folder() -> Path:
@@ -41,20 +36,3 @@ def _names() -> Iterator[Path]:
     here.mkdir(parents=True, exist_ok=True, mode=0o700)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     yield from (here / f"{stamp}{more}.wav" for more in ("", "-2", "-3", "-4"))
-
-
-@asynccontextmanager
-async def keeping(utterance: Utterance, *, keeps: bool) -> AsyncIterator[None]:
-    """Keep `utterance` when the body raises `LimitReached`, and say so in it. `keeps` is off for what is a file."""
-    try:
-        yield
-    except LimitReached as error:
-        if not keeps:
-            raise
-        # What was said must not be lost to a barge-in either.
-        with trio.CancelScope(shield=True):
-            path = await trio.to_thread.run_sync(keep, utterance)
-        if path is not None:
-            error.remedy = f"{error.remedy}; {HOW}"
-            error.args = (error.what, error.place, error.remedy)
-        raise

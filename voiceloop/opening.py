@@ -1,0 +1,61 @@
+"""Opens services and parts: for the loop, for captions, and for commands that need only some of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from voiceloop.config.tables import Config, PartTable
+from voiceloop.events import Publish
+from voiceloop.net.client import Clients, open_clients
+from voiceloop.net.watch import Observe
+from voiceloop.plugins import Services
+from voiceloop.transcribe.screening import screened
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The four pluggable parts, opened. `Any`: they come through the plug-in door, which checked them."""
+
+    vad: Any
+    transcriber: Any
+    handler: Any
+    synthesizer: Any
+
+
+async def open_services(
+    stack: AsyncExitStack, config: Config, publish: Publish, observe: Observe | None = None
+) -> tuple[Services, Clients]:
+    """What the parts are lent, and the clients behind it. `observe` is told of every request."""
+    clients = await stack.enter_async_context(open_clients(publish, limits=config.limits, observe=observe))
+    return Services(config, clients, publish), clients
+
+
+async def open_part(stack: AsyncExitStack, table: PartTable, services: Services) -> Any:
+    """Open the part that a table names."""
+    return await stack.enter_async_context(table.part.open(table.options, services))
+
+
+async def open_transcriber(stack: AsyncExitStack, services: Services) -> Any:
+    """Open the transcriber, its phantoms dropped."""
+    config = services.config
+    inner = await open_part(stack, config.transcribe, services)
+    return stack.enter_context(screened(inner, config.phantoms, config.transcribe.options, services.publish))
+
+
+async def open_parts(stack: AsyncExitStack, services: Services, handler: Any) -> Parts:
+    """Open the other three."""
+    config = services.config
+    vad = await open_part(stack, config.vad, services)
+    transcriber = await open_transcriber(stack, services)
+    return Parts(vad, transcriber, handler, await open_part(stack, config.speak, services))
+
+
+@asynccontextmanager
+async def opened(config: Config, publish: Publish) -> AsyncIterator[tuple[AsyncExitStack, Services]]:
+    """A stack and services for a command that opens only some of the parts."""
+    async with AsyncExitStack() as stack:
+        services, _ = await open_services(stack, config, publish)
+        yield stack, services
