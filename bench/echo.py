@@ -45,11 +45,9 @@ def measure(mode: str, delay_ms: int, replies: int, folder: Path) -> str:
                 time.sleep(1)  # an echo that is taken for speech shows by now
             extra = len(loop.told("transcript")) - (number + 1)
             started = len(loop.told("speech.started"))
-            hushed, ducked = len(loop.told("hushed")), len(loop.told("ducked"))
+            held, ducked = len(loop.told("held")), len(loop.told("ducked"))
             whole = sum(bool(event.fields["complete"]) for event in loop.told("reply"))
-    return (
-        f"| {mode} | {delay_ms} ms | {number + 1} | {extra} | {started - number - 1} | {hushed} | {ducked} | {whole} |"
-    )
+    return f"| {mode} | {delay_ms} ms | {number + 1} | {extra} | {started - number - 1} | {held} | {ducked} | {whole} |"
 
 
 def main() -> None:
@@ -61,7 +59,7 @@ def main() -> None:
     if reason := why_not():
         raise SystemExit(reason)
     modes = arguments.mode or [*(["cancel"] if installed() else []), "half-duplex", "off"]
-    print("| echo | delay | prompts | turns from its own voice | onsets | hushed | ducked | replies heard whole |")
+    print("| echo | delay | prompts | turns from its own voice | onsets | held | ducked | replies heard whole |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for mode in modes:
         for delay_ms in arguments.delay_ms or [60]:

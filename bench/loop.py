@@ -169,7 +169,7 @@ def turns(cable: Cable, service: Sequence[str], folder: Path, runs: int) -> list
     spoken, reference = answer(folder)
     words = (*service, "--wav", str(spoken), "--save-audio", str(clips))
     # Without working ahead, and with a fixed end of the turn: so that the time to the post has a known beginning.
-    sets = ("audio.echo=off", "speculation.enabled=false", "segment.judge=false")
+    sets = ("audio.echo=off", "preemptive.enabled=false", "segment.adaptive=false")
     with serving(*words) as server, assistant(cable, server, *sets) as loop:
         for number in range(runs):
             said = prompt(PROMPTS[number % len(PROMPTS)])

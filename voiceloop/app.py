@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from voiceloop.capture.endpointing.endpointer import Endpointer
-from voiceloop.capture.listener import Deafness, Ears, Watch
+from voiceloop.capture.listener import HalfDuplexMute, Listener, Watch
 from voiceloop.capture.microphone import Microphone
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.capture.sources import open_microphone
@@ -28,16 +28,16 @@ from voiceloop.echo import webrtc_aec as echo
 from voiceloop.echo.canceller import Canceller
 from voiceloop.echo.far_end import FarEnd
 from voiceloop.events import Publish
-from voiceloop.journal.unkept import UNKEPT
+from voiceloop.journal.no_journal import NO_JOURNAL
 from voiceloop.net.wanted import transcribed_by
 from voiceloop.opening import Parts, open_part, open_parts, open_services
 from voiceloop.playback.output import CANCELLING_IDLE_S, IDLE_S, open_speaker
 from voiceloop.playback.speaker import Speaker
 from voiceloop.playback.tap import Tap
-from voiceloop.plugins import Handler, Journal, Transcriber, speculates, waking
-from voiceloop.turns.context import Stage
+from voiceloop.plugins import Handler, Journal, Transcriber, is_preemptive, waking
+from voiceloop.turns.context import TurnContext
 from voiceloop.turns.conversation import Conversation, open_conversation
-from voiceloop.turns.preemptive import Speculation
+from voiceloop.turns.preemptive import PreemptiveGeneration
 from voiceloop.types import CancelReason
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ async def run(config: Config, publish: Publish, *, trace: Path | None = None, na
     async with AsyncExitStack() as stack:
         controlled = _take_control(stack, config, attention, publish, name)
         if controlled is not None:
-            publish = controlled.desk.publish
+            publish = controlled.controller.publish
         tracing = await _open_tracing(stack, config, publish, trace)
         if tracing is not None:
             publish = tracing.publish
@@ -80,15 +80,15 @@ async def run(config: Config, publish: Publish, *, trace: Path | None = None, na
         handler = await open_part(stack, config.handler, services)
         journal = await _open_journal(stack, config, handler, publish)
         # What the journal keeps needs no other place.
-        parts = await open_parts(stack, dataclasses.replace(services, keeps=journal is UNKEPT), handler)
-        stage = Stage(
+        parts = await open_parts(stack, dataclasses.replace(services, keeps=journal is NO_JOURNAL), handler)
+        context = TurnContext(
             parts.transcriber,
             parts.handler,
             parts.synthesizer,
             speaker,
             publish,
             config.conversation,
-            Speculation(enabled=config.speculation.enabled, max_waste=config.speculation.max_waste),
+            PreemptiveGeneration(enabled=config.preemptive.enabled, max_waste=config.preemptive.max_waste),
             time.monotonic,
             microphone.clock,
             trio.CapacityLimiter(config.conversation.overlap),
@@ -104,7 +104,7 @@ async def run(config: Config, publish: Publish, *, trace: Path | None = None, na
         gc.freeze()  # a full collection over what was loaded at start stalls the callbacks for long enough to be heard
         watch = tracing.tap(microphone.clock, speaker) if tracing is not None else None
         heard = Input(microphone, watch, canceller)
-        await _converse(config, stage, parts, heard, attention, controlled)
+        await _converse(config, context, parts, heard, attention, controlled)
     return 0
 
 
@@ -129,7 +129,7 @@ async def _open_tracing(stack: AsyncExitStack, config: Config, publish: Publish,
 async def _open_journal(stack: AsyncExitStack, config: Config, handler: Handler, publish: Publish) -> Journal:
     """Where what is said is kept, if something is done with it."""
     if handler.turns == "replace" or not config.journal.enabled:
-        return UNKEPT
+        return NO_JOURNAL
     from voiceloop.journal.journal import open_journal
 
     return await stack.enter_async_context(open_journal(config.journal, publish, engine=transcribed_by(config)))
@@ -150,39 +150,39 @@ async def _open_canceller(microphone: Microphone, tap: Tap | None) -> Canceller 
 
 async def _converse(  # noqa: PLR0913, PLR0917 - all that it puts together
     config: Config,
-    stage: Stage,
+    context: TurnContext,
     parts: Parts,
     heard: Input,
     attention: Attention,
     controlled: Controlled | None,
 ) -> None:
     microphone = heard.microphone
-    deaf = half_duplex(config)
-    hangover_ms = config.segment.half_duplex_hangover_ms if deaf else config.segment.hangover_ms
-    endpointer = Endpointer.of(config.segment, half_duplex=deaf)
+    muted = half_duplex(config)
+    hangover_ms = config.segment.half_duplex_hangover_ms if muted else config.segment.hangover_ms
+    endpointer = Endpointer.of(config.segment, half_duplex=muted)
     segmenter = Segmenter(config.segment, hangover_ms=hangover_ms, endpointer=endpointer)
-    speaker = stage.speaker
-    deafness = Deafness(lambda: speaker.audible, time.monotonic, config.audio.echo_tail_ms / 1000, half_duplex=deaf)
+    speaker = context.speaker
+    mute = HalfDuplexMute(lambda: speaker.audible, time.monotonic, config.audio.echo_tail_ms / 1000, half_duplex=muted)
     async with AsyncExitStack() as stack:
         # Told last, when every turn has ended and its cost is known, however it ends.
-        counted = stack.enter_context(_the_sum(microphone, stage.publish))
-        conversation = counted.conversation = await stack.enter_async_context(open_conversation(stage, endpointer))
-        ears = counted.ears = Ears(
+        counted = stack.enter_context(_the_sum(microphone, context.publish))
+        conversation = counted.conversation = await stack.enter_async_context(open_conversation(context, endpointer))
+        listener = counted.listener = Listener(
             parts.vad,
             segmenter,
             conversation,
-            deafness,
+            mute,
             lambda calm: microphone.relax(calm=calm),
             heard.watch,
             lambda frame: attention.heeds(microphone.clock(frame.index)),
             heard.canceller,
         )
         if controlled is not None:
-            await controlled.serve(stack, Loop(microphone, conversation, ears, waking(parts.handler)))
+            await controlled.serve(stack, Loop(microphone, conversation, listener, waking(parts.handler)))
         try:
-            await ears.listen(microphone.frames)
+            await listener.listen(microphone.frames)
         except trio.Cancelled:
-            ears.end()  # what is being said is kept, where something is
+            listener.end()  # what is being said is kept, where something is
             conversation.stop(CancelReason.ENDING)
             raise
     await speaker.silent()
@@ -210,7 +210,7 @@ def _tell_what_is_on(  # noqa: PLR0913, PLR0917 - all that is on
 
 def _ends_a_turn(config: Config, transcriber: Transcriber) -> str:
     """What ends a turn: words can be judged only where they are known before it has ended."""
-    if not (config.speculation.enabled and speculates(transcriber)):
+    if not (config.preemptive.enabled and is_preemptive(transcriber)):
         return "ended by pauses, no work ahead"
     endpointer = Endpointer.of(config.segment, half_duplex=half_duplex(config))
     return f"ended by {endpointer.description(_language(config))}; work ahead in pauses"
@@ -226,7 +226,7 @@ class _Sum:
     """What is counted over a run."""
 
     conversation: Conversation | None = None
-    ears: Ears | None = None
+    listener: Listener | None = None
 
 
 @contextmanager
@@ -236,9 +236,9 @@ def _the_sum(microphone: Microphone, publish: Publish) -> Iterator[_Sum]:
     try:
         yield counted
     finally:
-        if counted.ears is not None and counted.conversation is not None:
+        if counted.listener is not None and counted.conversation is not None:
             ledger = dataclasses.replace(
-                counted.ears.ledger, received=microphone.received, dropped=microphone.dropped, lost=microphone.lost
+                counted.listener.ledger, received=microphone.received, dropped=microphone.dropped, lost=microphone.lost
             )
             samples = dataclasses.asdict(ledger) | {"held": ledger.held}
             talk = counted.conversation

@@ -39,10 +39,10 @@ async def open_part(stack: AsyncExitStack, table: PartTable, services: Services)
 
 
 async def open_transcriber(stack: AsyncExitStack, services: Services) -> Any:
-    """Open the transcriber, its phantoms dropped."""
+    """Open the transcriber, its hallucinations dropped."""
     config = services.config
     inner = await open_part(stack, config.transcribe, services)
-    return stack.enter_context(screened(inner, config.phantoms, config.transcribe.options, services.publish))
+    return stack.enter_context(screened(inner, config.hallucinations, config.transcribe.options, services.publish))
 
 
 async def open_parts(stack: AsyncExitStack, services: Services, handler: Any) -> Parts:

@@ -105,7 +105,7 @@ class Transcription(Protocol):
 
 
 class Transcriber(Part, Protocol):
-    """May have `speculative = True`: then a pause is transcribed as if it were the end, and the longer clip again when
+    """May have `preemptive = True`: then a pause is transcribed as if it were the end, and the longer clip again when
     it was not. For engines that post whole clips; one that is fed as speech comes would begin anew each time."""
 
     def transcription(self) -> AbstractAsyncContextManager[Transcription]:
@@ -150,7 +150,7 @@ class Handler(Part, Protocol):
     def turns(self) -> Turns: ...
 
     @property
-    def speculative(self) -> bool:
+    def preemptive(self) -> bool:
         """Whether `handle` may begin before the turn is certain (it then calls `committed` itself)."""
         ...
 
@@ -169,7 +169,7 @@ class Synthesizer(Part, Protocol):
     async def warm(self) -> None: ...
 
 
-class Keeping(Protocol):
+class TurnJournal(Protocol):
     """The speech of one turn. Only `safe` and `delivering` wait; neither fails: what can't be kept is said, and the
     turn goes on."""
 
@@ -198,12 +198,12 @@ class Keeping(Protocol):
 class Journal(Protocol):
     """Keeps the speech of turns."""
 
-    def turn(self, number: int) -> Keeping: ...
+    def turn(self, number: int) -> TurnJournal: ...
 
 
-def speculates(transcriber: Transcriber) -> bool:
+def is_preemptive(transcriber: Transcriber) -> bool:
     """Whether `transcriber` says that it may transcribe a clip before it is known to be whole."""
-    return bool(getattr(transcriber, "speculative", False))
+    return bool(getattr(transcriber, "preemptive", False))
 
 
 def hints(vad: Vad) -> bool:

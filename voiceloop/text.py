@@ -38,6 +38,9 @@ class Cleaner:
     """Cleans text that comes in pieces; where it is cut changes nothing."""
 
     def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
         self._state = _State.TEXT
         self._escape_length = 0
         self._before = ""
@@ -49,7 +52,7 @@ class Cleaner:
 
     def finish(self) -> str:
         """Nothing more comes. The cleaner can be used again."""
-        self.__init__()  # type: ignore[misc]
+        self._reset()
         return ""
 
     def _char(self, char: str) -> str:

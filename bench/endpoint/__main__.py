@@ -51,11 +51,11 @@ class Way:
 
 
 WAYS = (
-    Way("plain 600 ms (`judge = false`)", Segment(judge=False)),
+    Way("plain 600 ms (`adaptive = false`)", Segment(adaptive=False)),
     Way("by pauses alone", Segment()),
     Way("judged, full stops", Segment(), full_stops),
     Way("judged, as written", Segment(), as_written),
-    Way("half-duplex, plain 900 ms", Segment(judge=False), half_duplex=True),
+    Way("half-duplex, plain 900 ms", Segment(adaptive=False), half_duplex=True),
     Way("half-duplex, judged, full stops", Segment(), full_stops, half_duplex=True),
 )
 

@@ -62,7 +62,7 @@ def main() -> None:
             soak(cable, loop, arguments.minutes, arguments.seed)
             code, took_s = loop.end()
         samples = loop.told("stopped")[0].fields["samples"]
-        exact = samples["received"] == sum(samples[name] for name in ("sent", "silence", "deaf", "dropped", "held"))
+        exact = samples["received"] == sum(samples[name] for name in ("sent", "silence", "muted", "dropped", "held"))
         print(f"ended with {code} after {took_s * 1000:.0f} ms; samples {samples}, {'exact' if exact else 'NOT EXACT'}")
         print(f"lines on standard error: {len(loop.errors)}")
 

@@ -5,7 +5,7 @@ of speech, and sends that at four times real time in pieces of odd sizes. What i
 recordings of the microphone and of the loudspeaker whose pieces carry the time. The peer is Pipecat 1.14 with its
 defaults, measured so.
 
-    scripts/bench turns [--only latency,posts,hush,duck,cut,echo,gaps] [--runs N] [--set table.key=value] [--json]
+    scripts/bench turns [--only latency,posts,hold,duck,cut,echo,gaps] [--runs N] [--set table.key=value] [--json]
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from testbed.sound.cable import why_not
 Measure = Callable[[int, Sequence[str]], list[Figure]]
 MEASURES: dict[tuple[str, ...], tuple[Measure, int]] = {
     ("latency", "posts"): (latency.measure, 15),
-    ("hush", "duck"): (yielding.measure, 12),
+    ("hold", "duck"): (yielding.measure, 12),
     ("cut",): (cut.measure, 12),
     ("echo",): (echo.measure, 20),
     ("gaps",): (gaps.measure, 100),

@@ -14,7 +14,7 @@ from bench.turns.room import Uttered, open_room
 
 _BEFORE_S, _AFTER_S = 0.7, 3.0
 _TOLD_S = 0.02
-"""A duck that lasted at least this long was one; a hush fades faster."""
+"""A duck that lasted at least this long was one; a hold fades faster."""
 
 
 def measure(runs: int, sets: Sequence[str], *, seed: int = 4) -> list[Figure]:
@@ -48,14 +48,14 @@ def _fall(uttered: Uttered, mic: Track, speaker: Track, replies: Sequence[Reply]
 
 
 def _figures(falls: Sequence[Fall], *, lost: int, rate_hz: int) -> list[Figure]:
-    hushed = Figure("voice onset → loudspeaker silent, echo off", "ms", "median ≤ 200 ms", "424 ms")
+    held = Figure("voice onset → loudspeaker silent, echo off", "ms", "median ≤ 200 ms", "424 ms")
     ducked = Figure("voice onset → ducked by 6 dB, echo off", "ms", "≤ 120 ms", "none")
-    hushed.values.extend(one.silent / rate_hz * 1000 for one in falls if one.silent is not None)
+    held.values.extend(one.silent / rate_hz * 1000 for one in falls if one.silent is not None)
     ducked.values.extend(one.ducked / rate_hz * 1000 for one in falls if one.ducked is not None)
     if never := sum(one.silent is None for one in falls):
-        hushed.notes.append(f"{never} never silent")
+        held.notes.append(f"{never} never silent")
     if lost:
-        hushed.notes.append(f"{lost} not measured: the reply was not playing")
+        held.notes.append(f"{lost} not measured: the reply was not playing")
     lowered = sum(one.between >= _TOLD_S * rate_hz for one in falls)
     ducked.notes.append(f"{lowered} of {len(falls)} ducked before they were silent" if lowered else "never ducked")
-    return [hushed, ducked]
+    return [held, ducked]

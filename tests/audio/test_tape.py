@@ -82,10 +82,10 @@ def test_the_valley_only_moves_forward_however_the_audio_comes(loudness: list[in
 
 
 def test_the_ledger_holds_what_nobody_has_decided() -> None:
-    assert Ledger(received=100, sent=40, silence=30, deaf=10, dropped=5, lost=77).held == 15
+    assert Ledger(received=100, sent=40, silence=30, muted=10, dropped=5, lost=77).held == 15
 
 
 def test_ledgers_add_up() -> None:
-    total = Ledger(received=10, sent=4, silence=3) + Ledger(received=5, deaf=2, dropped=1, lost=9)
-    assert total == Ledger(received=15, sent=4, silence=3, deaf=2, dropped=1, lost=9)
+    total = Ledger(received=10, sent=4, silence=3) + Ledger(received=5, muted=2, dropped=1, lost=9)
+    assert total == Ledger(received=15, sent=4, silence=3, muted=2, dropped=1, lost=9)
     assert total.held == 5

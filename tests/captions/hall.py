@@ -16,16 +16,16 @@ from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.posts import Means
 from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.words import Spoken, text_of
-from voiceloop.capture.listener import Deafness, Ears
+from voiceloop.capture.listener import HalfDuplexMute, Listener
 from voiceloop.capture.segmenter import Segmenter
-from voiceloop.config.tables import Phantoms, Segment
+from voiceloop.config.tables import Hallucinations, Segment
 from voiceloop.net.limits import Room
 from voiceloop.plugins import Transcriber, Transcription, Verdict
 from voiceloop.transcribe.screening import Screened
 from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, CancelReason, Frame, Transcript, Utterance
 
 ROOM_ENOUGH = Room(crowded=False, share=1.0)
-ANY = Phantoms(quiet=False, phrases=False, no_speech=False, repetition=False, prompt_echo=False)
+ANY = Hallucinations(quiet=False, phrases=False, no_speech=False, repetition=False, prompt_echo=False)
 
 
 @dataclass
@@ -94,31 +94,31 @@ class Hall:
             screened, screened.quietly(), self, self.publish, lambda: self.room, waiting,
             keeps=True, overlap_s=1.2, guesses=guesses,
         )  # fmt: skip
-        segment = Segment(max_utterance_s=longest_s, judge=False, hangover_ms=500)
+        segment = Segment(max_utterance_s=longest_s, adaptive=False, hangover_ms=500)
         captioners: list[Captioner] = []
         segmenter = Segmenter(segment, hangover_ms=500)
         try:
             async with trio.open_nursery() as nursery:
                 captioner = Captioner("", means, self.pacer, lambda index: index / CAPTURE_RATE_HZ, nursery)
                 captioners.append(captioner)
-                ears = Ears(
+                listener = Listener(
                     cast("Any", _Vad(self.service.truth)),
                     segmenter,
                     captioner,
-                    Deafness(lambda: False, trio.current_time, 0, half_duplex=False),
+                    HalfDuplexMute(lambda: False, trio.current_time, 0, half_duplex=False),
                 )
                 began = trio.current_time()
                 pcm = sound(self.service.truth)
                 for at in range(0, len(pcm) // 2, FRAME_SAMPLES):
                     frame = Frame(pcm[2 * at : 2 * (at + FRAME_SAMPLES)], at)
                     await trio.sleep_until(began + frame.end / CAPTURE_RATE_HZ)
-                    ears.hear(frame)
+                    listener.hear(frame)
                     if cancel_s is not None and frame.end >= cancel_s * CAPTURE_RATE_HZ:  # as the desk does
                         cancel_s = None
                         if captioner.hearing:
-                            ears.forget()
+                            listener.forget()
                         captioner.withdraw(CancelReason.WITHDRAWN)
-                for event in ears.segmenter.flush():
+                for event in listener.segmenter.flush():
                     captioner.on(event)
                 await trio.sleep(60)  # for the last words
                 nursery.cancel_scope.cancel()

@@ -243,8 +243,8 @@ def test_an_unknown_preset_names_those_that_there_are() -> None:
         ("openrouter.retry=3", "openrouter.retry: is 3; it must be a table"),
         ("openrouter.retry.exponant=3", "openrouter.retry.exponant: no such key"),
         ("segment.pause_ms=800", "segment.pause_ms: 800 is more than hangover_ms = 600"),
-        ("audio.prefill_ms=500", "audio.prefill_ms: 500 is more than prefill_max_ms = 400"),
-        ("audio.prefill_max_ms=5000", "audio.prefill_max_ms: 5000 is more than buffer_s = 4 holds"),
+        ("audio.jitter_buffer_ms=500", "audio.jitter_buffer_ms: 500 is more than jitter_buffer_max_ms = 400"),
+        ("audio.jitter_buffer_max_ms=5000", "audio.jitter_buffer_max_ms: 5000 is more than buffer_s = 4 holds"),
         ("segment.pause_ms=500", "segment.pause_ms: 500 is more than shortest_hangover_ms = 400"),
         ("segment.hangover_ms=300", "segment.hangover_ms: 300 is less than shortest_hangover_ms = 400"),
         ("segment.hangover_ms=2000", "segment.hangover_ms: 2000 is more than longest_hangover_ms = 1600"),
@@ -433,7 +433,7 @@ def test_a_starter_file_is_valid_as_it_is_and_with_everything_uncommented(home: 
     rest = starter.split(show.REST)[1].replace("# ", "").replace("## ", "#")
     active = "\n".join(line for line in rest.splitlines() if line.startswith("[") or " = " in line)
     lines = [line for line in active.splitlines() if not line.startswith("#")]
-    assert {"[phantoms]", "phrases = true", "[openrouter.retry]"} <= set(lines)
+    assert {"[hallucinations]", "phrases = true", "[openrouter.retry]"} <= set(lines)
 
 
 # --- schema
@@ -485,5 +485,5 @@ print([name for name in {heavy + unnamed} if name in sys.modules])
 
 
 def test_without_judging_its_bounds_bind_nothing(home: Path) -> None:
-    sets = ["segment.judge=false", "segment.hangover_ms=300", "segment.half_duplex_hangover_ms=2000"]
+    sets = ["segment.adaptive=false", "segment.hangover_ms=300", "segment.half_duplex_hangover_ms=2000"]
     assert load(written(home, FAKES), sets).segment.hangover_ms == 300

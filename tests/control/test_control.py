@@ -26,7 +26,7 @@ from voiceloop.control import server as control
 from voiceloop.control import socket_files as sockets
 from voiceloop.control.attention import Attention
 from voiceloop.control.commands import COMMANDS
-from voiceloop.control.controller import Desk, Loop
+from voiceloop.control.controller import Controller, Loop
 from voiceloop.control.server import LONGEST_LINE, MOST_CLIENTS, open_control
 from voiceloop.control.socket_files import Taken, listening, living, socket_path
 from voiceloop.errors import ControlError
@@ -59,19 +59,19 @@ class Done:
         return [fields["state"] for name, fields in self.events if name == "attention"]
 
 
-def desk(done: Done, *, hearing: bool = False) -> Desk:
-    made = Desk("dictate", Attention(), Limits(), lambda: done.now, done.publish)
+def controller(done: Done, *, hearing: bool = False) -> Controller:
+    made = Controller("dictate", Attention(), Limits(), lambda: done.now, done.publish)
     conversation = SimpleNamespace(
         hearing=hearing, working=0, usage=None, wasted=Tally(), stop=lambda reason: done.tell(f"stop: {reason}")
     )
     microphone = SimpleNamespace(mute=lambda *, muted: done.tell("muted" if muted else "open"))
-    ears = SimpleNamespace(forget=lambda: done.tell("ears forget"))
-    made.loop = Loop(microphone, cast(Any, conversation), cast(Any, ears), lambda: done.tell("wake"))
+    listener = SimpleNamespace(forget=lambda: done.tell("ears forget"))
+    made.loop = Loop(microphone, cast(Any, conversation), cast(Any, listener), lambda: done.tell("wake"))
     return made
 
 
 @asynccontextmanager
-async def served(made: Desk) -> AsyncIterator[None]:
+async def served(made: Controller) -> AsyncIterator[None]:
     with listening("dictate") as sock:
         async with open_control(sock, made):
             yield
@@ -98,7 +98,7 @@ def do(command: str) -> bytes:
 
 async def test_it_starts_stops_and_toggles() -> None:
     done = Done()
-    made = desk(done)
+    made = controller(done)
     async with served(made):
         answers = await ask(*map(do, ["stop", "start", "toggle", "toggle", "mute", "unmute", "mute", "start"]))
     states = ["idle", "listening", "idle", "listening", "muted", "listening", "muted", "listening"]
@@ -108,7 +108,7 @@ async def test_it_starts_stops_and_toggles() -> None:
 
 
 async def test_what_was_idle_before_it_was_muted_is_idle_after() -> None:
-    made = desk(Done())
+    made = controller(Done())
     async with served(made):
         answers = await ask(*map(do, ["stop", "mute", "unmute", "unmute"]))
     assert [answer["state"] for answer in answers] == ["idle", "muted", "idle", "idle"]
@@ -116,21 +116,21 @@ async def test_what_was_idle_before_it_was_muted_is_idle_after() -> None:
 
 async def test_cancel_ends_what_is_being_said_before_it_throws_it_away() -> None:
     done = Done()
-    async with served(desk(done, hearing=True)):
+    async with served(controller(done, hearing=True)):
         await ask(do("cancel"))
     assert done.told[:2] == ["ears forget", "stop: withdrawn"]
 
 
 async def test_cancel_does_not_touch_what_may_yet_be_said() -> None:
     done = Done()
-    async with served(desk(done)):
+    async with served(controller(done)):
         await ask(do("cancel"))
     assert done.told == ["stop: withdrawn", "open"]
 
 
 async def test_starting_wakes_what_was_sent_to_sleep() -> None:
     done = Done()
-    made = desk(done)
+    made = controller(done)
     async with served(made):
         made.publish("dictation.asleep")
         assert [answer["state"] for answer in await ask(do("status"), do("start"))] == ["asleep", "listening"]
@@ -148,7 +148,7 @@ def test_what_was_said_before_the_stop_still_counts() -> None:
 
 
 async def test_status_tells_what_is_on() -> None:
-    made = desk(Done())
+    made = controller(Done())
     made.publish("listening", microphone="Yeti", vad="hybrid")
     made.publish("journal.pending", count=3, doubtful=1)
     async with served(made):
@@ -159,7 +159,7 @@ async def test_status_tells_what_is_on() -> None:
 
 
 async def test_a_follower_is_told_each_state_and_a_slow_one_the_last() -> None:
-    made = desk(Done())
+    made = controller(Done())
     async with served(made):
         stream = await trio.open_unix_socket(socket_path("dictate"))
         async with stream:
@@ -174,7 +174,7 @@ async def test_a_follower_is_told_each_state_and_a_slow_one_the_last() -> None:
 
 
 async def test_a_follower_that_goes_away_is_noticed_although_nothing_happens() -> None:
-    made = desk(Done())
+    made = controller(Done())
     async with served(made):
         for _ in range(MOST_CLIENTS * 2):
             stream = await trio.open_unix_socket(socket_path("dictate"))
@@ -193,7 +193,7 @@ async def test_a_follower_that_goes_away_is_noticed_although_nothing_happens() -
 )
 async def test_rubbish_is_answered_and_changes_nothing(line: bytes) -> None:
     done = Done()
-    async with served(desk(done)):
+    async with served(controller(done)):
         first, second = await ask(line, do("status"))
     assert first["ok"] is False
     assert first["error"]
@@ -207,7 +207,7 @@ def test_no_line_is_more_than_refused(line: bytes) -> None:
 
 
 async def test_a_line_without_end_is_refused() -> None:
-    async with served(desk(Done())):
+    async with served(controller(Done())):
         stream = await trio.open_unix_socket(socket_path("dictate"))
         async with stream:
             await stream.send_all(b"x" * (LONGEST_LINE + 1))
@@ -219,7 +219,7 @@ async def test_a_line_without_end_is_refused() -> None:
 
 async def test_a_thousand_clients_don_t_keep_the_next_from_being_served() -> None:
     refused = 0
-    async with served(desk(Done())):
+    async with served(controller(Done())):
         streams: list[trio.SocketStream] = []
         for _ in range(1000):
             streams.append(await trio.open_unix_socket(socket_path("dictate")))
@@ -241,7 +241,7 @@ async def test_a_client_that_says_nothing_is_sent_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(control, "PATIENCE_S", 0.05)
-    async with served(desk(Done())):
+    async with served(controller(Done())):
         stream = await trio.open_unix_socket(socket_path("dictate"))
         with trio.fail_after(5):
             assert await stream.receive_some() == b""
@@ -331,7 +331,7 @@ def test_a_socket_that_cannot_be_made_is_said(monkeypatch: pytest.MonkeyPatch) -
 @given(st.lists(st.sampled_from(["start", "stop", "toggle", "mute", "unmute", "cancel"]), max_size=12))
 def test_the_device_is_closed_exactly_while_it_is_muted(commands: list[str]) -> None:
     done = Done()
-    made = desk(done)
+    made = controller(done)
     for command in commands:
         made.do(command)
         last = [told for told in done.told if told in {"muted", "open"}][-1]

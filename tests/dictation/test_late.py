@@ -10,7 +10,7 @@ import trio
 from voiceloop.cli import pending
 from voiceloop.dictation.targets.target import Focus, Insertion, Since
 from voiceloop.journal.resending import Fetched
-from voiceloop.journal.store import Shelf
+from voiceloop.journal.store import JournalStore
 from voiceloop.types import Transcript, Utterance
 
 
@@ -48,9 +48,9 @@ class Clipboard:
 
 
 def one(folder: Path) -> Fetched:
-    shelf = Shelf(folder)
-    shelf.enter()
-    entry, utterance = shelf.entry(1), Utterance(bytes(3_200), 0, 1_600)
+    store = JournalStore(folder)
+    store.enter()
+    entry, utterance = store.entry(1), Utterance(bytes(3_200), 0, 1_600)
     entry.put(0, utterance)
     return Fetched(entry, Transcript("kept", utterance))
 
@@ -73,4 +73,4 @@ async def test_told_to_end_before_it_keeps_what_may_not_have_been_pasted(
     fetched = one(tmp_path)
     with trio.move_on_after(60):
         await pending._insert([fetched], Clipboard(looks=10**6))
-    assert [entry.doubtful for entry in Shelf(tmp_path).entries()] == [True]
+    assert [entry.doubtful for entry in JournalStore(tmp_path).entries()] == [True]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from voiceloop.audio.wav import read_wav
-from voiceloop.echo.correlation import OWN_VOICE, likeness
+from voiceloop.echo.correlation import OWN_VOICE, correlation
 
 ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
 REPLIES = ("vm-nobodyavail", "queue-thankyou", "conf-onlyperson", "tt-weasels")
@@ -39,7 +39,7 @@ def noise(count: int) -> NDArray[np.float64]:
 def test_a_quiet_late_copy_of_the_reply_is_its_own_voice(reply: str, delay_ms: int) -> None:
     played = recorded(reply)[: RATE_HZ // 2]
     echo = np.concatenate([noise(RATE_HZ * 3 // 10), np.zeros(delay_ms * 16), played * 0.25, noise(3200)])
-    assert likeness(pcm(echo), pcm(np.concatenate([np.zeros(8000), played, np.zeros(8000)]))) > OWN_VOICE
+    assert correlation(pcm(echo), pcm(np.concatenate([np.zeros(8000), played, np.zeros(8000)]))) > OWN_VOICE
 
 
 @pytest.mark.parametrize("reply", REPLIES)
@@ -47,25 +47,25 @@ def test_the_same_speaker_saying_something_else_is_not(reply: str) -> None:
     played = pcm(recorded(reply)[: RATE_HZ * 3 // 2])
     for name in PROMPTS:
         said = np.concatenate([noise(4800), recorded(name)[: RATE_HZ // 2], noise(3200)])
-        assert likeness(pcm(said), played) < OWN_VOICE
+        assert correlation(pcm(said), played) < OWN_VOICE
 
 
 @pytest.mark.parametrize("reply", REPLIES)
 def test_a_voice_over_the_echo_of_the_reply_is_not(reply: str) -> None:
     played = recorded(reply)[:RATE_HZ]
     said = recorded("transfer")[: len(played)]
-    assert likeness(pcm(played[: len(said)] * 0.25 + said), pcm(played)) < OWN_VOICE
+    assert correlation(pcm(played[: len(said)] * 0.25 + said), pcm(played)) < OWN_VOICE
 
 
 def test_silence_is_like_nothing() -> None:
     sound = pcm(noise(8000))
-    assert likeness(bytes(16_000), sound) == 0.0
-    assert likeness(sound, bytes(16_000)) == 0.0
-    assert likeness(b"", b"") == likeness(sound, b"") == likeness(b"", sound) == 0.0
+    assert correlation(bytes(16_000), sound) == 0.0
+    assert correlation(sound, bytes(16_000)) == 0.0
+    assert correlation(b"", b"") == correlation(sound, b"") == correlation(b"", sound) == 0.0
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=4000), st.binary(max_size=4000))
 def test_it_is_between_0_and_1_whatever_was_heard(heard: bytes, played: bytes) -> None:
     whole = (heard[: len(heard) // 2 * 2], played[: len(played) // 2 * 2])
-    assert 0.0 <= likeness(*whole) <= 1.0 + 1e-9
+    assert 0.0 <= correlation(*whole) <= 1.0 + 1e-9

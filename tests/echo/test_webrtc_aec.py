@@ -53,8 +53,8 @@ def test_an_echo_is_reduced_by_twenty_decibels() -> None:
 def test_what_comes_out_is_as_late_as_it_says() -> None:
     near = voice_like(48_000, 2)
     out = processed(near, np.zeros(48_000))
-    likeness = [float(np.dot(out[k:], near[: len(near) - k])) for k in range(400)]
-    assert int(np.argmax(likeness)) == echo.WebRtc.delay
+    correlation = [float(np.dot(out[k:], near[: len(near) - k])) for k in range(400)]
+    assert int(np.argmax(correlation)) == echo.WebRtc.delay
 
 
 @needs_it

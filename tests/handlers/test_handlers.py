@@ -342,9 +342,9 @@ async def test_a_module_that_fails_to_import_is_said_at_start(tmp_path: Path, mo
 
 async def test_a_synchronous_function_is_never_called_on_a_guess() -> None:
     with pytest.raises(ConfigError, match="is synchronous"):
-        await call("plain", speculative=True)
-    async with PythonHandler.open(PythonOptions(function=f"{HERE}:waits", speculative=True), SERVICES) as handler:
-        assert handler.speculative
+        await call("plain", preemptive=True)
+    async with PythonHandler.open(PythonOptions(function=f"{HERE}:waits", preemptive=True), SERVICES) as handler:
+        assert handler.preemptive
 
 
 async def test_a_cancelled_generator_is_closed() -> None:

@@ -17,8 +17,8 @@ from voiceloop.audio.wav import read_wav
 from voiceloop.config.tables import Journal as Settings
 from voiceloop.journal.journal import DiskJournal, open_journal
 from voiceloop.journal.locks import FileLock
-from voiceloop.journal.store import Bounds, Entry, Shelf
-from voiceloop.journal.unkept import UNKEPT
+from voiceloop.journal.no_journal import NO_JOURNAL
+from voiceloop.journal.store import Bounds, Entry, JournalStore
 from voiceloop.types import Transcript, Utterance
 
 
@@ -50,7 +50,7 @@ def names(folder: Path) -> list[str]:
 
 
 def entries(folder: Path) -> list[Entry]:
-    return Shelf(folder).entries()
+    return JournalStore(folder).entries()
 
 
 async def test_an_utterance_is_on_disk_before_it_is_posted_and_gone_once_delivered(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ async def test_what_ends_in_the_middle_is_left_for_others(tmp_path: Path) -> Non
     async with journal(tmp_path) as kept:
         kept.turn(1).heard(said())
         kept.turn(2).heard(said())
-    with Shelf(tmp_path).claimed() as found:
+    with JournalStore(tmp_path).claimed() as found:
         assert found is not None
         assert [entry.path.name[-6:] for entry in found] == ["000001", "000002"]
 
@@ -150,9 +150,9 @@ async def test_what_was_said_reaches_the_disk_although_the_program_is_told_to_en
 
 
 def _hold(folder: str, ready: Any, end: Any) -> None:
-    shelf = Shelf(Path(folder))
-    shelf.enter()
-    shelf.entry(1).put(0, said())
+    store = JournalStore(Path(folder))
+    store.enter()
+    store.entry(1).put(0, said())
     ready.set()
     end.wait(20)
 
@@ -163,14 +163,14 @@ def test_a_living_process_keeps_its_files_and_a_killed_one_loses_them(tmp_path: 
     process = spawn.Process(target=_hold, args=(str(tmp_path), ready, end))
     process.start()
     assert ready.wait(20)
-    with Shelf(tmp_path).claimed() as found:
+    with JournalStore(tmp_path).claimed() as found:
         assert found == []
     process.kill()
     process.join()
-    with Shelf(tmp_path).claimed() as found:
+    with JournalStore(tmp_path).claimed() as found:
         assert found is not None
         assert len(found) == 1
-        with Shelf(tmp_path).claimed() as second:
+        with JournalStore(tmp_path).claimed() as second:
             assert second is None, "two at once"
         found[0].remove()
     assert list(tmp_path.iterdir()) == []
@@ -189,12 +189,12 @@ def test_a_lock_that_was_removed_under_its_waiter_is_not_taken_for_held(tmp_path
 
 
 def left(folder: Path, seconds: float, *, age_s: float = 0.0) -> Entry:
-    shelf = Shelf(folder)
-    shelf.enter()
-    entry = shelf.entry(1)
+    store = JournalStore(folder)
+    store.enter()
+    entry = store.entry(1)
     entry.put(0, said(seconds))
     entry.leave()
-    shelf.end()
+    store.end()
     at = time.time() - age_s
     os.utime(entry.path, (at, at))
     return entry
@@ -202,10 +202,10 @@ def left(folder: Path, seconds: float, *, age_s: float = 0.0) -> Entry:
 
 def test_the_oldest_go_when_it_is_too_much_or_too_old(tmp_path: Path) -> None:
     old, second, third = left(tmp_path, 0.1, age_s=100), left(tmp_path, 1), left(tmp_path, 1)
-    shelf = Shelf(tmp_path)
-    removed = shelf.trim(Bounds(40_000, 50.0), now=time.time())
+    store = JournalStore(tmp_path)
+    removed = store.trim(Bounds(40_000, 50.0), now=time.time())
     assert [entry.path.name.split(".")[0] for entry in removed] == [old.session, second.session]
-    assert [entry.path for entry in shelf.entries()] == [third.path]
+    assert [entry.path for entry in store.entries()] == [third.path]
 
 
 DAY_S = 86_400.0
@@ -216,22 +216,22 @@ def test_what_looks_too_old_may_have_a_wrong_clock_and_is_deleted_only_a_week_af
 ) -> None:
     left(tmp_path, 0.1)
     (tmp_path / "19700101-000000-678901.wav").write_bytes(b"RIFF")
-    now, shelf = time.time(), Shelf(tmp_path)
-    for entry in shelf.entries():
+    now, store = time.time(), JournalStore(tmp_path)
+    for entry in store.entries():
         os.utime(entry.path, (0, 0))  # kept when the clock still began at 1970
     month = Bounds(1_000_000, 30 * DAY_S)
     for later_days in (0, 0.1, 6.9):
-        assert shelf.trim(month, now=now + later_days * DAY_S) == []
-    with shelf.claimed() as found:
+        assert store.trim(month, now=now + later_days * DAY_S) == []
+    with store.claimed() as found:
         assert found is not None
         assert [entry.overdue and entry.left and not entry.doubtful for entry in found] == [True, True]
-    assert len(shelf.trim(month, now=now + 7.1 * DAY_S)) == 2
+    assert len(store.trim(month, now=now + 7.1 * DAY_S)) == 2
     assert list(tmp_path.iterdir()) == []
 
 
 async def test_what_waits_and_what_was_deleted_is_said(tmp_path: Path) -> None:
     left(tmp_path, 1, age_s=9 * DAY_S)
-    assert Shelf(tmp_path).trim(Bounds(1_000_000, DAY_S), now=time.time() - 2 * DAY_S) == []
+    assert JournalStore(tmp_path).trim(Bounds(1_000_000, DAY_S), now=time.time() - 2 * DAY_S) == []
     left(tmp_path, 1)
     told = Told()
     async with journal(tmp_path, told, max_days=1) as kept:
@@ -244,7 +244,7 @@ async def test_a_folder_that_cannot_be_made_is_said_and_nothing_else_stops(tmp_p
     (tmp_path / "file").write_text("")
     told = Told()
     async with open_journal(Settings(), told, folder=tmp_path / "file" / "unsent") as kept:
-        assert kept is UNKEPT
+        assert kept is NO_JOURNAL
     assert "not a directory" in told.notices()[0]
 
 
@@ -261,7 +261,7 @@ async def test_a_full_disk_is_said_once_and_what_cannot_be_marked_is_not_there_t
         page = kept.turn(1)
         page.heard(said())
         await page.safe()
-        monkeypatch.setattr("voiceloop.journal.store.write_whole", full)
+        monkeypatch.setattr("voiceloop.journal.store.write_atomically", full)
         page.transcribed(Transcript("one", said()))
         other = kept.turn(2)
         other.heard(said())
@@ -296,7 +296,7 @@ async def test_what_cannot_be_marked_is_forgotten(tmp_path: Path, monkeypatch: p
 def test_clips_that_a_limit_kept_are_entries_too(tmp_path: Path) -> None:
     (tmp_path / "20260102-030405-678901.wav").write_bytes(b"RIFF")
     (tmp_path / "stray.txt").write_text("")
-    with Shelf(tmp_path).claimed() as found:
+    with JournalStore(tmp_path).claimed() as found:
         assert found is not None
         (entry,) = found
         assert (entry.left, entry.doubtful, entry.text, entry.clips) == (True, False, None, [entry.path])
@@ -317,6 +317,6 @@ def test_what_a_crash_left_half_made_or_half_deleted_is_swept_up(tmp_path: Path)
     killed.write_bytes(b"RIFF")
     being_written.write_bytes(b"RIFF")
     os.utime(killed, (0, 0))
-    with Shelf(tmp_path).claimed() as found:
+    with JournalStore(tmp_path).claimed() as found:
         assert found == []
     assert list(tmp_path.iterdir()) == [being_written]

@@ -14,7 +14,7 @@ from voiceloop.cli import pending
 from voiceloop.dictation.open_target import open_target
 from voiceloop.dictation.targets.target import TargetOptions
 from voiceloop.journal.resending import Failed, Fetched, fetched
-from voiceloop.journal.store import Entry, Shelf
+from voiceloop.journal.store import Entry, JournalStore
 from voiceloop.plugins import Transcription
 from voiceloop.transcribe.merging import join
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Transcript, Utterance
@@ -53,16 +53,16 @@ class Told:
 
 def kept(folder: Path, *tenths: int) -> list[Entry]:
     """What dead sessions left: a clip each; of nothing for 0."""
-    shelf = Shelf(folder)
-    shelf.enter()
+    store = JournalStore(folder)
+    store.enter()
     for number, length in enumerate(tenths):
         pcm = bytes(2 * CAPTURE_RATE_HZ // 10 * length)
-        entry = shelf.entry(number)
+        entry = store.entry(number)
         entry.put(0, Utterance(pcm, 0, len(pcm) // 2))
         if not length:
             entry.clips[0].write_bytes(b"")
-    shelf.end()
-    return shelf.entries()
+    store.end()
+    return store.entries()
 
 
 async def fetch(entries: list[Entry], ears: Ears, told: Told | None = None) -> list[str]:
@@ -133,4 +133,7 @@ async def test_what_cannot_be_marked_is_not_written_and_stays_with_all_after_it(
         with pytest.raises(errors.OutputError, match=why), pending._writable(state):
             await pending._insert(waiting, target)
     assert notes.read_text() == "0\n"
-    assert [(entry.path.name[-1], entry.doubtful) for entry in Shelf(state).entries()] == [("1", False), ("2", False)]
+    assert [(entry.path.name[-1], entry.doubtful) for entry in JournalStore(state).entries()] == [
+        ("1", False),
+        ("2", False),
+    ]

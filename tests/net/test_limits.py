@@ -21,10 +21,10 @@ from voiceloop.config.tables import Limits
 from voiceloop.errors import LimitReached, RateLimited
 from voiceloop.handlers.chat import ChatHandler, ChatOptions
 from voiceloop.handlers.voice import VoiceHandler, VoiceOptions
-from voiceloop.journal.store import Shelf
+from voiceloop.journal.store import JournalStore
 from voiceloop.journal.unsent import keep
 from voiceloop.net.limits import Gate
-from voiceloop.net.pace import FIRST_INTERVAL_S, LONGEST_INTERVAL_S, Pace, Purse
+from voiceloop.net.rate_limiter import FIRST_INTERVAL_S, LONGEST_INTERVAL_S, Budget, RateLimiter
 from voiceloop.net.usage import cost
 from voiceloop.speak.openrouter import OpenRouterSpeakOptions, OpenRouterSynthesizer
 from voiceloop.transcribe.openrouter import OpenRouterTranscribeOptions, OpenRouterTranscriber
@@ -33,65 +33,65 @@ from voiceloop.types import Usage
 
 def kept() -> list[Path]:
     """All that waits to be fetched."""
-    return [entry.path for entry in Shelf().entries()]
+    return [entry.path for entry in JournalStore().entries()]
 
 
-def post_times(pace: Pace, wanted: list[float]) -> list[float]:
+def post_times(limiter: RateLimiter, wanted: list[float]) -> list[float]:
     """When posts that are wanted at these times go out, one after the other, in virtual time."""
     now, out = 0.0, []
     for at in wanted:
         now = max(now, at)
-        while (wait_s := pace.wait_s(now)) > 0:
+        while (wait_s := limiter.wait_s(now)) > 0:
             now += wait_s
-        pace.posted(now)
+        limiter.posted(now)
         out.append(now)
     return out
 
 
 def test_posts_beyond_the_limit_wait_until_a_minute_has_passed() -> None:
-    assert post_times(Pace(3), [0, 1, 2, 3, 4, 70]) == [0, 1, 2, 60, 61, 70]
+    assert post_times(RateLimiter(3), [0, 1, 2, 3, 4, 70]) == [0, 1, 2, 60, 61, 70]
 
 
 def test_without_a_limit_nothing_waits() -> None:
-    assert post_times(Pace(None), [0.0] * 50) == [0.0] * 50
+    assert post_times(RateLimiter(None), [0.0] * 50) == [0.0] * 50
 
 
 @given(st.integers(1, 5), st.lists(st.floats(0, 300), max_size=30).map(sorted))
 def test_no_minute_ever_has_more_posts_than_allowed(per_minute: int, wanted: list[float]) -> None:
-    times = post_times(Pace(per_minute), wanted)
+    times = post_times(RateLimiter(per_minute), wanted)
     for first, last in zip(times, times[per_minute:], strict=False):
         assert last - first >= 60 - 1e-6
 
 
 def test_too_many_requests_lengthens_the_interval_and_success_shortens_it() -> None:
-    pace = Pace(None)
-    pace.posted(0)
-    pace.refused(0, None)
-    assert pace.wait_s(0) == FIRST_INTERVAL_S
-    pace.posted(10)
-    pace.refused(10, None)
-    assert pace.wait_s(10) == 2 * FIRST_INTERVAL_S
-    pace.refused(10.1, None)
-    assert pace.interval_s == 2 * FIRST_INTERVAL_S, "posts refused together count once"
+    limiter = RateLimiter(None)
+    limiter.posted(0)
+    limiter.refused(0, None)
+    assert limiter.wait_s(0) == FIRST_INTERVAL_S
+    limiter.posted(10)
+    limiter.refused(10, None)
+    assert limiter.wait_s(10) == 2 * FIRST_INTERVAL_S
+    limiter.refused(10.1, None)
+    assert limiter.interval_s == 2 * FIRST_INTERVAL_S, "posts refused together count once"
     for _ in range(10):
-        pace.accepted()
-    assert pace.interval_s == 0.0
+        limiter.accepted()
+    assert limiter.interval_s == 0.0
 
 
 def test_the_interval_has_an_end_and_retry_after_is_waited_for() -> None:
-    pace = Pace(None)
+    limiter = RateLimiter(None)
     for at in range(0, 2_000, 100):
-        pace.refused(float(at), None)
-    assert pace.interval_s == LONGEST_INTERVAL_S
-    pace.refused(5_000.0, 99.0)
-    assert pace.wait_s(5_000.0) == 99.0
+        limiter.refused(float(at), None)
+    assert limiter.interval_s == LONGEST_INTERVAL_S
+    limiter.refused(5_000.0, 99.0)
+    assert limiter.wait_s(5_000.0) == 99.0
 
 
 def test_a_purse_without_a_limit_is_never_empty() -> None:
-    purse = Purse(None)
-    purse.spend(1e9)
-    purse.spend(None)
-    assert not purse.empty
+    budget = Budget(None)
+    budget.spend(1e9)
+    budget.spend(None)
+    assert not budget.empty
 
 
 MODEL = OpenRouterTranscribeOptions(model="a/b")

@@ -52,8 +52,8 @@ class Device:
 
 
 @asynccontextmanager
-async def playing(*, buffer_s: float = 4.0, prefill_ms: int = 40) -> AsyncIterator[tuple[Speaker, Device]]:
-    ring = Ring(round(buffer_s * RATE_HZ), RATE_HZ, prefill=prefill_ms * RATE_HZ // 1000)
+async def playing(*, buffer_s: float = 4.0, jitter_buffer_ms: int = 40) -> AsyncIterator[tuple[Speaker, Device]]:
+    ring = Ring(round(buffer_s * RATE_HZ), RATE_HZ, prefill=jitter_buffer_ms * RATE_HZ // 1000)
     speaker = Speaker(ring, latency_s=LATENCY_S)
     device = Device(speaker)
     async with trio.open_nursery() as nursery:
@@ -131,8 +131,8 @@ async def test_a_hush_is_silent_soon_and_loses_nothing(autojump_clock: MockClock
     async with playing() as (speaker, device):
         assert await speaker.write(tone(1.0), epoch=0)
         await trio.sleep(0.5)
-        speaker.hush()
-        assert speaker.hushed
+        speaker.hold()
+        assert speaker.held
         now = trio.current_time()
         await speaker.silent()
         assert trio.current_time() - now <= LATENCY_S + 0.011
@@ -240,7 +240,7 @@ async def test_a_hushed_file_waits_and_goes_on(tmp_path: Path, autojump_clock: M
     async with open_speaker(Audio(output=f"file:{path}", output_rate_hz=RATE_HZ), Recorder()) as speaker:
         assert await speaker.write(tone(1.0), epoch=0)
         await trio.sleep(0.5)
-        speaker.hush()
+        speaker.hold()
         await trio.sleep(600)
         speaker.resume()
         assert await speaker.drained(epoch=0)

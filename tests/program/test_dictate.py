@@ -30,7 +30,7 @@ from testbed.running import COMMAND, voiceloop
 from testbed.serving import serving
 from testbed.terminal import TERMINAL
 from voiceloop.audio.wav import read_wav
-from voiceloop.journal.store import Shelf
+from voiceloop.journal.store import JournalStore
 from voiceloop.types import CAPTURE_RATE_HZ, Utterance
 
 pytestmark = pytest.mark.skipif(not ASTERISK.is_dir(), reason="needs asterisk-core-sounds-en-wav")
@@ -94,7 +94,7 @@ def test_what_is_being_said_when_it_is_told_to_end_is_kept(said: Talk, tmp_path:
         code, took_s = run.end(signal.SIGTERM)
         assert code == 0
         assert took_s < 1.0
-        (entry,) = Shelf(state(env)).entries()
+        (entry,) = JournalStore(state(env)).entries()
         assert entry.left
         assert entry.facts["reason"] == "told to end"
         assert len(read_wav(entry.clips[0]).pcm) > CAPTURE_RATE_HZ
@@ -136,12 +136,12 @@ def test_it_listens_and_stops_as_it_is_told_and_throws_away_what_is_cancelled(sa
         follower.wait(10)
         follower.stdout.close()
         samples = run.told("stopped")[0].fields["samples"]
-        parts = ("sent", "silence", "deaf", "dropped", "held")
+        parts = ("sent", "silence", "muted", "dropped", "held")
         assert samples["received"] == sum(samples[name] for name in parts)
-        assert samples["deaf"] > 0
+        assert samples["muted"] > 0
     assert letters(out.read_text()).count(letters(said.sentences[0])) <= 1
     assert letters(said.sentences[1]) not in letters(out.read_text()), "it was cancelled"
-    assert not any(entry.doubtful for entry in Shelf(state(env)).entries())
+    assert not any(entry.doubtful for entry in JournalStore(state(env)).entries())
     assert list((tmp_path / "run" / "voiceloop").iterdir()) == []
 
 
@@ -211,9 +211,9 @@ def test_who_has_read_enough_of_standard_output_ends_it_and_the_rest_is_kept(tmp
 
 def kept(env: dict[str, str], name: str, *, text: str | None = None, perhaps: bool = False, left: bool = True) -> None:
     """Something that waits, as a program that ended has left it."""
-    shelf = Shelf(state(env))
-    shelf.enter()
-    entry = shelf.entry(1)
+    store = JournalStore(state(env))
+    store.enter()
+    entry = store.entry(1)
     pcm = read_wav(ASTERISK / f"{name}.wav").at(CAPTURE_RATE_HZ)
     entry.put(0, Utterance(pcm, 0, len(pcm) // 2))
     if text is not None:
@@ -222,7 +222,7 @@ def kept(env: dict[str, str], name: str, *, text: str | None = None, perhaps: bo
         entry.mark_delivering()
     if left:
         entry.leave()
-    shelf.end()
+    store.end()
 
 
 def test_what_is_left_is_written_down_in_order_and_what_was_perhaps_written_is_only_shown(
@@ -232,7 +232,7 @@ def test_what_is_left_is_written_down_in_order_and_what_was_perhaps_written_is_o
     kept(env, "please-try-again")
     kept(env, "conf-unmuted", text="already \x1b[31mtranscribed", left=False)
     kept(env, "tt-weasels", text="perhaps typed", perhaps=True)
-    for entry in Shelf(state(env)).entries():
+    for entry in JournalStore(state(env)).entries():
         os.utime(entry.path, (0, 0))  # too old to be kept: who asks for it gets it all the same
     given = ("transcribe", "--pending", "--config", "dictation")
     with serving(*service(said)) as server:
@@ -251,7 +251,7 @@ def test_what_was_said_to_one_service_is_given_to_no_other_unless_that_is_wanted
     env = environment(tmp_path)
     with serving("--status", "402") as server, dictating(said, server.url, f"file:{tmp_path / 'out'}", env) as run:
         assert run.process.wait(60) == 0
-    before = [entry.path for entry in Shelf(state(env)).entries()]
+    before = [entry.path for entry in JournalStore(state(env)).entries()]
     assert len(before) == 3
     own = tmp_path / ".config/voiceloop/config.toml"
     own.parent.mkdir(parents=True)
@@ -259,11 +259,11 @@ def test_what_was_said_to_one_service_is_given_to_no_other_unless_that_is_wanted
     code, out, errors = voiceloop("transcribe", "--pending", env=env)
     assert (code, out) == (2, "")
     assert f"what is kept was said to openrouter at {server.url}, and this would give it to sphinx" in errors
-    assert [entry.path for entry in Shelf(state(env)).entries()] == before
+    assert [entry.path for entry in JournalStore(state(env)).entries()] == before
     code, out, errors = voiceloop("transcribe", "--pending", "--set", "transcribe.use=sphinx", env=env)
     assert code == 0, errors
     assert out.count("\n") == 3
-    assert Shelf(state(env)).entries() == []
+    assert JournalStore(state(env)).entries() == []
 
 
 def test_what_a_service_refuses_stays(said: Talk, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_the_assistant_answers_with_the_voice_that_the_service_sends(cable: Cabl
             code, took_s = loop.end(signal.SIGTERM)
         assert [request["broken"] for request in server.requests if request["broken"]] == []
         # One of each, and what was asked for in the pause between the two words.
-        wasted = sum(told.fields["requests"] for told in loop.told("speculation.wasted"))
+        wasted = sum(told.fields["requests"] for told in loop.told("preemptive.wasted"))
         paths = ("/audio/transcriptions", "/chat/completions", "/audio/speech")
         assert sum(len(server.posts(path)) for path in paths) == 3 + wasted
     assert len(loop.told("transcript")) == 1
@@ -154,8 +154,8 @@ def test_every_sample_is_accounted_for(cable: Cable, echo: str) -> None:
         loop.wait_for("turn.done")
         loop.end()
     samples = loop.told("stopped")[0].fields["samples"]
-    parts = samples["sent"] + samples["silence"] + samples["deaf"] + samples["dropped"] + samples["held"]
+    parts = samples["sent"] + samples["silence"] + samples["muted"] + samples["dropped"] + samples["held"]
     assert samples["received"] == parts
     assert samples["sent"] > 16_000
-    assert (samples["deaf"] > 8_000) == (echo == "half-duplex")
+    assert (samples["muted"] > 8_000) == (echo == "half-duplex")
     assert samples["dropped"] == 0

@@ -75,7 +75,7 @@ async def test_a_hushed_reply_goes_on_from_the_frozen_sample(on_cable: Cable) ->
             assert await speaker.write(reply, epoch=speaker.epoch)
             while speaker.played < SPEAKER_HZ // 2:
                 await speaker.changed()
-            speaker.hush()
+            speaker.hold()
             with trio.fail_after(0.1):
                 await speaker.silent()
             frozen = speaker.played

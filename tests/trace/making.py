@@ -83,7 +83,7 @@ def playing(at: float, seconds: float, value: int = 16_384) -> Record:
 
 
 def speaker(at: float, **changes: Any) -> Record:
-    state = {"sounding": False, "hushed": False, "gain": 1.0, "underruns": 0, "latency_s": 0.03, "rate_hz": 24_000}
+    state = {"sounding": False, "held": False, "gain": 1.0, "underruns": 0, "latency_s": 0.03, "rate_hz": 24_000}
     return {"k": "speaker", "at": ZERO + at} | state | changes
 
 

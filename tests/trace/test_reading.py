@@ -96,7 +96,7 @@ def test_a_request_whose_turn_was_not_told_belongs_to_the_latest_one_under_way(t
 def test_cancelled_merged_and_wasted_are_said(tmp_path: Path) -> None:
     records = [
         header(),
-        event(2.5, "speculation.wasted", turn=1, requests=2),
+        event(2.5, "preemptive.wasted", turn=1, requests=2),
         done(3.0, 1, {"last_voiced": 2.0, "cancelled": 3.0}, outcome="cancelled", reason="merged"),
         event(4.0, "transcript", turn=2, text="b", start_s=0.1, end_s=2.0, replaces=1),
         done(5.0, 2, {"last_voiced": 4.0}, outcome="cancelled", reason="barge-in"),
@@ -131,12 +131,12 @@ def test_hushes_ducks_and_underruns_become_spans(tmp_path: Path) -> None:
         header(),
         speaker(1.0, sounding=True),
         speaker(2.0, sounding=True, gain=0.25),
-        speaker(2.5, hushed=True, gain=0.25),
+        speaker(2.5, held=True, gain=0.25),
         speaker(3.0, sounding=True, underruns=2),
         speaker(4.0, underruns=2),
     ]
     found = states(session(tmp_path, records))
-    assert [(span.start, span.end) for span in found["hushed"]] == [(2.5, 3.0)]
+    assert [(span.start, span.end) for span in found["held"]] == [(2.5, 3.0)]
     assert [(span.start, span.end) for span in found["ducked"]] == [(2.0, 2.5)]
     assert [(span.start, span.end) for span in found["sounding"]] == [(1.0, 2.5), (3.0, 4.0)]
     assert [(span.start, span.label) for span in found["underrun"]] == [(3.0, "2 underrun")]
@@ -144,8 +144,8 @@ def test_hushes_ducks_and_underruns_become_spans(tmp_path: Path) -> None:
 
 def test_a_deafness_recorded_in_pieces_is_one(tmp_path: Path) -> None:
     pieces = [(8_000, 16_000), (16_000, 20_000), (40_000, 48_000)]
-    records = [*whole()[:-1], *({"k": "deaf", "start": start, "end": end} for start, end in pieces)]
-    spans = [(span.start - MIC_FROM, span.end - MIC_FROM) for span in session(tmp_path, records).deaf]
+    records = [*whole()[:-1], *({"k": "muted", "start": start, "end": end} for start, end in pieces)]
+    spans = [(span.start - MIC_FROM, span.end - MIC_FROM) for span in session(tmp_path, records).muted]
     assert spans == [pytest.approx((0.5, 1.25)), pytest.approx((2.5, 3.0))]
 
 

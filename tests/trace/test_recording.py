@@ -150,7 +150,7 @@ def test_the_ears_leave_levels_with_their_place_in_time_and_verdicts_in_runs() -
     tap = EarTap(recorder, lambda index: 100 + index / CAPTURE_RATE_HZ)
     for number in range(PACK_FRAMES + 1):
         index = number * 320
-        tap(Frame(tone(1_000 * number), index), [Verdict(index, index + 320, voiced=number >= 10)], deaf=False)
+        tap(Frame(tone(1_000 * number), index), [Verdict(index, index + 320, voiced=number >= 10)], muted=False)
     tap.flush()
     everything = [json.loads(line(record)) for record in recorder.take()]
     first, second = [record for record in everything if record["k"] == "mic"]
@@ -165,10 +165,10 @@ def test_deafness_and_gaps_are_recorded() -> None:
     recorder = Recorder()
     tap = EarTap(recorder, lambda index: index / CAPTURE_RATE_HZ)
     for number in range(10):
-        tap(Frame(tone(5), number * 320), [], deaf=3 <= number < 6)
-    tap(Gap(3_200, GapReason.LOST), [], deaf=False)
+        tap(Frame(tone(5), number * 320), [], muted=3 <= number < 6)
+    tap(Gap(3_200, GapReason.LOST), [], muted=False)
     everything = [json.loads(line(record)) for record in recorder.take()]
-    assert [(r["start"], r["end"]) for r in everything if r["k"] == "deaf"] == [(960, 1_920)]
+    assert [(r["start"], r["end"]) for r in everything if r["k"] == "muted"] == [(960, 1_920)]
     assert [(r["index"], r["reason"]) for r in everything if r["k"] == "gap"] == [(3_200, GapReason.LOST)]
 
 
@@ -176,9 +176,9 @@ def test_a_deafness_that_lasts_is_recorded_while_it_does() -> None:
     recorder = Recorder()
     tap = EarTap(recorder, lambda index: index / CAPTURE_RATE_HZ)
     for number in range(PACK_FRAMES + 2):
-        tap(Frame(tone(5), number * 320), [], deaf=True)
+        tap(Frame(tone(5), number * 320), [], muted=True)
     tap.flush()
-    spans = [(record["start"], record["end"]) for record in records(recorder, "deaf")]
+    spans = [(record["start"], record["end"]) for record in records(recorder, "muted")]
     assert spans == [(0, PACK_FRAMES * 320), (PACK_FRAMES * 320, (PACK_FRAMES + 2) * 320)]
 
 
@@ -196,7 +196,7 @@ async def test_the_loudspeaker_leaves_what_was_pulled_and_its_states() -> None:
     await speaker.write(np.full(2_400, 16_384, "<i2").tobytes(), epoch=speaker.epoch)
     for _ in range(5):
         pull(speaker, 240)
-    speaker.hush()
+    speaker.hold()
     pull(speaker, 240)
     speaker.resume()
     speaker.gain = 0.25
@@ -207,7 +207,7 @@ async def test_the_loudspeaker_leaves_what_was_pulled_and_its_states() -> None:
     assert sum(sum(record["samples"]) for record in plays) == 6 * 240
     for record in plays:
         assert unpacked(record["peak"]) == pytest.approx(0.5, rel=0.03)
-    states = [(r["sounding"], r["hushed"], r["gain"]) for r in everything if r["k"] == "speaker"]
+    states = [(r["sounding"], r["held"], r["gain"]) for r in everything if r["k"] == "speaker"]
     assert states == [(True, False, 1.0), (False, True, 1.0), (True, False, 0.25)]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voiceloop.audio.wav import read_wav
-from voiceloop.config.tables import Phantoms
+from voiceloop.config.tables import Hallucinations
 from voiceloop.net.failures import Where
 from voiceloop.net.service import JsonAnswer
 from voiceloop.plugins import Transcription
@@ -22,7 +22,7 @@ from voiceloop.transcribe.sphinx import SphinxOptions
 from voiceloop.types import CAPTURE_RATE_HZ, Transcript, Utterance
 
 ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
-RULES = Phantoms()
+RULES = Hallucinations()
 
 
 def noise(seconds: float, level_dbfs: float, seed: int = 1) -> np.ndarray:
@@ -218,7 +218,7 @@ def test_silence_and_clicks_are_not_worth_posting() -> None:
     click = clip(np.concatenate([noise(0.5, -90), noise(0.03, -20), noise(0.5, -90)]))
     assert not_worth_posting(click, RULES) is Reason.LITTLE
     assert not_worth_posting(SPEECH, RULES) is None
-    assert not_worth_posting(clip(noise(1.0, -75)), Phantoms(quiet=False)) is None
+    assert not_worth_posting(clip(noise(1.0, -75)), Hallucinations(quiet=False)) is None
 
 
 @pytest.mark.skipif(not ASTERISK.is_dir(), reason="needs Debian's recorded prompts")
@@ -234,14 +234,14 @@ def test_a_quiet_persons_shortest_words_are_posted() -> None:
 
 
 def test_each_kind_can_be_turned_off() -> None:
-    off = Phantoms(phrases=False, no_speech=False, repetition=False, prompt_echo=False)
+    off = Hallucinations(phrases=False, no_speech=False, repetition=False, prompt_echo=False)
     for text in ("Thank you.", "no " * 30, "expect this"):
         found = judge(Transcript(text, HISS, confidence=0.1, no_speech=0.9), off, ("expect this",))
         assert found == Judgement(text)
 
 
 def test_ones_own_phrases_can_be_added() -> None:
-    rules = Phantoms(more_phrases=("Beep boop.",))
+    rules = Hallucinations(more_phrases=("Beep boop.",))
     assert judge(Transcript("beep boop", HISS), rules).reason is Reason.PHRASE
 
 
@@ -255,7 +255,7 @@ def test_the_no_speech_score_is_read_from_the_answer() -> None:
 class Fake:
     """Counts what it is asked, and always hears thanks."""
 
-    speculative = True
+    preemptive = True
     description = "fake"
 
     def __init__(self) -> None:
@@ -285,9 +285,9 @@ async def test_every_drop_is_told_with_its_reason_and_without_its_text_and_count
         assert await finish(outer.quietly(), fake, HISS) == ""
     assert fake.asked == 3
     assert [(name, fields.get("reason", fields.get("dropped"))) for name, fields in told] == [
-        ("phantom.dropped", "too quiet"),
-        ("phantom.dropped", "a known phantom"),
-        ("phantoms", {"too quiet": 1, "a known phantom": 1}),
+        ("hallucination.dropped", "too quiet"),
+        ("hallucination.dropped", "a known hallucination"),
+        ("hallucinations", {"too quiet": 1, "a known hallucination": 1}),
     ]
     assert "Thank" not in repr(told)
 

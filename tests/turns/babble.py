@@ -19,7 +19,7 @@ from typing import Any, Literal, cast
 import trio
 
 from voiceloop.capture.endpointing.endpointer import Endpointer
-from voiceloop.capture.listener import Deafness, Ears
+from voiceloop.capture.listener import HalfDuplexMute, Listener
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.config.tables import Segment
@@ -28,9 +28,9 @@ from voiceloop.events import TURN
 from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Handler, Reply, Synthesizer, Transcriber, Turns, Verdict
-from voiceloop.turns.context import Stage
+from voiceloop.turns.context import TurnContext
 from voiceloop.turns.conversation import Conversation, open_conversation
-from voiceloop.turns.preemptive import Speculation
+from voiceloop.turns.preemptive import PreemptiveGeneration
 from voiceloop.turns.turn import Turn
 from voiceloop.types import CAPTURE_RATE_HZ, CancelReason, Frame, Message, Speech, Transcript, Usage, Utterance
 
@@ -61,7 +61,7 @@ class Manners:
     turns: Turns = "replace"
     ahead: Literal["on", "off", "resting"] = "on"
     clips: bool = True
-    speculative: bool = True
+    preemptive: bool = True
     half_duplex: bool = False
     fails: int = 1000
     transcribing_s: tuple[float, ...] = (0.05, 0.3, 2.0)
@@ -132,7 +132,7 @@ class Recogniser:
     """Writes down exactly what is in a clip."""
 
     scene: Scene
-    speculative: bool
+    preemptive: bool
     description = "made up"
 
     async def warm(self) -> None:
@@ -157,7 +157,7 @@ class Answerer:
 
     scene: Scene
     turns: Turns
-    speculative: bool
+    preemptive: bool
     description = "made up"
 
     async def warm(self) -> None:
@@ -283,16 +283,16 @@ def _witnessed(conversation: Conversation, scene: Scene) -> None:
     vars(conversation)["_open_turn"] = _open_turn
 
 
-def _stage(scene: Scene, speaker: Speaker, speculation: Speculation) -> Stage:
+def _stage(scene: Scene, speaker: Speaker, preemptive: PreemptiveGeneration) -> TurnContext:
     manners, began = scene.manners, trio.current_time()
-    return Stage(
+    return TurnContext(
         cast(Transcriber, Recogniser(scene, manners.clips)),
-        cast(Handler, Answerer(scene, manners.turns, manners.speculative)),
+        cast(Handler, Answerer(scene, manners.turns, manners.preemptive)),
         cast(Synthesizer, Voice(scene)),
         speaker,
         scene.publish,
         Settings(waiting=manners.waiting, history_turns=10_000, earcon=False),
-        speculation,
+        preemptive,
         trio.current_time,
         lambda index: began + index / CAPTURE_RATE_HZ,
         trio.CapacityLimiter(3),
@@ -304,37 +304,39 @@ async def play(acts: Sequence[Act], manners: Manners) -> Scene:
     """Let the user do `acts`, and the loop answer, until all is quiet; and nothing is left over then."""
     scene = Scene(manners)
     speaker = Speaker(Ring(RATE_HZ * 4, RATE_HZ))
-    speculation = Speculation(enabled=manners.ahead != "off", max_waste=0.05 if manners.ahead == "resting" else 1.0)
+    preemptive = PreemptiveGeneration(
+        enabled=manners.ahead != "off", max_waste=0.05 if manners.ahead == "resting" else 1.0
+    )
     segment = Segment(max_utterance_s=manners.longest_s)
     endpointer = Endpointer.of(segment, half_duplex=manners.half_duplex)
     segmenter = Segmenter(segment, hangover_ms=segment.hangover_ms, endpointer=endpointer)
-    deafness = Deafness(lambda: speaker.audible, trio.current_time, 0.25, half_duplex=manners.half_duplex)
+    mute = HalfDuplexMute(lambda: speaker.audible, trio.current_time, 0.25, half_duplex=manners.half_duplex)
     detector = Detector()
     with trio.fail_after(LONGEST_S):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_pull, speaker, scene, segmenter)
-            async with open_conversation(_stage(scene, speaker, speculation), endpointer) as conversation:
+            async with open_conversation(_stage(scene, speaker, preemptive), endpointer) as conversation:
                 _witnessed(conversation, scene)
-                await _speak(acts, Ears(cast(Any, detector), segmenter, conversation, deafness), detector, conversation)
+                await _speak(acts, Listener(cast(Any, detector), segmenter, conversation, mute), detector, conversation)
             nursery.cancel_scope.cancel()
     scene.history = list(conversation.history)
     assert conversation.working == 0
     assert not conversation.hearing
-    assert (speaker.hushed, speaker.gain) == (False, 1.0)
+    assert (speaker.held, speaker.gain) == (False, 1.0)
     assert conversation._live is conversation._candidate is None
-    asked = speculation.used.requests + speculation.wasted.requests
+    asked = preemptive.used.requests + preemptive.wasted.requests
     assert asked == scene.posts + len(scene.asked) + scene.chunks, "a request was not counted once"
     return scene
 
 
-async def _speak(acts: Sequence[Act], ears: Ears, detector: Detector, conversation: Conversation) -> None:
+async def _speak(acts: Sequence[Act], listener: Listener, detector: Detector, conversation: Conversation) -> None:
     index = held = 0
     late: list[Frame] = []
     for said, act in enumerate((*acts, Act("quiet", 400)), start=1):
         value = {"word": said, "mhm": MHM + said, "noise": NOISE + said}.get(act.kind, 0)
         detector.hint = act.kind == "hint"
         if act.kind == "stop":
-            ears.end()
+            listener.end()
             conversation.stop(CancelReason.WITHDRAWN)
         elif act.kind == "stall":
             held = act.frames
@@ -348,9 +350,9 @@ async def _speak(acts: Sequence[Act], ears: Ears, detector: Detector, conversati
                 held -= 1
                 if held <= 0:
                     for frame in late:
-                        ears.hear(frame)
+                        listener.hear(frame)
                     late.clear()
-    ears.end()
+    listener.end()
 
 
 async def _pull(speaker: Speaker, scene: Scene, segmenter: Segmenter) -> None:

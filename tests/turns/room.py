@@ -24,14 +24,14 @@ from voiceloop.capture.segmenter import (
 )
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.errors import VoiceloopError
-from voiceloop.journal.unkept import UNKEPT
+from voiceloop.journal.no_journal import NO_JOURNAL
 from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
 from voiceloop.playback.tap import Tap
 from voiceloop.plugins import Handler, Journal, Reply, Synthesizer, Transcriber, Transcription, Turns
-from voiceloop.turns.context import Stage
+from voiceloop.turns.context import TurnContext
 from voiceloop.turns.conversation import Conversation, open_conversation
-from voiceloop.turns.preemptive import Speculation
+from voiceloop.turns.preemptive import PreemptiveGeneration
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Speech, Transcript, Usage, Utterance
 
 RATE_HZ = 8_000
@@ -56,7 +56,7 @@ class Recogniser(Part):
 
     texts: list[str | VoiceloopError]
     takes_s: float = 0.3
-    speculative: bool = True
+    preemptive: bool = True
     clips: list[Utterance] = field(default_factory=list)
     fed: list[int] = field(default_factory=list)
     most_at_once: int = 0
@@ -98,7 +98,7 @@ class Answerer(Part):
 
     replies: list[str | Exception]
     turns: Turns = "replace"
-    speculative: bool = True
+    preemptive: bool = True
     takes_s: float = 0.2
     late_s: float | None = None
     asked: list[str] = field(default_factory=list)
@@ -236,12 +236,12 @@ async def open_room(  # noqa: PLR0913 - what a test may want otherwise
     replies: Sequence[str | Exception],
     *,
     turns: Turns = "replace",
-    speculative: bool = True,
+    handler_preemptive: bool = True,
     settings: Settings | None = None,
     takes_s: float = 0.3,
-    speculation: Speculation | None = None,
+    preemptive: PreemptiveGeneration | None = None,
     clips: bool = True,
-    journal: Journal = UNKEPT,
+    journal: Journal = NO_JOURNAL,
     endpointer: Endpointer | None = None,
     asleep: Callable[[], bool] = lambda: False,
     played: Tap | None = None,
@@ -250,8 +250,8 @@ async def open_room(  # noqa: PLR0913 - what a test may want otherwise
 
     `clips`: the recogniser takes whole clips, and may be asked ahead.
     """
-    recogniser = Recogniser(list(texts), takes_s, speculative=clips)
-    answerer = Answerer(list(replies), turns, speculative)
+    recogniser = Recogniser(list(texts), takes_s, preemptive=clips)
+    answerer = Answerer(list(replies), turns, handler_preemptive)
     voice = Voice()
     speaker = Speaker(Ring(RATE_HZ * 4, RATE_HZ))
     events: list[tuple[str, dict[str, Any]]] = []
@@ -261,14 +261,14 @@ async def open_room(  # noqa: PLR0913 - what a test may want otherwise
         events.append((name, fields))
 
     began = trio.current_time()
-    stage = Stage(
+    context = TurnContext(
         cast(Transcriber, recogniser),
         cast(Handler, answerer),
         cast(Synthesizer, voice),
         speaker,
         publish,
         settings or Settings(),
-        speculation or Speculation(enabled=False),
+        preemptive or PreemptiveGeneration(enabled=False),
         trio.current_time,
         lambda index: began + index / CAPTURE_RATE_HZ,
         trio.CapacityLimiter(3),
@@ -278,6 +278,6 @@ async def open_room(  # noqa: PLR0913 - what a test may want otherwise
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_pull, speaker, sound)
-        async with open_conversation(stage, endpointer) as conversation:
+        async with open_conversation(context, endpointer) as conversation:
             yield Room(recogniser, answerer, voice, speaker, conversation, events, sound)
         nursery.cancel_scope.cancel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trio.testing import MockClock
 
 from tests.turns.room import open_room
-from voiceloop.turns.preemptive import Speculation
+from voiceloop.turns.preemptive import PreemptiveGeneration
 from voiceloop.turns.utterance import WAKING_S
 
 
@@ -15,8 +15,8 @@ async def test_what_is_long_is_not_sent_and_what_is_short_is(autojump_clock: Moc
         ["wake up"],
         ["yes"],
         turns="in_order",
-        speculative=False,
-        speculation=Speculation(),
+        handler_preemptive=False,
+        preemptive=PreemptiveGeneration(),
         asleep=lambda: asleep[0],
     ) as room:
         await room.say(WAKING_S + 1)
@@ -30,7 +30,7 @@ async def test_what_is_long_is_not_sent_and_what_is_short_is(autojump_clock: Moc
 
 async def test_a_pause_in_a_long_talk_is_not_taken_for_a_wake_word(autojump_clock: MockClock) -> None:
     async with open_room(
-        [], [], turns="in_order", speculative=False, speculation=Speculation(), asleep=lambda: True
+        [], [], turns="in_order", handler_preemptive=False, preemptive=PreemptiveGeneration(), asleep=lambda: True
     ) as room:
         await room.speak((1.0, 3.0), (0.4, 0.6))
     assert room.recogniser.clips == []

@@ -13,14 +13,14 @@ from trio.testing import MockClock
 from tests.turns.room import RATE_HZ, SAMPLES_A_CHARACTER, Room, open_room
 from tests.turns.test_interruptions import LONG, Voiced
 from voiceloop.capture.endpointing.endpointer import Endpointer
-from voiceloop.capture.listener import Deafness, Ears
+from voiceloop.capture.listener import HalfDuplexMute, Listener
 from voiceloop.capture.segmenter import Segmenter, SpeechAudio, SpeechEnded, SpeechPaused, SpeechResumed, SpeechStarted
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.config.tables import Segment
 from voiceloop.errors import RateLimited, VoiceloopError
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Reply, Turns
-from voiceloop.turns.preemptive import Speculation
+from voiceloop.turns.preemptive import PreemptiveGeneration
 from voiceloop.turns.turn import Turn
 from voiceloop.types import Frame, Speech, Transcript, Utterance
 
@@ -54,13 +54,13 @@ async def _goes_on_after(room: Room, pause_s: float, ticks: int) -> None:
 async def test_speech_that_goes_on_in_the_moment_its_text_or_failure_comes(
     first: str | VoiceloopError, pause_s: float, ticks: int, autojump_clock: MockClock
 ) -> None:
-    speculation = Speculation()
+    preemptive = PreemptiveGeneration()
     texts: list[str | VoiceloopError] = [first, "the whole", "the whole"]
-    async with open_room(texts, ["Yes.", "Yes."], speculation=speculation, takes_s=0.1) as room:
+    async with open_room(texts, ["Yes.", "Yes."], preemptive=preemptive, takes_s=0.1) as room:
         room.answerer.takes_s = 0.0
         await _goes_on_after(room, pause_s, ticks)
     made = len(room.recogniser.clips) + len(room.answerer.asked) + len(room.voice.chunks)
-    assert speculation.used.requests + speculation.wasted.requests == made
+    assert preemptive.used.requests + preemptive.wasted.requests == made
     said = [told["text"] for told in room.told("transcript")]
     if len(room.recogniser.clips) > 1:
         assert said == ["the whole"]
@@ -73,13 +73,13 @@ async def test_a_pause_whose_clip_fails_is_not_waited_for_longer_than_others(aut
     segment = Segment()
     endpointer = Endpointer.of(segment, half_duplex=False)
     texts: list[str | VoiceloopError] = [RateLimited("busy", status=429)]
-    async with open_room(texts, [], speculation=Speculation(), endpointer=endpointer) as room:
+    async with open_room(texts, [], preemptive=PreemptiveGeneration(), endpointer=endpointer) as room:
         segmenter = Segmenter(segment, hangover_ms=segment.hangover_ms, endpointer=endpointer)
-        deafness = Deafness(lambda: False, trio.current_time, 0.0, half_duplex=False)
-        ears = Ears(Voiced(), segmenter, room.conversation, deafness)  # type: ignore[arg-type]
+        mute = HalfDuplexMute(lambda: False, trio.current_time, 0.0, half_duplex=False)
+        listener = Listener(Voiced(), segmenter, room.conversation, mute)  # type: ignore[arg-type]
         ended: list[int] = []
         for number in range(150):
-            ears.hear(Frame(bytes([number < 50, 0]) * 320, number * 320))
+            listener.hear(Frame(bytes([number < 50, 0]) * 320, number * 320))
             if room.told("speech.ended"):
                 ended.append(number)
             await trio.sleep(0.02)
@@ -88,9 +88,9 @@ async def test_a_pause_whose_clip_fails_is_not_waited_for_longer_than_others(aut
 
 
 async def test_speech_that_joins_what_comes_next_is_counted_as_posted_in_vain(autojump_clock: MockClock) -> None:
-    speculation = Speculation(enabled=False)
+    preemptive = PreemptiveGeneration(enabled=False)
     texts = ["one", "stop", "stop it"]
-    async with open_room(texts, [LONG, "Fine."], speculation=speculation) as room:
+    async with open_room(texts, [LONG, "Fine."], preemptive=preemptive) as room:
         await room.say(1.0)
         await room.quiet(1.5)
         room.recogniser.takes_s = 2.0
@@ -98,19 +98,21 @@ async def test_speech_that_joins_what_comes_next_is_counted_as_posted_in_vain(au
         await room.say(0.3)
         await room.quiet(5)
     assert room.answerer.asked == ["one", "stop it"]
-    assert speculation.wasted.requests == 1
+    assert preemptive.wasted.requests == 1
 
 
 async def test_turns_that_overlap_do_not_keep_each_other_in_memory(autojump_clock: MockClock) -> None:
     count = 12
     texts = [f"number {number}" for number in range(count)]
-    speculation = Speculation()
-    async with open_room(texts, [""] * count, turns="in_order", speculation=speculation, takes_s=0.1) as room:
+    preemptive = PreemptiveGeneration()
+    async with open_room(texts, [""] * count, turns="in_order", preemptive=preemptive, takes_s=0.1) as room:
         room.answerer.takes_s = 0.9  # each ends while the next is being said, before that one pauses
         for _ in range(count):
             await room.say(1.0)
         gc.collect()
-        alive = [thing for thing in gc.get_objects() if isinstance(thing, Turn) and thing.stage.speaker is room.speaker]
+        alive = [
+            thing for thing in gc.get_objects() if isinstance(thing, Turn) and thing.context.speaker is room.speaker
+        ]
         assert len(alive) <= 3
         alive.clear()
         await room.quiet(20)
@@ -118,7 +120,9 @@ async def test_turns_that_overlap_do_not_keep_each_other_in_memory(autojump_cloc
 
 
 async def test_what_was_said_is_told_though_its_answer_failed_already_in_the_pause(autojump_clock: MockClock) -> None:
-    async with open_room(["one"], [RateLimited("busy", status=429)], speculation=Speculation(), takes_s=0.05) as room:
+    async with open_room(
+        ["one"], [RateLimited("busy", status=429)], preemptive=PreemptiveGeneration(), takes_s=0.05
+    ) as room:
         room.answerer.takes_s = 0.05
         room.voice.fails = {"I began.": RateLimited("busy", status=429)}
         await room.say(1.0)
@@ -156,12 +160,12 @@ async def test_a_conversation_can_be_interrupted_however_few_may_wait(autojump_c
     assert not room.told("speech.refused")
 
 
-@pytest.mark.parametrize("speculation", [Speculation(), Speculation(enabled=False)])
+@pytest.mark.parametrize("preemptive", [PreemptiveGeneration(), PreemptiveGeneration(enabled=False)])
 async def test_quiet_between_listening_noises_is_no_voice_over_the_reply(
-    speculation: Speculation, autojump_clock: MockClock
+    preemptive: PreemptiveGeneration, autojump_clock: MockClock
 ) -> None:
-    texts = ["one", "mhm", "mhm mhm"] if speculation.may() else ["one", "mhm mhm"]
-    async with open_room(texts, [LONG], speculation=speculation) as room:
+    texts = ["one", "mhm", "mhm mhm"] if preemptive.allowed else ["one", "mhm mhm"]
+    async with open_room(texts, [LONG], preemptive=preemptive) as room:
         await room.say(1.0)
         await room.quiet(1.5)
         await room.speak((0.15, 0.15), (0.5, 0.6))

@@ -1,4 +1,4 @@
-"""Turns, barge-in, hush and history, in virtual time."""
+"""Turns, barge-in, hold and history, in virtual time."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Ducking and hushing: at the first sign of voice, and undone when it was none."""
+"""Ducking and holding: at the first sign of voice, and undone when it was none."""
 
 from __future__ import annotations
 
 from trio.testing import MockClock
 
 from tests.turns.room import open_room
-from voiceloop.capture.early_voice import Stir
+from voiceloop.capture.early_voice import EarlyVoice
 from voiceloop.turns.ducking import DUCKED
 
 ANSWER = "This is all of the reply."
@@ -15,14 +15,14 @@ async def test_a_first_sign_ducks_the_reply_and_goes_by(autojump_clock: MockCloc
     async with open_room(["one"], [ANSWER]) as room:
         await room.say(1.0)
         await room.quiet(1)
-        room.conversation.stirred(Stir.PERHAPS)
+        room.conversation.early_voice(EarlyVoice.POSSIBLE)
         await room.quiet(0.1)
         assert room.sounding()
         assert room.speaker.gain == DUCKED
-        room.conversation.stirred(Stir.CALM)
+        room.conversation.early_voice(EarlyVoice.CALM)
         assert room.speaker.gain == 1.0
         await room.quiet(3)
-    assert [name for name, _ in room.events if name in {"ducked", "hushed", "resumed"}] == ["ducked", "resumed"]
+    assert [name for name, _ in room.events if name in {"ducked", "held", "resumed"}] == ["ducked", "resumed"]
     sounded = sum(sounded for _, sounded in room.sound) / 100
     assert sounded <= len(ANSWER) * 0.05 + 0.03  # ducked, not held
 
@@ -31,10 +31,10 @@ async def test_likely_voice_hushes_the_reply_which_goes_on_where_it_froze(autoju
     async with open_room(["one"], [ANSWER]) as room:
         await room.say(1.0)
         await room.quiet(1)
-        room.conversation.stirred(Stir.LIKELY)
+        room.conversation.early_voice(EarlyVoice.LIKELY)
         await room.quiet(0.3)
         assert not room.sounding()
-        room.conversation.stirred(Stir.CALM)
+        room.conversation.early_voice(EarlyVoice.CALM)
         await room.quiet(3)
     sounded = sum(sounded for _, sounded in room.sound) / 100
     assert len(ANSWER) * 0.05 <= sounded <= len(ANSWER) * 0.05 + 0.03
@@ -44,10 +44,10 @@ async def test_likely_voice_hushes_the_reply_which_goes_on_where_it_froze(autoju
 async def test_a_reply_does_not_begin_at_the_first_sign_of_voice(autojump_clock: MockClock) -> None:
     async with open_room(["one"], [ANSWER]) as room:
         await room.say(1.0)
-        room.conversation.stirred(Stir.PERHAPS)
+        room.conversation.early_voice(EarlyVoice.POSSIBLE)
         await room.quiet(2)
         assert not any(sounded for _, sounded in room.sound)
-        room.conversation.stirred(Stir.CALM)
+        room.conversation.early_voice(EarlyVoice.CALM)
         await room.quiet(0.1)
         assert room.sounding()
 
@@ -56,10 +56,10 @@ async def test_a_cancelled_reply_leaves_no_duck_on_the_next(autojump_clock: Mock
     async with open_room(["one", "two"], [ANSWER, ANSWER]) as room:
         await room.say(1.0)
         await room.quiet(1)
-        room.conversation.stirred(Stir.PERHAPS)
+        room.conversation.early_voice(EarlyVoice.POSSIBLE)
         await room.quiet(0.05)
         await room.say(1.0)
-        room.conversation.stirred(Stir.CALM)
+        room.conversation.early_voice(EarlyVoice.CALM)
         await room.quiet(1)
         assert room.sounding()
         assert room.speaker.gain == 1.0

@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.turns.room import RATE_HZ, SAMPLES_A_CHARACTER, Room, open_room
-from voiceloop.capture.listener import Deafness, Ears
+from voiceloop.capture.listener import HalfDuplexMute, Listener
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.config.tables import Segment
@@ -182,27 +182,27 @@ async def test_a_reply_that_becomes_ready_while_the_user_speaks_does_not_deafen_
         room.answerer.takes_s = 1.0
         segment = Segment()
         segmenter = Segmenter(segment, hangover_ms=segment.half_duplex_hangover_ms)
-        deafness = Deafness(lambda: room.speaker.audible, trio.current_time, 0.25, half_duplex=True)
-        ears = Ears(Voiced(), segmenter, room.conversation, deafness)  # type: ignore[arg-type]
+        mute = HalfDuplexMute(lambda: room.speaker.audible, trio.current_time, 0.25, half_duplex=True)
+        listener = Listener(Voiced(), segmenter, room.conversation, mute)  # type: ignore[arg-type]
         index = 0
         for seconds, voice in ((0.5, 0), (1.0, 1), (1.0, 0), (4.0, 1), (4.0, 0)):
             for _ in range(round(seconds * 50)):
-                ears.hear(Frame(bytes([voice, 0]) * 320, index))
+                listener.hear(Frame(bytes([voice, 0]) * 320, index))
                 index += 320
                 await trio.sleep(0.02)
     ended = room.told("speech.ended")
     assert len(ended) == 2
     assert ended[1]["end_s"] - ended[1]["start_s"] >= 4.0
-    assert ears.deaf > CAPTURE_RATE_HZ // 2  # the reply did play, afterwards
+    assert listener.muted > CAPTURE_RATE_HZ // 2  # the reply did play, afterwards
 
 
 async def test_hours_of_unbroken_speech_are_not_kept_as_sound(autojump_clock: MockClock) -> None:
     async with open_room([f"part {number}" for number in range(20)], ["Done."]) as room:
         for _ in range(19):
             await room.say(30.0, continues=True)
-        turn = room.conversation._saying.turn
+        turn = room.conversation._current.turn
         assert turn is not None
-        kept = sum(len(said.utterance.pcm) for said in turn.listening.said())
+        kept = sum(len(said.utterance.pcm) for said in turn.transcribing.said())
         await room.say(1.0)
     assert kept <= 2 * 30 * CAPTURE_RATE_HZ * 2
     assert room.answerer.asked[0].startswith("part 0 part 1")

@@ -10,7 +10,7 @@ from trio.testing import MockClock
 from tests.turns.room import open_room
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.errors import OutOfCredits
-from voiceloop.turns.preemptive import Speculation
+from voiceloop.turns.preemptive import PreemptiveGeneration
 from voiceloop.types import CancelReason, Transcript, Utterance
 
 
@@ -67,7 +67,7 @@ async def test_an_utterance_is_kept_before_it_is_posted_and_noted_before_it_is_d
     autojump_clock: MockClock,
 ) -> None:
     diary = Diary(takes_s=5.0)
-    async with open_room(["one"], ["done"], turns="in_order", speculative=False, journal=diary) as room:
+    async with open_room(["one"], ["done"], turns="in_order", handler_preemptive=False, journal=diary) as room:
         await room.say(1.0)
         await room.quiet(4.9)
         assert (room.recogniser.clips, diary.told) == ([], [(1, "paused"), (1, "heard")])
@@ -79,7 +79,12 @@ async def test_an_utterance_is_kept_before_it_is_posted_and_noted_before_it_is_d
 async def test_what_is_posted_in_a_pause_is_kept_before(autojump_clock: MockClock) -> None:
     diary = Diary(takes_s=0.05)
     async with open_room(
-        ["on", "one"], ["done"], turns="in_order", speculative=False, journal=diary, speculation=Speculation()
+        ["on", "one"],
+        ["done"],
+        turns="in_order",
+        handler_preemptive=False,
+        journal=diary,
+        preemptive=PreemptiveGeneration(),
     ) as room:
         await room.speak((1.0, 0.5), (0.3, 0.6))
     assert [what for _, what in diary.told][:4] == ["paused", "safe", "paused", "safe"]
@@ -88,9 +93,9 @@ async def test_what_is_posted_in_a_pause_is_kept_before(autojump_clock: MockCloc
 
 async def test_text_that_is_known_at_the_end_of_the_pause_is_not_paid_for_twice(autojump_clock: MockClock) -> None:
     diary = Diary()
-    texts, ahead = ["one"], Speculation()
+    texts, ahead = ["one"], PreemptiveGeneration()
     async with open_room(
-        texts, ["done"], turns="in_order", speculative=False, journal=diary, speculation=ahead, takes_s=0.1
+        texts, ["done"], turns="in_order", handler_preemptive=False, journal=diary, preemptive=ahead, takes_s=0.1
     ) as room:
         await room.say(1.0)
     assert [what for _, what in diary.told] == ["paused", "safe", "heard", "one", "delivering", "over"]
@@ -99,7 +104,7 @@ async def test_text_that_is_known_at_the_end_of_the_pause_is_not_paid_for_twice(
 
 async def test_a_text_that_waits_for_an_earlier_turn_is_stored_meanwhile(autojump_clock: MockClock) -> None:
     diary = Diary()
-    async with open_room(["one", "two"], ["a", "b"], turns="in_order", speculative=False, journal=diary) as room:
+    async with open_room(["one", "two"], ["a", "b"], turns="in_order", handler_preemptive=False, journal=diary) as room:
         room.answerer.takes_s = 10
         await room.say(1.0)
         await room.say(1.0)
@@ -111,7 +116,7 @@ async def test_a_text_that_waits_for_an_earlier_turn_is_stored_meanwhile(autojum
 async def test_what_a_service_refused_is_left(autojump_clock: MockClock) -> None:
     diary = Diary()
     refused = OutOfCredits("no money", place="here")
-    async with open_room([refused, "two"], ["b"], turns="in_order", speculative=False, journal=diary) as room:
+    async with open_room([refused, "two"], ["b"], turns="in_order", handler_preemptive=False, journal=diary) as room:
         await room.say(1.0)
         await room.say(1.0)
     assert [what for turn, what in diary.told if turn == 1] == ["paused", "heard", "safe", "left: here: no money"]
@@ -120,7 +125,7 @@ async def test_what_a_service_refused_is_left(autojump_clock: MockClock) -> None
 
 async def test_a_noise_is_forgotten(autojump_clock: MockClock) -> None:
     diary = Diary()
-    async with open_room(["..."], [], turns="in_order", speculative=False, journal=diary) as room:
+    async with open_room(["..."], [], turns="in_order", handler_preemptive=False, journal=diary) as room:
         await room.say(0.3)
     assert [what for _, what in diary.told] == ["paused", "heard", "safe", "over"]
 
@@ -130,7 +135,9 @@ async def test_what_the_user_calls_off_is_forgotten_and_what_the_end_cuts_off_is
 ) -> None:
     diary = Diary()
     for reason in (CancelReason.WITHDRAWN, CancelReason.ENDING):
-        async with open_room(["one"], ["a"], turns="in_order", speculative=False, journal=diary, takes_s=5) as room:
+        async with open_room(
+            ["one"], ["a"], turns="in_order", handler_preemptive=False, journal=diary, takes_s=5
+        ) as room:
             await room.say(1.0)
             await room.quiet(0.1)
             room.conversation.stop(reason)
@@ -149,7 +156,9 @@ async def test_what_the_user_calls_off_is_forgotten_and_what_the_end_cuts_off_is
 async def test_what_is_said_when_too_much_waits_is_left_and_not_lost(autojump_clock: MockClock) -> None:
     diary = Diary()
     settings = Settings(waiting=1)
-    async with open_room(["one"], ["a"], turns="in_order", speculative=False, journal=diary, settings=settings) as room:
+    async with open_room(
+        ["one"], ["a"], turns="in_order", handler_preemptive=False, journal=diary, settings=settings
+    ) as room:
         room.answerer.takes_s = 10
         await room.say(1.0)
         await room.say(1.0)
@@ -158,7 +167,7 @@ async def test_what_is_said_when_too_much_waits_is_left_and_not_lost(autojump_cl
 
 async def test_a_text_that_comes_too_late_is_shown_and_left_and_the_next_is_written(autojump_clock: MockClock) -> None:
     diary = Diary()
-    async with open_room(["one", "two"], ["done"], turns="in_order", speculative=False, journal=diary) as room:
+    async with open_room(["one", "two"], ["done"], turns="in_order", handler_preemptive=False, journal=diary) as room:
         room.answerer.late_s = 5.0
         room.recogniser.takes_s = 6.0
         await room.say(1.0)

@@ -9,10 +9,10 @@ import numpy as np
 from trio.testing import MockClock
 
 from tests.turns.room import Room, open_room
-from voiceloop.capture.early_voice import Stir
+from voiceloop.capture.early_voice import EarlyVoice
 from voiceloop.capture.segmenter import SpeechAudio, SpeechEnded, SpeechPaused, SpeechStarted
 from voiceloop.playback.tap import Tap
-from voiceloop.turns.preemptive import Speculation
+from voiceloop.turns.preemptive import PreemptiveGeneration
 from voiceloop.types import CAPTURE_RATE_HZ, Utterance
 
 ANSWER = "The museum opens at nine in the morning and closes at six, except on Mondays."
@@ -28,7 +28,7 @@ async def test_a_transcript_that_repeats_the_reply_gives_the_reply_back(autojump
     assert [told["text"] for told in room.told("reply")] == [ANSWER]
     assert room.told("echo.dropped") == [{"turn": 2}]
     assert room.conversation.own_voice.dropped == 1
-    assert not room.speaker.hushed
+    assert not room.speaker.held
 
 
 async def test_an_echo_that_was_loud_enough_to_end_the_reply_is_still_no_turn(autojump_clock: MockClock) -> None:
@@ -81,7 +81,7 @@ async def test_the_same_words_long_after_the_reply_are_a_question(autojump_clock
 
 async def test_an_echo_in_a_pause_is_judged_when_it_is_over(autojump_clock: MockClock) -> None:
     texts = ["when does it open", "museum opens at nine", "museum opens at nine you say but why"]
-    async with open_room(texts, [ANSWER, "Because."], speculation=Speculation()) as room:
+    async with open_room(texts, [ANSWER, "Because."], preemptive=PreemptiveGeneration()) as room:
         room.recogniser.takes_s = 0.05
         await room.say(1.0)
         await room.quiet(1)
@@ -133,7 +133,7 @@ async def over_the_reply(room: Room, sound: Sounding, seconds: float) -> None:
 
 def answering() -> AbstractAsyncContextManager[Room]:
     texts = ["when does it open", "and on Sundays"]
-    return open_room(texts, [ANSWER, "Then too."], speculation=Speculation(), played=cast(Tap, REPLY))
+    return open_room(texts, [ANSWER, "Then too."], preemptive=PreemptiveGeneration(), played=cast(Tap, REPLY))
 
 
 async def test_a_copy_of_what_is_played_is_never_posted_and_gives_the_reply_back(autojump_clock: MockClock) -> None:
@@ -153,7 +153,7 @@ async def test_a_reply_that_hears_itself_goes_on_however_long_it_does(autojump_c
         await room.quiet(1)
         await over_the_reply(room, REPLY, 1.5)
         before = room.now()
-        room.conversation.stirred(Stir.LIKELY)
+        room.conversation.early_voice(EarlyVoice.LIKELY)
         await over_the_reply(room, REPLY, 0.4)
         sounded = [sounded for at, sounded in room.sound if at - room.began > before + 0.02]
         assert all(sounded[:50])
@@ -175,7 +175,9 @@ async def test_a_reply_that_hears_itself_still_yields_to_another_voice(autojump_
 
 async def test_an_echo_that_outlasts_its_reply_is_not_posted_either(autojump_clock: MockClock) -> None:
     texts = ["when does it open", "and on Sundays"]
-    async with open_room(texts, ["At nine.", "Then too."], speculation=Speculation(), played=cast(Tap, REPLY)) as room:
+    async with open_room(
+        texts, ["At nine.", "Then too."], preemptive=PreemptiveGeneration(), played=cast(Tap, REPLY)
+    ) as room:
         await room.say(1.0)
         await room.quiet(0.9)  # the reply has but a moment left
         await over_the_reply(room, REPLY, 0.6)

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 from tests.turns.room import Room, open_room
 from voiceloop.errors import RateLimited, VoiceloopError
 from voiceloop.plugins import Reply, Turns
-from voiceloop.turns.preemptive import Speculation
+from voiceloop.turns.preemptive import PreemptiveGeneration
 from voiceloop.types import Message, Transcript
 
 LONG = "This is a rather long answer that goes on for quite a while without an end in sight."
@@ -20,7 +20,7 @@ LONG = "This is a rather long answer that goes on for quite a while without an e
 
 def ahead(texts: Sequence[str | VoiceloopError], replies: Sequence[str]) -> AbstractAsyncContextManager[Room]:
     """A room that works ahead."""
-    return open_room(texts, replies, speculation=Speculation())
+    return open_room(texts, replies, preemptive=PreemptiveGeneration())
 
 
 def first_sound(room: Room) -> float:
@@ -64,7 +64,7 @@ async def test_what_was_made_of_a_pause_is_thrown_away_when_speech_goes_on(autoj
         Message("user", "I would like a coffee"),
         Message("assistant", "One coffee."),
     )
-    assert room.told("speculation.wasted")[0]["requests"] == 1
+    assert room.told("preemptive.wasted")[0]["requests"] == 1
     assert room.answerer.asked == ["I would like a coffee"]
 
 
@@ -77,7 +77,7 @@ async def test_a_handler_asked_too_soon_is_cancelled_and_its_answer_never_heard(
     assert room.answerer.asked == ["I would like", "I would like a coffee"]
     assert room.voice.chunks == ["What?", "One coffee."]
     assert [told["text"] for told in room.told("reply")] == ["One coffee."]
-    assert room.told("speculation.wasted")[0]["requests"] == 3
+    assert room.told("preemptive.wasted")[0]["requests"] == 3
 
 
 async def test_only_the_first_chunk_is_spoken_ahead(autojump_clock: MockClock) -> None:
@@ -169,7 +169,7 @@ async def test_words_over_a_reply_take_over_in_the_pause_before_they_end(autojum
 @pytest.mark.parametrize("turns", ["in_order", "exclusive"])
 async def test_turns_in_order_work_ahead_and_are_delivered_in_order(autojump_clock: MockClock, turns: Turns) -> None:
     texts = ["first", "first thing", "second thing"]
-    async with open_room(texts, ["One.", "Two."], turns=turns, speculation=Speculation()) as room:
+    async with open_room(texts, ["One.", "Two."], turns=turns, preemptive=PreemptiveGeneration()) as room:
         await room.speak((1.0, 1.0), (0.4, 0.6))
         await room.speak((1.0,), (0.6,))
         await room.quiet(5)
@@ -178,7 +178,7 @@ async def test_turns_in_order_work_ahead_and_are_delivered_in_order(autojump_clo
 
 async def test_a_stop_word_waits_until_it_is_all_that_was_said(autojump_clock: MockClock) -> None:
     texts = ["work", "stop", "stop by the shop"]
-    async with open_room(texts, ["a", "b"], turns="exclusive", speculation=Speculation()) as room:
+    async with open_room(texts, ["a", "b"], turns="exclusive", preemptive=PreemptiveGeneration()) as room:
         room.answerer.takes_s = 4.0
         await room.say(0.5)
         await room.quiet(1)
@@ -212,7 +212,7 @@ async def test_merged_speech_that_pauses_again_is_posted_whole_each_time(autojum
 
 
 async def test_a_recogniser_that_is_fed_as_speech_comes_never_works_ahead(autojump_clock: MockClock) -> None:
-    async with open_room(["one"], ["First."], speculation=Speculation(), clips=False) as room:
+    async with open_room(["one"], ["First."], preemptive=PreemptiveGeneration(), clips=False) as room:
         await room.say(1.0)
     assert room.recogniser.fed == [clip.samples for clip in room.recogniser.clips]
     assert "pause" not in room.told("turn.done")[0]["marks"]
@@ -228,15 +228,15 @@ async def test_long_speech_that_was_cut_is_posted_once_however_it_pauses(autojum
 
 
 async def test_too_much_waste_pauses_it_and_says_so(autojump_clock: MockClock) -> None:
-    speculation = Speculation(max_waste=0.3)
+    preemptive = PreemptiveGeneration(max_waste=0.3)
     texts: list[str | VoiceloopError] = [f"word {number}" for number in range(60)]
-    async with open_room(texts, ["Yes."] * 60, speculation=speculation) as room:
+    async with open_room(texts, ["Yes."] * 60, preemptive=preemptive) as room:
         for _ in range(5):
             await room.speak((0.5, 0.5, 0.5), (0.5, 0.5, 0.6))
             await room.quiet(3)
     notices = [told["text"] for told in room.told("notice")]
     assert len(notices) == 1
-    assert "speculation.max_waste" in notices[0]
+    assert "preemptive.max_waste" in notices[0]
 
 
 async def test_a_replaced_attempt_leaves_no_task_behind(autojump_clock: MockClock) -> None:

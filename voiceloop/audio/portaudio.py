@@ -22,7 +22,7 @@ from typing import Any, Literal
 import trio
 
 from voiceloop.audio.devices import Device, Direction, choose, environment, has_a_name, with_nodes
-from voiceloop.audio.quiet import hush_alsa, quiet
+from voiceloop.audio.quiet import quiet, silence_alsa
 from voiceloop.audio.server import Answer, ask, ask_all, default_monitor
 from voiceloop.errors import DeviceBusy, DeviceError, VoiceloopError
 
@@ -76,7 +76,7 @@ def _import() -> Any:
         raise DeviceError(
             f"PortAudio does not start: {error}", place="audio", remedy="Is there a sound card?"
         ) from error
-    hush_alsa()
+    silence_alsa()
     # Its exit hook waits for every stream's thread; one whose sound server died in the middle of a close never ends.
     atexit.unregister(sounddevice._exit_handler)
     return sounddevice

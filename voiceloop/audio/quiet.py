@@ -12,7 +12,7 @@ from pathlib import Path
 _AT_MOST_S = 0.5
 
 
-def hush_alsa() -> None:
+def silence_alsa() -> None:
     """Take ALSA's lines about underruns off standard error for good: we count them, and they scribble over captions."""
     if sys.platform == "linux":
         import ctypes

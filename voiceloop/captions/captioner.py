@@ -17,7 +17,7 @@ from voiceloop.captions.piece import Piece, under_way
 from voiceloop.captions.posts import AT_ONCE, Means, Posts
 from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.words import Spoken, spoken, text_of
-from voiceloop.capture.early_voice import Stir
+from voiceloop.capture.early_voice import EarlyVoice
 from voiceloop.capture.segmenter import (
     SpeechAudio,
     SpeechDropped,
@@ -81,7 +81,7 @@ class Captioner:
         self._joiner.release()
         self._show()
 
-    def stirred(self, stir: Stir) -> None:
+    def early_voice(self, early_voice: EarlyVoice) -> None:
         """First signs of voice change nothing."""
 
     def on(self, event: SpeechEvent) -> None:

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voiceloop.captions.captioner import Captioner
-from voiceloop.capture.listener import Ears
+from voiceloop.capture.listener import Listener
 from voiceloop.capture.microphone import Microphone
 from voiceloop.types import CancelReason
 
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """Stands for the microphone, the ears and the conversation of `desk.Loop`."""
+    """Stands for the microphone, the ears and the conversation of `controller.Loop`."""
 
     microphones: Sequence[Microphone]
-    ears: Sequence[Ears]
+    listeners: Sequence[Listener]
     captioners: Sequence[Captioner]
     usage: None = None
     """Not counted."""
@@ -35,9 +35,9 @@ class Controls:
         return sum(captioner.working for captioner in self.captioners)
 
     def forget(self) -> None:
-        for ears, captioner in zip(self.ears, self.captioners, strict=True):
+        for listener, captioner in zip(self.listeners, self.captioners, strict=True):
             if captioner.hearing:
-                ears.forget()
+                listener.forget()
 
     def stop(self, reason: CancelReason) -> None:
         for captioner in self.captioners:

@@ -52,7 +52,7 @@ class CaptionsHandler:
 
     Options = CaptionsOptions
     turns: Turns = "in_order"
-    speculative = False
+    preemptive = False
 
     def __init__(self, options: CaptionsOptions, showing: Showing, url: str) -> None:
         self.options = options

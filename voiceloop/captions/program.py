@@ -19,7 +19,7 @@ from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.posts import Means
 from voiceloop.captions.price import RunningCost
 from voiceloop.capture.ledger import Ledger
-from voiceloop.capture.listener import Deafness, Ears
+from voiceloop.capture.listener import HalfDuplexMute, Listener
 from voiceloop.capture.microphone import Microphone
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.capture.sources import open_microphone
@@ -50,7 +50,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> in
     async with AsyncExitStack() as stack:
         controlled = take_control(stack, config, attention, publish, "captions") if config.control.enabled else None
         if controlled is not None:
-            publish = controlled.desk.publish
+            publish = controlled.controller.publish
         services, clients = await open_services(stack, config, publish)
         sources = []
         for name, device in inputs.items():
@@ -101,7 +101,7 @@ async def _caption(  # noqa: PLR0913, PLR0917 - all that it puts together
     controlled: Controlled | None,
 ) -> None:
     pacers = [Pacer(options.guess_every_ms / 1000, options.posted_per_second) for _ in sources]
-    ears: list[Ears] = []
+    listeners: list[Listener] = []
     captioners: list[Captioner] = []
     captured = _Session([source.microphone for source in sources], means.publish)
     try:
@@ -109,20 +109,20 @@ async def _caption(  # noqa: PLR0913, PLR0917 - all that it puts together
             for source, pacer in zip(sources, pacers, strict=True):
                 captioner = Captioner(source.name, means, pacer, captured.of(source.microphone), nursery)
                 segmenter = Segmenter(config.segment, hangover_ms=config.segment.hangover_ms)
-                heard = Ears(source.vad, segmenter, captioner, _NEVER_DEAF, heeds=_heeds(attention, source.microphone))
-                ears.append(heard)
+                heeds = _heeds(attention, source.microphone)
+                listeners.append(Listener(source.vad, segmenter, captioner, _NEVER_MUTED, heeds=heeds))
                 captioners.append(captioner)
             if controlled is not None:
-                controls = Controls([source.microphone for source in sources], ears, captioners)
+                controls = Controls([source.microphone for source in sources], listeners, captioners)
                 await controlled.serve(stack, Loop(controls, controls, controls, lambda: None))
             async with trio.open_nursery() as listening:
-                for source, heard in zip(sources, ears, strict=True):
-                    listening.start_soon(heard.listen, source.microphone.frames)
+                for source, listener in zip(sources, listeners, strict=True):
+                    listening.start_soon(listener.listen, source.microphone.frames, name=f"listen to {source.name}")
     finally:
         # Whatever ended it, a signal or a microphone that is gone: only now does no answer come any more.
-        for captioner, heard in zip(captioners, ears, strict=True):
-            captioner.end(heard.segmenter.flush())
-        ledger = sum((one.ledger for one in ears), Ledger())
+        for captioner, listener in zip(captioners, listeners, strict=True):
+            captioner.end(listener.segmenter.flush())
+        ledger = sum((one.ledger for one in listeners), Ledger())
         posted_s, heard_s = sum(p.posted_s for p in pacers), sum(p.heard_s for p in pacers)
         means.publish(
             "captions.stopped",
@@ -168,4 +168,4 @@ def _listings() -> Cache:
     return Cache(user_cache_path("voiceloop", appauthor=False))
 
 
-_NEVER_DEAF = Deafness(lambda: False, time.monotonic, 0.0, half_duplex=False)
+_NEVER_MUTED = HalfDuplexMute(lambda: False, time.monotonic, 0.0, half_duplex=False)

@@ -1,7 +1,7 @@
 """Notices the first signs of voice, before it is certain enough for an onset. Pure: knows no clock and no device.
 
 What it says is cheap, early and often wrong, so only what can be undone may hang on it: the reply is ducked, then
-hushed, and comes back.
+held, and comes back.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _REARM = samples(300)
 """How long there must be no hint before one counts again: steady noise hints all the time."""
 
 
-class Stir(Enum):
+class EarlyVoice(Enum):
     CALM = auto()
-    PERHAPS = auto()
+    POSSIBLE = auto()
     """A detector that is quick and easily fooled heard something."""
     LIKELY = auto()
     """The VAD agrees, though for less long than an onset takes."""
 
 
-class Stirring:
+class EarlyVoiceDetector:
     """`hear` takes the verdicts of a frame that ends at the sample `now`, and whether the quick detector hints."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Stirring:
         self._voiced_until = 0
         self._voice = 0
 
-    def hear(self, now: int, verdicts: Sequence[Verdict], *, hint: bool) -> Stir:
+    def hear(self, now: int, verdicts: Sequence[Verdict], *, hint: bool) -> EarlyVoice:
         for verdict in verdicts:
             if verdict.voiced:
                 if verdict.start - self._voiced_until > _FORGET:
@@ -54,7 +54,7 @@ class Stirring:
         if not voiced:
             self._voice = 0
         if voiced and self._voice >= _LIKELY:
-            return Stir.LIKELY
+            return EarlyVoice.LIKELY
         if voiced or now - self._hint_began < _DOUBT:
-            return Stir.PERHAPS
-        return Stir.CALM
+            return EarlyVoice.POSSIBLE
+        return EarlyVoice.CALM

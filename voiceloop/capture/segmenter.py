@@ -222,6 +222,7 @@ class Segmenter:
             events.append(SpeechPaused(at=pause_at, since=spoken.voiced_end, utterance=paused))
         voice = self._voice.voiced(spoken.start, spoken.voiced_end)
         pause = Pause(start=spoken.voiced_end, hangover=self._hangover, voice=voice)
+        self._endpointer.consider(pause)
         lasting = max(self._endpointer.hangover(pause), self._spans.tail)
         if until >= max(spoken.voiced_end + lasting, before):
             self._close(spoken, EndReason.HANGOVER, events)

@@ -153,7 +153,7 @@ async def _online(parts: dict[str, Any], report: Report) -> None:
         await report.attempt("speak, tried", lambda: _speak(parts["speak"], said))
     if "transcribe" in parts:
         await report.attempt("transcribe, tried", lambda: _transcribe(parts["transcribe"], said))
-    if "handler" in parts and not parts["handler"].speculative:
+    if "handler" in parts and not parts["handler"].preemptive:
         report.add("handler, tried", "no: what it does with a text can't be taken back")
     elif "handler" in parts:
         await report.attempt("handler, tried", lambda: _handle(parts["handler"], _clip(said)))

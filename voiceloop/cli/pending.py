@@ -41,12 +41,12 @@ async def transcribe_pending(config: Config, to: str, *, json: bool, meant: bool
     """Write down what is left, the oldest first, and delete what was written down. What can't be had stays, and the
     others are written all the same: the exit code tells. Raises what the transcriber and the target do; what was not
     written down by then stays. `meant`: the user chose who transcribes it, whoever was to do it when it was said."""
-    from voiceloop.journal.store import Shelf
+    from voiceloop.journal.store import JournalStore
     from voiceloop.net.wanted import transcribed_by
     from voiceloop.opening import opened
 
-    shelf = Shelf()
-    with _writable(shelf.folder), shelf.claimed() as entries:
+    store = JournalStore()
+    with _writable(store.folder), store.claimed() as entries:
         if entries is None:
             raise UsageError("another one is under way", place=PLACE, remedy="Wait for it to end.")
         if not entries:

@@ -169,11 +169,13 @@ _SAID: dict[str, tuple[str, Words]] = {
     ),
     "turn.failed": ("error", lambda f: f"This turn failed: {clean(str(f['error']))}"),
     "speech.failed": ("warning", lambda f: f"A part of the reply could not be spoken: {clean(str(f['error']))}"),
-    "phantom.dropped": (
+    "hallucination.dropped": (
         "info",
-        lambda f: f"Not written down: {f['length_s']} s at {f['at_s']} s ({f['reason']}; [phantoms] has the rules).",
+        lambda f: (
+            f"Not written down: {f['length_s']} s at {f['at_s']} s ({f['reason']}; [hallucinations] has the rules)."
+        ),
     ),
-    "phantoms": ("info", lambda f: f"Dropped as words that nobody said: {_counted(f['dropped'])}."),
+    "hallucinations": ("info", lambda f: f"Dropped as words that nobody said: {_counted(f['dropped'])}."),
     "device.lost": ("warning", lambda f: f"The {f['which']} is gone ({clean(str(f['reason']))}); waiting for it."),
     "device.back": ("warning", lambda f: f"The {f['which']} is back: {clean(str(f['device']))}."),
 }

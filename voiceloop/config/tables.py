@@ -68,16 +68,18 @@ class Audio(Table):
     """The loudspeaker's rate; a device that refuses it is opened at its own."""
     buffer_s: Annotated[float, Field(ge=0.5, le=60)] = 4.0
     """How much speech the ring buffer before the loudspeaker holds; more waits in the socket."""
-    prefill_ms: Milliseconds = 40
+    jitter_buffer_ms: Milliseconds = 40
     """How much of a reply must have arrived before its first sample is played, when replies come evenly."""
-    prefill_max_ms: Milliseconds = 400
+    jitter_buffer_max_ms: Milliseconds = 400
     """How much of it is waited for at most, when they come in fits and starts."""
 
     def conflicts(self) -> Iterable[Conflict]:
-        yield from _in_order(self, "prefill_ms", "prefill_max_ms", "the least that is waited for and the most")
-        if self.prefill_max_ms > self.buffer_s * 1000:
-            what = f"{self.prefill_max_ms} is more than buffer_s = {self.buffer_s:g} holds"
-            yield Conflict(("prefill_max_ms", "buffer_s"), what, "Lower it or raise buffer_s.")
+        yield from _in_order(
+            self, "jitter_buffer_ms", "jitter_buffer_max_ms", "the least that is waited for and the most"
+        )
+        if self.jitter_buffer_max_ms > self.buffer_s * 1000:
+            what = f"{self.jitter_buffer_max_ms} is more than buffer_s = {self.buffer_s:g} holds"
+            yield Conflict(("jitter_buffer_max_ms", "buffer_s"), what, "Lower it or raise buffer_s.")
 
 
 class Segment(Table):
@@ -88,20 +90,20 @@ class Segment(Table):
     onset_window_ms: Milliseconds = 200
     """See `onset_ms`."""
     pause_ms: Milliseconds = 128
-    """The quiet after which speech has paused, and work goes ahead (see `[speculation]`): four hops of Silero. Voice
+    """The quiet after which speech has paused, and work goes ahead (see `[preemptive]`): four hops of Silero. Voice
     activity lasts some 50 ms longer than the voice, so that about 180 ms of quiet are heard."""
     hangover_ms: Milliseconds = 600
     """The quiet after which an utterance has ended, unless what was said or how the speaker pauses says otherwise
-    (`judge`)."""
+    (`adaptive`)."""
     half_duplex_hangover_ms: Milliseconds = 900
     """`hangover_ms` where the echo mode is half-duplex: there a reply that came too soon can't be interrupted."""
-    judge: bool = True
+    adaptive: bool = True
     """Whether the quiet that ends an utterance is judged: shorter after a question or the end of a sentence, longer
     after "and", "um", a comma or digits in progress, and by the speaker's own pauses. Off: always `hangover_ms`."""
     shortest_hangover_ms: Milliseconds = 400
-    """The least that `judge` makes of it; where the echo mode is half-duplex that is `hangover_ms`."""
+    """The least that `adaptive` makes of it; where the echo mode is half-duplex that is `hangover_ms`."""
     longest_hangover_ms: Milliseconds = 1_600
-    """The most that `judge` makes of it."""
+    """The most that `adaptive` makes of it."""
     tail_ms: Milliseconds = 200
     """How much of the quiet after the last voice stays in the utterance; the rest is pre-roll for the next."""
     min_speech_ms: Milliseconds = 150
@@ -113,7 +115,7 @@ class Segment(Table):
         yield from _in_order(self, "onset_ms", "onset_window_ms", "so much voice never fits into the window")
         yield from _in_order(self, "pause_ms", "hangover_ms", "a pause comes before the end")
         yield from _in_order(self, "pause_ms", "half_duplex_hangover_ms", "a pause comes before the end")
-        if self.judge:
+        if self.adaptive:
             yield from self._out_of_bounds()
         if self.min_speech_ms >= self.max_utterance_s * 1000:
             what = f"{self.min_speech_ms} is not less than max_utterance_s = {self.max_utterance_s:g}"
@@ -160,7 +162,7 @@ class Conversation(Table):
     """A short low tone when a turn failed."""
 
 
-class Speculation(Table):
+class Preemptive(Table):
     """Working ahead in pauses: at `segment.pause_ms` of quiet the clip is posted, and the answer prepared, as if you
     had finished; nothing is heard or done before that is certain."""
 
@@ -282,7 +284,7 @@ class Journal(Table):
     The clock may have been wrong when it was kept."""
 
 
-class Phantoms(Table):
+class Hallucinations(Table):
     """Words that nobody said: what recognisers make of noise and silence. What is dropped is said with its reason,
     never with its text, and counted at the end."""
 
@@ -293,15 +295,15 @@ class Phantoms(Table):
     least_voice_ms: Milliseconds = 80
     """How much of it must be voice, for `quiet`."""
     phrases: bool = True
-    """Known phantoms ("Thanks for watching!", "Subtitles by …", in many languages) are dropped when they are all that
-    was heard and the clip is short and weak, or too short to say them, or the no-speech score agrees."""
+    """Known hallucinations ("Thanks for watching!", "Subtitles by …", in many languages) are dropped when they are all
+    that was heard and the clip is short and weak, or too short to say them, or the no-speech score agrees."""
     more_phrases: tuple[str, ...] = ()
     """More such phrases, which you don't say yourself."""
     weak_dbfs: Annotated[float, Field(ge=-120, le=0)] = -45.0
     """A clip whose loudest 10 ms is below this is weak, for `phrases`; so is one that hardly rises above its noise."""
     phrase_no_speech: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """From which no-speech score on a known phantom is dropped whatever the clip is like. Models that have the score
-    tell it with `transcribe.response_format = "verbose_json"`; in real speech it is near 0."""
+    """From which no-speech score on a known hallucination is dropped whatever the clip is like. Models that have the
+    score tell it with `transcribe.response_format = "verbose_json"`; in real speech it is near 0."""
     no_speech: bool = True
     """Any text is dropped that the model itself is unsure of and heard no speech for (as Whisper's own programs do)."""
     repetition: bool = True
@@ -329,10 +331,10 @@ class Config(Table):
     audio: Audio = Audio()
     segment: Segment = Segment()
     conversation: Conversation = Conversation()
-    speculation: Speculation = Speculation()
+    preemptive: Preemptive = Preemptive()
     openrouter: Endpoint = Endpoint()
     limits: Limits = Limits()
     control: Control = Control()
     journal: Journal = Journal()
-    phantoms: Phantoms = Phantoms()
+    hallucinations: Hallucinations = Hallucinations()
     log: Log = Log()

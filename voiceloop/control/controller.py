@@ -54,13 +54,13 @@ class Loop:
 
     microphone: Closable
     conversation: Talk
-    ears: Forgetful
+    listener: Forgetful
     wake: Callable[[], None]
     """Wakes a handler that was told to sleep."""
 
 
 @dataclass(slots=True)
-class Desk:
+class Controller:
     """`publish` takes every event on its way and remembers what `status` tells."""
 
     name: str
@@ -119,7 +119,7 @@ class Desk:
                 attention.muted = command == "mute"
             case "cancel":
                 if loop.conversation.hearing:
-                    loop.ears.forget()
+                    loop.listener.forget()
                 loop.conversation.stop(CancelReason.WITHDRAWN)
         loop.microphone.mute(muted=attention.muted)
         self._tell(before)

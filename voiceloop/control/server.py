@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, suppress
 import trio
 
 from voiceloop.control.commands import COMMANDS
-from voiceloop.control.controller import Desk
+from voiceloop.control.controller import Controller
 
 MOST_CLIENTS = 64
 """More are told so and sent away: each is a file descriptor."""
@@ -26,11 +26,11 @@ PATIENCE_S = 10.0
 
 
 @asynccontextmanager
-async def open_control(sock: socket.socket, desk: Desk) -> AsyncIterator[None]:
-    """Serve `desk` on a listening socket while the body runs."""
+async def open_control(sock: socket.socket, controller: Controller) -> AsyncIterator[None]:
+    """Serve `controller` on a listening socket while the body runs."""
     sock.setblocking(False)
     listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock.dup()))
-    clients = _Clients(desk)
+    clients = _Clients(controller)
     async with listener, trio.open_nursery() as nursery:
         await nursery.start(trio.serve_listeners, clients.serve, [listener])
         try:
@@ -40,8 +40,8 @@ async def open_control(sock: socket.socket, desk: Desk) -> AsyncIterator[None]:
 
 
 class _Clients:
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
         self._now = 0
 
     async def serve(self, stream: trio.SocketStream) -> None:
@@ -83,9 +83,9 @@ class _Clients:
 
     def _answer(self, command: str) -> dict[str, object]:
         if command == "status":
-            return {"ok": True, **self._desk.status}
-        self._desk.do(command)
-        return {"ok": True, **self._desk.short}
+            return {"ok": True, **self._controller.status}
+        self._controller.do(command)
+        return {"ok": True, **self._controller.short}
 
     async def _follow(self, stream: trio.SocketStream) -> None:
         """Tell the state whenever it is another; a slow reader misses what lies between."""
@@ -93,7 +93,7 @@ class _Clients:
             nursery.start_soon(_until_gone, stream, nursery.cancel_scope)
             told: dict[str, object] = {}
             while True:
-                changed, state = self._desk.changed, self._desk.short
+                changed, state = self._controller.changed, self._controller.short
                 if state != told:
                     await _send(stream, state)
                     told = state

@@ -11,7 +11,7 @@ import trio
 
 from voiceloop.config.tables import Config
 from voiceloop.control.attention import Attention
-from voiceloop.control.controller import Desk, Loop
+from voiceloop.control.controller import Controller, Loop
 from voiceloop.control.socket_files import Taken, listening, socket_path
 from voiceloop.errors import ControlError
 from voiceloop.events import Publish
@@ -24,24 +24,24 @@ _ALONE = frozenset({"dictate"})
 class Controlled:
     """A session's desk, and the socket that waits for the loop to run; None where it couldn't be made."""
 
-    desk: Desk
+    controller: Controller
     sock: socket.socket | None
     notify: bool
 
     @property
     def description(self) -> str:
         """What can be controlled by what."""
-        return "no" if self.sock is None else f"voiceloop ctl, by {socket_path(self.desk.name)}"
+        return "no" if self.sock is None else f"voiceloop ctl, by {socket_path(self.controller.name)}"
 
     async def serve(self, stack: AsyncExitStack, loop: Loop) -> None:
         """From now on, until `stack` ends, it can be controlled."""
         from voiceloop.control.server import open_control
 
-        self.desk.loop = loop
+        self.controller.loop = loop
         if self.notify:
-            await _show(stack, self.desk)
+            await _show(stack, self.controller)
         if self.sock is not None:
-            await stack.enter_async_context(open_control(self.sock, self.desk))
+            await stack.enter_async_context(open_control(self.sock, self.controller))
 
 
 def take_control(
@@ -50,21 +50,21 @@ def take_control(
     """Make the socket. Raises `ControlError` when another program has the name that must be alone, or when this one
     begins idle and nothing could start it; else it goes on without, and says so."""
     table = config.control
-    desk = Desk(table.name or name, attention, config.limits, time.monotonic, publish)
+    controller = Controller(table.name or name, attention, config.limits, time.monotonic, publish)
     try:
-        sock = stack.enter_context(listening(desk.name))
+        sock = stack.enter_context(listening(controller.name))
     except ControlError as error:
         if (isinstance(error, Taken) and name in _ALONE) or table.start == "idle":
             raise
         publish("notice", text=f"{error} It goes on, and can't be controlled.")
-        return Controlled(desk, None, table.notify)
-    return Controlled(desk, sock, table.notify)
+        return Controlled(controller, None, table.notify)
+    return Controlled(controller, sock, table.notify)
 
 
-async def _show(stack: AsyncExitStack, desk: Desk) -> None:
+async def _show(stack: AsyncExitStack, controller: Controller) -> None:
     from voiceloop.control.notifications import Notifier
 
-    forward, notifier = desk.forward, Notifier(desk.forward)
+    forward, notifier = controller.forward, Notifier(controller.forward)
 
     def shown(name: str, /, **fields: object) -> None:
         if name == "attention":
@@ -73,7 +73,7 @@ async def _show(stack: AsyncExitStack, desk: Desk) -> None:
             notifier.show(f"{fields['count']} not delivered: voiceloop transcribe --pending")
         forward(name, **fields)
 
-    desk.forward = shown
+    controller.forward = shown
     nursery = await stack.enter_async_context(trio.open_nursery())
     stack.callback(nursery.cancel_scope.cancel)
     nursery.start_soon(notifier.run)

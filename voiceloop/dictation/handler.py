@@ -47,7 +47,7 @@ class DictationHandler:
 
     Options = DictationOptions
     turns: Turns = "in_order"
-    speculative = False
+    preemptive = False
 
     def __init__(self, options: DictationOptions, services: Services, target: Target) -> None:
         transcribe = services.config.transcribe.options

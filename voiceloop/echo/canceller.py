@@ -73,7 +73,7 @@ class Canceller:
         self._end = item.end
         return [*items, *self._emit(self._steps())]
 
-    def is_residue(self, pcm: bytes) -> bool:
+    def is_residual_echo(self, pcm: bytes) -> bool:
         """Whether a frame that came out just now holds too little of what came in to be a voice that speaks to us.
 
         For detectors that are quick and easily fooled: they take the canceller's comfort noise for voice.

@@ -1,6 +1,6 @@
 """Whether what the microphone heard is what the loudspeaker just played. Pure: knows no device, clock or turn.
 
-Speech over a reply hushes the reply; if it was the reply's own echo it stops with it, and what was heard is a copy of
+Speech over a reply holds the reply; if it was the reply's own echo it stops with it, and what was heard is a copy of
 what was played last, later and quieter. A person's voice is none, whatever the words.
 """
 
@@ -20,7 +20,7 @@ _LOWEST_HZ = 500
 _HIGHEST_HZ = 3_400
 
 
-def likeness(heard: bytes, played: bytes) -> float:
+def correlation(heard: bytes, played: bytes) -> float:
     """The greatest normalised cross-correlation of `heard` with any part of `played`: 0 to 1, at any gain and delay.
 
     Both int16, mono, 16 kHz; up to some seconds (6 ms of work for two seconds).

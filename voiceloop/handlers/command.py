@@ -83,7 +83,7 @@ class CommandHandler:
     """Text on a program's standard input; each line of its standard output is spoken as it comes."""
 
     Options = CommandOptions
-    speculative = False
+    preemptive = False
 
     def __init__(self, options: CommandOptions) -> None:
         self._options = options

@@ -63,7 +63,7 @@ class CompletionHandler(ServedPart):
     """A handler that asks /chat/completions. Those that are named say what, and what to do with the answer."""
 
     turns: ClassVar[Turns] = "replace"
-    speculative: ClassVar[bool] = True
+    preemptive: ClassVar[bool] = True
 
     @property
     def patience(self) -> Patience:

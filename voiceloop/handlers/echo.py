@@ -28,7 +28,7 @@ class EchoHandler:
 
     Options = EchoOptions
     turns: Turns = "replace"
-    speculative = True
+    preemptive = True
     """It does nothing but speak, and speech waits for the turn to be certain."""
 
     def __init__(self, options: EchoOptions) -> None:

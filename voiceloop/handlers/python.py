@@ -42,7 +42,7 @@ class PythonOptions(Table):
     said and heard before (`voiceloop.types.Message`, oldest first). Synchronous functions run in a thread."""
     turns: Literal["replace", "in_order", "exclusive"] = "replace"
     """`replace`: what you say next cancels the answer. `exclusive`: it waits for it. `in_order`: several at once."""
-    speculative: bool = False
+    preemptive: bool = False
     """An asynchronous function may be called before it is certain that you have finished, and be cancelled: the answer
     comes sooner. Only for functions that change nothing in the world."""
 
@@ -57,11 +57,11 @@ class PythonHandler:
         self._function = load(options.function)
         self._with_history = wants_history(self._function, options.function)
         self._asynchronous = _asynchronous(self._function)
-        if options.speculative and not self._asynchronous:
-            remedy = "Make the function 'async def', or leave speculative out"
-            raise ConfigError([f"handler.speculative: '{self._name}' is synchronous and can't be taken back. {remedy}"])
+        if options.preemptive and not self._asynchronous:
+            remedy = "Make the function 'async def', or leave preemptive out"
+            raise ConfigError([f"handler.preemptive: '{self._name}' is synchronous and can't be taken back. {remedy}"])
         self.turns = options.turns
-        self.speculative = options.speculative
+        self.preemptive = options.preemptive
         self._threads = trio.CapacityLimiter(THREADS)
 
     @classmethod

@@ -10,7 +10,7 @@ PART = ".part"
 """What has this suffix is being written, or was when a program was killed."""
 
 
-def write_whole(path: Path, data: bytes, *, synced: bool, new: bool = False) -> None:
+def write_atomically(path: Path, data: bytes, *, synced: bool, new: bool = False) -> None:
     """Put `data` in the place of what is at `path`; `synced` makes it outlast a power failure. `new` takes only a place
     where nothing is: of all who ask for it at once one gets it.
 

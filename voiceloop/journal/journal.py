@@ -23,8 +23,8 @@ import trio
 
 from voiceloop.config.tables import Journal as Settings
 from voiceloop.events import Publish
-from voiceloop.journal.store import Bounds, Entry, Shelf
-from voiceloop.journal.unkept import UNKEPT, Unkept
+from voiceloop.journal.no_journal import NO_JOURNAL, NoJournal
+from voiceloop.journal.store import Bounds, Entry, JournalStore
 from voiceloop.types import Transcript, Utterance
 
 HOW = "'voiceloop transcribe --pending' writes it down"
@@ -40,25 +40,25 @@ def bounds(settings: Settings) -> Bounds:
 @asynccontextmanager
 async def open_journal(
     settings: Settings, publish: Publish, *, folder: Path | None = None, engine: str | None = None
-) -> AsyncIterator[DiskJournal | Unkept]:
+) -> AsyncIterator[DiskJournal | NoJournal]:
     """A journal in the user's state folder; one that keeps nothing, with a notice, where that can't be written.
     `engine` is who is to transcribe it: noted with what is kept."""
-    shelf = Shelf(folder)
+    store = JournalStore(folder)
     try:
-        await trio.to_thread.run_sync(shelf.enter)
+        await trio.to_thread.run_sync(store.enter)
     except OSError as error:
-        publish("notice", text=f"{_why(shelf, error)}: what is not delivered is lost if the program is killed.")
-        yield UNKEPT
+        publish("notice", text=f"{_why(store, error)}: what is not delivered is lost if the program is killed.")
+        yield NO_JOURNAL
         return
     async with trio.open_nursery() as nursery:
-        journal = DiskJournal(shelf, bounds(settings), nursery, publish, engine)
+        journal = DiskJournal(store, bounds(settings), nursery, publish, engine)
         journal.trim()
         try:
             yield journal
         finally:
             with trio.move_on_after(_SETTLE_S, shield=True):
                 await journal.settled()
-            shelf.end()
+            store.end()
             nursery.cancel_scope.cancel()
 
 
@@ -66,11 +66,11 @@ class DiskJournal:
     """A session's journal. `pending` counts what waits on disk for somebody to fetch it, as far as is known."""
 
     def __init__(
-        self, shelf: Shelf, bounds: Bounds, nursery: trio.Nursery, publish: Publish, engine: str | None = None
+        self, store: JournalStore, bounds: Bounds, nursery: trio.Nursery, publish: Publish, engine: str | None = None
     ) -> None:
         self.publish, self.engine = publish, engine
         self.pending = 0
-        self._shelf, self._bounds, self._nursery = shelf, bounds, nursery
+        self._store, self._bounds, self._nursery = store, bounds, nursery
         # Unbounded in name only: a turn adds a handful, and turns that wait are bounded (conversation.waiting).
         self._jobs: deque[tuple[Callable[[], None], trio.Event]] = deque()
         self._last = trio.Event()
@@ -79,7 +79,7 @@ class DiskJournal:
 
     def turn(self, number: int) -> Page:
         """Begin a turn's page."""
-        return Page(self, self._shelf.entry(number))
+        return Page(self, self._store.entry(number))
 
     def do(self, job: Callable[[], None]) -> trio.Event:
         """Have `job` done after all before it; the event tells when it was, or failed."""
@@ -99,8 +99,8 @@ class DiskJournal:
 
     def _trim(self) -> None:
         before = self.pending
-        removed = self._shelf.trim(self._bounds, now=time.time())
-        waiting = [entry for entry in self._shelf.entries() if entry.left or entry.session != self._shelf.session]
+        removed = self._store.trim(self._bounds, now=time.time())
+        waiting = [entry for entry in self._store.entries() if entry.left or entry.session != self._store.session]
         self.pending = len(waiting)
         trio.from_thread.run_sync(self._tell, len(removed), before, sum(entry.doubtful for entry in waiting))
 
@@ -128,13 +128,13 @@ class DiskJournal:
     def _fail(self, error: OSError) -> None:
         if not self._broken:
             self._broken = True
-            text = f"{_why(self._shelf, error)}: dictation goes on, but what can't be delivered is lost."
+            text = f"{_why(self._store, error)}: dictation goes on, but what can't be delivered is lost."
             self.publish("notice", text=text)
 
 
 @dataclass(slots=True, eq=False)
 class Page:
-    """One turn's speech: `keeping.Keeping`."""
+    """One turn's speech: `keeping.TurnJournal`."""
 
     journal: DiskJournal
     entry: Entry
@@ -210,6 +210,6 @@ class Page:
                 self.entry.leave()
 
 
-def _why(shelf: Shelf, error: OSError) -> str:
+def _why(store: JournalStore, error: OSError) -> str:
     reason = (error.strerror or str(error)).lower()
-    return f"journal: {shelf.folder} can't be written ({reason}; mend its permissions or free some space)"
+    return f"journal: {store.folder} can't be written ({reason}; mend its permissions or free some space)"

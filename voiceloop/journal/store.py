@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceloop.audio.wav import wav_bytes
-from voiceloop.journal.atomic_write import PART, write_whole
+from voiceloop.journal.atomic_write import PART, write_atomically
 from voiceloop.journal.locks import FileLock
 from voiceloop.journal.unsent import folder as default_folder
 from voiceloop.types import Utterance
@@ -110,7 +110,7 @@ class Entry:
         if not self.path.is_dir():
             self.path.mkdir(mode=0o700)
             self.note(time=round(time.time(), 3), engine=engine)
-        write_whole(self._clip(number), wav_bytes(utterance.pcm, utterance.rate_hz), synced=False)
+        write_atomically(self._clip(number), wav_bytes(utterance.pcm, utterance.rate_hz), synced=False)
 
     def cut(self, count: int) -> None:
         """Keep the first `count` clips."""
@@ -124,7 +124,7 @@ class Entry:
     def note(self, **facts: object) -> None:
         """Add to what is known of it."""
         text = json.dumps(self.facts | facts, ensure_ascii=True)
-        write_whole(self.path / _ENTRY, text.encode(), synced=True)
+        write_atomically(self.path / _ENTRY, text.encode(), synced=True)
 
     def mark_delivering(self) -> None:
         """From now on it may have been delivered."""
@@ -168,7 +168,7 @@ class Bounds:
     max_age_s: float
 
 
-class Shelf:
+class JournalStore:
     """The folder. `session` is this process's own name in it, once `enter` was called."""
 
     def __init__(self, folder: Path | None = None) -> None:

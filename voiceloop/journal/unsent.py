@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from voiceloop.audio.wav import wav_bytes
-from voiceloop.journal.atomic_write import write_whole
+from voiceloop.journal.atomic_write import write_atomically
 from voiceloop.types import Utterance
 
 
@@ -25,7 +25,7 @@ def keep(utterance: Utterance) -> Path | None:
     with suppress(OSError):
         for path in _names():
             with suppress(FileExistsError):
-                write_whole(path, data, synced=True, new=True)
+                write_atomically(path, data, synced=True, new=True)
                 return path
     return None
 

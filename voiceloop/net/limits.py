@@ -10,7 +10,7 @@ import trio
 from voiceloop.config.tables import Limits
 from voiceloop.errors import LimitReached
 from voiceloop.events import Publish
-from voiceloop.net.pace import LONGEST_INTERVAL_S, Pace, Purse
+from voiceloop.net.rate_limiter import LONGEST_INTERVAL_S, Budget, RateLimiter
 from voiceloop.types import Usage
 
 NOTICE_S = 2.0
@@ -21,7 +21,7 @@ NOTICE_S = 2.0
 class _Line:
     """Posts that wait for the same thing, in the order in which they came."""
 
-    pace: Pace
+    limiter: RateLimiter
     turn: trio.Lock = field(default_factory=trio.Lock)
 
 
@@ -40,9 +40,9 @@ class Gate:
 
     def __init__(self, limits: Limits, publish: Publish | None) -> None:
         self._limits, self._publish = limits, publish
-        self._all = _Line(Pace(limits.max_posts_per_minute))
-        self._servers: defaultdict[str, _Line] = defaultdict(lambda: _Line(Pace(None)))
-        self._purse = Purse(limits.max_cost_per_session)
+        self._all = _Line(RateLimiter(limits.max_posts_per_minute))
+        self._servers: defaultdict[str, _Line] = defaultdict(lambda: _Line(RateLimiter(None)))
+        self._budget = Budget(limits.max_cost_per_session)
         self._said: set[str] = set()
 
     async def passed(self, server: str) -> None:
@@ -53,20 +53,20 @@ class Gate:
         """
         line = self._servers[server]
         async with line.turn:
-            if (wait_s := line.pace.wait_s(trio.current_time())) > LONGEST_INTERVAL_S:
+            if (wait_s := line.limiter.wait_s(trio.current_time())) > LONGEST_INTERVAL_S:
                 raise _left_alone(server, wait_s)
-            await self._wait(line.pace, "the server asked for fewer requests")
+            await self._wait(line.limiter, "the server asked for fewer requests")
             async with self._all.turn:
                 await self._wait(
-                    self._all.pace, f"limits.max_posts_per_minute ({self._limits.max_posts_per_minute}) is reached"
+                    self._all.limiter, f"limits.max_posts_per_minute ({self._limits.max_posts_per_minute}) is reached"
                 )
-                if self._purse.empty:
+                if self._budget.empty:
                     raise self._spent()
-                for pace in (line.pace, self._all.pace):
-                    pace.posted(trio.current_time())
+                for limiter in (line.limiter, self._all.limiter):
+                    limiter.posted(trio.current_time())
 
-    async def _wait(self, pace: Pace, reason: str) -> None:
-        while not self._purse.empty and (wait_s := pace.wait_s(trio.current_time())) > 0:
+    async def _wait(self, limiter: RateLimiter, reason: str) -> None:
+        while not self._budget.empty and (wait_s := limiter.wait_s(trio.current_time())) > 0:
             if wait_s >= NOTICE_S:
                 self._say(f"{reason}: the next post waits {wait_s:.0f} s; nothing said is lost")
             await trio.sleep(wait_s)
@@ -75,23 +75,23 @@ class Gate:
         """What is left now."""
         now = trio.current_time()
         lines = [self._all, *self._servers.values()]
-        crowded = any(line.pace.interval_s or line.pace.wait_s(now) > 0 or line.turn.locked() for line in lines)
-        return Room(crowded, min(self._all.pace.share(now), self._purse.share))
+        crowded = any(line.limiter.interval_s or line.limiter.wait_s(now) > 0 or line.turn.locked() for line in lines)
+        return Room(crowded, min(self._all.limiter.share(now), self._budget.share))
 
     def refused(self, server: str, retry_after_s: float | None) -> None:
         """The server said 'too many requests'."""
-        self._servers[server].pace.refused(trio.current_time(), retry_after_s)
+        self._servers[server].limiter.refused(trio.current_time(), retry_after_s)
 
     def accepted(self, server: str) -> None:
         """A post went well."""
-        self._servers[server].pace.accepted()
+        self._servers[server].limiter.accepted()
 
     def spend(self, usage: Usage | None) -> None:
         """Count what a request cost, where that is known."""
-        before = self._purse.empty
+        before = self._budget.empty
         if usage is not None:
-            self._purse.spend(usage.cost_usd, usage.estimated_usd)
-        if self._purse.empty and not before:
+            self._budget.spend(usage.cost_usd, usage.estimated_usd)
+        if self._budget.empty and not before:
             self._say(f"{self._spent()}")
 
     def by_list(self, character_usd: float | None) -> None:
@@ -105,9 +105,9 @@ class Gate:
         self._say_once(f"limits.max_cost_per_session: the server does not say what speech costs; {how}")
 
     def _spent(self) -> LimitReached:
-        estimated = f" ({self._purse.estimated_usd:.4f} of it estimated)" if self._purse.estimated_usd else ""
+        estimated = f" ({self._budget.estimated_usd:.4f} of it estimated)" if self._budget.estimated_usd else ""
         return LimitReached(
-            f"the session has cost {self._purse.spent_usd:.4f} USD{estimated}: nothing more is sent",
+            f"the session has cost {self._budget.spent_usd:.4f} USD{estimated}: nothing more is sent",
             place=f"limits.max_cost_per_session ({self._limits.max_cost_per_session:g} USD)",
             remedy="To go on, start again, which counts from zero, or raise it",
         )

@@ -16,7 +16,7 @@ from voiceloop.audio.wav import WavWriter
 from voiceloop.config.tables import Audio
 from voiceloop.errors import VoiceloopError
 from voiceloop.events import Publish
-from voiceloop.playback.prefill import Prefill
+from voiceloop.playback.jitter_buffer import JitterBuffer
 from voiceloop.playback.puller import Puller
 from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
@@ -67,8 +67,8 @@ def _ring(audio: Audio, rate_hz: int) -> Ring:
     return Ring(round(audio.buffer_s * rate_hz), rate_hz)
 
 
-def _prefill(audio: Audio) -> Prefill:
-    return Prefill(least_s=audio.prefill_ms / 1000, most_s=audio.prefill_max_ms / 1000)
+def _jitter_buffer(audio: Audio) -> JitterBuffer:
+    return JitterBuffer(least_s=audio.jitter_buffer_ms / 1000, most_s=audio.jitter_buffer_max_ms / 1000)
 
 
 class _Paced:
@@ -85,8 +85,8 @@ class _Paced:
             output = output.removeprefix(FILE_PREFIX)
             self._writer = WavWriter(Path(output), rate_hz, place="audio.output")
         self._ring = _ring(self._audio, rate_hz)
-        description, prefill = f"{output}, {rate_hz} Hz", _prefill(self._audio)
-        self._speaker = Speaker(self._ring, latency_s=_BLOCK_S, description=description, prefill=prefill)
+        description, jitter_buffer = f"{output}, {rate_hz} Hz", _jitter_buffer(self._audio)
+        self._speaker = Speaker(self._ring, latency_s=_BLOCK_S, description=description, jitter_buffer=jitter_buffer)
         self._speaker.on_ready = self._on_ready
         await trio.lowlevel.checkpoint()
         return self._speaker
@@ -148,8 +148,8 @@ class _Device:
         self._ring = _ring(self._audio, stream.rate_hz)  # the device has the last word on the rate
         self._puller.attach(self._ring, rate_hz=stream.rate_hz, channels=stream.channels)
         latency_s = stream.latency_s + _BLOCK_S
-        description, prefill = _describe(stream), _prefill(self._audio)
-        self._speaker = Speaker(self._ring, latency_s=latency_s, description=description, prefill=prefill)
+        description, jitter_buffer = _describe(stream), _jitter_buffer(self._audio)
+        self._speaker = Speaker(self._ring, latency_s=latency_s, description=description, jitter_buffer=jitter_buffer)
         self._speaker.on_ready = self._on_ready
         self._last_use = trio.current_time()
         token = trio.lowlevel.current_trio_token()

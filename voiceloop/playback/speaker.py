@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import trio
 
-from voiceloop.playback.prefill import Prefill
+from voiceloop.playback.jitter_buffer import JitterBuffer
 from voiceloop.playback.ring import Ring
 from voiceloop.types import SAMPLE_BYTES
 
@@ -17,17 +17,17 @@ from voiceloop.types import SAMPLE_BYTES
 class Speaker:
     """One writer's end of the ring. `rate_hz` is what the device really runs at; `write` takes int16, mono, at it.
 
-    `latency_s` is the time from the ring to the air; `prefill`, which the synthesiser's pieces are shown to, says how
-    much must be in hand (without it: the ring's own, always). All that is not `async` acts at once and can be undone,
+    `latency_s` is the time from the ring to the air; `jitter_buffer`, which the synthesiser's pieces are shown to, says
+    how much must be in hand (without it: the ring's own, always). All that is not `async` acts at once and can be undone,
     apart from `cancel`.
     """
 
     def __init__(
-        self, ring: Ring, *, latency_s: float = 0.0, description: str = "", prefill: Prefill | None = None
+        self, ring: Ring, *, latency_s: float = 0.0, description: str = "", jitter_buffer: JitterBuffer | None = None
     ) -> None:
         self.ring = ring
         fixed_s = ring.prefill / ring.rate_hz
-        self.prefill = prefill or Prefill(least_s=fixed_s, most_s=fixed_s)
+        self.jitter_buffer = jitter_buffer or JitterBuffer(least_s=fixed_s, most_s=fixed_s)
         self.latency_s = latency_s
         self.description = description
         self.away = False
@@ -76,7 +76,7 @@ class Speaker:
         """Put whole samples into the ring, waiting for room. False as soon as `epoch` is stale: stop then."""
         rest = memoryview(pcm)
         # Before each write, so that what ran dry in mid-reply goes on with what it needs by now.
-        self.ring.prefill = min(round(self.prefill.seconds * self.rate_hz), self.ring.capacity)
+        self.ring.prefill = min(round(self.jitter_buffer.seconds * self.rate_hz), self.ring.capacity)
         await trio.lowlevel.checkpoint()
         while epoch == self.ring.epoch and not self.away:
             rest = rest[self.ring.write(rest, epoch) * SAMPLE_BYTES :]
@@ -111,24 +111,24 @@ class Speaker:
         return False
 
     def cancel(self) -> int:
-        """Make all that was written stale, and end a hush. Returns the epoch to write the next reply under."""
+        """Make all that was written stale, and end a hold. Returns the epoch to write the next reply under."""
         epoch = self.ring.cancel()
         self._tell()
         return epoch
 
-    def hush(self) -> None:
+    def hold(self) -> None:
         """Fade out and freeze: nothing is lost, `resume` goes on from the frozen sample."""
         self.ring.hold = True
         self._tell()
 
     def resume(self) -> None:
-        """End a hush."""
+        """End a hold."""
         self.ring.hold = False
         self.ready()
         self._tell()
 
     @property
-    def hushed(self) -> bool:
+    def held(self) -> bool:
         return self.ring.hold
 
     @property
@@ -172,10 +172,10 @@ class Speaker:
         """Set `away`. Going away discards what waits, so that no writer waits for a device that may never return."""
         self.away = away
         if away:
-            hushed = self.hushed
+            held = self.held
             self.cancel()
-            if hushed:  # whoever speaks still does
-                self.hush()
+            if held:  # whoever speaks still does
+                self.hold()
 
     def _about_to_sound(self) -> bool:
         if self.away:

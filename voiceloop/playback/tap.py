@@ -13,7 +13,7 @@ _KEPT_BLOCKS = 3_000
 
 
 class Played(NamedTuple):
-    """A block as the device took it, gain and hush applied: int16, mono, at `rate_hz`."""
+    """A block as the device took it, gain and hold applied: int16, mono, at `rate_hz`."""
 
     pcm: bytes
     stream: int

@@ -13,7 +13,7 @@ import trio
 from voiceloop.audio.resample import Resampler
 from voiceloop.errors import EngineError, ServiceError, first
 from voiceloop.events import Publish
-from voiceloop.playback.prefill import Stream
+from voiceloop.playback.jitter_buffer import Stream
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Synthesizer
 from voiceloop.speak.heard import Span, heard
@@ -110,7 +110,7 @@ class Delivery:
         slot.send.send_nowait(speech)
         slot.send.close()
         if self._played is None:
-            self._played = self.speaker.prefill.stream()
+            self._played = self.speaker.jitter_buffer.stream()
         self._played.came(trio.current_time(), _seconds(speech))
         await self._chunks[0].send(slot)
         self._played.asked(trio.current_time())
@@ -185,7 +185,7 @@ class Delivery:
             try:
                 await trio.lowlevel.checkpoint_if_cancelled()  # what was thrown away already asks nothing
                 self.book.asking("speak")
-                stream = self.speaker.prefill.stream()
+                stream = self.speaker.jitter_buffer.stream()
                 async with self.synthesizer.speech(slot.text) as pieces:
                     async for piece in pieces:
                         stream.came(trio.current_time(), _seconds(piece))

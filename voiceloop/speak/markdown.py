@@ -33,6 +33,9 @@ class Markdown:
     """Feed it one character at a time."""
 
     def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
         self._line = ""
         """The start of a line while it may yet be a heading, a bullet, a rule, a fence or a table."""
         self._at: Callable[[str], str] = self._line_start
@@ -52,7 +55,7 @@ class Markdown:
         else:
             rest = ""
         rest += self._inline.finish()
-        self.__init__()  # type: ignore[misc]
+        self._reset()
         return rest
 
     def _line_start(self, char: str) -> str:

@@ -59,7 +59,7 @@ class _Builder:
             microphone=tuple(microphone),
             voice=tuple(self._voice()),
             utterances=utterances,
-            deaf=tuple(_joined(self._each("deaf", self._deaf))),
+            muted=tuple(_joined(self._each("muted", self._muted))),
             requests=with_turns(requests, turns),
             playback=tuple(playback),
             speaker=tuple(states),
@@ -127,7 +127,7 @@ class _Builder:
         return SpeakerState(
             self._at(record["at"]),
             bool(record["sounding"]),
-            bool(record["hushed"]),
+            bool(record["held"]),
             number(record["gain"]),
             int(number(record["underruns"])),
             number(record["latency_s"]),
@@ -155,7 +155,7 @@ class _Builder:
                 break
         return 24_000.0
 
-    def _deaf(self, record: Record) -> Span:
+    def _muted(self, record: Record) -> Span:
         return self._span(record["start"], record["end"])
 
     def _voice(self) -> Iterable[Span]:

@@ -70,7 +70,7 @@ def data(session: Session) -> Json:
         "play": _packed(session.playback),
         "voice": _spans(session.voice),
         "utterances": _spans(session.utterances),
-        "deaf": _spans(session.deaf),
+        "muted": _spans(session.muted),
         "states": {name: _spans(spans) for name, spans in states(session).items()},
         "requests": [_request(request) for request in session.requests],
         "events": [_event(event) for event in session.events],

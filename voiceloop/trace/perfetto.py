@@ -35,8 +35,8 @@ def _all(session: Session) -> Iterator[Json]:
         yield _complete("voice", _VOICE, span.start, span.end)
     for span in session.utterances:
         yield _complete(_safe(span.label), _VOICE + 1, span.start, span.end)
-    for span in session.deaf:
-        yield _complete("deaf", _VOICE + 2, span.start, span.end)
+    for span in session.muted:
+        yield _complete("muted", _VOICE + 2, span.start, span.end)
     for lane, turn in _in_lanes(session.turns, lambda t: (t.start, t.end)):
         lanes_used[_TURNS + lane] = "turns" if not lane else f"turns, beside ({lane})"
         yield from _turn(turn, _TURNS + lane)

@@ -20,7 +20,7 @@ from voiceloop.trace.taps import EarTap, RequestTap, SpeakerTap
 from voiceloop.trace.writing import Recorder, open_trace
 from voiceloop.types import CAPTURE_RATE_HZ
 
-_TABLES = ("audio", "segment", "conversation", "speculation")
+_TABLES = ("audio", "segment", "conversation", "preemptive")
 """Those that decide when something happens, whole; the file's reader needs no more to judge a delay."""
 _OF_PARTS = ("use", "model", "voice", "language", "base_url", "stream", "format", "response_format")
 

@@ -11,7 +11,7 @@
     answer      `id`, `at`, `status`, `connected` (over a connection opened for it)
     response    `id`, `at` of its end, `first_byte`, `bytes`, `outcome` (done, cancelled, failed), `error` (its kind)
     play        what the loudspeaker pulled: `at`, then for each step `at_tenths_ms` later, `samples`, `peak`, `rms`
-    speaker     its state from `at` on: `sounding`, `hushed`, `gain`, `underruns`, `latency_s`, `rate_hz`
+    speaker     its state from `at` on: `sounding`, `held`, `gain`, `underruns`, `latency_s`, `rate_hz`
     lost        `records` that the trace had no room for
     end         `at`: the session ended in order
 
@@ -20,6 +20,6 @@
 
 VERSION = 1
 KINDS = frozenset(
-    ("event", "mic", "vad", "deaf", "gap", "request", "answer", "response", "play", "speaker", "lost", "end")
+    ("event", "mic", "vad", "muted", "gap", "request", "answer", "response", "play", "speaker", "lost", "end")
 )
 """All but the header's."""

@@ -1,4 +1,4 @@
-"""The loudspeaker's states as spans: sounding, hushed, ducked, and where it ran dry. Pure."""
+"""The loudspeaker's states as spans: sounding, held, ducked, and where it ran dry. Pure."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _DUCKED_BELOW = 0.99
 
 
 def states(session: Session) -> dict[str, list[Span]]:
-    """Spans of `sounding`, `hushed` and `ducked`; `underrun`s are points, labelled with how many."""
+    """Spans of `sounding`, `held` and `ducked`; `underrun`s are points, labelled with how many."""
     found = {
         "sounding": _spans(session, lambda state: state.sounding),
-        "hushed": _spans(session, lambda state: state.hushed),
+        "held": _spans(session, lambda state: state.held),
         "ducked": _spans(session, lambda state: state.gain < _DUCKED_BELOW and state.sounding),
     }
     dry, before = [], 0

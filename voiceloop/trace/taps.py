@@ -48,9 +48,9 @@ class EarTap:
     _frames: list[bytes] = field(default_factory=list)
     _index: int = 0
     _runs: list[tuple[int, int, bool]] = field(default_factory=list)
-    _deaf_from: int | None = None
+    _muted_from: int | None = None
 
-    def __call__(self, item: Frame | Gap, verdicts: Sequence[Verdict], *, deaf: bool) -> None:
+    def __call__(self, item: Frame | Gap, verdicts: Sequence[Verdict], *, muted: bool) -> None:
         """Take what the ears took."""
         for verdict in verdicts:
             self._judged(verdict)
@@ -63,9 +63,9 @@ class EarTap:
         if not self._frames:
             self._index = item.index
         self._frames.append(item.pcm)
-        if deaf and self._deaf_from is None:
-            self._deaf_from = item.index
-        elif not deaf and self._deaf_from is not None:
+        if muted and self._muted_from is None:
+            self._muted_from = item.index
+        elif not muted and self._muted_from is not None:
             self._hears_again(item.index)
         if len(self._frames) >= PACK_FRAMES or item.samples < FRAME_SAMPLES:
             self.flush()
@@ -77,15 +77,15 @@ class EarTap:
             self._runs.append((verdict.start, verdict.end, verdict.voiced))
 
     def _hears_again(self, index: int) -> None:
-        self.recorder.put("deaf", start=self._deaf_from, end=index)
-        self._deaf_from = None
+        self.recorder.put("muted", start=self._muted_from, end=index)
+        self._muted_from = None
 
     def flush(self) -> None:
         """Record what is not yet a whole line."""
-        if self._deaf_from is not None and self._frames:  # so that a long deafness is seen while it lasts
+        if self._muted_from is not None and self._frames:  # so that a long deafness is seen while it lasts
             end = self._index + len(self._frames) * FRAME_SAMPLES
             self._hears_again(end)
-            self._deaf_from = end
+            self._muted_from = end
         if self._frames:
             pcm = b"".join(self._frames)
             counts = [len(frame) // SAMPLE_BYTES for frame in self._frames]
@@ -179,7 +179,7 @@ class SpeakerTap:
             self.flush()
         state = {
             "sounding": ring.sounding,
-            "hushed": ring.hold,
+            "held": ring.hold,
             "gain": round(ring.gain, 3),
             "underruns": ring.underruns,
             "latency_s": round(speaker.latency_s, 4),

@@ -153,7 +153,7 @@ def _besides(session: Session, screen: Screen) -> Iterable[str]:
             "played, by its own account",
             screen.usable,
         )
-    if wasted := [event.fields for event in session.events if event.name == "speculation.wasted"]:
+    if wasted := [event.fields for event in session.events if event.name == "preemptive.wasted"]:
         sums = {
             name: sum(_number(fields.get(name)) for fields in wasted) for name in ("requests", "audio_s", "cost_usd")
         }

@@ -39,7 +39,7 @@ class SpeakerState:
 
     at: float
     sounding: bool
-    hushed: bool
+    held: bool
     gain: float
     underruns: int
     latency_s: float
@@ -144,7 +144,7 @@ class Session:
     """What the VAD judged to be voice, in the end."""
     utterances: tuple[Span, ...] = ()
     """From onset to last voice; the label is what became of it."""
-    deaf: tuple[Span, ...] = ()
+    muted: tuple[Span, ...] = ()
     requests: tuple[Request, ...] = ()
     playback: tuple[Level, ...] = ()
     """As it was pulled, the gain applied."""

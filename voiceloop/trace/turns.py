@@ -119,7 +119,7 @@ def _told(events: Iterable[Event]) -> dict[int, _Told]:
                 turn.reply = str(event.fields.get("text", ""))
             case "turn.failed":
                 turn.error = str(event.fields.get("error", ""))
-            case "speculation.wasted":
+            case "preemptive.wasted":
                 turn.wasted += int(_or_none(event.fields.get("requests")) or 0)
     return found
 

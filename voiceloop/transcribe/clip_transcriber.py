@@ -45,7 +45,7 @@ class ClipOptions(Table):
 class ClipTranscriber(ServedPart):
     """A transcriber that posts one utterance at a time. Those that are named say how by `request`."""
 
-    speculative: ClassVar[bool] = True
+    preemptive: ClassVar[bool] = True
 
     def __init__(self, options: Any, service: Service, services: Services) -> None:
         super().__init__(options, service, services)

@@ -125,4 +125,4 @@ def key(text: str) -> str:
 
 
 PHRASES = frozenset(key(phrase) for phrases in _BY_LANGUAGE.values() for phrase in phrases)
-"""All of them: a phantom is often in another language than what was said before."""
+"""All of them: a hallucination is often in another language than what was said before."""

@@ -14,12 +14,12 @@ from enum import StrEnum
 import numpy as np
 
 from voiceloop.audio.loudness import HOPS_PER_S, SILENCE_DBFS, levels_dbfs, loud
-from voiceloop.config.tables import Phantoms
+from voiceloop.config.tables import Hallucinations
 from voiceloop.transcribe.hallucination_phrases import PHRASES, key
 from voiceloop.types import Transcript, Utterance
 
 SHORT_S = 2.0
-"""A phantom is all that was heard in a clip with less voice than this."""
+"""A hallucination is all that was heard in a clip with less voice than this."""
 WEAK_DB = 10.0
 """Speech rises above the noise around it by more than this, even far from a microphone."""
 FASTEST = 30.0
@@ -48,7 +48,7 @@ class Reason(StrEnum):
 
     QUIET = "too quiet"
     LITTLE = "too little voice"
-    PHRASE = "a known phantom"
+    PHRASE = "a known hallucination"
     NO_SPEECH = "the model heard no speech"
     LOOP = "a loop"
     ECHO = "the prompt's echo"
@@ -71,7 +71,7 @@ class Sound:
         return cls(top, top - float(np.percentile(levels, 10)), float(loud(levels).sum()) / HOPS_PER_S)
 
 
-def not_worth_posting(utterance: Utterance, rules: Phantoms) -> Reason | None:
+def not_worth_posting(utterance: Utterance, rules: Hallucinations) -> Reason | None:
     """Why a clip holds nothing that a recogniser could hear."""
     if not rules.quiet:
         return None
@@ -89,7 +89,7 @@ class Judgement:
     reason: Reason | None = None
 
 
-def judge(transcript: Transcript, rules: Phantoms, prompts: Sequence[str] = ()) -> Judgement:
+def judge(transcript: Transcript, rules: Hallucinations, prompts: Sequence[str] = ()) -> Judgement:
     """What of a transcript was said. `prompts` are what the recogniser was told to expect."""
     said = key(transcript.text)
     if not said:
@@ -110,7 +110,7 @@ def judge(transcript: Transcript, rules: Phantoms, prompts: Sequence[str] = ()) 
     return Judgement(transcript.text)
 
 
-def _nobody_said(transcript: Transcript, said: str, sound: Sound, rules: Phantoms) -> Reason | None:
+def _nobody_said(transcript: Transcript, said: str, sound: Sound, rules: Hallucinations) -> Reason | None:
     no_speech = transcript.no_speech
     if rules.phrases and _is_known(said, rules.more_phrases):
         weak = sound.voice_s <= SHORT_S and (sound.rise_db < WEAK_DB or sound.level_dbfs < rules.weak_dbfs)

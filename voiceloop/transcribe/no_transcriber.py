@@ -25,7 +25,7 @@ class NoTranscriber:
     """The transcriber that `use = "none"` names."""
 
     Options: ClassVar[type[BaseModel]] = NoTranscribeOptions
-    speculative: ClassVar[bool] = True
+    preemptive: ClassVar[bool] = True
 
     @classmethod
     def open(cls, options: BaseModel, services: Services) -> AbstractAsyncContextManager[Self]:

@@ -1,4 +1,4 @@
-"""A transcriber whose phantoms are dropped: clips with nothing in them are not posted, words that nobody said not told.
+"""Screening: a transcriber that does not post clips without speech, and drops hallucinations.
 
 Every drop is published with its reason, and all are counted at the end; the text of one never is.
 """
@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from voiceloop.config.tables import Phantoms
+from voiceloop.config.tables import Hallucinations
 from voiceloop.events import Publish
-from voiceloop.plugins import Transcriber, Transcription, speculates
+from voiceloop.plugins import Transcriber, Transcription, is_preemptive
 from voiceloop.transcribe.hallucinations import Reason, judge, not_worth_posting
 from voiceloop.types import Transcript, Utterance
 
@@ -23,9 +23,11 @@ from voiceloop.types import Transcript, Utterance
 class Screened:
     """`plugins.Transcriber` around another one."""
 
-    def __init__(self, inner: Transcriber, rules: Phantoms, prompts: tuple[str, ...], publish: Publish | None) -> None:
+    def __init__(
+        self, inner: Transcriber, rules: Hallucinations, prompts: tuple[str, ...], publish: Publish | None
+    ) -> None:
         self._inner, self._rules, self.prompts, self._publish = inner, rules, prompts, publish
-        self.speculative = speculates(inner)
+        self.preemptive = is_preemptive(inner)
         self.dropped: Counter[Reason] = Counter()
 
     @property
@@ -60,7 +62,9 @@ class Screened:
         if self._publish is not None:
             self.dropped[reason] += 1
             at_s = round(utterance.start / utterance.rate_hz, 2)
-            self._publish("phantom.dropped", reason=str(reason), at_s=at_s, length_s=round(utterance.duration_s, 2))
+            self._publish(
+                "hallucination.dropped", reason=str(reason), at_s=at_s, length_s=round(utterance.duration_s, 2)
+            )
 
 
 class _Screening:
@@ -75,12 +79,12 @@ class _Screening:
 
 
 @contextmanager
-def screened(inner: Transcriber, rules: Phantoms, options: BaseModel, publish: Publish) -> Iterator[Screened]:
-    """`inner` with its phantoms dropped; what was dropped is counted up when the block ends."""
+def screened(inner: Transcriber, rules: Hallucinations, options: BaseModel, publish: Publish) -> Iterator[Screened]:
+    """`inner` with its hallucinations dropped; what was dropped is counted up when the block ends."""
     outer = Screened(inner, rules, tuple(_prompts(options)), publish)
     yield outer
     if outer.dropped:
-        publish("phantoms", dropped={str(reason): count for reason, count in outer.dropped.items()})
+        publish("hallucinations", dropped={str(reason): count for reason, count in outer.dropped.items()})
 
 
 def _prompts(options: BaseModel) -> Iterator[str]:

@@ -11,21 +11,21 @@ from dataclasses import dataclass, field
 import trio
 
 from voiceloop.errors import HandlerError, VoiceloopError, first
-from voiceloop.plugins import Keeping
+from voiceloop.plugins import TurnJournal
 from voiceloop.speak.delivery import Delivery
-from voiceloop.turns.context import Stage
+from voiceloop.turns.context import TurnContext
 from voiceloop.turns.preemptive import Asked, Kind
 from voiceloop.types import Heard, Message, Speech, Transcript, Usage
 
 
 @dataclass(slots=True, eq=False)
-class Attempt:
+class AnswerAttempt:
     """See the module. `spend` is told what each request took; nothing may be seen of it before `gate` is set."""
 
-    stage: Stage
+    context: TurnContext
     gate: trio.Event
     spend: Callable[[Usage], None]
-    kept: Keeping
+    kept: TurnJournal
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     marks: dict[str, float] = field(default_factory=dict)
     """When each point was first reached."""
@@ -37,11 +37,11 @@ class Attempt:
 
     def mark(self, name: str) -> None:
         """Note when a point was first reached."""
-        self.marks.setdefault(name, self.stage.now())
+        self.marks.setdefault(name, self.context.now())
 
     def sounds(self, text: str) -> None:
         """A chunk of the reply begins to be played."""
-        self.stage.audible.begin(text, self.stage.now())
+        self.context.audible.begin(text, self.context.now())
 
     def asking(self, kind: Kind, units: float = 1.0) -> None:
         """Count a request that is about to be made."""
@@ -71,13 +71,13 @@ class Attempt:
     async def answer(self, transcript: Transcript, history: Sequence[Message]) -> None:
         """Let the handler answer, and deliver what it says. Raises what made it fail, once all that it had said was
         played."""
-        stage = self.stage
-        self._delivery = delivery = Delivery(stage.synthesizer, stage.speaker, stage.publish, self)
+        context = self.context
+        self._delivery = delivery = Delivery(context.synthesizer, context.speaker, context.publish, self)
         failures: list[VoiceloopError] = []
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._handle, transcript, _Answer(self, delivery, history), failures)
             await delivery.run()
-        stage.audible.cut(stage.now())
+        context.audible.cut(context.now())
         if failures:
             raise failures[0]
 
@@ -85,7 +85,7 @@ class Attempt:
         try:
             await trio.lowlevel.checkpoint_if_cancelled()  # what was thrown away already asks nothing
             self.asking("handle")
-            await self.stage.handler.handle(transcript, answer)
+            await self.context.handler.handle(transcript, answer)
         except* VoiceloopError as group:
             failures.append(first(group))
         except* (Exception, SystemExit) as group:  # noqa: BLE001 - whatever it raises is told as the handler's
@@ -98,7 +98,7 @@ class Attempt:
 class _Answer:
     """`plugins.Reply`, as a handler sees it."""
 
-    attempt: Attempt
+    attempt: AnswerAttempt
     delivery: Delivery
     history: Sequence[Message]
 

@@ -10,15 +10,15 @@ import trio
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.echo.text_echo import Audible
 from voiceloop.events import Publish
-from voiceloop.journal.unkept import UNKEPT
+from voiceloop.journal.no_journal import NO_JOURNAL
 from voiceloop.playback.speaker import Speaker
 from voiceloop.playback.tap import Tap
 from voiceloop.plugins import Handler, Journal, Synthesizer, Transcriber
-from voiceloop.turns.preemptive import Speculation
+from voiceloop.turns.preemptive import PreemptiveGeneration
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class TurnContext:
     """What every turn works with."""
 
     transcriber: Transcriber
@@ -27,7 +27,7 @@ class Stage:
     speaker: Speaker
     publish: Publish
     settings: Settings
-    speculation: Speculation
+    preemptive: PreemptiveGeneration
     now: Callable[[], float]
     captured: Callable[[int], float]
     """When a sample was at the microphone, by the clock of `now`."""
@@ -35,7 +35,7 @@ class Stage:
     """How many transcriptions may be under way at once."""
     language: str | None = None
     """What is spoken, where the config says it."""
-    journal: Journal = UNKEPT
+    journal: Journal = NO_JOURNAL
     """Keeps what is said until it is delivered."""
     asleep: Callable[[], bool] = lambda: False
     """Whether only words that wake it count."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from voiceloop.audio.resample import resample
-from voiceloop.echo.correlation import OWN_VOICE, likeness
+from voiceloop.echo.correlation import OWN_VOICE, correlation
 from voiceloop.echo.text_echo import repeats
-from voiceloop.turns.context import Stage
+from voiceloop.turns.context import TurnContext
 from voiceloop.turns.turn import Turn
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript
 
@@ -25,7 +25,7 @@ _LATER_S = 0.5
 class OwnVoice:
     """`begin` and `feed` take what is said over a reply, as it comes."""
 
-    stage: Stage
+    context: TurnContext
     dropped: int = 0
     """How often something was not taken because it was only the loop's own voice."""
     known_in: Turn | None = None
@@ -47,16 +47,16 @@ class OwnVoice:
 
     def copies(self) -> bool:
         """Whether what was said last is what was played before. Takes up to 10 ms: ask when it matters."""
-        if self.stage.played is None:
+        if self.context.played is None:
             return False
         seconds = len(self._said) / SAMPLE_BYTES / CAPTURE_RATE_HZ
-        played, rate_hz = self.stage.played.recent(seconds + _LATER_S)
+        played, rate_hz = self.context.played.recent(seconds + _LATER_S)
         if played.count(0) == len(played):
             return False
-        return likeness(bytes(self._said), resample(played, rate_hz, CAPTURE_RATE_HZ)) >= OWN_VOICE
+        return correlation(bytes(self._said), resample(played, rate_hz, CAPTURE_RATE_HZ)) >= OWN_VOICE
 
     def repeats(self, transcript: Transcript) -> bool:
         """Whether a transcript only has words that were sounding while they were said."""
-        stage, utterance = self.stage, transcript.utterance
-        start_s, end_s = stage.captured(utterance.start), stage.captured(utterance.voiced_end)
-        return repeats(transcript.text, stage.audible.between(start_s, end_s))
+        context, utterance = self.context, transcript.utterance
+        start_s, end_s = context.captured(utterance.start), context.captured(utterance.voiced_end)
+        return repeats(transcript.text, context.audible.between(start_s, end_s))

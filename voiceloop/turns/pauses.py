@@ -6,16 +6,16 @@ Knows no turn and decides nothing about them; all times are sample indices.
 from __future__ import annotations
 
 from voiceloop.capture.endpointing.endpointer import Endpointer
-from voiceloop.turns.preemptive import Speculation
+from voiceloop.turns.preemptive import PreemptiveGeneration
 from voiceloop.types import CAPTURE_RATE_HZ, Transcript
 
 
 class Pauses:
     """Those of one utterance after the other: `start` begins one, `end` ends it."""
 
-    def __init__(self, endpointer: Endpointer, speculation: Speculation, language: str | None) -> None:
+    def __init__(self, endpointer: Endpointer, preemptive: PreemptiveGeneration, language: str | None) -> None:
         self._endpointer = endpointer
-        self._speculation = speculation
+        self._preemptive = preemptive
         self._language = language
         self._onset = 0
         self._since: int | None = None
@@ -26,21 +26,25 @@ class Pauses:
         """An utterance began, at that sample."""
         self._onset, self._since, self._ahead, self._quiet = onset, None, False, 0
 
-    def begin(self, since: int, *, ahead: bool) -> bool:
-        """It has been quiet from `since` on; says whether work goes ahead, which it does not unless `ahead`."""
-        self._since = since
-        self._ahead = ahead and self._speculation.may()
-        if self._ahead:
-            self._endpointer.awaiting(since)
+    @property
+    def ahead(self) -> bool:
+        """Whether work goes ahead in the pause that lasts."""
         return self._ahead
 
-    def over(self, at: int) -> bool:
-        """Speech goes on from `at` on; says whether work had gone ahead."""
-        ahead, since = self._ahead, self._since
+    def begin(self, since: int, *, ahead: bool) -> None:
+        """It has been quiet from `since` on. Work goes ahead only if `ahead`."""
+        self._since = since
+        self._ahead = ahead and self._preemptive.allowed
+        if ahead:
+            self._preemptive.count_pause()
+        if self._ahead:
+            self._endpointer.awaiting(since)
+
+    def over(self, at: int) -> None:
+        """Speech goes on from `at` on."""
+        if self._since is not None:
+            self._quiet += at - self._since
         self._since, self._ahead = None, False
-        if since is not None:
-            self._quiet += at - since
-        return ahead
 
     def end(self) -> None:
         """The utterance is over, or nobody hears it any more."""

@@ -43,7 +43,7 @@ class Tally:
         )
 
 
-class Speculation:
+class PreemptiveGeneration:
     """Counts what working ahead wasted, and pauses it above `max_waste`, a share of the cost of late.
 
     A request that was broken off tells no cost; it counts as much as those before it did on average. Where no answer
@@ -70,14 +70,17 @@ class Speculation:
         """Whether it has paused itself."""
         return self._resting > 0
 
-    def may(self) -> bool:
+    @property
+    def allowed(self) -> bool:
         """Whether to work ahead in the pause that has just begun."""
+        return self._enabled and not self._resting
+
+    def count_pause(self) -> None:
+        """A pause has begun in which work might have gone ahead: while it has paused itself, one fewer is left."""
         if self._resting:
             self._resting -= 1
             if not self._resting:
                 self._recent, self._attempts = (0.0, 0.0), 0
-            return False
-        return self._enabled
 
     def use(self, asked: Sequence[Asked]) -> None:
         """An attempt was of use."""
@@ -120,5 +123,5 @@ class Speculation:
         else:
             weight = sum(request.units for request in asked if request.kind == "transcribe")
         lost, everything = self._recent
-        self._recent = (_MEMORY * lost + weight * wasted, _MEMORY * everything + weight)
+        self._recent = (_MEMORY * lost + (weight if wasted else 0.0), _MEMORY * everything + weight)
         self._attempts += 1

@@ -10,18 +10,18 @@ from collections.abc import Callable, Sequence
 import trio
 
 from voiceloop.events import TURN
-from voiceloop.turns.context import Stage
+from voiceloop.turns.context import TurnContext
 from voiceloop.turns.turn import Turn
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Transcript, Usage, Utterance
 
 
-class Roster:
+class RunningTurns:
     """Its turns run in `nursery`. `ended` is called when one of them has: it is still at work then, unless it was
     removed before."""
 
-    def __init__(self, stage: Stage, nursery: trio.Nursery, ended: Callable[[Turn], None]) -> None:
-        self._stage, self._nursery, self._ended = stage, nursery, ended
-        self._replaces = stage.handler.turns == "replace"
+    def __init__(self, context: TurnContext, nursery: trio.Nursery, ended: Callable[[Turn], None]) -> None:
+        self._context, self._nursery, self._ended = context, nursery, ended
+        self._replaces = context.handler.turns == "replace"
         self._number = 0
         self._at_work: list[Turn] = []
         self.usage: Usage | None = None
@@ -40,10 +40,10 @@ class Roster:
     ) -> Turn | None:
         """A new turn at work (see `Turn`), which follows those before it unless turns replace one another; None when
         too many wait already, which bounds what a handler that hangs can pile up."""
-        if not self._replaces and len(self._at_work) >= self._stage.settings.waiting:
+        if not self._replaces and len(self._at_work) >= self._context.settings.waiting:
             return None
         self._number += 1
-        turn = Turn(self._number, self._stage, history, transcribed, untranscribed)
+        turn = Turn(self._number, self._context, history, transcribed, untranscribed)
         if not self._replaces:
             turn.follows = self.at_work
         self._at_work.append(turn)
@@ -53,10 +53,10 @@ class Roster:
     def refuse(self, utterance: Utterance) -> None:
         """`open` gave None: what was said is kept under a number of its own, and that it was refused is told."""
         self._number += 1
-        kept = self._stage.journal.turn(self._number)
+        kept = self._context.journal.turn(self._number)
         kept.heard(utterance)
         kept.left("too many utterances waited for the handler (conversation.waiting)")
-        self._stage.publish("speech.refused", start_s=utterance.start / CAPTURE_RATE_HZ, waiting=len(self._at_work))
+        self._context.publish("speech.refused", start_s=utterance.start / CAPTURE_RATE_HZ, waiting=len(self._at_work))
 
     def remove(self, turn: Turn) -> bool:
         """It is no longer at work; whether it was."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from voiceloop.plugins import Transcriber, Transcription, speculates
+from voiceloop.plugins import Transcriber, Transcription, is_preemptive
 from voiceloop.transcribe.merging import Said, join, merge
 from voiceloop.types import Transcript, Utterance
 
@@ -50,7 +50,7 @@ class _Stretch:
 
 
 @dataclass(slots=True, eq=False)
-class Listening:
+class Transcribing:
     """All that is said in one turn. What it is told is synchronous, so that hearing never waits for a turn.
 
     `safe` is waited for before a clip is sent, `posted(clip)` called when it is, `came(transcript)` when its text is
@@ -85,7 +85,7 @@ class Listening:
     def feed(self, pcm: bytes) -> None:
         """More of the utterance that began."""
         stretch = self._own[-1]
-        if speculates(self.transcriber):
+        if is_preemptive(self.transcriber):
             stretch.fed.append(pcm)
         if stretch.said is None:
             with suppress(trio.BrokenResourceError):

@@ -13,12 +13,12 @@ from typing import Literal, TypeVar
 import trio
 
 from voiceloop.errors import TooLate, VoiceloopError, first
-from voiceloop.plugins import Keeping, patience_s
+from voiceloop.plugins import TurnJournal, patience_s
 from voiceloop.transcribe.merging import is_empty
-from voiceloop.turns.answer import Attempt
-from voiceloop.turns.context import Stage
+from voiceloop.turns.answer import AnswerAttempt
+from voiceloop.turns.context import TurnContext
 from voiceloop.turns.preemptive import Tally
-from voiceloop.turns.transcribing import Listening
+from voiceloop.turns.transcribing import Transcribing
 from voiceloop.types import CAPTURE_RATE_HZ, CancelReason, Heard, Message, Transcript, Usage, Utterance
 
 _T = TypeVar("_T")
@@ -34,7 +34,7 @@ class Turn:
     """
 
     number: int
-    stage: Stage
+    context: TurnContext
     history: Callable[[], Sequence[Message]]
     transcribed: Callable[[Turn, Transcript], bool]
     untranscribed: Callable[[Turn], None]
@@ -53,25 +53,25 @@ class Turn:
     """Its transcript was published."""
     error: str | None = None
     usage: Usage | None = None
-    listening: Listening = field(init=False)
-    kept: Keeping = field(init=False)
+    transcribing: Transcribing = field(init=False)
+    kept: TurnJournal = field(init=False)
     _marks: dict[str, float] = field(default_factory=dict)
-    _attempt: Attempt = field(init=False)
+    _attempt: AnswerAttempt = field(init=False)
     _heard: Heard | None = None
 
     def __post_init__(self) -> None:
-        stage = self.stage
-        self.kept = kept = stage.journal.turn(self.number)
-        self.listening = Listening(
-            stage.transcriber,
-            stage.posts,
-            stage.settings.merge_max_s,
+        context = self.context
+        self.kept = kept = context.journal.turn(self.number)
+        self.transcribing = Transcribing(
+            context.transcriber,
+            context.posts,
+            context.settings.merge_max_s,
             self._posted,
             self._transcript_came,
             lambda: self.untranscribed(self),
             kept.safe,
         )
-        self._attempt = Attempt(stage, self.gate, self._spend, kept)
+        self._attempt = AnswerAttempt(context, self.gate, self._spend, kept)
 
     # What the conversation tells it; all synchronous, so that hearing never waits for a turn.
 
@@ -83,46 +83,46 @@ class Turn:
     @property
     def complete(self) -> bool:
         """Whether all of what the user says in it was said."""
-        return self.listening.complete.is_set()
+        return self.transcribing.complete.is_set()
 
     def pause(self, clip: Utterance, *, since: int) -> None:
         """The user may have finished: answer `clip`, all that was said so far, behind the gate."""
-        self.listening.pause(clip)
-        self._marks["last_voiced"] = self.stage.captured(since)
-        self._marks["pause"] = self.stage.now()
+        self.transcribing.pause(clip)
+        self._marks["last_voiced"] = self.context.captured(since)
+        self._marks["pause"] = self.context.now()
 
     def resume(self) -> None:
         """The user goes on: what was made of the pause is thrown away."""
-        lost, self._attempt = self._attempt, Attempt(self.stage, self.gate, self._spend, self.kept)
+        lost, self._attempt = self._attempt, AnswerAttempt(self.context, self.gate, self._spend, self.kept)
         lost.scope.cancel("resumed")
-        self.listening.resume()
+        self.transcribing.resume()
         self._marks.clear()
         if lost.asked:
-            tell_waste(self, self.stage.speculation.waste(lost.asked))
+            tell_waste(self, self.context.preemptive.waste(lost.asked))
 
     def end(self, utterance: Utterance) -> None:
         """The utterance is complete; without `continues` so is what the user says in this turn."""
         self.kept.heard(utterance)
-        self.listening.end(utterance)
+        self.transcribing.end(utterance)
         if not utterance.continues:
-            self._marks["last_voiced"] = self.stage.captured(utterance.voiced_end)
-            self._marks["speech_end"] = self.stage.now()
+            self._marks["last_voiced"] = self.context.captured(utterance.voiced_end)
+            self._marks["speech_end"] = self.context.now()
 
     def take_over(self, earlier: Turn) -> None:
         """`earlier` was not all that the user had to say: what was said in it becomes part of this one."""
-        self.listening.before = earlier.listening.said() + self.listening.before
+        self.transcribing.before = earlier.transcribing.said() + self.transcribing.before
         # One that was never told has no text that could be replaced; the one whose place it took may have.
         self.replaces = earlier.number if earlier.told or earlier.replaces is None else earlier.replaces
 
     def commit(self) -> None:
         """It is certain: open the gate."""
-        self._marks.setdefault("committed", self.stage.now())
+        self._marks.setdefault("committed", self.context.now())
         self.gate.set()
 
     def cancel(self, reason: CancelReason | None) -> None:
         """End it here: what was heard until now is what was heard."""
         self._heard, self.reason = self.heard(), reason
-        self._marks["cancelled"] = self.stage.now()
+        self._marks["cancelled"] = self.context.now()
         self.scope.cancel(reason)
 
     @property
@@ -158,11 +158,11 @@ class Turn:
             self.ended.set()
 
     def _count(self) -> None:
-        asked, speculation = self._attempt.asked, self.stage.speculation
+        asked, preemptive = self._attempt.asked, self.context.preemptive
         if asked and self.reason in {CancelReason.MERGED, CancelReason.JOINED}:
-            speculation.waste(asked, ahead=False)
+            preemptive.waste(asked, ahead=False)
         elif asked:
-            speculation.use(asked)
+            preemptive.use(asked)
 
     def _keep(self) -> None:
         """What was not delivered, though the user didn't call it off, is kept."""
@@ -173,7 +173,7 @@ class Turn:
 
     async def _run(self) -> Outcome:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.listening.run)
+            nursery.start_soon(self.transcribing.run)
             outcome: Outcome | None = None
             while outcome is None:
                 attempt = self._attempt
@@ -189,20 +189,20 @@ class Turn:
             return await attempt()
         except* (Exception, SystemExit) as group:  # noqa: BLE001 - raised below
             failures += group.exceptions
-        await self.listening.complete.wait()
+        await self.transcribing.complete.wait()
         raise BaseExceptionGroup("the attempt failed", failures)
 
-    async def _answer(self, attempt: Attempt) -> Outcome:
+    async def _answer(self, attempt: AnswerAttempt) -> Outcome:
         transcript = await self._understood(attempt)
         if is_empty(transcript.text):
-            await self.listening.complete.wait()
+            await self.transcribing.complete.wait()
             return "empty"
-        if not self.stage.handler.speculative:
+        if not self.context.handler.preemptive:
             await self.gate.wait()
             self.kept.transcribed(transcript)
         for turn in self.follows:
             await turn.ended.wait()
-        if not self.stage.handler.speculative:
+        if not self.context.handler.preemptive:
             await self._in_time(transcript)
             await attempt.committed()
         async with trio.open_nursery() as nursery:
@@ -213,32 +213,32 @@ class Turn:
 
     async def _in_time(self, transcript: Transcript) -> None:
         """Show, and raise TooLate for, what the handler doesn't take so late."""
-        late_s, stage = patience_s(self.stage.handler), self.stage
+        late_s, context = patience_s(self.context.handler), self.context
         if late_s is None:
             return
-        age_s = stage.now() - stage.captured(transcript.utterance.voiced_end)
+        age_s = context.now() - context.captured(transcript.utterance.voiced_end)
         if age_s > late_s:
             await self._announce(transcript)
             remedy = "'voiceloop transcribe --pending' writes it down"
             raise TooLate(f"the text came {age_s:.0f} s after it was said, and is not typed", remedy=remedy)
 
-    async def _understood(self, attempt: Attempt) -> Transcript:
+    async def _understood(self, attempt: AnswerAttempt) -> Transcript:
         """What was said, once the conversation knows what to make of it."""
-        own = await self.listening.text()
-        transcript = await self.listening.with_earlier(own)
+        own = await self.transcribing.text()
+        transcript = await self.transcribing.with_earlier(own)
         attempt.mark("text")
         await trio.lowlevel.checkpoint_if_cancelled()  # the user may have gone on in this very moment
         if not self.transcribed(self, transcript):
-            await self.listening.complete.wait()
+            await self.transcribing.complete.wait()
             self.transcribed(self, transcript)
         await trio.lowlevel.checkpoint_if_cancelled()  # it may have been for nothing: then no handler hears of it
-        self.transcript = await self.listening.with_earlier(own)  # it may just have taken a turn's place
+        self.transcript = await self.transcribing.with_earlier(own)  # it may just have taken a turn's place
         return self.transcript
 
     async def _announce(self, transcript: Transcript) -> None:
         await self.gate.wait()
         utterance, self.told = transcript.utterance, True
-        self.stage.publish(
+        self.context.publish(
             "transcript",
             turn=self.number,
             text=transcript.text,
@@ -267,10 +267,10 @@ def _told(error: BaseException) -> str:
 
 def tell_waste(turn: Turn, lost: Tally) -> None:
     """Publish what a pause that was none has cost."""
-    publish, speculation = turn.stage.publish, turn.stage.speculation
-    share = round(speculation.share, 3)
+    publish, preemptive = turn.context.publish, turn.context.preemptive
+    share = round(preemptive.share, 3)
     costs = {"requests": lost.requests, "audio_s": round(lost.audio_s, 2), "cost_usd": lost.cost_usd}
-    publish("speculation.wasted", turn=turn.number, share=share, **costs)
-    if speculation.resting:
-        what = f"{share:.0%} of what was sent of late was for nothing (speculation.max_waste)"
+    publish("preemptive.wasted", turn=turn.number, share=share, **costs)
+    if preemptive.resting:
+        what = f"{share:.0%} of what was sent of late was for nothing (preemptive.max_waste)"
         publish("notice", text=f"Not working ahead for the next pauses: {what}.")

@@ -7,14 +7,14 @@ import trio
 from voiceloop.playback.earcon import earcon
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import beginning
-from voiceloop.turns.context import Stage
+from voiceloop.turns.context import TurnContext
 from voiceloop.turns.turn import Turn
 
 
 def tell(turn: Turn) -> None:
     """Publish what became of a turn: what of its reply was heard, its times and its costs."""
     heard = turn.heard()
-    publish = turn.stage.publish
+    publish = turn.context.publish
     if heard.text:
         publish("reply", turn=turn.number, text=heard.text, complete=heard.complete)
     publish(
@@ -37,15 +37,15 @@ async def sound_earcon(speaker: Speaker) -> None:
     speaker.finish(epoch=epoch)
 
 
-async def warm(stage: Stage, onset: int) -> None:
+async def warm(context: TurnContext, onset: int) -> None:
     """Get the loudspeaker and the connections ready while the user still speaks, since the sample `onset`."""
-    stage.speaker.ready()
+    context.speaker.ready()
     try:
         async with trio.open_nursery() as nursery:
-            if not stage.asleep():
-                for part in (stage.transcriber, stage.handler, stage.synthesizer):
+            if not context.asleep():
+                for part in (context.transcriber, context.handler, context.synthesizer):
                     nursery.start_soon(part.warm)
-            if (began := beginning(stage.handler)) is not None:
+            if (began := beginning(context.handler)) is not None:
                 nursery.start_soon(began, onset)
     except* Exception as group:  # noqa: BLE001 - only a head start is lost; the turn itself will say what is wrong
-        stage.publish("warm.failed", error=repr(group.exceptions[0]))
+        context.publish("warm.failed", error=repr(group.exceptions[0]))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.segmenter import SpeechPaused, SpeechResumed
-from voiceloop.plugins import speculates
-from voiceloop.turns.context import Stage
+from voiceloop.plugins import is_preemptive
+from voiceloop.turns.context import TurnContext
 from voiceloop.turns.pauses import Pauses
 from voiceloop.turns.turn import Turn
 from voiceloop.types import Transcript, Utterance
@@ -18,15 +18,15 @@ WAKING_S = 3.0
 and nobody pays for a conversation that is none of its business, nor has it sent away."""
 
 
-class Saying:
+class CurrentUtterance:
     """One utterance after the other: `hear` begins one, or the rest of one that was cut for length; `over` ends it."""
 
-    def __init__(self, stage: Stage, endpointer: Endpointer) -> None:
+    def __init__(self, context: TurnContext, endpointer: Endpointer) -> None:
         self.turn: Turn | None = None
         """The turn that hears it, until all of it was said."""
-        self.pauses = Pauses(endpointer, stage.speculation, stage.language)
-        self._asleep = stage.asleep
-        self._speculates = speculates(stage.transcriber)
+        self.pauses = Pauses(endpointer, context.preemptive, context.language)
+        self._asleep = context.asleep
+        self._is_preemptive = is_preemptive(context.transcriber)
         self._overheard = False
         """It goes on from what was too long to wake it."""
 
@@ -34,8 +34,8 @@ class Saying:
         """`turn`, if any, hears it from now on; `pcm` is how it begins."""
         self.turn = turn
         if turn is not None:
-            turn.listening.begin()
-            turn.listening.feed(pcm)
+            turn.transcribing.begin()
+            turn.transcribing.feed(pcm)
 
     def pause(self, event: SpeechPaused) -> None:
         """Work ahead as if that was all, while the pause may yet turn out to be none."""
@@ -44,19 +44,24 @@ class Saying:
         asleep = self._asleep()
         if not asleep:  # else it may yet be too long to be any business of ours
             self.turn.kept.paused(event.utterance)
-        if self.pauses.begin(event.since, ahead=self._speculates and not asleep):
+        self.pauses.begin(event.since, ahead=self._is_preemptive and not asleep)
+        if self.pauses.ahead:
             self.turn.pause(event.utterance, since=event.since)
 
     def resume(self, event: SpeechResumed) -> None:
         """The pause was none."""
-        if self.pauses.over(event.at) and self.turn is not None:
+        ahead = self.pauses.ahead
+        self.pauses.over(event.at)
+        if ahead and self.turn is not None:
             self.turn.resume()
 
     def counts(self, utterance: Utterance) -> bool:
         """Whether the utterance, which is complete or was cut, is any business of a loop that may be asleep."""
-        too_long = self._asleep() and (self._overheard or utterance.duration_s > WAKING_S)
-        self._overheard = too_long and utterance.continues
-        return not too_long
+        return not (self._asleep() and (self._overheard or utterance.duration_s > WAKING_S))
+
+    def ended(self, utterance: Utterance) -> None:
+        """The utterance is complete or was cut: if it does not count, the rest of it does not either."""
+        self._overheard = utterance.continues and not self.counts(utterance)
 
     def over(self) -> Turn | None:
         """All of it was said; returns the turn that heard it."""

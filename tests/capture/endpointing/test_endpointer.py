@@ -15,6 +15,12 @@ TEXTS = ("What?", "Yes.", "tea", "I want to", "I want tea and", "")
 """From the surest end to none."""
 
 
+def ask(endpointer: Endpointer, pause: Pause) -> int:
+    """As the segmenter does whenever time passes in a pause."""
+    endpointer.consider(pause)
+    return endpointer.hangover(pause)
+
+
 def judging() -> Endpointer:
     return Endpointer.of(Segment(), half_duplex=False)
 
@@ -26,36 +32,36 @@ def pause(start: int = 0, hangover: int = USUAL) -> Pause:
 def after(text: str, language: str | None = "en") -> int:
     """The hangover after this was said."""
     endpointer = judging()
-    endpointer.hangover(pause())
+    ask(endpointer, pause())
     endpointer.heard(text, at=0, language=language)
-    return endpointer.hangover(pause())
+    return ask(endpointer, pause())
 
 
 def speak(endpointer: Endpointer, length_ms: float, *, start: int, text: str = "") -> int:
     """A pause of that length inside speech; where the next may begin."""
     at = start + samples(length_ms)
-    endpointer.hangover(pause(start))
+    ask(endpointer, pause(start))
     if text:
         endpointer.heard(text, at=start, language="en")
-        endpointer.hangover(pause(start))
+        ask(endpointer, pause(start))
     endpointer.resumed(start, at)
     return at + 16_000
 
 
 def test_unjudged_a_pause_must_last_as_long_as_the_hangover() -> None:
-    endpointer = Endpointer.of(Segment(judge=False), half_duplex=False)
+    endpointer = Endpointer.of(Segment(adaptive=False), half_duplex=False)
     for start in range(10):
-        assert endpointer.hangover(pause(start)) == USUAL
+        assert ask(endpointer, pause(start)) == USUAL
         endpointer.heard("I went and", at=start, language="en")
         endpointer.resumed(start, start + 20_000)
-    assert endpointer.hangover(pause(99)) == USUAL
-    assert Endpointer().hangover(pause()) == USUAL
+    assert ask(endpointer, pause(99)) == USUAL
+    assert ask(Endpointer(), pause()) == USUAL
 
 
 def test_the_bounds_hold_whatever_the_hangover() -> None:
     endpointer = Endpointer(shortest_ms=200, longest_ms=500)
-    assert endpointer.hangover(pause(hangover=0)) == samples(200)
-    assert endpointer.hangover(pause(hangover=16_000)) == samples(500)
+    assert ask(endpointer, pause(hangover=0)) == samples(200)
+    assert ask(endpointer, pause(hangover=16_000)) == samples(500)
 
 
 def test_milliseconds_become_samples_at_the_capture_rate() -> None:
@@ -64,7 +70,7 @@ def test_milliseconds_become_samples_at_the_capture_rate() -> None:
 
 
 def test_before_anything_is_known_the_hangover_is_the_configured_one() -> None:
-    assert judging().hangover(pause()) == USUAL
+    assert ask(judging(), pause()) == USUAL
 
 
 def test_a_question_needs_less_quiet_than_a_sentence_and_a_trailing_word_more() -> None:
@@ -82,46 +88,46 @@ def test_a_language_without_words_goes_by_pauses_alone() -> None:
 
 def test_a_language_that_nobody_tells_is_known_from_what_was_said() -> None:
     endpointer = judging()
-    endpointer.hangover(pause(0))
+    ask(endpointer, pause(0))
     endpointer.heard("Get salt and.", at=0, language=None)
-    assert endpointer.hangover(pause(0)) < USUAL
-    endpointer.hangover(pause(50_000))
+    assert ask(endpointer, pause(0)) < USUAL
+    ask(endpointer, pause(50_000))
     endpointer.heard("I would like to know what the weather is like.", at=50_000, language=None)
-    endpointer.hangover(pause(99_000))
+    ask(endpointer, pause(99_000))
     endpointer.heard("Get salt and.", at=99_000, language=None)
-    assert endpointer.hangover(pause(99_000)) > USUAL
+    assert ask(endpointer, pause(99_000)) > USUAL
 
 
 def test_a_transcript_that_comes_late_is_ignored() -> None:
     endpointer = judging()
-    endpointer.hangover(pause(0))
-    endpointer.hangover(pause(8_000))
+    ask(endpointer, pause(0))
+    ask(endpointer, pause(8_000))
     endpointer.heard("It is late and", at=0, language="en")
-    assert endpointer.hangover(pause(8_000)) == USUAL
+    assert ask(endpointer, pause(8_000)) == USUAL
 
 
 def test_each_pause_begins_anew() -> None:
     endpointer = judging()
-    endpointer.hangover(pause(0))
+    ask(endpointer, pause(0))
     endpointer.heard("It is late and", at=0, language="en")
-    assert endpointer.hangover(pause(8_000)) == USUAL
+    assert ask(endpointer, pause(8_000)) == USUAL
 
 
 def test_while_the_transcript_is_on_its_way_the_turn_is_not_over() -> None:
     endpointer = judging()
-    endpointer.hangover(pause())
+    ask(endpointer, pause())
     endpointer.awaiting(0)
-    assert endpointer.hangover(pause()) == LONGEST
+    assert ask(endpointer, pause()) == LONGEST
     endpointer.heard("What is the time?", at=0, language="en")
-    assert endpointer.hangover(pause()) < USUAL
+    assert ask(endpointer, pause()) < USUAL
 
 
 def test_a_request_that_failed_leaves_the_usual_hangover() -> None:
     endpointer = judging()
-    endpointer.hangover(pause())
+    ask(endpointer, pause())
     endpointer.awaiting(0)
     endpointer.heard("", at=0, language=None)
-    assert endpointer.hangover(pause()) == USUAL
+    assert ask(endpointer, pause()) == USUAL
 
 
 def test_a_speaker_who_pauses_long_is_given_more_time_and_one_who_does_not_less() -> None:
@@ -130,8 +136,8 @@ def test_a_speaker_who_pauses_long_is_given_more_time_and_one_who_does_not_less(
     for _ in range(40):
         at = speak(slow, 900, start=at)
         then = speak(brisk, 250, start=then)
-    assert slow.hangover(pause(at)) >= samples(900)
-    assert SHORTEST <= brisk.hangover(pause(then)) < samples(500)
+    assert ask(slow, pause(at)) >= samples(900)
+    assert SHORTEST <= ask(brisk, pause(then)) < samples(500)
 
 
 def test_a_few_pauses_move_it_little() -> None:
@@ -139,7 +145,7 @@ def test_a_few_pauses_move_it_little() -> None:
     at = speak(endpointer, 1_500, start=0)
     for _ in range(3):
         at = speak(endpointer, 250, start=at)
-    assert abs(endpointer.hangover(pause(at)) - USUAL) < samples(150)
+    assert abs(ask(endpointer, pause(at)) - USUAL) < samples(150)
 
 
 def test_long_pauses_are_forgotten() -> None:
@@ -147,10 +153,10 @@ def test_long_pauses_are_forgotten() -> None:
     at = 0
     for _ in range(5):
         at = speak(endpointer, 1_500, start=at)
-    long = endpointer.hangover(pause(at))
+    long = ask(endpointer, pause(at))
     for _ in range(200):
         at = speak(endpointer, 250, start=at)
-    assert endpointer.hangover(pause(at)) < USUAL < long
+    assert ask(endpointer, pause(at)) < USUAL < long
 
 
 def test_a_long_pause_after_and_teaches_nothing_about_the_others() -> None:
@@ -158,20 +164,20 @@ def test_a_long_pause_after_and_teaches_nothing_about_the_others() -> None:
     at = 0
     for _ in range(20):
         at = speak(endpointer, 900, start=at, text="I went and")
-    assert endpointer.hangover(pause(at)) <= USUAL
+    assert ask(endpointer, pause(at)) <= USUAL
 
 
 def test_a_transcript_that_came_when_the_turn_had_ended_held_nothing() -> None:
     endpointer = judging()
-    endpointer.hangover(pause(0))
+    ask(endpointer, pause(0))
     endpointer.heard("I went and", at=0, language="en")  # and the segmenter never asked again
     endpointer.resumed(0, samples(900))
-    assert endpointer.hangover(pause(50_000)) > USUAL
+    assert ask(endpointer, pause(50_000)) > USUAL
 
 
 def test_a_pause_counts_once() -> None:
     endpointer = judging()
-    endpointer.hangover(pause(0))
+    ask(endpointer, pause(0))
     endpointer.resumed(0, samples(900))
     once = endpointer.pace
     endpointer.resumed(0, samples(900))
@@ -183,7 +189,7 @@ def test_the_share_of_pauses_that_is_outlasted_settles_where_it_ought_to() -> No
     at = cut = 0
     lengths = [250 + 17 * (n * 7_919 % 50) for n in range(2_000)]  # evenly from 250 to 1,083 ms
     for number, length_ms in enumerate(lengths):
-        cut += number >= 1_000 and endpointer.hangover(pause(at)) < samples(length_ms)
+        cut += number >= 1_000 and ask(endpointer, pause(at)) < samples(length_ms)
         at = speak(endpointer, length_ms, start=at)
     assert cut / 1_000 == pytest.approx(0.05, abs=0.03)
 
@@ -195,7 +201,7 @@ def test_in_half_duplex_the_usual_hangover_is_the_shortest() -> None:
     at = 0
     for _ in range(200):
         at = speak(endpointer, 250, start=at, text="What?")
-    assert endpointer.hangover(pause(at, usual)) >= samples(segment.hangover_ms)
+    assert ask(endpointer, pause(at, usual)) >= samples(segment.hangover_ms)
 
 
 def test_it_says_what_it_goes_by() -> None:
@@ -229,7 +235,7 @@ def replay(calls: list[Call], hangover: int = USUAL, longer: int = 0) -> list[in
             endpointer.awaiting(start)
         else:
             endpointer.resumed(start, start + length + longer)
-        answers.append(endpointer.hangover(pause(start, hangover)))
+        answers.append(ask(endpointer, pause(start, hangover)))
     return answers
 
 
@@ -256,10 +262,10 @@ def test_longer_pauses_never_make_the_answer_shorter(lengths: list[int], longer:
     def learned(more: int) -> int:
         endpointer, at = judging(), 0
         for length in lengths:
-            endpointer.hangover(pause(at))
+            ask(endpointer, pause(at))
             endpointer.resumed(at, at + length + more)
             at += 100_000
-        return endpointer.hangover(pause(at))
+        return ask(endpointer, pause(at))
 
     assert learned(longer) >= learned(0)
 
@@ -275,7 +281,7 @@ def test_a_larger_hangover_never_gives_a_shorter_answer(calls: list[Call], hango
 def test_it_remembers_only_so_many_pauses(starts: list[int]) -> None:
     endpointer = judging()
     for start in starts:
-        endpointer.hangover(pause(start))
+        ask(endpointer, pause(start))
         endpointer.heard("and", at=start, language="en")
         endpointer.resumed(start, start + 9_000)
     assert len(endpointer._pauses) <= 16

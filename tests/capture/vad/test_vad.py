@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from voiceloop.capture.vad.hybrid import HybridOptions, HybridVad
 from voiceloop.capture.vad.silero import SileroOptions, SileroVad
-from voiceloop.capture.vad.silero_model import HOP, Judge, load_model
+from voiceloop.capture.vad.silero_model import HOP, SileroModel, load_model
 from voiceloop.capture.vad.webrtc import WebRtcOptions, WebRtcVad
 from voiceloop.plugins import Services, Vad, Verdict
 
@@ -130,7 +130,7 @@ def test_loading_the_model_leaves_the_environment_as_it_was(monkeypatch: pytest.
     assert os.environ["OMP_THREAD_LIMIT"] == "3"
 
 
-class Scripted(Judge):
+class Scripted(SileroModel):
     """A judge that finds voice where the samples are not zero, and remembers what it heard."""
 
     def __init__(self) -> None:
@@ -146,8 +146,8 @@ class Scripted(Judge):
 
 def gated(options: HybridOptions, *triggers: int) -> tuple[HybridVad, Scripted]:
     """A hybrid whose gate finds voice in the pieces of these numbers."""
-    judge, seen = Scripted(), iter(range(1_000_000))
-    return HybridVad(options, judge=judge, gate=lambda piece: next(seen) in triggers), judge
+    model, seen = Scripted(), iter(range(1_000_000))
+    return HybridVad(options, model=model, gate=lambda piece: next(seen) in triggers), model
 
 
 HOLD = 320
@@ -158,33 +158,33 @@ SECOND = bytes(32_000)
 
 
 def test_the_judge_listens_first_and_then_sleeps_while_the_gate_is_closed() -> None:
-    vad, judge = gated(OPTIONS)
+    vad, model = gated(OPTIONS)
     verdicts = feed(vad, SECOND * 5)
-    assert judge.hops == FIRST_HOPS
+    assert model.hops == FIRST_HOPS
     assert final(verdicts) == dict.fromkeys(range(0, 80_000, 16), False)
 
 
 def test_when_the_gate_opens_the_judge_thinks_again_about_what_came_before() -> None:
-    vad, judge = gated(OPTIONS, 300)
+    vad, model = gated(OPTIONS, 300)
     voice = b"\1\0" * 4 * HOP
     opened = 301 * PIECE
     quiet_before = bytes((opened - 4 * HOP) * 2)
     before = feed(vad, quiet_before + voice[: -PIECE * 2])
     assert not any(verdict.voiced for verdict in before)
-    heard = judge.hops
+    heard = model.hops
     verdicts = vad.feed(voice[-PIECE * 2 :], opened - PIECE)
-    assert judge.hops == heard + 6
+    assert model.hops == heard + 6
     assert [verdict.voiced for verdict in verdicts] == [False, False, True, True, True, True]
     assert verdicts[0].start == opened - 6 * HOP
     assert verdicts[-1].end == opened
 
 
 def test_the_gate_closes_when_nothing_has_triggered_it_for_the_hold() -> None:
-    vad, judge = gated(OPTIONS, 300)
+    vad, model = gated(OPTIONS, 300)
     feed(vad, SECOND * 3)
-    heard = judge.hops
+    heard = model.hops
     feed(vad, SECOND * 5, index=48_000)
-    assert judge.hops == heard + 6 + HOLD // 32
+    assert model.hops == heard + 6 + HOLD // 32
 
 
 def test_the_judge_keeps_the_gate_open_while_it_hears_voice() -> None:
@@ -196,12 +196,12 @@ def test_the_judge_keeps_the_gate_open_while_it_hears_voice() -> None:
 
 def test_a_single_click_opens_no_gate_that_wants_more() -> None:
     options = HybridOptions(gate_hold_ms=HOLD, gate_triggers=3)
-    clicked, judge = gated(options, 300, 302)
+    clicked, model = gated(options, 300, 302)
     feed(clicked, SECOND * 5)
-    assert judge.hops == FIRST_HOPS
-    spoken, judge = gated(options, 300, 302, 303)
+    assert model.hops == FIRST_HOPS
+    spoken, model = gated(options, 300, 302, 303)
     feed(spoken, SECOND * 5)
-    assert judge.hops > FIRST_HOPS
+    assert model.hops > FIRST_HOPS
 
 
 def test_voice_lasts_until_it_falls_below_the_lower_threshold() -> None:
@@ -212,10 +212,10 @@ def test_voice_lasts_until_it_falls_below_the_lower_threshold() -> None:
         def process_chunk(self, hop: bytes) -> float:
             return next(self.answers)
 
-    class Hysteresis(Judge):
+    class Hysteresis(SileroModel):
         def __init__(self) -> None:
             super().__init__(0.5, 0.35)
             self._model = Model()  # type: ignore[assignment]
 
-    judge = Hysteresis()
-    assert [judge.hear(b"") for _ in range(5)] == [False, True, True, False, False]
+    model = Hysteresis()
+    assert [model.hear(b"") for _ in range(5)] == [False, True, True, False, False]

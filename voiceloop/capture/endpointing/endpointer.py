@@ -60,8 +60,9 @@ class _Judged:
 class Endpointer:
     """Judges each pause by what was said before it and by the speaker's own pauses, between two bounds.
 
-    The segmenter asks `hangover(pause)` whenever time passes in a pause, so that the answer may change while it lasts;
-    a pause that is over by the new answer ends the turn at once. The answer is, between `shortest_ms` and `longest_ms`,
+    Whenever time passes in a pause, the segmenter tells of it (`consider`) and asks how long it must last
+    (`hangover`): the answer may change while the pause lasts, and a pause that is over by the new answer ends the turn
+    at once. The answer is, between `shortest_ms` and `longest_ms`,
 
         base x factor                           base = the configured hangover x this speaker's pace
 
@@ -103,11 +104,11 @@ class Endpointer:
     shorter, and nothing but the calls and their sample times goes in: a replay decides as the live run did.
     """
 
-    def __init__(self, *, shortest_ms: float = 0, longest_ms: float = 60_000, judge: bool = False) -> None:
-        """Without `judge` the configured hangover stands, within the bounds."""
+    def __init__(self, *, shortest_ms: float = 0, longest_ms: float = 60_000, adaptive: bool = False) -> None:
+        """Without `adaptive` the configured hangover stands, within the bounds."""
         self._shortest = samples(shortest_ms)
         self._longest = samples(longest_ms)
-        self._judge = judge
+        self._adaptive = adaptive
         self._pace = 1.0
         self._usual = 0  # the configured hangover, as the last pause gave it
         self._pauses: OrderedDict[int, _Judged] = OrderedDict()
@@ -117,15 +118,15 @@ class Endpointer:
     @classmethod
     def of(cls, segment: Segment, *, half_duplex: bool) -> Endpointer:
         """As configured. In half-duplex a wrong guess can't be heard, so there `hangover_ms` is the shortest."""
-        if not segment.judge:
+        if not segment.adaptive:
             return cls()
         usual_ms = min(segment.hangover_ms, segment.half_duplex_hangover_ms)
         shortest_ms = usual_ms if half_duplex else segment.shortest_hangover_ms
-        return cls(shortest_ms=shortest_ms, longest_ms=segment.longest_hangover_ms, judge=True)
+        return cls(shortest_ms=shortest_ms, longest_ms=segment.longest_hangover_ms, adaptive=True)
 
     def description(self, language: str | None) -> str:
         """For the start-up line: what ends a turn in this language."""
-        if not self._judge:
+        if not self._adaptive:
             return "a fixed pause"
         name = f" ({code(language)})" if language else ""
         until = "; words once the language is known" if language is None else ""
@@ -136,18 +137,24 @@ class Endpointer:
         """What the configured hangover is multiplied by for this speaker."""
         return self._pace
 
-    def hangover(self, pause: Pause) -> int:
-        """How many samples of quiet after `pause.start` end the turn."""
-        if not self._judge:
-            return self._within(pause.hangover)
+    def consider(self, pause: Pause) -> None:
+        """`pause` is the one under way, and is judged by what is known now. Call it whenever time passes in a pause."""
+        if not self._adaptive:
+            return
         self._now, self._usual = pause.start, pause.hangover
         judged = self._pauses.get(pause.start)
+        if judged is not None and not judged.awaited:
+            judged.used = judged.factor
+
+    def hangover(self, pause: Pause) -> int:
+        """How many samples of quiet after `pause.start` end the turn, by what is known now."""
+        if not self._adaptive:
+            return self._within(pause.hangover)
+        base = self._within(pause.hangover * self._pace)
+        judged = self._pauses.get(pause.start)
         if judged is None:
-            return self._base()
-        if judged.awaited:
-            return self._longest
-        judged.used = judged.factor
-        return self._within(self._base() * judged.factor)
+            return base
+        return self._longest if judged.awaited else self._within(base * judged.factor)
 
     def awaiting(self, at: int) -> None:
         """The clip up to the pause that starts at `at` was posted; `heard` will follow, with "" if it failed."""
@@ -167,7 +174,7 @@ class Endpointer:
 
     def resumed(self, start: int, at: int) -> None:
         """The pause from `start` to `at` lay inside what one speaker had to say. Each pause counts once."""
-        if not self._judge or not self._usual or at <= start:
+        if not self._adaptive or not self._usual or at <= start:
             return
         judged = self._remember(start)
         if judged.counted:
@@ -176,9 +183,6 @@ class Endpointer:
         wanted = _MARGIN * (at - start) / (self._usual * judged.used)
         pace = min(max(wanted, self._pace * _DOWN), self._pace * _UP)
         self._pace = min(max(pace, self._shortest / self._usual), self._longest / self._usual)
-
-    def _base(self) -> int:
-        return self._within(self._usual * self._pace)
 
     def _within(self, length: float) -> int:
         return min(max(round(length), self._shortest), self._longest)

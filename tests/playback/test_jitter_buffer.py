@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from voiceloop.playback.prefill import Prefill, Stream
+from voiceloop.playback.jitter_buffer import JitterBuffer, Stream
 from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Synthesizer
@@ -28,11 +28,11 @@ Piece = tuple[float, float]
 """When it came and how much sound it held, in seconds."""
 
 
-def prefill() -> Prefill:
-    return Prefill(least_s=LEAST_S, most_s=MOST_S)
+def jitter_buffer() -> JitterBuffer:
+    return JitterBuffer(least_s=LEAST_S, most_s=MOST_S)
 
 
-def show(learner: Prefill, pieces: Sequence[Piece]) -> Stream:
+def show(learner: JitterBuffer, pieces: Sequence[Piece]) -> Stream:
     stream = learner.stream()
     for at, sound_s in pieces:
         stream.came(at, sound_s)
@@ -60,23 +60,23 @@ def gap_s(pieces: Sequence[Piece], in_hand_s: float) -> float:
 
 
 def test_what_comes_evenly_needs_no_more_than_the_least() -> None:
-    learner = prefill()
+    learner = jitter_buffer()
     for _ in range(20):
         show(learner, evenly(100))
         assert learner.seconds == LEAST_S
 
 
 def test_a_stream_that_stalls_raises_what_the_next_one_gets() -> None:
-    learner = prefill()
+    learner = jitter_buffer()
     show(learner, [(0, 0.1), (0.3, 0.1)])
     assert learner.seconds == MOST_S
-    other = prefill()
+    other = jitter_buffer()
     show(other, [(0, 0.1), (0.15, 0.1)])
     assert other.seconds == pytest.approx(1.5 * 0.15)
 
 
 def test_it_is_known_at_once_for_a_reply_that_ran_dry() -> None:
-    learner = prefill()
+    learner = jitter_buffer()
     stream = learner.stream()
     stream.came(0.0, 0.05)
     stream.came(0.2, 0.05)
@@ -84,14 +84,14 @@ def test_it_is_known_at_once_for_a_reply_that_ran_dry() -> None:
 
 
 def test_the_wait_for_the_first_piece_is_the_service_thinking() -> None:
-    learner = prefill()
+    learner = jitter_buffer()
     for began in (0.0, 5.0, 9.0):
         show(learner, [(began + 1.0 + at, sound_s) for at, sound_s in evenly(20)])
     assert learner.seconds == LEAST_S
 
 
 def test_the_time_when_nobody_asked_does_not_count() -> None:
-    learner = prefill()
+    learner = jitter_buffer()
     stream = learner.stream()
     for n in range(20):
         stream.came(n * 10.0, 0.02)
@@ -100,7 +100,7 @@ def test_the_time_when_nobody_asked_does_not_count() -> None:
 
 
 def test_one_hiccup_is_forgotten_after_a_few_replies() -> None:
-    learner = prefill()
+    learner = jitter_buffer()
     show(learner, [(0, 0.1), (0.3, 0.1)])
     for _ in range(12):
         assert learner.seconds > LEAST_S
@@ -109,7 +109,7 @@ def test_one_hiccup_is_forgotten_after_a_few_replies() -> None:
 
 
 def test_an_answer_in_one_piece_says_nothing() -> None:
-    learner = prefill()
+    learner = jitter_buffer()
     show(learner, [(0, 0.1), (0.15, 0.1)])
     for _ in range(50):
         show(learner, [(0, 2.0)])
@@ -123,7 +123,7 @@ PIECES = st.lists(st.tuples(st.floats(0, 0.5), st.floats(0.001, 0.3)), min_size=
 
 @given(st.lists(PIECES, max_size=20))
 def test_it_stays_between_its_bounds(streams: list[list[Piece]]) -> None:
-    learner = prefill()
+    learner = jitter_buffer()
     for pieces in streams:
         show(learner, pieces)
         assert LEAST_S <= learner.seconds <= MOST_S
@@ -131,7 +131,7 @@ def test_it_stays_between_its_bounds(streams: list[list[Piece]]) -> None:
 
 @given(PIECES, st.floats(0, 5))
 def test_with_what_a_stream_needed_in_hand_it_has_no_gap(pieces: list[Piece], more: float) -> None:
-    need_s = show(prefill(), pieces).need_s
+    need_s = show(jitter_buffer(), pieces).need_s
     assert gap_s(pieces, need_s + more) <= 1e-9
 
 
@@ -230,10 +230,10 @@ async def listen(speaker: Speaker, service: Service) -> Reply:
     return Reply(quiet_s - service.first_byte_s, gaps_s)
 
 
-async def replies(count: int, jitter_s: float, seed: int, learner: Prefill | None) -> list[Reply]:
+async def replies(count: int, jitter_s: float, seed: int, learner: JitterBuffer | None) -> list[Reply]:
     random = Random(seed)
     service = Service(random, jitter_s, lambda: random.uniform(0.5, 1.2))
-    speaker = Speaker(Ring(4 * RATE_HZ, RATE_HZ, prefill=round(LEAST_S * RATE_HZ)), prefill=learner)
+    speaker = Speaker(Ring(4 * RATE_HZ, RATE_HZ, prefill=round(LEAST_S * RATE_HZ)), jitter_buffer=learner)
     return [await listen(speaker, service) for _ in range(count)]
 
 
@@ -245,7 +245,7 @@ def gaps(heard: Sequence[Reply]) -> int:
 async def test_a_hundred_replies_through_a_jittery_network_have_no_gap_after_the_first(
     autojump_clock: MockClock,
 ) -> None:
-    learner = prefill()
+    learner = jitter_buffer()
     heard = await replies(101, 0.15, seed=1, learner=learner)
     assert gaps(heard[1:]) == 0
     assert sum(reply.wait_s for reply in heard[1:]) / 100 < 0.3
@@ -254,14 +254,14 @@ async def test_a_hundred_replies_through_a_jittery_network_have_no_gap_after_the
 
 
 async def test_an_even_network_is_not_waited_for(autojump_clock: MockClock) -> None:
-    adaptive = await replies(8, 0, seed=2, learner=prefill())
+    adaptive = await replies(8, 0, seed=2, learner=jitter_buffer())
     fixed = await replies(8, 0, seed=2, learner=None)
     assert [reply.wait_s for reply in adaptive] == [reply.wait_s for reply in fixed]
     assert gaps(adaptive) == 0
 
 
 async def test_a_network_that_calms_down_is_soon_trusted_again(autojump_clock: MockClock) -> None:
-    learner = prefill()
+    learner = jitter_buffer()
     await replies(5, 0.15, seed=3, learner=learner)
     assert learner.seconds > 0.1
     await replies(4, 0, seed=4, learner=learner)
@@ -269,19 +269,21 @@ async def test_a_network_that_calms_down_is_soon_trusted_again(autojump_clock: M
 
 
 async def test_a_first_chunk_shorter_than_the_prefill_does_not_wait_for_the_next(autojump_clock: MockClock) -> None:
-    learner = prefill()
+    learner = jitter_buffer()
     show(learner, [(0, 0.1), (0.5, 0.1)])
     assert learner.seconds == MOST_S
     lengths = iter([0.3, 3.0, 3.0, 3.0, 3.0])
     service = Service(Random(5), 0, lambda: next(lengths), first_byte_s=0.2)
-    reply = await listen(Speaker(Ring(8 * RATE_HZ, RATE_HZ), prefill=learner), service)
+    reply = await listen(Speaker(Ring(8 * RATE_HZ, RATE_HZ), jitter_buffer=learner), service)
     assert reply.wait_s < 0.3 / 4 + 2 * BLOCK_S
 
 
 async def test_every_sample_is_played_whatever_the_prefill(autojump_clock: MockClock) -> None:
     random = Random(6)
     service = Service(random, 0.15, lambda: random.uniform(0.1, 0.4))
-    speaker = Speaker(Ring(RATE_HZ // 5, RATE_HZ), prefill=prefill())  # it holds less than the prefill may ask for
+    speaker = Speaker(
+        Ring(RATE_HZ // 5, RATE_HZ), jitter_buffer=jitter_buffer()
+    )  # it holds less than the prefill may ask for
     for _ in range(5):
         await listen(speaker, service)
     assert speaker.ring.played == len(service.said) // 2

@@ -8,10 +8,10 @@ from voiceloop.types import Transcript, Utterance
 
 
 @dataclass(frozen=True, slots=True)
-class Unkept:
+class NoJournal:
     """A journal that keeps nothing, and its turns."""
 
-    def turn(self, _: int) -> Unkept:
+    def turn(self, _: int) -> NoJournal:
         return self
 
     def paused(self, clip: Utterance) -> None:
@@ -36,4 +36,4 @@ class Unkept:
         """Nothing is kept."""
 
 
-UNKEPT = Unkept()
+NO_JOURNAL = NoJournal()

@@ -43,7 +43,7 @@ class Stream:
         self._asked_at = at
 
 
-class Prefill:
+class JitterBuffer:
     """How much must be in hand for the next reply, or for the same one after it ran dry.
 
     Each stream tells how much it would have needed (`Stream`); the worst of the last twelve, and half of it more, is

@@ -11,7 +11,7 @@ LONGEST_INTERVAL_S = 60.0
 SHRINK = 0.7
 
 
-class Pace:
+class RateLimiter:
     """When the next post may go: at most so many a minute, and slower for as long as the server says 'too many'."""
 
     def __init__(self, per_minute: int | None) -> None:
@@ -67,7 +67,7 @@ class Pace:
             self._interval_s = 0.0
 
 
-class Purse:
+class Budget:
     """What a session has cost so far, of what it may cost (USD)."""
 
     def __init__(self, limit_usd: float | None) -> None:
