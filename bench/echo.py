@@ -1,6 +1,6 @@
-"""Counts the turns that the installed loop starts from its own reply, over an echo path on a private sound server.
+"""Counts the turns that the installed program starts from its own reply, over an echo path on a private sound server.
 
-Replies in a recorded human voice, each answered to a recorded prompt; one program for all replies of a line.
+Each recorded prompt gets a reply in a recorded human voice. One run of the program gives all replies of a table row.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GIVE_UP_S = 20.0
 
 
 def measure(mode: str, delay_ms: int, replies: int, folder: Path) -> str:
-    """A line of the table."""
+    """Measure one echo mode at one delay; gives a row of the table."""
     words = ["--text", "front center", "--reply", "Please wait.", "--transcribe-ms", "100", "--speak-ms", "100"]
     for name in ANSWERS:
         voice, path = read_wav(ASTERISK / f"{name}.wav"), folder / f"{name}.wav"
@@ -42,24 +42,28 @@ def measure(mode: str, delay_ms: int, replies: int, folder: Path) -> str:
                     loop.wait_for("reply", count=number + 1, timeout_s=GIVE_UP_S)
                 except TimeoutError:
                     break
-                time.sleep(1)  # an echo that is taken for speech shows by now
-            extra = len(loop.told("transcript")) - (number + 1)
-            started = len(loop.told("speech.started"))
-            held, ducked = len(loop.told("held")), len(loop.told("ducked"))
-            whole = sum(bool(event.fields["complete"]) for event in loop.told("reply"))
-    return f"| {mode} | {delay_ms} ms | {number + 1} | {extra} | {started - number - 1} | {held} | {ducked} | {whole} |"
+                time.sleep(1)  # long enough for an echo that is taken for speech to start a turn
+            extra = len(loop.named("transcript")) - (number + 1)
+            started = len(loop.named("speech.started"))
+            held, ducked = len(loop.named("held")), len(loop.named("ducked"))
+            complete = sum(bool(event.fields["complete"]) for event in loop.named("reply"))
+    return (
+        f"| {mode} | {delay_ms} ms | {number + 1} | {extra} | {started - number - 1} | {held} | {ducked} | {complete} |"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench echo", description=__doc__.partition("\n")[0])
     parser.add_argument("--replies", type=int, default=20)
-    parser.add_argument("--delay-ms", type=int, action="append", help="of the echo path; again for another (60)")
+    parser.add_argument(
+        "--delay-ms", type=int, action="append", help="delay of the echo path; may be repeated (default: 60)"
+    )
     parser.add_argument("--mode", action="append", choices=["cancel", "half-duplex", "off"])
     arguments = parser.parse_args()
     if reason := why_not():
         raise SystemExit(reason)
     modes = arguments.mode or [*(["cancel"] if installed() else []), "half-duplex", "off"]
-    print("| echo | delay | prompts | turns from its own voice | onsets | held | ducked | replies heard whole |")
+    print("| echo | delay | prompts | turns from its own voice | onsets | held | ducked | replies played to the end |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for mode in modes:
         for delay_ms in arguments.delay_ms or [60]:

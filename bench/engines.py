@@ -1,10 +1,10 @@
-"""Measures the embedded engines: word errors and delay of the recogniser, delay of the synthesiser. Prints figures.
+"""Measures the embedded engines: word errors and delay of the recogniser, delay of the synthesiser.
 
     scripts/bench engines [--prompts FOLDER] [--transcripts FILE] [--speech FOLDER] [--limit N]
 
 The prompts are a recorded human voice at 8 kHz (Debian's asterisk-core-sounds-en-wav) and their transcripts
 (asterisk-core-sounds-en). `--speech` names a folder of 16 kHz WAV files, each with its words in a .txt beside it.
-Speech is fed in real time, so it takes as long as the speech lasts.
+Speech is fed in real time, so the measurement takes as long as the speech.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Clip:
 
 
 class Services:
-    """Notices go to standard error."""
+    """Stands in for the services that a part gets. Prints events to standard error."""
 
     def publish(self, name: str, /, **fields: object) -> None:
         print(name, fields, file=sys.stderr)
@@ -61,7 +61,7 @@ def words_of(text: str) -> tuple[str, ...]:
 
 
 def errors(said: Sequence[str], heard: Sequence[str]) -> int:
-    """Words replaced, lost and added (Levenshtein)."""
+    """The number of words replaced, lost and added (Levenshtein)."""
     row = list(range(len(heard) + 1))
     for i, word in enumerate(said, 1):
         above, row = row, [i]
@@ -79,7 +79,7 @@ def read(path: Path) -> bytes:
 
 
 def prompts(folder: Path, transcripts: Path, limit: int) -> list[Clip]:
-    """Some of the prompts whose transcript says all that is said: no numbers of several digits, no remarks."""
+    """Up to `limit` prompts whose transcript has every spoken word: no numbers of several digits, no remarks."""
     lines = gzip.decompress(transcripts.read_bytes()).decode("latin-1").splitlines()
     pairs = [match.groups() for line in lines if (match := re.match(r"([^\s;]\S*):\s+(.+)", line))]
     random.Random(1).shuffle(pairs)
@@ -103,8 +103,8 @@ def percentiles(values: Sequence[float]) -> str:
     return f"p50 {p50:.1f}, p90 {p90:.1f}"
 
 
-async def hear(transcriber: SphinxTranscriber, clip: Clip) -> tuple[str, float]:
-    """The text of a clip fed in real time, and the milliseconds from its last sample to it."""
+async def transcribe(transcriber: SphinxTranscriber, clip: Clip) -> tuple[str, float]:
+    """Feed a clip in real time; gives its text and the milliseconds from its last sample to the text."""
     step = FRAME_SAMPLES * SAMPLE_BYTES
     started = trio.current_time()
     async with transcriber.transcription() as transcription:
@@ -118,12 +118,12 @@ async def hear(transcriber: SphinxTranscriber, clip: Clip) -> tuple[str, float]:
 
 async def measure_sphinx(name: str, clips: list[Clip]) -> None:
     if not clips:
-        print(f"sphinx, {name}: nothing to hear")
+        print(f"sphinx, {name}: no clips found")
         return
     wrong, delays = [], []
     async with SphinxTranscriber.open(SphinxOptions(), cast(Any, Services())) as transcriber:
         for clip in clips:
-            text, delay_ms = await hear(transcriber, clip)
+            text, delay_ms = await transcribe(transcriber, clip)
             wrong.append(errors(clip.words, words_of(text)))
             delays.append(delay_ms)
     said = sum(len(clip.words) for clip in clips)
@@ -135,7 +135,7 @@ async def measure_sphinx(name: str, clips: list[Clip]) -> None:
 
 
 async def measure_espeak() -> None:
-    firsts, wholes, leaves, seconds = [], [], [], 0.0
+    firsts, totals, cancels, seconds = [], [], [], 0.0
     started = time.perf_counter()
     async with EspeakSynthesizer.open(EspeakOptions(), cast(Any, Services())) as synthesizer:
         opened_ms = (time.perf_counter() - started) * 1_000
@@ -145,16 +145,16 @@ async def measure_espeak() -> None:
                 sizes = [len((await pieces.receive()).pcm)]
                 firsts.append((time.perf_counter() - started) * 1_000)
                 sizes += [len(piece.pcm) async for piece in pieces]
-                wholes.append((time.perf_counter() - started) * 1_000)
+                totals.append((time.perf_counter() - started) * 1_000)
             seconds += sum(sizes) / SAMPLE_BYTES / 22_050
         for _ in range(20):
             async with synthesizer.speech(SENTENCE * 50) as pieces:
                 await pieces.receive()
                 started = time.perf_counter()
-            leaves.append((time.perf_counter() - started) * 1_000)
-    print(f"espeak: opened in {opened_ms:.1f} ms, speaks {seconds / sum(wholes) * 1_000:.0f} times faster than speech")
+            cancels.append((time.perf_counter() - started) * 1_000)
+    print(f"espeak: opened in {opened_ms:.1f} ms, speaks {seconds / sum(totals) * 1_000:.0f} times faster than speech")
     print(f"  text to first PCM, ms: {percentiles(firsts)}")
-    print(f"  cancel to stopped, ms: {percentiles(leaves)}")
+    print(f"  cancel to stopped, ms: {percentiles(cancels)}")
 
 
 async def main() -> None:

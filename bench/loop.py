@@ -1,6 +1,7 @@
-"""Times the installed `voiceloop run` on a private sound server, against the loopback service, and prints the figures.
+"""Measures the installed `voiceloop run` on a private sound server, against the loopback service.
 
-Whole processes, real devices, a recorded voice; each figure with its median and range over the runs.
+Start-up, idle cost, delays inside a turn, memory. The program runs as a process, on the devices of the sound server,
+and hears a recorded voice. Prints each figure's median and range over the runs.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ from voiceloop.audio.wav import read_wav
 
 ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
 PROMPTS = ("queue-thankyou", "transfer", "tt-monkeysintro", "vm-toenternumber", "sorry-youre-having-problems")
-"""Recorded by a person, 8 kHz; spoken without an inner pause that would end the utterance."""
+"""Prompts spoken by a person, 8 kHz, without an inner pause that would end the utterance."""
 ANSWER = "queue-callswaiting"
 QUIET_ROOM_DBFS = -62.0
-"""Pink noise as a laptop's microphone hears a quiet room."""
+"""The level of the pink noise: what a laptop's microphone picks up in a quiet room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured thing: `values` are its runs."""
+    """One measured quantity; `values` has one value for each run."""
 
     name: str
     unit: str
@@ -62,7 +63,7 @@ def prompt(name: str) -> bytes:
 
 
 def answer(folder: Path) -> tuple[Path, bytes]:
-    """The voice that the service sends, at the loudspeaker's rate, from its first loud sample on."""
+    """The service's voice as a file and as PCM, at the loudspeaker's rate, cut to begin with a loud sample."""
     clip = read_wav(ASTERISK / f"{ANSWER}.wav")
     pcm = resample(clip.pcm, clip.rate_hz, SPEAKER_HZ)
     begin = first_sound(pcm, above=1000)
@@ -77,7 +78,7 @@ def answer(folder: Path) -> tuple[Path, bytes]:
 
 
 def noise(seconds: float) -> bytes:
-    """A quiet room: pink noise, the same every time."""
+    """The noise of a quiet room: pink noise, the same every time."""
     random = np.random.default_rng(1)
     count = round(seconds * MIC_HZ)
     spectrum = np.fft.rfft(random.standard_normal(count))
@@ -88,12 +89,13 @@ def noise(seconds: float) -> bytes:
 
 
 def children(pid: int) -> list[int]:
+    """A process and its child processes."""
     listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *(int(child) for child in listed)]
 
 
 def cpu_s(pids: Sequence[int]) -> float:
-    """User and system time so far."""
+    """The processes' user and system time so far."""
     ticks = 0
     for pid in pids:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -109,7 +111,7 @@ def memory_mb(pid: int) -> float:
 
 @contextmanager
 def assistant(cable: Cable, server: Serving, *sets: str, trace: Path | None = None) -> Iterator[Running]:
-    """The assistant's config against the loopback service."""
+    """The program with the config `assistant`, against the loopback service, once it is ready."""
     words = ["--config", "assistant", "--set", f"openrouter.base_url={server.url}"]
     if trace is not None:
         words += ["--trace", str(trace)]
@@ -121,7 +123,7 @@ def assistant(cable: Cable, server: Serving, *sets: str, trace: Path | None = No
 
 
 def start(cable: Cable, server: Serving, runs: int) -> list[Figure]:
-    """From the command to listening, with the file cache warm."""
+    """The time from the command to `ready`, with a warm file cache: the first run doesn't count."""
     figures = []
     for name in ("assistant", "offline"):
         figure = Figure(f"start to listening, {name}", "s", "≤ 0.6 s")
@@ -136,13 +138,13 @@ def start(cable: Cable, server: Serving, runs: int) -> list[Figure]:
 
 
 def idle(cable: Cable, server: Serving, seconds: float, trace: Path | None = None) -> list[Figure]:
-    """CPU and memory while nobody speaks in a quiet room."""
+    """CPU time and memory while nobody speaks in a quiet room; with a trace also how fast the trace grows."""
     traced, aim = ("", "≤ 1.5 %") if trace is None else (", traced", "")
     room = Figure(f"idle listening in a quiet room, {seconds:.0f} s{traced}", "% of a core", aim)
     memory = Figure(f"memory, listening, openrouter engines{traced}", "MB", "≤ 100 MB")
     with assistant(cable, server, trace=trace) as loop:
         client = cable.speak(noise(seconds + 4))
-        time.sleep(2.5)  # the output stream stops after 2 s of silence: that is what idle means
+        time.sleep(2.5)  # idle means that the output stream has stopped, which it does after 2 s of silence
         pids = children(loop.process.pid)
         size = trace.stat().st_size if trace is not None else 0
         began, before = time.monotonic(), cpu_s(pids)
@@ -150,7 +152,7 @@ def idle(cable: Cable, server: Serving, seconds: float, trace: Path | None = Non
         room.values.append((cpu_s(pids) - before) / (time.monotonic() - began) * 100)
         memory.values.append(memory_mb(loop.process.pid))
         client.kill()
-        assert not loop.told("speech.started"), "the room was not quiet"
+        assert not loop.named("speech.started"), "the room was not quiet"
     if trace is None:
         return [room, memory]
     growth = Figure("size of the trace of an idle hour", "kB", "")
@@ -159,7 +161,7 @@ def idle(cable: Cable, server: Serving, seconds: float, trace: Path | None = Non
 
 
 def turns(cable: Cable, service: Sequence[str], folder: Path, runs: int) -> list[Figure]:
-    """Turn by turn: the last voiced frame to the POST, the first PCM byte to the loudspeaker, gaps, memory."""
+    """Over several turns: last voiced frame to POST, first PCM byte to sound, gaps inside replies, memory."""
     post = Figure("last voiced frame to POST, beyond the hangover", "ms", "≤ 60 ms")
     sound = Figure("first PCM byte to sound at the monitor", "ms", "≤ 60 ms")
     gaps = Figure("longest gap inside a reply", "ms", "0 ms")
@@ -168,7 +170,7 @@ def turns(cable: Cable, service: Sequence[str], folder: Path, runs: int) -> list
     clips.mkdir()
     spoken, reference = answer(folder)
     words = (*service, "--wav", str(spoken), "--save-audio", str(clips))
-    # Without working ahead, and with a fixed end of the turn: so that the time to the post has a known beginning.
+    # Without preemptive generation and adaptive endpointing the utterance is posted right after a fixed hangover.
     sets = ("audio.echo=off", "preemptive.enabled=false", "segment.adaptive=false")
     with serving(*words) as server, assistant(cable, server, *sets) as loop:
         for number in range(runs):
@@ -188,7 +190,7 @@ HANGOVER_MS = 600
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """An utterance as the service got it: `voiced_end` is its last voiced sample, counted from the clip's first."""
+    """An utterance as the service got it. `voiced_end`: its last voiced sample, counted from the clip's first."""
 
     clip: bytes
     voiced_end: int
@@ -197,21 +199,21 @@ class Posted:
 
 def _posted(loop: Running, server: Serving, clips: Path, number: int) -> Posted:
     request = server.wait_for("/audio/transcriptions", count=number + 1)
-    ended = loop.told("speech.ended")[number].fields
+    ended = loop.named("speech.ended")[number].fields
     voiced_end = round((ended["end_s"] - ended["start_s"]) * MIC_HZ)
     return Posted(read_wav(clips / f"{number}.wav").pcm, voiced_end, float(request["received_at"]))
 
 
 def _post_ms(posted: Posted, said: bytes, mic: Listener) -> float:
-    """When the clip was received, less when its last voiced sample was at the microphone and the hangover.
+    """The time from the clip's last voiced sample at the microphone to its arrival at the service, less the hangover.
 
-    The prompt is found in the clip that was posted, and in a recording of the microphone whose pieces carry the time:
-    so the loop's own clock plays no part.
+    The prompt is located in the posted clip and in a recording of the microphone whose chunks have timestamps, so the
+    program's own clock plays no part.
     """
     body = said[2 * 3200 : -2 * 3200]
     in_clip, _ = find(body, posted.clip)
-    in_mic, alike = find(body, mic.heard)
-    assert alike > 0.99, "the prompt is not on the microphone's cable"
+    in_mic, correlation = find(body, mic.heard)
+    assert correlation > 0.99, "the prompt is not on the microphone's cable"
     return (posted.received_at - mic.when(2 * (posted.voiced_end - in_clip + in_mic))) * 1000 - HANGOVER_MS
 
 

@@ -1,1 +1,1 @@
-"""What tests and benchmarks share: the virtual cable, the loopback server, and fakes that record."""
+"""Tools that tests and benchmarks share: the virtual cable, the loopback server, and fakes that record."""

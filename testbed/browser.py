@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _FLAGS = (
-    # Root, as in containers, has no sandbox; the rest keeps it from asking the network for anything.
+    # Chromium has no sandbox for root, as in containers. The other flags keep it from using the network.
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     "--window-size=1400,900",
@@ -23,14 +23,14 @@ _FLAGS = (
 
 
 def why_not() -> str | None:
-    """What is missing here for tests in a browser, if anything is."""
+    """The programs that tests in a browser need and this machine lacks; None when there are all."""
     missing = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
     return f"needs {', '.join(missing)} (Debian: chromium, chromium-driver)" if missing else None
 
 
 @dataclass
 class Browser:
-    """One window."""
+    """One browser window."""
 
     base: str
     session: str = ""
@@ -50,33 +50,33 @@ class Browser:
         wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
         self.session = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
 
-    def _here(self, method: str, path: str, body: Any = None) -> Any:
+    def _ask_session(self, method: str, path: str, body: Any = None) -> Any:
         return self._ask(method, f"/session/{self.session}{path}", body)
 
     def open(self, path: Path, fragment: str = "") -> None:
-        self._here("POST", "/url", {"url": "about:blank"})  # a change of the fragment alone loads nothing
+        self._ask_session("POST", "/url", {"url": "about:blank"})  # a change of only the fragment would load nothing
         self.visit(path.as_uri() + fragment)
 
     def visit(self, url: str) -> None:
-        self._here("POST", "/url", {"url": url})
+        self._ask_session("POST", "/url", {"url": url})
 
     def screenshot(self) -> bytes:
         """The window as PNG."""
-        return base64.b64decode(self._here("GET", "/screenshot"))
+        return base64.b64decode(self._ask_session("GET", "/screenshot"))
 
     def run(self, script: str) -> Any:
-        """Run a function's body in the page; its result."""
-        return self._here("POST", "/execute/sync", {"script": script, "args": []})
+        """Run `script`, the body of a function, in the page; gives its result."""
+        return self._ask_session("POST", "/execute/sync", {"script": script, "args": []})
 
     def act(self, kind: str, *actions: dict[str, Any], **parameters: Any) -> None:
-        """Move, press or turn an input device, as a person would."""
+        """Move or press an input device (mouse, wheel, keyboard), as a person would."""
         device = {"type": kind, "id": kind, "actions": list(actions)} | parameters
-        self._here("POST", "/actions", {"actions": [device]})
+        self._ask_session("POST", "/actions", {"actions": [device]})
 
-    def complaints(self) -> list[str]:
-        """What its console says, but for how often the tests themselves look at pixels."""
-        said = [entry["message"] for entry in self._here("POST", "/se/log", {"type": "browser"})]
-        return [text for text in said if "willReadFrequently" not in text]
+    def console_messages(self) -> list[str]:
+        """The messages in the browser's console, without the warning that the tests read pixels often."""
+        texts = [entry["message"] for entry in self._ask_session("POST", "/se/log", {"type": "browser"})]
+        return [text for text in texts if "willReadFrequently" not in text]
 
     def end(self) -> None:
         self._ask("DELETE", f"/session/{self.session}")
@@ -84,7 +84,7 @@ class Browser:
 
 @contextmanager
 def browsing(profile: Path, *flags: str) -> Iterator[Browser]:
-    """A browser with an empty profile; ended afterwards."""
+    """A browser with an empty profile, closed when the block ends."""
     driver = subprocess.Popen(
         ["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )

@@ -1,4 +1,4 @@
-"""Parts that tests of the configuration name: `testbed.config_parts:Loud`."""
+"""Parts for tests of the configuration, which name them as `testbed.config_parts:Loud`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Loud:
 
 
 class Quiet:
-    """An engine without options, whose package nobody has."""
+    """An engine without options that needs a package that doesn't exist."""
 
     requires = ("no_such_package_of_ours",)
 
@@ -38,7 +38,7 @@ class Quiet:
 
 
 class NoPart:
-    """Has neither Options nor open."""
+    """Not a part: has neither `Options` nor `open`."""
 
 
 def answer(text: str) -> str:

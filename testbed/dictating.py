@@ -1,7 +1,7 @@
-"""Dictates recorded sentences to a file and cuts it off at some moment: what became of each is counted.
+"""Dictates recorded sentences, interrupts the dictation with a failure, and counts what became of each sentence.
 
-A sentence whose end was noticed (`heard`) must be written exactly once, or be fetched exactly once by
-`voiceloop transcribe --pending`, or be shown there as perhaps written already. Used by the tests and by
+A sentence whose end the program noticed (`heard`) must be written exactly once, or be fetched exactly once by
+`voiceloop transcribe --pending`, or be shown by that command as perhaps written already. Used by the tests and by
 `scripts/bench dictate`.
 """
 
@@ -36,30 +36,30 @@ SENTENCES = {
     "im-sorry": "I'm sorry.",
     "number-not-answering": "The number is not answering.",
 }
-Misfortune = Literal["kill", "kill-ended", "kill-typing", "cut", "402"]
-"""`kill`: SIGKILL. `kill-ended`: the same, within 20 ms after an utterance ended; `kill-typing`: within 100 ms after a
-text was there to be typed, into a terminal. `cut`: nobody answers for a while. `402`: the service wants money for a
-while."""
+Failure = Literal["kill", "kill-ended", "kill-typing", "cut", "402"]
+"""`kill`: SIGKILL. `kill-ended`: SIGKILL within 20 ms after an utterance ended. `kill-typing`: SIGKILL within 100 ms
+after a transcript came, while it is typed into a terminal. `cut`: the service is gone for a while. `402`: the service
+answers 402 (payment required) for a while."""
 EDGE_S = 0.35
-"""Sentences fade in and out: the voice activity engine hears less of them than there is."""
-WHILE_S = 3.0
-"""At least so long the misfortune lasts; the service's own start comes to it."""
+"""Sentences fade in and out, so the VAD may find their beginning and their end this much too late and too early."""
+OUTAGE_S = 3.0
+"""How long `cut` and `402` last; the service's own start comes on top."""
 
 
 @dataclass(frozen=True)
 class Talk:
-    """Sentences with quiet between them: a WAV, and what the service knows them by."""
+    """Sentences with silence between them: a WAV, and the file from which the service knows their words."""
 
     wav: Path
     recordings: Path
     sentences: tuple[str, ...]
     times: tuple[tuple[float, float], ...]
-    """Where each is said: its first and its last sound, in seconds."""
+    """For each sentence, its first and its last sound, in seconds."""
     seconds: float
 
 
 def talk(folder: Path, *, count: int = 5, gap_s: float = 1.7) -> Talk:
-    """The first `count` sentences."""
+    """Write a talk of the first `count` sentences."""
     pcm, lines, times = bytes(2 * CAPTURE_RATE_HZ), [], []
     for name, said in list(SENTENCES.items())[:count]:
         path = ASTERISK / f"{name}.wav"
@@ -77,7 +77,7 @@ def talk(folder: Path, *, count: int = 5, gap_s: float = 1.7) -> Talk:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """A user of their own, with nothing configured."""
+    """The environment of a user with a home of their own, who has configured nothing."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("OPENROUTER", "VOICELOOP", "XDG"))}
     runtime = folder / "run"
     runtime.mkdir(mode=0o700, exist_ok=True)
@@ -85,13 +85,13 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def words(url: str) -> tuple[str, ...]:
-    """What a dictation or a transcription needs to ask the service at `url`, without long waits when it can't."""
+    """Arguments that let a command use the service at `url`, and give up soon when that fails."""
     return ("--set", f"openrouter.base_url={url}", "--set", "openrouter.retry.max_elapsed_s=0.5")
 
 
 @contextmanager
 def dictating(talk: Talk, url: str, to: str, env: dict[str, str], *more: str) -> Iterator[Running]:
-    """`voiceloop dictate --to TO` of `talk`."""
+    """Run `voiceloop dictate --to TO` with `talk` as the microphone."""
     given = ("-i", f"file:{talk.wav}", "--to", to, "--set", "control.notify=false", *words(url), *more)
     with running(*given, env=env, command="dictate") as run:
         yield run
@@ -99,20 +99,20 @@ def dictating(talk: Talk, url: str, to: str, env: dict[str, str], *more: str) ->
 
 @dataclass(frozen=True)
 class Fetched:
-    """What `voiceloop transcribe --pending` gave."""
+    """The texts that `voiceloop transcribe --pending` printed. `perhaps`: those marked as perhaps written already."""
 
     sure: tuple[str, ...]
     perhaps: tuple[str, ...]
 
 
 def fetch(url: str, env: dict[str, str]) -> Fetched:
-    """Fetch what is left, and see that it is gone then."""
+    """Run `voiceloop transcribe --pending`, and check that the journal is empty afterwards."""
     command = [COMMAND, "transcribe", "--pending", "--json", *words(url)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:
         raise RuntimeError(f"{done.returncode}: {done.stderr}")
     if kept := list(Path(env["HOME"], ".local/state/voiceloop/unsent").iterdir()):
-        raise RuntimeError(f"fetched, and still there: {kept}")
+        raise RuntimeError(f"the journal still holds what was fetched: {kept}")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     texts = [(line["text"], line["perhaps_delivered"]) for line in lines]
     return Fetched(tuple(t for t, perhaps in texts if not perhaps), tuple(t for t, perhaps in texts if perhaps))
@@ -120,16 +120,16 @@ def fetch(url: str, env: dict[str, str]) -> Fetched:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one dictation. All counts are of sentences."""
+    """The result of one dictation. All counts are of sentences."""
 
-    misfortune: Misfortune
+    failure: Failure
     at_s: float
     heard: int
-    """Were over, as far as it had noticed, when it was cut off."""
+    """Sentences whose end the program had noticed before the failure."""
     written: int
     fetched: int
     perhaps: int
-    """Were shown as perhaps written."""
+    """Sentences shown as perhaps written."""
     lost: tuple[str, ...]
     twice: tuple[str, ...]
 
@@ -138,82 +138,84 @@ class Outcome:
         return not self.lost and not self.twice
 
 
-def dictate(talk: Talk, folder: Path, misfortune: Misfortune, at_s: float, *, service_ms: int = 300) -> Outcome:
-    """One dictation with a misfortune `at_s` after it began to listen."""
+def dictate(talk: Talk, folder: Path, failure: Failure, at_s: float, *, service_ms: int = 300) -> Outcome:
+    """Run one dictation with a failure `at_s` after it began to listen."""
     folder.mkdir()
     env, out = environment(folder), folder / "out.txt"
     service = ("--recordings", str(talk.recordings), "--transcribe-ms", str(service_ms))
     window = None
     with ExitStack() as stack, ExitStack() as desktop:
-        if misfortune == "kill-typing":
+        if failure == "kill-typing":
             window = desktop.enter_context(terminal(env, out))
             env = window.env
         server = stack.enter_context(serving(*service))
         url, port = server.url, server.url.split(":")[2].split("/")[0]
         with dictating(talk, url, "type" if window else f"file:{out}", env) as run:
             time.sleep(max(0.0, run.wait_for("ready", timeout_s=60).at + at_s - time.monotonic()))
-            if misfortune.startswith("kill"):
-                if misfortune == "kill-ended":
+            if failure.startswith("kill"):
+                if failure == "kill-ended":
                     _wait_for(run, "speech.ended", at_s % 0.02)
                 elif window is not None:
                     _wait_for(run, "transcript", at_s % 0.1)
                 run.process.kill()
             else:
                 stack.close()
-                _without_service(misfortune, port)
+                _without_service(failure, port)
                 server = stack.enter_context(serving(*service, "--port", port))
             code = run.process.wait(talk.seconds + 60)
-        if code not in (-signal.SIGKILL if misfortune.startswith("kill") else 0, 0):
-            raise RuntimeError(f"{misfortune} at {at_s:.2f} s: ended with {code}: {run.errors}")
+        if code not in (-signal.SIGKILL if failure.startswith("kill") else 0, 0):
+            raise RuntimeError(f"{failure} at {at_s:.2f} s: ended with {code}: {run.errors}")
         left = fetch(url, env)
         written = window.text() if window else out.read_text() if out.exists() else ""
-    return _judged(talk, run, (misfortune, at_s), written, left)
+    return _outcome(talk, run, (failure, at_s), written, left)
 
 
 def _wait_for(run: Running, name: str, after_s: float) -> None:
-    """Until so long after the next event of that name, if one still comes."""
-    known = len(run.told(name))
-    while len(run.told(name)) == known and run.process.poll() is None:
+    """Wait for the next event of that name, if one still comes, and `after_s` longer."""
+    known = len(run.named(name))
+    while len(run.named(name)) == known and run.process.poll() is None:
         time.sleep(0.0005)
     time.sleep(after_s)
 
 
-def _without_service(misfortune: Misfortune, port: str) -> None:
-    if misfortune == "402":
+def _without_service(failure: Failure, port: str) -> None:
+    if failure == "402":
         with serving("--status", "402", "--port", port):
-            time.sleep(WHILE_S)
+            time.sleep(OUTAGE_S)
     else:
-        time.sleep(WHILE_S)
+        time.sleep(OUTAGE_S)
 
 
-def _judged(talk: Talk, run: Running, moment: tuple[Misfortune, float], written: str, left: Fetched) -> Outcome:
-    misfortune, at_s = moment
-    ended = [(event.fields["start_s"], event.fields["end_s"]) for event in run.told("speech.ended")]
-    whole = [
+def _outcome(talk: Talk, run: Running, moment: tuple[Failure, float], written: str, left: Fetched) -> Outcome:
+    failure, at_s = moment
+    ended = [(event.fields["start_s"], event.fields["end_s"]) for event in run.named("speech.ended")]
+    ended_sentences = [
         sentence
         for sentence, (begin, end) in zip(talk.sentences, talk.times, strict=True)
-        if _covers(ended, begin, end) or not misfortune.startswith("kill")
+        if _covers(ended, begin, end) or not failure.startswith("kill")
     ]
     places = [letters(written), letters(" ".join(left.sure)), letters(" ".join(left.perhaps))]
     counts = {sentence: [place.count(letters(sentence)) for place in places] for sentence in talk.sentences}
     sums = [sum(count[place] for count in counts.values()) for place in range(3)]
     return Outcome(
-        misfortune,
+        failure,
         round(at_s, 3),
-        len(whole),
+        len(ended_sentences),
         sums[0],
         sums[1],
         sums[2],
-        tuple(sentence for sentence in whole if not sum(counts[sentence])),
+        tuple(sentence for sentence in ended_sentences if not sum(counts[sentence])),
         tuple(sentence for sentence, count in counts.items() if count[0] + count[1] > 1),
     )
 
 
 def _covers(spans: list[tuple[float, float]], begin: float, end: float) -> bool:
-    """Whether what was heard has all of a sentence but the softest of its edges, every pause within it left aside."""
+    """Whether the utterances `spans` reach from the beginning to the end of a sentence, up to `EDGE_S` each. Pauses
+    inside it don't count."""
     inside = [(max(begin, low), min(end, high)) for low, high in spans if high > begin and low < end]
     return bool(inside) and min(inside)[0] <= begin + EDGE_S and max(high for _, high in inside) >= end - EDGE_S
 
 
 def letters(text: str) -> str:
+    """The letters and digits of a text in lower case, to compare spellings of the same words."""
     return "".join(character for character in text.casefold() if character.isalnum())

@@ -1,4 +1,4 @@
-"""A disk that is full, as far as this process goes."""
+"""Simulates a full disk for this process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def full_at(size: int) -> Iterator[None]:
-    """No file can grow beyond so many bytes: what goes over is written in part, then refused."""
+    """Until the block ends no file can grow beyond `size` bytes: a write is cut off there, and the next one fails."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:

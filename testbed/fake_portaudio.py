@@ -1,4 +1,4 @@
-"""A sound library without sound: the part of sounddevice that voiceloop uses."""
+"""A fake of the parts of sounddevice that voiceloop uses. Plays and records nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from voiceloop.audio.wake import Wake
 
 
 class Refused(Exception):
-    """PortAudio's error: text and code."""
+    """Stands in for PortAudio's error: text and code."""
 
 
 class FakeStream:
@@ -31,7 +31,8 @@ class FakeStream:
 
 
 class FakePortAudio:
-    """The part of sounddevice that is used. `refuse` is asked for each stream and may raise."""
+    """A fake sounddevice that records its calls in `done`. `refuse` is called before each stream opens, and may
+    raise."""
 
     PortAudioError = Refused
 
@@ -67,7 +68,7 @@ class FakePortAudio:
 
 
 class Silent(Wake):
-    """Wakes nobody, and needs no loop."""
+    """A `Wake` that does nothing and needs no event loop."""
 
     def __init__(self) -> None:
         pass

@@ -1,4 +1,6 @@
-"""The same request, said to a provider's SDK and to us. `testbed.record_golden` runs the SDK's side."""
+"""Requests to compare with a provider's SDK: each case makes the same request with the SDK and with our own part.
+`testbed.record_golden` runs the SDK's side.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from testbed.http_parts import Said
+from testbed.http_parts import RecordingReply
 from voiceloop.audio.wav import wav_bytes
 from voiceloop.handlers.chat import ChatHandler, ChatOptions
 from voiceloop.handlers.voice import VoiceHandler, VoiceOptions
@@ -37,7 +39,7 @@ class Case:
     """A call in Python; `client` is the SDK's, `ARGUMENTS` the keyword arguments."""
     arguments: dict[str, Any]
     run: Run
-    """The same by our own part."""
+    """Makes the same request with our own part."""
 
     @property
     def sdk_code(self) -> str:
@@ -78,7 +80,7 @@ def _speak(text: str, **options: Any) -> Run:
 def _chat(text: str, **options: Any) -> Run:
     async def run(services: Services) -> None:
         async with ChatHandler.open(ChatOptions(**options), services) as part:
-            await part.handle(Transcript(text, CLIP), Said(HISTORY))
+            await part.handle(Transcript(text, CLIP), RecordingReply(HISTORY))
 
     return run
 
@@ -86,7 +88,7 @@ def _chat(text: str, **options: Any) -> Run:
 def _voice(**options: Any) -> Run:
     async def run(services: Services) -> None:
         async with VoiceHandler.open(VoiceOptions(**options), services) as part:
-            await part.handle(Transcript("(spoken)", CLIP), Said(HISTORY))
+            await part.handle(Transcript("(spoken)", CLIP), RecordingReply(HISTORY))
 
     return run
 

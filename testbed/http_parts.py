@@ -1,4 +1,4 @@
-"""Builds the HTTP parts against a test server, without a config file; and a reply that records."""
+"""Opens the parts that use HTTP against a test server, without a config file. Also a reply that records."""
 
 from __future__ import annotations
 
@@ -27,17 +27,21 @@ FAST = Retry(initial_ms=1, max_interval_ms=2, max_elapsed_s=10.0)
 
 
 def endpoint(server: Server, **changes: Any) -> Endpoint:
+    """The config of an endpoint that leads to `server`, with short waits before a retry."""
     values: dict[str, Any] = {"base_url": server.url, "api_key_env": KEY_ENV, "retry": FAST}
     return Endpoint(**(values | changes))
 
 
 @dataclass
 class Bench:
+    """The services that parts get, and the events that they have published."""
+
     services: Services
     clients: Clients
     events: list[tuple[str, dict[str, object]]] = field(default_factory=list)
 
     def named(self, name: str) -> list[dict[str, object]]:
+        """The fields of all events of that name so far."""
         return [fields for event, fields in self.events if event == name]
 
 
@@ -56,17 +60,18 @@ async def open_bench(settings: Endpoint, **tables: Any) -> AsyncIterator[Bench]:
 
 
 def utterance(seconds: float = 0.5) -> Utterance:
+    """A tone of 440 Hz."""
     count = int(seconds * CAPTURE_RATE_HZ)
     pcm = (np.sin(np.arange(count) * 2 * math.pi * 440 / CAPTURE_RATE_HZ) * 8_000).astype("<i2").tobytes()
     return Utterance(pcm, start=1_000, voiced_end=1_000 + count)
 
 
-def heard(text: str = "hello") -> Transcript:
+def make_transcript(text: str = "hello") -> Transcript:
     return Transcript(text, utterance())
 
 
-class Said:
-    """A reply that writes down what it is told."""
+class RecordingReply:
+    """A reply that records what a handler gives it."""
 
     def __init__(self, history: tuple[Message, ...] = ()) -> None:
         self.history = history

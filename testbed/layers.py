@@ -1,9 +1,9 @@
-"""Checks the package's structure: how deep imports go, that they never go round, and how many modules lie loose.
+"""Checks the package's structure: the depth of its imports, import cycles, and the number of modules at its root.
 
     python -m testbed.layers            checks; prints what is wrong and exits with 1
-    python -m testbed.layers --show     prints the layers, the lowest first
+    python -m testbed.layers --show     also prints the layers, the lowest first
 
-Every import counts, also one inside a function or under TYPE_CHECKING: a reader follows those too.
+Every import counts, also one inside a function or under TYPE_CHECKING, because a reader follows those too.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "voiceloop"
 MOST_LAYERS = 12
-MOST_LOOSE = 9
+MOST_AT_ROOT = 9
 """Modules at the package's root, beside `__init__` and `__main__`."""
 
 Graph = dict[str, set[str]]
-"""What each module, or folder, imports of the package itself."""
+"""For each module or folder, the modules or folders of the package that it imports."""
 
 
 def modules(package: Path) -> dict[str, Path]:
-    """Every module of a package by its dotted name; a folder's name stands for its `__init__`."""
+    """Every module of a package by its dotted name; the `__init__` of a folder has the folder's name."""
     found = {}
     for path in package.rglob("*.py"):
         parts = path.relative_to(package.parent).with_suffix("").parts
@@ -54,7 +54,7 @@ def _targets(node: ast.AST, known: Mapping[str, Path]) -> Iterable[str]:
 
 
 def folders(graph: Graph, package: str) -> Graph:
-    """The imports between folders; each module at the root stands for itself."""
+    """The imports between folders; each module at the root counts as a folder."""
     between: Graph = defaultdict(set)
     for name, targets in graph.items():
         here = _folder(name, package)
@@ -67,8 +67,8 @@ def _folder(name: str, package: str) -> str:
     return name if parent in {"", package} else parent
 
 
-def circle(graph: Graph) -> list[str]:
-    """One circle of imports, its first name again at its end; empty when there is none."""
+def cycle(graph: Graph) -> list[str]:
+    """One cycle of imports, with its first name again at its end; empty when there is none."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -85,8 +85,8 @@ def layers(graph: Graph) -> dict[str, int]:
     return found
 
 
-def loose(graph: Graph, package: str) -> list[str]:
-    """The modules that lie directly in the package, beside `__main__`."""
+def at_root(graph: Graph, package: str) -> list[str]:
+    """The modules directly in the package, without `__init__` and `__main__`."""
     inner = {name.rpartition(".")[0] for name in graph}
     return sorted(
         name
@@ -95,24 +95,24 @@ def loose(graph: Graph, package: str) -> list[str]:
     )
 
 
-def faults(package: Path, *, most_layers: int = MOST_LAYERS, most_loose: int = MOST_LOOSE) -> list[str]:
-    """What is wrong with a package's structure, a line each."""
+def faults(package: Path, *, most_layers: int = MOST_LAYERS, most_at_root: int = MOST_AT_ROOT) -> list[str]:
+    """The faults in a package's structure, a line each."""
     graph = imports(package)
     for kind, part in (("files", graph), ("folders", folders(graph, package.name))):
-        if names := circle(part):
-            return [f"imports between {kind} go round: {' -> '.join(names)}"]
+        if names := cycle(part):
+            return [f"a cycle of imports between {kind}: {' -> '.join(names)}"]
     found = []
     depth = layers(graph)
     highest = max(depth, key=lambda name: depth[name])
     if depth[highest] > most_layers:
         found.append(f"{depth[highest]} layers, at most {most_layers}: {' -> '.join(_chain(graph, depth, highest))}")
-    if len(names := loose(graph, package.name)) > most_loose:
-        found.append(f"{len(names)} loose modules, at most {most_loose}: {', '.join(names)}")
+    if len(names := at_root(graph, package.name)) > most_at_root:
+        found.append(f"{len(names)} modules at the root, at most {most_at_root}: {', '.join(names)}")
     return found
 
 
 def _chain(graph: Graph, depth: Mapping[str, int], name: str) -> list[str]:
-    """The longest way down from a module."""
+    """The longest chain of imports from a module downwards."""
     names = [name]
     while targets := graph[names[-1]]:
         names.append(max(sorted(targets), key=lambda target: depth[target]))
@@ -129,9 +129,11 @@ def main() -> None:
     if found := faults(PACKAGE):
         raise SystemExit("\n".join(found))
     graph = imports(PACKAGE)
-    names = loose(graph, PACKAGE.name)
+    names = at_root(graph, PACKAGE.name)
     deepest = max(layers(graph).values())
-    print(f"{len(graph)} modules in {deepest} layers, no circle between files or folders, {len(names)} loose modules")
+    print(
+        f"{len(graph)} modules in {deepest} layers, no cycle between files or folders, {len(names)} modules at the root"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Finds what a block left behind: generators that were never finished, sockets, tasks."""
+"""Finds what a block of code leaks: unfinished generators, sockets, files. Cancels a block at any chosen step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trio.abc import Instrument
 
 @contextmanager
 def nothing_unclosed() -> Iterator[None]:
-    """Fails when anything was collected before it was closed: sockets, and httpx's generators."""
+    """Fail when a socket or a generator of httpx is garbage-collected without having been closed."""
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         yield
@@ -25,13 +25,14 @@ def nothing_unclosed() -> Iterator[None]:
 
 
 def open_files() -> int:
-    """File descriptors of this process."""
+    """The number of open file descriptors of this process."""
     listed = Path("/proc/self/fd") if Path("/proc/self/fd").exists() else Path("/dev/fd")
     return len(list(listed.iterdir()))
 
 
 class CancelAtStep(Instrument):
-    """Cancels `scope` when trio has run `steps` more steps of tasks: a cancellation at every point there is."""
+    """Cancels `scope` after `steps` more task steps of Trio. With every number of steps in turn, a test cancels at
+    every possible point."""
 
     def __init__(self, scope: trio.CancelScope, steps: int) -> None:
         self._scope, self._left = scope, steps
@@ -39,7 +40,7 @@ class CancelAtStep(Instrument):
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         self._left -= 1
         if self._left == 0:
-            self._scope.cancel("this is the point")
+            self._scope.cancel("the step of this test")
 
     @property
     def reached(self) -> bool:
@@ -48,7 +49,7 @@ class CancelAtStep(Instrument):
 
 @contextmanager
 def cancelled_at(steps: int) -> Iterator[CancelAtStep]:
-    """Run the block until trio has made `steps` steps."""
+    """Run the block, and cancel it after `steps` task steps of Trio."""
     with trio.CancelScope() as scope:
         instrument = CancelAtStep(scope, steps)
         trio.lowlevel.add_instrument(instrument)

@@ -1,4 +1,4 @@
-"""A proxy on loopback that knows CONNECT: every name it is asked for leads to one port of this machine."""
+"""An HTTP proxy on loopback for CONNECT. Whatever host is asked for, it connects to one port of this machine."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from voiceloop.nursery import private_nursery
 
 @dataclass
 class Proxy:
-    """What a test sees of it."""
+    """The proxy's settings, and what it records."""
 
     leads_to: int
-    """The port behind it."""
+    """The port that every CONNECT is connected to."""
     refuse: int | None = None
     """Answer every CONNECT with this status."""
     password: str | None = None
-    """The `Proxy-Authorization` to insist on."""
+    """The `Proxy-Authorization` that a client must send."""
     hang: bool = False
-    """Take a CONNECT and never answer it."""
+    """Never answer a CONNECT."""
     port: int = 0
     asked: list[str] = field(default_factory=list)
-    """The targets, as they were asked for."""
+    """The request line of each CONNECT: method and target."""
     heads: list[dict[str, str]] = field(default_factory=list)
     open: int = 0
-    """Connections now."""
+    """The number of open connections."""
     news: trio.Event = field(default_factory=trio.Event)
 
     async def until_left(self) -> None:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Records what the providers' own SDKs send, into tests/net/golden/, for tests that ours sends the same.
+"""Records the requests of the providers' own SDKs in tests/net/golden/. Tests check that our requests are equal.
 
 Run it by hand when an SDK changes: `.venv/bin/python -m testbed.record_golden`. The SDKs come from the package index
-into a virtual environment that is thrown away; they talk to the test server on loopback, with a key that is none.
+into a temporary virtual environment. They talk to the test server on loopback, with a made-up key.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HEADERS = ("content-type", "authorization", "accept", "http-referer", "x-openrou
 
 
 def install(folder: Path) -> Path:
-    """The Python of a fresh environment with the SDKs."""
+    """Make a virtual environment with the SDKs; gives its Python."""
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", *SDKS], check=True)
@@ -41,7 +41,7 @@ def versions(python: Path) -> dict[str, str]:
 
 
 async def record(python: Path, case: Case) -> dict[str, Any]:
-    """The one request that an SDK makes for `case`."""
+    """Run the SDK for `case`; gives the one request that it makes."""
     async with open_server(Script(key="sk-test")) as server:
         await trio.run_process([str(python), "-c", case.sdk_code, server.url])
         (request,) = server.posts()

@@ -1,4 +1,4 @@
-"""Publishes into a list, and lets a test wait for what it expects."""
+"""Records published events, and lets a test wait for the events it expects."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import trio
 
 @dataclass(frozen=True, slots=True)
 class Published:
+    """A published event."""
+
     name: str
     at: float
     """By Trio's clock."""
@@ -16,7 +18,7 @@ class Published:
 
 
 class Recorder:
-    """A `Publish` that remembers."""
+    """A `Publish` that records its events."""
 
     def __init__(self) -> None:
         self.events: list[Published] = []
@@ -31,7 +33,7 @@ class Recorder:
         return [event.name for event in self.events]
 
     async def wait_for(self, name: str, *, within_s: float, **fields: object) -> Published:
-        """The first event of that name and those fields, now or later. Raises trio.TooSlowError."""
+        """The first event with that name and those fields; waits for it. Raises `trio.TooSlowError`."""
         with trio.fail_after(within_s):
             while True:
                 for event in self.events:

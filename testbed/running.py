@@ -1,4 +1,4 @@
-"""Runs the installed command as a process of its own, and reads its events as they come."""
+"""Runs the installed command as a process, and reads its events as they come."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Event:
 
 @dataclass
 class Running:
-    """A `voiceloop run --json` under way."""
+    """A running `voiceloop` process with `--json`, its events and its standard error so far."""
 
     process: subprocess.Popen[str]
     started_at: float
@@ -42,14 +42,15 @@ class Running:
 
     def wait_for(self, name: str, *, count: int = 1, timeout_s: float = 30.0) -> Event:
         """The `count`-th event of that name, waiting for it."""
-        self._wait(lambda: len(self.told(name)) >= count, f"{count} x {name}", timeout_s)
-        return self.told(name)[count - 1]
+        self._wait(lambda: len(self.named(name)) >= count, f"{count} x {name}", timeout_s)
+        return self.named(name)[count - 1]
 
-    def told(self, name: str) -> list[Event]:
+    def named(self, name: str) -> list[Event]:
+        """All events of that name so far."""
         return [event for event in self.events if event.name == name]
 
     def end(self, number: signal.Signals = signal.SIGINT, *, timeout_s: float = 10.0) -> tuple[int, float]:
-        """Signal it; its exit code and how long the end took."""
+        """Send a signal and wait; gives the exit code and the seconds that the end took."""
         began = time.monotonic()
         self.process.send_signal(number)
         code = self.process.wait(timeout_s)
@@ -58,8 +59,8 @@ class Running:
     def _wait(self, done: Callable[[], bool], what: str, timeout_s: float) -> None:
         with self._more:
             if not self._more.wait_for(lambda: done() or self.process.poll() is not None, timeout_s) or not done():
-                told = [event.fields for event in self.events]
-                raise TimeoutError(f"no {what}; code {self.process.poll()}, events {told}, stderr {self.errors}")
+                events = [event.fields for event in self.events]
+                raise TimeoutError(f"no {what}; code {self.process.poll()}, events {events}, stderr {self.errors}")
 
     def _read_events(self) -> None:
         assert self.process.stdout is not None
@@ -80,7 +81,7 @@ class Running:
 def running(
     *words: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, command: str = "run"
 ) -> Iterator[Running]:
-    """`voiceloop run --json WORDS…`; killed at the end if it still runs."""
+    """Run `voiceloop COMMAND --json WORDS…`; killed when the block ends, if it still runs."""
     started_at = time.monotonic()
     process = subprocess.Popen(
         [COMMAND, command, "--json", *words],
@@ -108,7 +109,7 @@ def running(
 
 
 def voiceloop(*words: str, env: Mapping[str, str] | None = None, timeout_s: float = 60.0) -> tuple[int, str, str]:
-    """Run a command to its end: exit code, standard output, standard error."""
+    """Run a command to its end; gives its exit code, standard output and standard error."""
     done = subprocess.run(
         [COMMAND, *words],
         env={**(env or os.environ)},

@@ -1,4 +1,4 @@
-"""The OpenRouter-shaped server as a process of its own, for tests and benchmarks of the whole program."""
+"""Runs the loopback server as a process, for tests and benchmarks of the whole program."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEY = "test-key"
 
 @dataclass
 class Serving:
-    """A server under way: its address and what it was asked so far."""
+    """A running server: its address, and the log of its finished requests so far."""
 
     url: str
     process: subprocess.Popen[str]
@@ -27,6 +27,7 @@ class Serving:
     _more: threading.Condition = field(default_factory=lambda: threading.Condition(threading.RLock()))
 
     def posts(self, path: str) -> list[dict[str, Any]]:
+        """All finished POSTs to `path` so far."""
         with self._more:
             return [r for r in self.requests if r["method"] == "POST" and r["path"].endswith(path)]
 
@@ -48,7 +49,7 @@ class Serving:
 
 @contextmanager
 def serving(*words: str) -> Iterator[Serving]:
-    """`python -m testbed.server WORDS…`"""
+    """Run `python -m testbed.server WORDS…` until the block ends."""
     command = [sys.executable, "-m", "testbed.server", "--key", KEY, *words]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

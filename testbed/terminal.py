@@ -1,4 +1,4 @@
-"""A terminal on an X server without a screen, to type into: its window has the focus, its text can be read."""
+"""A terminal to type into, on an X server without a screen. Its window has the focus, and its text can be read."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TERMINAL = all(shutil.which(program) for program in ("Xvfb", "xterm", "xdotool"))
-"""Whether there can be one here."""
+"""Whether the programs for it are installed."""
 
 
 @dataclass(frozen=True)
 class Terminal:
-    """`env` is what a program needs that is to type there."""
+    """`env`: the environment of a program that types there. `holds`: the file with all lines typed so far."""
 
     env: dict[str, str]
     holds: Path
 
     def text(self) -> str:
-        """Press Enter, and give all lines so far."""
+        """Press Enter; gives all lines typed so far."""
         before = self.holds.read_text().count("\n")
         subprocess.run(["xdotool", "key", "Return"], env=self.env, check=True)
         deadline = time.monotonic() + 10
         while self.holds.read_text().count("\n") == before:
             if time.monotonic() > deadline:
-                raise TimeoutError("the terminal takes no Enter")
+                raise TimeoutError("the terminal did not take the Enter key")
             time.sleep(0.01)
         return self.holds.read_text()
 
 
 @contextmanager
 def terminal(env: Mapping[str, str], holds: Path) -> Iterator[Terminal]:
-    """What is typed there is written to `holds` line by line."""
+    """Open a terminal that writes each typed line to the file `holds`."""
     with subprocess.Popen(
         ["Xvfb", "-displayfd", "1", "-screen", "0", "800x600x24"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as server:

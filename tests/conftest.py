@@ -1,4 +1,4 @@
-"""For all tests: Hypothesis takes no time for failure (machines are busy), and gives the same examples every time."""
+"""Settings for all tests: Hypothesis has no deadline, because machines are busy, and always makes the same examples."""
 
 from __future__ import annotations
 

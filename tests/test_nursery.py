@@ -1,3 +1,5 @@
+"""The private nursery: a single error is unwrapped from its group."""
+
 from __future__ import annotations
 
 import pytest
@@ -7,7 +9,7 @@ from voiceloop.nursery import private_nursery
 
 
 async def fail(error: Exception) -> None:
-    await trio.lowlevel.cancel_shielded_checkpoint()  # so that another's failure can't come first
+    await trio.lowlevel.cancel_shielded_checkpoint()  # so that another task's error can't cancel this one first
     raise error
 
 
@@ -18,18 +20,18 @@ async def run(*errors: Exception) -> None:
         await trio.sleep_forever()
 
 
-async def test_an_error_of_the_body_leaves_bare() -> None:
+async def test_an_error_of_the_body_is_unwrapped() -> None:
     with pytest.raises(KeyError):
         async with private_nursery():
             raise KeyError
 
 
-async def test_a_tasks_error_leaves_bare_and_ends_the_body() -> None:
+async def test_a_tasks_error_is_unwrapped_and_ends_the_body() -> None:
     with pytest.raises(KeyError):
         await run(KeyError())
 
 
-async def test_errors_of_two_tasks_stay_together() -> None:
+async def test_errors_of_two_tasks_stay_in_a_group() -> None:
     with pytest.RaisesGroup(KeyError, ValueError, flatten_subgroups=True):
         await run(KeyError(), ValueError())
 

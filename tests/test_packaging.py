@@ -1,4 +1,4 @@
-"""What the package says of itself: dependencies, entry points, data."""
+"""The metadata of the package: dependencies, entry points, presets and the folders of the source distribution."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from pathlib import Path
 from voiceloop.config.load import presets
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
 MODULES = {"webrtcvad-wheels": "webrtcvad", "python-xlib": "Xlib"}
-"""Distributions whose module has another name."""
+"""The modules of distributions that have another name than their module."""
 
 
-def imported() -> set[str]:
-    """Every package that voiceloop imports and that doesn't come with Python."""
+def imported(folder: str = "voiceloop") -> set[str]:
+    """Return the top-level packages that a folder's code imports, without itself and the standard library."""
     found: set[str] = set()
-    for path in (ROOT / "voiceloop").rglob("*.py"):
+    for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names: list[str] = []
             if isinstance(node, ast.Import):
@@ -28,7 +29,7 @@ def imported() -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names = [node.module]
             found |= {name.partition(".")[0] for name in names}
-    return found - set(sys.stdlib_module_names) - {"voiceloop"}
+    return found - set(sys.stdlib_module_names) - {folder}
 
 
 def required(lines: list[str]) -> set[str]:
@@ -36,19 +37,28 @@ def required(lines: list[str]) -> set[str]:
     return {MODULES.get(name, name.replace("-", "_")) for name in names}
 
 
-def test_what_is_imported_is_required_and_what_is_required_is_imported() -> None:
+def test_every_imported_package_is_required_and_every_required_one_is_imported() -> None:
     optional = {name for lines in PROJECT["optional-dependencies"].values() for name in required(lines)}
     always = required(PROJECT["dependencies"])
     assert always - imported() == set()
     assert imported() - always - optional - {"pydantic_core"} == set()
 
 
-def test_every_entry_point_leads_somewhere() -> None:
+def test_every_entry_point_names_an_existing_object() -> None:
     for points in PROJECT["entry-points"].values():
         for target in points.values():
             module, _, name = target.partition(":")
             assert hasattr(importlib.import_module(module), name), target
 
 
-def test_the_presets_are_those_of_the_checkout() -> None:
+def test_the_presets_are_the_files_in_configs() -> None:
     assert set(presets()) == {path.stem for path in (ROOT / "configs").glob("*.toml")} >= {"assistant", "offline"}
+
+
+def test_the_source_distribution_and_mypy_include_every_folder_that_the_tests_import() -> None:
+    ours = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert {"voiceloop", "bench", "testbed", "tests"} <= ours
+    needed = {name for folder in ("tests", "testbed", "bench") for name in imported(folder) & ours} | {"tests"}
+    assert needed == ours
+    assert ours <= set(PYPROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"])
+    assert ours == set(PYPROJECT["tool"]["mypy"]["files"])

@@ -1,4 +1,4 @@
-"""Looking up parts: by entry point, by path, and what is said when that fails."""
+"""The registry of parts: lookup by entry point and by path, and the errors when that fails."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from voiceloop.errors import ConfigError, EngineError, MissingExtra
 
 @pytest.fixture(autouse=True)
 def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder whose modules can be imported."""
+    """A folder on the import path."""
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
 
 
 def installed(folder: Path, name: str, entry_points: str) -> None:
-    """A distribution with these entry points, as pip would leave it."""
+    """Make a distribution with these entry points, as pip would install it."""
     info = folder / f"{name}-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
@@ -32,7 +32,7 @@ def installed(folder: Path, name: str, entry_points: str) -> None:
 
 
 @pytest.mark.parametrize("kind", registry.GROUPS)
-def test_every_engine_of_ours_is_found_by_its_name(kind: str) -> None:
+def test_every_built_in_engine_is_found_by_its_name(kind: str) -> None:
     for entry in registry.entries(kind):
         if entry.distribution == registry.OWN:
             part = registry.find(kind, entry.name).part
@@ -45,23 +45,27 @@ def test_another_distributions_engine_is_found_by_its_name(importable: Path) -> 
     assert ("loud", "loud") in [(entry.name, entry.distribution) for entry in registry.entries("speak")]
 
 
-def test_our_own_engine_can_not_be_replaced_unnoticed(importable: Path) -> None:
+def test_a_built_in_engine_cannot_be_replaced_by_another_distribution(importable: Path) -> None:
     installed(importable, "evil", "[voiceloop.handlers]\necho = testbed.config_parts:Loud\n")
     assert registry.find("handler", "echo").part is not config_parts.Loud
     (row,) = [row for row in registry.survey("handler") if row.entry.distribution == "evil"]
-    assert row.why_not == "the one of voiceloop has this name; use = 'testbed.config_parts:Loud'"
+    assert row.why_not == "voiceloop has a part of this name; write use = 'testbed.config_parts:Loud'"
 
 
-def test_finding_one_of_ours_imports_no_other_and_reads_no_other_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finding_a_built_in_engine_imports_no_other_and_reads_no_other_distribution(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(metadata, "entry_points", lambda **_: pytest.fail("read every distribution"))
     monkeypatch.delitem(sys.modules, "voiceloop.handlers.chat", raising=False)
     registry.find("handler", "echo")
     assert "voiceloop.handlers.chat" not in sys.modules
 
 
-def test_an_installed_wheel_finds_its_entry_points_in_its_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installed_wheel_finds_its_entry_points_in_its_metadata(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     registry._own.cache_clear()
-    monkeypatch.setattr(registry, "__file__", "/nowhere/site-packages/voiceloop/registry.py")
+    monkeypatch.setattr(registry, "__file__", str(tmp_path / "site-packages" / "voiceloop" / "registry.py"))
     try:
         assert "echo" in [entry.name for entry in registry.entries("handler")]
     finally:
@@ -80,7 +84,7 @@ def test_a_function_is_a_handler_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "use", "said"),
+    ("kind", "use", "message"),
     [
         ("handler", "chut", "no such engine 'chut'. Did you mean 'chat'\\? There are: 'chat', .*'echo'"),
         ("handler", "testbed.config_parts:NoPart", "is not a voiceloop part. It lacks 'Options', .* and 'open"),
@@ -92,43 +96,43 @@ def test_a_function_is_a_handler_and_nothing_else() -> None:
         ("handler", ":name", "is not of the form 'package.module:name'"),
     ],
 )
-def test_what_can_not_be_found_is_said_with_what_can(kind: str, use: str, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_an_unknown_engine_is_reported_with_the_known_ones(kind: str, use: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         registry.find(kind, use)
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         ("def f(:\n", r"SyntaxError: .*\(bad_one.py, line 1\)"),
         ("import no_such_package\n", "'bad_one:A' needs the package 'no_such_package', which is not installed"),
         ("1 / 0\n", r"ZeroDivisionError: division by zero \(.*bad_one.py:1\)"),
     ],
 )
-def test_a_users_module_that_fails_says_why_and_where(importable: Path, source: str, said: str) -> None:
+def test_a_users_module_that_fails_says_why_and_where(importable: Path, source: str, message: str) -> None:
     (importable / "bad_one.py").write_text(source)
-    with pytest.raises(EngineError, match=said) as caught:
+    with pytest.raises(EngineError, match=message) as caught:
         registry.find("handler", "bad_one:A")
     assert caught.value.__cause__ is not None
 
 
 def test_a_missing_package_names_its_extra_and_what_to_use_instead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "has_wheel", lambda _: True)
-    said = str(registry.missing("espeakng_loader"))
-    assert "pip install 'voiceloop[offline]'" in said
-    assert "speak.use = 'openrouter'" in said
+    text = str(registry.missing("espeakng_loader"))
+    assert "pip install 'voiceloop[offline]'" in text
+    assert "speak.use = 'openrouter'" in text
 
 
-def test_where_there_is_no_wheel_no_installation_is_advised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_wheel_for_the_machine_no_installation_is_advised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "riscv64")
-    said = str(registry.missing("pocketsphinx"))
-    assert "has no wheel for" in said
-    assert "riscv64" in said
-    assert "transcribe.use = 'openrouter'" in said
-    assert "pip install" not in said
+    text = str(registry.missing("pocketsphinx"))
+    assert "has no wheel for" in text
+    assert "riscv64" in text
+    assert "transcribe.use = 'openrouter'" in text
+    assert "pip install" not in text
 
 
-def test_an_engine_says_what_it_needs_before_it_is_opened(importable: Path) -> None:
+def test_the_missing_package_of_an_engine_is_named_before_it_is_opened(importable: Path) -> None:
     with pytest.raises(MissingExtra, match="no_such_package_of_ours"):
         registry.check(config_parts.Quiet)
     installed(importable, "quiet", "[voiceloop.synthesizers]\nquiet = testbed.config_parts:Quiet\n")
@@ -141,7 +145,9 @@ def test_an_engine_says_what_it_needs_before_it_is_opened(importable: Path) -> N
     [("Linux", "x86_64"), ("Linux", "aarch64"), ("Linux", "riscv64"), ("Darwin", "x86_64"), ("Darwin", "arm64")],
 )
 @pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 13), (3, 14)])
-def test_the_table_of_wheels_says_the_same_as_the_extra(system: str, machine: str, version: tuple[int, int]) -> None:
+def test_the_table_of_wheels_agrees_with_the_markers_of_the_extra(
+    system: str, machine: str, version: tuple[int, int]
+) -> None:
     environment = {
         "python_version": ".".join(map(str, version)),
         "platform_machine": machine,

@@ -1,5 +1,4 @@
-"""scripts/run and scripts/test on machines that are made up: apt, dpkg, sudo, Python and the program are stand-ins that
-write down how they were called."""
+"""scripts/run and scripts/test on fake machines: apt, dpkg, sudo, Python and voiceloop are stubs that log calls."""
 
 from __future__ import annotations
 
@@ -70,7 +69,7 @@ echo "sudo $*" >>"$LOG"
 
 @dataclass
 class Box:
-    """A made-up machine. `log` is what was called that matters."""
+    """A fake machine. `log` holds the calls of its stubs."""
 
     path: Path
     environment: dict[str, str] = field(default_factory=dict)
@@ -102,7 +101,7 @@ class Box:
     def log(self) -> list[str]:
         return (self.path / "log").read_text().splitlines()
 
-    def forget(self) -> None:
+    def clear_log(self) -> None:
         (self.path / "log").write_text("")
 
     def _command(self, words: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
@@ -120,7 +119,7 @@ class Box:
         return ["bash", "-euo", "pipefail", "-c", sourced, *arguments], environment
 
     def run(self, *words: str, code: int = 0) -> str:
-        """Run a script, or a line of bash with setup.sh sourced, without a terminal; give its standard error."""
+        """Run a script, or a line of bash with setup.sh sourced, without a terminal; return its standard error."""
         command, environment = self._command(words)
         done = subprocess.run(
             command,
@@ -136,11 +135,11 @@ class Box:
         return done.stderr
 
     def run_at_terminal(self, *words: str, typed: str, code: int = 0) -> str:
-        """The same with somebody at the keyboard."""
+        """Do the same with a terminal at which `typed` is typed."""
         command, environment = self._command(words)
         try:
             keyboard, terminal = pty.openpty()
-        except OSError:  # a bare chroot
+        except OSError:  # in a bare chroot
             pytest.skip("this machine has no pseudo-terminals")
         try:
             os.write(keyboard, typed.encode())
@@ -173,30 +172,30 @@ def installs(box: Box) -> list[str]:
 # --- system packages
 
 
-def test_what_is_missing_is_installed_and_what_is_there_is_not(box: Box) -> None:
+def test_only_missing_packages_are_installed(box: Box) -> None:
     box.has("a", "c")
     box.run("assume_yes=1 need a b c")
     assert installs(box) == ["apt-get -q install -y --no-install-recommends b"]
-    box.forget()
+    box.clear_log()
     box.run("assume_yes=1 need a b c")
     assert box.log == []
 
 
 def test_nothing_is_installed_when_apt_would_remove_something(box: Box) -> None:
     (box.path / "plan").write_text("Inst pulseaudio (16)\nRemv pipewire-audio [0.3]\nRemv pipewire-alsa [0.3]\n")
-    said = box.run("assume_yes=1 need pulseaudio", code=1)
-    assert "would remove: pipewire-audio pipewire-alsa" in said
+    errors = box.run("assume_yes=1 need pulseaudio", code=1)
+    assert "would remove: pipewire-audio pipewire-alsa" in errors
     assert installs(box) == []
 
 
-def test_without_a_terminal_and_without_yes_the_command_is_told_and_nothing_done(box: Box) -> None:
-    said = box.run("need a b", code=1)
-    assert f"{SUDO}apt-get install --no-install-recommends a b" in said
-    assert "--yes" in said
+def test_without_a_terminal_and_without_yes_the_command_is_shown_and_nothing_is_done(box: Box) -> None:
+    errors = box.run("need a b", code=1)
+    assert f"{SUDO}apt-get install --no-install-recommends a b" in errors
+    assert "--yes" in errors
     assert installs(box) == []
 
 
-def test_a_person_is_asked_first(box: Box) -> None:
+def test_at_a_terminal_the_user_is_asked_first(box: Box) -> None:
     assert "[Y/n]" in box.run_at_terminal("need a", typed="n\n", code=1)
     assert installs(box) == []
     box.run_at_terminal("need a", typed="\n")
@@ -205,8 +204,8 @@ def test_a_person_is_asked_first(box: Box) -> None:
 
 def test_a_fresh_machine_fetches_its_lists_before_it_simulates(box: Box) -> None:
     (box.path / "no-lists").touch()
-    said = box.run("assume_yes=1 need a")
-    assert f"{SUDO}apt-get update && {SUDO}apt-get install" in said
+    errors = box.run("assume_yes=1 need a")
+    assert f"{SUDO}apt-get update && {SUDO}apt-get install" in errors
     calls = [line for line in box.log if not line.startswith("sudo")]
     assert calls[1:] == [
         "apt-get -q update",
@@ -215,7 +214,7 @@ def test_a_fresh_machine_fetches_its_lists_before_it_simulates(box: Box) -> None
     ]
 
 
-def test_a_package_that_apt_does_not_know_is_told(box: Box) -> None:
+def test_a_package_that_apt_does_not_know_is_named(box: Box) -> None:
     (box.path / "no-lists").touch()
     box.program("apt-get", APT_GET.replace('touch "$BOX/updated"', "true"))
     assert "apt can't install: a" in box.run("assume_yes=1 need a", code=1)
@@ -225,36 +224,36 @@ def test_a_package_that_apt_does_not_know_is_told(box: Box) -> None:
 def test_the_pulseaudio_daemon_is_never_installed_beside_pipewire(box: Box, pipewire: list[str], wanted: bool) -> None:
     box.has(*pipewire)
     (box.path / "offline").touch()
-    said = box.run("test", "--yes", code=1)
+    errors = box.run("test", "--yes", code=1)
     (line,) = installs(box)
     assert (" pulseaudio " in f"{line} ") == wanted
-    assert ("sound tests are skipped" in said) != wanted
+    assert ("sound tests are skipped" in errors) != wanted
 
 
-def test_without_apt_it_says_what_to_install(box: Box) -> None:
+def test_without_apt_the_script_says_what_to_install(box: Box) -> None:
     for name in ("apt-get", "dpkg-query", "python3"):
         (box.bin / name).unlink()
-    few = box.path / "few"
-    few.mkdir()
+    few_programs = box.path / "few"
+    few_programs.mkdir()
     for name in ("bash", "dirname", "uname", "sed", "grep"):
-        (few / name).symlink_to(shutil.which(name) or name)
-    box.environment["PATH"] = str(few)
-    said = box.run("have_portaudio() { false; }; system_packages libportaudio2", code=1)
-    assert "Install, then run this again" in said
+        (few_programs / name).symlink_to(shutil.which(name) or name)
+    box.environment["PATH"] = str(few_programs)
+    errors = box.run("have_portaudio() { false; }; system_packages libportaudio2", code=1)
+    assert "Install, then run this again" in errors
 
 
 @pytest.mark.parametrize(
-    ("system", "told"),
+    ("system", "expected"),
     [("Darwin", "brew install"), ("Linux", "dnf install|pacman -S|zypper install|PortAudio|Debian container")],
 )
-def test_each_system_is_told_its_own_command(box: Box, system: str, told: str) -> None:
-    box.run(f'uname() {{ echo {system}; }}; elsewhere | grep -E "{told}"')
+def test_each_system_gets_its_own_installation_command(box: Box, system: str, expected: str) -> None:
+    box.run(f'uname() {{ echo {system}; }}; elsewhere | grep -E "{expected}"')
 
 
-def test_a_python_that_is_too_old_is_told(box: Box) -> None:
+def test_a_python_that_is_too_old_is_reported(box: Box) -> None:
     box.program("python3", "#!/bin/bash\n[[ $1 != --version ]] || echo Python 3.9.2\nexit 1\n")
-    said = box.run("find_python() { return 1; }; make_venv", code=1)
-    assert "Python 3.11 or newer is needed, and here is Python 3.9.2" in said
+    errors = box.run("find_python() { return 1; }; make_venv", code=1)
+    assert "Python 3.11 or newer is needed, and here is Python 3.9.2" in errors
 
 
 # --- the environment
@@ -271,7 +270,7 @@ def test_the_project_is_installed_once_and_again_when_it_changes(box: Box) -> No
     assert len(box.log) == 2
 
 
-def test_who_has_installed_for_testing_can_run_without_a_network(box: Box) -> None:
+def test_after_an_installation_for_testing_run_needs_no_network(box: Box) -> None:
     box.run("project test --group dev")
     assert box.log == ["pip --upgrade pip>=25.1", "pip -e .[offline,echo] --group dev"]
     (box.path / "offline").touch()
@@ -288,7 +287,7 @@ def test_a_failed_installation_is_tried_again(box: Box) -> None:
     assert box.log == ["pip -e .[offline,echo]"] * 2
 
 
-def test_an_environment_that_no_longer_runs_is_made_anew(box: Box) -> None:
+def test_a_broken_virtual_environment_is_made_again(box: Box) -> None:
     box.run("project run")
     (box.checkout / ".venv/bin/python").write_text("#!/no/such/python\n")
     assert "Making the virtual environment" in box.run("project run")
@@ -304,22 +303,22 @@ def test_run_starts_the_loop_with_its_arguments(box: Box) -> None:
     (box.path / "devices").write_text('{"index": 0, "inputs": 2}\n')
     box.run("run", "--json", "--set", "audio.echo=off")
     assert box.log[-1] == "voiceloop run --json --set audio.echo=off"
-    box.forget()
+    box.clear_log()
     assert box.run("run") == ""
     assert box.log == ["voiceloop devices --json", "voiceloop run"]
 
 
-def test_run_without_sound_speaks_a_sample_to_it(box: Box) -> None:
+def test_run_without_a_sound_device_uses_a_synthesised_sample(box: Box) -> None:
     box.has(*READY)
-    said = box.run("run", "--json")
-    assert "no sound device" in said
-    assert f"The reply is in {box.path}/voiceloop-reply.wav" in said
+    errors = box.run("run", "--json")
+    assert "no sound device" in errors
+    assert f"The reply is in {box.path}/voiceloop-reply.wav" in errors
     sample, reply = (f"file:{box.path}/voiceloop-{name}.wav" for name in ("sample", "reply"))
     assert box.log[-1] == f"voiceloop run --input {sample} --output {reply} --json"
     assert box.log[-2].startswith("flite -voice slt")
 
 
-def test_run_without_sound_does_what_it_is_told_of_devices(box: Box) -> None:
+def test_run_without_a_sound_device_obeys_options_for_devices(box: Box) -> None:
     box.has(*READY)
     for arguments in (["--input", "file:x.wav"], ["--set", "audio.input=none"], ["-i", "file:x.wav"]):
         box.run("run", *arguments)
@@ -340,16 +339,16 @@ def test_run_with_a_key_offers_the_assistant(box: Box) -> None:
     assert box.log[-1] == "voiceloop run --config mine.toml"
 
 
-def test_the_scripts_tell_what_they_are_for(box: Box) -> None:
+def test_the_scripts_print_their_help(box: Box) -> None:
     for name in ("run", "test"):
         command, environment = box._command((name, "--help"))
-        told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-        assert f"scripts/{name} [--yes] [ARGS...]" in told
-        assert "set -" not in told
+        text = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        assert f"scripts/{name} [--yes] [ARGS...]" in text
+        assert "set -" not in text
     assert box.log == []
 
 
-def test_the_scripts_are_clean() -> None:
+def test_shellcheck_finds_nothing_in_the_scripts() -> None:
     shellcheck = Path(sys.executable).with_name("shellcheck")
     if not shellcheck.exists():
         pytest.skip("shellcheck is not installed")

@@ -1,3 +1,5 @@
+"""The cleaner of text for terminals: no escapes, no control characters, no hidden or reordered text."""
+
 from __future__ import annotations
 
 import unicodedata
@@ -26,19 +28,19 @@ RISKY = st.text(
         ("over\rwrite", "overwrite"),
     ],
 )
-def test_terminal_escapes_are_taken_out_whole(raw: str, shown: str) -> None:
+def test_terminal_escapes_are_removed_completely(raw: str, shown: str) -> None:
     assert clean(raw) == shown
 
 
 @pytest.mark.parametrize("char", ["\u202e", "\u202d", "\u2066", "\u2069", "\u200e", "\u200f", "\u061c"])
-def test_nothing_turns_the_reading_direction(char: str) -> None:
+def test_characters_that_change_the_reading_direction_are_removed(char: str) -> None:
     assert clean(f"a{char}b") == "ab"
 
 
 @pytest.mark.parametrize(
     "char", ["\u200b", "\u2060", "\ufeff", "\u00ad", "\u180e", "\u3164", "\U000e0041", "\U000e0100"]
 )
-def test_nothing_invisible_hides_text(char: str) -> None:
+def test_invisible_characters_are_removed(char: str) -> None:
     assert clean(f"a{char}b") == "ab"
 
 
@@ -54,17 +56,17 @@ def test_letters_marks_and_newlines_of_all_scripts_stay() -> None:
     assert clean(text) == text
 
 
-def test_a_line_is_one_line() -> None:
+def test_clean_line_makes_one_line() -> None:
     assert clean_line(" a\n\tb\u2028c ") == "a b c"
 
 
-def test_an_escape_that_never_ends_swallows_no_more_than_its_line() -> None:
+def test_an_unfinished_escape_removes_no_more_than_its_line() -> None:
     assert clean("\x1b]0;forever\nnext") == "\nnext"
     assert clean("\x1b]" + "x" * 2_000).startswith("x")
 
 
 @given(RISKY)
-def test_what_is_shown_is_harmless(text: str) -> None:
+def test_cleaned_text_has_only_visible_characters(text: str) -> None:
     shown = clean(text)
     assert all(visible(char) or char in "\u200c\u200d" for char in shown)
     assert not any(unicodedata.category(char) in {"Cc", "Cs"} and char not in "\n\t" for char in shown)

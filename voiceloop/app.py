@@ -1,6 +1,6 @@
-"""The composition root: opens everything, puts it together in one nursery, and ends it when told.
+"""The composition root: opens the devices and parts of the loop, connects them, and runs them until the input ends.
 
-Nobody else opens a device or a part for the loop; nobody at all reads the environment but the config and the keys.
+No other module opens a device or a part for the loop. Only the config and the API keys read the environment.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The microphone, who watches it, and what takes the reply out of it."""
+    """The microphone, with the trace's tap on it and the canceller that removes the reply from its sound, if any."""
 
     microphone: Microphone
     watch: Watch | None
@@ -55,9 +55,10 @@ class Input:
 
 
 async def run(config: Config, publish: Publish, *, trace: Path | None = None, name: str = "run") -> int:
-    """Run the loop until its input ends, with 0. Raises what keeps it from starting.
+    """Run the loop until its input ends; returns exit code 0. Raises the error that keeps it from starting.
 
-    `trace` names the file that the session leaves its trace in, `name` what it is controlled by.
+    `trace` is the file to write the session's trace to. `name` is the running command (`run`, `dictate`), which control
+    clients see.
     """
     began = time.monotonic()
     attention = Attention(listening=config.control.start == "listening")
@@ -73,38 +74,39 @@ async def run(config: Config, publish: Publish, *, trace: Path | None = None, na
         mode = echo.mode(config.audio)
         tap = Tap() if mode != "half-duplex" else None
         idle_s = CANCELLING_IDLE_S if mode == "cancel" else IDLE_S
-        # Devices first: opening one waits for the sound server, and is what most often goes wrong.
+        # Devices first: opening one waits for the sound server, and is the step that fails most often.
         speaker = await stack.enter_async_context(open_speaker(config.audio, publish, tap=tap, idle_s=idle_s))
         microphone = await stack.enter_async_context(open_microphone(config.audio, publish))
         canceller = await _open_canceller(microphone, tap) if mode == "cancel" else None
         handler = await open_part(stack, config.handler, services)
         journal = await _open_journal(stack, config, handler, publish)
-        # What the journal keeps needs no other place.
+        # With a journal the parts need not save speech as well.
         parts = await open_parts(stack, dataclasses.replace(services, keeps=journal is NO_JOURNAL), handler)
         context = TurnContext(
-            parts.transcriber,
-            parts.handler,
-            parts.synthesizer,
-            speaker,
-            publish,
-            config.conversation,
-            PreemptiveGeneration(enabled=config.preemptive.enabled, max_waste=config.preemptive.max_waste),
-            time.monotonic,
-            microphone.clock,
-            trio.CapacityLimiter(config.conversation.overlap),
-            _language(config),
-            journal,
-            lambda: attention.asleep,
-            tap,
+            transcriber=parts.transcriber,
+            handler=parts.handler,
+            synthesizer=parts.synthesizer,
+            speaker=speaker,
+            publish=publish,
+            settings=config.conversation,
+            preemptive=PreemptiveGeneration(enabled=config.preemptive.enabled, max_waste=config.preemptive.max_waste),
+            now=time.monotonic,
+            captured=microphone.clock,
+            posts=trio.CapacityLimiter(config.conversation.overlap),
+            language=_language(config),
+            journal=journal,
+            asleep=lambda: attention.asleep,
+            played=tap,
         )
         control = controlled.description if controlled is not None else "off"
-        _tell_what_is_on(config, parts, microphone, speaker, control, publish)
+        _publish_start(config, parts, microphone, speaker, control, publish)
         publish("ready", after_ms=round((time.monotonic() - began) * 1000), state=attention.state)
         gc.collect()
-        gc.freeze()  # a full collection over what was loaded at start stalls the callbacks for long enough to be heard
+        # A full collection over everything loaded at start would stall the audio callbacks audibly.
+        gc.freeze()
         watch = tracing.tap(microphone.clock, speaker) if tracing is not None else None
-        heard = Input(microphone, watch, canceller)
-        await _converse(config, context, parts, heard, attention, controlled)
+        source = Input(microphone, watch, canceller)
+        await _converse(config, context, parts, source, attention, controlled)
     return 0
 
 
@@ -127,7 +129,7 @@ async def _open_tracing(stack: AsyncExitStack, config: Config, publish: Publish,
 
 
 async def _open_journal(stack: AsyncExitStack, config: Config, handler: Handler, publish: Publish) -> Journal:
-    """Where what is said is kept, if something is done with it."""
+    """The journal that keeps speech until it is delivered: for handlers that act on speech, not for chat."""
     if handler.turns == "replace" or not config.journal.enabled:
         return NO_JOURNAL
     from voiceloop.journal.journal import open_journal
@@ -136,27 +138,27 @@ async def _open_journal(stack: AsyncExitStack, config: Config, handler: Handler,
 
 
 def half_duplex(config: Config) -> bool:
-    """Whether the loop is deaf while it speaks."""
+    """Whether the microphone is muted while the loop speaks (the half-duplex mute)."""
     return echo.mode(config.audio) == "half-duplex"
 
 
 async def _open_canceller(microphone: Microphone, tap: Tap | None) -> Canceller | None:
-    """In a thread: loading it must not keep the loop from fetching the microphone's first blocks."""
+    """The echo canceller, loaded in a thread: meanwhile the loop must fetch the microphone's first blocks."""
     if tap is None:
         return None
     processor = await trio.to_thread.run_sync(echo.open_processor)
     return Canceller(processor, FarEnd(tap), microphone.clock.counted)
 
 
-async def _converse(  # noqa: PLR0913, PLR0917 - all that it puts together
+async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
     config: Config,
     context: TurnContext,
     parts: Parts,
-    heard: Input,
+    source: Input,
     attention: Attention,
     controlled: Controlled | None,
 ) -> None:
-    microphone = heard.microphone
+    microphone = source.microphone
     muted = half_duplex(config)
     hangover_ms = config.segment.half_duplex_hangover_ms if muted else config.segment.hangover_ms
     endpointer = Endpointer.of(config.segment, half_duplex=muted)
@@ -164,31 +166,31 @@ async def _converse(  # noqa: PLR0913, PLR0917 - all that it puts together
     speaker = context.speaker
     mute = HalfDuplexMute(lambda: speaker.audible, time.monotonic, config.audio.echo_tail_ms / 1000, half_duplex=muted)
     async with AsyncExitStack() as stack:
-        # Told last, when every turn has ended and its cost is known, however it ends.
-        counted = stack.enter_context(_the_sum(microphone, context.publish))
-        conversation = counted.conversation = await stack.enter_async_context(open_conversation(context, endpointer))
-        listener = counted.listener = Listener(
+        # Published last, when every turn has ended and its cost is known; also after an error.
+        totals = stack.enter_context(_publishing_totals(microphone, context.publish))
+        conversation = totals.conversation = await stack.enter_async_context(open_conversation(context, endpointer))
+        listener = totals.listener = Listener(
             parts.vad,
             segmenter,
             conversation,
             mute,
             lambda calm: microphone.relax(calm=calm),
-            heard.watch,
-            lambda frame: attention.heeds(microphone.clock(frame.index)),
-            heard.canceller,
+            source.watch,
+            lambda frame: attention.accepts(microphone.clock(frame.index)),
+            source.canceller,
         )
         if controlled is not None:
             await controlled.serve(stack, Loop(microphone, conversation, listener, waking(parts.handler)))
         try:
             await listener.listen(microphone.frames)
         except trio.Cancelled:
-            listener.end()  # what is being said is kept, where something is
+            listener.end()  # if there is a journal, it keeps the current utterance
             conversation.stop(CancelReason.ENDING)
             raise
     await speaker.silent()
 
 
-def _tell_what_is_on(  # noqa: PLR0913, PLR0917 - all that is on
+def _publish_start(  # noqa: PLR0913, PLR0917 - everything that the start-up lines name
     config: Config, parts: Parts, microphone: Microphone, speaker: Speaker, control: str, publish: Publish
 ) -> None:
     mode = echo.mode(config.audio)
@@ -209,37 +211,43 @@ def _tell_what_is_on(  # noqa: PLR0913, PLR0917 - all that is on
 
 
 def _ends_a_turn(config: Config, transcriber: Transcriber) -> str:
-    """What ends a turn: words can be judged only where they are known before it has ended."""
+    """For the start-up lines: what ends a turn. Words help only if they are known before it ends (preemptive work)."""
     if not (config.preemptive.enabled and is_preemptive(transcriber)):
-        return "ended by pauses, no work ahead"
+        return "ended by pauses, no preemptive work"
     endpointer = Endpointer.of(config.segment, half_duplex=half_duplex(config))
-    return f"ended by {endpointer.description(_language(config))}; work ahead in pauses"
+    return f"ended by {endpointer.description(_language(config))}; preemptive work in pauses"
 
 
 def _language(config: Config) -> str | None:
-    """What is spoken, where the config says it."""
+    """The spoken language, if the config names one."""
     return getattr(config.transcribe.options, "language", None)
 
 
 @dataclass(slots=True)
-class _Sum:
-    """What is counted over a run."""
+class _Totals:
+    """The objects that count over a run, once they exist."""
 
     conversation: Conversation | None = None
     listener: Listener | None = None
 
 
 @contextmanager
-def _the_sum(microphone: Microphone, publish: Publish) -> Iterator[_Sum]:
-    """Tells at the end where every sample went and what all requests took."""
-    counted = _Sum()
+def _publishing_totals(microphone: Microphone, publish: Publish) -> Iterator[_Totals]:
+    """Publish at the end where every sample went, and what all requests took."""
+    totals = _Totals()
     try:
-        yield counted
+        yield totals
     finally:
-        if counted.listener is not None and counted.conversation is not None:
+        if totals.listener is not None and totals.conversation is not None:
             ledger = dataclasses.replace(
-                counted.listener.ledger, received=microphone.received, dropped=microphone.dropped, lost=microphone.lost
+                totals.listener.ledger, received=microphone.received, dropped=microphone.dropped, lost=microphone.lost
             )
             samples = dataclasses.asdict(ledger) | {"held": ledger.held}
-            talk = counted.conversation
-            publish("stopped", samples=samples, usage=talk.usage, wasted=talk.wasted, echoes=talk.own_voice.dropped)
+            conversation = totals.conversation
+            publish(
+                "stopped",
+                samples=samples,
+                usage=conversation.usage,
+                wasted=conversation.wasted,
+                echoes=conversation.own_voice.dropped,
+            )

@@ -1,27 +1,27 @@
-"""Everything that voiceloop raises on purpose. Each message names the thing, the place and the remedy.
+"""The errors that voiceloop raises on purpose. Each message names the thing, the place and the remedy.
 
 VoiceloopError
-├── UsageError            exit 2   the command line asks for something that can't be
+├── UsageError            exit 2   the command line asks for something impossible
 ├── ConfigError           exit 78  one or more mistakes in the configuration, all of them
 ├── DeviceError           exit 74  sound devices and files
 │   ├── NoSuchDevice
 │   ├── DeviceBusy
 │   ├── BadAudioFile               unreadable, empty, truncated, not PCM
-│   ├── BadTraceFile               empty, damaged, no trace at all
+│   ├── BadTraceFile               empty, damaged, or not a trace
 │   └── OutputError                standard output, or a file, can't be written
-├── ControlError          exit 69  no program there to be controlled, or one too many
-├── EngineError           exit 69  an engine that can't be loaded, or that broke
+├── ControlError          exit 69  no running program to control, or more than one
+├── EngineError           exit 69  an engine that can't be loaded, or that fails
 │   └── MissingExtra               its package is not installed
 ├── HandlerError          exit 69  the user's program or function failed
-├── TargetError           exit 69  dictated text can't be put where it was to go
-│   ├── FocusChanged               another window has the focus than when it was said
-│   ├── ClipboardSilent            nothing of what the clipboard holds could be read, so that it can't be given back
+├── TargetError           exit 69  dictated text can't be inserted where it belongs
+│   ├── FocusChanged               the window that has the focus is not the one it was said for
+│   ├── ClipboardSilent            the clipboard's contents can't be read, so they could not be restored
 │   ├── KeysHeld                   the user holds keys that would turn typing into commands
-│   ├── TooLate                    the window that it was said for may be another by now
-│   └── CantUndo                   the last insertion can't be taken back exactly
-└── ServiceError          exit 69  what HTTP services do
-    ├── Unreachable                no connection, DNS, TLS, or it broke off
-    ├── BadAnswer                  200, but not what was asked for
+│   ├── TooLate                    so much time has passed that another window may have the focus
+│   └── CantUndo                   the last insertion can't be undone exactly
+└── ServiceError          exit 69  a request to an HTTP service failed
+    ├── Unreachable                no connection, DNS, TLS, or the connection broke off
+    ├── BadAnswer                  status 200, but not the kind of answer that was asked for
     ├── LimitReached               our own limit on what a session may cost
     ├── BadRequest        400      ├── ServerFailed    500
     ├── Unauthorized      401      ├── BadGateway      502
@@ -38,7 +38,7 @@ from typing import ClassVar, TypeVar
 
 
 class VoiceloopError(Exception):
-    """The root. `exit_code` is what the command line ends with when nothing else catches it."""
+    """The root. `exit_code` is the exit code of the command line when nothing else catches the error."""
 
     exit_code: ClassVar[int] = 1
 
@@ -56,7 +56,7 @@ class UsageError(VoiceloopError):
 
 
 class ConfigError(VoiceloopError):
-    """All the mistakes of a configuration at once; each `problems` entry is a whole line."""
+    """All the mistakes of a configuration at once; each entry of `problems` is one line."""
 
     exit_code = 78
 
@@ -133,14 +133,14 @@ class CantUndo(TargetError):
 class ServiceError(VoiceloopError):
     """A service refused, failed or could not be reached.
 
-    `status` is the HTTP status (None when there was no answer), `retry_after_s` what the server asked for,
-    `attempts` how often it was tried.
+    `status` is the HTTP status (None when there was no answer), `retry_after_s` the wait that the server asked for,
+    `attempts` the number of tries.
     """
 
     exit_code = 69
     retryable: ClassVar[bool] = False
 
-    def __init__(  # noqa: PLR0913 - what is known of a failed request
+    def __init__(  # noqa: PLR0913 - all that is known about a failed request
         self,
         what: str,
         *,
@@ -214,7 +214,7 @@ _E = TypeVar("_E", bound=BaseException)
 
 
 def first(group: BaseExceptionGroup[_E]) -> _E:
-    """The first error that a nursery's group holds: the one that the others followed from, or as good as any."""
+    """The first error in a nursery's group, however deeply nested. Further errors, if any, mostly follow from it."""
     error: BaseExceptionGroup[_E] | _E = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

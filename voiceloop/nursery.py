@@ -1,4 +1,4 @@
-"""A nursery that its owner's callers need not know of: what they raise leaves bare, not in a group."""
+"""A nursery used as an implementation detail: a single exception is unwrapped from its group."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import trio
 
 @asynccontextmanager
 async def private_nursery() -> AsyncIterator[trio.Nursery]:
-    """A nursery that is cancelled when the body ends. The body's error is raised as it is; else that of a task, bare
-    where there is only one."""
+    """A nursery whose tasks are cancelled when the body ends.
+
+    The body's own exception is raised as it is, without a group. Else, if exactly one task failed, its exception is
+    raised as it is; if several did, their group.
+    """
     failed: Exception | None = None
     try:
         async with trio.open_nursery() as nursery:
@@ -22,15 +25,15 @@ async def private_nursery() -> AsyncIterator[trio.Nursery]:
             nursery.cancel_scope.cancel("the body has ended")
     except BaseExceptionGroup as group:
         if failed is None and len(group.exceptions) == 1:
-            failed = _only(group)
+            failed = _single(group)
         if failed is None:
             raise
     if failed is not None:
         raise failed
 
 
-def _only(group: BaseExceptionGroup[BaseException]) -> Exception | None:
-    """The single Exception at the bottom of `group`, if that is all there is."""
+def _single(group: BaseExceptionGroup[BaseException]) -> Exception | None:
+    """The exception inside nested groups of one; None if a group holds several, or if it is no `Exception`."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]

@@ -1,4 +1,4 @@
-"""Opens services and parts: for the loop, for captions, and for commands that need only some of them."""
+"""Opens services and parts, for the loop, for captions, and for commands that need only some parts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from voiceloop.transcribe.screening import screened
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The four pluggable parts, opened. `Any`: they come through the plug-in door, which checked them."""
+    """The four pluggable parts, opened. Of type `Any`, because they are plug-ins; the registry has checked them."""
 
     vad: Any
     transcriber: Any
@@ -28,25 +28,25 @@ class Parts:
 async def open_services(
     stack: AsyncExitStack, config: Config, publish: Publish, observe: Observe | None = None
 ) -> tuple[Services, Clients]:
-    """What the parts are lent, and the clients behind it. `observe` is told of every request."""
+    """The services that parts are opened with, and the clients behind them. `observe` is called for every request."""
     clients = await stack.enter_async_context(open_clients(publish, limits=config.limits, observe=observe))
     return Services(config, clients, publish), clients
 
 
 async def open_part(stack: AsyncExitStack, table: PartTable, services: Services) -> Any:
-    """Open the part that a table names."""
+    """Open the part that a table of the config names."""
     return await stack.enter_async_context(table.part.open(table.options, services))
 
 
 async def open_transcriber(stack: AsyncExitStack, services: Services) -> Any:
-    """Open the transcriber, its hallucinations dropped."""
+    """Open the transcriber, with its hallucinations filtered out."""
     config = services.config
     inner = await open_part(stack, config.transcribe, services)
     return stack.enter_context(screened(inner, config.hallucinations, config.transcribe.options, services.publish))
 
 
 async def open_parts(stack: AsyncExitStack, services: Services, handler: Any) -> Parts:
-    """Open the other three."""
+    """Open the three parts besides `handler`."""
     config = services.config
     vad = await open_part(stack, config.vad, services)
     transcriber = await open_transcriber(stack, services)
@@ -55,7 +55,7 @@ async def open_parts(stack: AsyncExitStack, services: Services, handler: Any) ->
 
 @asynccontextmanager
 async def opened(config: Config, publish: Publish) -> AsyncIterator[tuple[AsyncExitStack, Services]]:
-    """A stack and services for a command that opens only some of the parts."""
+    """An exit stack and services, for a command that opens only some of the parts."""
     async with AsyncExitStack() as stack:
         services, _ = await open_services(stack, config, publish)
         yield stack, services

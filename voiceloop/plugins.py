@@ -1,12 +1,12 @@
-"""The Protocols of the four pluggable parts, and the door through which they are found.
+"""The Protocols of the four pluggable parts (VAD, transcriber, handler, synthesiser), and of the journal.
 
-A part is a class that an entry point names (`voiceloop.vad`, `voiceloop.transcribers`, `voiceloop.handlers`,
-`voiceloop.synthesizers`), or that the config spells as `use = "package.module:Class"`. It has
+A part is a class that an entry point names (groups `voiceloop.vad`, `voiceloop.transcribers`, `voiceloop.handlers`,
+`voiceloop.synthesizers`), or that the config names as `use = "package.module:Class"`. It has
 
     Options     a pydantic model (extra keys forbidden): the keys of its table in the config besides `use`
     open        a classmethod `open(options, services)` that returns an async context manager of the part
 
-The built-in parts come through the same door.
+The built-in parts are found in the same way (`registry.py`).
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from voiceloop.config.tables import Config
 
 Turns = Literal["replace", "in_order", "exclusive"]
-"""How a handler's turns relate. `replace`: a new turn cancels the old one (chat). `in_order`: several at once,
-delivered by the time they were spoken; speech never cancels (dictation, captions). `exclusive`: later speech waits
-for the turn at work; only an explicit stop kills it (commands)."""
+"""How a handler's turns relate. `replace`: a new turn cancels the old one (chat). `in_order`: several turns at once,
+delivered in the order of speaking; speech never cancels one (dictation, captions). `exclusive`: later speech waits for
+the turn at work, which only a stop word or a command ends early (commands)."""
 
 
 class Clients(Protocol):
     """Hands out services: servers with their keys and retries, behind one HTTP client."""
 
     def service(self, wanted: Any, /) -> Any:
-        """The service that `wanted` describes. Raises `Unauthorized` without a key; makes no request."""
+        """The service that `wanted` describes. Makes no request. Raises `Unauthorized` when its key is missing."""
         ...
 
 
@@ -45,15 +45,16 @@ class Services:
 
     config: Config
     clients: Clients
-    """Hands out the one HTTP client; made at first use, so that an offline loop never imports it."""
+    """Hands out services; their HTTP client is made at first use, so that an offline loop never imports it."""
     publish: Publish
     """Where events go; `publish("notice", text=...)` is one line for the person at the terminal."""
     keeps: bool = True
-    """Whether what was said and may not be sent is kept as a file: not when it comes from one."""
+    """Whether speech that may not be sent now is saved as a file. False when it comes from a file, or the journal keeps
+    it."""
 
 
 class Part(Protocol):
-    """What is common to the four."""
+    """What the four kinds of parts have in common."""
 
     Options: ClassVar[type[BaseModel]]
 
@@ -62,14 +63,14 @@ class Part(Protocol):
 
     @property
     def description(self) -> str:
-        """A few words for the start-up lines: the engine, its model, what is special about it."""
+        """A few words for the start-up lines: the engine, its model, and anything special about it."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a VAD thinks of the samples `start` to `end`. A later verdict on the same samples overrides an earlier one:
-    so an engine can think again about audio that it passed over (back-dating)."""
+    """Whether a VAD takes the samples from `start` up to `end` for voice. A later verdict on the same samples overrides
+    an earlier one, so a VAD can correct itself about audio that it had judged already (back-dating)."""
 
     start: int
     end: int
@@ -77,14 +78,15 @@ class Verdict:
 
 
 class Vad(Part, Protocol):
-    """Tells voice from other sound. Pure apart from its model: no clock, no task.
+    """Voice activity detection. Pure apart from its model: no clock, no task.
 
-    May have `hint`: whether what it was last fed may be the first 30 ms of voice, long before a verdict is certain. A
-    reply is ducked on it, which is undone when no voiced verdict follows.
+    May have the attribute `hint`, a bool: whether the samples that it was last fed may be the first 30 ms of voice,
+    long before a verdict is certain. A reply is ducked at a hint, and comes back when no voiced verdict follows.
     """
 
     def feed(self, pcm: bytes, index: int) -> Sequence[Verdict]:
-        """Take the next samples (int16, mono, 16 kHz, any length, contiguous) and give the verdicts now possible."""
+        """Take the next samples (int16, mono, 16 kHz, any length, contiguous; `index` numbers the first), and return
+        the verdicts that are now possible."""
         ...
 
     def reset(self) -> None:
@@ -96,45 +98,50 @@ class Transcription(Protocol):
     """One utterance on its way to text."""
 
     async def feed(self, pcm: bytes) -> None:
-        """Speech as it comes, from the first sample of the pre-roll on. Engines that post whole clips ignore it."""
+        """Take speech as it comes, from the first sample of the pre-roll on: int16, mono, 16 kHz. Engines that post
+        whole clips ignore it."""
         ...
 
     async def finish(self, utterance: Utterance) -> Transcript:
-        """The text of `utterance`, which holds what was fed less its trimmed tail."""
+        """The text of `utterance`, which holds what was fed, without the quiet at its end."""
         ...
 
 
 class Transcriber(Part, Protocol):
-    """May have `preemptive = True`: then a pause is transcribed as if it were the end, and the longer clip again when
-    it was not. For engines that post whole clips; one that is fed as speech comes would begin anew each time."""
+    """Speech to text.
+
+    May have `preemptive = True`: then a pause is transcribed as if it were the end, and the longer clip again when the
+    user goes on. That suits engines that post whole clips; an engine that is fed speech as it comes would begin again
+    after each pause.
+    """
 
     def transcription(self) -> AbstractAsyncContextManager[Transcription]:
-        """Start on a new utterance. Several may be open at once; leaving the context abandons one."""
+        """Begin an utterance. Several may be open at once; leaving the context without `finish` abandons one."""
         ...
 
     async def warm(self) -> None:
-        """Speech has begun: get connections ready. Must never raise for a service's sake."""
+        """The user has begun to speak: get connections ready. Must not raise when a service fails."""
         ...
 
 
 class Reply(Protocol):
-    """What a handler answers into. Everything it is told belongs to one turn and ends with it."""
+    """Takes a handler's reply. It belongs to one turn, and ends with it."""
 
     @property
     def history(self) -> Sequence[Message]:
-        """What was said and heard before this turn, oldest first."""
+        """What the user said and what was heard of the replies before this turn, oldest first."""
         ...
 
     async def say(self, delta: str) -> None:
-        """Add to the reply. Text is cut into speakable chunks; waits when speech is far behind."""
+        """Add text to the reply. It is cut into chunks to be spoken; waits when speech is far behind."""
         ...
 
     async def play(self, speech: Speech, text: str = "") -> None:
-        """Add sound that is already speech (voice-native models), with the words that it says."""
+        """Add sound that is already speech (from models that speak), with the words that it says."""
         ...
 
     async def committed(self) -> None:
-        """Wait until the turn is certain. Call before anything that the world can see."""
+        """Wait until the turn is certain. Call it before any action that others can see or that can't be undone."""
         ...
 
     def spent(self, usage: Usage) -> None:
@@ -143,87 +150,102 @@ class Reply(Protocol):
 
 
 class Handler(Part, Protocol):
-    """May have `began(onset)`, async, told beside `warm` that speech has begun at a sample: for what must be known as
-    it was then, like the window that had the focus. Noises begin too."""
+    """Answers what the user said, or acts on it.
+
+    May have `began(onset)`, async: called along with `warm` when speech has begun at the sample `onset`, for anything
+    that must be known as it was then, like the window that had the focus. Called for noises too.
+
+    May have `late_s`, a float: text that is older than this many seconds is not given to it.
+
+    May have `wake()`: ends the sleep of a handler that the user can send to sleep.
+    """
 
     @property
     def turns(self) -> Turns: ...
 
     @property
     def preemptive(self) -> bool:
-        """Whether `handle` may begin before the turn is certain (it then calls `committed` itself)."""
+        """Whether `handle` may begin before the turn is certain. It must then call `committed` itself."""
         ...
 
     async def handle(self, transcript: Transcript, reply: Reply) -> None:
-        """Answer. Returns when the reply is complete; cancelled when the turn is."""
+        """Answer. Returns when the reply is complete; is cancelled when the turn is."""
         ...
 
     async def warm(self) -> None: ...
 
 
 class Synthesizer(Part, Protocol):
+    """Text to speech."""
+
     def speech(self, text: str) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Speech]]:
-        """Speak one chunk of text: a bounded channel of PCM, closed at the end. Errors leave by the context manager."""
+        """Speak one chunk of text: a bounded channel of PCM, closed at its end. The context manager raises errors."""
         ...
 
     async def warm(self) -> None: ...
 
 
 class TurnJournal(Protocol):
-    """The speech of one turn. Only `safe` and `delivering` wait; neither fails: what can't be kept is said, and the
-    turn goes on."""
+    """The journal's record of the speech of one turn.
+
+    Only `safe` and `delivering` wait. None of the methods raises: speech that can't be kept is reported, and the turn
+    goes on.
+    """
 
     def paused(self, clip: Utterance) -> None:
-        """An utterance is all there unless it goes on: keep what there is, until it is complete."""
+        """The user may have finished the utterance: keep what there is of it, until it is complete."""
 
     def heard(self, utterance: Utterance) -> None:
         """An utterance is complete: keep it."""
 
     async def safe(self) -> None:
-        """Wait until all that was said so far is kept."""
+        """Wait until everything said so far is kept."""
 
     def transcribed(self, transcript: Transcript) -> None:
-        """Its text is known, and certain."""
+        """The text is known and certain: keep it."""
 
     async def delivering(self) -> None:
-        """Note that from now on it may have been delivered; returns when that is kept. May be called again."""
+        """Note that from now on the text may have been delivered; returns when the note is kept. May be called
+        again."""
 
     def over(self) -> None:
-        """It was delivered, was nothing, or is not wanted: forget it."""
+        """The speech was delivered, was a noise, or is not wanted: forget it."""
 
     def left(self, reason: str) -> None:
-        """It was not delivered, and this session won't try again."""
+        """The speech was not delivered, and this session won't try again: leave it in the journal."""
 
 
 class Journal(Protocol):
-    """Keeps the speech of turns."""
+    """Keeps the speech of turns until it is delivered."""
 
-    def turn(self, number: int) -> TurnJournal: ...
+    def turn(self, number: int) -> TurnJournal:
+        """The record of the turn with this number, which must be new."""
+        ...
 
 
 def is_preemptive(transcriber: Transcriber) -> bool:
-    """Whether `transcriber` says that it may transcribe a clip before it is known to be whole."""
+    """Whether `transcriber` may be given a clip before the utterance is known to be complete."""
     return bool(getattr(transcriber, "preemptive", False))
 
 
 def hints(vad: Vad) -> bool:
-    """Whether `vad` has the means to hint at voice, and does."""
+    """Whether `vad` hints at voice now. False for one that has no `hint`."""
     return bool(getattr(vad, "hint", False))
 
 
 def beginning(handler: Handler) -> Callable[[int], Awaitable[None]] | None:
-    """What `handler` wants to be told of an onset by, if it does."""
+    """The method of `handler` that is to be called with an onset: its `began`, if it has one."""
     began: Callable[[int], Awaitable[None]] | None = getattr(handler, "began", None)
     return began
 
 
 def patience_s(handler: Handler) -> float | None:
-    """How long after speech `handler` still takes its text: its `late_s`, if it has one."""
+    """How long after it was said `handler` still takes a text: its `late_s`, if it has one."""
     late_s: float | None = getattr(handler, "late_s", None)
     return late_s
 
 
 def waking(handler: Handler) -> Callable[[], None]:
-    """What ends the sleep of a handler that the user can send to sleep: its `wake`, if it has one."""
+    """The function that wakes `handler`: its `wake`, or one that does nothing."""
     wake: Callable[[], None] | None = getattr(handler, "wake", None)
     return wake or (lambda: None)

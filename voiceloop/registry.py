@@ -1,5 +1,6 @@
-"""Finds the pluggable parts: by the name of an entry point, or as `module:name`. Imports only the part that is asked
-for, so that starting stays fast.
+"""The registry of the pluggable parts: finds a part by the name of its entry point, or as `module:name`.
+
+Imports only the part that is asked for, so that starting stays fast.
 """
 
 from __future__ import annotations
@@ -33,15 +34,16 @@ GROUPS = {
     "handler": "voiceloop.handlers",
     "speak": "voiceloop.synthesizers",
 }
-"""The entry-point group of each table of the config whose `use` names a part."""
+"""The entry-point group for each table of the config whose `use` names a part."""
 
 OWN = "voiceloop"
+"""The name of our own distribution."""
 
 INSTEAD = {
     "pocketsphinx": "transcribe.use = 'openrouter'",
     "espeakng_loader": "speak.use = 'openrouter'",
 }
-"""What to use where a package of ours can't be installed."""
+"""What to use instead, where an optional package of ours can't be installed."""
 
 WHEELS = {
     "pocketsphinx": {
@@ -51,12 +53,13 @@ WHEELS = {
         ("Darwin", "x86_64"): ((3, 11), (3, 12), (3, 13)),
     }
 }
-"""Where a package has wheels; pyproject.toml's markers say the same, so that installing never needs a compiler."""
+"""The platforms and Python versions for which a package has wheels. The markers in pyproject.toml must agree, so that
+installing never needs a compiler."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A part that can be named: `kind` is its table in the config, `target` where its class is."""
+    """An installed part: `kind` is its table in the config, `target` its class as `module:name`."""
 
     kind: str
     name: str
@@ -66,7 +69,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A part's class, and the options that the way it was named already gives."""
+    """A part's class, and the options that its name in the config already sets (`given`)."""
 
     part: type[Any]
     given: Mapping[str, object] = field(default_factory=dict)
@@ -74,14 +77,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Surveyed:
-    """A part that was tried; `why_not` is empty when it can be loaded."""
+    """The result of trying to load a part; `why_not` is empty if it can be loaded."""
 
     entry: Entry
     why_not: str
 
 
 def entries(kind: str) -> list[Entry]:
-    """All parts of a kind that are installed, ours first. Imports none."""
+    """All installed parts of a kind, ours first. Imports none of them."""
     from importlib.metadata import entry_points
 
     own = _own_entries(kind)
@@ -97,31 +100,31 @@ def find(kind: str, use: str) -> Found:
     """The part that `use` names.
 
     Raises `ConfigError` when there is none or it isn't a part, `MissingExtra` when a package that it imports is not
-    installed, `EngineError` when its import fails.
+    installed, `EngineError` when importing it fails.
     """
     if ":" in use:
         return _find_by_path(kind, use)
-    # Ours first: only a name that we don't have makes us read every installed distribution's entry points.
+    # Ours first: reading the entry points of every installed distribution is slow, and needed only for other names.
     entry = _named(_own_entries(kind), use) or _named(entries(kind), use)
     if entry is None:
         raise ConfigError([unknown(kind, use)])
-    found = _attribute(entry.target, use)
+    found = import_attribute(entry.target, use)
     return Found(_checked(found, f"'{use}' ({entry.target})"))
 
 
 def survey(kind: str) -> list[Surveyed]:
-    """Every part of a kind that can be named, tried. Imports them all."""
+    """Try to load every installed part of a kind. Imports them all."""
     rows: list[Surveyed] = []
     for entry in entries(kind):
         holder = next((row.entry.distribution for row in rows if row.entry.name == entry.name), None)
-        why_not = f"the one of {holder} has this name; use = '{entry.target}'" if holder else _why_not(entry)
+        why_not = f"{holder} has a part of this name; write use = '{entry.target}'" if holder else _why_not(entry)
         rows.append(Surveyed(entry, why_not))
     return rows
 
 
 def _why_not(entry: Entry) -> str:
     try:
-        check(_checked(_attribute(entry.target, entry.name), entry.target))
+        check(_checked(import_attribute(entry.target, entry.name), entry.target))
     except ConfigError as error:
         return error.problems[0]
     except EngineError as error:
@@ -130,7 +133,7 @@ def _why_not(entry: Entry) -> str:
 
 
 def unknown(kind: str, use: str) -> str:
-    """There is no such part: those that there are, the nearest first."""
+    """The message for a name that no part has: lists the names that exist, the most similar first."""
     names = list(dict.fromkeys(entry.name for entry in entries(kind)))
     near = difflib.get_close_matches(use, names, n=len(names), cutoff=0.5)
     ordered = ", ".join(f"'{name}'" for name in [*near, *(name for name in names if name not in near)])
@@ -139,14 +142,15 @@ def unknown(kind: str, use: str) -> str:
 
 
 def check(part: type[Any]) -> None:
-    """Raise `MissingExtra` when a package that the part says it needs (`requires`) is not installed."""
+    """Raise `MissingExtra` if a package that the part needs (its `requires`) is not installed."""
     for module in getattr(part, "requires", ()):
         if importlib.util.find_spec(module) is None:
             raise missing(module)
 
 
 def missing(module: str, *, owner: str = OWN) -> MissingExtra:
-    """The error for an optional package of `owner` that is not installed: the extra, or what to use in its place."""
+    """The error for an optional package of `owner` that is not installed. Its remedy names the extra to install, or
+    another engine to use."""
     root = module.partition(".")[0]
     instead = f"Use another engine: {INSTEAD[root]}" if root in INSTEAD else "Use another engine"
     if not has_wheel(root):
@@ -159,7 +163,7 @@ def missing(module: str, *, owner: str = OWN) -> MissingExtra:
 
 
 def has_wheel(module: str) -> bool:
-    """Whether this interpreter and machine have a wheel of a package, as far as we know."""
+    """Whether a package has a wheel for this interpreter and machine (`WHEELS`); True for packages not listed there."""
     known = WHEELS.get(module)
     return known is None or sys.version_info[:2] in known.get((platform.system(), platform.machine()), ())
 
@@ -169,7 +173,7 @@ def _named(candidates: list[Entry], name: str) -> Entry | None:
 
 
 def _find_by_path(kind: str, use: str) -> Found:
-    found = _attribute(use, use)
+    found = import_attribute(use, use)
     if isinstance(found, type):
         return Found(_checked(found, f"'{use}'"))
     if kind == "handler" and callable(found):
@@ -183,7 +187,7 @@ def _article(noun: str) -> str:
 
 
 def _checked(found: object, name: str) -> type[Any]:
-    """`found`, when it has what a part must have."""
+    """Return `found` if it is a part; raise `ConfigError` if it isn't."""
     options = getattr(found, "Options", None)
     lacks = []
     if not (isinstance(options, type) and issubclass(options, BaseModel)):
@@ -197,7 +201,7 @@ def _checked(found: object, name: str) -> type[Any]:
     return found
 
 
-def _attribute(target: str, use: str) -> object:
+def import_attribute(target: str, use: str) -> object:
     name, _, attribute = target.partition(":")
     if not name or not attribute:
         raise ConfigError([f"'{target}' is not of the form 'package.module:name'"])
@@ -220,7 +224,7 @@ def _module(name: str, use: str) -> ModuleType:
         absent = error.name or name
         if name == absent or name.startswith(f"{absent}."):
             remedy = (
-                "It must be installed beside voiceloop, or stand in the working directory or beside the config file"
+                "Install it in voiceloop's environment, or put it in the working directory or next to the config file"
             )
             raise ConfigError([f"there is no module '{absent}'. {remedy}"]) from None
         if absent.startswith(f"{OWN}."):
@@ -233,13 +237,15 @@ def _module(name: str, use: str) -> ModuleType:
             f"'{use}' needs the package '{absent}', which is not installed", remedy="Install it."
         ) from error
     except Exception as error:  # a user's module may raise anything
-        raise EngineError(f"importing '{name}' failed: {_cause(error)}", remedy="Mend it, or use another.") from error
+        raise EngineError(
+            f"importing '{name}' failed: {_cause(error)}", remedy="Correct it, or use another."
+        ) from error
 
 
 def _cause(error: BaseException) -> str:
-    """The error and the line of the user's code that it came from, on one line."""
+    """The error, and the line of the user's code that raised it, on one line of text."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
-    if isinstance(error, SyntaxError):  # its text has the place already
+    if isinstance(error, SyntaxError):  # its text already names the file and line
         return text
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
     return f"{text} ({frames[-1].filename}:{frames[-1].lineno})" if len(frames) > 1 else text
@@ -251,8 +257,11 @@ def _own_entries(kind: str) -> list[Entry]:
 
 @cache
 def _own() -> Mapping[str, Mapping[str, str]]:
-    """Our entry points. A checkout's own pyproject.toml is asked before the metadata of its installation, which an
-    editable install leaves as they were on the day it was made."""
+    """Our own entry points, by group.
+
+    In a checkout they are read from its pyproject.toml: the metadata of an editable install are only updated when it is
+    installed again.
+    """
     checkout = Path(__file__).parents[1] / "pyproject.toml"
     if checkout.is_file():
         project: dict[str, Any] = tomllib.loads(checkout.read_text(encoding="utf-8")).get("project", {})
@@ -275,14 +284,15 @@ def _distribution(name: str) -> Distribution | None:
 
 
 def _extra_with(module: str, owner: str) -> str | None:
-    """The extra of `owner` whose requirements hold `module`, by the distribution's name."""
+    """The extra of `owner` that requires the distribution `module`; None if no extra does."""
     for requirement, extra in _optional_requirements(owner):
-        if _plain(requirement) == _plain(module):
+        if _normalised(requirement) == _normalised(module):
             return extra
     return None
 
 
 def _optional_requirements(owner: str) -> Iterator[tuple[str, str]]:
+    """The optional requirements of a distribution: the name of each, and its extra."""
     found = _distribution(owner)
     for line in (found.requires if found else None) or ():
         match = re.match(r"([\w.-]+).*;.*extra\s*==\s*['\"]([^'\"]+)['\"]", line)
@@ -290,5 +300,6 @@ def _optional_requirements(owner: str) -> Iterator[tuple[str, str]]:
             yield match[1], match[2]
 
 
-def _plain(name: str) -> str:
+def _normalised(name: str) -> str:
+    """The normalised name of a distribution (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()

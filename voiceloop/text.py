@@ -1,8 +1,8 @@
-"""Makes untrusted text safe to show: what was heard, what a model answered, what a program printed. Pure.
+"""Cleaning of untrusted text (transcripts, a model's answers, a program's output), so that it is safe to show. Pure.
 
-Transcripts and replies may carry terminal escapes (a window title, a colour, worse), characters that turn the reading
-direction ("Trojan Source", CVE-2021-42574) and invisible ones that hide text. Everything that prints, types, titles a
-window or writes a subtitle passes text through here first.
+Such text may contain terminal escapes (which set a window title or a colour, or do worse), characters that change the
+reading direction ("Trojan Source", CVE-2021-42574), and invisible characters that hide text. All code that prints or
+types text, sets a window title or writes a subtitle cleans the text here first.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from enum import Enum, auto
 
 _NEWLINES = frozenset("\n\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 _JOINERS = frozenset("\u200c\u200d")
-"""Needed inside Persian and Indic words and emoji, invisible trouble elsewhere."""
+"""Joiners: needed inside Persian and Indic words and emoji; elsewhere invisible, and removed."""
 _INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Blank, though Unicode calls them letters, marks or symbols."""
+"""Blank characters that Unicode classes as letters, marks or symbols."""
 _INTRODUCERS = frozenset("\x1b\x90\x98\x9b\x9d\x9e\x9f")
 _LONGEST_ESCAPE = 512
-"""An escape that hasn't ended by then never will: what follows is text again."""
+"""The longest escape, in characters. One that hasn't ended by then is malformed: what follows is text again."""
 
 WIDE_STOPS = frozenset("。！？｡．")
 """End a sentence without a space after them."""
@@ -35,7 +35,7 @@ class _State(Enum):
 
 
 class Cleaner:
-    """Cleans text that comes in pieces; where it is cut changes nothing."""
+    """Cleans text that comes in pieces. The result doesn't depend on where the text is cut."""
 
     def __init__(self) -> None:
         self._reset()
@@ -47,11 +47,11 @@ class Cleaner:
         self._joiner = ""
 
     def feed(self, piece: str) -> str:
-        """The next piece, without escapes and characters that don't show. Keeps newlines and tabs."""
+        """The next piece, without escapes and invisible characters. Keeps newlines and tabs."""
         return "".join(map(self._char, piece))
 
     def finish(self) -> str:
-        """Nothing more comes. The cleaner can be used again."""
+        """End the text. The cleaner can then be used for another."""
         self._reset()
         return ""
 
@@ -67,7 +67,7 @@ class Cleaner:
         return self._shown(char)
 
     def _swallowed(self, char: str) -> bool:
-        """Whether `char` belongs to the escape; moves through it (ECMA-48 5.3 to 5.6)."""
+        """Whether `char` belongs to the current escape; advances the state (ECMA-48 5.3 to 5.6)."""
         state, self._state = self._state, _State.TEXT
         if self._escape_length > _LONGEST_ESCAPE or char in _NEWLINES:
             return False
@@ -99,12 +99,13 @@ class Cleaner:
 
 
 def _joins(char: str) -> bool:
-    """Whether a joiner beside `char` can mean something."""
+    """Whether a joiner next to `char` can have a meaning."""
     return char > "\x7f" and unicodedata.category(char)[0] in "LMS"
 
 
 def visible(char: str) -> bool:
-    """Whether a single character may be shown: no control, format, direction or blank one, no half of a pair."""
+    """Whether a single character may be shown: it is no control, format, direction or blank character, no half of a
+    surrogate pair, and not unassigned or for private use."""
     if char in "\n\t" or " " <= char <= "~":
         return True
     if char in _INVISIBLE_LETTERS or "\U000e0000" <= char <= "\U000e0fff":
@@ -113,17 +114,17 @@ def visible(char: str) -> bool:
 
 
 def clean(text: str) -> str:
-    """`text` without terminal escapes and without characters that don't show; newlines and tabs stay."""
+    """`text` without terminal escapes and invisible characters. Keeps newlines and tabs."""
     return Cleaner().feed(text)
 
 
 def clean_line(text: str) -> str:
-    """`text` as `clean` leaves it, on one line, each run of spaces and newlines made one space."""
+    """`text` cleaned, on one line: each run of spaces and newlines becomes one space."""
     return " ".join(clean(text).split())
 
 
 def join_chunks(chunks: Iterable[str]) -> str:
-    """The chunks of a reply as one text: a space between them, except inside scripts that use none."""
+    """The chunks of a reply as one text, with spaces between them except within scripts that use none."""
     text = ""
     for chunk in chunks:
         wide = text and (spaceless(text[-1]) or text[-1] in WIDE_STOPS | WIDE_CLAUSES) and spaceless(chunk[0])
@@ -141,3 +142,37 @@ def spaceless(char: str) -> bool:
         or "\uf900" <= char <= "\ufaff"
         or "\U00020000" <= char <= "\U0003ffff"
     )
+
+
+def columns(text: str) -> int:
+    """How many columns `text` takes in a terminal or a subtitle: wide characters two, marks on a letter none, an emoji
+    made of several characters two."""
+    from rich.cells import cell_len  # 16 ms: not at every start
+
+    return cell_len(text)
+
+
+def chopped(text: str, width: int) -> list[str]:
+    """`text` in pieces of at most `width` columns, cut between characters as people see them (Unicode's grapheme
+    clusters). A character that is wider is a piece by itself."""
+    import regex
+
+    pieces: list[str] = []
+    for cluster in regex.findall(r"\X", text):
+        if pieces and columns(pieces[-1] + cluster) <= width:
+            pieces[-1] += cluster
+        else:
+            pieces.append(cluster)
+    return pieces
+
+
+def shortened(text: str, width: int) -> str:
+    """`text`, cut to at most `width` columns; an ellipsis stands for the rest."""
+    if columns(text) <= width:
+        return text
+    return f"{chopped(text, width - 1)[0]}…" if width > 1 else "…"
+
+
+def padded(text: str, width: int) -> str:
+    """`text` with spaces behind it, up to `width` columns."""
+    return text + " " * (width - columns(text))

@@ -1,7 +1,8 @@
-"""What flows between the steps. Imports nothing of ours; knows no device, clock or network.
+"""The values that flow between the steps of the pipeline. Imports nothing else of voiceloop.
 
-Time in these values is a sample index: samples captured at 16 kHz since the daemon began to listen. The index only
-grows, over a lost and reopened device too; a `Gap` marks where the audio on its two sides is not contiguous.
+Time in these values is a sample index: the number of samples captured at 16 kHz since the daemon began to listen. The
+index only grows, even when a device is lost and reopened; a `Gap` marks a place where the audio before and after is not
+contiguous.
 """
 
 from __future__ import annotations
@@ -11,18 +12,18 @@ from enum import StrEnum
 from typing import TypeVar
 
 CAPTURE_RATE_HZ = 16_000
-"""The rate of everything between the microphone and the transcriber."""
+"""The sample rate of all audio between the microphone and the transcriber."""
 FRAME_SAMPLES = 320
 """20 ms at the capture rate."""
 SAMPLE_BYTES = 2
-"""Samples are signed 16-bit little-endian, mono, everywhere in the loop."""
+"""Samples are signed 16-bit little-endian, mono, everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """20 ms of the microphone: int16, mono, 16 kHz; `index` numbers its first sample.
+    """20 ms of sound from the microphone: int16, mono, 16 kHz; `index` numbers its first sample.
 
-    The last frame before a `Gap` or the end may be shorter.
+    The last frame before a `Gap` or the end of the input may be shorter.
     """
 
     pcm: bytes
@@ -42,21 +43,21 @@ class GapReason(StrEnum):
     """Why samples are missing from the microphone's stream."""
 
     MUTED = "muted"
-    """The user has closed the device for a while."""
+    """The user has muted the microphone, which closes the device."""
     DEVICES_CHANGED = "the sound devices have changed"
-    """All streams were closed for a moment, so that the list of devices could be read again."""
-    DEFAULT_CHANGED = "the computer plays elsewhere"
-    """The loudspeaker that is listened to is no longer the default one."""
+    """All streams were closed for a moment, because only then can the list of devices be read again."""
+    DEFAULT_CHANGED = "another loudspeaker has become the default"
+    """The recorded loudspeaker is no longer the default one."""
     LOST = "the device or the sound server is gone"
-    SILENT = "it gives no sound any more"
-    """The device is open, and calls back no more."""
+    SILENT = "the device no longer delivers sound"
+    """The device is open, but its callback is no longer called."""
     STALLED = "the program was too busy to listen"
-    """Samples waited for longer than the bridge holds them."""
+    """Samples waited for longer than the bridge keeps them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The microphone went away and came back (or will): nothing after `index` is contiguous with what was before."""
+    """A break in the microphone's sound: the samples from `index` on are not contiguous with those before."""
 
     index: int
     reason: GapReason
@@ -66,8 +67,8 @@ class Gap:
 class Utterance:
     """One stretch of speech with its pre-roll: int16, mono, `rate_hz`; `start` numbers its first sample.
 
-    `continues` says that it was cut for length and that more of the same speech follows.
-    `voiced_end` is the index just past the last sample judged to be voice.
+    `continues` says that it was cut for length, and that more of the same speech follows.
+    `voiced_end` is the index just past the last voiced sample.
     """
 
     pcm: bytes = field(repr=False)
@@ -101,12 +102,12 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a service said that a request took. Sums with `+`; a service that says nothing adds nothing."""
+    """What requests took, as the service stated it. Add up with `+`; a value that wasn't stated (None) adds nothing."""
 
     requests: int = 1
     cost_usd: float | None = None
     estimated_usd: float | None = None
-    """What requests took, by the models' listed prices, whose answers say no cost: beside `cost_usd`, not in it."""
+    """The cost, by the models' listed prices, of requests whose answers state no cost. Not included in `cost_usd`."""
     audio_s: float | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -135,7 +136,7 @@ def _sum(a: _N | None, b: _N | None) -> _N | None:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What a transcriber heard. `text` is untrusted. `confidence` is 0 to 1 where the engine knows it."""
+    """The text of an utterance. `text` is untrusted. `confidence` is 0 to 1, or None if the engine doesn't say."""
 
     text: str
     utterance: Utterance
@@ -144,12 +145,12 @@ class Transcript:
     confidence: float | None = None
     language: str | None = None
     no_speech: float | None = None
-    """How sure the engine was that nobody spoke, 0 to 1, where it says so."""
+    """How sure the engine was that nobody spoke: 0 to 1, or None if it doesn't say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """A piece of synthesised sound: int16, mono, whole samples, at `rate_hz`. `usage` rides on one piece."""
+    """A piece of synthesised sound: int16, mono, whole samples, at `rate_hz`. One piece of a reply carries `usage`."""
 
     pcm: bytes = field(repr=False)
     rate_hz: int
@@ -158,7 +159,7 @@ class Speech:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """How much of a reply was really played; `complete` when all of it was."""
+    """The text of the part of a reply that was really played; `complete` if that is all of it."""
 
     text: str
     complete: bool
@@ -166,7 +167,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A line of the conversation's history: what the user said, or what of the reply was heard."""
+    """An entry of the conversation's history: what the user said, or what was heard of a reply."""
 
     role: str
     """`user` or `assistant`."""
@@ -177,18 +178,18 @@ class CancelReason(StrEnum):
     """Why a turn was cancelled."""
 
     BARGE_IN = "barge-in"
-    """The user spoke over its reply, and that was the next turn."""
+    """The user spoke over its reply; what they said is the next turn."""
     MERGED = "merged"
-    """Hardly any of its reply was heard when the user went on: its speech became part of the next turn."""
+    """The user went on when hardly any of its reply had been heard: its speech became part of the next turn."""
     JOINED = "joined"
-    """The user went on before it was decided whether its speech interrupts: one turn has both."""
+    """The user went on before it was decided whether its speech interrupts the reply: the next turn has both."""
     BACKCHANNEL = "backchannel"
-    """The user said "mhm" over a reply, which goes on."""
+    """The user only said something like "mhm" over a reply, which goes on."""
     ECHO = "echo"
-    """The microphone heard the loop's own voice."""
+    """Nobody spoke: the microphone heard the loop's own voice."""
     STOP_WORD = "stopped"
-    """The user said a stop word: nothing is to be done with what was said."""
+    """The user said a stop word: the speech is not to be acted on, nor kept."""
     WITHDRAWN = "withdrawn"
-    """A command (`voiceloop ctl cancel`): nothing is to be done with what was said."""
+    """A command (`voiceloop ctl cancel`): the speech is not to be acted on, nor kept."""
     ENDING = "told to end"
-    """The program ends. What was said is kept, where something is done with it."""
+    """The program ends. If there is a journal, it keeps the speech."""

@@ -1,1 +1,1 @@
-"""How late live captions are, and what of them is replaced."""
+"""Measures live captions: how late words are shown, how many change later and how many are lost."""

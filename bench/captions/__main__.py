@@ -1,8 +1,8 @@
-"""Live captions of recorded human speech over HTTP: how late words are shown, and what is lost. Runs in real time.
+"""Measures live captions of recorded human speech: how late words are shown, and what is lost. Runs in real time.
 
-The installed program listens to a track (prompts with gaps, and stretches without any pause) and posts to a loopback
-server that returns the true words of exactly the audio posted: those more than half of which is in it. A word counts as
-shown when it first stands on the screen, final or not, in its place.
+The installed program listens to a track (prompts with gaps, and stretches without any pause) and posts it to a loopback
+server. The server returns the true words of exactly the audio posted: each word of which more than half is in the clip.
+A word counts as shown when it first appears in its place on the screen, final or not.
 
     scripts/bench captions [--minutes 10] [--service-ms 300 1500] [--texts FILE] [--busy-every N] [--set KEY=VALUE]
 """
@@ -27,7 +27,8 @@ from voiceloop.types import CAPTURE_RATE_HZ
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What came of one session. `heard_s` is speech as it was cut, `posted_s` what the server was sent."""
+    """The result of one session. `heard_s`: speech that the segmenter cut out; `posted_s`: audio that the server got,
+    both in seconds."""
 
     service_ms: int
     score: Score
@@ -44,14 +45,14 @@ class Run:
 
 
 HEAD = (
-    "| service | word's end to first shown, p50 / p95 | shown, later changed | lost / repeated "
-    "| posted per second | 429s |\n"
+    "| service takes | word's end to first shown, p50 / p95 | shown, later changed | lost / repeated "
+    "| posted per second of speech | 429s |\n"
     "| --- | --- | --- | --- | --- | --- |"
 )
 
 
 def session(folder: Path, made: Material, service_ms: int, words: list[str], busy_every: int) -> Run:
-    """One whole session in real time."""
+    """Run one session in real time, and score it."""
     server_words = ["--track", str(folder / "track.json"), "--transcribe-ms", str(service_ms)]
     with serving(*server_words, "--busy-every", str(busy_every)) as server:
         home = folder / str(service_ms)
@@ -61,7 +62,7 @@ def session(folder: Path, made: Material, service_ms: int, words: list[str], bus
             | {f"XDG_{n}_HOME": str(home / n) for n in ("STATE", "CONFIG", "CACHE")}
         )
         sets = [word for value in words for word in ("--set", value)]
-        code, told, errors = voiceloop(
+        code, output, errors = voiceloop(
             *("captions", "--json", "-i", f"file:{folder / 'track.wav'}"),
             *("--set", f"openrouter.base_url={server.url}", *sets),
             env=env,
@@ -69,8 +70,8 @@ def session(folder: Path, made: Material, service_ms: int, words: list[str], bus
         )
     if code:
         raise SystemExit(f"voiceloop ended with {code}: {errors}")
-    events = [json.loads(line) for line in told.splitlines()]
-    (folder / f"{service_ms}.jsonl").write_text(told)
+    events = [json.loads(line) for line in output.splitlines()]
+    (folder / f"{service_ms}.jsonl").write_text(output)
     watched = watch(events)
     said = [(word.text, word.end / CAPTURE_RATE_HZ) for word in made.words]
     posts = server.posts("/audio/transcriptions")
@@ -88,9 +89,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--service-ms", type=int, nargs="+", default=[300, 1500])
     parser.add_argument("--texts", type=Path, default=TEXTS, help=f"the prompts' texts ({TEXTS.name})")
-    parser.add_argument("--busy-every", type=int, default=0, help="answer each so-manieth post with 429")
+    parser.add_argument("--busy-every", type=int, default=0, metavar="N", help="answer every N-th post with 429")
     parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE")
-    parser.add_argument("--keep", type=Path, help="leave the track and the events in this folder")
+    parser.add_argument("--keep", type=Path, help="keep the track and the events in this folder")
     arguments = parser.parse_args()
     if not arguments.texts.exists() or not VOICE.is_dir():
         raise SystemExit(f"The recorded prompts or their texts are missing: apt install {PACKAGES}")

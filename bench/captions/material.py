@@ -1,6 +1,6 @@
-"""What `bench_captions.py` listens to: recorded prompts as people talk, with gaps, and in stretches without any pause.
+"""The track that the captions benchmark listens to: recorded prompts, partly with gaps, partly without any pause.
 
-A little hiss lies over it, so that each moment is there but once and a clip of it can be found again exactly.
+Faint noise is added everywhere. It makes every moment of the track unique, so that a clip can be found again exactly.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from voiceloop.audio.wav import wav_bytes
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES
 
 GAPS_S = (0.25, 2.5)
-"""Between prompts, where people pause."""
+"""The shortest and the longest gap between prompts in talk with gaps."""
 RUN_ON_S = 30.0
-"""How long a stretch without pauses is, at least."""
+"""The least length of a stretch without pauses."""
 TALK_S = 60.0
-"""How long a stretch with gaps is, at least."""
+"""The least length of a stretch with gaps."""
 
 
 @dataclass(slots=True)
 class Material:
-    """Speech so far, and where its words are."""
+    """The speech laid out so far (int16, mono), and the place of each word in it."""
 
     pcm: bytearray = field(default_factory=bytearray)
     words: list[Word] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Material:
         self.pcm += bytes(round(seconds * CAPTURE_RATE_HZ) * SAMPLE_BYTES)
 
     def say(self, prompt: Prompt, *, trimmed: bool) -> None:
-        """`trimmed`: from the first word's beginning to the last one's end."""
+        """Append a prompt. `trimmed`: without the silence before the first word and after the last one."""
         begin = prompt.words[0].start if trimmed else 0
         end = prompt.words[-1].end if trimmed else len(prompt.pcm) // SAMPLE_BYTES
         shift = self.samples - begin
@@ -47,7 +47,7 @@ class Material:
 
 
 def material(minutes: float, *, texts: Path = TEXTS, seed: int = 1) -> Material:
-    """As much of it as is asked for: talk with gaps and run-on speech by turns."""
+    """`minutes` of speech: stretches of talk with gaps and stretches without pauses, in turn."""
     random, made = Random(seed), Material()
     spoken = _endless(prompts(texts), random)
     whole = minutes * 60 * CAPTURE_RATE_HZ
@@ -70,7 +70,7 @@ def _endless(spoken: list[Prompt], random: Random) -> Iterator[Prompt]:
 
 
 def write(made: Material, folder: Path) -> tuple[Path, Path]:
-    """The track as `track.wav`, and as `track.json` what the loopback server knows of it."""
+    """Write the track to `track.wav`, and the words that the loopback server has to know to `track.json`."""
     wav, known = folder / "track.wav", folder / "track.json"
     wav.write_bytes(wav_bytes(bytes(made.pcm), CAPTURE_RATE_HZ))
     rows = [[word.text, word.start, word.end] for word in made.words]

@@ -1,4 +1,4 @@
-"""What captions were worth: how late each word was shown, how often shown words changed, what was lost. Pure."""
+"""Scores captions: how late each word was shown, how often shown words changed, what was lost. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from voiceloop.captions.words import letters
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """All that has been shown by `at_s` (seconds of the session), final or not, as words without case and marks."""
+    """All words on the screen at `at_s` (seconds of the session), final or not, without case and punctuation."""
 
     at_s: float
     words: tuple[str, ...]
@@ -22,22 +22,22 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Of one session. `waits_s`: from each word's end to when it was first shown."""
+    """The score of one session. `waits_s`: for each word, from its end to when it was first shown."""
 
     waits_s: Sequence[float]
     shown: int
     changed: int
-    """Shown words that were later another word, or none."""
+    """Shown words that were later replaced by another word or removed."""
     lost: int
     added: int
-    """Repeated, or never said."""
+    """Words in the captions that were repeated, or never said."""
 
     @property
     def changed_share(self) -> float:
         return self.changed / max(1, self.shown)
 
     def wait_s(self, share: float) -> float:
-        """The quantile of the waits."""
+        """The wait that a `share` of all words stayed under: `wait_s(0.95)` is the 95th percentile."""
         ordered = sorted(self.waits_s)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
@@ -68,7 +68,7 @@ class Watch:
 
 
 def watch(events: Iterable[Mapping[str, Any]]) -> Watch:
-    """All events of a session."""
+    """Follow all events of a session."""
     listed = list(events)
     watched = Watch(next(event["at"] for event in listed if event["event"] == "captions.began"))
     for event in listed:
@@ -77,12 +77,12 @@ def watch(events: Iterable[Mapping[str, Any]]) -> Watch:
 
 
 def keys(text: str) -> list[str]:
-    """Its words as they are compared."""
+    """The words of a text in the form in which they are compared: without case and punctuation."""
     return [key for word in text.split() if (key := letters(word))]
 
 
 def score(said: Sequence[tuple[str, float]], moments: Sequence[Moment], finals: Sequence[str]) -> Score:
-    """`said` are the words and when each ended (seconds of the session)."""
+    """Score a session. `said`: the true words, each with its end (seconds of the session)."""
     truth = [letters(word) for word, _ in said]
     places: dict[int, int] = {}
     lost = added = 0
@@ -101,7 +101,7 @@ def score(said: Sequence[tuple[str, float]], moments: Sequence[Moment], finals: 
 
 
 def changes(moments: Sequence[Moment]) -> int:
-    """How many words that were shown were another word, or none, at the next moment."""
+    """The number of shown words that were replaced or removed at the next moment."""
     count = 0
     for before, after in pairwise(moments):
         same = 0

@@ -1,1 +1,1 @@
-"""When a turn ends, in file time."""
+"""Measures when a turn ends, on recordings, without real time or devices."""

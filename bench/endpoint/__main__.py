@@ -1,10 +1,11 @@
-"""How often a turn is taken away from someone who only pauses, and how long one waits at its end, by endpointer.
+"""Compares endpointing settings: how often a turn ends in an inner pause, and how long the wait is at its real end.
 
-Recorded prompts through the real VAD, segmenter and endpointer, in the time of the file; no service is asked. The
-transcript so far is that of the words spoken by then, and comes as long after the pause was noticed as a service takes.
-`as written` has the prompt's own punctuation; `full stops` has one after whatever was said last, as Whisper's has at
-worst. A wrong end is told to the endpointer as the conversation does, and the next words belong to the same turn. It is
-`heard` when the reply sounds before they come; by speculation it is asked for in the pause, and takes what it takes.
+Recorded prompts go through the real VAD, segmenter and endpointer, as fast as the machine can; no service is asked. In
+a pause the endpointer gets the words spoken so far, after the time that a transcription takes. With `punctuated as
+written` they have the prompt's own punctuation; with `a full stop after anything` they end in a full stop, the worst
+that Whisper does. After an end in an inner pause the next words belong to the same turn, and the endpointer is told
+that the speaker went on, as the conversation does. Such an end counts as `cut`. It counts as `heard` too when the reply
+would have sounded before the next words; preemptive generation asks for the reply in the pause.
 
     scripts/bench endpoint [--transcribe-ms 300] [--reply-ms 600] [--texts FILE]
 """
@@ -28,11 +29,11 @@ from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, SAMPLE_BYTES, Frame
 
 Writer = Callable[[str], str]
 _SLACK = samples(100)
-"""By how much the aligner and the VAD may differ on where a word ends."""
+"""The largest difference between the aligner and the VAD about where a word ends."""
 
 
 def full_stops(text: str) -> str:
-    """What a recogniser writes that ends everything with a full stop."""
+    """A transcript of a recogniser that ends everything with a full stop."""
     return text if text.endswith("?") else text.rstrip(".,;:!") + "."
 
 
@@ -41,8 +42,8 @@ def as_written(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """One way to judge. Without a `writer` the transcript counts for nothing."""
+class Setting:
+    """One setting of the endpointer. Without a `writer` it gets empty transcripts."""
 
     name: str
     segment: Segment
@@ -50,19 +51,19 @@ class Way:
     half_duplex: bool = False
 
 
-WAYS = (
-    Way("plain 600 ms (`adaptive = false`)", Segment(adaptive=False)),
-    Way("by pauses alone", Segment()),
-    Way("judged, full stops", Segment(), full_stops),
-    Way("judged, as written", Segment(), as_written),
-    Way("half-duplex, plain 900 ms", Segment(adaptive=False), half_duplex=True),
-    Way("half-duplex, judged, full stops", Segment(), full_stops, half_duplex=True),
+SETTINGS = (
+    Setting("a fixed 600 ms (`segment.adaptive = false`)", Segment(adaptive=False)),
+    Setting("by the speaker's pauses alone", Segment()),
+    Setting("by words too, a full stop after anything", Segment(), full_stops),
+    Setting("by words too, punctuated as written", Segment(), as_written),
+    Setting("half-duplex, a fixed 900 ms", Segment(adaptive=False), half_duplex=True),
+    Setting("half-duplex, by words, a full stop after anything", Segment(), full_stops, half_duplex=True),
 )
 
 
 @dataclass(slots=True)
 class Score:
-    """`waits_ms`: from the last voice to the end of the turn, of each prompt."""
+    """Counts over all prompts. `waits_ms`: for each prompt, from the last voice to the end of the turn."""
 
     prompts: int = 0
     cut: int = 0
@@ -76,35 +77,35 @@ class Score:
 
 @dataclass(slots=True)
 class Listener:
-    """Listens to a session and counts."""
+    """Runs a session through the segmenter and the endpointer, and counts."""
 
-    way: Way
+    setting: Setting
     session: Session
     transcribe_ms: float
     reply_ms: float
     score: Score = field(default_factory=Score)
     _endpointer: Endpointer = field(init=False)
     _ended: int | None = None
-    """Where the voice of the last turn ended."""
-    _sounds: int = 0
-    """When the reply to it would be heard."""
+    """Where the voice of the last turn ended, in samples."""
+    _reply_at: int = 0
+    """When the reply to the last turn would be heard, in samples."""
     _due: tuple[int, int] | None = None
-    """When a transcript comes, and of which pause."""
+    """When the next transcript comes, and the start of its pause, both in samples."""
     _cut: bool = False
     _heard: bool = False
     _now: int = 0
 
     def __post_init__(self) -> None:
-        self._endpointer = Endpointer.of(self.way.segment, half_duplex=self.way.half_duplex)
+        self._endpointer = Endpointer.of(self.setting.segment, half_duplex=self.setting.half_duplex)
 
     def listen(self, frames: Sequence[tuple[Frame, Sequence[Verdict]]]) -> Score:
-        segment = self.way.segment
-        hangover_ms = segment.half_duplex_hangover_ms if self.way.half_duplex else segment.hangover_ms
+        segment = self.setting.segment
+        hangover_ms = segment.half_duplex_hangover_ms if self.setting.half_duplex else segment.hangover_ms
         segmenter = Segmenter(segment, hangover_ms=hangover_ms, endpointer=self._endpointer)
         for frame, verdicts in frames:
             self._now = frame.end
             if self._due is not None and self._due[0] <= frame.index:
-                self._hear(self._due[1])
+                self._take_transcript(self._due[1])
             for event in segmenter.feed(frame, verdicts):
                 self._on(event)
         return self.score
@@ -113,8 +114,8 @@ class Listener:
         if isinstance(event, SpeechStarted):
             begin, prompt = self._prompt(event.onset)
             if self._ended is not None and self._ended > begin + prompt.words[0].start:
-                self._endpointer.resumed(self._ended, event.onset)  # the conversation merges, and says so
-                self._heard |= event.onset > self._sounds
+                self._endpointer.resumed(self._ended, event.onset)  # as the conversation does when it merges a turn
+                self._heard |= event.onset > self._reply_at
         elif isinstance(event, SpeechPaused):
             pause = event.since
             self._due = (event.at + samples(self.transcribe_ms), pause)
@@ -122,17 +123,17 @@ class Listener:
         elif isinstance(event, SpeechEnded):
             self._end(event.utterance.voiced_end)
 
-    def _hear(self, pause: int) -> None:
+    def _take_transcript(self, pause: int) -> None:
         self._due = None
         begin, prompt = self._prompt(pause)
         said = " ".join(word.text for word in prompt.words if begin + word.end <= pause + _SLACK)
-        text = self.way.writer(said) if self.way.writer and said else ""
+        text = self.setting.writer(said) if self.setting.writer and said else ""
         self._endpointer.heard(text, at=pause, language="en")
 
     def _end(self, voiced_end: int) -> None:
         self._ended = voiced_end
-        asked = voiced_end + samples(self.way.segment.pause_ms)
-        self._sounds = max(self._now, asked + samples(self.transcribe_ms + self.reply_ms))
+        asked_at = voiced_end + samples(self.setting.segment.pause_ms)
+        self._reply_at = max(self._now, asked_at + samples(self.transcribe_ms + self.reply_ms))
         begin, prompt = self._prompt(voiced_end)
         last = prompt.words[-1]
         if voiced_end < begin + (last.start + last.end) // 2:
@@ -145,12 +146,12 @@ class Listener:
         self._cut = self._heard = False
 
     def _prompt(self, at: int) -> tuple[int, Prompt]:
-        """The prompt that is being said at that sample."""
+        """The prompt that is spoken at a sample, and its own first sample."""
         return max((placed for placed in self.session.prompts if placed[0] <= at), key=lambda placed: placed[0])
 
 
-def judged(heard: Session) -> list[tuple[Frame, Sequence[Verdict]]]:
-    """Every frame with the VAD's verdicts; the same for all ways."""
+def detected(heard: Session) -> list[tuple[Frame, Sequence[Verdict]]]:
+    """Every frame with the VAD's verdicts: the same for all settings."""
     vad = HybridVad(HybridOptions())
     step = FRAME_SAMPLES * SAMPLE_BYTES
     frames = [Frame(heard.pcm[at : at + step], at // SAMPLE_BYTES) for at in range(0, len(heard.pcm), step)]
@@ -159,8 +160,10 @@ def judged(heard: Session) -> list[tuple[Frame, Sequence[Verdict]]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench endpoint", description=__doc__.partition("\n")[0])
-    parser.add_argument("--transcribe-ms", type=float, default=300, help="what a transcription takes")
-    parser.add_argument("--reply-ms", type=float, default=600, help="what a reply takes from the text to its sound")
+    parser.add_argument("--transcribe-ms", type=float, default=300, help="the time that a transcription takes")
+    parser.add_argument(
+        "--reply-ms", type=float, default=600, help="the time that a reply takes, from the text to its first sound"
+    )
     parser.add_argument("--texts", type=Path, default=TEXTS, help=f"the prompts' texts ({TEXTS.name})")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -170,19 +173,19 @@ def main() -> None:
     natural = prompts(arguments.texts)
     random.shuffle(natural)
     sessions = [session(natural), session([hesitating(prompt, random) for prompt in natural])]
-    frames = [judged(each) for each in sessions]
+    frames = [detected(each) for each in sessions]
     took = f"a transcription takes {arguments.transcribe_ms:.0f} ms, the reply to it {arguments.reply_ms:.0f} ms more"
     print(f"{len(natural)} prompts; {took}")
     print(
-        "| how the end is judged | as recorded: cut / heard | wait | a pause of 300 to 1,000 ms: cut / heard | wait |"
+        "| how the end is decided | as recorded: cut / heard | wait | a pause of 300 to 1,000 ms: cut / heard | wait |"
     )
     print("| --- | --- | --- | --- | --- |")
-    for way in WAYS:
+    for setting in SETTINGS:
         cells = [
-            Listener(way, each, arguments.transcribe_ms, arguments.reply_ms).listen(heard).cells()
+            Listener(setting, each, arguments.transcribe_ms, arguments.reply_ms).listen(heard).cells()
             for each, heard in zip(sessions, frames, strict=True)
         ]
-        print(f"| {way.name} | {' | '.join(cells)} |")
+        print(f"| {setting.name} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

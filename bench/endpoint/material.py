@@ -1,7 +1,8 @@
-"""What `bench_endpoint.py` listens to: recorded prompts with the time of every word, laid out as one session.
+"""The material of the endpointing benchmark: recorded prompts with the time of every word, laid out as one session.
 
-The speech and its text are Debian's `asterisk-core-sounds-en-wav` and `asterisk-core-sounds-en`; the words are found in
-it by pocketsphinx, aligned to the text. Prompts with a word that its dictionary lacks are left out.
+The speech and its text are Debian's `asterisk-core-sounds-en-wav` and `asterisk-core-sounds-en`. Pocketsphinx aligns
+the text with the speech, which gives the times of the words. Prompts with a word that its dictionary lacks are left
+out.
 """
 
 from __future__ import annotations
@@ -23,16 +24,17 @@ VOICE = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
 TEXTS = Path("/usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz")
 PACKAGES = "asterisk-core-sounds-en-wav asterisk-core-sounds-en"
 BETWEEN_S = 3.0
+"""Silence between prompts."""
 _ALIGNER_FRAME = CAPTURE_RATE_HZ // 100
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _SHORTEST = 8
-"""Words: a prompt that may have an inner pause."""
+"""Words in the shortest prompt that is used: long enough for an inner pause."""
 _QUIET_DBFS = -62.0
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """As written, punctuation and all; its bounds in samples."""
+    """A word with its punctuation; its bounds in samples."""
 
     text: str
     start: int
@@ -51,14 +53,14 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Prompts one after the other, each with its place in `pcm` (samples)."""
+    """Prompts one after another, each with its first sample in `pcm`."""
 
     pcm: bytes = field(repr=False)
     prompts: tuple[tuple[int, Prompt], ...]
 
 
 def prompts(texts: Path) -> list[Prompt]:
-    """All that can be aligned."""
+    """All prompts that can be aligned with their text."""
     from pocketsphinx import Decoder  # type: ignore[attr-defined]
 
     decoder = Decoder(lm=None, samprate=CAPTURE_RATE_HZ, loglevel="FATAL")
@@ -75,7 +77,7 @@ def _texts(path: Path) -> Iterator[tuple[str, str]]:
 
 def _aligned(decoder: Any, name: str, text: str) -> Prompt | None:
     tokens = text.replace("-", " ").split()
-    spoken = [_said(token) for token in tokens]
+    spoken = [_spoken_words(token) for token in tokens]
     if not all(spoken) or any(decoder.lookup_word(word) is None for words in spoken for word in words):
         return None
     pcm = read_wav(VOICE / f"{name}.wav").at(CAPTURE_RATE_HZ)
@@ -94,13 +96,13 @@ def _aligned(decoder: Any, name: str, text: str) -> Prompt | None:
     return Prompt(pcm, tuple(words))
 
 
-def _said(token: str) -> list[str]:
+def _spoken_words(token: str) -> list[str]:
     spelt = re.sub(r"\d", lambda digit: f" {_DIGITS[int(digit[0])]} ", token.lower())
     return [word for part in spelt.split() if (word := part.strip('.,;:!?"()'))]
 
 
 def hesitating(prompt: Prompt, random: Random, shortest_s: float = 0.3, longest_s: float = 1.0) -> Prompt:
-    """With a pause between two words, of any length between these."""
+    """The prompt with a pause between two of its words, as long as `shortest_s` to `longest_s`."""
     at = random.randrange(1, len(prompt.words))
     cut = (prompt.words[at - 1].end + prompt.words[at].start) // 2
     pause = round(random.uniform(shortest_s, longest_s) * CAPTURE_RATE_HZ)
@@ -110,7 +112,7 @@ def hesitating(prompt: Prompt, random: Random, shortest_s: float = 0.3, longest_
 
 
 def session(spoken: list[Prompt]) -> Session:
-    """One after the other in a quiet room."""
+    """The prompts one after another, in a quiet room."""
     placed, at, pieces = [], 0, []
     for prompt in spoken:
         between = bytes(round(BETWEEN_S * CAPTURE_RATE_HZ) * SAMPLE_BYTES)
@@ -121,6 +123,7 @@ def session(spoken: list[Prompt]) -> Session:
 
 
 def in_a_room(pcm: bytes) -> bytes:
+    """The sound with the faint noise of a quiet room."""
     sound = np.frombuffer(pcm, "<i2").astype(np.float64)
     hiss = np.random.default_rng(1).standard_normal(len(sound)) * 32768 * 10 ** (_QUIET_DBFS / 20)
     return np.clip(np.rint(sound + hiss), -32768, 32767).astype("<i2").tobytes()

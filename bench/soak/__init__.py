@@ -1,1 +1,1 @@
-"""Long runs: an hour of talk, ten thousand requests with faults."""
+"""Soak tests: an hour of conversation, and ten thousand requests with faults."""

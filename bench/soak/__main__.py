@@ -1,6 +1,8 @@
-"""Leaves the installed loop running and talks to it now and then; prints what grew. `scripts/bench soak --minutes 60`.
+"""Runs the installed program for an hour of conversation and prints its memory, files and threads as they grow.
 
-One prompt about every 10 s, now and then over the reply, against the loopback service on a private sound server.
+One prompt about every 10 s, sometimes over the reply, against the loopback service on a private sound server.
+
+    scripts/bench soak [--minutes 60] [--seed 1]
 """
 
 from __future__ import annotations
@@ -22,17 +24,18 @@ REPORT_EVERY_S = 300.0
 
 
 def state(loop: Running) -> str:
-    """What must not grow, in a line."""
+    """A line with the memory, open files and threads of the program, which must not grow, and its turns so far."""
     pid = loop.process.pid
     files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
     threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
-    done = [event.fields for event in loop.told("turn.done")]
+    done = [event.fields for event in loop.named("turn.done")]
     outcomes = Counter(turn["outcome"] for turn in done)
-    told = ", ".join(f"{outcomes[name]} {name}" for name in ("done", "cancelled", "failed", "empty"))
-    return f"{memory_mb(pid):6.1f} MB, {files} files, {threads} threads, {len(done)} turns ({told})"
+    counts = ", ".join(f"{outcomes[name]} {name}" for name in ("done", "cancelled", "failed", "empty"))
+    return f"{memory_mb(pid):6.1f} MB, {files} files, {threads} threads, {len(done)} turns ({counts})"
 
 
 def soak(cable: Cable, loop: Running, minutes: float, seed: int) -> None:
+    """Speak random prompts at random intervals; print the state every five minutes."""
     plan = random.Random(seed)
     began = reported = time.monotonic()
     print(f"{0:5.1f} min {state(loop)}", flush=True)
@@ -57,11 +60,10 @@ def main() -> None:
         spoken, _ = answer(Path(folder))
         service = ["--text", "tell me more", "--reply", "First this. Then that, and more.", "--wav", str(spoken)]
         times = ["--transcribe-ms", "300", "--first-token-ms", "200", "--speak-ms", "200"]
-        times = ["--transcribe-ms", "300", "--first-token-ms", "200", "--speak-ms", "200"]
         with serving(*service, *times) as server, assistant(cable, server, "audio.echo=off") as loop:
             soak(cable, loop, arguments.minutes, arguments.seed)
             code, took_s = loop.end()
-        samples = loop.told("stopped")[0].fields["samples"]
+        samples = loop.named("stopped")[0].fields["samples"]
         exact = samples["received"] == sum(samples[name] for name in ("sent", "silence", "muted", "dropped", "held"))
         print(f"ended with {code} after {took_s * 1000:.0f} ms; samples {samples}, {'exact' if exact else 'NOT EXACT'}")
         print(f"lines on standard error: {len(loop.errors)}")

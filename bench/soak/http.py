@@ -1,5 +1,5 @@
-"""Makes 10,000 requests with random faults from a seeded plan against a server on loopback, and prints what was left
-behind: connections, tasks, file descriptors, unclosed generators and sockets, memory. Fails when anything was.
+"""Makes 10,000 requests with random faults against a loopback server and prints every leak: connections, tasks, file
+descriptors, unclosed generators and sockets, memory. Fails when anything leaked. The same seed gives the same faults.
 
     scripts/bench soak-http [--requests 10000] [--seed 1]
 """
@@ -14,8 +14,8 @@ import trio
 from bench.soak.requests import Figures, Soak
 
 FLAT_BLOCKS = 5_000
-"""Python may hold this many more allocations at the end than after a fifth of the requests: those of the requests
-under way. One kept for each request would be more."""
+"""Python may hold this many more allocations at the end than after a fifth of the requests. The requests under way need
+them; a leak of one allocation for each request would exceed them."""
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Many requests with random faults from a seeded plan; measures what is left. Run by `scripts/bench soak-http`."""
+"""Makes many requests with random faults from a seed, and counts leaks. Run by `scripts/bench soak-http`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 import trio
 
-from testbed.http_parts import Bench, Said, endpoint, open_bench, utterance
+from testbed.http_parts import Bench, RecordingReply, endpoint, open_bench, utterance
 from testbed.leaks import open_files
 from testbed.server import Fault, Script, Server, open_server
 from voiceloop.config.tables import Retry
@@ -25,13 +25,13 @@ from voiceloop.speak.openrouter import OpenRouterSpeakOptions, OpenRouterSynthes
 from voiceloop.transcribe.openrouter import OpenRouterTranscribeOptions, OpenRouterTranscriber
 
 AT_ONCE = 8
-"""A few turns that overlap."""
+"""Requests at the same time, as of a few turns that overlap."""
 STATUSES = (400, 401, 402, 404, 408, 500, 502, 503, 524, 529)
-"""All but 429: being asked to slow down is obeyed, and has tests of its own."""
+"""All but 429: the client waits as long as a 429 asks it to, and has tests of its own for that."""
 
 
 def fault(chance: random.Random) -> Fault | None:
-    """One request's misfortune: half of them have none."""
+    """A random fault for one request; None for half of the requests."""
     status = Fault(status=chance.choice(STATUSES))
     odd = Fault(body=chance.choice([b"", b"{", b"<p>", b'{"error": {"code": 502, "message": "x"}}', b"data: {\n\n"]))
     return chance.choices(
@@ -52,7 +52,7 @@ def fault(chance: random.Random) -> Fault | None:
 
 @dataclass
 class Figures:
-    """What came of it. Anything but zero under `left` is a leak."""
+    """The results. Anything but zero in `left` is a leak."""
 
     requests: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -60,9 +60,9 @@ class Figures:
     connections_opened: int = 0
     left: dict[str, int] = field(default_factory=dict)
     memory_mb: list[float] = field(default_factory=list)
-    """Resident, after each tenth of the requests; moves with the allocator's mood."""
+    """Resident memory after each tenth of the requests. The allocator makes it vary."""
     blocks: list[int] = field(default_factory=list)
-    """Python's allocations then: what is kept shows here, exactly."""
+    """Python's allocations at the same moments. These show a leak exactly."""
     seconds: float = 0.0
 
 
@@ -75,7 +75,7 @@ def resident_mb() -> float:
 
 
 class Soak:
-    """`count` uses of the three parts, each perhaps cancelled at some moment."""
+    """Uses the transcriber, the synthesiser and the chat handler `count` times in all; cancels some uses at random."""
 
     def __init__(self, count: int, seed: int) -> None:
         self._plan = random.Random(seed)
@@ -91,7 +91,6 @@ class Soak:
             gc.collect()
             files, tasks = open_files(), trio.lowlevel.current_statistics().tasks_living
             async with open_server(Script(fault=lambda _path, _number: fault(faults))) as server:
-                # A hundred to begin with: caches and pools are filled, what grows from here on is a leak.
                 await self._clients(server)
                 await server.until(lambda: not server.connections)
                 self.figures.left["connections"] = server.connections
@@ -111,7 +110,7 @@ class Soak:
         async with open_bench(settings) as bench, AsyncExitStack() as stack, trio.open_nursery() as nursery:
             parts = await _Parts.open(bench, stack)
             for _ in range(AT_ONCE):
-                nursery.start_soon(self._worker, parts, server, bench)
+                nursery.start_soon(self._worker, parts, server, bench, name="soak worker")
 
     async def _worker(self, parts: _Parts, server: Server, bench: Bench) -> None:
         while self._left > 0:
@@ -156,7 +155,7 @@ class _Parts:
 
 CLIP = utterance(0.1)
 ENOUGH = 50
-"""Pieces of speech: what comes without end is left, as a barge-in does."""
+"""Pieces of speech to take before leaving the stream, as a barge-in does: a fault makes some streams endless."""
 
 
 async def _outcome(parts: _Parts, kind: str) -> str:
@@ -169,7 +168,7 @@ async def _outcome(parts: _Parts, kind: str) -> str:
                 async with parts.synthesizer.speech("hello") as pieces:
                     await _listen(pieces)
             case _:
-                await parts.chat.handle(_heard(), Said())
+                await parts.chat.handle(_heard(), RecordingReply())
     except ServiceError as error:
         return type(error).__name__
     return "done"

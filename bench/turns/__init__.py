@@ -1,1 +1,1 @@
-"""Turn-taking, measured at both ends of a virtual cable."""
+"""Measures turn-taking at both ends of a virtual cable."""

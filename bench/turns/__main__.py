@@ -1,9 +1,9 @@
-"""Measures turn-taking: the installed `voiceloop run` on a private sound server, spoken to by recorded people.
+"""Measures turn-taking: recordings of people speak to the installed `voiceloop run` on a private sound server.
 
-The loopback service takes 300 ms to transcribe, 300 ms to the first token and 20 ms for each, 200 ms to the first byte
-of speech, and sends that at four times real time in pieces of odd sizes. What is measured is measured at the cables: in
-recordings of the microphone and of the loudspeaker whose pieces carry the time. The peer is Pipecat 1.14 with its
-defaults, measured so.
+The loopback service takes 300 ms to transcribe, 300 ms to the first token, 20 ms for each token, and 200 ms to the
+first byte of speech. It sends speech at four times real time, in chunks of odd sizes. All times are taken from
+recordings of the microphone and of the loudspeaker whose chunks have timestamps. The peer is Pipecat 1.14 with its
+defaults, measured in the same way.
 
     scripts/bench turns [--only latency,posts,hold,duck,cut,echo,gaps] [--runs N] [--set table.key=value] [--json]
 """
@@ -28,15 +28,18 @@ MEASURES: dict[tuple[str, ...], tuple[Measure, int]] = {
     ("echo",): (echo.measure, 20),
     ("gaps",): (gaps.measure, 100),
 }
-"""What is measured by what, and how many runs it has by default. Rows of one group come from the same turns."""
+"""For each group of names: the function that measures them, and its default number of runs. The rows of one group come
+from the same turns."""
 NAMES = [name for names in MEASURES for name in names]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench turns", description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", type=_names, default=NAMES, metavar="NAMES", help=f"of {','.join(NAMES)}")
-    parser.add_argument("--runs", type=int, help="turns of each measurement")
-    parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="a setting of the loop")
+    parser.add_argument("--only", type=_names, default=NAMES, metavar="NAMES", help=f"some of {','.join(NAMES)}")
+    parser.add_argument("--runs", type=int, help="number of turns of each measurement")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="a setting of the program"
+    )
     parser.add_argument("--json", action="store_true", help="all values as JSON, instead of the table")
     arguments = parser.parse_args()
     if reason := why_not():
@@ -63,7 +66,7 @@ def main() -> None:
 
 
 def _load() -> str:
-    """How many tasks have been wanting the cores, over 1, 5 and 15 minutes: figures of a busy machine are worse."""
+    """The load average over 1, 5 and 15 minutes: figures of a busy machine are worse."""
     return " ".join(f"{value:.1f}" for value in os.getloadavg())
 
 

@@ -1,4 +1,4 @@
-"""Prompts with pauses in them: whether the loop answers into a pause, and whether it answers the whole, once."""
+"""Prompts with inner pauses: does a reply begin in a pause, and is the whole prompt answered once?"""
 
 from __future__ import annotations
 
@@ -33,15 +33,18 @@ SPLICES = (
     ("hello-world", "conf-onlyperson"),
     ("you-entered", "telephone-number"),
 )
-"""Broken-off phrases and whole sentences that another one follows, half of each or so."""
+"""Recordings to be joined with pauses between them. In about half of the rows the first is an unfinished phrase, in the
+others a whole sentence."""
 PAUSES_S = (0.3, 1.0)
+"""The shortest and the longest inner pause."""
 _PATIENCE_S = 6.0
 _SHOWN = 3
+"""Wrong answers that are shown in the notes."""
 REPLIES = ("queue-thankyou", "one-moment-please", "vm-msgsaved", "vm-tooshort", "conf-muted", "check-number-dial-again")
 
 
 def measure(runs: int, sets: Sequence[str], *, seed: int = 5) -> list[Figure]:
-    """Each echo mode hears the same prompts; the modes are measured side by side."""
+    """Measure all echo modes at the same time, with the same prompts."""
     jobs = [partial(_measured, mode, runs, [f"audio.echo={mode}", *sets], seed) for mode in MODES]
     figures = []
     for mode, outcome in zip(MODES, at_once(jobs), strict=True):
@@ -51,7 +54,7 @@ def measure(runs: int, sets: Sequence[str], *, seed: int = 5) -> list[Figure]:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What came of one prompt. `asked`: what each chat was asked whose reply was heard."""
+    """The result of one prompt. `asked`: the user's message in each chat request whose reply was heard."""
 
     words: str
     heard_early: bool
@@ -60,7 +63,7 @@ class Cut:
 
     @property
     def answers(self) -> tuple[bool, ...]:
-        """For each of those chats, whether it was asked the whole."""
+        """For each of those chat requests, whether its message was the whole prompt."""
         return tuple(letters(asked) == letters(self.words) for asked in self.asked)
 
 
@@ -74,7 +77,7 @@ def _measured(mode: str, runs: int, sets: Sequence[str], seed: int) -> list[Cut]
     replies = [reply(name) for name in REPLIES]
     with open_room(parts, replies, sets=sets) as room:
         for spoken in prompts:
-            with suppress(Quiet):  # answered before its end, or not at all: the recordings tell
+            with suppress(Quiet):  # answered in a pause, or not at all: the recordings show it
                 room.answered(spoken, timeout_s=_PATIENCE_S)
             room.wait_for_silence(1.5)  # long enough for a second answer to begin
         tracks = room.tracks()

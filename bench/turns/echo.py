@@ -1,6 +1,6 @@
-"""Open loudspeakers: turns that the loop starts from its own reply, and whether it can still be interrupted.
+"""Open loudspeakers: counts the turns that the program starts from its own reply, and whether barge-ins still work.
 
-The sound server's loopback module makes the echo path, from what the loudspeaker plays to the microphone's cable.
+The loopback module of the sound server is the echo path: it plays the loudspeaker's sound into the microphone's cable.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from voiceloop.audio.resample import resample
 
 ECHO_DB = -12
 DELAYS_MS = (40, 80, 120)
-"""What the module is asked for; what it makes of it is measured and told."""
+"""The delays that the module is asked for. The real delays are measured, and shown in the notes."""
 PROMPTS = ("transfer", "Front_Center", "conf-muted", "number-not-answering", "Side_Left", "please-try-call-later")
 REPLIES = (
     ("vm-nobodyavail", "queue-thankyou"),
@@ -33,9 +33,10 @@ REPLIES = (
     ("cannot-complete-as-dialed", "check-number-dial-again"),
     ("conf-onlyperson", "tt-weasels"),
 )
-"""None of them is also a prompt: so a transcript tells whose voice it was."""
+"""No reply is also a prompt, so a transcript shows whether the clip was the user's voice or the program's own."""
 _SELF_S = 1.7
-"""A turn from the end of a reply is posted within this time of it: the longest hangover, and the service's times."""
+"""A turn that is started from the end of a reply is posted within this time: the longest hangover plus the service's
+times."""
 _PATIENCE_S = 6.0
 _BARGE_INS = 5
 _INTO_REPLY_S = 1.5
@@ -44,27 +45,27 @@ _YIELDS_S = 1.0
 
 @dataclass
 class Echo:
-    """What came of one mode: for each reply, how often a turn was made of it."""
+    """The result of one echo mode. `own_turns`: for each reply, how many turns were started from it."""
 
     own_turns: list[int] = field(default_factory=list)
     own_posts: int = 0
     wordless_posts: int = 0
-    """Clips in which no recording was: noise, or too little of one."""
+    """Posted clips in which no recording was found: noise, or too small a part of one."""
     unanswered: int = 0
     delays_ms: list[float] = field(default_factory=list)
     interrupted: int | None = None
-    """Of `_BARGE_INS`; None where it wasn't tried."""
+    """Barge-ins that worked, of `_BARGE_INS`; None where none was tried."""
 
 
 def measure(runs: int, sets: Sequence[str]) -> list[Figure]:
-    """`runs` replies in each echo mode, the modes side by side."""
+    """Measure `runs` replies in each echo mode, all modes at the same time."""
     jobs = [partial(_measured, mode, runs, [f"audio.echo={mode}", *sets]) for mode in MODES]
     return [_figure(mode, outcome) for mode, outcome in zip(MODES, at_once(jobs), strict=True)]
 
 
 @contextmanager
 def echo_path(cable: Cable, delay_ms: int) -> Iterator[None]:
-    """What is played comes back at the microphone, so much later and lower."""
+    """The loudspeaker's sound comes back at the microphone, later by `delay_ms` and quieter by `ECHO_DB`."""
     words = ("module-loopback", "source=speaker.monitor", "sink=mic_cable", f"latency_msec={delay_ms}", "adjust_time=0")
     module = cable.pactl("load-module", *words).strip()
     inputs = cable.pactl("list", "short", "sink-inputs").splitlines()
@@ -98,9 +99,9 @@ def _measured(mode: str, runs: int, sets: Sequence[str]) -> Echo:
 
 
 def _exchange(room: Room, spoken: Spoken) -> None:
-    with suppress(Quiet):  # not answered: the recordings tell
+    with suppress(Quiet):  # not answered: the recordings show it
         room.answered(spoken, timeout_s=_PATIENCE_S)
-    with suppress(Quiet):  # it talks to itself without end: the next prompt comes anyway
+    with suppress(Quiet):  # it answers itself without end: go on with the next prompt
         room.wait_for_silence(_SELF_S, timeout_s=_PATIENCE_S)
 
 
@@ -114,7 +115,7 @@ def _count(echo: Echo, posts: Posts, spoken: Spoken, *, answered: bool) -> None:
 
 
 def _delay_ms(uttered: Uttered, until: float, mic: Track, speaker: Track) -> float | None:
-    """How late the echo is: a second of what the loudspeaker played, found at the microphone."""
+    """The delay of the echo: a second of the loudspeaker's sound is located in the microphone's recording."""
     begin = uttered.at + uttered.spoken.seconds + 0.2
     first, sound = speaker.between(begin, until)
     loud = np.flatnonzero(np.abs(sound) > 500)
@@ -124,27 +125,27 @@ def _delay_ms(uttered: Uttered, until: float, mic: Track, speaker: Track) -> flo
     wanted = np.frombuffer(resample(np.rint(played).astype("<i2").tobytes(), speaker.rate_hz, MIC_HZ), "<i2")
     played_at = speaker.when(first + int(loud[0]))
     low, heard = mic.between(played_at - 0.1, played_at + 1.6)
-    at, alike = locate(wanted.astype(np.float64), heard)
-    return (mic.when(low + at) - played_at) * 1000 if alike > 0.7 else None
+    at, correlation = locate(wanted.astype(np.float64), heard)
+    return (mic.when(low + at) - played_at) * 1000 if correlation > 0.7 else None
 
 
 def _interrupted(prompts: Sequence[Spoken], sets: Sequence[str]) -> int:
-    """How many of a few prompts over a reply silenced it within a second and were answered themselves."""
+    """Speak a few prompts over replies; how many silenced the reply within a second and were answered themselves."""
     replies = long_replies(4)
     with open_room(prompts, replies, sets=sets) as room, echo_path(room.cable, DELAYS_MS[1]):
         room.say(prompts[0])
         for number in range(_BARGE_INS):
-            _into_reply(room)
+            _wait_until_replying(room)
             room.say(prompts[(number + 1) % len(prompts)])
-        _into_reply(room)
+        _wait_until_replying(room)
         mic, speaker = room.tracks()
     return sum(_yielded(room, uttered, until, mic, speaker) for uttered, until in room.turns()[1:])
 
 
-def _into_reply(room: Room) -> None:
-    """Wait until the prompt is spoken and the next reply well under way."""
+def _wait_until_replying(room: Room) -> None:
+    """Wait until the prompt is spoken and the next reply has played for a while."""
     time.sleep(room.said[-1].spoken.seconds)
-    with suppress(Quiet):  # it wasn't interrupted: that is counted
+    with suppress(Quiet):  # the reply wasn't interrupted, which is counted later
         room.wait_for_silence(0.3, timeout_s=_PATIENCE_S)
     room.wait_for_sound()
     time.sleep(_INTO_REPLY_S)

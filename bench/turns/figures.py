@@ -1,4 +1,4 @@
-"""Figures and how they are printed. Pure."""
+"""Measured figures, and their rows in the printed table. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured thing. `values` are its runs; `note` says what else came out."""
+    """One measured quantity. `values`: one value for each run; `notes`: further results, in words."""
 
     name: str
     unit: str
@@ -37,5 +37,5 @@ class Figure:
 
 
 def p90(values: Sequence[float]) -> float:
-    """What nine of ten are at most."""
+    """The 90th percentile."""
     return sorted(values)[max(0, -(-9 * len(values) // 10) - 1)]

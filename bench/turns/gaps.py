@@ -1,4 +1,4 @@
-"""Gaps inside replies over a network that jitters."""
+"""Counts gaps inside replies when the network has jitter."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REPLIES = (
     ("conf-muted", "vm-tooshort"),
     ("check-number-dial-again",),
 )
-"""Short ones, of one chunk and of two."""
+"""Short replies, of one chunk and of two chunks."""
 JITTER_MS = 150
 ROOMS = 4
 GAP_S = 0.02
@@ -33,7 +33,7 @@ _PATIENCE_S = 8.0
 
 
 def measure(runs: int, sets: Sequence[str]) -> list[Figure]:
-    """`runs` replies, in a few rooms at once; the first reply of each room doesn't count."""
+    """Measure `runs` replies in a few rooms at the same time; the first reply of each room doesn't count."""
     jobs = [partial(_measured, runs // ROOMS + (room < runs % ROOMS), sets, room) for room in range(ROOMS)]
     figure = Figure(f"gaps over 20 ms in replies, jitter 0–{JITTER_MS} ms", "gaps", "0 in 100 replies")
     replies: list[list[float] | None] = []
@@ -42,13 +42,15 @@ def measure(runs: int, sets: Sequence[str]) -> list[Figure]:
             figure.notes.append(outcome)
         else:
             replies += outcome
-    whole = [found for found in replies if found is not None]
-    if whole:
-        figure.values.append(sum(len(found) for found in whole))
-        longest = max((gap for found in whole for gap in found), default=0.0)
-        figure.notes.append(f"in {sum(map(bool, whole))} of {len(whole)} replies, the longest {longest * 1000:.0f} ms")
-    if lost := len(replies) - len(whole):
-        figure.notes.append(f"{lost} more replies were not heard whole")
+    complete = [found for found in replies if found is not None]
+    if complete:
+        figure.values.append(sum(len(found) for found in complete))
+        longest = max((gap for found in complete for gap in found), default=0.0)
+        figure.notes.append(
+            f"in {sum(map(bool, complete))} of {len(complete)} replies, the longest {longest * 1000:.0f} ms"
+        )
+    if lost := len(replies) - len(complete):
+        figure.notes.append(f"{lost} more replies were not complete")
     return [figure]
 
 
@@ -58,7 +60,7 @@ def _measured(runs: int, sets: Sequence[str], seed: int) -> list[list[float] | N
     service = ["--jitter-ms", str(JITTER_MS), "--seed", str(seed)]
     with open_room(prompts, replies, sets=sets, service=service) as room:
         for number in range(runs + 1):
-            with suppress(Quiet):  # a reply that isn't whole: the recording tells
+            with suppress(Quiet):  # the reply isn't complete: the recording shows it
                 room.answered(prompts[number % len(prompts)], timeout_s=_PATIENCE_S)
             room.wait_for_silence(_QUIET_S)
         _, speaker = room.tracks()
@@ -66,7 +68,7 @@ def _measured(runs: int, sets: Sequence[str], seed: int) -> list[list[float] | N
 
 
 def _gaps(sound: Sound, replies: Sequence[Reply]) -> list[float] | None:
-    """Those of the reply that is there, in seconds; None when it isn't whole."""
+    """The gaps in the reply that is in `sound`, in seconds; None when some of the reply is missing."""
     probe = round(_PROBE_S * SPEAKER_HZ)
     likely = max(replies, key=lambda one: locate(one.sound[:probe], sound)[1])
     found = gaps(likely.sound, sound, SPEAKER_HZ)

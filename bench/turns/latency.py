@@ -1,4 +1,5 @@
-"""From the end of speech to the first sound, over what the services took; and what was posted for it."""
+"""Measures the time from the end of speech to the first sound, beyond the services' times, and the requests that were
+posted for it."""
 
 from __future__ import annotations
 
@@ -20,15 +21,16 @@ REPLIES = (
     ("check-number-dial-again", "goodbye"),
     ("vm-tooshort", "one-moment-please"),
 )
-"""Two sentences each, so that there is a chunk to prefetch; which one is heard says which chat it was."""
+"""Two sentences each, so that there is a chunk to prefetch. All differ, so the sound shows its
+chat request."""
 _FIRST = 500
-"""The first sample of a reply is louder than this."""
+"""The first sample louder than this is the beginning of a reply."""
 _QUIET_S = 0.6
-"""Between a reply and the next prompt."""
+"""Silence between a reply and the next prompt."""
 
 
 def measure(runs: int, sets: Sequence[str]) -> list[Figure]:
-    """Both, from the same turns: prompts without inner pauses, one after another."""
+    """Measure latency and requests on the same turns: prompts without inner pauses, one after another."""
     prompts = [prompt(PROMPTS[number % len(PROMPTS)]) for number in range(runs)]
     replies = [reply(*names) for names in REPLIES]
     with open_room(prompts[: len(PROMPTS)], replies, sets=sets) as room:
@@ -44,7 +46,7 @@ def measure(runs: int, sets: Sequence[str]) -> list[Figure]:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One prompt and what came of it. `took_s`: from its end to the first sound; None when there was none."""
+    """The requests for one prompt. `took_s`: from its end to the first sound; None when there was no sound."""
 
     posts: Posts
     used: Used | None
@@ -52,10 +54,10 @@ class Turn:
 
 
 def end_of_speech(mic: Track, uttered: Uttered) -> float | None:
-    """When the prompt's last sample was at the microphone."""
+    """When the prompt's last sample was at the microphone; None when the prompt isn't found in the recording."""
     first, sound = mic.between(uttered.at - 0.2, uttered.at + uttered.spoken.seconds + 1.5)
-    at, alike = locate(uttered.spoken.sound, sound)
-    return mic.when(first + at + len(uttered.spoken.sound)) if alike > 0.95 else None
+    at, correlation = locate(uttered.spoken.sound, sound)
+    return mic.when(first + at + len(uttered.spoken.sound)) if correlation > 0.95 else None
 
 
 def first_loud(sound: Sound) -> int | None:
@@ -75,7 +77,7 @@ def _turn(
 
 
 def _latency(turns: Sequence[Turn]) -> list[Figure]:
-    over = Figure("end of speech → first sound, over the services", "ms", "median ≤ 280 ms", "~410 ms")
+    over = Figure("end of speech → first sound, beyond the services' times", "ms", "median ≤ 280 ms", "~410 ms")
     total = Figure("end of speech → first sound, in all", "ms", "", "1,314 ms")
     for turn in turns:
         if turn.took_s is not None and turn.used is not None:

@@ -1,7 +1,8 @@
-"""What is said in the turn-taking benchmark: prompts and replies of recorded people, with their words.
+"""The material of the turn-taking benchmark: prompts and replies, recordings of people with their words.
 
 From Debian's `asterisk-core-sounds-en-wav` (8 kHz) and `alsa-utils` (48 kHz). Prompts are cut to their speech: from the
-first to the last 10 ms that are within 35 dB of the loudest 10 ms. So the end of a prompt is the end of speech.
+first to the last 10 ms that are within 35 dB of the loudest 10 ms. So the end of a prompt
+is the end of its speech.
 """
 
 from __future__ import annotations
@@ -79,14 +80,15 @@ PROMPTS = (
     "vm-nobodyavail", "all-circuits-busy-now", "Side_Left", "check-number-dial-again", "conf-onlyperson",
     "tt-monkeysintro", "number-not-answering", "Rear_Right", "please-try-call-later",
 )  # fmt: skip
-"""Whole sentences and short phrases whose inner pauses are under 150 ms."""
+"""Whole sentences and short phrases whose inner pauses are shorter than 150 ms."""
 _LOUD = 1000
+"""Quieter samples (of 32768) count as a pause."""
 _LONGEST_PAUSE_S = 0.04
 
 
 @dataclass(frozen=True)
 class Spoken:
-    """`sound` (int16 as floats, mono, at `rate_hz`) says `words`."""
+    """A recording: `words` are spoken in `sound` (int16 as floats, mono, at `rate_hz`)."""
 
     words: str
     sound: Sound
@@ -115,7 +117,7 @@ def prompt(name: str) -> Spoken:
 
 
 def spliced(*parts: tuple[str, float]) -> Spoken:
-    """Recordings one after another as one prompt, each with so many seconds of silence after it."""
+    """Several recordings joined to one prompt. Each part: the recording's name and the silence after it, in seconds."""
     spoken = [prompt(name) for name, _ in parts]
     sounds = [
         np.concatenate([one.sound, np.zeros(round(pause_s * MIC_HZ))])
@@ -126,9 +128,9 @@ def spliced(*parts: tuple[str, float]) -> Spoken:
 
 @cache
 def sentence(name: str) -> Spoken:
-    """A recording at the loudspeaker's rate, its pauses cut to 40 ms: never silent for long.
+    """A recording at the loudspeaker's rate, with its pauses cut to 40 ms.
 
-    It begins with its first loud sample, so that the moment it is heard from is plain.
+    It begins with its first loud sample, so that the moment when it becomes audible is certain.
     """
     spoken = recorded(name, SPEAKER_HZ)
     return Spoken(spoken.words, _without_pauses(spoken.sound), SPEAKER_HZ)
@@ -136,7 +138,7 @@ def sentence(name: str) -> Spoken:
 
 @dataclass(frozen=True)
 class Reply:
-    """Sentences, one after another."""
+    """A reply: sentences, one after another."""
 
     sentences: tuple[Spoken, ...]
 
@@ -154,7 +156,7 @@ def reply(*names: str) -> Reply:
 
 
 def long_replies(seed: int) -> list[Reply]:
-    """Two replies of about 20 s that are nowhere alike."""
+    """Two replies of about 20 s each that have no sentence in common."""
     names = [name for name, words in WORDS.items() if words.endswith(".") and (ASTERISK / f"{name}.wav").exists()]
     random.Random(seed).shuffle(names)
     half = len(names) // 2
@@ -171,7 +173,7 @@ def _without_pauses(sound: Sound) -> Sound:
 
 
 def write_recordings(path: Path, all_: Iterable[Spoken]) -> None:
-    """Write what the loopback service is to know: what it may be sent and what it is to say."""
+    """Write the recordings for the loopback service: the prompts it may be sent and the replies it speaks."""
     lines = []
     for number, spoken in enumerate(all_):
         wav = path.with_name(f"{path.stem}-{number}.wav")
@@ -181,12 +183,12 @@ def write_recordings(path: Path, all_: Iterable[Spoken]) -> None:
 
 
 def chunk_ends(tokens: Sequence[str], chunk: str) -> int | None:
-    """The number of the token that completes `chunk` in a reply; None when it isn't in it."""
+    """The index of the token that completes `chunk` in a reply; None when the reply doesn't contain the chunk."""
     wanted = letters(chunk)
     texts = accumulate(letters(token) for token in tokens)
     return next((number for number, text in enumerate(texts) if wanted in text), None)
 
 
 def letters(text: str) -> str:
-    """What two spellings of the same words have in common."""
+    """The letters and digits of a text in lower case, to compare spellings of the same words."""
     return "".join(char for char in text.casefold() if char.isalnum())

@@ -1,4 +1,4 @@
-"""Several rooms at once, for what is counted rather than timed."""
+"""Runs several rooms at the same time, for results that are counted and not timed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from voiceloop.config.tables import EchoMode
 
 T = TypeVar("T")
 MODES: Sequence[str] = [mode for mode in ("off", "cancel", "half-duplex") if mode in get_args(EchoMode)]
-"""The echo modes that this loop knows, but for `auto`, which is one of them."""
+"""The echo modes of this version, without `auto`, which chooses one of them."""
 
 
 def at_once(jobs: Sequence[Callable[[], T]]) -> list[T | str]:
-    """What each job gives, or, for one whose room fell silent or whose loop didn't start, why."""
+    """The result of each job, or the reason why it failed: no reply was heard, or the program didn't start."""
     with ThreadPoolExecutor(len(jobs)) as pool:
         return [_outcome(future.result) for future in [pool.submit(job) for job in jobs]]
 

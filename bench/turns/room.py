@@ -1,6 +1,6 @@
-"""A room with the installed loop in it: a sound server, a service with fixed times, ears at both cables.
+"""A room with the installed program: a sound server, a loopback service with fixed times, recordings of both cables.
 
-Speaks prompts into the microphone's cable and remembers when; what was heard is measured afterwards.
+Speaks prompts into the microphone's cable and notes when. The recordings are measured afterwards.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TURN_S = 20.0
 
 
 class Quiet(Exception):
-    """What should have been heard was not."""
+    """An expected sound or silence did not come in time, or the program has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class Uttered:
 
 @dataclass
 class Room:
+    """The running program, its service, and the recordings. `said`: the prompts spoken so far."""
+
     cable: Cable
     server: Serving
     loop: Running
@@ -58,12 +60,12 @@ class Room:
         return uttered
 
     def wait_for_sound(self, *, for_s: float = 0.05, timeout_s: float = _TURN_S) -> None:
-        """Wait until the loudspeaker has sounded lately."""
-        self._wait(lambda: _loud(self._lately(for_s)), "no reply was heard", timeout_s)
+        """Wait until the loudspeaker has played something within the last `for_s`."""
+        self._wait(lambda: _loud(self._latest(for_s)), "no reply was heard", timeout_s)
 
     def wait_for_silence(self, for_s: float, *, timeout_s: float = _TURN_S) -> None:
-        """Wait until the loudspeaker has been silent for so long."""
-        self._wait(lambda: not _loud(self._lately(for_s)), "the reply did not end", timeout_s)
+        """Wait until the loudspeaker has been silent for `for_s`."""
+        self._wait(lambda: not _loud(self._latest(for_s)), "the reply did not end", timeout_s)
 
     def answered(self, spoken: Spoken, *, timeout_s: float = _TURN_S) -> Uttered:
         """Speak a prompt, and wait for the reply to begin and to end."""
@@ -74,20 +76,20 @@ class Room:
         return uttered
 
     def tracks(self) -> tuple[Track, Track]:
-        """All that was at the microphone and at the loudspeaker."""
+        """The recordings of the microphone and of the loudspeaker."""
         return _track(self.mic, MIC_HZ), _track(self.speaker, SPEAKER_HZ)
 
     def turns(self) -> list[tuple[Uttered, float]]:
-        """Each prompt, and when the next one was spoken, or the recording ended."""
+        """Each prompt, with the time of the next one or of the recording's end."""
         ends = [uttered.at for uttered in self.said[1:]] + [self.speaker.arrivals[-1][1]]
         return list(zip(self.said, ends, strict=True))
 
     @property
     def echo(self) -> str:
-        """The echo mode that the loop says it has."""
-        return str(self.loop.told("listening")[0].fields["echo"])
+        """The echo mode that the program reports."""
+        return str(self.loop.named("listening")[0].fields["echo"])
 
-    def _lately(self, seconds: float) -> Sound:
+    def _latest(self, seconds: float) -> Sound:
         pcm = self.speaker.since(-2 * round(seconds * SPEAKER_HZ))
         return np.frombuffer(pcm, "<i2").astype(np.float64)
 
@@ -95,7 +97,7 @@ class Room:
         deadline = time.monotonic() + timeout_s
         while not condition():
             if self.loop.process.poll() is not None:
-                raise Quiet(f"the loop has ended: {self.loop.errors[-3:]}")
+                raise Quiet(f"the program has ended: {self.loop.errors[-3:]}")
             if time.monotonic() > deadline:
                 raise Quiet(f"{otherwise} within {timeout_s:g} s: {[e.fields for e in self.loop.events[-5:]]}")
             time.sleep(0.02)
@@ -105,12 +107,12 @@ class Room:
 def open_room(
     prompts: Sequence[Spoken], replies: Sequence[Reply], *, sets: Sequence[str] = (), service: Sequence[str] = ()
 ) -> Iterator[Room]:
-    """The assistant, listening. The service knows the words of `prompts`, and gives `replies` one after another."""
+    """Run the assistant until the block ends. The service knows the words of `prompts` and gives `replies` in turn."""
     with tempfile.TemporaryDirectory() as folder, Cable() as cable:
         recordings = Path(folder) / "recordings"
         write_recordings(recordings, [*(one for reply in replies for one in reply.sentences), *prompts])
         words = [*SERVICE, *service, "--recordings", str(recordings)]
-        for number in range(100):  # the last one would stay: enough for any run
+        for number in range(100):  # enough for any run: the service would repeat the last one
             words += ["--reply", replies[number % len(replies)].words]
         with (
             serving(*words) as server,

@@ -1,4 +1,4 @@
-"""From the user's voice over a long reply to the loudspeaker ducked, and silent."""
+"""Measures the time from the user's voice over a long reply until the loudspeaker is ducked, and until it is silent."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from bench.turns.measures import Fall, Track, fall
 from bench.turns.room import Uttered, open_room
 
 _BEFORE_S, _AFTER_S = 0.7, 3.0
-_TOLD_S = 0.02
-"""A duck that lasted at least this long was one; a hold fades faster."""
+"""The stretch of the recording around the onset that is measured."""
+_DUCKED_S = 0.02
+"""The reply counts as ducked when it was quieter for at least this long: the fade of a hold is shorter."""
 
 
 def measure(runs: int, sets: Sequence[str], *, seed: int = 4) -> list[Figure]:
-    """Both figures, from the same interruptions: each reply is interrupted at a random moment, by the next prompt."""
+    """Measure both on the same interruptions: the next prompt interrupts each reply at a random moment."""
     chance = random.Random(seed)
     prompts = [prompt(name) for name in chance.choices(PROMPTS, k=runs + 1)]
     replies = long_replies(seed)
@@ -56,6 +57,6 @@ def _figures(falls: Sequence[Fall], *, lost: int, rate_hz: int) -> list[Figure]:
         held.notes.append(f"{never} never silent")
     if lost:
         held.notes.append(f"{lost} not measured: the reply was not playing")
-    lowered = sum(one.between >= _TOLD_S * rate_hz for one in falls)
+    lowered = sum(one.between >= _DUCKED_S * rate_hz for one in falls)
     ducked.notes.append(f"{lowered} of {len(falls)} ducked before they were silent" if lowered else "never ducked")
     return [held, ducked]

@@ -1,7 +1,7 @@
 """Compares the VAD engines on the same material, through the real segmenter.
 
-Recorded prompts in thirteen kinds of noise (see `vad_material.py`), and each noise alone. Ground truth is the energy
-of the clean recording. The same seed gives the same figures, but for CPU time.
+Recorded prompts in thirteen kinds of noise (see `material.py`), and each noise alone. Ground truth is the energy
+of the clean recording. The same seed gives the same figures, except for CPU time.
 
     scripts/bench vad [--quick] [--json] [--conditions] [--cold] [--engine hybrid:gate_mode=2,warm_hops=6]
 """
@@ -72,11 +72,11 @@ def main() -> int:
     prompts, noise_s = (12, 20.0) if args.quick else (args.prompts, 60.0)
     scores: dict[str, dict[str, list[Score]]] = {engine.spec: {} for engine in engines}
     for scene in make_scenes(prompts=prompts, noise_s=noise_s, seed=args.seed):
-        _tell(scene)
+        _show_progress(scene)
         for part in one_by_one(scene) if args.cold else (scene,):
             for engine in engines:
                 scores[engine.spec].setdefault(scene.name, []).append(score(engine.make(), part, segment))
-    _tell(None)
+    _show_progress(None)
     report = {
         "all": {spec: figures(Score.total(chain(*found.values()))) for spec, found in scores.items()},
         **{
@@ -98,7 +98,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="every figure, by condition and engine")
     parser.add_argument("--conditions", action="store_true", help="a table for each condition as well")
     parser.add_argument(
-        "--cold", action="store_true", help="each prompt to an engine that was just opened; no noise alone"
+        "--cold", action="store_true", help="play each prompt to a newly opened engine; leave out noise alone"
     )
     parser.add_argument("--engine", action="append", metavar="NAME[:OPTION=VALUE,...]", help="may be repeated")
     parser.add_argument("--prompts", type=int, default=80)
@@ -107,7 +107,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _tell(scene: Scene | None) -> None:
+def _show_progress(scene: Scene | None) -> None:
     if sys.stderr.isatty():
         text = "" if scene is None else f"{scene.name}, {'speech' if scene.spoken else 'noise alone'}"
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)

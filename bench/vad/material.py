@@ -1,7 +1,7 @@
-"""What `bench_vad.py` listens to: recorded prompts laid out with silence between them, in noise of several kinds.
+"""The material of the VAD benchmark: recorded prompts laid out with silence between them, in noise of several kinds.
 
 The speech is Debian's `asterisk-core-sounds-en-wav` (8 kHz) and `alsa-utils` (48 kHz); the noise is synthetic, so
-that the whole of it is the same wherever it is made. Levels are dB below full scale (RMS of the active part).
+that the material is the same on every machine. Levels are dB below full scale (RMS of the active part).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FOLDERS = (Path("/usr/share/asterisk/sounds"), Path("/usr/share/sounds/alsa"))
 PACKAGES = "asterisk-core-sounds-en-wav and alsa-utils"
 _NOT_SPEECH = re.compile(r"beep|tone|silence|monkeys|Noise|confbridge-(join|leave)\.wav")
 _LABEL_DB = -35.0
-"""Speech is what is louder than the prompt's loudest 10 ms by this much."""
+"""Speech is every 10 ms whose level, relative to the prompt's loudest 10 ms, is above this."""
 _SPEECH_DB = -26.0
 _QUIET_SPEECH_DB = -46.0
 _LONGEST_INNER_PAUSE_S = 0.5
@@ -55,7 +55,7 @@ class Scene:
     spoken: tuple[tuple[int, int], ...]
     words: tuple[bool, ...] = ()
     quiet_room: bool = False
-    """Speech-free, and as quiet as a room usually is: where the idle cost is measured."""
+    """Has no speech, and is as quiet as a room usually is. The idle cost is measured here."""
 
     @property
     def seconds(self) -> float:
@@ -63,7 +63,7 @@ class Scene:
 
 
 def load_prompts(count: int, rng: np.random.Generator) -> list[Prompt]:
-    """`count` prompts, half of them single words; the same for the same generator."""
+    """`count` prompts, half of them single words. The same generator state gives the same prompts."""
     paths = sorted(path for folder in FOLDERS for path in folder.rglob("*.wav") if not _NOT_SPEECH.search(str(path)))
     found: dict[bool, list[Prompt]] = {True: [], False: []}
     for index in rng.permutation(len(paths)):
@@ -90,19 +90,19 @@ def _read(path: Path) -> Prompt | None:
 
 
 def _levels(sound: Sound) -> Sound:
-    """RMS in dB of each 10 ms."""
+    """The RMS level of each 10 ms, in dB."""
     blocks = sound[: len(sound) // BLOCK * BLOCK].reshape(-1, BLOCK)
     return np.asarray(10 * np.log10((blocks**2).mean(axis=1) + 1e-12))
 
 
 def _runs(voiced: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """The stretches of at least 30 ms, in blocks."""
+    """The voiced stretches of at least 30 ms: their first block and the block after their last."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], voiced.astype(int), [0]])))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2) if b - a >= 3]
 
 
 def _at_level(sound: Sound, db: float, *, active: bool = False) -> Sound:
-    """Scaled to an RMS of `db`; with `active` that of its loud part, as speech is measured."""
+    """The sound scaled to an RMS level of `db`. `active`: only its loud part counts, as is usual for speech levels."""
     levels = _levels(sound)
     if active:
         levels = levels[levels > levels.max() + _LABEL_DB]
@@ -128,7 +128,7 @@ def hum(samples: int, rng: np.random.Generator) -> Sound:
 
 
 def babble(samples: int, rng: np.random.Generator, *, talkers: int = 8) -> Sound:
-    """Overlapped prompts, each talker without pause."""
+    """The voices of a crowd: several talkers at once, each without pause."""
     voices = [prompt.sound[prompt.onset : prompt.end] for prompt in load_prompts(48, rng) if not prompt.word]
     mixed = np.zeros(samples)
     for _ in range(talkers):
@@ -139,7 +139,7 @@ def babble(samples: int, rng: np.random.Generator, *, talkers: int = 8) -> Sound
 
 
 def clicks(samples: int, rng: np.random.Generator, *, pause_s: float) -> Sound:
-    """Keys: two short bursts each (down, up), in runs of typing with pauses of about `pause_s` between them."""
+    """Typing: two short bursts for each key (down, up), with pauses of about `pause_s` between runs of keys."""
     sound = np.zeros(samples)
     at = 0.0
     while True:
@@ -179,7 +179,7 @@ class Condition:
     noise_db: float
     speech_db: float = _SPEECH_DB
     quiet_room: bool = False
-    """Its noise alone is what a quiet room sounds like."""
+    """The noise alone sounds like a quiet room."""
 
 
 CONDITIONS: Sequence[Condition] = (
@@ -200,7 +200,7 @@ CONDITIONS: Sequence[Condition] = (
 
 
 def make_scenes(*, prompts: int, noise_s: float, seed: int) -> Iterator[Scene]:
-    """For each condition, the prompts in its noise and then its noise alone."""
+    """For each condition, one scene with the prompts in its noise and one with its noise alone."""
     recorded = load_prompts(prompts, np.random.default_rng(seed))
     for number, condition in enumerate(CONDITIONS):
         rng = partial(np.random.default_rng, [seed, number])

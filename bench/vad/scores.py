@@ -1,4 +1,4 @@
-"""Runs a VAD and the segmenter over a scene and counts what went wrong. Knows no noise and no table."""
+"""Runs a VAD and the segmenter over a scene and counts errors. Makes no noise and prints no table."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from voiceloop.types import FRAME_SAMPLES, SAMPLE_BYTES, Frame, Utterance
 
 _CLIPPED = RATE_HZ * 50 // 1000
 _NEVER = RATE_HZ * 5 // 2
-"""A turn that has not ended this long after its speech, just before the next prompt, never does."""
+"""A turn that has not ended this long after its speech, which is just before the next prompt, counts as never ended."""
 
 
 @dataclass(frozen=True)
 class Heard:
-    """An utterance, and when (samples fed) it began and ended for the program."""
+    """An utterance, and when the segmenter reported its start (`noticed`) and its end (`ended`), in samples fed."""
 
     utterance: Utterance
     noticed: int
-    told: int
+    ended: int
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Score:
 
 
 def score(vad: Vad, scene: Scene, segment: Segment) -> Score:
-    """Everything about one scene. `vad` must be fresh."""
+    """Score one scene. `vad` must be newly opened."""
     began = time.process_time()
     starts, heard = _listen(vad, scene, segment)
     cpu_s = time.process_time() - began
@@ -72,7 +72,7 @@ def score(vad: Vad, scene: Scene, segment: Segment) -> Score:
     if not scene.spoken:
         result.noise_samples, result.false_starts, result.false_turns = samples, starts, len(heard)
     for (onset, end), word in zip(scene.spoken, scene.words, strict=True):
-        _judge_prompt(result, onset, end, heard, word=word)
+        _score_prompt(result, onset, end, heard, word=word)
     return result
 
 
@@ -93,7 +93,7 @@ def _listen(vad: Vad, scene: Scene, segment: Segment) -> tuple[int, list[Heard]]
     return starts, heard + [Heard(utterance, noticed, end + _NEVER) for utterance in last]
 
 
-def _judge_prompt(result: Score, onset: int, end: int, heard: list[Heard], *, word: bool) -> None:
+def _score_prompt(result: Score, onset: int, end: int, heard: list[Heard], *, word: bool) -> None:
     result.prompts += 1
     result.words += word
     over = [one for one in heard if min(one.utterance.end, end) - max(one.utterance.start, onset) > _CLIPPED]
@@ -108,7 +108,7 @@ def _judge_prompt(result: Score, onset: int, end: int, heard: list[Heard], *, wo
     result.clipped_end += last.utterance.end < end - _CLIPPED
     if over[0].noticed >= onset:
         result.notice_delays.append(over[0].noticed - onset)
-    if last.told > end + _NEVER:
+    if last.ended > end + _NEVER:
         result.never_ended += 1
     else:
-        result.end_delays.append(last.told - end)
+        result.end_delays.append(last.ended - end)

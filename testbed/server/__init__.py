@@ -1,5 +1,5 @@
-"""A server on loopback with OpenRouter's shape: it checks every request against the published rules, answers from a
-script, and misbehaves as it is told. Real sockets, on Trio: in this process (`open_server`), or a process of its own
+"""A loopback server with OpenRouter's API: checks every request against the published rules, answers from a script, and
+makes the faults that the script asks for. Real sockets, on Trio, in the test's process (`open_server`) or as a process
 (`python -m testbed.server`)."""
 
 from testbed.server.script import Fault, Script

@@ -1,7 +1,10 @@
-"""Run the server as a process: prints its base URL on a line of its own, then a JSON line for each finished request.
+"""Runs the loopback server as a process, and logs its requests.
 
-The times in a line are `time.monotonic()`: `received_at`, `first_byte_at` of the body, `answered_at` (null for one that
-the client left: `gone`), and in `words` each token of a chat's answer, or the text of a transcription's.
+Prints its port and base URL as a JSON line, then a JSON line for each finished request.
+
+All times in a line are `time.monotonic()`: `received_at`; `first_byte_at`, of the answer's body; `answered_at`, null
+when the client left before (`gone`); and in `words` the time of each token of a chat's answer, or of a transcription's
+text.
 
 python -m testbed.server --text "hello there" --reply "General." --transcribe-ms 200
 """
@@ -30,28 +33,34 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m testbed.server", description=__doc__.partition("\n")[0])
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--port-file", type=Path, help="write the port there when it is ready")
-    parser.add_argument("--key", default="test-key", help="the key to insist on; empty for none")
+    parser.add_argument("--key", default="test-key", help="the key that clients must send; empty for none")
     parser.add_argument("--openai", action="store_true", help="have the shape of OpenAI's API, not OpenRouter's")
-    parser.add_argument("--text", action="append", help="what is transcribed; again for the next, the last one stays")
-    parser.add_argument("--reply", action="append", help="what chat answers; likewise")
-    parser.add_argument("--wav", action="append", type=Path, help="what is spoken, instead of a tone; likewise")
+    parser.add_argument(
+        "--text", action="append", help="a transcript; repeat for the next ones, the last one is repeated"
+    )
+    parser.add_argument("--reply", action="append", help="an answer of the chat; repeat likewise")
+    parser.add_argument(
+        "--wav", action="append", type=Path, help="the sound of speech, instead of a tone; repeat likewise"
+    )
     parser.add_argument("--catalogue", action="store_true", help="list the presets' models")
     parser.add_argument("--transcribe-ms", type=float, default=0)
     parser.add_argument("--first-token-ms", type=float, default=0)
     parser.add_argument("--token-ms", type=float, default=0)
     parser.add_argument("--speak-ms", type=float, default=0)
-    parser.add_argument("--pace", type=float, default=0, help="speech comes so many times faster than it is played")
-    parser.add_argument("--odd-pieces", action="store_true", help="speech comes in odd numbers of bytes")
-    parser.add_argument("--jitter-ms", type=float, default=0, help="pieces of streams are late by up to this")
-    parser.add_argument("--seed", type=int, default=0, help="of the jitter and the odd pieces")
-    help_ = "JSON lines of words and wav: clips are transcribed, and texts spoken, by those that are in them"
+    parser.add_argument(
+        "--pace", type=float, default=0, help="send speech this many times faster than it is played; 0 for no limit"
+    )
+    parser.add_argument("--odd-pieces", action="store_true", help="send speech in chunks of odd numbers of bytes")
+    parser.add_argument("--jitter-ms", type=float, default=0, help="delay chunks of streams by up to this")
+    parser.add_argument("--seed", type=int, default=0, help="for the jitter and the odd chunks")
+    help_ = "JSON lines of words and wav: clips are transcribed by the recordings found in them, texts spoken by them"
     parser.add_argument("--recordings", type=Path, help=help_)
     parser.add_argument("--status", type=int, help="refuse every POST with this status")
     help_ = "JSON of one long WAV and its words' places: clips cut from it are transcribed exactly"
     parser.add_argument("--track", type=Path, help=help_)
-    parser.add_argument("--busy-every", type=int, default=0, help="answer each so-manieth POST with 429")
+    parser.add_argument("--busy-every", type=int, default=0, metavar="N", help="answer every N-th POST with 429")
     parser.add_argument("--save-audio", type=Path, help="a folder for the clips that are posted: 0.wav, 1.wav, ...")
-    parser.add_argument("--bodies", action="store_true", help="show the requests' bodies, audio shortened")
+    parser.add_argument("--bodies", action="store_true", help="log the requests' bodies, with long strings shortened")
     return parser.parse_args()
 
 
@@ -91,7 +100,7 @@ def _script(arguments: argparse.Namespace) -> Script:
 
 
 def _audio_s(request: Recorded) -> float | None:
-    """How long the clip is that was posted, if one was."""
+    """The duration of the posted clip, if there is one."""
     if not request.path.endswith("/transcriptions") or request.broken:
         return None
     clip = rules.clip(request.body)

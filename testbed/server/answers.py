@@ -1,4 +1,4 @@
-"""The answers of a well-behaved server: status, headers and body for a request that keeps the rules. Pure."""
+"""The regular answers of the server: status, headers and body, without faults. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from testbed.server.script import Script, tone
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """An answer: it begins `after_s` after the request was here, and its pieces are sent as they are.
+    """An answer without faults. It begins `after_s` after the request was received.
 
-    `due_s` says when each piece is sent, from the beginning; empty for all at once. `words` are the tokens in them.
+    `pieces`: the chunks of the body. `due_s`: when each chunk is sent, from the answer's beginning; empty for all at
+    once. `words`: the token or the text in each chunk, for the log.
     """
 
     status: int
@@ -44,24 +45,25 @@ MESSAGES = {
 
 
 def error(status: int, message: str | None = None) -> Plain:
-    said = MESSAGES.get(status, "It went wrong") if message is None else message
-    body = json.dumps({"error": {"code": status, "message": said}}).encode()
+    text = MESSAGES.get(status, "It went wrong") if message is None else message
+    body = json.dumps({"error": {"code": status, "message": text}}).encode()
     return Plain(status, (("Content-Type", "application/json"),), (body,))
 
 
 def models(script: Script, query: str) -> Plain:
-    """The rows of the catalogue with the output modality that is asked for; text when none is."""
+    """The rows of the catalogue with the output modality that the query asks for; without one, text."""
     wanted = parse_qs(query).get("output_modalities", ["text"])[0]
     rows = [row for row in script.catalogue if wanted in row["architecture"]["output_modalities"]]
     return Plain(200, (("Content-Type", "application/json"),), (json.dumps({"data": rows}).encode(),))
 
 
 def take(values: Sequence[Any], number: int) -> Any:
+    """The value for a request's number; the last value is repeated."""
     return values[min(number, len(values) - 1)]
 
 
 def transcription(script: Script, body: dict[str, Any], number: int, *, heard: str | None = None) -> Plain:
-    """`heard` is what was made out in the clip; without it the script says."""
+    """`heard`: the words recognised in the clip; without them the text comes from the script."""
     text = take(script.texts, number) if heard is None else heard
     value: dict[str, Any] = {"text": text, "usage": {"seconds": 1.5, "cost": 0.0001}, "some_new_field": {"x": 1}}
     if body.get("response_format") == "verbose_json":
@@ -79,7 +81,7 @@ def speech(script: Script, body: dict[str, Any], number: int) -> Plain:
     if pcm is None:
         pcm = take(script.speech, number) if script.speech else tone(body["input"], rate, channels)
     if body.get("response_format") == "mp3":
-        # Nothing here decodes it: a frame's head is enough to be known by.
+        # No test decodes it: the header of a frame is enough to recognise MP3.
         pcm = b"\xff\xfb\x90\x64" + body["input"].encode()
     kind = script.speech_type
     if kind is None:
@@ -91,7 +93,7 @@ def speech(script: Script, body: dict[str, Any], number: int) -> Plain:
 
 
 def _spoken(reply: str, words: Sequence[str]) -> list[dict[str, Any]]:
-    """A voice-native answer: words ahead of their sound, sound cut within samples."""
+    """The deltas of an audio model's answer: words come before their sound, and the sound is cut inside samples."""
     pcm = tone(reply, 24_000)
     pieces = [pcm[at : at + 9_999] for at in range(0, len(pcm), 9_999)]
     deltas: list[dict[str, Any]] = [{"audio": {"id": "audio_1", "transcript": word}} for word in words]
@@ -113,7 +115,7 @@ def chat(script: Script, body: dict[str, Any], number: int) -> Plain:
     pieces += [b"data: " + json.dumps(event).encode() + b"\n\n" for event in events]
     pieces.append(b"data: [DONE]\n\n")
     headers = (("Content-Type", "text/event-stream"), ("X-Generation-Id", f"gen-chat-{number}"))
-    # The comment and the role come with the first token, what follows the last one with it.
+    # The comment and the role come together with the first token, the rest together with the last one.
     tokens = [delta.get("content", "") for delta in deltas]
     due_s = [script.token_every_s * min(max(at - 2, 0), len(deltas) - 1) for at in range(len(pieces))]
     late = pacing.late(due_s, script.jitter_s, (script.seed, number))

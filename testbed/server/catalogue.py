@@ -1,4 +1,4 @@
-"""Rows of /models as OpenRouter gives them: the models that the presets name, and a neighbour for each."""
+"""Rows of /models in OpenRouter's format: the models that the presets name, and similar ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def row(id_: str, *kinds: str, voices: list[str] | None = None, **pricing: str) -> dict[str, Any]:
-    """A model that gives these kinds of output."""
+    """A model with these output modalities."""
     made = {"id": id_, "name": id_.title(), "pricing": pricing, "architecture": {"output_modalities": list(kinds)}}
     return made | ({"supported_voices": voices} if voices else {})
 

@@ -1,4 +1,4 @@
-"""When the pieces of a streamed answer are sent, and how it is cut into them. Pure."""
+"""Cuts a streamed answer into chunks, and decides when each chunk is sent. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 Seed = tuple[int, int]
-"""The script's seed and the request's number: the same again for the same run."""
+"""The script's seed and the request's number: another run with the same seed gives the same result."""
 _ODD = range(1201, 3602, 2)
-"""Bytes of an odd piece: 25 to 75 ms of sound at 24 kHz."""
+"""The sizes in bytes of odd pieces: 25 to 75 ms of sound at 24 kHz."""
 
 
 def pieces(body: bytes, size: int) -> tuple[bytes, ...]:
@@ -17,7 +17,7 @@ def pieces(body: bytes, size: int) -> tuple[bytes, ...]:
 
 
 def odd_pieces(body: bytes, seed: Seed) -> tuple[bytes, ...]:
-    """Pieces of odd numbers of bytes; the last is what is left."""
+    """Pieces of odd numbers of bytes; the last piece is the rest."""
     chance = _random(seed)
     cuts, at = [], 0
     while at < len(body):
@@ -36,7 +36,7 @@ def at_pace(parts: Sequence[bytes], bytes_a_second: float) -> tuple[float, ...]:
 
 
 def late(due_s: Sequence[float], jitter_s: float, seed: Seed) -> tuple[float, ...]:
-    """Each is late by 0 to `jitter_s`, at random, and waits for the one before it."""
+    """Delay each piece by 0 to `jitter_s`, at random; no piece is sent before the one in front of it."""
     if not jitter_s:
         return tuple(due_s)
     chance = _random(seed)

@@ -1,7 +1,7 @@
-"""Recordings whose words are known: makes out which of them are in a clip, and speaks a text with the one that says it.
+"""Recordings with known words: recognises them in a clip, and speaks a text with the recordings that contain it.
 
-So a loopback service can transcribe exactly the audio that it is sent, and answer in a human voice. A recording is
-found by normalised cross-correlation, so at any gain, in noise, and in parts. Pure.
+With these the loopback service transcribes exactly the audio that it is sent, and answers in a human voice. Recordings
+are found by normalised cross-correlation: at any gain, in noise, and in part. Pure.
 """
 
 from __future__ import annotations
@@ -21,22 +21,24 @@ from voiceloop.audio.wav import parse_wav, read_wav
 
 Sound = NDArray[np.float64]
 RATE_HZ = 4_000
-"""What the search works at: telephone speech, which most of what tells voices and words apart is in."""
-ALIKE = 0.68
-"""How alike a clip must be to a recording where they overlap (1 is exactly). Vowels of one speaker make parts of
-different recordings alike by up to 0.62; what the canceller lets through is alike by 0.83 and more."""
+"""The sample rate of the search. It keeps the band that distinguishes most voices and words, as telephone speech
+does."""
+FOUND = 0.68
+"""The least correlation of a clip and a recording where they overlap (1: equal except for the level). Vowels of one
+speaker give parts of different recordings correlations of up to 0.62; speech after the echo canceller has 0.83 and
+more."""
 LEAST_SHARE = 0.12
-"""How much of a recording's energy must be in the clip."""
+"""The least share of a recording's energy that must lie within the clip."""
 _LOWEST_HZ = 500
 _BLOCK = RATE_HZ // 10
-_BLOCK_ALIKE = 0.3
+_BLOCK_FOUND = 0.3
 _SPEECH_DB = -35.0
-"""Speech is what is louder than the loudest 10 ms by this much."""
+"""Speech is every 10 ms whose level, relative to the loudest 10 ms, is above this."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """`words` are what is said in `pcm` (int16, mono, at `rate_hz`)."""
+    """A recording: `words` are spoken in `pcm` (int16, mono, at `rate_hz`)."""
 
     words: str
     pcm: bytes
@@ -49,18 +51,19 @@ class Recording:
 
     @cached_property
     def bright(self) -> Sound:
-        """What it is searched by."""
+        """The sound that is searched for: without the lowest frequencies."""
         return _bright(self.sound)
 
     def spectrum(self, size: int) -> NDArray[np.complex128]:
-        """Conjugate, for a search in `size` samples; clips of about the same length share it."""
+        """The conjugate spectrum, for a search in `size` samples. Cached: clips of about the same length use the same
+        one."""
         if size not in self._spectra:
             self._spectra[size] = np.conj(np.fft.rfft(self.bright, size))
         return self._spectra[size]
 
     @cached_property
     def times(self) -> tuple[tuple[str, float, float], ...]:
-        """Each word and where it is said (samples at RATE_HZ): its share of the speech, by its letters."""
+        """Each word, its beginning and its end (samples at RATE_HZ), estimated by its share of the letters."""
         begin, end = speech_bounds(self.sound, RATE_HZ)
         words = self.words.split()
         ends = np.cumsum([len(word) for word in words]) / max(sum(len(word) for word in words), 1)
@@ -71,17 +74,18 @@ class Recording:
 
 @dataclass(frozen=True)
 class Found:
-    """A recording in a clip: it begins at sample `at` (of RATE_HZ; negative when its beginning is not there)."""
+    """A recording found in a clip. It begins at sample `at` (at RATE_HZ; negative when the clip lacks its
+    beginning)."""
 
     recording: Recording
     at: int
-    alike: float
+    correlation: float
     present: tuple[bool, ...]
     """For each 100 ms of the recording, whether it is in the clip."""
 
     @property
     def words(self) -> str:
-        """Those words more than half of which is there."""
+        """The words of which more than half is in the clip."""
         return " ".join(word for word, begin, end in self.recording.times if self._there(begin, end))
 
     def _there(self, begin: float, end: float) -> bool:
@@ -91,20 +95,20 @@ class Found:
 
 
 class Recordings:
-    """All that a service knows."""
+    """All recordings that a service knows."""
 
     def __init__(self, recordings: Iterable[Recording]) -> None:
         self.all: Sequence[Recording] = tuple(recordings)
 
     @classmethod
     def read(cls, path: Path) -> Recordings:
-        """JSON lines: `{"words": "thank you", "wav": "/path/to.wav"}`."""
+        """Read JSON lines: `{"words": "thank you", "wav": "/path/to.wav"}`."""
         lines = [json.loads(line) for line in path.read_text().splitlines() if line]
         wavs = [(line["words"], read_wav(Path(line["wav"]))) for line in lines]
         return cls(Recording(words, wav.pcm, wav.rate_hz) for words, wav in wavs)
 
     def hear(self, wav: bytes) -> str:
-        """The words that are in a WAV, in order; empty where it holds none of the recordings."""
+        """The words in a WAV, in order; empty when it contains none of the recordings."""
         clip = parse_wav(wav)
         return self.words(clip.pcm, clip.rate_hz)
 
@@ -112,21 +116,21 @@ class Recordings:
         return " ".join(found.words for found in self.find(pcm, rate_hz) if found.words)
 
     def find(self, pcm: bytes, rate_hz: int) -> list[Found]:
-        """Which recordings are in the clip (int16, mono), in order of time."""
+        """The recordings in a clip (int16, mono), in order of time."""
         clip = _bright(_samples(resample(pcm, rate_hz, RATE_HZ)))
         longest = max((len(recording.sound) for recording in self.all), default=0)
         size = 1 << (len(clip) + longest).bit_length()
         scores = _Scores(clip, size)
         found = [one for recording in self.all for one in scores.find(recording)]
-        return sorted(_apart(found), key=lambda one: one.at)
+        return sorted(_without_overlaps(found), key=lambda one: one.at)
 
     def speak(self, text: str, rate_hz: int) -> bytes | None:
-        """The sound of `text` (int16, mono), when recordings say it one after another, or parts of them; else None.
+        """The sound of `text` (int16, mono), joined from recordings or parts of them; None when that is impossible.
 
-        A part is cut where its letters lie in its recording: parts that follow each other make up the whole. Where
-        several say the same, the first one speaks.
+        A part of a recording is cut by its share of the letters, so the sounds of consecutive parts add up to the
+        whole. When several recordings contain the text, the first one is used.
         """
-        rest, said = _letters(text), b""
+        rest, sound = _letters(text), b""
         while rest:
             spoken = self._spoken(rest)
             if spoken is None:
@@ -134,12 +138,12 @@ class Recordings:
             recording, begin, end = spoken
             pcm, letters = resample(recording.pcm, recording.rate_hz, rate_hz), _letters(recording.words)
             cuts = [2 * (len(pcm) // 2 * at // len(letters)) for at in (begin, end)]
-            said, rest = said + pcm[cuts[0] : cuts[1]], rest[end - begin :]
-        return said or None
+            sound, rest = sound + pcm[cuts[0] : cuts[1]], rest[end - begin :]
+        return sound or None
 
     def _spoken(self, letters: str) -> tuple[Recording, int, int] | None:
-        """Which letters of which recording are what `letters` begins with: all of them, or as many as a recording has
-        at its end."""
+        """The recording, and its letters from and to, that speak the beginning of `letters`: all of them if a recording
+        contains them, else as many as possible at the end of a recording."""
         for recording in self.all:
             if (begin := _letters(recording.words).find(letters)) >= 0:
                 return recording, begin, begin + len(letters)
@@ -151,7 +155,7 @@ class Recordings:
 
 
 def speech_bounds(sound: Sound, rate_hz: int) -> tuple[int, int]:
-    """Where speech begins and ends, in samples: in 10 ms steps, what is within 35 dB of the loudest 10 ms."""
+    """Where speech begins and ends, in samples: from the first to the last 10 ms within 35 dB of the loudest 10 ms."""
     step = rate_hz // 100
     levels = np.square(sound[: len(sound) // step * step].reshape(-1, step)).mean(axis=1)
     loud = np.flatnonzero(levels > levels.max(initial=0.0) * 10 ** (_SPEECH_DB / 10))
@@ -159,7 +163,7 @@ def speech_bounds(sound: Sound, rate_hz: int) -> tuple[int, int]:
 
 
 class _Scores:
-    """How alike a clip is to recordings, wherever they might lie in it."""
+    """Correlates a clip with recordings at all positions."""
 
     def __init__(self, clip: Sound, size: int) -> None:
         self._clip, self._size = clip, size
@@ -168,7 +172,7 @@ class _Scores:
     def find(self, recording: Recording) -> list[Found]:
         sound, scores = recording.bright, self._of(recording)
         found = []
-        while len(scores) and scores.max() >= ALIKE:
+        while len(scores) and scores.max() >= FOUND:
             best = int(np.argmax(scores))
             at = best + 1 - len(sound)
             found.append(Found(recording, at, float(scores[best]), _present(sound, self._clip, at)))
@@ -176,7 +180,8 @@ class _Scores:
         return found
 
     def _of(self, recording: Recording) -> Sound:
-        """For each place from where its end would be the clip's first sample to where its first would be the last."""
+        """The correlation at each position, from the recording's last sample on the clip's first one to its first
+        sample on the clip's last one."""
         sound, clip = recording.bright, self._clip
         product = np.fft.irfft(self._spectrum * recording.spectrum(self._size), self._size)
         lags = np.arange(1 - len(sound), len(clip))
@@ -188,10 +193,11 @@ class _Scores:
         return scores
 
 
-def _apart(found: Sequence[Found]) -> list[Found]:
-    """Of those that are in the same place, the one that is most alike: the same words may have been recorded twice."""
+def _without_overlaps(found: Sequence[Found]) -> list[Found]:
+    """Keep, of the recordings found in the same place, the one with the highest correlation. The same words may have
+    been recorded twice."""
     kept: list[Found] = []
-    for one in sorted(found, key=lambda one: -one.alike):
+    for one in sorted(found, key=lambda one: -one.correlation):
         begin, end = one.at, one.at + len(one.recording.sound)
         middle = (begin + end) // 2
         if not any(
@@ -204,7 +210,8 @@ def _apart(found: Sequence[Found]) -> list[Found]:
 
 
 def _present(sound: Sound, clip: Sound, at: int) -> tuple[bool, ...]:
-    """Block by block, whether the recording that begins at `at` is there. Its own pauses count as being there."""
+    """For each block of the recording that begins at `at`, whether the clip contains it. The recording's own pauses
+    count as contained."""
     quiet = np.square(sound).mean() * 10 ** (_SPEECH_DB / 10)
     present = []
     for begin in range(0, len(sound), _BLOCK):
@@ -214,18 +221,18 @@ def _present(sound: Sound, clip: Sound, at: int) -> tuple[bool, ...]:
             continue
         own, heard = sound[low:high], clip[low + at : high + at]
         scale = float(np.linalg.norm(own) * np.linalg.norm(heard))
-        alike = float(own @ heard) / scale if scale else 0.0
-        present.append(alike >= _BLOCK_ALIKE or float(np.square(own).mean()) < quiet)
+        correlation = float(own @ heard) / scale if scale else 0.0
+        present.append(correlation >= _BLOCK_FOUND or float(np.square(own).mean()) < quiet)
     return tuple(present)
 
 
 def _running(sound: Sound) -> Sound:
-    """Energy up to each sample."""
+    """The energy before each sample."""
     return np.concatenate([[0.0], np.cumsum(np.square(sound))])
 
 
 def _bright(sound: Sound) -> Sound:
-    """Without the lowest frequencies: what takes an echo out of a clip turns their phase, and leaves the others'."""
+    """The sound without its lowest frequencies. Echo cancellers change the phase of those, not that of the others."""
     if not len(sound):
         return sound
     spectrum = np.fft.rfft(sound)
@@ -237,9 +244,11 @@ def _samples(pcm: bytes) -> Sound:
     return np.frombuffer(pcm, "<i2").astype(np.float64)
 
 
-def _overlap(said: str, wanted: str) -> int:
-    """How many letters at the end of `said` are the beginning of `wanted`."""
-    return next((count for count in range(min(len(said), len(wanted)), 0, -1) if wanted.startswith(said[-count:])), 0)
+def _overlap(spoken: str, wanted: str) -> int:
+    """The number of letters at the end of `spoken` that are also the beginning of `wanted`."""
+    return next(
+        (count for count in range(min(len(spoken), len(wanted)), 0, -1) if wanted.startswith(spoken[-count:])), 0
+    )
 
 
 def _letters(text: str) -> str:

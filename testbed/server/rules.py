@@ -1,4 +1,4 @@
-"""The published field rules of the audio API and of chat: what is wrong with a request, in words. Pure."""
+"""Checks requests against the published field rules of the audio and chat APIs; names the rule that is broken. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAGIC = {"wav": b"RIFF", "flac": b"fLaC", "ogg": b"OggS", "webm": b"\x1a\x45\xdf
 
 
 class Broken(Exception):
-    """A rule is broken."""
+    """A request breaks a rule; the message says which."""
 
 
 def _need(ok: object, rule: str) -> None:
@@ -54,7 +54,7 @@ def _provider_options(value: Any) -> None:
 
 
 def audio(value: Any) -> bytes:
-    """Check an `input_audio` object; gives its bytes."""
+    """Check an `input_audio` object; gives the decoded audio."""
     _keys(value, {"data", "format"}, set(), "input_audio")
     _need(value["format"] in FORMATS, f"input_audio.format must be one of {sorted(FORMATS)}")
     _text(value["data"], "input_audio.data")
@@ -80,7 +80,7 @@ def wav(raw: bytes) -> None:
 
 
 def clip(body: dict[str, Any]) -> bytes | None:
-    """The WAV of a transcription request, whichever its shape; None when it has none that can be read."""
+    """The WAV of a transcription request, JSON or form; None when there is none that can be read."""
     if "file" in body:
         return bytes(body["file"]) if isinstance(body["file"], bytes) else None
     try:
@@ -227,9 +227,9 @@ RULES: Mapping[str, Callable[[Any], None]] = {
 
 
 def broken(path: str, headers: Mapping[str, str], body: Any, *, openai: bool = False) -> str | None:
-    """The rule that a request breaks, None when it keeps them all.
+    """The rule that a request breaks; None when it keeps all rules.
 
-    `openai`: a server of OpenAI's shape. It takes any name of a model, clips as forms, and instructions on top.
+    `openai`: the rules of OpenAI's API. It takes any model name, clips as multipart forms, and also `instructions`.
     """
     if path == "/audio/transcriptions" and headers.get("content-type", "").startswith("multipart/form-data"):
         try:

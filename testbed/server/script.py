@@ -1,4 +1,4 @@
-"""What the server answers and how it misbehaves: values only."""
+"""The server's script: the answers it gives and the faults it makes. Values only."""
 
 from __future__ import annotations
 
@@ -13,74 +13,74 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One request's misfortune. Fields left alone change nothing."""
+    """A fault in the answer to one request. Fields with their default change nothing."""
 
     status: int | None = None
     """Answer with this status and an error body."""
     body: bytes | None = None
-    """Instead of the usual body, or of the error body."""
+    """Send this instead of the usual body or the error body."""
     headers: tuple[tuple[str, str], ...] = ()
-    """Over the usual ones, by name."""
+    """Headers that replace the usual ones of the same names."""
     head_after_s: float = 0.0
-    """Before the answer's first byte."""
+    """Wait before the answer's first byte."""
     piece: int | None = None
     """Cut the body into pieces of this many bytes."""
     piece_every_s: float = 0.0
-    """Between the pieces."""
+    """Wait between the pieces."""
     cut_after: int | None = None
     """Break the connection after this many bytes of the body."""
     repeat: bool = False
-    """Send the body over and over, for as long as the client listens."""
+    """Send the body again and again until the client closes the connection."""
     hang: str = ""
-    """`head`: never answer. `body`: send the body, never end it."""
+    """`head`: never answer. `body`: send the body but never end it."""
     drop: bool = False
     """Close the connection without an answer."""
     drip_head: bool = False
-    """Send the answer's head letter by letter, without end."""
+    """Send the answer's head byte by byte, without end."""
 
 
 @dataclass(slots=True)
 class Script:
-    """What to answer. Lists are used up one by one, their last entry again and again."""
+    """The answers. Each request takes the next entry of a list; the last entry is repeated."""
 
     texts: Sequence[str] = ("hello world",)
     replies: Sequence[str] = ("That is what you said.",)
     speech: Sequence[bytes] = ()
-    """PCM, int16, of each speech answer; without any, a tone as long as the text would take."""
+    """The PCM (int16) of each speech answer; when empty, a tone as long as the text would take to speak."""
     speech_rate_hz: int = 24_000
     speech_channels: int = 1
     speech_type: str | None = None
-    """The Content-Type of speech, when not `audio/pcm;rate=…;channels=…`."""
+    """The Content-Type of speech; None for `audio/pcm;rate=…;channels=…`."""
     transcribe_s: float = 0.0
     first_token_s: float = 0.0
     token_every_s: float = 0.0
     speak_s: float = 0.0
     """The service times: how long each answer takes to begin."""
     pace: float = 0.0
-    """Speech comes this many times faster than it is played; 0 for as fast as it is taken."""
+    """Send speech this many times faster than it is played; 0 for as fast as the client reads."""
     odd_pieces: bool = False
-    """Cut speech into pieces of odd numbers of bytes, from `seed`: samples are torn."""
+    """Cut speech into pieces of odd numbers of bytes, which splits samples. Uses `seed`."""
     jitter_s: float = 0.0
-    """Every piece of a streamed answer is late by up to this, from `seed`; none overtakes another."""
+    """Delay every piece of a streamed answer by up to this; their order stays. Uses `seed`."""
     seed: int = 0
     hear: Callable[[bytes], str] | None = None
-    """What is said in a posted WAV, instead of `texts`; called in a thread (`recordings.py` has one)."""
+    """Gives the transcript of a posted WAV, instead of `texts`. Called in a thread. Example: `Recordings.hear`."""
     voice: Callable[[str], bytes | None] | None = None
-    """The sound of a text to speak, before `speech` is asked; None where it has none (`recordings.py` has one)."""
+    """Gives the sound of a text, or None; then `speech` is used. Example: `Recordings.speak`."""
     openai: bool = False
-    """Have the shape of the servers that people run themselves."""
+    """Have OpenAI's API, as servers that people run themselves do."""
     refuse: Callable[[Any], bool] | None = None
-    """Bodies to answer with a bare 400, as models do that don't take something."""
+    """Whether to answer a body with a 400 without details, as models do that don't support a field."""
     key: str | None = "test-key"
-    """The key to insist on; None for none."""
+    """The key that clients must send; None for none."""
     models: Sequence[str] | None = None
-    """The models there are; None for any."""
+    """The models that exist; None for any."""
     catalogue: Sequence[dict[str, Any]] = ()
-    """Rows of /models; each says in `architecture.output_modalities` for whom it is."""
+    """Rows of /models; `architecture.output_modalities` of each says which queries get it."""
     fault: Callable[[str, int], Fault | None] | None = None
-    """Asked for every POST with its path and number (from 0)."""
+    """Gives the fault for each POST, by its path and number (from 0)."""
     faults: list[Fault | None] = field(default_factory=list)
-    """Used up by the POSTs, one each, before `fault` is asked."""
+    """The faults of the next POSTs, one each; once the list is empty, `fault` decides."""
 
 
 TONE_HZ = 880.0

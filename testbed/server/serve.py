@@ -1,4 +1,4 @@
-"""The server itself: h11 over trio's sockets, one task a connection."""
+"""The server: h11 over Trio's sockets, one task for each connection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PREFIX = "/api/v1"
 
 @dataclass(slots=True)
 class Recorded:
-    """A request as it came, and what became of it."""
+    """A request, and how it was answered."""
 
     method: str
     path: str
@@ -41,35 +41,35 @@ class Recorded:
     sent: int = 0
     """Bytes of the answer's body."""
     received_at: float = field(default_factory=time.monotonic)
-    """When its last byte was here: `time.monotonic()`, which all processes of a machine share."""
+    """When its last byte was received, by `time.monotonic()`, which all processes of a machine share."""
     first_byte_at: float | None = None
     """When the first byte of the answer's body was sent."""
     answered_at: float | None = None
-    """When all of the answer was sent; None when the client went before."""
+    """When all of the answer was sent; None when the client left before."""
     words: list[tuple[float, str]] = field(default_factory=list)
-    """What was told and when: the tokens of a chat's answer, the text of a transcription's."""
+    """The tokens of a chat's answer, or the text of a transcription, each with the time when it was sent."""
     heard: str | None = None
-    """What `Script.hear` made out in it."""
+    """The transcript that `Script.hear` gave for its clip."""
     gone: trio.Event = field(default_factory=trio.Event)
-    """The client closed the connection before the answer's end."""
+    """Set when the client closed the connection before the answer's end."""
     done: trio.Event = field(default_factory=trio.Event)
-    """Nothing more happens to it."""
+    """Set when the request is finished."""
 
 
 class Server:
-    """What a test sees of the server."""
+    """The server's address, the requests so far, and the choice of each answer."""
 
     def __init__(self, script: Script, log: Callable[[Recorded], None] | None) -> None:
         self.script = script
         self.requests: list[Recorded] = []
         self.connections = 0
-        """Open now."""
+        """The number of open connections."""
         self.connected = 0
-        """Opened since the start."""
+        """The number of connections opened since the start."""
         self.port = 0
         self.scheme = "http"
         self._log = log
-        self._news = trio.Event()
+        self._changed = trio.Event()
         self._count: Counter[str] = Counter()
 
     @property
@@ -78,20 +78,20 @@ class Server:
 
     @property
     def broken(self) -> list[str]:
-        """Every rule that was broken."""
+        """The rule that each wrong request broke."""
         return [request.broken for request in self.requests if request.broken]
 
     def posts(self, path: str = "") -> list[Recorded]:
         return [r for r in self.requests if r.method == "POST" and path in r.path]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something that the server can see is so."""
+        """Wait until a condition on the server's state is true."""
         while not condition():
-            await self._news.wait()
+            await self._changed.wait()
 
-    def news(self) -> None:
-        self._news.set()
-        self._news = trio.Event()
+    def notify(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
 
     def next_fault(self, path: str) -> Fault | None:
         number = self._count["faults"]
@@ -101,7 +101,7 @@ class Server:
         return self.script.fault(path, number) if self.script.fault is not None else None
 
     def answer(self, request: Recorded) -> Plain:
-        """What a well-behaved server answers; wrong requests are refused as the real one does."""
+        """The answer without faults. Wrong requests are refused, as by the real server."""
         path = request.path.removeprefix(PREFIX)
         if request.method in {"GET", "HEAD"}:
             return answers.error(404) if path != "/models" else answers.models(self.script, request.query)
@@ -126,7 +126,7 @@ class Server:
         request.done.set()
         if self._log is not None:
             self._log(request)
-        self.news()
+        self.notify()
 
 
 @asynccontextmanager
@@ -152,7 +152,7 @@ async def open_server(
 async def _connection(server: Server, stream: trio.abc.Stream) -> None:
     server.connections += 1
     server.connected += 1
-    server.news()
+    server.notify()
     try:
         async with stream:
             await _Connection(server, stream).run()
@@ -160,7 +160,7 @@ async def _connection(server: Server, stream: trio.abc.Stream) -> None:
         pass
     finally:
         server.connections -= 1
-        server.news()
+        server.notify()
 
 
 def _body(headers: dict[str, str], raw: bytes) -> Any:
@@ -173,7 +173,7 @@ def _body(headers: dict[str, str], raw: bytes) -> Any:
 
 
 class _Gone(Exception):
-    """The client closed the connection, or the fault says that we do."""
+    """The client closed the connection, or a fault makes the server close it."""
 
 
 class _Connection:
@@ -184,9 +184,9 @@ class _Connection:
     async def run(self) -> None:
         while (request := await self._request()) is not None:
             self._server.requests.append(request)
-            self._server.news()
+            self._server.notify()
             try:
-                await self._answered(request)
+                await self._answer(request)
             except _Gone:
                 return
             finally:
@@ -208,19 +208,19 @@ class _Connection:
         while isinstance(event := await self._event(), h11.Data):
             pieces.append(bytes(event.data))
         raw = b"".join(pieces)
-        # A client that takes this server for its proxy asks for the whole address.
+        # A client that uses this server as its proxy sends the whole URL.
         target = re.sub(r"^https?://[^/]*", "", head.target.decode())
         path, _, query = target.partition("?")
         headers = {name.decode().lower(): value.decode() for name, value in head.headers}
         return Recorded(head.method.decode(), path, query, headers, _body(headers, raw), raw)
 
-    async def _answered(self, request: Recorded) -> None:
-        """Answer, while watching whether the client is still there."""
+    async def _answer(self, request: Recorded) -> None:
+        """Answer, and stop when the client closes the connection."""
         fault = self._server.next_fault(request.path) if request.method == "POST" else None
         await self._hear(request)
         plain = self._server.answer(request)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch, request, nursery.cancel_scope)
+            nursery.start_soon(self._watch, request, nursery.cancel_scope, name="watch the client")
             try:
                 await self._send(request, plain, fault or Fault())
             except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -230,7 +230,8 @@ class _Connection:
             raise _Gone
 
     async def _hear(self, request: Recorded) -> None:
-        """Make out what is said in a clip; it takes some of the service time that the script gives."""
+        """Transcribe a posted clip with `Script.hear`. The time that takes counts as part of the script's service
+        time."""
         hear = self._server.script.hear
         if hear is None or not request.path.endswith("/transcriptions") or not isinstance(request.body, dict):
             return
@@ -246,7 +247,7 @@ class _Connection:
             self._http.receive_data(bytes(data))
             return
         request.gone.set()
-        self._server.news()
+        self._server.notify()
         scope.cancel()
 
     async def _send(self, request: Recorded, plain: Plain, fault: Fault) -> None:
@@ -300,4 +301,4 @@ class _Connection:
 
 
 class _Cut(trio.BrokenResourceError):
-    """We cut it ourselves."""
+    """A fault makes the server break the connection."""

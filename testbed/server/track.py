@@ -1,6 +1,7 @@
-"""One long recording with the time of every word: makes out the words of any clip that was cut from it, exactly.
+"""A long recording with the time of every word: gives the exact words of any clip that was cut from it.
 
-Faster than `recordings.py`, which finds speech by likeness, but only for clips that no device or resampler has touched.
+Faster than `recordings.py`, which searches by cross-correlation, but only for clips that no device or resampler
+changed.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import numpy as np
 from voiceloop.audio.wav import parse_wav, read_wav
 
 _PROBE = 64
-"""Samples by which a place is found: of speech with some noise in it nowhere twice."""
+"""Samples that are searched for: enough to be unique in speech with some noise."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackWord:
-    """A word and where it is said, in samples of the track."""
+    """A word and its bounds, in samples of the track."""
 
     text: str
     start: int
@@ -29,7 +30,7 @@ class TrackWord:
 
 @dataclass(frozen=True)
 class Track:
-    """int16, mono."""
+    """A recording (int16, mono) and its words."""
 
     pcm: bytes
     rate_hz: int
@@ -37,13 +38,13 @@ class Track:
 
     @classmethod
     def read(cls, path: Path) -> Track:
-        """JSON: `{"wav": "track.wav", "words": [["hello", 1600, 8000], ...]}`; the WAV is beside it."""
+        """Read JSON: `{"wav": "track.wav", "words": [["hello", 1600, 8000], ...]}`; the WAV is in the same folder."""
         value = json.loads(path.read_text())
         wav = read_wav(path.parent / value["wav"])
         return cls(wav.pcm, wav.rate_hz, [TrackWord(*row) for row in value["words"]])
 
     def hear(self, wav: bytes) -> str:
-        """The words more than half of which is in the clip; empty for a clip that is not from here."""
+        """The words of which more than half is in the clip; empty for a clip that is not from this track."""
         clip = parse_wav(wav)
         at = self.place(clip.pcm)
         if at is None:
@@ -54,7 +55,8 @@ class Track:
         )
 
     def place(self, pcm: bytes) -> int | None:
-        """Where in the track a clip begins (samples). It is looked for by its loudest moment, then compared whole."""
+        """The sample of the track where a clip begins; None if it isn't part of it. Searches for the clip's loudest
+        moment, then compares all of it."""
         samples = np.abs(np.frombuffer(pcm, "<i2").astype(np.int32))
         if len(samples) < _PROBE:
             return None

@@ -1,1 +1,1 @@
-"""Sound without a sound card: a private server with a virtual cable, and what to look for in recordings."""
+"""Sound without a sound card: a private sound server with virtual cables, and functions that check recordings."""

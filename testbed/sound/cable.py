@@ -1,8 +1,8 @@
-"""A private PulseAudio with a virtual loudspeaker and a virtual microphone cable.
+"""A private PulseAudio server with a virtual loudspeaker and a virtual microphone cable.
 
-Needs no session, dbus or root; several run side by side. What is played into `mic_cable` (16 kHz) comes out of the
-microphone `mic`; what the loudspeaker `speaker` (24 kHz) gets can be heard at `speaker.monitor`. Both are exact to
-the bit at these rates.
+Needs no session, D-Bus or root; several can run at the same time. Sound played into `mic_cable` (16 kHz) comes out of
+the microphone `mic`. Sound played to the loudspeaker `speaker` (24 kHz) can be recorded at `speaker.monitor`. Both are
+bit-exact at these rates.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import IO, Self
 SPEAKER_HZ, MIC_HZ = 24_000, 16_000
 _UP_WITHIN_S = 10.0
 _RECIPE = (
-    # Without norewinds the first callbacks come 1.5 to 2 s late.
+    # Without `norewinds` the first callbacks come 1.5 to 2 s late.
     f"module-null-sink sink_name=speaker rate={SPEAKER_HZ} channels=1 norewinds=1",
     f"module-null-sink sink_name=mic_cable rate={MIC_HZ} channels=1 norewinds=1",
     "module-remap-source master=mic_cable.monitor source_name=mic",
@@ -32,7 +32,7 @@ _RECIPE = (
 
 
 def why_not() -> str | None:
-    """What is missing here for sound tests, if anything is."""
+    """The programs and libraries that sound tests need and this machine lacks; None when there are all."""
     missing = [tool for tool in ("pulseaudio", "pactl", "paplay", "parec") if shutil.which(tool) is None]
     if find_library("portaudio") is None:
         missing.append("libportaudio")
@@ -40,7 +40,7 @@ def why_not() -> str | None:
 
 
 class Cable:
-    """One server. `env` is what its clients need in their environment."""
+    """One sound server. `env`: the environment for its clients."""
 
     def __init__(self) -> None:
         self._dir = Path(tempfile.mkdtemp(prefix="cable-"))
@@ -55,7 +55,7 @@ class Cable:
             "PULSE_COOKIE": str(self._dir / "cookie"),
             **{name: str(path) for name, path in paths.items()},
         }
-        """What `env` adds to the environment."""
+        """The variables that `env` adds to the environment."""
         self.env = {**os.environ, **self.changes}
         self._modules = [
             f"module-native-protocol-unix auth-anonymous=1 auth-cookie-enabled=0 socket={socket}",
@@ -78,7 +78,7 @@ class Cable:
         shutil.rmtree(self._dir, ignore_errors=True)
 
     def start(self) -> None:
-        """Start the server, again after `kill`; returns when it answers."""
+        """Start the server, also again after `kill`; returns when it answers."""
         options = ["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
         options += ["--disallow-exit", "--disable-shm=yes", "--log-level=notice"]
         with (self._dir / "log").open("ab") as log:
@@ -108,14 +108,14 @@ class Cable:
         self.pactl("set-default-source", "mic")
 
     def kill(self) -> None:
-        """End the server at once, stopped or not."""
+        """Kill the server, even while it is stopped by `stop`."""
         if self._server is not None:
             self._server.kill()
             self._server.wait()
             self._server = None
 
     def stop(self) -> None:
-        """SIGSTOP: it hangs, and so does every call that waits for it."""
+        """Send SIGSTOP: the server hangs, and so does every call that waits for it."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -135,7 +135,7 @@ class Cable:
 
     def speak(self, pcm: bytes, *, rate_hz: int = MIC_HZ, into: str = "mic_cable") -> subprocess.Popen[bytes]:
         """Play int16 mono into the microphone's cable, in real time."""
-        # From a file: of a pipe whose writer has closed it, paplay asks without a pause whether there is more.
+        # From a file: when the writer of a pipe has closed it, paplay polls the pipe without a pause.
         with tempfile.TemporaryFile() as file:
             file.write(pcm)
             file.seek(0)
@@ -147,7 +147,7 @@ class Cable:
 
     @contextmanager
     def listening(self, device: str = "speaker.monitor", *, rate_hz: int = SPEAKER_HZ) -> Iterator[Listener]:
-        """Record `device`; it does so when this is entered."""
+        """Record `device` until the block ends; recording has begun when the block is entered."""
         client = self._client(
             "parec", f"--device={device}", "--latency-msec=10", *_raw(rate_hz), stdout=subprocess.PIPE
         )
@@ -169,7 +169,7 @@ class Cable:
 
 
 class Listener:
-    """What was heard so far: int16, mono."""
+    """The recording of a device so far: int16, mono."""
 
     def __init__(self, client: subprocess.Popen[bytes]) -> None:
         self._client = client
@@ -186,24 +186,24 @@ class Listener:
 
     @property
     def arrivals(self) -> list[tuple[int, float]]:
-        """How many bytes had come by when (`time.monotonic()`)."""
+        """For each chunk, the number of bytes up to its end and the time of its arrival (`time.monotonic()`)."""
         with self._more:
             return list(self._arrivals)
 
     def since(self, byte: int) -> bytes:
-        """What was heard from that byte on; from the end for a negative one."""
+        """The recording from a byte on; a negative number counts from the end."""
         with self._more:
             return bytes(self._heard[byte:])
 
     def wait_for(self, enough: Callable[[bytes], bool], *, timeout_s: float = 10.0) -> bytes:
-        """Return what was heard as soon as it is `enough`. Blocks: in Trio call it in a thread."""
+        """Return the recording as soon as it is `enough`. Blocks: in Trio call it in a thread."""
         with self._more:
             if not self._more.wait_for(lambda: enough(bytes(self._heard)), timeout_s):
-                raise TimeoutError(f"not heard within {timeout_s} s ({len(self._heard)} bytes were)")
+                raise TimeoutError(f"not heard within {timeout_s} s ({len(self._heard)} bytes were recorded)")
             return bytes(self._heard)
 
     def when(self, byte: int) -> float:
-        """`time.monotonic()` when that byte arrived, at most 10 ms after it was sounded."""
+        """The time (`time.monotonic()`) when a byte arrived, at most 10 ms after it was played."""
         with self._more:
             return next(at for end, at in self._arrivals if end > byte)
 

@@ -1,4 +1,4 @@
-"""An echo path on the virtual cable: what the loudspeaker plays comes back at the microphone."""
+"""An echo path between the virtual cables: the loudspeaker's sound comes back at the microphone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from testbed.sound.cable import Cable
 
 
 def echo_path(cable: Cable, *, delay_ms: int, gain_db: float = -12) -> None:
-    """From the loudspeaker to the microphone."""
+    """Connect the loudspeaker to the microphone, for as long as the server runs."""
     cable.pactl(
         "load-module", "module-loopback", "source=speaker.monitor", "sink=mic_cable", f"latency_msec={delay_ms}"
     )

@@ -1,4 +1,4 @@
-"""Finds a known sound in a recording, and says whether it is whole. Sounds are int16 mono at the same rate."""
+"""Finds a known sound in a recording, and measures the gaps in it. Sounds are int16, mono, at the same rate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def samples(pcm: bytes) -> NDArray[np.float64]:
 
 
 def find(reference: bytes, heard: bytes) -> tuple[int, float]:
-    """Where in `heard` `reference` begins (in samples), and how alike they are there (1 is exactly)."""
+    """The sample of `heard` where `reference` begins, and their normalised cross-correlation there (1: equal)."""
     wanted, recorded = samples(reference), samples(heard)
     recorded = np.pad(recorded, (0, len(wanted)))  # the recording may end before the reference's last silence
     size = 1 << (len(recorded) + len(wanted)).bit_length()
@@ -26,9 +26,9 @@ def find(reference: bytes, heard: bytes) -> tuple[int, float]:
 
 
 def longest_gap_s(reference: bytes, heard: bytes, rate_hz: int) -> float:
-    """How far the pieces of `reference` lie further apart in `heard` than they should: a gap in the playing.
+    """The longest time by which pieces of `reference` lie further apart in `heard` than they should: a gap in playing.
 
-    Piece by piece (50 ms of voice), each is looked for within 0.5 s of where the first one says that it should be.
+    Each 50 ms of voice are searched for within 0.5 s of where they should be if there were no gap.
     """
     wanted, recorded = samples(reference), samples(heard)
     window, reach = round(WINDOW_S * rate_hz), rate_hz // 2

@@ -1,4 +1,4 @@
-"""Devices by the sound server's own names: which is meant, how it is opened, and what `pactl` says of them."""
+"""Devices under the sound server's own names: how one is chosen and opened, and how `pactl` lists them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from testbed.fake_portaudio import FakePortAudio
 from voiceloop.audio.devices import Device, Direction, Node, choose, environment, with_nodes
 from voiceloop.audio.portaudio import Host, Request
-from voiceloop.audio.server import PATIENCE_S, Answer, ask, ask_all, from_json, from_table
+from voiceloop.audio.sound_server import PATIENCE_S, Answer, ask, ask_all, from_json, from_table
 from voiceloop.cli.devices import table
 from voiceloop.errors import NoSuchDevice
 
@@ -37,7 +37,7 @@ DEVICES = with_nodes(PORTAUDIO, NODES)
     ("wanted", "name"),
     [
         ("blue yeti", "Blue Yeti Analog Stereo"),
-        ("yeti", "Blue Yeti Analog Stereo"),  # neither ALSA's device, which the server has taken, nor the monitor
+        ("yeti", "Blue Yeti Analog Stereo"),  # neither ALSA's device, which the server holds, nor the monitor
         ("Monitor of Yeti", "Monitor of Yeti Cans"),
         (YETI, "Blue Yeti Analog Stereo"),
         ("usb-c920", "HD Pro Webcam C920"),
@@ -50,24 +50,24 @@ DEVICES = with_nodes(PORTAUDIO, NODES)
         ("default", "default"),
     ],
 )
-def test_a_microphone_is_found_by_the_name_that_people_know(wanted: str, name: str) -> None:
+def test_a_microphone_is_found_by_its_familiar_name(wanted: str, name: str) -> None:
     assert choose(DEVICES, wanted, "input").name == name
 
 
-def test_a_loudspeaker_is_found_by_the_name_that_people_know() -> None:
+def test_a_loudspeaker_is_found_by_its_familiar_name() -> None:
     assert choose(DEVICES, "yeti", "output").node == HEADPHONES
     with pytest.raises(NoSuchDevice):
         choose(DEVICES, "webcam", "output")
 
 
-def test_the_sound_servers_device_is_opened_at_alsas_door_to_it() -> None:
+def test_a_device_of_the_sound_server_is_opened_through_the_alsa_plug_in_for_pulse() -> None:
     yeti = choose(DEVICES, "yeti", "input")
     assert (yeti.index, yeti.label, yeti.rate_hz) == (2, "Blue Yeti Analog Stereo through pulse", 48_000)
     assert environment(yeti, "yeti", "input") == {"PULSE_SOURCE": YETI}
     assert environment(choose(DEVICES, "yeti", "output"), "yeti", "output") == {"PULSE_SINK": HEADPHONES}
 
 
-def test_where_there_is_only_pipewires_door_its_plug_in_is_told() -> None:
+def test_with_only_the_alsa_plug_in_for_pipewire_the_device_is_named_to_that() -> None:
     devices = with_nodes([Device(7, "pipewire", 64, 64, 44_100, "ALSA")], NODES)
     webcam, monitor = choose(devices, "c920", "input"), choose(devices, "monitor of", "input")
     assert (webcam.index, webcam.label) == (7, "HD Pro Webcam C920 through pipewire")
@@ -80,11 +80,11 @@ def test_where_there_is_only_pipewires_door_its_plug_in_is_told() -> None:
     }
 
 
-def test_without_a_door_the_servers_devices_are_none() -> None:
+def test_without_an_alsa_plug_in_the_servers_devices_are_left_out() -> None:
     assert with_nodes(PORTAUDIO[:2], NODES) == PORTAUDIO[:2]
 
 
-def test_no_match_lists_them_and_says_why_some_may_be_unknown() -> None:
+def test_an_unknown_name_lists_the_devices_and_says_why_some_may_be_missing() -> None:
     with pytest.raises(NoSuchDevice) as caught:
         choose(with_nodes(PORTAUDIO[2:], NODES[1:3]), "røde", "input")
     assert str(caught.value) == (
@@ -95,7 +95,7 @@ def test_no_match_lists_them_and_says_why_some_may_be_unknown() -> None:
         choose(PORTAUDIO[2:], "røde", "input", hint="The server hangs")
 
 
-def test_the_table_says_through_what_and_marks_monitors() -> None:
+def test_the_table_names_the_plug_in_and_marks_monitors() -> None:
     lines = table(with_nodes(PORTAUDIO[2:], NODES))
     assert [line[:3] for line in lines] == ["  #", "  2", "  3", "   ", "   ", "   ", "   "]
     assert lines[3].endswith("48000 Hz  pulse  (monitor)")
@@ -103,7 +103,9 @@ def test_the_table_says_through_what_and_marks_monitors() -> None:
     assert lines[6].split() == ["Yeti", "Cans", "0", "2", "48000", "Hz", "pulse"]
 
 
-def test_the_name_is_in_the_environment_only_while_it_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_devices_name_is_in_the_environment_only_while_the_device_is_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PULSE_SOURCE", "their own")
     library = FakePortAudio()
     stream = Host(lambda: library, lambda which: Answer(tuple(NODES))).open(
@@ -115,7 +117,7 @@ def test_the_name_is_in_the_environment_only_while_it_is_opened(monkeypatch: pyt
 
 
 @pytest.mark.parametrize(("wanted", "asked"), [("default", 0), ("monitor", 0), ("pulse", 0), ("0", 0), ("yeti", 1)])
-def test_the_server_is_asked_only_for_a_name(wanted: str, asked: int) -> None:
+def test_the_server_is_asked_only_when_a_device_is_given_by_name(wanted: str, asked: int) -> None:
     questions: list[str] = []
 
     def server(which: Direction) -> Answer:
@@ -130,7 +132,7 @@ def test_the_server_is_asked_only_for_a_name(wanted: str, asked: int) -> None:
 ENTRY = {"name": YETI, "description": "Blue Yeti", "sample_specification": "s24le 2ch 48000Hz", "properties": {}}
 
 
-def test_what_pactl_lists_is_read() -> None:
+def test_the_lists_of_pactl_are_parsed() -> None:
     monitor = {**ENTRY, "name": "odd", "description": "Monitor", "properties": {"device.class": "monitor"}}
     assert from_json(json.dumps([ENTRY, monitor]), "input") == [
         Node("input", YETI, "Blue Yeti", 2, 48_000),
@@ -144,19 +146,19 @@ def test_what_pactl_lists_is_read() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", "no such option", '[{"balance": 0,00}]'])
-def test_what_is_no_list_is_none(text: str) -> None:
+def test_a_malformed_list_is_none(text: str) -> None:
     assert from_json(text, "input") is None
 
 
 @pytest.mark.parametrize("change", [{"name": None}, {"name": "a\0b"}, {"name": ""}, {"sample_specification": None}])
-def test_an_entry_that_makes_no_sense_is_left_out(change: dict[str, object]) -> None:
+def test_a_malformed_entry_is_left_out(change: dict[str, object]) -> None:
     assert from_json(json.dumps([1, ENTRY | change, ENTRY]), "input") == [Node("input", YETI, "Blue Yeti", 2, 48_000)]
     assert from_table("what is this?\n1\t2\t3\t4\n", "input") == []
 
 
 @pytest.fixture
 def pactl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A `pactl` of our own: where its script is to be written."""
+    """An executable `pactl` that is first in PATH; the test writes its script."""
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     path = tmp_path / "pactl"
     path.touch(mode=0o755)
@@ -172,7 +174,7 @@ def test_an_older_pactl_is_asked_for_its_short_list(pactl: Path) -> None:
     assert ask("output") == Answer()
 
 
-def test_the_servers_defaults_are_known(pactl: Path) -> None:
+def test_the_servers_defaults_are_marked(pactl: Path) -> None:
     pactl.write_text(
         "#!/bin/sh\n"
         f"[ $1 = info ] && exec printf 'Default Sink: {YETI}\\nDefault Source: {YETI}\\n'\n"
@@ -181,20 +183,20 @@ def test_the_servers_defaults_are_known(pactl: Path) -> None:
     assert [(node.name, node.default) for node in ask_all()] == [(YETI, True), ("other", False)]
 
 
-def test_a_server_that_hangs_costs_no_more_than_our_patience(pactl: Path) -> None:
+def test_a_server_that_hangs_is_given_up_after_the_timeout(pactl: Path) -> None:
     pactl.write_text("#!/bin/sh\nexec sleep 60\n")
     began = time.monotonic()
     answer = ask("input")
     assert PATIENCE_S <= time.monotonic() - began < PATIENCE_S + 0.5
-    assert answer == Answer(silence="The sound server's own names are not known: it has not answered for 500 ms")
+    assert answer == Answer(silence="The sound server's device names are unknown: it has not answered for 500 ms")
 
 
-def test_no_server_and_no_pactl_are_told_apart(pactl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_server_and_no_pactl_have_different_messages(pactl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pactl.write_text("#!/bin/sh\nexit 1\n")
-    assert ask("input").silence.endswith("none answers")
+    assert ask("input").silence.endswith("'pactl' found no server")
     pactl.chmod(0o644)
     monkeypatch.setenv("PATH", str(pactl.parent))
-    assert ask("input").silence.endswith("'pactl' does not run: Permission denied")
+    assert ask("input").silence.endswith("'pactl' can't be run: Permission denied")
     pactl.unlink()
     assert ask("output").silence.endswith("'pactl' is not installed (Debian: pulseaudio-utils)")
     assert ask_all() == ()

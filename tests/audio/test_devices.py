@@ -1,4 +1,4 @@
-"""Which device is meant, and what PortAudio's failures become. PortAudio itself is a fake here."""
+"""The choice of a device, and the errors that PortAudio's failures become. PortAudio itself is a fake here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from testbed.fake_portaudio import FakePortAudio, FakeStream, Refused
 from voiceloop.audio import portaudio, quiet, streams
 from voiceloop.audio.devices import Device, choose, environment
 from voiceloop.audio.portaudio import Host, Request
-from voiceloop.audio.server import Answer
+from voiceloop.audio.sound_server import Answer
 from voiceloop.cli.devices import table
 from voiceloop.errors import DeviceBusy, DeviceError, NoSuchDevice
 
@@ -36,7 +36,7 @@ def test_a_microphone_is_found(wanted: str, index: int) -> None:
     assert choose(DEVICES, wanted, "input").index == index
 
 
-def test_only_what_can_play_is_a_loudspeaker() -> None:
+def test_only_a_device_with_outputs_is_a_loudspeaker() -> None:
     assert choose(DEVICES, "default", "output").index == 1
     with pytest.raises(NoSuchDevice):
         choose(DEVICES, "yeti", "output")
@@ -46,11 +46,11 @@ def test_only_what_can_play_is_a_loudspeaker() -> None:
         choose(DEVICES, "monitor", "output")
 
 
-def test_without_a_default_the_first_will_do() -> None:
+def test_without_a_default_the_first_device_is_taken() -> None:
     assert choose(DEVICES[:1], "default", "input").index == 0
 
 
-def test_no_match_lists_what_there_is() -> None:
+def test_an_unknown_name_lists_the_devices() -> None:
     with pytest.raises(NoSuchDevice) as caught:
         choose(DEVICES[:3], "blue yeti", "input")
     assert str(caught.value) == (
@@ -60,12 +60,12 @@ def test_no_match_lists_what_there_is() -> None:
     assert caught.value.exit_code == 74
 
 
-def test_no_device_at_all_says_what_is_needed() -> None:
+def test_without_any_device_the_error_says_what_is_needed() -> None:
     with pytest.raises(NoSuchDevice, match=r"^audio\.input: there is no sound input device\. On Linux .*'none'"):
         choose([DEVICES[1]], "default", "input")
 
 
-def test_a_monitor_is_the_sound_servers_or_one_by_that_name() -> None:
+def test_monitor_means_the_sound_servers_monitor_or_a_device_of_that_name() -> None:
     assert environment(DEVICES[4], "monitor", "input") == {"PULSE_SOURCE": "@DEFAULT_MONITOR@"}
     named = Device(7, "Monitor of Built-in", 2, 0, 44_100, "PulseAudio")
     assert choose([DEVICES[0], named], "monitor", "input") is named
@@ -130,12 +130,12 @@ def test_refused_channels_become_the_devices_own(host: Host, library: FakePortAu
 @pytest.mark.parametrize(
     ("code", "kind", "message"),
     [
-        (-9985, DeviceBusy, r"^audio\.input: 0 'pulse' is in use by another program\. Close it there"),
-        (-9997, DeviceError, r"^audio\.input: 0 'pulse' can't be opened: Oh\. Does the sound server run"),
-        (-9993, DeviceError, r"^audio\.input: 0 'pulse' can't be opened: Oh\. Does the sound server run"),
+        (-9985, DeviceBusy, r"^audio\.input: 0 'pulse' is in use by another program\. Close that program"),
+        (-9997, DeviceError, r"^audio\.input: 0 'pulse' can't be opened: Oh\. Check that the sound server runs"),
+        (-9993, DeviceError, r"^audio\.input: 0 'pulse' can't be opened: Oh\. Check that the sound server runs"),
     ],
 )
-def test_a_device_that_can_not_be_opened_is_one_clear_error(
+def test_a_device_that_cannot_be_opened_is_one_clear_error(
     code: int, kind: type[DeviceError], message: str, host: Host, library: FakePortAudio
 ) -> None:
     def refuse(rate_hz: int, channels: int) -> None:
@@ -163,7 +163,7 @@ def test_the_monitor_is_named_only_while_it_is_opened(host: Host, library: FakeP
     assert "PULSE_SOURCE" not in os.environ
 
 
-def test_after_a_failure_the_device_list_is_made_anew(host: Host, library: FakePortAudio) -> None:
+def test_after_a_failure_the_device_list_is_refreshed(host: Host, library: FakePortAudio) -> None:
     library.names = []
     with pytest.raises(NoSuchDevice):
         host.open(request_for(), nothing, nothing)
@@ -173,7 +173,7 @@ def test_after_a_failure_the_device_list_is_made_anew(host: Host, library: FakeP
     assert library.done == ["terminate", "initialize", "start"]
 
 
-def test_the_device_list_is_never_made_anew_under_an_open_stream(
+def test_the_device_list_is_never_refreshed_while_a_stream_is_open(
     host: Host, library: FakePortAudio, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cards = tmp_path / "cards"
@@ -196,7 +196,7 @@ def test_the_device_list_is_never_made_anew_under_an_open_stream(
     assert library.done == ["start", "abort", "close", "terminate", "initialize", "start"]
 
 
-def test_without_the_library_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_portaudio_library_the_error_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken:
         def find_spec(self, name: str, path: object = None, target: object = None) -> None:
             if name == "sounddevice":
@@ -208,17 +208,17 @@ def test_without_the_library_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch
         Host().devices()
 
 
-def test_what_alsa_prints_is_not_seen(capfd: pytest.CaptureFixture[str]) -> None:
+def test_alsas_own_messages_are_suppressed(capfd: pytest.CaptureFixture[str]) -> None:
     with quiet.quiet():
         os.write(2, b"ALSA lib pcm.c: nobody wants to know\n")
     os.write(2, b"this matters\n")
     assert capfd.readouterr().err == "this matters\n"
 
 
-def test_a_call_that_hangs_does_not_take_standard_error_with_it(
+def test_standard_error_is_restored_when_a_call_hangs(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quiet, "_AT_MOST_S", 0.01)
+    monkeypatch.setattr(quiet, "_LIMIT_S", 0.01)
     before = os.fstat(2).st_ino
     deadline = time.monotonic() + 5
     with quiet.quiet():
@@ -228,14 +228,16 @@ def test_a_call_that_hangs_does_not_take_standard_error_with_it(
     assert capfd.readouterr().err == "this matters\n"
 
 
-def test_devices_as_json(monkeypatch: pytest.MonkeyPatch, host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_devices_are_listed_as_json(
+    monkeypatch: pytest.MonkeyPatch, host: Host, capsys: pytest.CaptureFixture[str]
+) -> None:
     from voiceloop.cli import devices as command
 
-    async def there_are() -> list[Device]:
+    async def available() -> list[Device]:
         await trio.lowlevel.checkpoint()
         return host.devices()
 
-    monkeypatch.setattr(streams, "devices", there_are)
+    monkeypatch.setattr(streams, "devices", available)
     with pytest.raises(SystemExit) as ended:
         command.devices(json=True)
     assert not ended.value.code

@@ -1,4 +1,4 @@
-"""Samples as bytes: where they are cut changes nothing."""
+"""PCM as bytes: alignment, resampling, mixing and levels. Where the bytes are cut changes nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CUTS = st.lists(st.integers(0, 10_000), max_size=12)
 
 
 @given(data=st.binary(max_size=400), cuts=CUTS, channels=st.integers(1, 3))
-def test_a_sample_split_over_chunks_is_whole_again(data: bytes, cuts: list[int], channels: int) -> None:
+def test_a_sample_split_between_chunks_is_put_together_again(data: bytes, cuts: list[int], channels: int) -> None:
     aligner = Aligner(channels)
     out = [aligner.feed(piece) for piece in pieces(data, cuts)]
     assert all(len(piece) % (2 * channels) == 0 for piece in out)
@@ -42,7 +42,7 @@ def test_resampling_does_not_depend_on_the_cuts(cuts: list[int]) -> None:
     assert len(out) // 2 == pytest.approx(1600, abs=1)
 
 
-def test_the_same_rate_is_handed_through() -> None:
+def test_audio_at_the_wanted_rate_is_passed_through() -> None:
     resampler = Resampler(16_000, 16_000)
     assert resampler.feed(b"abc") + resampler.feed(b"d", last=True) == b"abcd"
     assert resampler.delay == 0
@@ -54,7 +54,7 @@ def test_mixing_down_is_the_mean_and_never_overflows() -> None:
     assert mix_down(stereo, 1) is stereo
 
 
-def test_levels() -> None:
+def test_levels_and_peaks_of_known_signals() -> None:
     assert level_dbfs(array("h", [-32768] * 10).tobytes()) == pytest.approx(0, abs=0.01)
     assert level_dbfs(array("h", [3277, -3277]).tobytes()) == pytest.approx(-20, abs=0.01)
     assert level_dbfs(bytes(20)) == level_dbfs(b"") == -math.inf

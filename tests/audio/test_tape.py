@@ -1,4 +1,4 @@
-"""The tape, the map of voice on it, the quietest moment of it, and the ledger."""
+"""The tape of recent audio, the map of voice on it, its quietest moment (the valley), and the ledger of samples."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def tape_of(samples: array[int]) -> Tape:
     return tape
 
 
-def test_a_tape_gives_back_what_was_put_on_it_by_index() -> None:
+def test_a_tape_returns_samples_by_their_index() -> None:
     tape = Tape(100)
     tape.append(array("h", range(50)).tobytes())
     tape.append(array("h", range(50, 60)).tobytes())
@@ -32,7 +32,7 @@ def test_a_tape_gives_back_what_was_put_on_it_by_index() -> None:
 
 @settings(deadline=None, derandomize=True)
 @given(marks=MARKS, forgotten=st.integers(0, 40), start=st.integers(0, 80), length=st.integers(0, 40))
-def test_a_voice_map_is_a_set_of_samples(
+def test_a_voice_map_behaves_like_a_set_of_sample_indices(
     marks: list[tuple[int, int, bool]], forgotten: int, start: int, length: int
 ) -> None:
     voice, samples = VoiceMap(), set[int]()
@@ -68,7 +68,7 @@ def test_of_equally_quiet_moments_the_last_is_the_valley() -> None:
 @given(
     loudness=st.lists(st.integers(0, 1_000), min_size=1, max_size=60), steps=st.lists(st.integers(1, 900), max_size=40)
 )
-def test_the_valley_only_moves_forward_however_the_audio_comes(loudness: list[int], steps: list[int]) -> None:
+def test_the_valley_only_moves_forward_however_the_audio_is_cut(loudness: list[int], steps: list[int]) -> None:
     tape = tape_of(array("h", [level for level in loudness for _ in range(160)]))
     once, stepwise = Valley(0), Valley(0)
     once.follow(tape, tape.end)
@@ -81,7 +81,7 @@ def test_the_valley_only_moves_forward_however_the_audio_comes(loudness: list[in
     assert stepwise.cut == once.cut
 
 
-def test_the_ledger_holds_what_nobody_has_decided() -> None:
+def test_samples_without_a_decision_are_held() -> None:
     assert Ledger(received=100, sent=40, silence=30, muted=10, dropped=5, lost=77).held == 15
 
 

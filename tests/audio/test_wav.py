@@ -1,4 +1,4 @@
-"""WAV files of every kind, whole and broken."""
+"""The reader and writer of WAV files, complete and broken ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def chunk(name: bytes, body: bytes, *, size: int | None = None) -> bytes:
     return name + struct.pack("<I", len(body) if size is None else size) + body + b"\0" * (len(body) % 2)
 
 
-def wav(  # noqa: PLR0913 - what a header says
+def wav(  # noqa: PLR0913 - the fields of a header
     body: bytes,
     *,
     kind: int = 1,
@@ -56,12 +56,12 @@ def test_8_bits_are_unsigned() -> None:
     assert samples(wav(bytes([0, 128, 255]), bits=8)) == [-32768, 0, 32512]
 
 
-def test_24_bits() -> None:
+def test_24_bits_are_reduced_to_16() -> None:
     body = b"".join((s << 8 | 0x55).to_bytes(3, "little", signed=True) for s in SAMPLES)
     assert samples(wav(body, bits=24)) == SAMPLES
 
 
-def test_32_bits() -> None:
+def test_32_bits_are_reduced_to_16() -> None:
     assert samples(wav(struct.pack("<6i", *(s << 16 for s in SAMPLES)), bits=32)) == SAMPLES
 
 
@@ -76,19 +76,18 @@ def test_stereo_is_mixed_down() -> None:
     assert samples(wav(array("h", [100, 300, -100, -300]).tobytes(), channels=2)) == [200, -200]
 
 
-def test_an_extensible_header_and_foreign_chunks_are_understood() -> None:
+def test_an_extensible_header_and_unknown_chunks_are_read() -> None:
     assert samples(wav(PCM, extensible=True, before=chunk(b"LIST", b"odd"))) == SAMPLES
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF])
-def test_a_size_that_a_pipe_could_not_know_means_to_the_end(size: int) -> None:
+def test_a_size_that_is_unknown_in_a_pipe_means_to_the_end(size: int) -> None:
     read = parse_wav(wav(PCM, size=size))
     assert (read.pcm, read.flaw) == (PCM, "")
 
 
 def test_a_truncated_file_is_read_as_far_as_it_goes_and_says_so() -> None:
-    whole = wav(PCM)
-    read = parse_wav(whole[:-3])
+    read = parse_wav(wav(PCM)[:-3])
     assert read.pcm == PCM[:-4]
     assert read.flaw == "is truncated: 9 of 12 bytes of sound are there, and are used"
 
@@ -126,7 +125,7 @@ def test_unreadable_files_are_one_clear_error(tmp_path: Path) -> None:
 
 
 @given(data=st.binary(max_size=80))
-def test_no_bytes_after_the_magic_break_it_otherwise(data: bytes) -> None:
+def test_any_bytes_after_the_magic_are_read_or_refused(data: bytes) -> None:
     with suppress(BadAudioFile):
         parse_wav(b"RIFF\0\0\0\0WAVE" + data)
 
@@ -142,7 +141,7 @@ def test_a_file_cut_anywhere_is_read_or_refused(cut: int) -> None:
         assert read.flaw
 
 
-def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+def test_a_written_file_is_read_back_unchanged(tmp_path: Path) -> None:
     assert parse_wav(wav_bytes(PCM, 24_000)) == parse_wav(wav(PCM, rate_hz=24_000))
     with WavWriter(tmp_path / "out.wav", 24_000) as writer:
         writer.write(PCM)
@@ -160,12 +159,12 @@ def test_a_file_being_written_is_valid_at_any_moment(tmp_path: Path) -> None:
     writer.close()
 
 
-def test_a_file_that_can_not_be_made_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_created_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match=r"^audio\.output: .*out\.wav can't be written: no such file"):
         WavWriter(tmp_path / "nowhere" / "out.wav", 24_000, place="audio.output")
 
 
-def test_another_rate(tmp_path: Path) -> None:
+def test_a_clip_is_resampled_to_another_rate(tmp_path: Path) -> None:
     clip = parse_wav(wav(PCM * 800, rate_hz=8000))
     assert len(clip.at(16_000)) == 2 * len(clip.pcm)
     assert clip.at(8000) is clip.pcm

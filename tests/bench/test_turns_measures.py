@@ -1,4 +1,4 @@
-"""What the turn-taking benchmark reads from recordings, on recordings that are made up."""
+"""The turn-taking benchmark: what it measures in recordings, on synthetic ones."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ RATE_HZ = 24_000
 
 
 def voice(seconds: float, seed: int = 1) -> Sound:
+    """Noise in place of a voice; another seed gives another one."""
     return np.random.default_rng(seed).standard_normal(round(seconds * RATE_HZ)) * 3000
 
 
@@ -20,7 +21,7 @@ def ms(samples: int | None) -> float:
     return samples / RATE_HZ * 1000
 
 
-def test_a_sample_is_dated_by_the_pieces_that_came_least_late() -> None:
+def test_the_time_of_a_sample_comes_from_the_chunks_with_the_least_delay() -> None:
     arrivals = [(480 * n, 100.0 + 0.01 * n + (0.5 if n % 7 else 0.0)) for n in range(1, 300)]
     track = Track(np.zeros(240 * 299), RATE_HZ, arrivals)
     assert abs(track.when(24_000) - 101.0) < 0.001
@@ -29,18 +30,18 @@ def test_a_sample_is_dated_by_the_pieces_that_came_least_late() -> None:
 
 def test_a_known_sound_is_found_at_any_level() -> None:
     sound = np.concatenate([voice(0.5, 2), voice(0.5, 3) * 0.05, voice(0.5, 4)])
-    at, alike = locate(voice(0.5, 3), sound)
+    at, correlation = locate(voice(0.5, 3), sound)
     assert at == 12_000
-    assert alike > 0.999
+    assert correlation > 0.999
 
 
-def test_a_moment_without_sound_is_no_silence() -> None:
+def test_a_short_moment_without_sound_does_not_count_as_silence() -> None:
     sound = np.concatenate([voice(0.2), np.zeros(1200), voice(0.2), np.zeros(4800)])
     assert silent_from(sound, RATE_HZ) == 4800 + 1200 + 4800
     assert silent_from(voice(0.5), RATE_HZ) is None
 
 
-def test_a_hush_is_dated_from_the_onset_and_is_no_duck() -> None:
+def test_a_hold_is_measured_from_the_onset_and_does_not_count_as_ducking() -> None:
     reply = voice(5.0)
     heard = np.concatenate([reply[24_000 : 24_000 * 3], np.zeros(12_000)])
     fell = fall(reply, heard, 24_000 * 2 - 4_800, RATE_HZ)
@@ -50,7 +51,7 @@ def test_a_hush_is_dated_from_the_onset_and_is_no_duck() -> None:
     assert fell.between == 0
 
 
-def test_a_duck_is_dated_by_the_level_and_lasts_until_the_silence() -> None:
+def test_ducking_begins_where_the_level_falls_and_lasts_until_the_silence() -> None:
     reply = voice(5.0)
     heard = reply[24_000 : 24_000 * 3].copy()
     heard[26_400:] *= 0.25
@@ -62,11 +63,11 @@ def test_a_duck_is_dated_by_the_level_and_lasts_until_the_silence() -> None:
     assert abs(ms(fell.between) - 900) <= 20
 
 
-def test_another_sound_is_not_taken_for_the_reply() -> None:
+def test_another_sound_is_not_mistaken_for_the_reply() -> None:
     assert fall(voice(5.0), voice(3.0, 2), 24_000, RATE_HZ) is None
 
 
-def test_the_token_that_completes_a_chunk_is_the_last_of_its_words() -> None:
+def test_a_chunk_is_complete_with_the_token_of_its_last_word() -> None:
     tokens = ["Please", " hold", ",", " Anna", ". ", "Thank", " you."]
     assert chunk_ends(tokens, "Please hold,") == 1
     assert chunk_ends(tokens, "Please hold, Anna.") == 3
@@ -81,7 +82,7 @@ def test_a_figure_shows_its_median_range_and_ninetieth_percentile() -> None:
     assert "not measured" in Figure("x", "ms", "").line()
 
 
-def test_gaps_in_a_reply_are_found_wherever_they_tear_it() -> None:
+def test_gaps_are_found_anywhere_in_a_reply() -> None:
     reply = voice(2.0)
     torn = np.concatenate([np.zeros(5000), reply[:12_000], np.zeros(960), reply[12_000:30_300], np.zeros(2400)])
     torn = np.concatenate([torn, reply[30_300:], np.zeros(5000)])
@@ -90,7 +91,7 @@ def test_gaps_in_a_reply_are_found_wherever_they_tear_it() -> None:
     assert [round(gap, 3) for gap in found if gap] == [0.04, 0.1]
 
 
-def test_a_whole_reply_has_no_gaps_and_half_a_reply_is_none() -> None:
+def test_a_complete_reply_has_no_gaps_and_half_a_reply_is_not_measured() -> None:
     reply = voice(2.0)
     assert not any(gaps(reply, np.concatenate([np.zeros(5000), reply, np.zeros(5000)]), RATE_HZ) or [1])
     assert gaps(reply, np.concatenate([reply[:24_000], np.zeros(30_000)]), RATE_HZ) is None

@@ -1,4 +1,4 @@
-"""Which requests led to what was heard, and what the others cost: on a log that is made up."""
+"""The turn-taking benchmark: the requests that led to the reply that was heard, and their cost, on a synthetic log."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def speech(at: float, text: str, **fields: Any) -> dict[str, Any]:
 
 
 LOG = [
-    clip(1.0, "is it"),  # at a pause: thrown away
+    clip(1.0, "is it"),  # transcribed in a pause, and discarded
     chat(1.3, "is it", "Thank you.", gone=True),
     speech(1.7, "Thank you.", gone=True, sent=0),
     clip(2.0, "is it five"),
@@ -49,33 +49,33 @@ LOG = [
 HEARD = np.concatenate([np.zeros(9000), SECOND.sound, np.zeros(9000)])
 
 
-def test_what_was_heard_leads_back_to_the_requests_that_made_it() -> None:
+def test_the_sound_leads_back_to_the_requests_that_made_it() -> None:
     found = used(Posts.of(LOG, 0.0, 10.0), HEARD, [FIRST, SECOND])
     assert found is not None
     assert [found.transcriptions, found.chat, found.speeches] == [[LOG[3]], LOG[4], [LOG[5]]]
-    # 300 ms to the text, 320 to the token that completes the chunk, 200 to the first byte.
+    # 300 ms to the transcript, 320 ms to the token that completes the chunk, 200 ms to the first byte of speech.
     assert found.took_s() == pytest.approx(0.82)
 
 
-def test_texts_that_were_joined_are_all_used() -> None:
+def test_all_transcriptions_whose_texts_were_joined_count_as_used() -> None:
     log = [clip(1.0, "is it"), clip(2.0, "five"), chat(2.4, "is it five", "Please hold."), speech(2.8, "Please hold.")]
     found = used(Posts.of(log, 0.0, 10.0), HEARD, [FIRST, SECOND])
     assert found is not None
     assert found.transcriptions == log[:2]
 
 
-def test_nothing_led_to_silence() -> None:
+def test_silence_has_no_requests_that_led_to_it() -> None:
     posts = Posts.of(LOG, 0.0, 10.0)
     assert used(posts, np.zeros(48_000), [FIRST, SECOND]) is None
     assert heard_chats(posts, HEARD, [FIRST, SECOND]) == [LOG[4]]
 
 
-def test_only_the_requests_of_the_turn_count() -> None:
+def test_only_valid_requests_within_the_turn_count() -> None:
     posts = Posts.of([*LOG, {**clip(2.5, "x"), "broken": "a rule"}], 1.5, 2.5)
     assert [len(posts.transcriptions), len(posts.chats), len(posts.speeches)] == [1, 1, 1]
 
 
-def test_a_chat_costs_the_tokens_that_were_sent_and_speech_all_its_letters() -> None:
+def test_a_chat_costs_the_tokens_sent_so_far_and_speech_costs_its_whole_text() -> None:
     assert cost(Posts([LOG[0]], [], [])) == pytest.approx(2 * PRICES["second"])
     assert cost(Posts([], [LOG[1]], [])) == pytest.approx(5 / 4 * PRICES["token in"] + 2 * PRICES["token out"])
     assert cost(Posts([], [], [LOG[2]])) == pytest.approx(10 * PRICES["letter"])

@@ -1,4 +1,4 @@
-"""Words said at known times, and what clips of them would be heard as."""
+"""Words spoken at known times, and the words that a recogniser would find in a clip of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VOCABULARY = "the of and to in we say that this goes round one two three please 
 
 
 def said(words: Sequence[str], start_s: float = 0.0, *, off_s: float = 0.0) -> list[Spoken]:
-    """Each word takes WORD_S; its times are told `off_s` wrong."""
+    """The words one after the other, each WORD_S long; `off_s` is an error added to their times."""
     return [
         Spoken(word, start_s + at * WORD_S + off_s, start_s + (at + 1) * WORD_S + off_s)
         for at, word in enumerate(words)
@@ -21,7 +21,7 @@ def said(words: Sequence[str], start_s: float = 0.0, *, off_s: float = 0.0) -> l
 
 
 def heard(words: Sequence[Spoken], start_s: float, end_s: float) -> list[Spoken]:
-    """The words more than half of which are between these times."""
+    """The words in the clip between these times: those with more than half of their length in it."""
     return [w for w in words if min(w.end_s, end_s) - max(w.start_s, start_s) > (w.end_s - w.start_s) / 2]
 
 

@@ -1,4 +1,4 @@
-"""Subtitles: how words are cut into cues, and files that are whole at every moment."""
+"""Subtitles: words are cut into cues, and the files are valid after every cue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.captions.speech import said
-from voiceloop.captions.cues import LINE_COLUMNS, LINES, LONGEST_S, SHORTEST_S, Cue, CueCutter, columns
+from voiceloop.captions.cues import LINE_COLUMNS, LINES, LONGEST_S, SHORTEST_S, Cue, CueCutter
 from voiceloop.captions.files import open_files
 from voiceloop.captions.formats import VTT_HEAD
 from voiceloop.captions.formats import srt as as_srt
@@ -23,6 +23,7 @@ from voiceloop.captions.formats import vtt as as_vtt
 from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.words import Spoken, spoken, text_of
 from voiceloop.errors import OutputError
+from voiceloop.text import columns
 from voiceloop.types import Transcript, Utterance
 
 
@@ -55,15 +56,15 @@ def test_cues_keep_every_word_and_the_guidelines(texts: list[str], cut: int) -> 
         assert before.end_s <= after.start_s
 
 
-timed = st.lists(
-    # How long a word takes, how long it is quiet after it, and whether it is the last of those that are final at once.
+word_rows = st.lists(
+    # The length of a word, the silence after it, and whether it is the last of the words that become final together.
     st.tuples(st.floats(0.1, 12), st.one_of(st.just(0.0), st.floats(0, 3)), st.booleans()),
     min_size=1,
     max_size=40,
 )
 
 
-@given(timed, st.booleans())
+@given(word_rows, st.booleans())
 def test_cues_begin_with_their_words_and_never_overlap(rows: list[tuple[float, float, bool]], known: bool) -> None:
     cutter, at_s = CueCutter(), 0.0
     cues: list[Cue] = []
@@ -91,9 +92,9 @@ def test_short_words_that_are_final_one_by_one_are_not_shown_later_and_later() -
     assert max(cue.start_s - at * 0.8 for at, cue in enumerate(cues)) == pytest.approx(0.2)
 
 
-def test_in_a_file_a_cue_ends_when_the_next_is_being_said_already(tmp_path: Path) -> None:
+def test_in_a_file_a_cue_ends_when_the_next_words_begin(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    with open_files({"jsonl": path}, never) as files:
+    with open_files({"jsonl": path}, unexpected) as files:
         files.final(final("yes", 1.0), Live("", since_s=1.6))
         files.final(final("no", 1.7), Live(""))
     rows = [json.loads(line) for line in path.read_text().splitlines()]
@@ -112,7 +113,7 @@ def test_two_lines_are_about_equally_long() -> None:
     assert abs(columns(cue.lines[0]) - columns(cue.lines[1])) <= 10
 
 
-def test_with_the_name_of_who_spoke_no_line_is_too_long() -> None:
+def test_with_the_name_of_the_source_no_line_is_too_long() -> None:
     cues = CueCutter("speaker").cut(said(["extension"] * 30))
     rows = "".join(as_srt(cue, 1) for cue in cues).splitlines()
     assert max(map(columns, rows)) <= LINE_COLUMNS
@@ -148,21 +149,21 @@ def final(text: str, start_s: float, source: str = "") -> Final:
     return Final(source, tuple(said(text.split(), start_s)))
 
 
-def never(error: OutputError) -> None:
+def unexpected(error: OutputError) -> None:
     raise error
 
 
 @pytest.mark.parametrize(
     ("ending", "raised"), [(None, OutputError), (KeyboardInterrupt(), OutputError), (ValueError(), ValueError)]
 )
-def test_a_file_that_fails_is_left_out_and_told_at_the_end(
+def test_a_file_that_cannot_be_written_is_reported_and_the_other_file_goes_on(
     tmp_path: Path, ending: BaseException | None, raised: type[BaseException]
 ) -> None:
-    told: list[OutputError] = []
+    reported: list[OutputError] = []
     paths = {"srt": Path("/dev/full"), "jsonl": tmp_path / "a.jsonl"}
 
     def write() -> None:
-        with open_files(paths, told.append) as files:
+        with open_files(paths, reported.append) as files:
             files.final(final("one", 10.0), Live(""))
             files.final(final("two", 20.0), Live(""))
             if ending is not None:
@@ -171,12 +172,12 @@ def test_a_file_that_fails_is_left_out_and_told_at_the_end(
     with pytest.raises(raised):
         write()
     assert len(paths["jsonl"].read_text().splitlines()) == 2
-    assert [str(error) for error in told] == ["/dev/full: can't be written: No space left on device"]
+    assert [str(error) for error in reported] == ["/dev/full: can't be written: No space left on device"]
 
 
-def test_files_hold_each_cue_as_soon_as_it_is_final(tmp_path: Path) -> None:
+def test_files_contain_each_cue_as_soon_as_it_is_final(tmp_path: Path) -> None:
     paths = {kind: tmp_path / f"a.{kind}" for kind in ("srt", "vtt", "jsonl")}
-    with open_files(paths, never) as files:
+    with open_files(paths, unexpected) as files:
         for number in range(1, 4):
             files.final(final(f"sentence number {number}", 10.0 * number), Live(""))
             assert len(read_srt(paths["srt"].read_text())) == number
@@ -187,21 +188,21 @@ def test_files_hold_each_cue_as_soon_as_it_is_final(tmp_path: Path) -> None:
     assert [cue.start.total_seconds() for cue in parsed] == [10.0, 20.0, 30.0]
 
 
-def test_of_two_sources_the_times_in_a_file_only_grow(tmp_path: Path) -> None:
+def test_cues_of_two_sources_are_in_the_order_of_their_times(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    with open_files({"jsonl": path}, never) as files:
+    with open_files({"jsonl": path}, unexpected) as files:
         files.live(Live("mic", since_s=1.0))
         files.final(final("they said", 2.0, "speaker"), Live("speaker"))
-        assert path.read_text() == ""  # what the microphone hears is older and not known yet
+        assert path.read_text() == ""  # the microphone's words began earlier and are not final yet
         files.final(final("I said", 1.0, "mic"), Live("mic"))
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert [(row["source"], row["text"]) for row in rows] == [("mic", "I said"), ("speaker", "they said")]
 
 
-def test_a_file_that_holds_something_is_not_written_over(tmp_path: Path) -> None:
+def test_a_file_that_is_not_empty_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "a.srt"
     path.write_text("mine")
-    with pytest.raises(OutputError, match="something in it"), open_files({"srt": path}, never):
+    with pytest.raises(OutputError, match="the file is not empty"), open_files({"srt": path}, unexpected):
         pass
     assert path.read_text() == "mine"
 

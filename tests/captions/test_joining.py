@@ -1,4 +1,4 @@
-"""Pieces of long speech that overlap, joined: no word lost, none said twice."""
+"""Joiner: joins overlapping pieces of long speech without losing or repeating a word."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_torn_word_at_the_beginning_of_the_next_piece_is_dropped() -> None:
     assert text_of(joined(before, after, start_s=1.0, end_s=2.0)) == "one two three please hold the call"
 
 
-def test_what_the_pieces_hear_differently_is_decided_by_the_times() -> None:
+def test_where_the_pieces_differ_the_times_decide() -> None:
     before = said(["one", "two", "three", "four"])
     after = said(["free", "fore", "five", "six"], 2 * WORD_S)
     assert text_of(joined(before, after, start_s=0.8, end_s=1.6)) == "one two three fore five six"
@@ -64,7 +64,7 @@ def test_words_in_the_overlap_are_held_back_until_the_next_piece_is_known() -> N
     assert joiner.release() == words[len(out) :]
 
 
-def test_pieces_that_met_in_a_pause_follow_each_other() -> None:
+def test_pieces_without_an_overlap_are_put_one_after_the_other() -> None:
     joiner = Joiner()
     out = joiner.feed(said(["one", "two"]), start_s=0, end_s=1.0)
     out += joiner.feed(said(["two", "three"], 1.0), start_s=1.0, end_s=2.0)

@@ -1,4 +1,4 @@
-"""Captions in a terminal and out of one."""
+"""Captions on the command line: redrawn in place on a terminal, only final lines in a pipe."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ import re
 
 import pytest
 
-from voiceloop.captions.cues import columns
 from voiceloop.cli.captions_text import Captions, Line, Screen, rows
+from voiceloop.text import columns
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Terminal(io.StringIO):
-    """A terminal that keeps what is written, and what then stands on it."""
+    """A fake terminal that records its output and works out the rows on its screen."""
 
     def isatty(self) -> bool:
         return True
 
-    def standing(self) -> list[str]:
-        """The rows as they are, cursor movements done."""
-        there: list[str] = []
+    def screen_rows(self) -> list[str]:
+        """The rows on the screen after all cursor movements."""
+        shown: list[str] = []
         row = 0
         for part in re.split(r"(\x1b\[\d+A\r\x1b\[J)", self.getvalue()):
             if up := re.fullmatch(r"\x1b\[(\d+)A\r\x1b\[J", part):
                 row -= int(up[1])
                 assert row >= 0
-                del there[row:]
+                del shown[row:]
                 continue
             for line in part.splitlines():
-                there.append(ESCAPE.sub("", line))
+                shown.append(ESCAPE.sub("", line))
                 row += 1
-        return there
+        return shown
 
 
 @pytest.fixture
@@ -56,20 +56,20 @@ def test_live_words_are_replaced_by_final_ones_in_place(terminal: Terminal) -> N
     show = Captions(Screen.of(terminal, lines=0, width=0))
     live(show, "please hold", "your")
     live(show, "please hold your call", "is important to all of us")
-    assert terminal.standing() == ["please hold your call is", "important to all of us"]
+    assert terminal.screen_rows() == ["please hold your call is", "important to all of us"]
     final(show, "Please hold: your call is important.")
     live(show, "")
     live(show, "", "next")
-    assert terminal.standing() == ["Please hold: your call is", "important.", "next"]
+    assert terminal.screen_rows() == ["Please hold: your call is", "important.", "next"]
 
 
-def test_only_so_many_lines_are_shown_when_told(terminal: Terminal) -> None:
+def test_the_option_lines_limits_the_rows_on_the_screen(terminal: Terminal) -> None:
     show = Captions(Screen.of(terminal, lines=2, width=0))
     for text in ("one", "two", "three"):
         final(show, text)
         live(show, "")
     live(show, "four")
-    assert terminal.standing() == ["three", "four"]
+    assert terminal.screen_rows() == ["three", "four"]
 
 
 def test_no_color_is_respected(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,7 @@ def test_no_color_is_respected(terminal: Terminal, monkeypatch: pytest.MonkeyPat
     assert "\x1b" not in plain.getvalue()
 
 
-def test_out_of_a_terminal_only_final_lines_are_written() -> None:
+def test_in_a_pipe_only_final_lines_are_written() -> None:
     out = io.StringIO()
     show = Captions(Screen.of(out, lines=0, width=0))
     live(show, "one")
@@ -92,13 +92,13 @@ def test_out_of_a_terminal_only_final_lines_are_written() -> None:
     assert out.getvalue() == "speaker: one two\n"
 
 
-def test_nothing_that_was_said_moves_the_cursor(terminal: Terminal) -> None:
+def test_escape_sequences_in_captions_do_not_reach_the_terminal(terminal: Terminal) -> None:
     show = Captions(Screen.of(terminal, lines=0, width=0))
     nasty = "a\x1b]0;title\x07 \x1b[2J\u202eb\r\nc <script>"
     live(show, nasty, nasty)
     final(show, nasty)
     live(show, "")
-    assert terminal.standing() == ["a b c <script>"]
+    assert terminal.screen_rows() == ["a b c <script>"]
     assert set(re.findall(r"\x1b[^A-Za-z]*[A-Za-z]", terminal.getvalue())) <= {
         "\x1b[2m",
         "\x1b[0m",
@@ -114,20 +114,20 @@ def test_rows_are_no_wider_than_the_terminal(width: int) -> None:
     assert all(columns(ESCAPE.sub("", row)) <= width for row in rows(line, width, colour=True))
 
 
-def test_a_notice_stands_above_the_live_words(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_notice_is_printed_above_the_live_words(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
     show = Captions(Screen.of(terminal, lines=0, width=0))
     live(show, "still talking")
     show("notice", text="Something happened.")
     assert capsys.readouterr().err == "Something happened.\n"
-    assert terminal.standing() == ["still talking"]
+    assert terminal.screen_rows() == ["still talking"]
 
 
-def test_in_a_terminal_made_narrower_no_piece_of_an_old_row_stays(
+def test_when_the_terminal_gets_narrower_old_rows_are_erased_completely(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     show = Captions(Screen.of(terminal, lines=0, width=0))
     live(show, "as wide as it can be", "字幕")
-    monkeypatch.setenv("COLUMNS", "12")  # the terminal breaks the row in three
+    monkeypatch.setenv("COLUMNS", "12")  # the terminal wraps the row into three
     live(show, "next")
     assert terminal.getvalue().count("\x1b[3A\r\x1b[J") == 1
     live(show, "after that")

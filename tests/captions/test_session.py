@@ -1,4 +1,4 @@
-"""How captions end: whatever ends them, what was shown is final. In virtual time; the microphone plays words."""
+"""How captions end: words that were shown become final, whatever the reason. Virtual time and a fake microphone."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.captions.hall import ANY, Hall, Service, _Vad, sound
+from tests.captions.recorded_captions import NO_SCREENING, RecordedCaptions, Service, WordVad, sound
 from tests.captions.speech import said
 from voiceloop.captions.handler import CaptionsOptions
-from voiceloop.captions.posts import Means
+from voiceloop.captions.posts import CaptionContext
 from voiceloop.captions.program import _caption, _Source
 from voiceloop.captions.words import Spoken
 from voiceloop.config.load import load
@@ -28,10 +28,10 @@ WORDS = [f"word{number}" for number in range(40)]
 
 @dataclass
 class _Microphone:
-    """Plays words in real (virtual) time; after `gone_s` it raises, as one does that is pulled out."""
+    """A fake microphone that yields words in real (virtual) time. At `unplugged_s` it raises, as if unplugged."""
 
     truth: Sequence[Spoken]
-    gone_s: float = float("inf")
+    unplugged_s: float = float("inf")
     received: int = 1
 
     @property
@@ -49,7 +49,7 @@ class _Microphone:
         frame = Frame(self._pcm[2 * at : 2 * (at + FRAME_SAMPLES)], at)
         if not frame.pcm:
             raise trio.EndOfChannel
-        if frame.end / CAPTURE_RATE_HZ > self.gone_s:
+        if frame.end / CAPTURE_RATE_HZ > self.unplugged_s:
             raise VoiceloopError("is gone", place="audio.input")
         await trio.sleep_until(self._began + frame.end / CAPTURE_RATE_HZ)
         self._at = frame.end
@@ -59,37 +59,46 @@ class _Microphone:
         raise trio.WouldBlock
 
 
-async def caption(hall: Hall, microphone: _Microphone, *, waiting: int = 100) -> None:
-    screened = Screened(cast("Transcriber", hall.service), ANY, (), hall.publish)
-    means = Means(
-        screened, screened.quietly(), hall, hall.publish, lambda: hall.room, waiting, keeps=False, overlap_s=1.2
-    )  # fmt: skip
-    source = _Source("", cast("Any", microphone), _Vad(hall.service.truth))
+async def caption(captions: RecordedCaptions, microphone: _Microphone, *, waiting: int = 100) -> None:
+    screened = Screened(cast("Transcriber", captions.service), NO_SCREENING, (), captions.publish)
+    context = CaptionContext(
+        transcriber=screened,
+        guesser=screened.quietly(),
+        showing=captions,
+        publish=captions.publish,
+        room=lambda: captions.room,
+        waiting=waiting,
+        keeps=False,
+        overlap_s=1.2,
+    )
+    source = _Source("", cast("Any", microphone), WordVad(captions.service.truth))
     config = load(None, (), preset="captions")
-    await _caption(config, CaptionsOptions(), means, [source], Attention(), None)
+    await _caption(config, CaptionsOptions(), context, [source], Attention(), None)
 
 
-async def test_when_the_microphone_is_gone_in_mid_speech_what_was_shown_is_final(autojump_clock: MockClock) -> None:
-    hall = Hall(Service(said(WORDS, 1.0)))
+async def test_when_the_microphone_is_unplugged_in_mid_speech_the_shown_words_are_final(
+    autojump_clock: MockClock,
+) -> None:
+    captions = RecordedCaptions(Service(said(WORDS, 1.0)))
     with pytest.RaisesGroup(pytest.RaisesExc(VoiceloopError, match="is gone"), flatten_subgroups=True):
-        await caption(hall, _Microphone(hall.service.truth, gone_s=9.0))
-    assert len(hall.text.split()) > 10
-    assert hall.text == max(hall.live_texts, key=len)
-    assert hall.told[-1][0] == "captions.stopped"
+        await caption(captions, _Microphone(captions.service.truth, unplugged_s=9.0))
+    assert len(captions.text.split()) > 10
+    assert captions.text == max(captions.live_texts, key=len)
+    assert captions.published[-1][0] == "captions.stopped"
 
 
 async def test_at_the_end_no_word_is_held_back_for_speech_that_never_comes(autojump_clock: MockClock) -> None:
-    """The last of two pieces is refused, for which the last words of the one before were held back."""
-    hall = Hall(Service(said(WORDS, 1.0), service_s=20))
-    await caption(hall, _Microphone(hall.service.truth), waiting=1)
-    assert len(hall.finals) == 2
-    assert hall.text.split() == WORDS[: len(hall.text.split())]
-    assert hall.live_texts[-1] == ""
+    """The second of two pieces is refused; the first one's last words were held back to be joined with it."""
+    captions = RecordedCaptions(Service(said(WORDS, 1.0), service_s=20))
+    await caption(captions, _Microphone(captions.service.truth), waiting=1)
+    assert len(captions.finals) == 2
+    assert captions.text.split() == WORDS[: len(captions.text.split())]
+    assert captions.live_texts[-1] == ""
 
 
-async def test_when_told_to_end_what_was_shown_is_final(autojump_clock: MockClock) -> None:
-    hall = Hall(Service(said(WORDS, 1.0)))
+async def test_when_captions_are_cancelled_the_shown_words_are_final(autojump_clock: MockClock) -> None:
+    captions = RecordedCaptions(Service(said(WORDS, 1.0)))
     with trio.move_on_after(8):
-        await caption(hall, _Microphone(hall.service.truth))
-    assert hall.text == max(hall.live_texts, key=len)
-    assert hall.text
+        await caption(captions, _Microphone(captions.service.truth))
+    assert captions.text == max(captions.live_texts, key=len)
+    assert captions.text

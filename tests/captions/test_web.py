@@ -1,4 +1,4 @@
-"""The page of captions: for this machine alone, and text is text."""
+"""Web page of captions: served to this machine only; speech is shown as plain text, never as markup."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def request(method: str = "GET", **headers: str) -> h11.Request:
         (request("POST"), 405),
     ],
 )
-def test_only_this_machines_own_page_is_answered(asked: h11.Request, status: int | None) -> None:
+def test_only_requests_of_the_page_itself_are_answered(asked: h11.Request, status: int | None) -> None:
     assert refusal(asked, 80) == status
 
 
@@ -58,7 +58,7 @@ async def until(stream: trio.SocketStream, wanted: bytes) -> bytes:
     return data
 
 
-async def test_a_page_is_sent_what_is_shown_and_each_change_of_it() -> None:
+async def test_a_page_receives_the_captions_and_each_change_of_them() -> None:
     async with open_page(0) as page:
         page.final(Final("", tuple(said(["said", "before"]))), Live(""))
         async with await ask(page, "/events") as stream:
@@ -72,7 +72,7 @@ async def test_a_page_is_sent_what_is_shown_and_each_change_of_it() -> None:
             assert state["lives"] == [{"source": "mic", "sure": "now", "unsure": "this"}]
 
 
-async def test_files_are_served_with_a_policy_that_lets_no_script_in() -> None:
+async def test_files_are_served_with_a_policy_against_foreign_scripts() -> None:
     async with open_page(0) as page, await ask(page, "/?overlay") as stream:
         answer = await until(stream, b"</html>")
         assert b"default-src 'none'; script-src 'self'" in answer
@@ -96,32 +96,32 @@ async def test_clients_that_hang_or_send_nonsense_cost_only_themselves() -> None
             assert b" 200 " in await until(stream, b"\r\n\r\n")
 
 
-async def test_a_port_that_is_taken_is_said() -> None:
+async def test_a_port_that_is_taken_is_reported() -> None:
     async with open_page(0) as page:
-        with pytest.raises(OutputError, match=r"port .* can't be had"):
+        with pytest.raises(OutputError, match=r"port .* can't be opened"):
             async with open_page(page.port):
                 pass
 
 
 @pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
-async def test_in_a_browser_what_was_said_is_text_and_the_overlay_is_transparent(tmp_path: Path) -> None:
+async def test_in_a_browser_speech_is_plain_text_and_the_overlay_is_transparent(tmp_path: Path) -> None:
     async with open_page(0) as page:
         page.final(Final("speaker", tuple(said(NASTY.split()))), Live("speaker"))
         page.live(Live("mic", "I am", "speaking"))
-        told = await trio.to_thread.run_sync(_look, page.url, tmp_path)
-    assert told["title"] == "Live captions"
-    assert told["text"] == [f"speaker{NASTY}", "micI am speaking"]
-    assert told["images"] == 0
-    assert told["large"]
-    assert told["background"] == "rgba(0, 0, 0, 0)"
-    assert told["complaints"] == []
+        shown = await trio.to_thread.run_sync(_read_page, page.url, tmp_path)
+    assert shown["title"] == "Live captions"
+    assert shown["text"] == [f"speaker{NASTY}", "micI am speaking"]
+    assert shown["images"] == 0
+    assert shown["large"]
+    assert shown["background"] == "rgba(0, 0, 0, 0)"
+    assert shown["complaints"] == []
 
 
-def _look(url: str, folder: Path) -> dict[str, object]:
-    seen = "return [...document.querySelectorAll('#captions p')].map(p => p.textContent)"
+def _read_page(url: str, folder: Path) -> dict[str, object]:
+    texts = "return [...document.querySelectorAll('#captions p')].map(p => p.textContent)"
     with browsing(folder / "profile") as browser:
         browser.visit(url)
-        while not (text := browser.run(seen)):
+        while not (text := browser.run(texts)):
             pass
         size = browser.run("return parseFloat(getComputedStyle(document.querySelector('p.final')).fontSize)")
         title, images = browser.run("return document.title"), browser.run("return document.images.length")
@@ -133,5 +133,5 @@ def _look(url: str, folder: Path) -> dict[str, object]:
             "images": images,
             "large": size >= 48,
             "background": background,
-            "complaints": browser.complaints(),
+            "complaints": browser.console_messages(),
         }

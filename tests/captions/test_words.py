@@ -1,4 +1,4 @@
-"""Transcripts as words with times."""
+"""Words with times, made from transcripts."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ RATE = CAPTURE_RATE_HZ
 
 
 def sound(*parts: tuple[float, int]) -> bytes:
-    """Noise of these lengths (s) and loudnesses."""
+    """PCM of noise; each part is its length in seconds and its amplitude (standard deviation of the samples)."""
     random = np.random.default_rng(1)
-    pieces = [random.standard_normal(round(seconds * RATE)) * loudness for seconds, loudness in parts]
+    pieces = [random.standard_normal(round(seconds * RATE)) * amplitude for seconds, amplitude in parts]
     return np.concatenate(pieces).clip(-32768, 32767).astype("<i2").tobytes()
 
 
-def test_words_without_times_share_out_the_speech_and_not_the_pause() -> None:
+def test_words_without_times_are_spread_over_the_speech_and_not_the_pause() -> None:
     clip = Utterance(sound((0.5, 3), (1.0, 3000), (1.0, 3), (1.0, 3000), (0.5, 3)), start=RATE, voiced_end=0)
     one, two = spoken(Transcript("hello world", clip))
     assert 1.45 <= one.start_s <= 1.55
@@ -26,7 +26,7 @@ def test_words_without_times_share_out_the_speech_and_not_the_pause() -> None:
     assert 4.4 <= two.end_s <= 4.6
 
 
-def test_the_engines_own_times_are_taken_where_they_fit_the_words() -> None:
+def test_the_times_of_the_engine_are_used_where_they_fit_the_words() -> None:
     clip = Utterance(bytes(2 * RATE * 2), start=2 * RATE, voiced_end=0)
     words = (Word(" Hello,", 0.1, 0.4), Word("wor", 0.5, 0.7), Word("ld", 0.7, 0.9))
     one, two = spoken(Transcript("Hello, world!", clip, words=words))
@@ -34,13 +34,13 @@ def test_the_engines_own_times_are_taken_where_they_fit_the_words() -> None:
     assert (two.text, two.start_s, round(two.end_s, 3)) == ("world!", 2.5, 2.9)
 
 
-def test_times_of_other_words_are_not_taken() -> None:
+def test_times_of_other_words_are_not_used() -> None:
     clip = Utterance(sound((1.0, 3000)), start=0, voiced_end=0)
     (only,) = spoken(Transcript("Hello", clip, words=(Word("goodbye", 5, 6),)))
     assert only.end_s <= 1.0
 
 
-def test_a_script_without_spaces_is_cut_at_its_letters_and_put_together_again() -> None:
+def test_a_script_without_spaces_is_cut_into_letters_and_joined_without_spaces() -> None:
     clip = Utterance(sound((1.0, 3000)), start=0, voiced_end=0)
     text = "今日は、OpenAIの話です。 Yes."
     words = spoken(Transcript(text, clip))
@@ -48,7 +48,7 @@ def test_a_script_without_spaces_is_cut_at_its_letters_and_put_together_again() 
     assert text_of(words) == text
 
 
-def test_what_was_heard_is_cleaned() -> None:
+def test_control_characters_are_removed_from_words() -> None:
     clip = Utterance(sound((1.0, 3000)), start=0, voiced_end=0)
     nasty = "ls\n \x1b]0;title\x07rm\u202e <script>"
     assert text_of(spoken(Transcript(nasty, clip))) == "ls rm <script>"

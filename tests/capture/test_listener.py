@@ -1,4 +1,4 @@
-"""The listener: when frames may come late, and where every sample went."""
+"""The listener: when frames may come late, when it ignores the microphone, and what became of every sample."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from voiceloop.plugins import Vad, Verdict
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap, GapReason
 
 
-class Voiced:
-    """A VAD for which a sample that isn't 0 is voice."""
+class FakeVad:
+    """A VAD that takes a frame for voice if its first byte isn't 0."""
 
     def feed(self, pcm: bytes, index: int) -> list[Verdict]:
         return [Verdict(index, index + len(pcm) // 2, voiced=pcm[0] != 0)]
@@ -24,20 +24,20 @@ class Voiced:
         pass
 
 
-class Receiver:
+class RecordingReceiver:
     def __init__(self) -> None:
-        self.heard: list[SpeechEvent] = []
-        self.stirs: list[EarlyVoice] = []
+        self.events: list[SpeechEvent] = []
+        self.early_voices: list[EarlyVoice] = []
 
     def on(self, event: SpeechEvent) -> None:
-        self.heard.append(event)
+        self.events.append(event)
 
     def early_voice(self, early_voice: EarlyVoice) -> None:
-        self.stirs.append(early_voice)
+        self.early_voices.append(early_voice)
 
 
 class Room:
-    """Listener with a clock that moves with the frames."""
+    """A listener, and a clock that moves with the frames that are fed to it."""
 
     def __init__(self, *, half_duplex: bool = False) -> None:
         self.index, self.sounding = 0, False
@@ -45,9 +45,11 @@ class Room:
         mute = HalfDuplexMute(lambda: self.sounding, self.now, 0.2, half_duplex=half_duplex)
         relax: Callable[[bool], None] = lambda calm: self.calm.append((round(self.now(), 2), calm))  # noqa: E731
         self.attention = Attention()
-        self.receiver = Receiver()
-        self.listener = Listener(cast(Vad, Voiced()), Segmenter(Segment(), hangover_ms=600), self.receiver, mute, relax)
-        self.listener.heeds = lambda frame: self.attention.heeds(frame.index / CAPTURE_RATE_HZ)
+        self.receiver = RecordingReceiver()
+        self.listener = Listener(
+            cast(Vad, FakeVad()), Segmenter(Segment(), hangover_ms=600), self.receiver, mute, relax
+        )
+        self.listener.accepts = lambda frame: self.attention.accepts(frame.index / CAPTURE_RATE_HZ)
 
     def now(self) -> float:
         return self.index / CAPTURE_RATE_HZ
@@ -58,7 +60,7 @@ class Room:
             self.index += 320
 
 
-def test_it_is_calm_a_second_after_the_last_voice_and_no_longer_at_the_next() -> None:
+def test_frames_may_come_late_once_there_was_no_voice_for_a_second() -> None:
     room = Room()
     room.hear(2.0)
     room.hear(1.0, voice=True)
@@ -66,7 +68,7 @@ def test_it_is_calm_a_second_after_the_last_voice_and_no_longer_at_the_next() ->
     assert room.calm == [(1.0, True), (2.0, False), (4.0, True)]
 
 
-def test_it_is_not_calm_while_a_reply_could_be_interrupted() -> None:
+def test_frames_may_not_come_late_while_a_reply_could_be_interrupted() -> None:
     room = Room()
     room.sounding = True
     room.hear(3.0)
@@ -76,7 +78,7 @@ def test_it_is_not_calm_while_a_reply_could_be_interrupted() -> None:
     assert [calm for _, calm in room.calm] == [True]
 
 
-def test_half_duplex_is_deaf_while_it_sounds_and_for_the_tail() -> None:
+def test_in_half_duplex_the_microphone_is_muted_while_the_loudspeaker_sounds_and_for_the_tail() -> None:
     room = Room(half_duplex=True)
     room.hear(1.0)
     room.sounding = True
@@ -89,39 +91,39 @@ def test_half_duplex_is_deaf_while_it_sounds_and_for_the_tail() -> None:
     assert ledger.held + ledger.silence + ledger.muted == room.index
 
 
-def test_stopping_ends_what_is_being_said_at_once_with_all_that_was_captured_before() -> None:
+def test_stopping_ends_the_utterance_at_once_with_all_samples_captured_before_the_stop() -> None:
     room = Room()
     room.hear(1.0, voice=True)
-    room.attention.stop(room.now() + 0.1)  # 0.1 s of it is on its way still
+    room.attention.stop(room.now() + 0.1)  # 0.1 s of speech is still on its way
     room.hear(0.1, voice=True)
-    assert not any(isinstance(event, SpeechEnded) for event in room.receiver.heard)
+    assert not any(isinstance(event, SpeechEnded) for event in room.receiver.events)
     room.hear(0.02, voice=True)
-    (ended,) = [event for event in room.receiver.heard if isinstance(event, SpeechEnded)]
+    (ended,) = [event for event in room.receiver.events if isinstance(event, SpeechEnded)]
     assert ended.utterance.voiced_end == round(1.1 * CAPTURE_RATE_HZ)
     room.hear(3.0, voice=True)
     room.attention.start()
     room.hear(1.0, voice=True)
-    assert sum(isinstance(event, SpeechStarted) for event in room.receiver.heard) == 2
+    assert sum(isinstance(event, SpeechStarted) for event in room.receiver.events) == 2
     ledger = room.listener.ledger
     assert ledger.muted == round(3.02 * CAPTURE_RATE_HZ)
     assert ledger.held + ledger.silence + ledger.sent + ledger.muted == ledger.received == room.index
 
 
-def test_the_rest_of_what_is_called_off_is_heard_by_nobody() -> None:
+def test_the_rest_of_a_cancelled_utterance_is_discarded() -> None:
     room = Room()
     room.hear(1.0)
     room.hear(1.0, voice=True)
     room.listener.forget()
-    before = len(room.receiver.heard)
-    assert isinstance(room.receiver.heard[-1], SpeechEnded)
+    before = len(room.receiver.events)
+    assert isinstance(room.receiver.events[-1], SpeechEnded)
     room.hear(1.0, voice=True)
     room.hear(0.3)
     room.hear(1.0, voice=True)
     room.hear(0.6)
-    assert len(room.receiver.heard) == before
+    assert len(room.receiver.events) == before
     room.hear(1.0, voice=True)
     room.hear(1.0)
-    kinds = [type(event) for event in room.receiver.heard[before:]]
+    kinds = [type(event) for event in room.receiver.events[before:]]
     assert (kinds.count(SpeechStarted), kinds.count(SpeechEnded)) == (1, 1)
     room.listener.end()
     ledger = room.listener.ledger
@@ -129,16 +131,16 @@ def test_the_rest_of_what_is_called_off_is_heard_by_nobody() -> None:
     assert ledger.received == room.index == ledger.muted + ledger.silence + ledger.sent
 
 
-def test_a_noise_that_never_ends_is_not_unwanted_for_ever() -> None:
+def test_a_noise_without_end_is_discarded_for_ten_seconds_at_most() -> None:
     room = Room()
     room.hear(1.0, voice=True)
     room.listener.forget()
     room.hear(12.0, voice=True)
-    assert isinstance(room.receiver.heard[-1], SpeechAudio)
+    assert isinstance(room.receiver.events[-1], SpeechAudio)
     assert room.listener.ledger.muted == 10 * CAPTURE_RATE_HZ
 
 
-def test_whoever_starts_again_after_a_cancel_is_heard_from_the_first_word() -> None:
+def test_after_a_cancel_and_a_new_start_the_user_is_heard_from_the_first_word() -> None:
     room = Room()
     room.hear(1.0, voice=True)
     room.listener.forget()
@@ -146,11 +148,11 @@ def test_whoever_starts_again_after_a_cancel_is_heard_from_the_first_word() -> N
     room.hear(0.1, voice=True)
     room.attention.start()
     room.hear(1.0, voice=True)
-    started = [event for event in room.receiver.heard if isinstance(event, SpeechStarted)]
+    started = [event for event in room.receiver.events if isinstance(event, SpeechStarted)]
     assert [event.onset / CAPTURE_RATE_HZ for event in started] == [0.0, 1.1]
 
 
-def test_a_gap_ends_what_is_being_said() -> None:
+def test_a_gap_ends_the_utterance() -> None:
     room = Room()
     room.hear(1.0, voice=True)
     room.listener.hear(Gap(room.index, GapReason.LOST))

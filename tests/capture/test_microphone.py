@@ -1,4 +1,4 @@
-"""The microphone without a sound card: files, nothing, and devices that a test plays."""
+"""The microphone without a sound card: input from files, no input, and a fake PortAudio device."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from testbed.recorder import Recorder
 from voiceloop.audio.portaudio import Host
 from voiceloop.audio.wake import Wake
 from voiceloop.audio.wav import wav_bytes
-from voiceloop.capture.bridge import Block, Bridge, Haste
+from voiceloop.capture.bridge import Block, Bridge, WakeBatching
 from voiceloop.capture.clock import CaptureClock
 from voiceloop.capture.framing import Framer
 from voiceloop.capture.microphone import Item
@@ -32,11 +32,11 @@ def numbered(count: int, start: int = 0) -> bytes:
     return array("h", [(start + n) % 30_000 for n in range(count)]).tobytes()
 
 
-async def all_of(channel: trio.MemoryReceiveChannel[Item]) -> list[Item]:
+async def remaining(channel: trio.MemoryReceiveChannel[Item]) -> list[Item]:
     return [item async for item in channel]
 
 
-# Files and nothing
+# Files, and no input
 
 
 async def test_a_file_is_played_in_real_time_and_then_ends(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -47,7 +47,7 @@ async def test_a_file_is_played_in_real_time_and_then_ends(tmp_path: Path, autoj
         began = trio.current_time()
         first = await microphone.frames.receive()
         assert trio.current_time() - began == pytest.approx(0.02)
-        rest = await all_of(microphone.frames)
+        rest = await remaining(microphone.frames)
         assert trio.current_time() - began == pytest.approx(16_100 / 16_000)
         frames = [item for item in [first, *rest] if isinstance(item, Frame)]
         assert b"".join(frame.pcm for frame in frames) == pcm
@@ -59,15 +59,17 @@ async def test_a_file_of_another_rate_is_resampled_and_says_so(tmp_path: Path, a
     (tmp_path / "talk.wav").write_bytes(wav_bytes(numbered(8000), 8000))
     async with open_microphone(Audio(input=f"file:{tmp_path / 'talk.wav'}"), Recorder()) as microphone:
         assert microphone.description.endswith("talk.wav, 8000 Hz resampled")
-        assert sum(item.samples for item in await all_of(microphone.frames) if isinstance(item, Frame)) == 16_000
+        assert sum(item.samples for item in await remaining(microphone.frames) if isinstance(item, Frame)) == 16_000
 
 
-async def test_a_truncated_file_is_played_as_far_as_it_goes_and_said(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_truncated_file_is_played_as_far_as_it_goes_with_a_notice(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
     path = tmp_path / "talk.wav"
     path.write_bytes(wav_bytes(numbered(1000), 16_000)[:-1000])
     events = Recorder()
     async with open_microphone(Audio(input=f"file:{path}"), events) as microphone:
-        assert sum(item.samples for item in await all_of(microphone.frames) if isinstance(item, Frame)) == 500
+        assert sum(item.samples for item in await remaining(microphone.frames) if isinstance(item, Frame)) == 500
     assert events.events[0].fields["text"] == (
         f"audio.input: {path} is truncated: 1000 of 2000 bytes of sound are there, and are used."
     )
@@ -79,21 +81,21 @@ async def test_a_bad_file_is_an_error_before_anything_starts(tmp_path: Path) -> 
             pass
 
 
-async def test_a_file_waits_for_who_listens_and_loses_nothing(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_file_waits_for_a_slow_receiver_and_loses_nothing(tmp_path: Path, autojump_clock: MockClock) -> None:
     (tmp_path / "talk.wav").write_bytes(wav_bytes(numbered(32_000), 16_000))
     async with open_microphone(Audio(input=f"file:{tmp_path / 'talk.wav'}"), Recorder()) as microphone:
         await trio.sleep(60)
-        assert sum(item.samples for item in await all_of(microphone.frames) if isinstance(item, Frame)) == 32_000
+        assert sum(item.samples for item in await remaining(microphone.frames) if isinstance(item, Frame)) == 32_000
 
 
-async def test_nobody_listening_any_more_is_no_error(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_closing_the_channel_of_frames_is_no_error(tmp_path: Path, autojump_clock: MockClock) -> None:
     (tmp_path / "talk.wav").write_bytes(wav_bytes(numbered(32_000), 16_000))
     async with open_microphone(Audio(input=f"file:{tmp_path / 'talk.wav'}"), Recorder()) as microphone:
         await microphone.frames.aclose()
         await trio.sleep(10)
 
 
-async def test_what_a_file_says_while_it_is_muted_is_not_received(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_samples_of_a_file_are_skipped_while_it_is_muted(tmp_path: Path, autojump_clock: MockClock) -> None:
     pcm = numbered(48_000)
     (tmp_path / "talk.wav").write_bytes(wav_bytes(pcm, 16_000))
     async with open_microphone(Audio(input=f"file:{tmp_path / 'talk.wav'}"), Recorder()) as microphone:
@@ -110,7 +112,7 @@ async def test_what_a_file_says_while_it_is_muted_is_not_received(tmp_path: Path
         assert (microphone.received, microphone.dropped, microphone.lost) == (32_000, 0, 0)
 
 
-async def test_nothing_stays_open_and_silent(autojump_clock: MockClock) -> None:
+async def test_with_no_input_the_microphone_stays_open_and_silent(autojump_clock: MockClock) -> None:
     async with open_microphone(Audio(input="none"), Recorder()) as microphone:
         with trio.move_on_after(3600) as hour:
             await microphone.frames.receive()
@@ -139,7 +141,7 @@ def test_a_stall_and_the_burst_after_it_are_no_loss() -> None:
     assert clock(160_000) == pytest.approx(110, abs=0.001)
 
 
-def test_what_the_device_lost_is_estimated() -> None:
+def test_samples_that_the_device_lost_are_estimated() -> None:
     clock = CaptureClock(16_000)
     for n in range(1, 1001):
         missing = 0.25 if n > 300 else 0
@@ -148,7 +150,7 @@ def test_what_the_device_lost_is_estimated() -> None:
     assert clock(160_000) == pytest.approx(110.25, abs=0.005)
 
 
-def test_a_crystal_that_is_off_is_followed_and_is_no_loss() -> None:
+def test_a_device_clock_that_drifts_is_followed_and_is_no_loss() -> None:
     clock = CaptureClock(16_000)
     for n in range(1, 60_001):
         clock.block(n * 160, 100 + n / 100 * 1.0001)
@@ -156,17 +158,17 @@ def test_a_crystal_that_is_off_is_followed_and_is_no_loss() -> None:
     assert clock(9_600_000) == pytest.approx(100 + 600.06, abs=0.002)
 
 
-def test_portaudios_times_count_only_where_they_agree() -> None:
-    agreeing, lying = CaptureClock(16_000), CaptureClock(16_000)
+def test_portaudios_times_are_used_only_where_they_agree_with_the_arrival_times() -> None:
+    agreeing, wrong = CaptureClock(16_000), CaptureClock(16_000)
     for n in range(1, 301):
         arrived = 100 + n / 100
         agreeing.block(n * 160, arrived, arrived - 0.012)
-        lying.block(n * 160, arrived, arrived - 3.0)
+        wrong.block(n * 160, arrived, arrived - 3.0)
     assert agreeing(0) == pytest.approx(99.988, abs=0.001)
-    assert lying(0) == pytest.approx(100.0, abs=0.001)
+    assert wrong(0) == pytest.approx(100.0, abs=0.001)
 
 
-def test_each_reopening_has_its_own_times() -> None:
+def test_the_clock_begins_anew_each_time_the_device_is_opened() -> None:
     clock = CaptureClock(16_000)
     with pytest.raises(LookupError):
         clock(0)
@@ -184,6 +186,7 @@ def test_each_reopening_has_its_own_times() -> None:
 
 
 def blocks_of(pcm: bytes, sizes: list[int], *, channels: int = 1, rate_hz: int = 16_000) -> list[Block]:
+    """Cut `pcm` into blocks of these sizes, over and over."""
     out, at, width = [], 0, 2 * channels
     while at * width < len(pcm):
         for size in sizes:
@@ -255,16 +258,17 @@ def test_indices_go_on_over_a_reopened_device() -> None:
 
 
 def call(bridge: Bridge, count: int, *, overflow: bool = False) -> None:
+    """Call the callback with `count` silent blocks of 20 ms."""
     times = SimpleNamespace(currentTime=5.0, inputBufferAdcTime=4.98)
     for _ in range(count):
         bridge.callback(bytearray(640), 320, times, SimpleNamespace(input_overflow=overflow))
 
 
 @pytest.mark.parametrize("blocks", [1, 3])
-async def test_the_loop_is_woken_for_each_frame_or_when_it_is_calm_for_three(blocks: int) -> None:
-    wake, haste = Wake(), Haste()
-    haste.blocks = blocks
-    bridge = Bridge(wake, haste)
+async def test_the_loop_is_woken_after_each_block_or_after_each_batch_of_three(blocks: int) -> None:
+    wake, batching = Wake(), WakeBatching()
+    batching.blocks = blocks
+    bridge = Bridge(wake, batching)
     call(bridge, blocks - 1)
     with trio.move_on_after(0.05) as waiting:
         await wake.wait()
@@ -277,9 +281,9 @@ async def test_the_loop_is_woken_for_each_frame_or_when_it_is_calm_for_three(blo
     wake.close()
 
 
-def test_a_loop_that_stands_still_for_30_s_drops_what_comes_after_and_counts_it() -> None:
+def test_blocks_are_dropped_and_counted_when_the_loop_stalls_for_more_than_30_s() -> None:
     wake = Silent()
-    bridge = Bridge(wake, Haste())
+    bridge = Bridge(wake, WakeBatching())
     call(bridge, 1500)
     assert (bridge.received, bridge.dropped) == (480_000, 0)
     call(bridge, 2, overflow=True)
@@ -294,9 +298,9 @@ def test_a_loop_that_stands_still_for_30_s_drops_what_comes_after_and_counts_it(
     assert (framer.received, framer.dropped) == (480_960, 640)
 
 
-def test_a_callback_that_comes_back_to_life_does_nothing() -> None:
+def test_a_late_callback_of_a_retired_stream_does_nothing() -> None:
     wake = Silent()
-    bridge = Bridge(wake, Haste())
+    bridge = Bridge(wake, WakeBatching())
     bridge.retired = True
     call(bridge, 5)
     bridge.on_finished()
@@ -307,11 +311,12 @@ def test_a_callback_that_comes_back_to_life_does_nothing() -> None:
 
 
 def drain(library: FakePortAudio) -> list[str]:
+    """Return the calls made to PortAudio since the last time."""
     done, library.done[:] = list(library.done), []
     return done
 
 
-async def test_the_microphone_makes_room_for_a_new_device_list() -> None:
+async def test_the_microphone_is_closed_for_a_moment_when_the_device_list_must_be_refreshed() -> None:
     """The loudspeaker's device is new: for PortAudio to see it, every stream must be closed for a moment."""
     library = FakePortAudio()
     host = Host(lambda: library)
@@ -324,7 +329,8 @@ async def test_the_microphone_makes_room_for_a_new_device_list() -> None:
         await trio.to_thread.run_sync(library.started.acquire)
         await trio.to_thread.run_sync(library.started.acquire)
         assert drain(library) == ["abort", "close", "terminate", "initialize", "start"]
-    for _ in range(2):  # the second by a thread, when the end came before the loop knew of the new stream
+    # A thread closes the second stream if the end came before the loop knew of it.
+    for _ in range(2):
         assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=5))
     assert drain(library) == ["abort", "close"]
     assert events.events == []
@@ -336,7 +342,7 @@ async def test_a_stream_that_is_opened_too_late_is_closed() -> None:
     library.refuse = lambda rate_hz, channels: going_on.wait(5)
     with trio.move_on_after(0.05):
         async with open_microphone(Audio(), Recorder(), host=Host(lambda: library)):
-            raise AssertionError("it is still being opened")
+            raise AssertionError("the microphone is still being opened")
     going_on.set()
     assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=5))
     assert library.done == ["start", "abort", "close"]

@@ -1,4 +1,4 @@
-"""The segmenter: pure, so driven with verdicts written by hand."""
+"""The segmenter: where utterances start, pause and end, from VAD verdicts that the tests write by hand."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ HANGOVER_MS = 600
 
 
 def noise(samples: int, seed: int = 0) -> bytes:
-    """Every stretch of it is different, so that a wrong sample shows."""
+    """Noise: no two stretches are alike, so that a sample in the wrong place shows."""
     return Random(seed).randbytes(samples * 2)
 
 
 def hops(*stretches: tuple[int, bool], hop: int = HOP) -> list[Verdict]:
-    """Verdicts for so many hops each, voiced or not."""
+    """Return one verdict per hop; each stretch is a number of hops, voiced or not."""
     voiced = [voice for count, voice in stretches for _ in range(count)]
     return [Verdict(n * hop, (n + 1) * hop, voice) for n, voice in enumerate(voiced)]
 
 
 @dataclass
 class Run:
-    """What a segmenter made of some audio."""
+    """A segmenter, and the events that it produced from some audio."""
 
     segmenter: Segmenter
     events: list[SpeechEvent] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Run:
 
     @property
     def streamed(self) -> list[bytes]:
-        """What was handed out as it came, for each utterance."""
+        """The audio that was streamed while each utterance was open."""
         streams: list[bytes] = []
         for event in self.events:
             if isinstance(event, SpeechStarted):
@@ -76,13 +76,13 @@ class Run:
     @property
     def decisions(self) -> list[object]:
         """Everything that must not depend on how the audio was cut."""
-        told: list[object] = []
+        decided: list[object] = []
         for event in self.events:
             if isinstance(event, SpeechStarted):
-                told.append((event.start, event.onset, event.noticed))
+                decided.append((event.start, event.onset, event.noticed))
             elif not isinstance(event, SpeechAudio):
-                told.append(event)
-        return told
+                decided.append(event)
+        return decided
 
 
 def run(  # noqa: PLR0913 - what a test may vary
@@ -99,16 +99,16 @@ def run(  # noqa: PLR0913 - what a test may vary
     segmenter = Segmenter(segment or Segment(), hangover_ms=HANGOVER_MS, endpointer=endpointer)
     result = Run(segmenter)
     lengths = iter(frames)
-    # A back-dated verdict comes no sooner than those before it.
+    # A back-dated verdict comes no earlier than the verdicts before it in the list.
     due = list(accumulate((verdict.end for verdict in verdicts), max))
-    given = index = 0
+    fed = index = 0
     while index * 2 < len(pcm):
         length = next(lengths, 320)
         frame = Frame(pcm[index * 2 : (index + length) * 2], index)
         index = frame.end
         known = bisect_right(due, index)
-        result.events += segmenter.feed(frame, verdicts[given:known])
-        given = known
+        result.events += segmenter.feed(frame, verdicts[fed:known])
+        fed = known
         assert segmenter.sent + segmenter.silence + segmenter.held == index
     if flush:
         result.events += segmenter.flush()
@@ -133,7 +133,7 @@ def test_the_onset_is_dated_back_to_the_first_voiced_sample() -> None:
     assert start.start == start.onset - 300 * MS
 
 
-def test_speech_from_the_first_sample_on_has_no_preroll_and_is_whole() -> None:
+def test_speech_from_the_first_sample_on_has_no_preroll_and_is_complete() -> None:
     (utterance,) = run(hops((20, True), (60, False))).utterances
     assert utterance.start == 0
 
@@ -144,9 +144,9 @@ def test_a_click_begins_nothing() -> None:
     assert result.segmenter.silence == 83 * HOP
 
 
-def test_voice_too_thin_for_its_window_begins_nothing() -> None:
-    thin = [(1, True), (2, False)] * 20
-    assert run(hops((10, False), *thin, (60, False))).events == []
+def test_too_little_voice_in_the_onset_window_begins_nothing() -> None:
+    sparse = [(1, True), (2, False)] * 20
+    assert run(hops((10, False), *sparse, (60, False))).events == []
 
 
 def test_a_cough_is_dropped_and_counts_as_silence() -> None:
@@ -177,7 +177,7 @@ def test_the_clip_at_the_pause_is_the_clip_at_the_end_when_the_tail_is_no_longer
     assert [pause.utterance] == result.utterances
 
 
-def test_the_trimmed_tail_is_preroll_for_the_next() -> None:
+def test_silence_cut_from_the_tail_is_preroll_for_the_next_utterance() -> None:
     result = run(hops((20, False), (20, True), (20, False), (20, True), (60, False)))
     first, second = result.utterances
     assert first.end == 40 * HOP + 200 * MS
@@ -195,7 +195,7 @@ def test_verdicts_dated_back_count_towards_the_onset() -> None:
     assert start.noticed == 40 * HOP
 
 
-def test_voice_found_later_in_a_pause_resumes_it() -> None:
+def test_a_back_dated_verdict_of_voice_ends_a_pause() -> None:
     quiet = [Verdict(n * HOP, (n + 1) * HOP, 20 <= n < 30) for n in range(42)]
     revised = [Verdict(n * HOP, (n + 1) * HOP, n >= 38) for n in range(36, 42)]
     result = run([*quiet, *revised, *(Verdict(n * HOP, (n + 1) * HOP, False) for n in range(42, 100))])
@@ -204,7 +204,7 @@ def test_voice_found_later_in_a_pause_resumes_it() -> None:
     assert utterance.voiced_end == 42 * HOP
 
 
-def test_voice_found_later_lengthens_no_utterance_that_has_ended() -> None:
+def test_a_back_dated_verdict_of_voice_lengthens_no_utterance_that_has_ended() -> None:
     ended = [Verdict(n * HOP, (n + 1) * HOP, 20 <= n < 30) for n in range(50)]
     revised = [Verdict(n * HOP, (n + 1) * HOP, True) for n in range(34, 50)]
     result = run([*ended, *revised, *(Verdict(n * HOP, (n + 1) * HOP, False) for n in range(50, 100))])
@@ -213,7 +213,7 @@ def test_voice_found_later_lengthens_no_utterance_that_has_ended() -> None:
     assert second.start == first.end
 
 
-def _speech_with_a_dip(samples: int, dip: int) -> bytes:
+def speech_with_a_dip(samples: int, dip: int) -> bytes:
     loud = bytearray(noise(samples))
     loud[(dip - 1_600) * 2 : (dip + 1_600) * 2] = bytes(3_200 * 2)
     return bytes(loud)
@@ -222,7 +222,7 @@ def _speech_with_a_dip(samples: int, dip: int) -> bytes:
 def test_long_speech_is_cut_at_its_quietest_point_and_goes_on() -> None:
     total, dip = 16_000 * 9, 16_000 * 4
     result = run(
-        hops((250, True), (32, False)), _speech_with_a_dip(total + HOP, dip), segment=Segment(max_utterance_s=5)
+        hops((250, True), (32, False)), speech_with_a_dip(total + HOP, dip), segment=Segment(max_utterance_s=5)
     )
     first, second = result.utterances
     assert first.continues
@@ -242,19 +242,19 @@ def test_no_utterance_is_longer_than_the_maximum() -> None:
     assert b"".join(utterance.pcm for utterance in result.utterances) == noise(400 * HOP)
 
 
-def test_quiet_at_the_limit_forces_no_cut() -> None:
+def test_silence_at_the_maximum_length_ends_the_utterance_instead_of_cutting_it() -> None:
     (utterance,) = run(hops((30, True), (60, False)), segment=Segment(max_utterance_s=1)).utterances
     assert not utterance.continues
     assert utterance.samples == 16_000
 
 
-def test_what_goes_on_after_a_cut_is_speech_however_short() -> None:
+def test_speech_after_a_cut_is_kept_however_short_it_is() -> None:
     result = run(hops((33, True), (60, False)), segment=Segment(max_utterance_s=1, min_speech_ms=900))
     assert [utterance.continues for utterance in result.utterances] == [True, False]
     assert not result.of(SpeechDropped)
 
 
-def test_a_flush_ends_what_is_open_with_the_reason() -> None:
+def test_a_flush_ends_an_open_utterance_with_the_reason() -> None:
     result = run(hops((20, False), (20, True)), flush=False)
     assert result.segmenter.speaking
     (ended,) = (event for event in result.segmenter.flush(EndReason.MUTED) if isinstance(event, SpeechEnded))
@@ -268,14 +268,14 @@ def test_a_flush_keeps_the_samples_that_no_verdict_has_reached() -> None:
     assert result.utterances[0].end == 20 * HOP + 100
 
 
-def test_a_frame_that_does_not_follow_ends_what_is_open() -> None:
+def test_a_frame_that_does_not_follow_the_last_one_ends_an_open_utterance() -> None:
     result = run(hops((20, False), (20, True)), flush=False)
     events = result.segmenter.feed(Frame(noise(320), 999_999), [])
     assert [event.reason for event in events if isinstance(event, SpeechEnded)] == ["gap"]
     assert result.segmenter.held == 320
 
 
-def test_after_a_gap_nothing_from_before_is_preroll() -> None:
+def test_no_audio_from_before_a_gap_is_used_as_preroll() -> None:
     result = run(hops((20, False)), flush=False)
     base = 999_999
     verdicts = [Verdict(base + n * HOP, base + (n + 1) * HOP, True) for n in range(8)]
@@ -291,7 +291,7 @@ def test_an_idle_segmenter_holds_about_a_second() -> None:
 
 def test_the_endpointer_is_asked_while_the_pause_lasts() -> None:
     class Sooner(Endpointer):
-        """Learns in the middle of the pause that it needn't wait."""
+        """An endpointer that ends the turn in the middle of the pause."""
 
         asked = 0
 
@@ -306,15 +306,15 @@ def test_the_endpointer_is_asked_while_the_pause_lasts() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_was_streamed_is_what_the_utterance_holds(seed: int) -> None:
+def test_the_streamed_audio_equals_the_utterance(seed: int) -> None:
     random = Random(seed)
     stretches = [(random.randint(1, 40), voiced) for _ in range(15) for voiced in (True, False)]
     result = run(hops(*stretches), segment=Segment(max_utterance_s=1))
-    whole = [pcm for pcm, start in zip(result.streamed, result.starts, strict=True) if _sent(result, start)]
-    assert whole == [utterance.pcm for utterance in result.utterances]
+    kept = [pcm for pcm, start in zip(result.streamed, result.starts, strict=True) if was_sent(result, start)]
+    assert kept == [utterance.pcm for utterance in result.utterances]
 
 
-def _sent(result: Run, start: SpeechStarted) -> bool:
+def was_sent(result: Run, start: SpeechStarted) -> bool:
     return any(utterance.start == start.start for utterance in result.utterances)
 
 
@@ -370,11 +370,11 @@ ANY_SEGMENT = st.builds(
     min_speech_ms=LENGTHS,
     max_utterance_s=st.sampled_from([1, 2]),
 )
-BACK = st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=10)
+BACK_DATED = st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=10)
 
 
 @settings(deadline=None, derandomize=True)
-@given(stretches=STRETCHES, back=BACK, segment=ANY_SEGMENT)
+@given(stretches=STRETCHES, back=BACK_DATED, segment=ANY_SEGMENT)
 def test_every_sample_is_sent_once_or_silence_whatever_the_settings(
     stretches: list[tuple[int, bool]], back: list[tuple[int, bool]], segment: Segment
 ) -> None:
@@ -396,7 +396,7 @@ def test_every_sample_is_sent_once_or_silence_whatever_the_settings(
 
 
 def test_the_endpointer_is_told_of_each_pause_that_lay_inside_speech() -> None:
-    class Told(Endpointer):
+    class RecordingEndpointer(Endpointer):
         def __init__(self) -> None:
             super().__init__()
             self.inner: list[tuple[int, int]] = []
@@ -404,13 +404,13 @@ def test_the_endpointer_is_told_of_each_pause_that_lay_inside_speech() -> None:
         def resumed(self, start: int, at: int) -> None:
             self.inner.append((start, at))
 
-    told = Told()
-    run(hops((10, True), (3, False), (10, True), (10, False), (10, True), (30, False)), endpointer=told)
-    assert told.inner == [(23 * HOP, 33 * HOP)]  # the first was shorter than pause_ms
+    endpointer = RecordingEndpointer()
+    run(hops((10, True), (3, False), (10, True), (10, False), (10, True), (30, False)), endpointer=endpointer)
+    assert endpointer.inner == [(23 * HOP, 33 * HOP)]  # the first pause was shorter than pause_ms
 
 
-def test_a_speaker_who_pauses_longer_and_longer_is_not_cut() -> None:
+def test_with_adaptive_endpointing_a_speaker_whose_pauses_grow_is_not_cut_off() -> None:
     verdicts = hops((10, True), *[(count, voice) for count in range(13, 26) for voice in (False, True)], (60, False))
-    plain = run(verdicts)
-    judged = run(verdicts, endpointer=Endpointer.of(Segment(), half_duplex=False))
-    assert len(plain.utterances) > len(judged.utterances) == 1
+    fixed = run(verdicts)
+    adapted = run(verdicts, endpointer=Endpointer.of(Segment(), half_duplex=False))
+    assert len(fixed.utterances) > len(adapted.utterances) == 1

@@ -1,4 +1,4 @@
-"""`voiceloop config` and `voiceloop plugins`, as processes: what is on which stream, and the exit code."""
+"""`voiceloop config` and `voiceloop plugins` as processes: their output streams and exit codes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ class Machine:
     home: Path
 
     def run(self, *arguments: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-        kept = {key: value for key, value in os.environ.items() if key not in {"VOICELOOP_CONFIG", "XDG_CONFIG_HOME"}}
+        inherited = {
+            key: value for key, value in os.environ.items() if key not in {"VOICELOOP_CONFIG", "XDG_CONFIG_HOME"}
+        }
         done = subprocess.run(
             [sys.executable, "-m", "voiceloop", *arguments],
             cwd=self.home,
-            env=kept | {"HOME": str(self.home), "OPENROUTER_API_KEY": KEY, "NO_COLOR": "1"} | environment,
+            env=inherited | {"HOME": str(self.home), "OPENROUTER_API_KEY": KEY, "NO_COLOR": "1"} | environment,
             capture_output=True,
             text=True,
             timeout=60,
@@ -55,7 +57,7 @@ def test_show_prints_a_config_that_can_be_read_back(machine: Machine) -> None:
     assert done.stderr == ""
 
 
-def test_show_as_json_tells_each_origin(machine: Machine) -> None:
+def test_show_as_json_names_each_origin(machine: Machine) -> None:
     done = machine.run("config", "show", "--json", "--config", "assistant")
     shown = json.loads(done.stdout)
     assert shown["file"].endswith("assistant.toml")
@@ -64,7 +66,7 @@ def test_show_as_json_tells_each_origin(machine: Machine) -> None:
     assert shown["origins"]["audio.echo"] == "default"
 
 
-def test_mistakes_are_on_stderr_and_end_with_78(machine: Machine) -> None:
+def test_errors_are_on_stderr_and_the_exit_code_is_78(machine: Machine) -> None:
     (machine.home / "bad.toml").write_text(f'[openrouter]\napi_key = "{KEY}"\n[segment]\nonset = 1\n[nowhere]\n')
     done = machine.run("config", "show", "--config", "bad.toml", code=78)
     assert done.stdout == ""

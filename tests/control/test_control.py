@@ -1,4 +1,4 @@
-"""The control socket: what it obeys, what it survives, and who may have it."""
+"""The control socket: its commands, bad clients, and who may own it."""
 
 from __future__ import annotations
 
@@ -42,31 +42,31 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @dataclass
-class Done:
-    """What a loop was told."""
+class Record:
+    """The calls that a loop got, and the events that the controller published."""
 
-    told: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     now: float = 0.0
 
     def publish(self, name: str, /, **fields: object) -> None:
         self.events.append((name, fields))
 
-    def tell(self, what: str) -> None:
-        self.told.append(what)
+    def note(self, call: str) -> None:
+        self.calls.append(call)
 
     def states(self) -> list[str]:
         return [fields["state"] for name, fields in self.events if name == "attention"]
 
 
-def controller(done: Done, *, hearing: bool = False) -> Controller:
-    made = Controller("dictate", Attention(), Limits(), lambda: done.now, done.publish)
+def controller(record: Record, *, hearing: bool = False) -> Controller:
+    made = Controller("dictate", Attention(), Limits(), lambda: record.now, record.publish)
     conversation = SimpleNamespace(
-        hearing=hearing, working=0, usage=None, wasted=Tally(), stop=lambda reason: done.tell(f"stop: {reason}")
+        hearing=hearing, working=0, usage=None, wasted=Tally(), stop=lambda reason: record.note(f"stop: {reason}")
     )
-    microphone = SimpleNamespace(mute=lambda *, muted: done.tell("muted" if muted else "open"))
-    listener = SimpleNamespace(forget=lambda: done.tell("ears forget"))
-    made.loop = Loop(microphone, cast(Any, conversation), cast(Any, listener), lambda: done.tell("wake"))
+    microphone = SimpleNamespace(mute=lambda *, muted: record.note("muted" if muted else "open"))
+    listener = SimpleNamespace(forget=lambda: record.note("listener forgets"))
+    made.loop = Loop(microphone, cast(Any, conversation), cast(Any, listener), lambda: record.note("wake"))
     return made
 
 
@@ -93,62 +93,62 @@ def do(command: str) -> bytes:
     return json.dumps({"do": command}).encode()
 
 
-# What it obeys
+# Commands
 
 
-async def test_it_starts_stops_and_toggles() -> None:
-    done = Done()
-    made = controller(done)
+async def test_start_stop_toggle_and_mute_change_the_state() -> None:
+    record = Record()
+    made = controller(record)
     async with served(made):
         answers = await ask(*map(do, ["stop", "start", "toggle", "toggle", "mute", "unmute", "mute", "start"]))
     states = ["idle", "listening", "idle", "listening", "muted", "listening", "muted", "listening"]
-    assert [answer["state"] for answer in answers] == states == done.states()
+    assert [answer["state"] for answer in answers] == states == record.states()
     assert all(answer["ok"] for answer in answers)
-    assert done.told[-4:] == ["muted", "open", "muted", "open"]
+    assert record.calls[-4:] == ["muted", "open", "muted", "open"]
 
 
-async def test_what_was_idle_before_it_was_muted_is_idle_after() -> None:
-    made = controller(Done())
+async def test_unmuting_restores_the_idle_state() -> None:
+    made = controller(Record())
     async with served(made):
         answers = await ask(*map(do, ["stop", "mute", "unmute", "unmute"]))
     assert [answer["state"] for answer in answers] == ["idle", "muted", "idle", "idle"]
 
 
-async def test_cancel_ends_what_is_being_said_before_it_throws_it_away() -> None:
-    done = Done()
-    async with served(controller(done, hearing=True)):
+async def test_cancel_ends_the_current_utterance_before_it_withdraws_the_turn() -> None:
+    record = Record()
+    async with served(controller(record, hearing=True)):
         await ask(do("cancel"))
-    assert done.told[:2] == ["ears forget", "stop: withdrawn"]
+    assert record.calls[:2] == ["listener forgets", "stop: withdrawn"]
 
 
-async def test_cancel_does_not_touch_what_may_yet_be_said() -> None:
-    done = Done()
-    async with served(controller(done)):
+async def test_cancel_without_a_current_utterance_only_withdraws_turns() -> None:
+    record = Record()
+    async with served(controller(record)):
         await ask(do("cancel"))
-    assert done.told == ["stop: withdrawn", "open"]
+    assert record.calls == ["stop: withdrawn", "open"]
 
 
-async def test_starting_wakes_what_was_sent_to_sleep() -> None:
-    done = Done()
-    made = controller(done)
+async def test_start_wakes_a_sleeping_dictation() -> None:
+    record = Record()
+    made = controller(record)
     async with served(made):
         made.publish("dictation.asleep")
         assert [answer["state"] for answer in await ask(do("status"), do("start"))] == ["asleep", "listening"]
-    assert "wake" in done.told
+    assert "wake" in record.calls
 
 
-def test_what_was_said_before_the_stop_still_counts() -> None:
+def test_speech_from_before_a_stop_still_counts() -> None:
     attention = Attention()
     attention.stop(10.0)
-    assert (attention.heeds(9.9), attention.heeds(10.1)) == (True, False)
+    assert (attention.accepts(9.9), attention.accepts(10.1)) == (True, False)
     attention.stop(20.0)
-    assert not attention.heeds(15.0), "the first stop counts"
+    assert not attention.accepts(15.0), "the first stop counts"
     attention.start()
-    assert attention.heeds(15.0)
+    assert attention.accepts(15.0)
 
 
-async def test_status_tells_what_is_on() -> None:
-    made = controller(Done())
+async def test_status_names_the_parts_and_the_pending_entries() -> None:
+    made = controller(Record())
     made.publish("listening", microphone="Yeti", vad="hybrid")
     made.publish("journal.pending", count=3, doubtful=1)
     async with served(made):
@@ -158,8 +158,8 @@ async def test_status_tells_what_is_on() -> None:
     assert answer["limits"] == {"max_cost_per_session": None, "max_posts_per_minute": None}
 
 
-async def test_a_follower_is_told_each_state_and_a_slow_one_the_last() -> None:
-    made = controller(Done())
+async def test_a_follower_gets_each_state_and_a_slow_one_the_last() -> None:
+    made = controller(Record())
     async with served(made):
         stream = await trio.open_unix_socket(socket_path("dictate"))
         async with stream:
@@ -173,8 +173,8 @@ async def test_a_follower_is_told_each_state_and_a_slow_one_the_last() -> None:
     assert [first["state"], second["state"], third["state"]] == ["listening", "muted", "idle"]
 
 
-async def test_a_follower_that_goes_away_is_noticed_although_nothing_happens() -> None:
-    made = controller(Done())
+async def test_a_follower_that_disconnects_is_noticed_without_any_event() -> None:
+    made = controller(Record())
     async with served(made):
         for _ in range(MOST_CLIENTS * 2):
             stream = await trio.open_unix_socket(socket_path("dictate"))
@@ -185,29 +185,29 @@ async def test_a_follower_that_goes_away_is_noticed_although_nothing_happens() -
         assert (await ask(do("status")))[0]["ok"]
 
 
-# What it survives
+# Bad clients
 
 
 @pytest.mark.parametrize(
     "line", [b"", b"hello", b"[]", b"{}", b'{"do": "explode"}', b'{"do": ["start"]}', b"\xff\xfe", b"[" * 4000]
 )
-async def test_rubbish_is_answered_and_changes_nothing(line: bytes) -> None:
-    done = Done()
-    async with served(controller(done)):
+async def test_a_malformed_request_gets_an_error_and_changes_nothing(line: bytes) -> None:
+    record = Record()
+    async with served(controller(record)):
         first, second = await ask(line, do("status"))
     assert first["ok"] is False
     assert first["error"]
-    assert (second["ok"], second["state"], done.told) == (True, "listening", [])
+    assert (second["ok"], second["state"], record.calls) == (True, "listening", [])
 
 
 @given(st.binary(max_size=300))
-def test_no_line_is_more_than_refused(line: bytes) -> None:
+def test_any_line_is_a_known_command_or_an_error(line: bytes) -> None:
     request = control._request(line)
     assert isinstance(request, str) or request[0] in COMMANDS
 
 
 async def test_a_line_without_end_is_refused() -> None:
-    async with served(controller(Done())):
+    async with served(controller(Record())):
         stream = await trio.open_unix_socket(socket_path("dictate"))
         async with stream:
             await stream.send_all(b"x" * (LONGEST_LINE + 1))
@@ -217,9 +217,9 @@ async def test_a_line_without_end_is_refused() -> None:
         assert (await ask(do("status")))[0]["ok"]
 
 
-async def test_a_thousand_clients_don_t_keep_the_next_from_being_served() -> None:
+async def test_clients_beyond_the_limit_are_refused_and_those_within_it_are_served() -> None:
     refused = 0
-    async with served(controller(Done())):
+    async with served(controller(Record())):
         streams: list[trio.SocketStream] = []
         for _ in range(1000):
             streams.append(await trio.open_unix_socket(socket_path("dictate")))
@@ -237,21 +237,19 @@ async def test_a_thousand_clients_don_t_keep_the_next_from_being_served() -> Non
         assert (await ask(do("unmute")))[0]["ok"]
 
 
-async def test_a_client_that_says_nothing_is_sent_away(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_silent_client_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "PATIENCE_S", 0.05)
-    async with served(controller(Done())):
+    async with served(controller(Record())):
         stream = await trio.open_unix_socket(socket_path("dictate"))
         with trio.fail_after(5):
             assert await stream.receive_some() == b""
         await stream.aclose()
 
 
-# Who may have it
+# Who may own the socket
 
 
-def test_only_its_user_can_reach_it(runtime: Path) -> None:
+def test_only_the_user_can_reach_the_socket(runtime: Path) -> None:
     old = os.umask(0)
     try:
         with listening("dictate"):
@@ -262,9 +260,9 @@ def test_only_its_user_can_reach_it(runtime: Path) -> None:
     assert list((runtime / "voiceloop").iterdir()) == []
 
 
-def test_a_second_program_is_refused_and_told_who_has_it() -> None:
+def test_a_second_program_is_refused_with_the_process_id_of_the_first() -> None:
     with listening("dictate"):
-        words = rf"'voiceloop dictate' runs already: process {os.getpid()} has .*dictate\.sock"
+        words = rf"'voiceloop dictate' is already running: process {os.getpid()} has .*dictate\.sock"
         with pytest.raises(Taken, match=words), listening("dictate"):
             pass
         with listening("captions"):
@@ -273,7 +271,7 @@ def test_a_second_program_is_refused_and_told_who_has_it() -> None:
             client.connect(str(socket_path("dictate")))
 
 
-def test_what_a_killed_program_left_is_replaced() -> None:
+def test_the_socket_of_a_killed_program_is_replaced() -> None:
     code = (
         "import os, signal\nfrom voiceloop.control.socket_files import listening\n"
         "with listening('dictate'):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -285,27 +283,28 @@ def test_what_a_killed_program_left_is_replaced() -> None:
         assert living() == ["dictate"]
 
 
-def test_one_that_was_stopped_while_many_wait_for_it_is_found_alive_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_with_a_full_backlog_counts_as_alive_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "BACKLOG", 1)
     found: list[list[str]] = []
-    asking = threading.Thread(target=lambda: found.append(living()))
+    check = threading.Thread(target=lambda: found.append(living()))
     with ExitStack() as stack:
         with listening("dictate"):
             for _ in range(2):
                 client = stack.enter_context(socket.socket(socket.AF_UNIX))
                 client.connect(str(socket_path("dictate")))
-            asking.start()
-            asking.join(5)
-            at_once = not asking.is_alive()
-        asking.join()  # its socket is gone
+            check.start()
+            check.join(5)
+            at_once = not check.is_alive()
+        check.join()  # the socket is closed by now
     assert (at_once, found) == (True, [["dictate"]])
 
 
-def test_a_path_that_is_too_long_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_that_is_too_long_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / ("x" * 100)
     folder.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
-    with pytest.raises(ControlError, match=r"can't be made: .*too long.*control\.enabled=false"), listening("dictate"):
+    words = r"can't be created: .*too long.*control\.enabled=false"
+    with pytest.raises(ControlError, match=words), listening("dictate"):
         pass
     assert list((folder / "voiceloop").iterdir()) == []
 
@@ -313,31 +312,31 @@ def test_a_path_that_is_too_long_is_said(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_folder_that_others_can_write_is_not_trusted(runtime: Path) -> None:
     (runtime / "voiceloop").mkdir()
     (runtime / "voiceloop").chmod(0o777)
-    with pytest.raises(ControlError, match="its folder is not yours alone"), listening("dictate"):
+    with pytest.raises(ControlError, match="other users can access its folder"), listening("dictate"):
         pass
 
 
-def test_a_socket_that_cannot_be_made_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_that_cannot_be_created_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: Path) -> Iterator[None]:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     monkeypatch.setattr(sockets, "_make_folder", refuse)
-    words = r"can't be made: read-only file system\. Mend XDG_RUNTIME_DIR"
+    words = r"can't be created: read-only file system\. Fix XDG_RUNTIME_DIR"
     with pytest.raises(ControlError, match=words), listening("dictate"):
         pass
 
 
 @settings(max_examples=30)
 @given(st.lists(st.sampled_from(["start", "stop", "toggle", "mute", "unmute", "cancel"]), max_size=12))
-def test_the_device_is_closed_exactly_while_it_is_muted(commands: list[str]) -> None:
-    done = Done()
-    made = controller(done)
+def test_the_device_is_closed_exactly_while_the_state_is_muted(commands: list[str]) -> None:
+    record = Record()
+    made = controller(record)
     for command in commands:
         made.do(command)
-        last = [told for told in done.told if told in {"muted", "open"}][-1]
+        last = [call for call in record.calls if call in {"muted", "open"}][-1]
         assert (last == "muted") == (made.attention.state == "muted")
 
 
-def test_a_shortcut_waits_for_no_library() -> None:
+def test_the_command_line_imports_no_slow_library() -> None:
     code = "import sys, voiceloop.cli.main; sys.exit('trio' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

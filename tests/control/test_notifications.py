@@ -1,71 +1,165 @@
-"""Desktop notifications: the last state is shown, and what keeps it from being shown is said once."""
+"""Desktop notifications on a private message bus: the last state is shown, and a failure is reported once."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
+from jeepney import HeaderFields, Message, MessageType, new_error, new_method_return
+from jeepney.bus_messages import message_bus
+from jeepney.io.trio import DBusConnection, open_dbus_connection
 
 from testbed.recorder import Recorder
+from tests.dictation.portal_desktop import open_bus_daemon
 from voiceloop.control.notifications import Notifier
 
-
-def program(folder: Path, script: str) -> None:
-    path = folder / "notify-send"
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
+SERVICE = "org.freedesktop.Notifications"
+STATUS = "The state is shown by 'voiceloop ctl status' only."
 
 
-def shown(folder: Path) -> list[str]:
-    return (folder / "shown").read_text().splitlines()
+@dataclass
+class Desktop:
+    """A fake notification service that records its calls. With `refuses` it answers with an error."""
+
+    refuses: bool = False
+    slow: trio.Event | None = None
+    """The first call is answered once this is set."""
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+    called: trio.Event = field(default_factory=trio.Event)
+
+    @property
+    def texts(self) -> list[str]:
+        return [call[4] for call in self.calls]
+
+    async def until(self, count: int) -> None:
+        with trio.fail_after(10):
+            while len(self.calls) < count:
+                await self.called.wait()
+
+    async def answer_calls(self, connection: DBusConnection) -> None:
+        with suppress(trio.EndOfChannel, trio.BrokenResourceError, trio.ClosedResourceError):  # the bus is gone
+            while True:
+                await self._take(connection, await connection.receive())
+
+    async def _take(self, connection: DBusConnection, message: Message) -> None:
+        if message.header.message_type is MessageType.method_call:
+            await self._notify(connection, message)
+
+    async def _notify(self, connection: DBusConnection, message: Message) -> None:
+        assert message.header.fields[HeaderFields.member] == "Notify"
+        assert message.header.fields[HeaderFields.signature] == "susssasa{sv}i"
+        self.calls.append(tuple(message.body))
+        self.called.set()
+        self.called = trio.Event()
+        if self.slow is not None:
+            await self.slow.wait()
+        if self.refuses:
+            await connection.send(new_error(message, "org.example.No", "s", ("no room",)))
+        else:
+            await connection.send(new_method_return(message, "u", (7,)))
 
 
-@pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    return tmp_path
+@asynccontextmanager
+async def open_desktop(folder: Path, desktop: Desktop) -> AsyncIterator[trio.Process]:
+    """Serve `desktop` on a private message bus at `folder`/bus; yield the process of the bus."""
+    async with open_bus_daemon(folder) as daemon:
+        connection = await open_dbus_connection(f"unix:path={folder}/bus")
+        async with connection, trio.open_nursery() as nursery:
+            async with connection.router() as router:
+                await router.send_and_get_reply(message_bus.RequestName(SERVICE))
+            nursery.start_soon(desktop.answer_calls, connection)
+            yield daemon
+            nursery.cancel_scope.cancel()
 
 
-async def test_each_state_is_shown_in_words(path: Path) -> None:
-    program(path, f'for last; do :; done; echo "$last" >> {path}/shown')
-    recorder = Recorder()
-    for states in (["listening"], ["muted"], ["listening", "idle", "asleep"], ["idle"]):
-        notifier = Notifier(recorder)
-        for state in states:
-            notifier.state(state)
-        notifier._send.close()
-        await notifier.run()
-    assert shown(path) == [
-        "Listening",
-        "Muted: the microphone is closed",
-        'Asleep: say "wake up"',
-        "Not listening",
-    ]
-    assert recorder.events == []
-
-
-async def test_what_cannot_be_shown_is_said_once(path: Path) -> None:
-    program(path, "echo 'Cannot autolaunch D-Bus' >&2; exit 1")
+@asynccontextmanager
+async def notifying() -> AsyncIterator[tuple[Notifier, Recorder]]:
     recorder = Recorder()
     notifier = Notifier(recorder)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(notifier.run)
+        yield notifier, recorder
+        nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/bus")
+    return tmp_path
+
+
+async def test_each_state_is_shown_in_words_and_replaces_the_one_before(home: Path) -> None:
+    desktop = Desktop()
+    async with open_desktop(home, desktop), notifying() as (notifier, recorder):
+        for count, state in enumerate(("listening", "muted", "asleep", "idle"), start=1):
+            notifier.state(state)
+            await desktop.until(count)
+    shown = ["Listening", "Muted: the microphone is closed", 'Asleep: say "wake up"', "Not listening"]
+    assert desktop.texts == shown
+    assert [call[:2] for call in desktop.calls] == [("voiceloop", 0), *[("voiceloop", 7)] * 3]
+    assert desktop.calls[0][6]["transient"] == ("b", True)
+    assert recorder.events == []
+
+
+async def test_while_a_notification_is_sent_only_the_last_state_waits(home: Path) -> None:
+    desktop = Desktop(slow=trio.Event())
+    async with open_desktop(home, desktop), notifying() as (notifier, _):
+        notifier.state("listening")
+        await desktop.until(1)
+        for state in ("muted", "asleep", "idle"):
+            notifier.state(state)
+        assert desktop.slow is not None
+        desktop.slow.set()
+        await desktop.until(2)
+    assert desktop.texts == ["Listening", "Not listening"]
+
+
+async def test_a_refusal_is_reported_once_and_the_service_is_not_asked_again(home: Path) -> None:
+    desktop = Desktop(refuses=True)
+    async with open_desktop(home, desktop), notifying() as (notifier, recorder):
         notifier.state("muted")
         event = await recorder.wait_for("notice", within_s=10)
         for _ in range(3):
             notifier.state("listening")
-        nursery.cancel_scope.cancel()
-    assert len(recorder.events) == 1
-    assert str(event.fields["text"]).startswith("control.notify: notify-send failed: Cannot autolaunch D-Bus; ")
+    assert event.fields["text"] == f"control.notify: Notify: no room. {STATUS}"
+    assert (len(recorder.events), len(desktop.calls)) == (1, 1)
 
 
-async def test_a_desktop_without_notify_send_is_told_at_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    recorder = Recorder()
-    notifier = Notifier(recorder)
-    notifier.state("muted")
-    event = await recorder.wait_for("notice", within_s=1)
-    told = "control.notify: there is no notify-send (Debian: libnotify-bin); the state is shown by"
-    assert event.fields["text"] == f"{told} 'voiceloop ctl status' only."
-    assert len(recorder.events) == 1
+async def test_a_lost_message_bus_is_reported(home: Path) -> None:
+    desktop = Desktop(slow=trio.Event())
+    async with notifying() as (notifier, recorder), open_desktop(home, desktop) as daemon:
+        notifier.state("muted")
+        await desktop.until(1)
+        daemon.kill()
+        event = await recorder.wait_for("notice", within_s=10)
+    assert event.fields["text"] == f"control.notify: the session's message bus is gone. {STATUS}"
+
+
+async def test_a_message_bus_that_does_not_answer_is_reported(home: Path) -> None:
+    async with notifying() as (notifier, recorder):
+        notifier.state("muted")
+        event = await recorder.wait_for("notice", within_s=10)
+    text = str(event.fields["text"])
+    assert text.startswith("control.notify: no message bus of the session answers at unix:path=")
+    assert text.endswith(STATUS)
+
+
+async def test_a_session_without_the_address_of_a_bus_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    async with notifying() as (notifier, recorder):
+        notifier.state("muted")
+        event = await recorder.wait_for("notice", within_s=10)
+    variables = "(DBUS_SESSION_BUS_ADDRESS, XDG_RUNTIME_DIR)"
+    assert event.fields["text"] == f"control.notify: no message bus of the session is named {variables}. {STATUS}"
+
+
+async def test_without_a_state_to_show_no_bus_is_looked_for(home: Path) -> None:
+    async with notifying() as (_, recorder):
+        await trio.testing.wait_all_tasks_blocked()
+    assert recorder.events == []

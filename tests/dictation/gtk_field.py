@@ -1,7 +1,7 @@
-"""As `tk_field.py`, of GTK, which speaks Wayland: a window with a text field, run by the system's Python.
+"""A window with a text field, made with GTK, which runs on Wayland. Like `tk_field.py`, for the system's Python.
 
---name NAME     its application's name
---late SECONDS  each paste is read so late
+--name NAME     the application's name
+--late SECONDS  the delay before each paste is read
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--name", default="field")
 parser.add_argument("--late", type=float, default=0)
 options = parser.parse_args()
-GLib.set_prgname(options.name)  # before GTK is loaded, which takes it from there
+GLib.set_prgname(options.name)  # before GTK is loaded: it takes the application's name from there
 gi.require_version("Gtk", "3.0")
 from gi.repository import Gdk, Gtk  # noqa: E402
 

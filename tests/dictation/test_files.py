@@ -1,4 +1,4 @@
-"""Dictation into files and standard output."""
+"""Dictation into files and to standard output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def publish(name: str, /, **fields: object) -> None:
     pass
 
 
-async def test_text_is_appended_to_a_file_and_taken_back_exactly(tmp_path: Path) -> None:
+async def test_text_is_appended_to_a_file_and_undone_exactly(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("Mine.")
     async with open_target(f"file:{path}", OPTIONS, publish) as target:
@@ -31,7 +31,7 @@ async def test_text_is_appended_to_a_file_and_taken_back_exactly(tmp_path: Path)
     assert path.read_text() == "Mine. Grüße"
 
 
-async def test_what_somebody_else_added_is_not_taken_back(tmp_path: Path) -> None:
+async def test_undo_refuses_when_another_program_has_added_text(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     async with open_target(f"file:{path}", OPTIONS, publish) as target:
         last = await target.insert("Said.", focus=None)
@@ -42,26 +42,26 @@ async def test_what_somebody_else_added_is_not_taken_back(tmp_path: Path) -> Non
     assert path.read_text() == "Said. And written."
 
 
-async def test_a_new_file_is_its_owner_s_alone(tmp_path: Path) -> None:
+async def test_a_new_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     async with open_target(f"file:{path}", OPTIONS, publish):
         assert path.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("to", ["file:{tmp}/none/notes.txt", "file:{tmp}"])
-async def test_a_file_that_cannot_be_written_is_told_at_once(to: str, tmp_path: Path) -> None:
+async def test_a_file_that_cannot_be_written_is_an_error_at_the_start(to: str, tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="can't be written"):
         async with open_target(to.format(tmp=tmp_path), OPTIONS, publish):
             pass
 
 
 @pytest.mark.parametrize("to", ["", "file:", "printer"])
-def test_a_place_that_there_is_not_is_told_with_those_that_there_are(to: str) -> None:
+def test_the_error_for_an_unknown_target_names_the_known_ones(to: str) -> None:
     with pytest.raises(UsageError, match="clipboard, stdout, file:PATH"):
         open_target(to, OPTIONS, publish)
 
 
-async def test_nothing_but_text_reaches_a_file(tmp_path: Path) -> None:
+async def test_control_characters_do_not_reach_a_file(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     async with open_target(f"file:{path}", OPTIONS, publish) as target:
         await target.insert("a\x1b]0;title\x07b\x1b[31mc\u202edef\x08g\x00h\u2066i", focus=None)
@@ -71,7 +71,7 @@ async def test_nothing_but_text_reaches_a_file(tmp_path: Path) -> None:
 NEARLY_FULL = "y" * 1_000_000
 
 
-async def test_a_full_disk_leaves_no_part_of_a_sentence_in_the_file(tmp_path: Path) -> None:
+async def test_a_full_disk_leaves_no_partial_sentence_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text(NEARLY_FULL)
     async with open_target(f"file:{path}", OPTIONS, publish) as target:
@@ -83,7 +83,7 @@ async def test_a_full_disk_leaves_no_part_of_a_sentence_in_the_file(tmp_path: Pa
     assert path.read_text() == NEARLY_FULL
 
 
-async def test_what_a_full_disk_kept_from_standard_output_is_not_written_with_what_comes_later(
+async def test_text_that_a_full_disk_refused_on_standard_output_is_not_written_with_later_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "notes.txt"
@@ -97,7 +97,7 @@ async def test_what_a_full_disk_kept_from_standard_output_is_not_written_with_wh
     assert path.read_text() == f"{NEARLY_FULL}\nLater.\n"
 
 
-async def test_each_insertion_is_a_line_of_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
+async def test_each_insertion_is_a_line_on_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
     async with open_target("stdout", OPTIONS, publish) as target:
         await target.insert("One.", focus=None)
         await target.insert(" Two\x1b[2J.\n", focus=None)
@@ -107,7 +107,7 @@ async def test_each_insertion_is_a_line_of_standard_output(capfd: pytest.Capture
 
 
 @pytest.mark.parametrize("to", ["type", "clipboard"])
-def test_what_macos_lacks_is_said(to: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_targets_that_macos_lacks_are_an_error(to: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "darwin")
-    with pytest.raises(TargetError, match="not there on macOS"):
+    with pytest.raises(TargetError, match="doesn't work on macOS"):
         open_target(to, OPTIONS, publish)

@@ -1,4 +1,4 @@
-"""The dictation handler: a transcript in, edits to a target out."""
+"""The dictation handler: transcripts in, edits of a target out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOTES, MAIL, XTERM = Focus("1", "Notes"), Focus("2", "Mail"), Focus("3", "XTerm"
 
 @dataclass
 class Page:
-    """A target that keeps its text, and refuses as it is told to."""
+    """A fake target that keeps its text. `refuses`: the errors that its next calls raise."""
 
     text: str = ""
     aside: str = ""
@@ -69,13 +69,15 @@ class Page:
             raise FocusChanged("it went elsewhere")
 
 
-class Certain:
+class Committed:
+    """A reply that is committed at once."""
+
     async def committed(self) -> None:
         await trio.lowlevel.checkpoint()
 
 
-class Desk:
-    """A handler at a page; `say` says something in the window that has the focus, `write` writes it."""
+class Dictation:
+    """A handler with a `Page`. `say`: speak while the current window has the focus; `write`: handle the transcript."""
 
     def __init__(self, page: Page | None = None, **options: Any) -> None:
         self.page = page or Page()
@@ -91,7 +93,7 @@ class Desk:
         return Transcript(text, Utterance(b"", self._at - 4_800, self._at + 8_000))
 
     async def write(self, transcript: Transcript) -> None:
-        await self.handler.handle(transcript, cast(Any, Certain()))
+        await self.handler.handle(transcript, cast(Any, Committed()))
 
     async def dictate(self, *texts: str) -> str:
         for text in texts:
@@ -103,225 +105,225 @@ class Desk:
             self.notices.append(str(fields["text"]))
 
 
-async def test_utterances_become_one_text() -> None:
-    desk = Desk(replacements={"my name": "Ada"})
-    assert await desk.dictate("Hello.", "my name is new to Voice Loop", "press enter", "bye") == (
+async def test_utterances_are_joined_to_one_text() -> None:
+    dictation = Dictation(replacements={"my name": "Ada"})
+    assert await dictation.dictate("Hello.", "my name is new to Voice Loop", "press enter", "bye") == (
         "Hello. Ada is new to voiceloop⏎Bye"
     )
 
 
-async def test_scratch_that_takes_back_one_insertion_after_the_other() -> None:
-    desk = Desk()
-    assert await desk.dictate("One.", "Two.", "Three.", "Scratch that, scratch that.") == "One."
-    assert await desk.dictate("Then two.") == "One. Then two."
+async def test_scratch_that_undoes_one_insertion_after_the_other() -> None:
+    dictation = Dictation()
+    assert await dictation.dictate("One.", "Two.", "Three.", "Scratch that, scratch that.") == "One."
+    assert await dictation.dictate("Then two.") == "One. Then two."
 
 
-async def test_what_is_said_after_scratch_that_in_one_breath_is_joined_to_what_stands_there() -> None:
-    desk = Desk()
-    assert await desk.dictate("One.", "Two.", "Scratch that. Three.", "Four.") == "One. Three. Four."
-    desk = Desk()
-    assert await desk.dictate("One.", "Scratch that. Two.", "Three.") == "Two. Three."
+async def test_text_after_scratch_that_in_one_utterance_is_joined_to_the_text_before_it() -> None:
+    dictation = Dictation()
+    assert await dictation.dictate("One.", "Two.", "Scratch that. Three.", "Four.") == "One. Three. Four."
+    dictation = Dictation()
+    assert await dictation.dictate("One.", "Scratch that. Two.", "Three.") == "Two. Three."
 
 
-async def test_it_sleeps_when_told_so_after_scratch_that() -> None:
-    desk = Desk()
-    assert await desk.dictate("One.", "Two.", "Scratch that. Go to sleep.", "Not for you.") == "One."
-    assert await desk.dictate("Wake up.", "Three.") == "One. Three."
+async def test_go_to_sleep_works_after_scratch_that_in_one_utterance() -> None:
+    dictation = Dictation()
+    assert await dictation.dictate("One.", "Two.", "Scratch that. Go to sleep.", "Not for you.") == "One."
+    assert await dictation.dictate("Wake up.", "Three.") == "One. Three."
 
 
-async def test_what_follows_an_undo_that_was_refused_is_joined_to_what_still_stands_there() -> None:
-    desk = Desk()
-    await desk.dictate("One.", "Two.")
-    desk.page.refuses = [CantUndo("no", place="page") for _ in range(2)]
-    assert await desk.dictate("Scratch that. Scratch that.") == "One. Two."
-    assert await desk.dictate("Three.") == "One. Two. Three."
+async def test_the_utterance_after_a_refused_undo_is_joined_to_the_text_that_is_still_there() -> None:
+    dictation = Dictation()
+    await dictation.dictate("One.", "Two.")
+    dictation.page.refuses = [CantUndo("no", place="page") for _ in range(2)]
+    assert await dictation.dictate("Scratch that. Scratch that.") == "One. Two."
+    assert await dictation.dictate("Three.") == "One. Two. Three."
 
 
-async def test_what_is_said_after_an_undo_that_was_refused_in_one_breath_is_joined_to_what_still_stands_there() -> None:
-    desk = Desk()
-    await desk.dictate("Hello there.")
-    desk.page.refuses = [CantUndo("no", place="page")]
-    assert await desk.dictate("Scratch that. I like it.") == "Hello there. I like it."
-    desk = Desk()
-    await desk.dictate("and some", "words")
-    desk.page.refuses = [CantUndo("no", place="page") for _ in range(2)]
-    assert await desk.dictate("Scratch that, scratch that. The end. Press enter.") == "And some words the end.⏎"
-    assert len(desk.notices) == 2
+async def test_text_after_a_refused_undo_in_one_utterance_is_joined_to_the_text_that_is_still_there() -> None:
+    dictation = Dictation()
+    await dictation.dictate("Hello there.")
+    dictation.page.refuses = [CantUndo("no", place="page")]
+    assert await dictation.dictate("Scratch that. I like it.") == "Hello there. I like it."
+    dictation = Dictation()
+    await dictation.dictate("and some", "words")
+    dictation.page.refuses = [CantUndo("no", place="page") for _ in range(2)]
+    assert await dictation.dictate("Scratch that, scratch that. The end. Press enter.") == "And some words the end.⏎"
+    assert len(dictation.notices) == 2
 
 
-async def test_there_is_an_end_to_what_can_be_taken_back() -> None:
-    desk = Desk()
-    assert await desk.dictate("One.", "press enter", "scratch that") == "One.⏎"
-    assert "nothing was written since" in desk.notices[-1]
+async def test_undo_stops_at_the_last_enter() -> None:
+    dictation = Dictation()
+    assert await dictation.dictate("One.", "press enter", "scratch that") == "One.⏎"
+    assert "there is nothing left to undo" in dictation.notices[-1]
 
 
-async def test_text_said_in_one_window_is_not_typed_into_another() -> None:
-    desk = Desk()
-    said = await desk.say("The secret. Press enter. And more.")
-    desk.page.here = MAIL
-    await desk.write(said)
-    assert (desk.page.text, desk.page.aside) == ("", "The secret.\nAnd more.")
-    assert desk.notices == ["it went elsewhere. What you said is in the drawer."]
-    assert await desk.dictate("New.") == "New."
+async def test_text_spoken_to_one_window_is_not_typed_into_another() -> None:
+    dictation = Dictation()
+    said = await dictation.say("The secret. Press enter. And more.")
+    dictation.page.here = MAIL
+    await dictation.write(said)
+    assert (dictation.page.text, dictation.page.aside) == ("", "The secret.\nAnd more.")
+    assert dictation.notices == ["it went elsewhere. What you said is in the drawer."]
+    assert await dictation.dictate("New.") == "New."
 
 
-async def test_it_sleeps_when_told_so_behind_what_could_not_be_written() -> None:
-    desk = Desk()
-    said = await desk.say("Hello. Go to sleep.")
-    desk.page.here = MAIL
-    await desk.write(said)
-    assert await desk.dictate("My secret.") == ""
-    desk = Desk(Page(refuses=[TargetError("it is gone")]))
+async def test_go_to_sleep_works_after_text_that_could_not_be_written() -> None:
+    dictation = Dictation()
+    said = await dictation.say("Hello. Go to sleep.")
+    dictation.page.here = MAIL
+    await dictation.write(said)
+    assert await dictation.dictate("My secret.") == ""
+    dictation = Dictation(Page(refuses=[TargetError("it is gone")]))
     with pytest.raises(TargetError, match="gone"):
-        await desk.dictate("Hello. Go to sleep.")
-    assert await desk.dictate("My secret.") == ""
-    assert await desk.dictate("Wake up. Hello.") == "Hello."
+        await dictation.dictate("Hello. Go to sleep.")
+    assert await dictation.dictate("My secret.") == ""
+    assert await dictation.dictate("Wake up. Hello.") == "Hello."
 
 
-async def test_it_stays_awake_when_what_was_said_after_waking_it_fails() -> None:
-    desk = Desk()
-    await desk.dictate("Go to sleep.")
-    desk.page.refuses = [TargetError("it is gone")]
+async def test_it_stays_awake_when_the_text_after_wake_up_fails() -> None:
+    dictation = Dictation()
+    await dictation.dictate("Go to sleep.")
+    dictation.page.refuses = [TargetError("it is gone")]
     with pytest.raises(TargetError, match="gone"):
-        await desk.dictate("Wake up. Hello.")
-    assert await desk.dictate("Hello.") == "Hello."
+        await dictation.dictate("Wake up. Hello.")
+    assert await dictation.dictate("Hello.") == "Hello."
 
 
-async def test_the_turn_fails_when_nothing_was_written_and_nothing_can_be_put_aside() -> None:
-    desk = Desk(Page(aside_refuses=TargetError("no clipboard")))
-    said = await desk.say("The secret.")
-    desk.page.here = MAIL
-    with pytest.raises(TargetError, match=r"it went elsewhere, and it can't be put aside: no clipboard"):
-        await desk.write(said)
+async def test_the_turn_fails_when_the_text_can_be_neither_written_nor_set_aside() -> None:
+    dictation = Dictation(Page(aside_refuses=TargetError("no clipboard")))
+    said = await dictation.say("The secret.")
+    dictation.page.here = MAIL
+    with pytest.raises(TargetError, match=r"it went elsewhere, and the text can't be put aside: no clipboard"):
+        await dictation.write(said)
 
 
-async def test_what_can_not_be_put_aside_fails_no_turn_of_which_a_part_was_written() -> None:
-    class Fickle(Page):
+async def test_a_turn_does_not_fail_when_only_its_rest_could_not_be_set_aside() -> None:
+    class LosesFocus(Page):
         async def enter(self, *, focus: Focus | None) -> None:
             await super().enter(focus=focus)
             self.here = MAIL
 
-    desk = Desk(Fickle(aside_refuses=TargetError("no clipboard")))
-    assert await desk.dictate("One. Press enter. Two.") == "One.⏎"
-    assert desk.notices == ["it went elsewhere. The rest was not written: no clipboard."]
+    dictation = Dictation(LosesFocus(aside_refuses=TargetError("no clipboard")))
+    assert await dictation.dictate("One. Press enter. Two.") == "One.⏎"
+    assert dictation.notices == ["it went elsewhere. The rest was not written: no clipboard."]
 
 
-async def test_an_utterance_fails_when_only_its_undo_came_about() -> None:
-    class Undoes(Page):
+async def test_an_utterance_fails_when_only_its_undo_worked() -> None:
+    class FailsAfterUndo(Page):
         async def undo(self, insertion: Insertion) -> None:
             await super().undo(insertion)
             self.refuses = [TargetError("it is gone")]
 
-    desk = Desk(Undoes())
-    await desk.dictate("One.")
+    dictation = Dictation(FailsAfterUndo())
+    await dictation.dictate("One.")
     with pytest.raises(TargetError, match="gone"):
-        await desk.dictate("Scratch that. Two.")
-    assert desk.page.text == ""
+        await dictation.dictate("Scratch that. Two.")
+    assert dictation.page.text == ""
 
 
-async def test_enter_is_not_pressed_after_a_paste_that_was_not_read_until_it_is_said_again() -> None:
-    desk = Desk(Page(reads=False))
-    assert await desk.dictate("Send it. Press enter.") == "Send it."
-    assert desk.notices == ["Enter is not pressed: what was pasted before it has not been read."]
-    assert await desk.dictate("Press enter.") == "Send it.⏎"
+async def test_after_a_paste_that_was_not_read_enter_is_pressed_only_when_said_again() -> None:
+    dictation = Dictation(Page(reads=False))
+    assert await dictation.dictate("Send it. Press enter.") == "Send it."
+    assert dictation.notices == ["Enter is not pressed: the window has not read the text pasted before it."]
+    assert await dictation.dictate("Press enter.") == "Send it.⏎"
 
 
-async def test_enter_said_in_one_window_is_not_pressed_in_another() -> None:
-    desk = Desk()
-    said = await desk.say("press enter")
-    desk.page.here = MAIL
-    await desk.write(said)
-    assert desk.page.text == ""
-    assert desk.notices == ["it went elsewhere. Nothing was done."]
+async def test_enter_spoken_to_one_window_is_not_pressed_in_another() -> None:
+    dictation = Dictation()
+    said = await dictation.say("press enter")
+    dictation.page.here = MAIL
+    await dictation.write(said)
+    assert dictation.page.text == ""
+    assert dictation.notices == ["it went elsewhere. Nothing was done."]
 
 
-async def test_an_utterance_of_which_nobody_knows_the_window_is_not_typed() -> None:
-    desk = Desk()
-    await desk.write(Transcript("From the past.", Utterance(b"", 0, 100)))
-    assert (desk.page.text, desk.page.aside) == ("", "From the past.")
+async def test_an_utterance_whose_window_is_unknown_is_not_typed() -> None:
+    dictation = Dictation()
+    await dictation.write(Transcript("From the past.", Utterance(b"", 0, 100)))
+    assert (dictation.page.text, dictation.page.aside) == ("", "From the past.")
 
 
-async def test_held_keys_put_the_text_aside() -> None:
-    desk = Desk(Page(refuses=[KeysHeld("Shift is held")]))
-    assert await desk.dictate("Hello.") == ""
-    assert desk.page.aside == "Hello."
-    assert await desk.dictate("Hello.") == "Hello."
+async def test_text_is_set_aside_while_a_modifier_key_is_held() -> None:
+    dictation = Dictation(Page(refuses=[KeysHeld("Shift is held")]))
+    assert await dictation.dictate("Hello.") == ""
+    assert dictation.page.aside == "Hello."
+    assert await dictation.dictate("Hello.") == "Hello."
 
 
-async def test_an_undo_that_is_refused_is_told_and_changes_nothing() -> None:
-    desk = Desk()
-    await desk.dictate("One.")
-    desk.page.refuses = [CantUndo("you typed since")]
-    assert await desk.dictate("Scratch that.", "two") == "One. Two"
-    assert desk.notices == ["Not taken back: you typed since"]
+async def test_a_refused_undo_is_reported_and_changes_nothing() -> None:
+    dictation = Dictation()
+    await dictation.dictate("One.")
+    dictation.page.refuses = [CantUndo("you typed since")]
+    assert await dictation.dictate("Scratch that.", "two") == "One. Two"
+    assert dictation.notices == ["Not undone: you typed since"]
 
 
-async def test_a_target_that_fails_fails_the_turn_and_the_next_goes_on_as_if_it_had_not_been() -> None:
-    desk = Desk()
-    await desk.dictate("I went to")
-    desk.page.refuses = [TargetError("it is gone")]
+async def test_a_failure_of_the_target_fails_the_turn_and_the_next_turn_continues_the_text_before_it() -> None:
+    dictation = Dictation()
+    await dictation.dictate("I went to")
+    dictation.page.refuses = [TargetError("it is gone")]
     with pytest.raises(TargetError, match="gone"):
-        await desk.dictate("The shop.")
-    assert await desk.dictate("The sea.") == "I went to the sea."
+        await dictation.dictate("The shop.")
+    assert await dictation.dictate("The sea.") == "I went to the sea."
 
 
-async def test_what_fails_after_something_was_written_fails_no_turn() -> None:
-    desk = Desk()
+async def test_a_failure_after_some_text_was_written_does_not_fail_the_turn() -> None:
+    dictation = Dictation()
 
-    class Keyless(Page):
+    class WithoutKeys(Page):
         async def enter(self, *, focus: Focus | None) -> None:
             await trio.lowlevel.checkpoint()
             raise TargetError("no keys")
 
-    desk = Desk(Keyless())
-    assert await desk.dictate("Sent. Press enter.") == "Sent."
-    assert desk.notices == ["no keys. Nothing more was done."]
+    dictation = Dictation(WithoutKeys())
+    assert await dictation.dictate("Sent. Press enter.") == "Sent."
+    assert dictation.notices == ["no keys. Nothing more was done."]
 
 
-async def test_what_is_left_when_something_was_written_is_put_aside() -> None:
-    class Once(Page):
+async def test_the_rest_of_a_partly_written_utterance_is_set_aside() -> None:
+    class FailsAfterEnter(Page):
         async def enter(self, *, focus: Focus | None) -> None:
             await super().enter(focus=focus)
             self.refuses = [TargetError("no keys")]
 
-    desk = Desk(Once())
-    assert await desk.dictate("One. Press enter. Two.") == "One.⏎"
-    assert desk.page.aside == "Two."
-    assert desk.notices == ["no keys. The rest of what you said is in the drawer."]
+    dictation = Dictation(FailsAfterEnter())
+    assert await dictation.dictate("One. Press enter. Two.") == "One.⏎"
+    assert dictation.page.aside == "Two."
+    assert dictation.notices == ["no keys. The rest of what you said is in the drawer."]
 
 
-async def test_a_terminal_gets_no_new_line() -> None:
-    desk = Desk(Page(here=XTERM))
-    assert await desk.dictate("ls new line", "minus l") == "ls minus l"
+async def test_new_line_is_not_typed_into_a_terminal() -> None:
+    dictation = Dictation(Page(here=XTERM))
+    assert await dictation.dictate("ls new line", "minus l") == "ls minus l"
 
 
-async def test_it_is_told_when_it_sleeps() -> None:
-    desk = Desk()
-    assert await desk.dictate("Go to sleep.", "Press enter.", "Secret.", "Wake up.", "Hello.") == "Hello."
-    assert len(desk.notices) == 2
+async def test_asleep_nothing_is_written_and_sleep_and_wake_are_reported() -> None:
+    dictation = Dictation()
+    assert await dictation.dictate("Go to sleep.", "Press enter.", "Secret.", "Wake up.", "Hello.") == "Hello."
+    assert len(dictation.notices) == 2
 
 
-async def test_return_by_hand_begins_a_new_text() -> None:
-    desk = Desk()
-    await desk.dictate("Hello")
-    desk.page.happened = "line"
-    assert await desk.dictate("there") == "HelloThere"
+async def test_return_pressed_by_hand_begins_a_new_text() -> None:
+    dictation = Dictation()
+    await dictation.dictate("Hello")
+    dictation.page.happened = "line"
+    assert await dictation.dictate("there") == "HelloThere"
 
 
 def test_the_start_says_whether_the_focus_is_watched() -> None:
-    assert Desk().handler.description == "dictation into page, focus: watched"
-    assert Desk(Page(watches_focus=False)).handler.description == "dictation into page, focus: not watched"
+    assert Dictation().handler.description == "dictation into page, focus: watched"
+    assert Dictation(Page(watches_focus=False)).handler.description == "dictation into page, focus: not watched"
 
 
-async def test_a_shortcut_wakes_it_as_saying_so_does() -> None:
-    desk = Desk()
-    await desk.dictate("go to sleep", "nobody hears this")
-    desk.handler.wake()
-    assert await desk.dictate("hello") == "Hello"
+async def test_a_shortcut_wakes_it_as_the_spoken_command_does() -> None:
+    dictation = Dictation()
+    await dictation.dictate("go to sleep", "nobody hears this")
+    dictation.handler.wake()
+    assert await dictation.dictate("hello") == "Hello"
 
 
 @pytest.mark.parametrize(
     ("to", "watched", "late_s"), [("type", True, None), ("type", False, 10.0), ("stdout", False, None)]
 )
-def test_only_where_nobody_sees_the_window_text_can_come_too_late(to: str, watched: bool, late_s: float) -> None:
-    assert Desk(Page(watches_focus=watched), to=to).handler.late_s == late_s
+def test_text_can_come_too_late_only_where_the_focus_is_not_watched(to: str, watched: bool, late_s: float) -> None:
+    assert Dictation(Page(watches_focus=watched), to=to).handler.late_s == late_s

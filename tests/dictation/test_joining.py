@@ -1,4 +1,4 @@
-"""Joining what was said into running text."""
+"""Joining utterances to running text: spaces, capitals, spoken punctuation and commands."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_utterances_are_joined_with_the_spaces_and_capitals_of_one_text(said: li
         ("ada at sign example.org", "Ada@example.org"),
     ],
 )
-def test_marks_and_formatting_are_said_in_english(said: str, expected: str) -> None:
+def test_punctuation_and_formatting_can_be_spoken_in_english(said: str, expected: str) -> None:
     assert written(said) == expected
 
 
@@ -79,11 +79,11 @@ def test_marks_and_formatting_are_said_in_english(said: str, expected: str) -> N
         ("ja", "comma", "Comma"),
     ],
 )
-def test_each_language_has_its_own(language: str, said: str, expected: str) -> None:
+def test_each_language_has_its_own_spoken_punctuation(language: str, said: str, expected: str) -> None:
     assert written(said, language=language) == expected
 
 
-def test_a_quote_may_go_on_in_the_next_utterance() -> None:
+def test_a_quote_may_continue_in_the_next_utterance() -> None:
     assert written("he said open quote", "Yes close quote.", "And left.") == 'He said "Yes". And left.'
 
 
@@ -102,11 +102,11 @@ def test_a_quote_may_go_on_in_the_next_utterance() -> None:
         ("Go to sleep. Anything. Press enter. Scratch that. Wake up. I am back.", [Sleep, Wake, "I am back."]),
     ],
 )
-def test_a_command_is_a_sentence_of_its_own(said: str, expected: list[str | type[Edit]]) -> None:
+def test_a_command_is_only_recognised_as_a_whole_sentence(said: str, expected: list[str | type[Edit]]) -> None:
     assert kinds(Joiner().add(said)) == expected
 
 
-def test_asleep_nothing_is_written_until_it_wakes() -> None:
+def test_asleep_nothing_is_written_until_wake_up() -> None:
     joiner = Joiner()
     assert kinds(joiner.add("go to sleep")) == [Sleep]
     assert joiner.add("Press enter.") == joiner.add("What a day.") == []
@@ -114,7 +114,7 @@ def test_asleep_nothing_is_written_until_it_wakes() -> None:
     assert kinds(joiner.add("What a day.")) == ["What a day."]
 
 
-def test_after_an_undo_it_goes_on_as_before_what_was_undone() -> None:
+def test_after_an_undo_the_text_continues_from_before_the_undone_part() -> None:
     joiner = Joiner()
     joiner.add("I went to")
     [edit] = joiner.add("The shop.")
@@ -133,7 +133,7 @@ def test_after_an_undo_it_goes_on_as_before_what_was_undone() -> None:
         ("something", " The end"),
     ],
 )
-def test_what_the_user_did_meanwhile_decides_the_space_and_the_capital(since: Since, expected: str) -> None:
+def test_the_space_and_the_capital_depend_on_the_users_input_in_between(since: Since, expected: str) -> None:
     joiner = Joiner()
     joiner.add("This is")
     assert kinds(joiner.add("The end", Context(since=since))) == [expected]
@@ -143,18 +143,18 @@ def test_after_enter_a_new_text_begins() -> None:
     assert written("Hello.", "Press enter.", "bye") == "Hello.Bye"
 
 
-def test_words_are_replaced_and_terms_spelled_as_the_user_wants_them() -> None:
+def test_words_are_replaced_and_terms_spelled_as_configured() -> None:
     lexicon = Lexicon({"my address": "ada@example.org", "shrug": "¯\\_(ツ)_/¯"}, ("voiceloop", "GitHub", "C++"))
     joiner = Joiner(lexicon)
     said = "My address, is on git hub. Voice loop is there, shrug."
     assert written(said, joiner=joiner) == "ada@example.org, is on GitHub. voiceloop is there, ¯\\_(ツ)_/¯."
 
 
-def test_a_terminal_gets_words_and_no_new_line() -> None:
+def test_verbatim_text_for_terminals_has_no_new_lines() -> None:
     assert written("ls", "new line", "minus l new paragraph", verbatim=True) == "ls minus l"
 
 
-def test_without_commands_all_of_it_is_words() -> None:
+def test_with_commands_off_everything_is_text() -> None:
     assert written("Press enter.", "one comma two", joiner=Joiner(commands=False)) == "Press enter. One comma two"
 
 
@@ -169,12 +169,12 @@ def test_without_commands_all_of_it_is_words() -> None:
         ("one\u2028two\x85three", "One two three"),
     ],
 )
-def test_what_was_heard_is_not_trusted(said: str, expected: str) -> None:
+def test_control_characters_in_a_transcript_are_removed(said: str, expected: str) -> None:
     assert written(said) == expected
 
 
 @given(st.lists(st.text(alphabet=st.characters(), max_size=40), max_size=4))
-def test_nothing_that_is_no_text_leaves(said: list[str]) -> None:
+def test_the_output_never_has_control_or_format_characters(said: list[str]) -> None:
     joiner = Joiner(commands=False)
     text = "".join(edit.text for one in said for edit in joiner.add(one) if isinstance(edit, Insert))
     bad = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}

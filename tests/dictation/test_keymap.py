@@ -1,4 +1,4 @@
-"""What keyboard layouts type: keymaps as compositors send them, small ones."""
+"""Reading keymaps as compositors send them: the keys that type a character in each keyboard layout."""
 
 from __future__ import annotations
 
@@ -29,28 +29,30 @@ xkb_symbols {
 
 @pytest.fixture(scope="module")
 def two() -> Keymap:
-    """A German layout's and an English one's keys."""
+    """Some keys of a keymap with two layouts, a German one and an English one."""
     return read_keymap(TWO.encode() + b"\0")
 
 
-def test_the_same_key_types_a_character_whichever_layout_is_on(two: Keymap) -> None:
+def test_a_character_may_have_the_same_key_in_all_layouts(two: Keymap) -> None:
     assert {char for char in "1!zyöx€" if two.same_everywhere(char)} == {"1", "!"}
 
 
-def test_some_key_types_a_character_in_each_layout(two: Keymap) -> None:
+def test_a_character_may_have_some_key_in_every_layout(two: Keymap) -> None:
     assert {char for char in "1!zyZYöx€;" if two.everywhere(char)} == set("1!zyZY")
     assert {char for char in "zyöx€;ზ" if two.everywhere(char, 1)} == set("zyö€")
 
 
-def test_what_needs_other_modifiers_than_desktops_press_is_not_typed(two: Keymap) -> None:
-    assert not any(two.everywhere(char, 1) for char in "7¥")  # by NumLock, by Shift and AltGr together
+def test_characters_that_need_unusual_modifiers_are_not_typed(two: Keymap) -> None:
+    assert not any(
+        two.everywhere(char, 1) for char in "7¥"
+    )  # the first needs NumLock, the second Shift and AltGr together
 
 
 def test_the_key_of_a_chord_is_looked_up_in_the_layouts(two: Keymap) -> None:
     assert (two.code("z"), two.code("ზ"), two.code("!"), two.code("q")) == (29 - 8, 47 - 8, None, None)
 
 
-def test_characters_beyond_latin_have_numbers_of_their_own() -> None:
+def test_characters_beyond_latin_1_have_unicode_keysyms() -> None:
     assert (keysym("a"), keysym("ß"), keysym("漢")) == (0x61, 0xDF, 0x1006F22)
 
 

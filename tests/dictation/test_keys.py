@@ -1,4 +1,4 @@
-"""Choosing what types, and what each program is told. The programs are scripts that note how they were run."""
+"""Choosing the program that types, and calling it. The programs are scripts that log their arguments and input."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from voiceloop.dictation.targets.desktop import NoClipboard, paste_chord
 from voiceloop.dictation.targets.target import Focus, TargetOptions
 from voiceloop.dictation.targets.typing import Desktop, TypingTarget
 from voiceloop.dictation.targets.typists import Failover, Wtype, Xdotool, Ydotool, choose
-from voiceloop.dictation.wayland.sway import BlindEyes, focused
+from voiceloop.dictation.wayland.sway import UnknownDesktopState, focused
 from voiceloop.errors import TargetError
 
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is the whole PATH."""
+    """The only folder in PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
 
 
-class Absent:
-    """A desktop without a portal."""
+class NoPortal:
+    """The portal's keys on a desktop without a portal."""
 
     name = "portal"
     american = False
@@ -43,6 +43,7 @@ class Absent:
 
 
 def install(folder: Path, name: str, *, status: int = 0, says: str = "") -> Path:
+    """Write a script that logs its arguments and its standard input, and exits with `status`; gives the log."""
     log = folder / f"{name}.log"
     program = folder / name
     script = f"""#!/bin/sh
@@ -56,10 +57,10 @@ exit {status}
     return log
 
 
-async def test_the_first_that_works_here_is_chosen_and_the_others_say_why_not(programs: Path) -> None:
+async def test_the_first_program_that_works_is_chosen_and_the_others_say_why_not(programs: Path) -> None:
     install(programs, "wtype", status=1, says="Compositor does not support the virtual keyboard protocol")
     install(programs, "ydotool")
-    choice = await choose(candidates("auto", Absent(), wayland=True))
+    choice = await choose(candidates("auto", NoPortal(), wayland=True))
     assert choice.keys.name == "ydotool"
     assert choice.refused == [
         "wtype: Compositor does not support the virtual keyboard protocol",
@@ -67,12 +68,12 @@ async def test_the_first_that_works_here_is_chosen_and_the_others_say_why_not(pr
     ]
 
 
-async def test_where_nothing_works_each_says_why(programs: Path) -> None:
+async def test_when_no_program_works_the_error_has_the_reason_of_each(programs: Path) -> None:
     install(programs, "ydotool", status=2, says="failed to connect socket")
     with pytest.raises(
         TargetError, match=r"wtype: is not installed. sudo apt install wtype; portal: there.*; ydotool: failed"
     ):
-        await choose(candidates("auto", Absent(), wayland=True))
+        await choose(candidates("auto", NoPortal(), wayland=True))
 
 
 @pytest.mark.parametrize(
@@ -85,11 +86,11 @@ async def test_where_nothing_works_each_says_why(programs: Path) -> None:
         ("portal", True, False, ["portal"]),
     ],
 )
-def test_what_is_tried_depends_on_the_desktop(way: str, wayland: bool, lends: bool, names: list[str]) -> None:
-    assert [keys.name for keys in candidates(way, Absent(), wayland=wayland, lends=lends)] == names
+def test_the_programs_to_try_depend_on_the_desktop(way: str, wayland: bool, lends: bool, names: list[str]) -> None:
+    assert [keys.name for keys in candidates(way, NoPortal(), wayland=wayland, lends=lends)] == names
 
 
-async def test_when_what_types_fails_the_next_types_from_then_on(programs: Path) -> None:
+async def test_when_a_program_fails_the_next_one_types_from_then_on(programs: Path) -> None:
     notices: list[object] = []
 
     def publish(name: str, /, **fields: object) -> None:
@@ -97,7 +98,7 @@ async def test_when_what_types_fails_the_next_types_from_then_on(programs: Path)
 
     install(programs, "wtype")
     log = install(programs, "ydotool")
-    keys = Failover(candidates("auto", Absent(), wayland=True), publish)
+    keys = Failover(candidates("auto", NoPortal(), wayland=True), publish)
     await keys.probe()
     assert keys.name == "wtype"
     install(programs, "wtype", status=1, says="the compositor is gone")
@@ -110,14 +111,14 @@ async def test_when_what_types_fails_the_next_types_from_then_on(programs: Path)
     assert failed == "wtype failed: ydotool types from now on."
     assert "ydotool presses the keys of an American keyboard" in str(american)
     notices.clear()
-    keys = Failover(candidates("ydotool", Absent(), wayland=True), publish)
+    keys = Failover(candidates("ydotool", NoPortal(), wayland=True), publish)
     await keys.probe()
     assert notices == [american]
 
 
-async def test_without_a_clipboard_what_can_be_typed_is_typed_and_the_rest_is_refused(programs: Path) -> None:
+async def test_without_a_clipboard_typable_text_is_typed_and_other_text_is_refused(programs: Path) -> None:
     log = install(programs, "ydotool")
-    desktop = Desktop(Ydotool(), BlindEyes(), NoClipboard("the compositor has none"))
+    desktop = Desktop(Ydotool(), UnknownDesktopState(), NoClipboard("the compositor has none"))
     target = TypingTarget(desktop, TargetOptions(), lambda *_, **__: None)
     await target.insert("plain", focus=None)
     assert "stdin: plain" in log.read_text()
@@ -126,20 +127,20 @@ async def test_without_a_clipboard_what_can_be_typed_is_typed_and_the_rest_is_re
             await refused
 
 
-async def test_text_is_never_an_argument(programs: Path) -> None:
+async def test_text_is_never_passed_as_an_argument(programs: Path) -> None:
     for keys in (Xdotool(), Wtype(), Ydotool()):
         log = install(programs, keys.name)
         await keys.type("--secret")
-        told = log.read_text().splitlines()
-        assert "--secret" not in told[0]
-        assert told[1] == "stdin: --secret"
+        lines = log.read_text().splitlines()
+        assert "--secret" not in lines[0]
+        assert lines[1] == "stdin: --secret"
 
 
-async def test_what_types_reads_utf_8_whatever_our_own_locale_is(
+async def test_the_typing_program_runs_in_a_utf_8_locale_whatever_our_own_is(
     programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LC_ALL", "C")
-    log = programs / "told"
+    log = programs / "log"
     program = programs / "wtype"
     program.write_text(f"#!/bin/sh\necho $LC_ALL > {log}\n")
     program.chmod(0o755)
@@ -147,8 +148,8 @@ async def test_what_types_reads_utf_8_whatever_our_own_locale_is(
     assert log.read_text() == "C.UTF-8\n"
 
 
-async def test_ctrl_c_in_our_terminal_does_not_reach_what_types(programs: Path) -> None:
-    log = programs / "told"
+async def test_ctrl_c_in_our_terminal_does_not_reach_the_typing_program(programs: Path) -> None:
+    log = programs / "log"
     program = programs / "xdotool"
     script = f"import os\nopen({str(log)!r}, 'w').write(str(os.getsid(0) == os.getpid()))\n"
     program.write_text(f"#!{sys.executable}\n{script}")
@@ -157,12 +158,12 @@ async def test_ctrl_c_in_our_terminal_does_not_reach_what_types(programs: Path) 
     assert log.read_text() == "True"
 
 
-async def test_chords_in_the_words_of_each_program(programs: Path) -> None:
+async def test_chords_are_translated_to_the_arguments_of_each_program(programs: Path) -> None:
     logs = {keys: install(programs, keys.name) for keys in (Xdotool(), Wtype(), Ydotool())}
     for keys in logs:
         await keys.press("ctrl+shift+v")
-    told = [log.read_text().splitlines()[0] for log in logs.values()]
-    assert told == [
+    arguments = [log.read_text().splitlines()[0] for log in logs.values()]
+    assert arguments == [
         "key --delay 2 ctrl+shift+v",
         "-M ctrl -M shift -k v -m ctrl -m shift -k Shift_L",
         "key -d 2 29:1 42:1 47:1 47:0 42:0 29:0",
@@ -181,7 +182,7 @@ async def test_chords_in_the_words_of_each_program(programs: Path) -> None:
         (Focus("1", "MyEditor"), "ctrl+y"),
     ],
 )
-def test_each_application_is_pasted_into_by_its_own_keys(focus: Focus | None, chord: str) -> None:
+def test_the_paste_chord_depends_on_the_application(focus: Focus | None, chord: str) -> None:
     assert paste_chord(focus, "ctrl+v", {"myeditor": "ctrl+y"}) == chord
 
 

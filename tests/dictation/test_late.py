@@ -1,4 +1,4 @@
-"""`voiceloop transcribe --pending --to clipboard`: what it keeps until somebody has it."""
+"""`voiceloop transcribe --pending --to clipboard`: a text stays in the journal until it may have been pasted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from voiceloop.types import Transcript, Utterance
 
 
 class Clipboard:
-    """A target that holds what it was given until `looks` looks at it later."""
+    """A fake clipboard target that still holds its text the next `looks` times that it is checked."""
 
     name = "clipboard"
     watches_focus = False
@@ -47,7 +47,7 @@ class Clipboard:
         raise AssertionError
 
 
-def one(folder: Path) -> Fetched:
+def one_pending(folder: Path) -> Fetched:
     store = JournalStore(folder)
     store.enter()
     entry, utterance = store.entry(1), Utterance(bytes(3_200), 0, 1_600)
@@ -55,22 +55,22 @@ def one(folder: Path) -> Fetched:
     return Fetched(entry, Transcript("kept", utterance))
 
 
-async def test_it_is_held_until_something_else_is_copied(
+async def test_the_clipboard_holds_the_text_until_something_else_is_copied(
     tmp_path: Path, autojump_clock: trio.abc.Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fetched, clipboard = one(tmp_path), Clipboard(looks=5)
+    fetched, clipboard = one_pending(tmp_path), Clipboard(looks=5)
     began = trio.current_time()
     await pending._insert([fetched], clipboard)
     assert clipboard.text == "kept\n"
     assert trio.current_time() - began == pytest.approx(5 * pending.LOOK_S)
     assert not fetched.entry.path.exists()
-    assert "while this runs" in capsys.readouterr().err
+    assert "while this command runs" in capsys.readouterr().err
 
 
-async def test_told_to_end_before_it_keeps_what_may_not_have_been_pasted(
+async def test_ended_early_the_journal_keeps_a_text_that_may_not_have_been_pasted(
     tmp_path: Path, autojump_clock: trio.abc.Clock
 ) -> None:
-    fetched = one(tmp_path)
+    fetched = one_pending(tmp_path)
     with trio.move_on_after(60):
         await pending._insert([fetched], Clipboard(looks=10**6))
     assert [entry.doubtful for entry in JournalStore(tmp_path).entries()] == [True]

@@ -1,4 +1,4 @@
-"""What breaks off while it is typed, pasted or taken back, on a desktop that is made up."""
+"""The typing target when typing, pasting or undoing fail or is cancelled halfway, on a fake desktop."""
 
 from __future__ import annotations
 
@@ -18,19 +18,22 @@ LONG = "a word " * 12
 
 
 def nothing() -> None:
-    """What happens beside most keys."""
+    """The default of `FakeDesktop.on_key`."""
 
 
 @dataclass
-class Made:
-    """A desktop: its keys, its eyes and its clipboard. `beside` happens with the next key or text."""
+class FakeDesktop:
+    """A fake desktop: its keys, its state and its clipboard. `on_key` is called once, with the next key or text."""
 
     here: Focus | None = XTERM
-    beside: Callable[[], None] = nothing
-    reads: bool = True
-    seen: bool = True
+    on_key: Callable[[], None] = nothing
+    window_reads: bool = True
+    """The window reads each paste."""
+    watches_input: bool = True
+    """The user's input can be counted."""
     clip: str = "theirs"
-    silent: bool = False
+    owner_answers: bool = True
+    """The clipboard's owner gives its content."""
     done: list[str] = field(default_factory=list)
     name: str = "fingers"
     american: bool = False
@@ -53,8 +56,8 @@ class Made:
 
     def _do(self, what: str) -> None:
         self.done.append(what)
-        beside, self.beside = self.beside, nothing
-        beside()
+        on_key, self.on_key = self.on_key, nothing
+        on_key()
 
     async def focus(self) -> Focus | None:
         await trio.lowlevel.checkpoint()
@@ -62,7 +65,7 @@ class Made:
 
     async def activity(self) -> Activity | None:
         await trio.lowlevel.checkpoint()
-        return Activity(3) if self.seen else None
+        return Activity(3) if self.watches_input else None
 
     async def held(self) -> str:
         await trio.lowlevel.checkpoint()
@@ -80,12 +83,14 @@ class Made:
         self.clip = text
 
     async def lend(self, text: str, paste: Paste, *, focus: Focus | None, primary: bool) -> Lent:
-        check_given_back(self.clip if not self.silent else "", "its owner doesn't answer" if self.silent else "")
+        check_given_back(
+            self.clip if self.owner_answers else "", "" if self.owner_answers else "its owner doesn't answer"
+        )
         before, self.clip = self.clip, text
         await paste()
-        if self.reads:
+        if self.window_reads:
             self.clip = before
-        return Lent(read=self.reads, restored=self.reads)
+        return Lent(read=self.window_reads, restored=self.window_reads)
 
     async def selected(self, focus: Focus | None) -> str | None:
         await trio.lowlevel.checkpoint()
@@ -96,171 +101,176 @@ class Made:
         return self.clip == text
 
 
-def target_on(made: Made) -> TypingTarget:
-    return TypingTarget(Desktop(made, made, made), TargetOptions(), lambda *_, **__: None)
+def target_on(desktop: FakeDesktop) -> TypingTarget:
+    return TypingTarget(Desktop(desktop, desktop, desktop), TargetOptions(), lambda *_, **__: None)
 
 
-def fails() -> None:
+def fail() -> None:
     raise TargetError("the server is gone", place="fingers")
 
 
-async def test_behind_a_text_that_broke_off_nothing_is_taken_back() -> None:
-    def leaves() -> None:
-        made.here = NOTES
+async def test_nothing_is_undone_after_a_text_that_failed_halfway() -> None:
+    def change_focus() -> None:
+        desktop.here = NOTES
 
-    for breaks, error in ((leaves, FocusChanged), (fails, TargetError)):
-        made = Made()
-        target = target_on(made)
+    for failure, error in ((change_focus, FocusChanged), (fail, TargetError)):
+        desktop = FakeDesktop()
+        target = target_on(desktop)
         first = await target.insert("one", focus=XTERM)
-        made.beside = breaks
+        desktop.on_key = failure
         with pytest.raises(error):
             await target.insert(LONG, focus=XTERM)
-        made.here = XTERM
-        before = list(made.done)
+        desktop.here = XTERM
+        before = list(desktop.done)
         assert await target.since(first) == "something"
         with pytest.raises(CantUndo, match="part of a text"):
             await target.undo(first)
-        assert made.done == before, "BackSpaces would have taken the part that was typed"
+        assert desktop.done == before, "BackSpaces would have deleted the part that was typed"
 
 
-async def test_behind_a_text_that_was_called_off_only_what_came_later_is_taken_back() -> None:
-    made = Made()
-    target = target_on(made)
+async def test_after_a_text_that_was_cancelled_halfway_only_later_text_is_undone() -> None:
+    desktop = FakeDesktop()
+    target = target_on(desktop)
     first = await target.insert("one", focus=XTERM)
     with trio.CancelScope() as scope:
-        made.beside = scope.cancel
+        desktop.on_key = scope.cancel
         await target.insert(LONG, focus=XTERM)
     assert scope.cancelled_caught
     later = await target.insert("two", focus=XTERM)
     await target.undo(later)
-    assert made.done[-1] == "<BackSpace 3>"
+    assert desktop.done[-1] == "<BackSpace 3>"
     with pytest.raises(CantUndo):
         await target.undo(first)
 
 
-async def test_a_paste_that_nobody_has_read_is_not_taken_back() -> None:
-    made = Made(reads=False)
-    target = target_on(made)
+async def test_a_paste_that_was_not_read_is_not_undone() -> None:
+    desktop = FakeDesktop(window_reads=False)
+    target = target_on(desktop)
     insertion = await target.insert("漢", focus=XTERM)
     with pytest.raises(CantUndo):
         await target.undo(insertion)
-    assert made.done == ["<shift+Insert 1>"]
+    assert desktop.done == ["<shift+Insert 1>"]
 
 
-async def test_what_was_refused_before_a_key_was_pressed_changes_nothing() -> None:
-    made = Made()
-    target = target_on(made)
+async def test_a_text_refused_before_any_key_was_pressed_does_not_prevent_an_undo() -> None:
+    desktop = FakeDesktop()
+    target = target_on(desktop)
     first = await target.insert("one", focus=XTERM)
     with pytest.raises(FocusChanged):
         await target.insert("two", focus=NOTES)
     await target.undo(first)
-    assert made.done == ["one", "<BackSpace 3>"]
+    assert desktop.done == ["one", "<BackSpace 3>"]
 
 
-async def test_nothing_stays_selected_when_taking_back_is_called_off() -> None:
-    made = Made(here=NOTES)
-    target = target_on(made)
+async def test_a_cancelled_undo_leaves_nothing_selected() -> None:
+    desktop = FakeDesktop(here=NOTES)
+    target = target_on(desktop)
     first = await target.insert("one", focus=NOTES)
     with trio.CancelScope() as scope:
-        made.beside = scope.cancel
+        desktop.on_key = scope.cancel
         await target.undo(first)
     assert scope.cancelled_caught
-    assert made.done == ["one", "<shift+Left 3>", "<Right 1>"]
+    assert desktop.done == ["one", "<shift+Left 3>", "<Right 1>"]
 
 
-async def test_another_window_loses_nothing_while_what_was_put_in_is_selected(autojump_clock: trio.abc.Clock) -> None:
-    def leaves() -> None:
-        made.here = XTERM
+async def test_an_undo_deletes_nothing_when_another_window_gets_the_focus(autojump_clock: trio.abc.Clock) -> None:
+    def change_focus() -> None:
+        desktop.here = XTERM
 
-    made = Made(here=NOTES)
-    target = target_on(made)
+    desktop = FakeDesktop(here=NOTES)
+    target = target_on(desktop)
     first = await target.insert("one", focus=NOTES)
-    made.beside = leaves
+    desktop.on_key = change_focus
     with pytest.raises(CantUndo, match="another window"):
         await target.undo(first)
-    assert made.done == ["one", "<shift+Left 3>"]
+    assert desktop.done == ["one", "<shift+Left 3>"]
 
 
-async def test_into_a_window_that_could_not_be_read_nothing_is_typed() -> None:
+async def test_nothing_is_typed_into_an_unknown_window() -> None:
     for said_to, here in ((None, NOTES), (NOTES, None), (None, None), (Focus(""), Focus(""))):
-        made = Made(here=here)
-        target = target_on(made)
+        desktop = FakeDesktop(here=here)
+        target = target_on(desktop)
         with pytest.raises(FocusChanged):
             await target.insert("ls", focus=said_to)
         with pytest.raises(FocusChanged):
             await target.enter(focus=said_to)
-        assert made.done == []
+        assert desktop.done == []
 
 
-async def test_what_is_put_aside_stands_behind_what_was_put_aside_before() -> None:
-    made = Made()
-    target = target_on(made)
+async def test_text_set_aside_is_appended_to_text_set_aside_before() -> None:
+    desktop = FakeDesktop()
+    target = target_on(desktop)
     await target.set_aside("One.")
     await target.set_aside("Two.")
-    assert made.clip == "One. Two."
-    await target.insert("漢", focus=XTERM)  # a paste that was read gives it back
+    assert desktop.clip == "One. Two."
+    await target.insert("漢", focus=XTERM)  # after a paste that was read, the clipboard is restored
     await target.set_aside("漢。")
     await target.set_aside("字。")
-    assert made.clip == "One. Two. 漢。字。"
-    made.clip = "what the user copied"
+    assert desktop.clip == "One. Two. 漢。字。"
+    desktop.clip = "what the user copied"
     await target.set_aside("New.")
-    assert made.clip == "New."
+    assert desktop.clip == "New."
 
 
-async def test_a_paste_that_nobody_reads_takes_no_place_of_one_before() -> None:
-    made = Made(reads=False)
-    target = target_on(made)
+async def test_a_paste_that_was_not_read_is_appended_to_unread_pastes_before() -> None:
+    desktop = FakeDesktop(window_reads=False)
+    target = target_on(desktop)
     for text in ("Füße.", " Über.", "\n漢"):
         assert not (await target.insert(text, focus=XTERM)).read
-    assert made.clip == "Füße. Über. 漢"
+    assert desktop.clip == "Füße. Über. 漢"
     await target.set_aside("Later.")
-    assert made.clip == "Füße. Über. 漢 Later."
+    assert desktop.clip == "Füße. Über. 漢 Later."
 
 
-async def test_a_paste_that_was_not_read_before_something_else_was_copied_fails() -> None:
-    def copies() -> None:
-        made.clip = "what the user copied"
+async def test_a_paste_fails_when_something_else_is_copied_before_it_was_read() -> None:
+    def copy() -> None:
+        desktop.clip = "what the user copied"
 
-    made = Made(reads=False, beside=copies)
-    with pytest.raises(TargetError, match="XTerm has not read what was pasted before something else was copied"):
-        await target_on(made).insert("漢", focus=XTERM)
-    assert made.clip == "what the user copied"
+    desktop = FakeDesktop(window_reads=False, on_key=copy)
+    with pytest.raises(TargetError, match="XTerm had not read the pasted text when something else was copied"):
+        await target_on(desktop).insert("漢", focus=XTERM)
+    assert desktop.clip == "what the user copied"
 
 
-async def test_where_nobody_sees_what_is_typed_by_hand_only_what_is_selected_is_taken_back(
+async def test_where_user_input_can_not_be_seen_only_selected_text_is_undone(
     autojump_clock: trio.abc.Clock,
 ) -> None:
     for here, pressed in ((XTERM, []), (NOTES, ["<shift+Left 3>", "<Right 1>"])):
-        made = Made(here=here, seen=False)
-        target = target_on(made)
+        desktop = FakeDesktop(here=here, watches_input=False)
+        target = target_on(desktop)
         insertion = await target.insert("one", focus=here)
         with pytest.raises(CantUndo, match="seen here"):
             await target.undo(insertion)
-        assert made.done == ["one", *pressed]
+        assert desktop.done == ["one", *pressed]
 
 
-async def test_where_the_clipboard_can_not_be_given_back_text_is_typed_if_it_can_be() -> None:
-    made = Made(here=NOTES, silent=True)
-    target = target_on(made)
+async def test_where_the_clipboard_can_not_be_restored_typable_text_is_typed() -> None:
+    desktop = FakeDesktop(here=NOTES, owner_answers=False)
+    target = target_on(desktop)
     assert (await target.insert("(one)", focus=NOTES)).read
     for text in ("漢", "one\ntwo"):
-        with pytest.raises(ClipboardSilent, match=r"can't be lent to paste, for its owner doesn't answer.*Copy"):
+        with pytest.raises(
+            ClipboardSilent,
+            match=r"can't be used to paste, because it could not be restored: its owner doesn't answer.*Copy",
+        ):
             await target.insert(text, focus=NOTES)
-    assert made.done == ["(one)"]
-    assert made.clip == "theirs"
+    assert desktop.done == ["(one)"]
+    assert desktop.clip == "theirs"
 
 
-async def test_keys_of_an_american_keyboard_type_only_where_nothing_can_be_pasted() -> None:
+async def test_an_american_keyboard_types_only_where_there_is_no_clipboard_to_paste_from() -> None:
     german = frozenset(map(chr, range(0x20, 0x7F))) | set("äöüß")
-    made = Made(american=True, layout=german)
+    desktop = FakeDesktop(american=True, layout=german)
     for text in ("yes", "ß"):
-        await target_on(made).insert(text, focus=XTERM)
-    assert made.done == ["<shift+Insert 1>"] * 2
-    made = Made(american=True, layout=german, silent=True)
+        await target_on(desktop).insert(text, focus=XTERM)
+    assert desktop.done == ["<shift+Insert 1>"] * 2
+    desktop = FakeDesktop(american=True, layout=german, owner_answers=False)
     with pytest.raises(ClipboardSilent):
-        await target_on(made).insert("yes", focus=XTERM)
-    target = TypingTarget(Desktop(made, made, NoClipboard("there is none")), TargetOptions(), lambda *_, **__: None)
+        await target_on(desktop).insert("yes", focus=XTERM)
+    target = TypingTarget(
+        Desktop(desktop, desktop, NoClipboard("there is none")), TargetOptions(), lambda *_, **__: None
+    )
     await target.insert("(yes)", focus=XTERM)
     with pytest.raises(TargetError, match="there is none"):
         await target.insert("ß", focus=XTERM)
-    assert made.done == ["(yes)"]
+    assert desktop.done == ["(yes)"]

@@ -1,4 +1,4 @@
-"""The whole program: a recording at the microphone, its words in a window."""
+"""The whole program: from a recording at the microphone to its words in a window."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import trio
 
 from testbed.server.script import Script
 from testbed.server.serve import open_server
-from tests.dictation.desks import needs, open_field, open_xvfb
+from tests.dictation.desktops import needs, open_field, open_xvfb
 
 WORDS = Path("/usr/share/asterisk/sounds/en_US_f_Allison/agent-alreadyon.wav")
-"""Somebody says a sentence, at 8 kHz."""
+"""A recorded sentence at 8 kHz."""
 
 pytestmark = [
     needs("Xvfb", "xdotool", module="tkinter"),
@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 
-async def test_what_is_said_at_the_microphone_stands_in_the_window(tmp_path: Path) -> None:
+async def test_words_spoken_at_the_microphone_are_typed_into_the_window(tmp_path: Path) -> None:
     script = Script(key="test-key", texts=["Dear Ada, new line. ls\n\x1b]0;x\x07\u202e漢"])
     (tmp_path / "run").mkdir(mode=0o700)
     async with open_xvfb(tmp_path) as env, open_field(env, "--name", "Notes") as field, open_server(script) as server:
@@ -33,8 +33,8 @@ async def test_what_is_said_at_the_microphone_stands_in_the_window(tmp_path: Pat
         argv += [part for one in sets for part in ("--set", one)]
         with trio.fail_after(30):
             done = await trio.run_process(argv, env=env, check=False, capture_stderr=True, capture_stdout=True)
-        told = done.stderr.decode()
-        assert done.returncode == 0, told
-        assert "dictation into xdotool, focus: watched" in told
+        output = done.stderr.decode()
+        assert done.returncode == 0, output
+        assert "dictation into xdotool, focus: watched" in output
         await field.until(text="Dear Ada\nLs 漢")
         assert server.broken == []

@@ -1,4 +1,4 @@
-"""Dictation into real windows on an X server: a Tk text field and an xterm, read back."""
+"""Dictation into real windows on an X server without a screen: a Tk text field and an xterm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.dictation.desks import needs, open_field, open_xvfb, running, until, xdotool
+from tests.dictation.desktops import needs, open_field, open_xvfb, running, until, xdotool
 from voiceloop.dictation.open_target import open_target
 from voiceloop.dictation.targets.target import Focus, Insertion, Target, TargetOptions
 from voiceloop.dictation.x11 import xreading
@@ -27,11 +27,11 @@ pytestmark = needs("Xvfb", "xdotool", "xterm", module="tkinter")
 
 HARD = "Füße, “naïve” 漢字, x̂, 👩‍👩‍👧 ¿qué? ½"
 IMAGE = bytes(range(256)) * 4_000
-"""1 MB: more than one request holds."""
+"""1 MB: more than fits into one X request."""
 
 
-class Desk:
-    """A target on an X server; `notices` are what it told."""
+class Desktop:
+    """A typing target on an X server, and the notices it published."""
 
     def __init__(self, target: Target, env: dict[str, str], notices: list[str]) -> None:
         self.target, self.env, self.notices = target, env, notices
@@ -41,7 +41,9 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(env: dict[str, str], monkeypatch: pytest.MonkeyPatch, **options: object) -> AsyncIterator[Desk]:
+async def open_desktop(
+    env: dict[str, str], monkeypatch: pytest.MonkeyPatch, **options: object
+) -> AsyncIterator[Desktop]:
     notices: list[str] = []
 
     def publish(name: str, /, **fields: object) -> None:
@@ -49,10 +51,10 @@ async def open_desk(env: dict[str, str], monkeypatch: pytest.MonkeyPatch, **opti
 
     for name in ("DISPLAY", "HOME"):
         monkeypatch.setenv(name, env[name])
-    monkeypatch.setenv("LC_ALL", "C")  # what types must not depend on it
+    monkeypatch.setenv("LC_ALL", "C")  # typing must not depend on the locale
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     async with open_target("type", TargetOptions.model_validate(options), publish) as target:
-        yield Desk(target, env, notices)
+        yield Desktop(target, env, notices)
 
 
 @pytest.fixture
@@ -61,104 +63,102 @@ async def screen(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
         yield env
 
 
-async def test_what_is_said_stands_in_the_field(screen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    async with open_field(screen, "--name", "Notes") as field, open_desk(screen, monkeypatch) as desk:
-        assert desk.target.name == "xdotool"
-        focus = await desk.target.focus()
+async def test_text_is_typed_into_the_field(screen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_field(screen, "--name", "Notes") as field, open_desktop(screen, monkeypatch) as desktop:
+        assert desktop.target.name == "xdotool"
+        focus = await desktop.target.focus()
         assert focus is not None
         assert focus.app == "Notes"
         assert not focus.terminal
-        said = ["It is 5 o'clock; are YOU there? <y/n>", f" {HARD}", " (one)", "\nTwo."]
-        for one in said:
-            await desk.write(one)
-        await field.until(text="".join(said))
-        assert desk.notices == []
+        texts = ["It is 5 o'clock; are YOU there? <y/n>", f" {HARD}", " (one)", "\nTwo."]
+        for text in texts:
+            await desktop.write(text)
+        await field.until(text="".join(texts))
+        assert desktop.notices == []
 
 
-async def test_two_quick_utterances_stand_one_after_the_other(
-    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with open_field(screen) as field, open_desk(screen, monkeypatch) as desk:
+async def test_quick_utterances_are_typed_in_order(screen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_field(screen) as field, open_desktop(screen, monkeypatch) as desktop:
         for text in ("é1", " two", " é3"):
-            await desk.write(text)
+            await desktop.write(text)
         await field.until(text="é1 two é3")
 
 
-async def test_enter_is_pressed_only_when_told(screen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    async with open_field(screen) as field, open_desk(screen, monkeypatch) as desk:
-        await desk.write("ls\n\x1b]0;owned\x07\u202e-l\r")
+async def test_enter_is_pressed_only_on_command(screen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_field(screen) as field, open_desktop(screen, monkeypatch) as desktop:
+        await desktop.write("ls\n\x1b]0;owned\x07\u202e-l\r")
         await field.until(text="ls\n-l")
-        await desk.target.enter(focus=await desk.target.focus())
+        await desktop.target.enter(focus=await desktop.target.focus())
         await field.until(text="ls\n-l\n")
 
 
-async def test_nothing_is_run_in_a_terminal_that_was_not_told_to(
+async def test_text_runs_nothing_in_a_terminal_without_an_enter_command(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     out = tmp_path / "typed"
     shell = f"stty raw -echo; exec cat > {out}"
-    async with running(["xterm", "-e", "sh", "-c", shell], screen), open_desk(screen, monkeypatch) as desk:
-        focus = await xterm_focus(desk, out)
-        await desk.target.insert("ls\n\x1b[2J\x03\u202eé漢", focus=focus)
+    async with running(["xterm", "-e", "sh", "-c", shell], screen), open_desktop(screen, monkeypatch) as desktop:
+        focus = await xterm_focus(desktop, out)
+        await desktop.target.insert("ls\n\x1b[2J\x03\u202eé漢", focus=focus)
         typed = "ls é漢"
-        await holds(out, typed)
-        await desk.target.enter(focus=focus)
-        await holds(out, typed + "\r")
-        await desk.target.undo(await desk.target.insert("rm é", focus=focus))
-        await holds(out, typed + "\rrm é" + "\x7f" * 4)
+        await wait_for_bytes(out, typed)
+        await desktop.target.enter(focus=focus)
+        await wait_for_bytes(out, typed + "\r")
+        await desktop.target.undo(await desktop.target.insert("rm é", focus=focus))
+        await wait_for_bytes(out, typed + "\rrm é" + "\x7f" * 4)
 
 
-async def xterm_focus(desk: Desk, out: Path) -> Focus:
+async def xterm_focus(desktop: Desktop, out: Path) -> Focus:
     await until(out.exists)
-    await xdotool(desk.env, "search", "--class", "xterm", "windowfocus", "--sync")
-    focus = await desk.target.focus()
+    await xdotool(desktop.env, "search", "--class", "xterm", "windowfocus", "--sync")
+    focus = await desktop.target.focus()
     assert focus is not None
     assert (focus.app, focus.terminal) == ("XTerm", True)
     return focus
 
 
-async def holds(path: Path, text: str) -> None:
+async def wait_for_bytes(path: Path, text: str) -> None:
     await until(lambda: path.read_bytes() == text.encode())
 
 
 @pytest.mark.parametrize("text", ["word", ' (one) [two] {"three"}', HARD, "line\nline\n", "x" * 130])
 @pytest.mark.parametrize("options", [(), ("--closes",)])
-async def test_undo_takes_back_exactly_what_was_put_in(
+async def test_undo_removes_exactly_the_inserted_text(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch, text: str, options: tuple[str, ...]
 ) -> None:
-    async with open_field(screen, *options) as field, open_desk(screen, monkeypatch) as desk:
+    async with open_field(screen, *options) as field, open_desktop(screen, monkeypatch) as desktop:
         await field.do(f"set {json.dumps(['call(', ') # end'])}")
-        insertion = await desk.write(text)
+        insertion = await desktop.write(text)
         await field.until(text=f"call({text}) # end")
-        await desk.target.undo(insertion)
+        await desktop.target.undo(insertion)
         await field.until(text="call() # end", cursor=5)
 
 
-async def test_undo_refuses_what_the_editor_has_changed(
+async def test_undo_keeps_what_the_editor_added_and_refuses_changed_text(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with open_field(screen, "--closes") as field, open_desk(screen, monkeypatch, paste="never") as desk:
-        insertion = await desk.write("(one)")
+    async with open_field(screen, "--closes") as field, open_desktop(screen, monkeypatch, paste="never") as desktop:
+        insertion = await desktop.write("(one)")
         await field.until(text="(one))")
-        # The editor has closed the bracket after the cursor: what was put in is whole, and only that is taken.
-        await desk.target.undo(insertion)
+        # The editor has added a closing bracket after the cursor. The inserted text is unchanged: only it is removed.
+        await desktop.target.undo(insertion)
         await field.until(text=")")
         await field.do(f"set {json.dumps(['', ''])}")
-        insertion = await desk.write("word")
+        insertion = await desktop.write("word")
         await field.do(f"set {json.dumps(['Word', ''])}")
         with pytest.raises(CantUndo, match="not what was put in"):
-            await desk.target.undo(insertion)
+            await desktop.target.undo(insertion)
         await field.until(text="Word")
 
 
-async def test_several_insertions_are_taken_back_one_after_the_other(
+async def test_several_insertions_are_undone_one_after_the_other(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with open_field(screen) as field, open_desk(screen, monkeypatch) as desk:
-        insertions = [await desk.write(text) for text in ("One.", " Zwöl.", " Three.")]
+    async with open_field(screen) as field, open_desktop(screen, monkeypatch) as desktop:
+        insertions = [await desktop.write(text) for text in ("One.", " Zwöl.", " Three.")]
         for insertion in reversed(insertions):
-            assert await desk.target.since(insertion) == "nothing"
-            await desk.target.undo(insertion)
+            assert await desktop.target.since(insertion) == "nothing"
+            await desktop.target.undo(insertion)
         await field.until(text="")
 
 
@@ -166,110 +166,112 @@ async def test_several_insertions_are_taken_back_one_after_the_other(
     ("by_hand", "since"),
     [(("key", "x"), "something"), (("key", "Return"), "line"), (("click", "1"), "something"), (("key", "shift"), None)],
 )
-async def test_after_a_hand_edit_nothing_is_taken_back(
+async def test_after_user_input_nothing_is_undone(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch, by_hand: tuple[str, str], since: str | None
 ) -> None:
-    async with open_field(screen) as field, open_desk(screen, monkeypatch) as desk:
-        insertion = await desk.write("one")
+    async with open_field(screen) as field, open_desktop(screen, monkeypatch) as desktop:
+        insertion = await desktop.write("one")
         await field.until(text="one")
-        await xdotool(desk.env, *by_hand)
-        assert await desk.target.since(insertion) == (since or "nothing")
+        await xdotool(desktop.env, *by_hand)
+        assert await desktop.target.since(insertion) == (since or "nothing")
         if since is not None:
             with pytest.raises(CantUndo, match="other input"):
-                await desk.target.undo(insertion)
+                await desktop.target.undo(insertion)
             assert field.text.startswith("one")
         else:
-            await desk.target.undo(insertion)
+            await desktop.target.undo(insertion)
             await field.until(text="")
 
 
-async def test_what_was_said_to_another_window_is_not_typed_and_not_taken_back(
+async def test_text_spoken_to_another_window_is_neither_typed_nor_undone(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with (
         open_field(screen, "--name", "Mail") as mail,
-        open_desk(screen, monkeypatch) as desk,
+        open_desktop(screen, monkeypatch) as desktop,
     ):
-        said_to = await desk.target.focus()
-        insertion = await desk.target.insert("Dear", focus=said_to)
+        said_to = await desktop.target.focus()
+        insertion = await desktop.target.insert("Dear", focus=said_to)
         async with open_field(screen, "--name", "Bank") as bank:
             await bank.do("focus")
-            with pytest.raises(FocusChanged, match="Bank has the focus, and it was said to Mail"):
-                await desk.target.insert(" secret", focus=said_to)
+            with pytest.raises(FocusChanged, match="Bank has the focus, but you spoke to Mail"):
+                await desktop.target.insert(" secret", focus=said_to)
             with pytest.raises(FocusChanged):
-                await desk.target.enter(focus=said_to)
+                await desktop.target.enter(focus=said_to)
             with pytest.raises(CantUndo, match="another window"):
-                await desk.target.undo(insertion)
-            assert await desk.target.since(insertion) == "elsewhere"
-            assert await desk.target.set_aside("secret") == "the clipboard"
-            await xdotool(desk.env, "key", "ctrl+v")
+                await desktop.target.undo(insertion)
+            assert await desktop.target.since(insertion) == "elsewhere"
+            assert await desktop.target.set_aside("secret") == "the clipboard"
+            await xdotool(desktop.env, "key", "ctrl+v")
             await bank.until(text="secret")
         await mail.until(text="Dear")
 
 
-async def test_a_window_that_is_gone_gets_nothing(screen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    async with open_desk(screen, monkeypatch) as desk:
+async def test_a_closed_window_gets_no_text(screen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_desktop(screen, monkeypatch) as desktop:
         async with open_field(screen):
-            said_to = await desk.target.focus()
+            said_to = await desktop.target.focus()
         for text in ("plain", HARD):
             with pytest.raises(FocusChanged):
-                await desk.target.insert(text, focus=said_to)
+                await desktop.target.insert(text, focus=said_to)
 
 
-async def test_a_server_that_is_gone_fails_at_once(screen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_the_x_server_typing_fails_at_once(
+    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with trio.fail_after(5):
-        async with open_desk(screen, monkeypatch) as desk:
+        async with open_desktop(screen, monkeypatch) as desktop:
             os.kill(int(screen["SERVER_PID"]), signal.SIGKILL)
             with pytest.raises(TargetError, match="X server"):
-                await desk.target.insert("text", focus=None)
+                await desktop.target.insert("text", focus=None)
 
 
-async def test_told_to_end_it_ends_at_once(screen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    async with open_desk(screen, monkeypatch), open_other(screen):
+async def test_a_cancelled_session_ends_at_once(screen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_desktop(screen, monkeypatch), open_other(screen):
         with trio.CancelScope() as scope:
             async with open_xsession(TargetOptions()) as session:
                 await session.keep("mine")
-                told_at = trio.current_time()
+                cancelled_at = trio.current_time()
                 scope.cancel()
                 await trio.sleep_forever()
-        assert trio.current_time() - told_at < 0.5
+        assert trio.current_time() - cancelled_at < 0.5
 
 
 async def test_typing_waits_for_held_keys(screen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    async with open_field(screen) as field, open_desk(screen, monkeypatch, modifiers_s=0.3) as desk:
-        await xdotool(desk.env, "keydown", "ctrl")
+    async with open_field(screen) as field, open_desktop(screen, monkeypatch, modifiers_s=0.3) as desktop:
+        await xdotool(desktop.env, "keydown", "ctrl")
         with pytest.raises(KeysHeld, match="Ctrl"):
-            await desk.write("as")
+            await desktop.write("as")
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(xdotool, desk.env, "keyup", "ctrl")
-            await desk.write("as")
+            nursery.start_soon(xdotool, desktop.env, "keyup", "ctrl")
+            await desktop.write("as")
         await field.until(text="as")
 
 
 async def test_caps_lock_changes_nothing(screen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    async with open_field(screen) as field, open_desk(screen, monkeypatch) as desk:
-        await xdotool(desk.env, "key", "Caps_Lock")
-        await desk.write("As it is.")
+    async with open_field(screen) as field, open_desktop(screen, monkeypatch) as desktop:
+        await xdotool(desktop.env, "key", "Caps_Lock")
+        await desktop.write("As it is.")
         await field.until(text="As it is.")
 
 
-# --- the clipboard
+# Clipboard
 
 
 @asynccontextmanager
 async def open_other(env: dict[str, str]) -> AsyncIterator[tuple[XConnection, XSelections]]:
-    """Another program at the selections of the server."""
+    """Open the selections of another program on the X server."""
     async with open_x(env["DISPLAY"]) as connection:
         yield connection, await connection.call(lambda: XSelections(connection, lambda _: None))
 
 
-async def test_the_clipboard_is_given_back_in_every_form(
+async def test_the_clipboard_is_restored_in_every_target_type(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with (
         open_other(screen) as (connection, theirs),
         open_field(screen) as field,
-        open_desk(screen, monkeypatch) as desk,
+        open_desktop(screen, monkeypatch) as desktop,
         open_other(screen) as (reader, selections),
     ):
 
@@ -281,33 +283,33 @@ async def test_the_clipboard_is_given_back_in_every_form(
             return content
 
         content = await connection.call(copy)
-        await desk.write(HARD)
+        await desktop.write(HARD)
         await field.until(text=HARD)
-        for _ in range(2):  # once what they gave, once what we gave back
+        for _ in range(2):  # the original content, and the restored one
             saved = await reader.call(lambda: selections.save("CLIPBOARD"))
             assert {target: value.data for target, value in saved.content.items()} == {
                 target: value.data for target, value in content.items()
             }
-            await desk.write(" é")
+            await desktop.write(" é")
         assert not await connection.call(lambda: theirs.owns("CLIPBOARD"))
-        assert desk.notices == []
+        assert desktop.notices == []
 
 
-async def copies(other: tuple[XConnection, XSelections], content: dict[str, bytes], *, withheld: str = "") -> None:
-    """Have another program own the clipboard. It doesn't answer when it is asked for `withheld`."""
+async def copy(other: tuple[XConnection, XSelections], content: dict[str, bytes], *, withheld: str = "") -> None:
+    """Make another program own the clipboard. It doesn't answer a request for the target type `withheld`."""
     connection, theirs = other
 
-    def copy() -> None:
-        asked = theirs._asked
+    def own() -> None:
+        asked = theirs._on_request
         theirs.own(
             "CLIPBOARD", {theirs.atom(name): Value(theirs.atom(name), 8, data) for name, data in content.items()}
         )
-        theirs._asked = lambda event: None if event.target == theirs.atom(withheld) else asked(event)  # type: ignore[method-assign]
+        theirs._on_request = lambda event: None if event.target == theirs.atom(withheld) else asked(event)  # type: ignore[method-assign]
 
-    await connection.call(copy)
+    await connection.call(own)
 
 
-async def test_of_a_clipboard_whose_owner_is_slow_what_it_gives_is_given_back_and_the_rest_is_told(
+async def test_with_a_slow_clipboard_owner_what_it_gave_is_restored_and_the_rest_is_reported(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(xreading, "OWNER_S", 0.3)
@@ -315,31 +317,31 @@ async def test_of_a_clipboard_whose_owner_is_slow_what_it_gives_is_given_back_an
     async with (
         open_other(screen) as other,
         open_field(screen) as field,
-        open_desk(screen, monkeypatch) as desk,
+        open_desktop(screen, monkeypatch) as desktop,
         open_other(screen) as (reader, selections),
     ):
-        await copies(other, content, withheld="image/png")
-        await desk.write("é")
+        await copy(other, content, withheld="image/png")
+        await desktop.write("é")
         await field.until(text="é")
         saved = await reader.call(lambda: selections.save("CLIPBOARD"))
         assert [bytes(value.data) for value in saved.content.values()] == [b"<b>mine</b>"]
-        assert desk.notices == ["The clipboard was not given back whole: its owner didn't give all of it in time."]
+        assert desktop.notices == ["The clipboard was not fully restored: its owner didn't give all of it in time."]
 
 
 @pytest.mark.parametrize("withheld", ["image/png", "TARGETS"])
-async def test_a_clipboard_of_which_nothing_can_be_read_is_left_alone(
+async def test_a_clipboard_that_can_not_be_read_is_not_replaced(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch, withheld: str
 ) -> None:
     monkeypatch.setattr(xreading, "OWNER_S", 0.3)
     async with (
         open_other(screen) as other,
         open_field(screen) as field,
-        open_desk(screen, monkeypatch) as desk,
+        open_desktop(screen, monkeypatch) as desktop,
     ):
-        await copies(other, {"image/png": IMAGE}, withheld=withheld)
+        await copy(other, {"image/png": IMAGE}, withheld=withheld)
         with pytest.raises(ClipboardSilent, match=r"its owner d.*Copy something else"):
-            await desk.write("é")
-        await desk.write("(typed)")
+            await desktop.write("é")
+        await desktop.write("(typed)")
         await field.until(text="(typed)")
         connection, theirs = other
         assert await connection.call(lambda: theirs.owns("CLIPBOARD"))
@@ -348,42 +350,42 @@ async def test_a_clipboard_of_which_nothing_can_be_read_is_left_alone(
 async def test_a_clipboard_that_was_empty_is_empty_again(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with open_field(screen), open_desk(screen, monkeypatch) as desk, open_other(screen) as (x, selections):
-        await desk.write("é")
+    async with open_field(screen), open_desktop(screen, monkeypatch) as desktop, open_other(screen) as (x, selections):
+        await desktop.write("é")
         assert await x.call(lambda: selections.owner("CLIPBOARD")) == 0
 
 
-async def test_a_window_that_reads_late_gets_what_was_pasted(
+async def test_a_window_that_reads_late_gets_the_pasted_text(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with open_field(screen, "--late", "1") as field, open_desk(screen, monkeypatch) as desk:
+    async with open_field(screen, "--late", "1") as field, open_desktop(screen, monkeypatch) as desktop:
         await field.do('copy "mine"')
-        await desk.write("é")
-        await desk.write("ñ")
+        await desktop.write("é")
+        await desktop.write("ñ")
         await field.until(text="éñ")
         assert await clipboard(screen) == "mine"
 
 
-async def test_what_a_window_does_not_read_stays_in_the_clipboard(
+async def test_a_paste_that_the_window_does_not_read_stays_in_the_clipboard(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with open_field(screen) as field, open_desk(screen, monkeypatch, clipboard_s=0.2) as desk:
+    async with open_field(screen) as field, open_desktop(screen, monkeypatch, clipboard_s=0.2) as desktop:
         await field.do("hang 0.5", wait=False)
-        await desk.write("é")
-        assert desk.notices == ["Field has not read what was pasted: it is in the clipboard."]
-        await field.until(text="é")  # late, and right all the same
+        await desktop.write("é")
+        assert desktop.notices == ["Field has not read the pasted text: it is in the clipboard."]
+        await field.until(text="é")  # late but correct
 
 
-async def test_what_a_window_does_not_read_stands_behind_what_it_has_not_read_before(
+async def test_a_paste_that_was_not_read_is_appended_to_unread_pastes_before(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     out = tmp_path / "typed"
     argv = ["xterm", "-class", "MyTerm", "-e", "sh", "-c", f"stty raw -echo; exec cat > {out}"]
-    async with running(argv, screen), open_desk(screen, monkeypatch, clipboard_s=0.2) as desk:
+    async with running(argv, screen), open_desktop(screen, monkeypatch, clipboard_s=0.2) as desktop:
         await until(out.exists)
-        await xdotool(desk.env, "search", "--class", "MyTerm", "windowfocus", "--sync")
+        await xdotool(desktop.env, "search", "--class", "MyTerm", "windowfocus", "--sync")
         for text in ("Füße “one”.", " Über “two”."):
-            assert not (await desk.write(text)).read
+            assert not (await desktop.write(text)).read
         assert await clipboard(screen) == "Füße “one”. Über “two”."
 
 
@@ -392,7 +394,9 @@ async def clipboard(env: dict[str, str]) -> str | None:
         return await connection.call(lambda: selections.text("CLIPBOARD"))
 
 
-async def test_what_somebody_copies_meanwhile_stays(screen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_another_program_copies_during_a_paste_stays(
+    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DISPLAY", screen["DISPLAY"])
     async with open_other(screen) as (connection, theirs), open_xsession(TargetOptions()) as session:
 
@@ -405,7 +409,7 @@ async def test_what_somebody_copies_meanwhile_stays(screen: dict[str, str], monk
         assert await connection.call(lambda: theirs.text("CLIPBOARD")) == "theirs"
 
 
-async def test_a_paste_that_is_called_off_gives_the_clipboard_back(
+async def test_a_cancelled_paste_restores_the_clipboard(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DISPLAY", screen["DISPLAY"])
@@ -423,7 +427,7 @@ async def test_a_paste_that_is_called_off_gives_the_clipboard_back(
         assert await connection.call(lambda: theirs.owner("CLIPBOARD")) != 0
 
 
-async def test_a_clipboard_manager_that_reads_is_not_the_window(
+async def test_a_read_by_a_clipboard_manager_does_not_count_as_the_window(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DISPLAY", screen["DISPLAY"])
@@ -440,7 +444,7 @@ async def test_a_clipboard_manager_that_reads_is_not_the_window(
         assert not lent.read
 
 
-async def test_the_clipboard_holds_all_that_was_said_until_something_else_is_copied(
+async def test_the_clipboard_target_collects_all_text_until_something_else_is_copied(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DISPLAY", screen["DISPLAY"])

@@ -1,9 +1,9 @@
-"""A window with a text field, run by the system's Python, which has Tk. Tells its text as lines of JSON whenever it has
-changed; does what lines on its standard input say.
+"""A window with a text field, for the system's Python, which has Tk. Prints its text as a JSON line after every change;
+obeys commands on its standard input.
 
-    --name NAME     its class
-    --closes        brackets and quotes that are typed are closed, as editors do; BackSpace between a pair takes both
-    --late SECONDS  each paste is read so late
+    --name NAME     the window's class
+    --closes        close brackets and quotes when they are typed, as editors do; BackSpace inside a pair deletes both
+    --late SECONDS  the delay before each paste is read
 """
 
 from __future__ import annotations

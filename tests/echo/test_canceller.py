@@ -1,4 +1,4 @@
-"""Taking the reply out of the microphone: which samples belong together, and that none is lost on the way."""
+"""The echo canceller: which samples of loudspeaker and microphone are paired, and that none is lost."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ RATE = 24_000
 DELAY = 128
 
 
-class Delaying:
-    """A canceller that cancels nothing, and takes as long as the real one. Remembers what it was given."""
+class DelayingProcessor:
+    """A processor that cancels nothing, delays as the real one does, and records its inputs."""
 
     delay = DELAY
 
@@ -36,7 +36,7 @@ class Delaying:
 
 
 class Loudspeaker:
-    """Plays blocks of 10 ms, each taken at the time that its samples count to, or late."""
+    """A fake tap: plays blocks of 10 ms, each at the time given by its sample index, or late."""
 
     def __init__(self, rate_hz: int = RATE) -> None:
         self.blocks: list[Played] = []
@@ -56,7 +56,7 @@ class Loudspeaker:
 
 
 def block(number: int, rate_hz: int = RATE) -> bytes:
-    """10 ms that hold nothing but their number."""
+    """Return 10 ms in which every sample is the block's number."""
     return array("h", [number] * (rate_hz // 100)).tobytes()
 
 
@@ -73,7 +73,7 @@ def numbers(far: Block) -> set[int]:
     return set(memoryview(far.pcm).cast("h"))
 
 
-def test_what_was_played_is_paired_with_what_was_heard_ten_milliseconds_later() -> None:
+def test_each_ten_milliseconds_heard_are_paired_with_the_block_played_before_them() -> None:
     loudspeaker = Loudspeaker()
     far = FarEnd(loudspeaker)
     for number in range(1, 30):
@@ -83,17 +83,17 @@ def test_what_was_played_is_paired_with_what_was_heard_ten_milliseconds_later() 
 
 
 @given(st.lists(st.floats(0, 0.005), min_size=30, max_size=30))
-def test_callbacks_that_come_late_are_paired_by_when_they_were_due(late: list[float]) -> None:
+def test_blocks_of_late_callbacks_are_paired_by_the_time_they_were_due(late: list[float]) -> None:
     loudspeaker = Loudspeaker()
     far = FarEnd(loudspeaker)
-    loudspeaker.play(block(1))  # one that is in time: a callback can't come early
+    loudspeaker.play(block(1))  # this callback is on time: a callback can't come early
     for number, delay in enumerate(late, 2):
         loudspeaker.play(block(number), late=delay)
     far.gather()
     assert [memoryview(far.at(0.05 + 0.01 * n).pcm).cast("h")[120] for n in range(10)] == list(range(5, 15))
 
 
-def test_what_was_not_played_is_silence() -> None:
+def test_where_nothing_was_played_the_far_end_is_silence() -> None:
     loudspeaker = Loudspeaker()
     far = FarEnd(loudspeaker)
     assert numbers(far.at(0.0)) == {0}
@@ -104,7 +104,7 @@ def test_what_was_not_played_is_silence() -> None:
     assert numbers(far.at(7.0)) == {0}
 
 
-def test_a_loudspeaker_opened_anew_is_paired_by_its_own_times() -> None:
+def test_a_reopened_loudspeaker_is_paired_by_its_new_times() -> None:
     loudspeaker = Loudspeaker()
     far = FarEnd(loudspeaker)
     for number in range(1, 4):
@@ -135,19 +135,19 @@ def test_clocks_that_drift_apart_are_followed_a_sample_at_a_time() -> None:
     assert far._next * 0.010002 / 240 == pytest.approx(2_000 * 0.010002, abs=0.012)
 
 
-def test_the_next_reply_is_paired_to_the_sample_as_the_one_before_it_however_the_clocks_tremble() -> None:
-    loudspeaker, processor = Loudspeaker(), Delaying()
-    trembling = [0.0]
-    canceller = Canceller(processor, FarEnd(loudspeaker), lambda index: seconds(index) + trembling[0])
+def test_with_clock_jitter_the_next_reply_is_paired_to_the_sample_like_the_one_before() -> None:
+    loudspeaker, processor = Loudspeaker(), DelayingProcessor()
+    jitter_s = [0.0]
+    canceller = Canceller(processor, FarEnd(loudspeaker), lambda index: seconds(index) + jitter_s[0])
     replies, quiet = [speech(240 * 45, seed) for seed in (2, 3)], bytes(480 * 310)
     played = replies[0] + quiet + replies[1]
     taken = []
     for number in range(400):
         loudspeaker.play(played[480 * number : 480 * (number + 1)])
-        trembling[0] = 0.0004 if number > 300 else 0.0
+        jitter_s[0] = 0.0004 if number > 300 else 0.0
         canceller.take(Frame(bytes(320), 160 * number))
         taken.append(len(processor.taken))
-    assert taken[300] == taken[320], "between the replies it did nothing"
+    assert taken[300] == taken[320], "nothing is processed between the replies"
     places = [played.find(far.pcm) for _, far in processor.taken if any(far.pcm[:480])]
     first, second = places[1:40], places[-30:]
     assert {(b - a) for a, b in pairwise(first)} == {(b - a) for a, b in pairwise(second)} == {480}
@@ -165,7 +165,7 @@ def test_a_stall_of_the_program_loses_the_oldest_of_thirty_seconds_and_nothing_e
     assert tap.take() == []
 
 
-def clean(canceller: Canceller, items: list[Frame | Gap]) -> list[Frame | Gap]:
+def cleaned(canceller: Canceller, items: list[Frame | Gap]) -> list[Frame | Gap]:
     out: list[Frame | Gap] = []
     for item in items:
         out += canceller.take(item)
@@ -189,12 +189,14 @@ def test_every_sample_comes_out_once_under_its_own_index_whatever_is_played(
     cuts: list[int], start: int, sounds: list[bool]
 ) -> None:
     loudspeaker = Loudspeaker()
-    canceller = Canceller(Delaying(), FarEnd(loudspeaker), lambda index: (index - start) / 100)  # 10 ms are 1.6 s
-    said = speech(sum(cuts))
+    canceller = Canceller(
+        DelayingProcessor(), FarEnd(loudspeaker), lambda index: (index - start) / 100
+    )  # 10 ms are 1.6 s
+    near = speech(sum(cuts))
     frames: list[Frame | Gap] = []
     at = 0
     for cut in cuts:
-        frames.append(Frame(said[2 * at : 2 * (at + cut)], start + at))
+        frames.append(Frame(near[2 * at : 2 * (at + cut)], start + at))
         at += cut
     out: list[Frame | Gap] = []
     for frame, sound in zip(frames, sounds, strict=False):
@@ -202,51 +204,51 @@ def test_every_sample_comes_out_once_under_its_own_index_whatever_is_played(
         loudspeaker.open((frame.index - start) / 100)
         loudspeaker.play(block(int(sound)))
         out += canceller.take(frame)
-    assert joined([*out, *canceller.flush()]) == (start, said)
+    assert joined([*out, *canceller.flush()]) == (start, near)
 
 
-def test_a_gap_comes_after_all_that_was_heard_before_it() -> None:
-    canceller = Canceller(Delaying(), FarEnd(Loudspeaker()), seconds)
-    said = speech(320)
+def test_a_gap_comes_after_all_samples_before_it() -> None:
+    canceller = Canceller(DelayingProcessor(), FarEnd(Loudspeaker()), seconds)
+    near = speech(320)
     gap = Gap(420, GapReason.LOST)
-    out = clean(canceller, [Frame(said, 0), Frame(said[:200], 320), gap, Frame(said, 420)])
+    out = cleaned(canceller, [Frame(near, 0), Frame(near[:200], 320), gap, Frame(near, 420)])
     at = out.index(gap)
-    assert joined(out[:at]) == (0, said + said[:200])
-    assert joined(out[at:]) == (420, said)
+    assert joined(out[:at]) == (0, near + near[:200])
+    assert joined(out[at:]) == (420, near)
 
 
-def test_it_works_only_while_something_sounds_and_two_seconds_longer() -> None:
-    loudspeaker, processor = Loudspeaker(), Delaying()
+def test_the_canceller_is_active_only_while_sound_is_played_and_for_two_seconds_after() -> None:
+    loudspeaker, processor = Loudspeaker(), DelayingProcessor()
     canceller = Canceller(processor, FarEnd(loudspeaker), seconds)
-    worked = []
+    active = []
     for number in range(500):
         loudspeaker.play(block(1000 if 100 <= number // 2 * 2 < 150 else 0))
         loudspeaker.play(block(1000 if 100 <= number // 2 * 2 < 150 else 0))
         canceller.take(Frame(bytes(640), number * 320))
-        worked.append(canceller.active)
-    assert worked.index(True) in range(98, 102)
-    assert 500 - worked[::-1].index(True) - 1 in range(248, 252)
+        active.append(canceller.active)
+    assert active.index(True) in range(98, 102)
+    assert 500 - active[::-1].index(True) - 1 in range(248, 252)
 
 
-def test_the_beginning_of_the_first_reply_is_gone_over_again_once() -> None:
-    processor = Delaying()
+def test_the_rehearsal_processes_the_beginning_of_the_first_reply_again_once() -> None:
+    processor = DelayingProcessor()
     rehearsal = Rehearsal(processor)
     for number in range(400):
-        rehearsal.took(bytes(320), Block(block(1000 + number if number >= 100 else 0), RATE))
-    again = [next(iter(numbers(far))) for _, far in processor.taken]
+        rehearsal.add(bytes(320), Block(block(1000 + number if number >= 100 else 0), RATE))
+    reprocessed = [next(iter(numbers(far))) for _, far in processor.taken]
     first = [0] * 10 + list(range(1100, 1150))
-    assert again == first * 3 + list(range(1100, 1200)) * 2
+    assert reprocessed == first * 3 + list(range(1100, 1200)) * 2
 
 
-def test_what_is_quiet_is_not_gone_over_again() -> None:
-    processor = Delaying()
+def test_the_rehearsal_skips_a_reply_that_is_too_quiet() -> None:
+    processor = DelayingProcessor()
     rehearsal = Rehearsal(processor)
     for _ in range(400):
-        rehearsal.took(bytes(320), Block(block(20), RATE))
+        rehearsal.add(bytes(320), Block(block(20), RATE))
     assert processor.taken == []
 
 
-def test_a_callback_that_was_held_up_moves_nothing() -> None:
+def test_a_delayed_callback_does_not_move_the_clock() -> None:
     clock = PlayClock(RATE)
     for number in range(100):
         clock.block(240 * number, number * 0.01 + (max(0.0, 0.06 - (number - 50) * 0.01) if number >= 50 else 0.0))
@@ -254,7 +256,7 @@ def test_a_callback_that_was_held_up_moves_nothing() -> None:
             assert clock.index(number * 0.01) == pytest.approx(240 * number, abs=2)
 
 
-def test_a_device_that_ran_dry_plays_the_rest_later() -> None:
+def test_after_an_underrun_the_rest_is_paired_with_later_times() -> None:
     loudspeaker = Loudspeaker()
     far = FarEnd(loudspeaker)
     heard = []
@@ -266,5 +268,5 @@ def test_a_device_that_ran_dry_plays_the_rest_later() -> None:
         far.gather()
         heard.append(numbers(far.at(step * 0.01)))
     assert [step for step, found in enumerate(heard) if found == {49}] == [49]
-    assert all(found == {0} for found in heard[51:60])  # it was silent for so long
+    assert all(found == {0} for found in heard[51:60])  # the loudspeaker was silent during the underrun
     assert [max(found) for found in heard[66:100]] == [step - 11 for step in range(66, 100)]

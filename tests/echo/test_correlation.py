@@ -1,4 +1,4 @@
-"""An echo is a copy of what was played, a person's voice is none: on recorded voices, of one speaker."""
+"""Cross-correlation tells the reply's echo from a person's voice. On recordings of one speaker."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def noise(count: int) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("reply", REPLIES)
 @pytest.mark.parametrize("delay_ms", [20, 120, 300])
-def test_a_quiet_late_copy_of_the_reply_is_its_own_voice(reply: str, delay_ms: int) -> None:
+def test_a_quiet_delayed_copy_of_the_reply_is_an_echo(reply: str, delay_ms: int) -> None:
     played = recorded(reply)[: RATE_HZ // 2]
     echo = np.concatenate([noise(RATE_HZ * 3 // 10), np.zeros(delay_ms * 16), played * 0.25, noise(3200)])
     assert correlation(pcm(echo), pcm(np.concatenate([np.zeros(8000), played, np.zeros(8000)]))) > OWN_VOICE
 
 
 @pytest.mark.parametrize("reply", REPLIES)
-def test_the_same_speaker_saying_something_else_is_not(reply: str) -> None:
+def test_the_same_speaker_saying_something_else_is_no_echo(reply: str) -> None:
     played = pcm(recorded(reply)[: RATE_HZ * 3 // 2])
     for name in PROMPTS:
         said = np.concatenate([noise(4800), recorded(name)[: RATE_HZ // 2], noise(3200)])
@@ -51,13 +51,13 @@ def test_the_same_speaker_saying_something_else_is_not(reply: str) -> None:
 
 
 @pytest.mark.parametrize("reply", REPLIES)
-def test_a_voice_over_the_echo_of_the_reply_is_not(reply: str) -> None:
+def test_a_voice_over_the_echo_of_the_reply_is_no_echo(reply: str) -> None:
     played = recorded(reply)[:RATE_HZ]
     said = recorded("transfer")[: len(played)]
     assert correlation(pcm(played[: len(said)] * 0.25 + said), pcm(played)) < OWN_VOICE
 
 
-def test_silence_is_like_nothing() -> None:
+def test_the_correlation_with_silence_is_zero() -> None:
     sound = pcm(noise(8000))
     assert correlation(bytes(16_000), sound) == 0.0
     assert correlation(sound, bytes(16_000)) == 0.0
@@ -66,6 +66,6 @@ def test_silence_is_like_nothing() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=4000), st.binary(max_size=4000))
-def test_it_is_between_0_and_1_whatever_was_heard(heard: bytes, played: bytes) -> None:
-    whole = (heard[: len(heard) // 2 * 2], played[: len(played) // 2 * 2])
-    assert 0.0 <= correlation(*whole) <= 1.0 + 1e-9
+def test_the_correlation_of_any_audio_is_between_0_and_1(heard: bytes, played: bytes) -> None:
+    samples = (heard[: len(heard) // 2 * 2], played[: len(played) // 2 * 2])
+    assert 0.0 <= correlation(*samples) <= 1.0 + 1e-9

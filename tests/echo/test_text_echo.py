@@ -1,4 +1,4 @@
-"""The text guard: what is our own voice coming back, and what is an answer."""
+"""The text guard: tells a transcript of the reply's own echo from a user's answer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ JAPANESE = "明日の東京の天気は晴れで、最高気温は二十五度�
         ("東京の天気は晴れで", JAPANESE),
     ],
 )
-def test_a_piece_of_the_reply_is_an_echo_even_garbled(transcript: str, audible: str) -> None:
+def test_a_piece_of_the_reply_is_an_echo_even_when_misrecognised(transcript: str, audible: str) -> None:
     assert repeats(transcript, audible)
 
 
@@ -54,7 +54,7 @@ def test_a_piece_of_the_reply_is_an_echo_even_garbled(transcript: str, audible: 
         ("傘を買いたいのですがどこですか", JAPANESE),
     ],
 )
-def test_an_answer_is_no_echo_even_in_the_replys_words(transcript: str, audible: str) -> None:
+def test_a_users_answer_is_no_echo_even_in_the_replys_words(transcript: str, audible: str) -> None:
     assert not repeats(transcript, audible)
 
 
@@ -62,7 +62,7 @@ WORDS = st.lists(st.sampled_from(REPLY.split() + GERMAN.split()), max_size=40)
 
 
 @given(WORDS, st.data())
-def test_every_long_enough_piece_is_an_echo_of_the_whole(words: list[str], data: st.DataObject) -> None:
+def test_every_long_enough_piece_of_a_text_is_an_echo_of_it(words: list[str], data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(words)))
     end = data.draw(st.integers(start, len(words)))
     piece = words[start:end]
@@ -71,7 +71,7 @@ def test_every_long_enough_piece_is_an_echo_of_the_whole(words: list[str], data:
 
 
 @given(st.text(), st.text())
-def test_any_text_is_judged(transcript: str, audible: str) -> None:
+def test_any_two_texts_can_be_compared(transcript: str, audible: str) -> None:
     assert repeats(transcript, audible) in {True, False}
 
 
@@ -80,7 +80,7 @@ def test_one_or_two_words_are_never_an_echo(words: list[str]) -> None:
     assert not repeats(" ".join(words), REPLY)
 
 
-def test_what_was_audible_is_what_overlaps_the_time_with_its_margin() -> None:
+def test_the_audible_text_is_what_overlaps_the_time_and_its_margin() -> None:
     audible = Audible()
     audible.note("one", 0.0, 1.0)
     audible.note("two", 1.0, 2.0)
@@ -90,7 +90,7 @@ def test_what_was_audible_is_what_overlaps_the_time_with_its_margin() -> None:
     assert audible.between(9.0, 10.0) == ""
 
 
-def test_what_was_silenced_was_not_audible() -> None:
+def test_text_that_was_cut_was_not_audible() -> None:
     audible = Audible()
     audible.note("one", 0.0, 1.0)
     audible.note("two", 1.0, 2.0)
@@ -99,14 +99,14 @@ def test_what_was_silenced_was_not_audible() -> None:
     assert audible.between(1.2, 1.4) == ""
 
 
-def test_what_goes_on_after_the_reply_is_no_echo_of_it() -> None:
+def test_speech_that_goes_on_after_the_reply_is_no_echo_of_it() -> None:
     audible = Audible()
     audible.note("one", 0.0, 1.0)
     assert audible.between(0.8, 1.4) == "one"
     assert audible.between(0.8, 1.6) == ""
 
 
-def test_only_so_much_is_remembered() -> None:
+def test_a_limited_amount_of_text_is_remembered() -> None:
     audible = Audible()
     for number in range(1000):
         audible.note(str(number), number, number + 1)

@@ -1,4 +1,4 @@
-"""The echo canceller itself, and which echo mode is on."""
+"""WebRTC's echo canceller, and the choice of the echo mode."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from voiceloop.echo import webrtc_aec as echo
 from voiceloop.echo.far_end import Block
 from voiceloop.errors import EngineError, MissingExtra
 
-needs_it = pytest.mark.skipif(not echo.installed(), reason="needs the extra voiceloop[echo]")
+needs_livekit = pytest.mark.skipif(not echo.installed(), reason="needs the extra voiceloop[echo]")
 
 
 def voice_like(samples: int, seed: int) -> NDArray[np.float64]:
-    """Noise whose level moves as a voice's does."""
+    """Return noise whose level varies as a voice's does."""
     random = np.random.default_rng(seed)
     level = np.interp(np.arange(samples), np.arange(0, samples, 1600), random.random(-(-samples // 1600)))
     return random.standard_normal(samples) * 3000 * level**2
@@ -40,7 +40,7 @@ def level(sound: NDArray[np.float64]) -> float:
     return float(10 * np.log10(np.mean(sound**2) + 1e-9))
 
 
-@needs_it
+@needs_livekit
 def test_an_echo_is_reduced_by_twenty_decibels() -> None:
     far = voice_like(96_000, 1)
     near = np.roll(far, 16 * 60) * 0.25
@@ -49,16 +49,16 @@ def test_an_echo_is_reduced_by_twenty_decibels() -> None:
     assert level(near[-32_000:]) - level(out[-32_000:]) > 20
 
 
-@needs_it
-def test_what_comes_out_is_as_late_as_it_says() -> None:
+@needs_livekit
+def test_the_output_is_late_by_the_stated_delay() -> None:
     near = voice_like(48_000, 2)
     out = processed(near, np.zeros(48_000))
     correlation = [float(np.dot(out[k:], near[: len(near) - k])) for k in range(400)]
     assert int(np.argmax(correlation)) == echo.WebRtc.delay
 
 
-@needs_it
-def test_a_program_that_ends_is_not_aborted_by_the_canceller_telling_its_log() -> None:
+@needs_livekit
+def test_log_messages_of_the_canceller_do_not_abort_a_program_that_ends() -> None:
     slow_to_end = """
 import sys, time
 from livekit.rtc import _ffi_client as ffi
@@ -75,19 +75,19 @@ class Last:
         sleep(0.3)
 
 echo.open_processor()
-time.sleep(0.2)  # what it told before is told by then
+time.sleep(0.2)  # by now, earlier log messages have been delivered
 real, ffi.proto_ffi, sys.last = ffi.proto_ffi, Slow(), Last()
 try:
     ffi.FfiClient.instance.request(real.FfiRequest())
 except AssertionError:
-    pass  # it has told that nothing was asked
+    pass  # the empty request was answered with a log message
 """
     ended = subprocess.run([sys.executable, "-c", slow_to_end], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
 
 
 @pytest.mark.parametrize(
-    ("wanted", "output", "there", "is_on"),
+    ("wanted", "output", "installed", "expected"),
     [
         ("auto", "default", True, "cancel"),
         ("auto", "default", False, "half-duplex"),
@@ -98,14 +98,14 @@ except AssertionError:
         ("cancel", "none", False, "cancel"),
     ],
 )
-def test_auto_cancels_where_it_can(
-    monkeypatch: pytest.MonkeyPatch, wanted: Any, output: str, *, there: bool, is_on: str
+def test_auto_chooses_echo_cancellation_where_it_is_installed_and_needed(
+    monkeypatch: pytest.MonkeyPatch, wanted: Any, output: str, *, installed: bool, expected: str
 ) -> None:
-    monkeypatch.setattr(echo, "installed", lambda: there)
-    assert echo.mode(Audio(echo=wanted, output=output)) == is_on
+    monkeypatch.setattr(echo, "installed", lambda: installed)
+    assert echo.mode(Audio(echo=wanted, output=output)) == expected
 
 
-def test_a_missing_canceller_is_named_with_its_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_canceller_names_the_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(echo, "installed", lambda: False)
     with pytest.raises(MissingExtra) as caught:
         echo.open_processor()
@@ -113,14 +113,14 @@ def test_a_missing_canceller_is_named_with_its_remedies(monkeypatch: pytest.Monk
         assert part in str(caught.value)
 
 
-@needs_it
-def test_a_canceller_that_does_not_load_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+@needs_livekit
+def test_a_canceller_that_does_not_load_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(echo, "installed", lambda: True)
     monkeypatch.setitem(sys.modules, "livekit.rtc", None)
     with pytest.raises(EngineError, match="livekit does not load"):
         echo.open_processor()
 
 
-def test_each_mode_that_auto_chooses_for_a_real_device_says_what_it_means() -> None:
+def test_each_mode_that_auto_chooses_for_a_real_device_has_an_explanation() -> None:
     assert all(a != b for a, b in pairwise(echo.MEANING.values()))
     assert set(echo.MEANING) == {"cancel", "half-duplex"}

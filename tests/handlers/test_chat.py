@@ -1,4 +1,4 @@
-"""The chat handler: an answer streamed into the reply as it comes."""
+"""Handler `chat`: the answer is streamed into the reply while it arrives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from testbed.http_parts import Said, endpoint, heard, open_bench
+from testbed.http_parts import RecordingReply, endpoint, make_transcript, open_bench
 from testbed.leaks import cancelled_at, nothing_unclosed
 from testbed.server import Fault, Script, Server, answers, open_server
 from voiceloop.errors import (
@@ -42,19 +42,19 @@ async def open_chat(server: Server, **options: Any) -> AsyncIterator[ChatHandler
 HISTORY = tuple(Message("user" if at % 2 == 0 else "assistant", f"line {at}") for at in range(8))
 
 
-async def test_an_answer_is_streamed_into_the_reply_and_accounted() -> None:
+async def test_an_answer_is_streamed_into_the_reply_and_its_usage_reported() -> None:
     async with open_server(Script(replies=["It is noon, Ada."])) as server, open_chat(server) as chat:
-        reply = Said()
-        await chat.handle(heard("What time is it?"), reply)
+        reply = RecordingReply()
+        await chat.handle(make_transcript("What time is it?"), reply)
         assert reply.deltas == ["It", " is", " noon,", " Ada."]
         assert [(u.input_tokens, u.output_tokens, u.cost_usd) for u in reply.usage] == [(12, 4, 0.0002)]
         assert reply.usage[0].generation_ids == ("gen-chat-0",)
         assert server.broken == []
 
 
-async def test_the_model_is_shown_the_prompt_and_the_last_messages() -> None:
+async def test_the_model_receives_the_prompt_and_the_last_messages() -> None:
     async with open_server() as server, open_chat(server, system="Be brief.", history_turns=3) as chat:
-        await chat.handle(heard("now"), Said(HISTORY))
+        await chat.handle(make_transcript("now"), RecordingReply(HISTORY))
         assert server.requests[0].body == {
             "model": "openai/gpt-x",
             "messages": [
@@ -72,7 +72,7 @@ async def test_the_model_is_shown_the_prompt_and_the_last_messages() -> None:
 async def test_every_option_is_sent() -> None:
     options = {"system": "", "history_turns": 0, "temperature": 0.5, "max_tokens": 99, "provider": {"sort": "latency"}}
     async with open_server() as server, open_chat(server, **options) as chat:
-        await chat.handle(heard("now"), Said(HISTORY))
+        await chat.handle(make_transcript("now"), RecordingReply(HISTORY))
         body = server.requests[0].body
         assert body["messages"] == [{"role": "user", "content": "now"}]
         assert (body["temperature"], body["max_tokens"], body["provider"]) == (0.5, 99, {"sort": "latency"})
@@ -83,9 +83,9 @@ async def test_another_server_gets_its_own_key_or_none() -> None:
     async with open_server() as openrouter, open_server(Script(key=None, openai=True)) as other:
         options = {"base_url": other.url, "model": "qwen3:4b"}
         async with open_chat(openrouter, **options) as chat:
-            await chat.handle(heard(), Said())
+            await chat.handle(make_transcript(), RecordingReply())
         async with open_chat(openrouter, **options, api_key_env="VOICELOOP_TEST_KEY") as chat:
-            await chat.handle(heard(), Said())
+            await chat.handle(make_transcript(), RecordingReply())
         assert openrouter.requests == []
         assert [request.headers.get("authorization") for request in other.posts()] == [None, "Bearer test-key"]
         assert other.broken == []
@@ -93,12 +93,13 @@ async def test_another_server_gets_its_own_key_or_none() -> None:
         ChatOptions(model="a/b", base_url="nowhere")
 
 
-async def test_the_first_words_are_given_before_the_last_are_made() -> None:
+async def test_the_first_words_are_passed_on_before_the_answer_is_complete() -> None:
     script = Script(faults=[Fault(hang="body")])
     async with open_server(script) as server, open_chat(server) as chat, trio.open_nursery() as nursery:
-        reply = Said()
-        nursery.start_soon(chat.handle, heard(), reply)
-        await reply.news.wait()
+        reply = RecordingReply()
+        nursery.start_soon(chat.handle, make_transcript(), reply)
+        with trio.fail_after(10):
+            await reply.news.wait()
         nursery.cancel_scope.cancel()
 
 
@@ -113,10 +114,10 @@ def says(text: str) -> dict[str, Any]:
 
 ERROR_503 = {"error": {"code": 503, "message": "Provider disconnected"}, "choices": [{"finish_reason": "error"}]}
 STOP = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
-MIDDLE: list[tuple[Fault, type[ServiceError], str, str]] = [
+STREAM_FAILURES: list[tuple[Fault, type[ServiceError], str, str]] = [
     (Fault(body=events(says("Well"), ERROR_503)), Unavailable, "Well", "Provider disconnected"),
     (Fault(body=events(says("Well"), {"error": {"code": "server_error", "message": "x"}})), ServerFailed, "Well", "x"),
-    (Fault(body=events(says("Well"), done=False)), BadAnswer, "Well", "the answer ended before its end"),
+    (Fault(body=events(says("Well"), done=False)), BadAnswer, "Well", "the answer broke off before its end"),
     (Fault(body=events(says("Well"), STOP), cut_after=80), Unreachable, "Well", "the connection broke off"),
     (Fault(body=b"data: {nonsense\n\n"), BadAnswer, "", "an event of the answer is not JSON"),
     (Fault(body=b"data: [1]\n\n"), BadAnswer, "", "an event of the answer is JSON, but not an object"),
@@ -127,71 +128,73 @@ MIDDLE: list[tuple[Fault, type[ServiceError], str, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("fault", "kind", "said", "message"), MIDDLE, ids=[row[3] for row in MIDDLE])
-async def test_what_goes_wrong_in_the_middle_is_said_and_what_came_stays(
+@pytest.mark.parametrize(("fault", "kind", "said", "message"), STREAM_FAILURES, ids=[row[3] for row in STREAM_FAILURES])
+async def test_a_failure_in_the_stream_is_raised_and_the_words_before_it_stay(
     fault: Fault, kind: type[ServiceError], said: str, message: str
 ) -> None:
     with nothing_unclosed():
         async with open_server(Script(faults=[fault, Fault(status=400)])) as server, open_chat(server) as chat:
-            reply = Said()
+            reply = RecordingReply()
             with pytest.raises(ServiceError) as caught:
-                await chat.handle(heard(), reply)
+                await chat.handle(make_transcript(), reply)
             assert reply.text == said
-        # Once something was said a second answer would follow on the first: there is no second attempt.
+        # After the first words there is no second attempt: its answer would be said after those words.
         assert type(caught.value) is kind
         assert message in str(caught.value)
         assert len(server.posts()) == caught.value.attempts == 1
 
 
-async def test_an_answer_that_fails_before_its_first_word_is_tried_again() -> None:
+async def test_an_answer_that_fails_before_its_first_word_is_retried() -> None:
     faults = [Fault(status=529), Fault(body=events(ERROR_503)), Fault(cut_after=3), Fault(drop=True), None]
     async with open_server(Script(faults=list(faults), replies=["Fine."])) as server, open_chat(server) as chat:
-        reply = Said()
-        await chat.handle(heard(), reply)
+        reply = RecordingReply()
+        await chat.handle(make_transcript(), reply)
         assert reply.text == "Fine."
         assert len(server.posts()) == 5
 
 
-async def test_an_answer_without_done_but_with_a_reason_is_complete() -> None:
+async def test_an_answer_without_done_but_with_a_finish_reason_is_complete() -> None:
     script = Script(faults=[Fault(body=events(says("Yes."), STOP, done=False))])
     async with open_server(script) as server, open_chat(server) as chat:
-        reply = Said()
-        await chat.handle(heard(), reply)
+        reply = RecordingReply()
+        await chat.handle(make_transcript(), reply)
         assert reply.text == "Yes."
 
 
 async def test_a_server_that_leaves_the_stream_open_after_done_is_not_waited_for() -> None:
     async with open_server(Script(faults=[Fault(hang="body")])) as server, open_chat(server) as chat:
         with trio.fail_after(5):
-            await chat.handle(heard(), Said())
+            await chat.handle(make_transcript(), RecordingReply())
             await server.requests[0].gone.wait()
 
 
-async def test_a_persistent_failure_keeps_its_name() -> None:
+async def test_a_persistent_failure_keeps_its_error_class() -> None:
     script = Script(fault=lambda _path, _number: Fault(status=529, headers=(("Retry-After", "99"),)))
     async with open_server(script) as server, open_chat(server) as chat:
         with pytest.raises(Overloaded):
-            await chat.handle(heard(), Said())
+            await chat.handle(make_transcript(), RecordingReply())
 
 
 async def test_the_connection_stays_open_between_turns() -> None:
     async with open_server() as server, open_chat(server) as chat:
         for _ in range(4):
-            await chat.handle(heard(), Said())
+            await chat.handle(make_transcript(), RecordingReply())
         assert server.connected == 1
 
 
-class Broken(Said):
+class FailingReply(RecordingReply):
+    """A reply that raises when text is added."""
+
     async def say(self, delta: str) -> None:
         await trio.lowlevel.checkpoint()
         raise ZeroDivisionError(delta)
 
 
-async def test_an_error_of_the_reply_leaves_as_it_is() -> None:
+async def test_an_error_of_the_reply_is_raised_unchanged() -> None:
     with nothing_unclosed():
         async with open_server() as server, open_chat(server) as chat:
             with pytest.raises(ZeroDivisionError):
-                await chat.handle(heard(), Broken())
+                await chat.handle(make_transcript(), FailingReply())
 
 
 async def test_an_answer_cancelled_at_any_point_leaves_nothing_behind() -> None:
@@ -201,7 +204,7 @@ async def test_an_answer_cancelled_at_any_point_leaves_nothing_behind() -> None:
             while not finished:
                 steps += 1
                 with cancelled_at(steps):
-                    await chat.handle(heard(), Said())
+                    await chat.handle(make_transcript(), RecordingReply())
                     finished = True
             assert steps > 20
             assert server.broken == []

@@ -1,4 +1,4 @@
-"""What chat does beyond answering: tools, fallbacks, patience, a history that fits."""
+"""Handler `chat`: tools, fallback models, timeouts within the stream, and a history within the token limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.http_parts import Said, heard
+from testbed.http_parts import RecordingReply, make_transcript
 from testbed.leaks import nothing_unclosed
 from testbed.server import Fault, Script, open_server
 from tests.handlers.test_chat import STOP, events, open_chat, says
@@ -44,11 +44,11 @@ def broken() -> str:
 
 
 def greedy(*names: str) -> None:
-    """A model can't fill this in."""
+    """A tool with `*names`, which a model can't fill in."""
 
 
 class Odd:
-    """Nothing that JSON could hold."""
+    """A class that JSON can't represent."""
 
 
 def odd(thing: Odd) -> str:
@@ -59,7 +59,7 @@ def typo(thing: Nope) -> str:  # type: ignore[name-defined]  # noqa: F821 - as p
     return str(thing)
 
 
-def knotted() -> object:
+def not_json() -> object:
     return {(1, 2): "no JSON"}
 
 
@@ -85,8 +85,8 @@ CALLS = events(
 )
 
 
-class Gated(Said):
-    """A reply that is not certain until the test says so."""
+class GatedReply(RecordingReply):
+    """A reply whose turn becomes certain when the test sets `gate`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,9 +101,9 @@ async def test_tools_are_called_once_the_turn_is_certain_and_their_results_go_ba
     RANG.clear()
     script = Script(faults=[Fault(body=CALLS)], replies=["It rang."])
     async with open_server(script) as server, open_chat(server, tools=[BELL, WEATHER], system="") as chat:
-        reply = Gated()
+        reply = GatedReply()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(chat.handle, heard("ring"), reply)
+            nursery.start_soon(chat.handle, make_transcript("ring"), reply)
             await reply.asked.wait()
             assert RANG == []
             reply.gate.set()
@@ -155,27 +155,27 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "arguments", "told"), ERRORS)
-async def test_what_goes_wrong_in_a_tool_is_told_to_the_model(name: str, arguments: str, told: str) -> None:
+@pytest.mark.parametrize(("name", "arguments", "result"), ERRORS)
+async def test_an_error_in_a_tool_is_returned_to_the_model(name: str, arguments: str, result: str) -> None:
     script = Script(faults=[Fault(body=events(*call(0, name, arguments), STOP))])
     tools = [BELL, "tests.handlers.test_chat_tools:broken"]
     async with open_server(script) as server, open_chat(server, tools=tools) as chat:
-        await chat.handle(heard(), Said())
-        assert server.requests[1].body["messages"][-1]["content"].startswith(told)
+        await chat.handle(make_transcript(), RecordingReply())
+        assert server.requests[1].body["messages"][-1]["content"].startswith(result)
 
 
-async def test_a_model_that_calls_tools_without_end_has_to_say_something() -> None:
+async def test_after_the_last_round_of_tools_the_model_must_answer_in_words() -> None:
     script = Script(faults=[Fault(body=CALLS), Fault(body=CALLS), None], replies=["Enough."])
     async with open_server(script) as server, open_chat(server, tools=[BELL], tool_rounds=2) as chat:
-        await chat.handle(heard(), Said())
+        await chat.handle(make_transcript(), RecordingReply())
         assert [r.body.get("tool_choice") for r in server.requests] == [None, None, "none"]
 
 
-async def test_tool_calls_that_never_end_are_cut() -> None:
+async def test_too_many_tool_calls_in_one_answer_are_an_error() -> None:
     many = [chunk for index in range(20) for chunk in call(index, "bell")]
     async with open_server(Script(faults=[Fault(body=events(*many))])) as server, open_chat(server) as chat:
         with pytest.raises(BadAnswer, match="calls more than 16 tools"):
-            await chat.handle(heard(), Said())
+            await chat.handle(make_transcript(), RecordingReply())
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ async def test_tool_calls_that_never_end_are_cut() -> None:
         ("no.such:bell", "can't be imported: No module named 'no'"),
         ("tests.handlers.test_chat_tools:gong", "can't be imported"),
         ("tests.handlers.test_chat_tools:RANG", "is not a function"),
-        ("tests.handlers.test_chat_tools:greedy", "a model can't fill that in"),
+        ("tests.handlers.test_chat_tools:greedy", "which a model can't fill in"),
         (
             "tests.handlers.test_chat_tools:odd",
             "can't be described to a model: Unable to generate .* Give it parameters of plain",
@@ -193,31 +193,31 @@ async def test_tool_calls_that_never_end_are_cut() -> None:
         ("tests.handlers.test_chat_tools:typo", "can't be described to a model: name 'Nope' is not defined"),
     ],
 )
-def test_a_tool_that_is_none_is_a_mistake_in_the_config(name: str, words: str) -> None:
+def test_an_unusable_tool_is_an_error_in_the_config(name: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         Toolbox([name])
 
 
-def test_two_tools_of_one_name_are_a_mistake() -> None:
-    with pytest.raises(ConfigError, match="is called bell, as another is"):
+def test_two_tools_of_one_name_are_an_error() -> None:
+    with pytest.raises(ConfigError, match="is called bell, like another tool"):
         Toolbox([BELL, BELL])
 
 
-def test_a_module_that_cannot_be_imported_is_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_that_cannot_be_imported_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "unfinished_tools.py").write_text("def bell(:\n")
     with pytest.raises(ConfigError, match="importing it failed: SyntaxError"):
         Toolbox(["unfinished_tools:bell"])
 
 
-async def test_a_result_that_json_cannot_hold_is_told_to_the_model() -> None:
-    told = await Toolbox(["tests.handlers.test_chat_tools:knotted"]).answer(ToolCall("c", "knotted", "{}"))
-    assert told["content"].startswith("error: TypeError: keys must be")
+async def test_a_result_that_is_not_json_is_returned_to_the_model_as_an_error() -> None:
+    result = await Toolbox(["tests.handlers.test_chat_tools:not_json"]).answer(ToolCall("c", "not_json", "{}"))
+    assert result["content"].startswith("error: TypeError: keys must be")
 
 
 async def test_fallback_models_are_sent() -> None:
     async with open_server() as server, open_chat(server, models=["a/b", "c/d"]) as chat:
-        await chat.handle(heard(), Said())
+        await chat.handle(make_transcript(), RecordingReply())
         assert (server.requests[0].body["model"], server.requests[0].body["models"]) == ("openai/gpt-x", ["a/b", "c/d"])
         assert server.broken == []
 
@@ -228,34 +228,36 @@ async def test_comment_lines_do_not_count_as_words() -> None:
     with nothing_unclosed():
         script = Script(faults=[comments, None])
         async with open_server(script) as server, open_chat(server, first_word_s=0.3) as chat:
-            reply = Said()
-            await chat.handle(heard(), reply)
+            reply = RecordingReply()
+            await chat.handle(make_transcript(), reply)
             assert reply.text == "That is what you said."
             script.faults += [comments, refused]
             with pytest.raises(Unauthorized):
-                await chat.handle(heard(), reply)
+                await chat.handle(make_transcript(), reply)
 
 
 async def test_a_model_that_falls_silent_in_the_middle_is_given_up() -> None:
     script = Script(faults=[Fault(body=events(says("Well"), done=False), hang="body")])
     async with open_server(script) as server, open_chat(server, next_word_s=0.2) as chat:
-        reply = Said()
-        with pytest.raises(TimedOut, match=r"said nothing for 0\.2 s.*raise handler\.next_word_s"):
-            await chat.handle(heard(), reply)
+        reply = RecordingReply()
+        with pytest.raises(TimedOut, match=r"sent nothing for 0\.2 s.*raise handler\.next_word_s"):
+            await chat.handle(make_transcript(), reply)
         assert (reply.text, len(server.posts())) == ("Well", 1)
 
 
-class Slow(Said):
+class SlowReply(RecordingReply):
+    """A reply that takes 0.3 s for each piece of text."""
+
     async def say(self, delta: str) -> None:
         await trio.sleep(0.3)
         await super().say(delta)
 
 
-async def test_a_slow_listener_is_not_the_models_fault() -> None:
+async def test_a_slow_reply_does_not_count_as_a_silent_model() -> None:
     words = " ".join(["word"] * 4)
     async with open_server(Script(replies=[words])) as server, open_chat(server, next_word_s=0.2) as chat:
-        reply = Slow()
-        await chat.handle(heard(), reply)
+        reply = SlowReply()
+        await chat.handle(make_transcript(), reply)
         assert reply.text == words
 
 
@@ -276,7 +278,7 @@ def test_the_newest_messages_that_fit_are_kept_whole_and_in_order(
         assert sum(tokens(message.text) + MESSAGE_TOKENS for message in more) > limit
 
 
-def test_tokens_are_guessed_for_every_script() -> None:
+def test_tokens_are_estimated_for_every_script() -> None:
     assert (tokens(""), tokens("four"), tokens("fives"), tokens("日本語")) == (0, 1, 2, 3)
 
 

@@ -1,3 +1,5 @@
+"""Handlers `echo`, `command` and `python`: their replies, their errors, and how they are cancelled."""
+
 from __future__ import annotations
 
 import os
@@ -20,12 +22,12 @@ from voiceloop.speak.splitter import Splitter
 from voiceloop.types import Message, Transcript, Utterance
 
 SERVICES = cast(Any, None)
-"""They ask their services for nothing."""
+"""These handlers use no services."""
 HERE = __name__
 
 
-class Told:
-    """A reply that keeps what it is told, cut as it would be spoken."""
+class RecordedReply:
+    """A reply that records its text, as it arrives and cut into chunks to speak."""
 
     def __init__(self, history: Sequence[Message] = ()) -> None:
         self.history = history
@@ -41,83 +43,85 @@ class Told:
         self.news.set()
 
     def __getattr__(self, name: str) -> Any:
-        raise AssertionError(f"a handler of these has no use for {name}")
+        raise AssertionError(f"the handlers under test don't use {name}")
 
 
-def heard(text: str) -> Transcript:
+def make_transcript(text: str) -> Transcript:
     return Transcript(text, Utterance(b"", 0, 0))
 
 
-async def run(command: str | tuple[str, ...], text: str = "hi", told: Told | None = None, **options: Any) -> Told:
-    told = told or Told()
+async def run(
+    command: str | tuple[str, ...], text: str = "hi", reply: RecordedReply | None = None, **options: Any
+) -> RecordedReply:
+    reply = reply or RecordedReply()
     async with CommandHandler.open(CommandOptions(command=command, **options), SERVICES) as handler:
-        await handler.handle(heard(text), cast(Any, told))
-    return told
+        await handler.handle(make_transcript(text), cast(Any, reply))
+    return reply
 
 
 def script(code: str) -> tuple[str, ...]:
     return (sys.executable, "-c", code)
 
 
-async def call(function: str, told: Told | None = None, **options: Any) -> Told:
-    told = told or Told()
+async def call(function: str, reply: RecordedReply | None = None, **options: Any) -> RecordedReply:
+    reply = reply or RecordedReply()
     async with PythonHandler.open(PythonOptions(function=f"{HERE}:{function}", **options), SERVICES) as handler:
-        await handler.handle(heard("hi"), cast(Any, told))
-    return told
+        await handler.handle(make_transcript("hi"), cast(Any, reply))
+    return reply
 
 
-def _zombie(pid: int) -> bool:
+def _is_zombie(pid: int) -> bool:
     status = Path(f"/proc/{pid}/status")
     return status.exists() and "\nState:\tZ" in status.read_text()
 
 
-async def gone(pid: int) -> bool:
-    """Whether a process ends, within reason."""
+async def has_ended(pid: int) -> bool:
+    """Whether a process ends within 10 s."""
     with trio.move_on_after(10):
         while True:
             try:
                 os.kill(pid, 0)
             except ProcessLookupError:
                 return True
-            if _zombie(pid):
+            if _is_zombie(pid):
                 return True
             await trio.sleep(0.01)
     return False
 
 
-async def test_echo_says_what_it_heard() -> None:
-    told = Told()
+async def test_echo_repeats_the_transcript() -> None:
+    reply = RecordedReply()
     async with EchoHandler.open(EchoOptions(prefix="You said"), SERVICES) as handler:
-        await handler.handle(heard("hello"), cast(Any, told))
-    assert told.deltas == ["You said hello"]
+        await handler.handle(make_transcript("hello"), cast(Any, reply))
+    assert reply.deltas == ["You said hello"]
 
 
 async def test_a_program_gets_the_text_and_its_lines_are_spoken() -> None:
-    told = await run("sh -c 'read line; echo \"You said $line\"; echo and more'", "good morning")
-    assert told.spoken == ["You said good morning", "and more"]
+    reply = await run("sh -c 'read line; echo \"You said $line\"; echo and more'", "good morning")
+    assert reply.spoken == ["You said good morning", "and more"]
 
 
 async def test_each_line_is_spoken_while_the_program_goes_on() -> None:
-    told = Told()
+    reply = RecordedReply()
     code = "import sys,time; print('first', flush=True); time.sleep(60)"
     async with trio.open_nursery() as nursery:
 
         async def work() -> None:
-            await run(script(code), told=told)
+            await run(script(code), reply=reply)
 
         nursery.start_soon(work)
         with trio.fail_after(20):
-            await told.news.wait()
-        assert told.spoken == ["first"]
+            await reply.news.wait()
+        assert reply.spoken == ["first"]
         nursery.cancel_scope.cancel()
 
 
 async def test_text_is_data_to_the_program_and_never_to_a_shell() -> None:
-    told = await run(("cat",), "$(touch x); `id` & rm")
-    assert told.deltas == ["$(touch x); `id` & rm\n\n"]
+    reply = await run(("cat",), "$(touch x); `id` & rm")
+    assert reply.deltas == ["$(touch x); `id` & rm\n\n"]
 
 
-async def test_a_program_needn_t_read_its_input() -> None:
+async def test_a_program_need_not_read_its_input() -> None:
     assert (await run("echo done", "x" * 200_000)).spoken == ["done"]
 
 
@@ -127,18 +131,18 @@ async def test_a_last_line_without_a_newline_is_spoken() -> None:
 
 async def test_cancelling_a_turn_ends_the_program_and_what_it_started(tmp_path: Path) -> None:
     child = "import os,time; print(os.getpid(), os.getppid(), flush=True); time.sleep(600)"
-    told = Told()
+    reply = RecordedReply()
     async with trio.open_nursery() as nursery:
 
         async def work() -> None:
-            await run(f"sh -c '{sys.executable} -c {shlex.quote(shlex.quote(child))[1:-1]}; true'", told=told)
+            await run(f"sh -c '{sys.executable} -c {shlex.quote(shlex.quote(child))[1:-1]}; true'", reply=reply)
 
         nursery.start_soon(work)
         with trio.fail_after(20):
-            await told.news.wait()
+            await reply.news.wait()
         nursery.cancel_scope.cancel()
-    for pid in map(int, told.deltas[0].split()):
-        assert await gone(pid)
+    for pid in map(int, reply.deltas[0].split()):
+        assert await has_ended(pid)
 
 
 async def test_a_program_that_ignores_terminate_is_killed() -> None:
@@ -146,46 +150,46 @@ async def test_a_program_that_ignores_terminate_is_killed() -> None:
         "import os,signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         "print(os.getpid(), flush=True); time.sleep(600)"
     )
-    told = Told()
+    reply = RecordedReply()
     async with trio.open_nursery() as nursery:
 
         async def work() -> None:
-            await run(script(code), told=told)
+            await run(script(code), reply=reply)
 
         nursery.start_soon(work)
         with trio.fail_after(20):
-            await told.news.wait()
+            await reply.news.wait()
         nursery.cancel_scope.cancel()
-    assert await gone(int(told.deltas[0]))
+    assert await has_ended(int(reply.deltas[0]))
 
 
-async def test_a_failing_program_is_told_with_its_last_complaint() -> None:
+async def test_the_error_of_a_failing_program_quotes_its_last_line_of_stderr() -> None:
     code = "import sys; print('noise', file=sys.stderr); print('no such \\x1b[31mcity', file=sys.stderr); sys.exit(3)"
     with pytest.raises(HandlerError, match=r"ended with status 3: no such city. Run it by hand"):
         await run(script(code))
 
 
-async def test_what_a_failing_program_said_before_is_spoken() -> None:
-    told = Told()
+async def test_the_output_of_a_failing_program_is_spoken() -> None:
+    reply = RecordedReply()
     with pytest.raises(HandlerError):
-        await run(script("print('half'); raise SystemExit(1)"), told=told)
-    assert told.spoken == ["half"]
+        await run(script("print('half'); raise SystemExit(1)"), reply=reply)
+    assert reply.spoken == ["half"]
 
 
-async def test_a_killed_program_is_told_with_its_signal() -> None:
+async def test_the_error_of_a_killed_program_names_the_signal() -> None:
     with pytest.raises(HandlerError, match="killed by SIGKILL"):
         await run(script(f"import os; os.kill(os.getpid(), {int(signal.SIGKILL)})"))
 
 
-async def test_a_silent_program_is_ended_after_its_time() -> None:
-    with pytest.raises(HandlerError, match=r"silent for 0.3 s.*timeout_s"):
+async def test_a_silent_program_is_ended_after_its_timeout() -> None:
+    with pytest.raises(HandlerError, match=r"printed nothing for 0.3 s.*timeout_s"):
         await run("sleep 600", timeout_s=0.3)
 
 
-async def test_something_left_in_the_background_does_not_hold_the_turn() -> None:
+async def test_a_process_left_in_the_background_does_not_delay_the_turn() -> None:
     with trio.fail_after(20):
-        told = await run("sh -c 'sleep 60 & echo started $!'")
-    os.kill(int(told.deltas[0].split()[1]), signal.SIGKILL)
+        reply = await run("sh -c 'sleep 60 & echo started $!'")
+    os.kill(int(reply.deltas[0].split()[1]), signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
@@ -196,12 +200,12 @@ async def test_something_left_in_the_background_does_not_hold_the_turn() -> None
         ("  ", "names no program"),
     ],
 )
-async def test_a_command_that_can_t_work_is_said_at_start(command: str, complaint: str) -> None:
+async def test_an_unusable_command_is_an_error_at_start(command: str, complaint: str) -> None:
     with pytest.raises(HandlerError, match=complaint):
         await run(command)
 
 
-async def test_a_missing_folder_is_said_at_start(tmp_path: Path) -> None:
+async def test_a_missing_folder_is_an_error_at_start(tmp_path: Path) -> None:
     with pytest.raises(HandlerError, match="there is no folder"):
         await run("pwd", cwd=tmp_path / "none")
     assert (await run("pwd", cwd=tmp_path)).deltas == [f"{tmp_path}\n\n"]
@@ -299,23 +303,23 @@ async def forever(text: str) -> AsyncIterator[str]:
     ],
 )
 async def test_a_function_of_any_kind_answers(function: str, deltas: list[str]) -> None:
-    assert (await call(function, Told([Message("user", "earlier")]))).deltas == deltas
+    assert (await call(function, RecordedReply([Message("user", "earlier")]))).deltas == deltas
 
 
-async def test_what_a_function_raises_is_told_with_its_line() -> None:
+async def test_the_error_of_a_function_names_its_line() -> None:
     with pytest.raises(HandlerError, match=r"breaks' failed: KeyError: 'lost.*test_handlers.py:\d+"):
         await call("breaks")
 
 
-async def test_what_came_before_a_late_failure_is_spoken() -> None:
-    told = Told()
+async def test_text_before_a_late_failure_is_spoken() -> None:
+    reply = RecordedReply()
     with pytest.raises(HandlerError, match="ValueError: later"):
-        await call("breaks_late", told)
-    assert told.deltas == ["first"]
+        await call("breaks_late", reply)
+    assert reply.deltas == ["first"]
 
 
-async def test_a_function_that_gives_no_text_is_told_so() -> None:
-    with pytest.raises(HandlerError, match=r"gave int, not text. Return or yield strings"):
+async def test_a_function_that_returns_no_text_is_an_error() -> None:
+    with pytest.raises(HandlerError, match=r"returned int, not text. Return or yield strings"):
         await call("gives_a_number")
 
 
@@ -327,12 +331,14 @@ async def test_a_function_that_gives_no_text_is_told_so() -> None:
         ("not_a_function", "is not a function"),
     ],
 )
-async def test_a_function_that_does_not_fit_is_said_at_start(function: str, complaint: str) -> None:
+async def test_an_unusable_function_is_an_error_at_start(function: str, complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
         await call(function)
 
 
-async def test_a_module_that_fails_to_import_is_said_at_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_module_that_fails_to_import_is_an_error_at_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "broken_module_of_test.py").write_text("1 / 0")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(EngineError, match=r"ZeroDivisionError.*broken_module_of_test.py:1"):
@@ -340,7 +346,7 @@ async def test_a_module_that_fails_to_import_is_said_at_start(tmp_path: Path, mo
             pass
 
 
-async def test_a_synchronous_function_is_never_called_on_a_guess() -> None:
+async def test_a_synchronous_function_cannot_be_preemptive() -> None:
     with pytest.raises(ConfigError, match="is synchronous"):
         await call("plain", preemptive=True)
     async with PythonHandler.open(PythonOptions(function=f"{HERE}:waits", preemptive=True), SERVICES) as handler:
@@ -348,19 +354,20 @@ async def test_a_synchronous_function_is_never_called_on_a_guess() -> None:
 
 
 async def test_a_cancelled_generator_is_closed() -> None:
-    told = Told()
+    reply = RecordedReply()
     async with trio.open_nursery() as nursery:
 
         async def work() -> None:
-            await call("forever", told)
+            await call("forever", reply)
 
         nursery.start_soon(work)
-        await told.news.wait()
+        with trio.fail_after(10):
+            await reply.news.wait()
         nursery.cancel_scope.cancel()
     assert closed == ["forever"]
 
 
-async def test_a_cancelled_synchronous_function_does_not_hold_the_turn() -> None:
+async def test_a_cancelled_synchronous_function_does_not_delay_the_turn() -> None:
     release.clear()
     with trio.move_on_after(0.2) as turn:
         await call("blocks")

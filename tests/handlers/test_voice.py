@@ -1,4 +1,4 @@
-"""The voice-native handler: the utterance goes out as sound, and sound comes back as it is made."""
+"""Handler `voice`, for voice-native models: posts the utterance as audio, and plays the answer while it arrives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 
-from testbed.http_parts import Said, endpoint, open_bench, utterance
+from testbed.http_parts import RecordingReply, endpoint, open_bench, utterance
 from testbed.leaks import cancelled_at, nothing_unclosed
 from testbed.server import Fault, Script, Server, open_server
 from testbed.server.script import tone
@@ -31,18 +31,18 @@ async def open_voice(server: Server, **options: Any) -> AsyncIterator[VoiceHandl
         yield handler
 
 
-def spoken() -> Transcript:
+def spoken_transcript() -> Transcript:
     return Transcript("(spoken)", utterance())
 
 
-def played(reply: Said) -> tuple[bytes, str]:
+def played(reply: RecordingReply) -> tuple[bytes, str]:
     return b"".join(speech.pcm for speech, _ in reply.played), "".join(text for _, text in reply.played)
 
 
-async def test_the_utterance_goes_out_and_sound_with_its_words_comes_back() -> None:
+async def test_the_utterance_is_posted_and_the_answers_audio_is_played_with_its_words() -> None:
     async with open_server(Script(replies=[REPLY])) as server, open_voice(server, system="Be brief.") as voice:
-        reply = Said((Message("user", "(spoken)"), Message("assistant", "Hello.")))
-        await voice.handle(spoken(), reply)
+        reply = RecordingReply((Message("user", "(spoken)"), Message("assistant", "Hello.")))
+        await voice.handle(spoken_transcript(), reply)
         assert played(reply) == (tone(REPLY, 24_000), REPLY)
         assert {speech.rate_hz for speech, _ in reply.played} == {24_000}
         assert all(len(speech.pcm) % 2 == 0 for speech, _ in reply.played)
@@ -64,31 +64,33 @@ async def test_the_utterance_goes_out_and_sound_with_its_words_comes_back() -> N
         assert server.broken == []
 
 
-async def test_a_model_that_answers_in_text_is_spoken_like_any_other() -> None:
+async def test_an_answer_in_text_is_said_like_that_of_a_text_model() -> None:
     script = Script(faults=[Fault(body=events(says("Yes."), STOP))])
     async with open_server(script) as server, open_voice(server) as voice:
-        reply = Said()
-        await voice.handle(spoken(), reply)
+        reply = RecordingReply()
+        await voice.handle(spoken_transcript(), reply)
         assert (reply.text, reply.played) == ("Yes.", [])
 
 
-async def test_sound_that_is_no_base64_is_an_error_and_never_noise() -> None:
+async def test_audio_that_is_not_base64_is_an_error_and_never_noise() -> None:
     odd = {"choices": [{"delta": {"audio": {"data": "###"}}}]}
     async with open_server(Script(faults=[Fault(body=events(odd))])) as server, open_voice(server) as voice:
-        reply = Said()
+        reply = RecordingReply()
         with pytest.raises(BadAnswer, match="the sound in the answer is not base64"):
-            await voice.handle(spoken(), reply)
+            await voice.handle(spoken_transcript(), reply)
         assert reply.played == []
 
 
-async def test_the_first_sound_is_played_while_the_rest_is_made() -> None:
+async def test_the_first_audio_is_played_before_the_answer_is_complete() -> None:
     async with open_server(Script(replies=[REPLY], faults=[Fault(hang="body")])) as server:
         async with open_voice(server) as voice, trio.open_nursery() as nursery:
-            reply = Said()
-            nursery.start_soon(voice.handle, spoken(), reply)
-            await reply.news.wait()
+            reply = RecordingReply()
+            nursery.start_soon(voice.handle, spoken_transcript(), reply)
+            with trio.fail_after(10):
+                await reply.news.wait()
             nursery.cancel_scope.cancel()
-        await server.requests[0].gone.wait()
+        with trio.fail_after(10):
+            await server.requests[0].gone.wait()
 
 
 async def test_a_spoken_answer_cancelled_at_any_point_leaves_nothing_behind() -> None:
@@ -98,12 +100,12 @@ async def test_a_spoken_answer_cancelled_at_any_point_leaves_nothing_behind() ->
             while not finished:
                 steps += 1
                 with cancelled_at(steps):
-                    await voice.handle(spoken(), Said())
+                    await voice.handle(spoken_transcript(), RecordingReply())
                     finished = True
             assert steps > 20
 
 
-async def test_no_transcriber_stands_in_for_what_was_said() -> None:
+async def test_without_a_transcriber_the_text_is_a_placeholder() -> None:
     async with (
         open_server() as server,
         open_bench(endpoint(server)) as bench,

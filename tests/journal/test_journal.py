@@ -1,4 +1,4 @@
-"""What was said is on disk until it is delivered: nothing lost, nothing delivered twice, nobody's files taken."""
+"""The journal: speech is on disk until it is delivered; nothing is lost, delivered twice or taken from a process."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from voiceloop.journal.store import Bounds, Entry, JournalStore
 from voiceloop.types import Transcript, Utterance
 
 
-def said(seconds: float = 0.5, *, continues: bool = False) -> Utterance:
+def utterance(seconds: float = 0.5, *, continues: bool = False) -> Utterance:
     pcm = os.urandom(2 * int(seconds * 16_000))
     return Utterance(pcm, 0, len(pcm) // 2, continues=continues)
 
 
-class Told:
+class RecordedEvents:
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
 
@@ -39,8 +39,8 @@ class Told:
 
 
 @asynccontextmanager
-async def journal(folder: Path, told: Told | None = None, **settings: Any) -> AsyncIterator[DiskJournal]:
-    async with open_journal(Settings(**settings), told or Told(), folder=folder) as opened:
+async def journal(folder: Path, events: RecordedEvents | None = None, **settings: Any) -> AsyncIterator[DiskJournal]:
+    async with open_journal(Settings(**settings), events or RecordedEvents(), folder=folder) as opened:
         assert isinstance(opened, DiskJournal)
         yield opened
 
@@ -54,9 +54,9 @@ def entries(folder: Path) -> list[Entry]:
 
 
 async def test_an_utterance_is_on_disk_before_it_is_posted_and_gone_once_delivered(tmp_path: Path) -> None:
-    clip = said()
-    async with journal(tmp_path) as kept:
-        page = kept.turn(1)
+    clip = utterance()
+    async with journal(tmp_path) as opened:
+        page = opened.turn(1)
         page.heard(clip)
         await page.safe()
         (entry,) = entries(tmp_path)
@@ -70,17 +70,19 @@ async def test_an_utterance_is_on_disk_before_it_is_posted_and_gone_once_deliver
     assert names(tmp_path) == []
 
 
-async def test_what_is_posted_in_a_pause_is_on_disk_before_and_is_replaced_by_all_of_it(tmp_path: Path) -> None:
-    piece, clip, last = said(0.2), said(0.5), said(0.3)
-    async with journal(tmp_path) as kept:
-        page = kept.turn(1)
-        for sounding in (piece, clip):
-            page.paused(sounding)
+async def test_a_clip_posted_in_a_pause_is_on_disk_first_and_is_replaced_by_the_complete_utterance(
+    tmp_path: Path,
+) -> None:
+    start, clip, last = utterance(0.2), utterance(0.5), utterance(0.3)
+    async with journal(tmp_path) as opened:
+        page = opened.turn(1)
+        for so_far in (start, clip):
+            page.paused(so_far)
             await page.safe()
             (entry,) = entries(tmp_path)
-            assert [read_wav(path).pcm for path in entry.clips] == [sounding.pcm]
+            assert [read_wav(path).pcm for path in entry.clips] == [so_far.pcm]
         page.heard(clip)
-        page.paused(piece)
+        page.paused(start)
         page.heard(last)
         await page.safe()
         (entry,) = entries(tmp_path)
@@ -89,27 +91,27 @@ async def test_what_is_posted_in_a_pause_is_on_disk_before_and_is_replaced_by_al
     assert names(tmp_path) == []
 
 
-async def test_what_was_not_said_to_its_end_is_not_left_beside_the_turn_that_takes_it_over(tmp_path: Path) -> None:
-    clip = said(continues=True)
-    async with journal(tmp_path) as kept:
-        failing = kept.turn(1)
-        failing.paused(said())
+async def test_an_unfinished_utterance_is_not_left_beside_the_turn_that_takes_it_over(tmp_path: Path) -> None:
+    clip = utterance(continues=True)
+    async with journal(tmp_path) as opened:
+        failing = opened.turn(1)
+        failing.paused(utterance())
         failing.left("a bug")
-        pieces = kept.turn(2)
+        pieces = opened.turn(2)
         pieces.heard(clip)
-        pieces.paused(said())
+        pieces.paused(utterance())
         pieces.left("a bug")
     (entry,) = entries(tmp_path)
     assert [read_wav(path).pcm for path in entry.clips] == [clip.pcm]
 
 
-async def test_only_the_user_can_read_what_is_kept(tmp_path: Path) -> None:
+async def test_only_the_user_can_read_the_journal(tmp_path: Path) -> None:
     folder = tmp_path / "state" / "unsent"
     old = os.umask(0)
     try:
-        async with journal(folder) as kept:
-            page = kept.turn(1)
-            page.heard(said())
+        async with journal(folder) as opened:
+            page = opened.turn(1)
+            page.heard(utterance())
             await page.safe()
             for path in (folder, *folder.rglob("*")):
                 assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
@@ -120,10 +122,10 @@ async def test_only_the_user_can_read_what_is_kept(tmp_path: Path) -> None:
     assert (entry.left, entry.doubtful, entry.facts["reason"]) == (True, False, "no network")
 
 
-async def test_the_pieces_of_long_speech_are_one_entry(tmp_path: Path) -> None:
-    pieces = [said(continues=True), said(continues=True), said()]
-    async with journal(tmp_path) as kept:
-        page = kept.turn(7)
+async def test_the_parts_of_long_speech_are_one_entry(tmp_path: Path) -> None:
+    pieces = [utterance(continues=True), utterance(continues=True), utterance()]
+    async with journal(tmp_path) as opened:
+        page = opened.turn(7)
         for piece in pieces:
             page.heard(piece)
         await page.safe()
@@ -131,36 +133,36 @@ async def test_the_pieces_of_long_speech_are_one_entry(tmp_path: Path) -> None:
         assert [read_wav(clip).pcm for clip in entry.clips] == [piece.pcm for piece in pieces]
 
 
-async def test_what_ends_in_the_middle_is_left_for_others(tmp_path: Path) -> None:
-    async with journal(tmp_path) as kept:
-        kept.turn(1).heard(said())
-        kept.turn(2).heard(said())
+async def test_entries_of_a_session_that_ends_before_delivery_are_left_to_be_claimed(tmp_path: Path) -> None:
+    async with journal(tmp_path) as opened:
+        opened.turn(1).heard(utterance())
+        opened.turn(2).heard(utterance())
     with JournalStore(tmp_path).claimed() as found:
         assert found is not None
         assert [entry.path.name[-6:] for entry in found] == ["000001", "000002"]
 
 
-async def test_what_was_said_reaches_the_disk_although_the_program_is_told_to_end(tmp_path: Path) -> None:
+async def test_speech_reaches_the_disk_although_the_program_is_cancelled(tmp_path: Path) -> None:
     with trio.CancelScope() as scope:
-        async with journal(tmp_path) as kept:
-            kept.turn(1).heard(said())
+        async with journal(tmp_path) as opened:
+            opened.turn(1).heard(utterance())
             scope.cancel()
             await trio.sleep_forever()
     assert len(entries(tmp_path)) == 1
 
 
-def _hold(folder: str, ready: Any, end: Any) -> None:
+def hold_an_entry(folder: str, ready: Any, end: Any) -> None:
     store = JournalStore(Path(folder))
     store.enter()
-    store.entry(1).put(0, said())
+    store.entry(1).put(0, utterance())
     ready.set()
     end.wait(20)
 
 
-def test_a_living_process_keeps_its_files_and_a_killed_one_loses_them(tmp_path: Path) -> None:
+def test_a_running_process_keeps_its_entries_and_those_of_a_killed_one_can_be_claimed(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     ready, end = spawn.Event(), spawn.Event()
-    process = spawn.Process(target=_hold, args=(str(tmp_path), ready, end))
+    process = spawn.Process(target=hold_an_entry, args=(str(tmp_path), ready, end))
     process.start()
     assert ready.wait(20)
     with JournalStore(tmp_path).claimed() as found:
@@ -171,12 +173,12 @@ def test_a_living_process_keeps_its_files_and_a_killed_one_loses_them(tmp_path: 
         assert found is not None
         assert len(found) == 1
         with JournalStore(tmp_path).claimed() as second:
-            assert second is None, "two at once"
+            assert second is None, "two processes claimed the entries at once"
         found[0].remove()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_lock_that_was_removed_under_its_waiter_is_not_taken_for_held(tmp_path: Path) -> None:
+def test_a_lock_file_that_was_removed_can_be_taken_again_by_one_holder(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
     first = FileLock.take(path)
     assert first is not None
@@ -192,7 +194,7 @@ def left(folder: Path, seconds: float, *, age_s: float = 0.0) -> Entry:
     store = JournalStore(folder)
     store.enter()
     entry = store.entry(1)
-    entry.put(0, said(seconds))
+    entry.put(0, utterance(seconds))
     entry.leave()
     store.end()
     at = time.time() - age_s
@@ -200,7 +202,7 @@ def left(folder: Path, seconds: float, *, age_s: float = 0.0) -> Entry:
     return entry
 
 
-def test_the_oldest_go_when_it_is_too_much_or_too_old(tmp_path: Path) -> None:
+def test_the_oldest_entries_are_deleted_when_the_limits_are_exceeded(tmp_path: Path) -> None:
     old, second, third = left(tmp_path, 0.1, age_s=100), left(tmp_path, 1), left(tmp_path, 1)
     store = JournalStore(tmp_path)
     removed = store.trim(Bounds(40_000, 50.0), now=time.time())
@@ -211,14 +213,14 @@ def test_the_oldest_go_when_it_is_too_much_or_too_old(tmp_path: Path) -> None:
 DAY_S = 86_400.0
 
 
-def test_what_looks_too_old_may_have_a_wrong_clock_and_is_deleted_only_a_week_after_that_was_found(
+def test_entries_that_look_too_old_are_deleted_only_a_week_after_that_was_noticed(
     tmp_path: Path,
 ) -> None:
     left(tmp_path, 0.1)
     (tmp_path / "19700101-000000-678901.wav").write_bytes(b"RIFF")
     now, store = time.time(), JournalStore(tmp_path)
     for entry in store.entries():
-        os.utime(entry.path, (0, 0))  # kept when the clock still began at 1970
+        os.utime(entry.path, (0, 0))  # written while the clock still showed 1970
     month = Bounds(1_000_000, 30 * DAY_S)
     for later_days in (0, 0.1, 6.9):
         assert store.trim(month, now=now + later_days * DAY_S) == []
@@ -229,42 +231,44 @@ def test_what_looks_too_old_may_have_a_wrong_clock_and_is_deleted_only_a_week_af
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_what_waits_and_what_was_deleted_is_said(tmp_path: Path) -> None:
+async def test_pending_and_deleted_entries_are_reported(tmp_path: Path) -> None:
     left(tmp_path, 1, age_s=9 * DAY_S)
     assert JournalStore(tmp_path).trim(Bounds(1_000_000, DAY_S), now=time.time() - 2 * DAY_S) == []
     left(tmp_path, 1)
-    told = Told()
-    async with journal(tmp_path, told, max_days=1) as kept:
-        await kept.settled()
-    assert ("journal.pending", {"count": 1, "doubtful": 0}) in told.events
-    assert told.notices() == ["1 of the oldest utterances that waited were deleted (journal.max_mb, journal.max_days)."]
+    events = RecordedEvents()
+    async with journal(tmp_path, events, max_days=1) as opened:
+        await opened.settled()
+    assert ("journal.pending", {"count": 1, "doubtful": 0}) in events.events
+    assert events.notices() == [
+        "journal: 1 of the oldest undelivered utterances were deleted (limits: journal.max_mb, journal.max_days)."
+    ]
 
 
-async def test_a_folder_that_cannot_be_made_is_said_and_nothing_else_stops(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_made_is_reported_and_nothing_else_stops(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    told = Told()
-    async with open_journal(Settings(), told, folder=tmp_path / "file" / "unsent") as kept:
-        assert kept is NO_JOURNAL
-    assert "not a directory" in told.notices()[0]
+    events = RecordedEvents()
+    async with open_journal(Settings(), events, folder=tmp_path / "file" / "unsent") as opened:
+        assert opened is NO_JOURNAL
+    assert "not a directory" in events.notices()[0]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-async def test_a_full_disk_is_said_once_and_what_cannot_be_marked_is_not_there_to_be_delivered_twice(
+async def test_a_full_disk_is_reported_once_and_leaves_nothing_that_could_be_delivered_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = Told()
+    events = RecordedEvents()
 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    async with journal(tmp_path, told) as kept:
-        page = kept.turn(1)
-        page.heard(said())
+    async with journal(tmp_path, events) as opened:
+        page = opened.turn(1)
+        page.heard(utterance())
         await page.safe()
         monkeypatch.setattr("voiceloop.journal.store.write_atomically", full)
-        page.transcribed(Transcript("one", said()))
-        other = kept.turn(2)
-        other.heard(said())
+        page.transcribed(Transcript("one", utterance()))
+        other = opened.turn(2)
+        other.heard(utterance())
         await other.safe()
         await page.delivering()
         (entry,) = entries(tmp_path)
@@ -272,28 +276,28 @@ async def test_a_full_disk_is_said_once_and_what_cannot_be_marked_is_not_there_t
         await other.delivering()
         page.over()
         other.over()
-    assert len(told.notices()) == 1
-    assert "no space left on device" in told.notices()[0]
+    assert len(events.notices()) == 1
+    assert "no space left on device" in events.notices()[0]
     assert entries(tmp_path) == []
 
 
-async def test_what_cannot_be_marked_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = Told()
+async def test_an_entry_that_cannot_be_marked_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = RecordedEvents()
 
     def refuse(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    async with journal(tmp_path, told) as kept:
-        page = kept.turn(1)
-        page.heard(said())
+    async with journal(tmp_path, events) as opened:
+        page = opened.turn(1)
+        page.heard(utterance())
         await page.safe()
         monkeypatch.setattr(Entry, "mark_delivering", refuse)
         await page.delivering()
         assert entries(tmp_path) == []
-    assert "read-only file system" in told.notices()[0]
+    assert "read-only file system" in events.notices()[0]
 
 
-def test_clips_that_a_limit_kept_are_entries_too(tmp_path: Path) -> None:
+def test_clips_kept_because_of_a_limit_are_entries_too(tmp_path: Path) -> None:
     (tmp_path / "20260102-030405-678901.wav").write_bytes(b"RIFF")
     (tmp_path / "stray.txt").write_text("")
     with JournalStore(tmp_path).claimed() as found:
@@ -304,7 +308,7 @@ def test_clips_that_a_limit_kept_are_entries_too(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["stray.txt"]
 
 
-def test_what_a_crash_left_half_made_or_half_deleted_is_swept_up(tmp_path: Path) -> None:
+def test_half_written_and_half_deleted_files_of_a_crash_are_removed(tmp_path: Path) -> None:
     half = tmp_path / "20260102-030405-678901.000001"
     gone = tmp_path / "20260102-030405-678901.000002.delivering.gone"
     for folder in (half, gone):

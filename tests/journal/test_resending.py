@@ -1,4 +1,4 @@
-"""Fetching what was kept: in the order of speaking, each once, whatever is wrong with one of them."""
+"""Resending pending entries: in the order of speaking, each once, even when one of them fails."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from voiceloop.transcribe.merging import join
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Transcript, Utterance
 
 
-class Ears:
-    """Hears how many tenths of a second a clip has, and refuses the clips that it is told to."""
+class FakeTranscriber:
+    """Its text is the length of the clip in tenths of a second. For clips of certain lengths it raises an error."""
 
-    description = "ears"
+    description = "transcriber"
 
     def __init__(self, refused: dict[int, errors.VoiceloopError] | None = None) -> None:
         self.refused = refused or {}
@@ -43,7 +43,7 @@ class Ears:
         return Transcript(str(tenths), utterance)
 
 
-class Told:
+class RecordedNotices:
     def __init__(self) -> None:
         self.notices: list[str] = []
 
@@ -51,8 +51,8 @@ class Told:
         self.notices.append(f"{name}: {fields['text']}")
 
 
-def kept(folder: Path, *tenths: int) -> list[Entry]:
-    """What dead sessions left: a clip each; of nothing for 0."""
+def pending_entries(folder: Path, *tenths: int) -> list[Entry]:
+    """Make the entries that ended sessions leave: a clip each, `tenths` of a second long; 0 makes an empty file."""
     store = JournalStore(folder)
     store.enter()
     for number, length in enumerate(tenths):
@@ -65,23 +65,30 @@ def kept(folder: Path, *tenths: int) -> list[Entry]:
     return store.entries()
 
 
-async def fetch(entries: list[Entry], ears: Ears, told: Told | None = None) -> list[str]:
-    """What is given out, in order."""
+async def fetch(
+    entries: list[Entry], transcriber: FakeTranscriber, notices: RecordedNotices | None = None
+) -> list[str]:
+    """Return the texts, and the names of the errors, in order."""
     out = []
-    async with fetched(entries, cast(Any, ears), told or Told(), merge=join, overlap=2) as found:
+    async with fetched(entries, cast(Any, transcriber), notices or RecordedNotices(), merge=join, overlap=2) as found:
         async for one in found:
             out.append(f"{type(one.error).__name__}" if isinstance(one, Failed) else one.transcript.text)
     return out
 
 
-async def test_a_damaged_clip_keeps_no_other_back(tmp_path: Path) -> None:
-    assert await fetch(kept(tmp_path, 0, 1, 0, 2), Ears()) == ["BadAudioFile", "1", "BadAudioFile", "2"]
+async def test_a_damaged_clip_holds_no_other_back(tmp_path: Path) -> None:
+    assert await fetch(pending_entries(tmp_path, 0, 1, 0, 2), FakeTranscriber()) == [
+        "BadAudioFile",
+        "1",
+        "BadAudioFile",
+        "2",
+    ]
 
 
 @pytest.mark.parametrize("error", ["BadRequest", "BadAnswer", "ServerFailed", "BadGateway", "TimedOut", "EdgeTimeout"])
-async def test_a_clip_that_a_service_always_refuses_keeps_no_other_back(error: str, tmp_path: Path) -> None:
-    ears = Ears({1: getattr(errors, error)("audio is too short")})
-    assert await fetch(kept(tmp_path, 1, 2, 1, 3), ears) == [error, "2", error, "3"]
+async def test_a_clip_that_the_service_always_refuses_holds_no_other_back(error: str, tmp_path: Path) -> None:
+    transcriber = FakeTranscriber({1: getattr(errors, error)("audio is too short")})
+    assert await fetch(pending_entries(tmp_path, 1, 2, 1, 3), transcriber) == [error, "2", error, "3"]
 
 
 @pytest.mark.parametrize(
@@ -91,35 +98,40 @@ async def test_a_clip_that_a_service_always_refuses_keeps_no_other_back(error: s
         *("LimitReached", "EngineError"),
     ],
 )
-async def test_what_would_meet_every_clip_ends_it(error: str, tmp_path: Path) -> None:
-    ears, given = cast(Any, Ears({2: getattr(errors, error)("no")})), []
+async def test_an_error_that_every_clip_would_meet_ends_the_resending(error: str, tmp_path: Path) -> None:
+    transcriber, given = cast(Any, FakeTranscriber({2: getattr(errors, error)("no")})), []
     with pytest.RaisesGroup(getattr(errors, error), flatten_subgroups=True):
-        async with fetched(kept(tmp_path, 1, 2, 3), ears, Told(), merge=join, overlap=2) as found:
+        async with fetched(
+            pending_entries(tmp_path, 1, 2, 3), transcriber, RecordedNotices(), merge=join, overlap=2
+        ) as found:
             async for one in found:
                 assert isinstance(one, Fetched)
                 given.append(one.transcript.text)
-    assert given == ["1"], "those before are given out first, those after wait"
+    assert given == ["1"], "the earlier entries are delivered first, the later ones stay pending"
 
 
-async def test_a_full_disk_costs_the_note_of_a_text_and_not_the_text(
+async def test_on_a_full_disk_a_text_is_delivered_although_it_cannot_be_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    entries, told = kept(tmp_path, 1, 2), Told()
+    entries, events = pending_entries(tmp_path, 1, 2), RecordedNotices()
     monkeypatch.setattr(Entry, "note", full)
-    assert await fetch(entries, Ears(), told) == ["1", "2"]
-    (notice,) = told.notices
+    assert await fetch(entries, FakeTranscriber(), events) == ["1", "2"]
+    (notice,) = events.notices
     assert notice.startswith(f"notice: {tmp_path} can't be written: no space left on device. ")
 
 
-async def test_what_cannot_be_marked_is_not_written_and_stays_with_all_after_it(
+async def test_an_entry_that_cannot_be_marked_is_not_delivered_and_stays_with_all_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would be written a second time, were this killed before it is deleted."""
+    """If the program were killed before the entry is deleted, the text would be written a second time."""
     state, notes = tmp_path / "unsent", tmp_path / "notes.txt"
-    waiting = [Fetched(entry, Transcript(entry.path.name[-1], Utterance(b"", 0, 0))) for entry in kept(state, 1, 1, 1)]
+    waiting = [
+        Fetched(entry, Transcript(entry.path.name[-1], Utterance(b"", 0, 0)))
+        for entry in pending_entries(state, 1, 1, 1)
+    ]
     mark = Entry.mark_delivering
 
     def refuse(entry: Entry) -> None:
@@ -128,7 +140,7 @@ async def test_what_cannot_be_marked_is_not_written_and_stays_with_all_after_it(
         mark(entry)
 
     monkeypatch.setattr(Entry, "mark_delivering", refuse)
-    async with open_target(f"file:{notes}", TargetOptions(), Told()) as target:
+    async with open_target(f"file:{notes}", TargetOptions(), RecordedNotices()) as target:
         why = "unsent: can't be written: read-only file system"
         with pytest.raises(errors.OutputError, match=why), pending._writable(state):
             await pending._insert(waiting, target)

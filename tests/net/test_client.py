@@ -1,4 +1,4 @@
-"""One client against a server that misbehaves: real sockets, and nothing left behind."""
+"""HTTP client against a misbehaving server on loopback: errors, retries, deadlines, and no connection left open."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ ODD_BODIES: list[tuple[Fault, str]] = [
     ),
     (
         Fault(headers=(("Content-Encoding", "gzip"),), body=b"not gzip"),
-        "the answer is encoded (gzip), which was not asked for",
+        "the answer is compressed (gzip), although no compression was requested",
     ),
 ]
 
 
 @pytest.mark.parametrize(("fault", "message"), ODD_BODIES, ids=[row[1][:40] for row in ODD_BODIES])
-async def test_a_success_that_is_none_is_said_and_not_tried_again(fault: Fault, message: str, ask: Request) -> None:
+async def test_a_malformed_success_is_an_error_and_is_not_retried(fault: Fault, message: str, ask: Request) -> None:
     error, attempts = await _outcome(fault, ask)
     assert type(error) is BadAnswer
     assert message in str(error)
@@ -76,7 +76,7 @@ async def test_an_error_inside_a_success_is_that_error(ask: Request) -> None:
 
 
 QUICK = {"read_timeout_s": 0.2, "retry": ONCE}
-TIMES: list[tuple[Fault, type[ServiceError], str]] = [
+STALLS: list[tuple[Fault, type[ServiceError], str]] = [
     (Fault(hang="head"), TimedOut, "the server was silent for 0.2 s"),
     (Fault(hang="body"), TimedOut, "the answer did not end within 0.2 s"),
     (Fault(body=b" " * 1000, piece=1, piece_every_s=0.02), TimedOut, "the answer did not end within 0.2 s"),
@@ -86,7 +86,7 @@ TIMES: list[tuple[Fault, type[ServiceError], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "kind", "message"), TIMES, ids=[str(row[0])[6:40] for row in TIMES])
+@pytest.mark.parametrize(("fault", "kind", "message"), STALLS, ids=[str(row[0])[6:40] for row in STALLS])
 async def test_a_server_that_stalls_or_breaks_is_given_up(
     fault: Fault, kind: type[ServiceError], message: str, ask: Request
 ) -> None:
@@ -106,20 +106,20 @@ async def test_a_request_that_fails_once_succeeds(ask: Request) -> None:
         assert [event["attempt"] for event in bench.named("net.retry")] == [1, 2, 3, 4]
 
 
-async def test_a_server_that_goes_on_failing_is_told_of_while_it_is_tried_and_when_it_answers(ask: Request) -> None:
+async def test_a_notice_is_published_when_a_server_keeps_failing_and_when_it_answers_again(ask: Request) -> None:
     faults = [Fault(drop=True), Fault(drop=True), Fault(status=503), None, Fault(drop=True), None]
     async with open_server(Script(faults=list(faults))) as server, open_bench(endpoint(server)) as bench:
         service = bench.clients.endpoint(endpoint(server))
         await service.call(ask)
         failing, answering = (str(event["text"]) for event in bench.named("notice"))
         assert "/audio/transcriptions (a/b): the connection broke off" in failing
-        assert ": trying again, for 10 s in all." in failing
+        assert ": retrying for up to 10 s." in failing
         assert answering == f"{service.shown_url} answers again."
         await service.call(ask)
-        assert len(bench.named("notice")) == 2, "one failure is nothing to speak of"
+        assert len(bench.named("notice")) == 2, "a single failure publishes no notice"
 
 
-async def test_retry_after_is_kept_to(ask: Request) -> None:
+async def test_retry_after_is_respected(ask: Request) -> None:
     wait = Fault(status=429, headers=(("Retry-After", "0.4"),))
     async with open_server(Script(faults=[wait])) as server, open_bench(endpoint(server)) as bench:
         began = trio.current_time()
@@ -136,12 +136,12 @@ async def test_the_attempts_end_inside_the_total_deadline(ask: Request) -> None:
     assert attempts == 2
 
 
-async def test_connection_errors_can_be_left_at_that(ask: Request) -> None:
+async def test_retries_of_connection_errors_can_be_turned_off(ask: Request) -> None:
     _, attempts = await _outcome(Fault(drop=True), ask, retry=Retry(connection_errors=False))
     assert attempts == 1
 
 
-async def test_a_server_that_is_not_there_is_said() -> None:
+async def test_a_refused_connection_is_reported() -> None:
     async with open_server() as server:
         settings = endpoint(server, retry=ONCE)
     async with open_bench(settings) as bench:
@@ -154,14 +154,14 @@ async def test_a_server_that_is_not_there_is_said() -> None:
     )
 
 
-async def test_a_name_that_nobody_knows_is_said() -> None:
+async def test_an_unknown_host_name_is_reported() -> None:
     settings = Endpoint(base_url="http://no.such.host.invalid/v1", api_key_env="", retry=ONCE)
     async with open_bench(settings) as bench:
         with pytest.raises(Unreachable, match=r"no\.such\.host\.invalid/v1/x: no connection: "):
             await bench.clients.endpoint(settings).call(Request("/x", json={}))
 
 
-async def test_a_missing_key_is_said_before_any_request(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_key_is_reported_before_any_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VOICELOOP_TEST_KEY")
     async with open_server() as server, open_bench(endpoint(server)) as bench:
         with pytest.raises(Unauthorized, match="VOICELOOP_TEST_KEY is not set"):
@@ -169,7 +169,7 @@ async def test_a_missing_key_is_said_before_any_request(monkeypatch: pytest.Monk
         assert server.connected == 0
 
 
-async def test_an_address_that_is_none_is_a_mistake_in_the_config() -> None:
+async def test_an_invalid_address_is_an_error_in_the_config() -> None:
     settings = Endpoint(api_key_env="").model_copy(update={"base_url": "https://"})
     async with open_bench(settings) as bench:
         with pytest.raises(

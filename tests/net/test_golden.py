@@ -1,4 +1,4 @@
-"""Equal on the wire: what the providers' SDKs send for the same arguments is what ours sends."""
+"""Golden files: for the same arguments, voiceloop sends the same requests as the providers' SDKs."""
 
 from __future__ import annotations
 

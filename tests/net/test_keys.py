@@ -1,4 +1,4 @@
-"""Keys: found by reference, and never shown."""
+"""API keys: read from the environment or a file, and never shown."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def _value(key: Key | None) -> str:
     return key.header().removeprefix("Bearer ")
 
 
-def test_a_missing_key_is_said_with_what_to_do() -> None:
+def test_the_error_of_a_missing_key_names_the_remedy() -> None:
     with pytest.raises(Unauthorized) as caught:
         read_key(Endpoint(), {})
     assert str(caught.value) == (
         "https://openrouter.ai/api/v1: there is no key: the environment variable OPENROUTER_API_KEY is not set. "
-        "Set it (export OPENROUTER_API_KEY=...), or let openrouter.api_key_file name a file that holds the key; for a "
-        'server that needs none, openrouter.api_key_env = ""'
+        "Set it (export OPENROUTER_API_KEY=...), or set openrouter.api_key_file to a file with the key; for a server "
+        'that needs no key, set openrouter.api_key_env = ""'
     )
     assert caught.value.exit_code == 69
 
@@ -44,7 +44,7 @@ def test_a_server_without_keys_gets_none() -> None:
 def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(value: str) -> None:
     with pytest.raises(Unauthorized) as caught:
         read_key(Endpoint(api_key_env="K"), {"K": value})
-    assert "the environment variable K holds something that can't be a key" in str(caught.value)
+    assert "the environment variable K holds an invalid key" in str(caught.value)
     assert value not in str(caught.value)
 
 
@@ -59,7 +59,7 @@ def test_a_key_file_that_is_missing_empty_or_binary_is_a_clear_error(tmp_path: P
         read_key(Endpoint(api_key_env="", api_key_file=str(tmp_path / "binary")), {})
 
 
-def test_a_key_hides_itself() -> None:
+def test_a_key_is_not_shown_by_repr_and_str_and_cannot_be_pickled() -> None:
     key = Key("sk-secret")
     assert "sk-secret" not in f"{key!r} {key}"
     assert key.redact("no user sk-secret here") == "no user [the key] here"

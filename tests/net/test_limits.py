@@ -1,4 +1,4 @@
-"""Limits on posts and money: they are kept, said, and cost no words."""
+"""Limits on posts per minute and on cost: they hold, they are reported, and no speech is lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testbed.disks import full_at
-from testbed.http_parts import Bench, Said, endpoint, heard, open_bench, utterance
+from testbed.http_parts import Bench, RecordingReply, endpoint, make_transcript, open_bench, utterance
 from testbed.server import Fault, Script, Server, open_server
 from testbed.server.catalogue import row
 from voiceloop.audio.wav import read_wav
@@ -32,20 +32,20 @@ from voiceloop.types import Usage
 
 
 def kept() -> list[Path]:
-    """All that waits to be fetched."""
+    """The clips in the journal store, which wait to be transcribed."""
     return [entry.path for entry in JournalStore().entries()]
 
 
 def post_times(limiter: RateLimiter, wanted: list[float]) -> list[float]:
-    """When posts that are wanted at these times go out, one after the other, in virtual time."""
-    now, out = 0.0, []
+    """When posts that are wanted at these times are sent, one after the other, in virtual time."""
+    now, sent = 0.0, []
     for at in wanted:
         now = max(now, at)
         while (wait_s := limiter.wait_s(now)) > 0:
             now += wait_s
         limiter.posted(now)
-        out.append(now)
-    return out
+        sent.append(now)
+    return sent
 
 
 def test_posts_beyond_the_limit_wait_until_a_minute_has_passed() -> None:
@@ -66,28 +66,28 @@ def test_no_minute_ever_has_more_posts_than_allowed(per_minute: int, wanted: lis
 def test_too_many_requests_lengthens_the_interval_and_success_shortens_it() -> None:
     limiter = RateLimiter(None)
     limiter.posted(0)
-    limiter.refused(0, None)
+    limiter.refused(0, retry_after_s=None)
     assert limiter.wait_s(0) == FIRST_INTERVAL_S
     limiter.posted(10)
-    limiter.refused(10, None)
+    limiter.refused(10, retry_after_s=None)
     assert limiter.wait_s(10) == 2 * FIRST_INTERVAL_S
-    limiter.refused(10.1, None)
+    limiter.refused(10.1, retry_after_s=None)
     assert limiter.interval_s == 2 * FIRST_INTERVAL_S, "posts refused together count once"
     for _ in range(10):
         limiter.accepted()
     assert limiter.interval_s == 0.0
 
 
-def test_the_interval_has_an_end_and_retry_after_is_waited_for() -> None:
+def test_the_interval_is_bounded_and_retry_after_is_waited_for() -> None:
     limiter = RateLimiter(None)
     for at in range(0, 2_000, 100):
-        limiter.refused(float(at), None)
+        limiter.refused(float(at), retry_after_s=None)
     assert limiter.interval_s == LONGEST_INTERVAL_S
-    limiter.refused(5_000.0, 99.0)
+    limiter.refused(5_000.0, retry_after_s=99.0)
     assert limiter.wait_s(5_000.0) == 99.0
 
 
-def test_a_purse_without_a_limit_is_never_empty() -> None:
+def test_a_budget_without_a_limit_is_never_empty() -> None:
     budget = Budget(None)
     budget.spend(1e9)
     budget.spend(None)
@@ -97,7 +97,7 @@ def test_a_purse_without_a_limit_is_never_empty() -> None:
 MODEL = OpenRouterTranscribeOptions(model="a/b")
 
 
-async def test_posts_over_the_limit_wait_and_that_is_said() -> None:
+async def test_posts_over_the_limit_wait_and_a_notice_says_so() -> None:
     async with (
         open_server() as server,
         open_bench(endpoint(server), limits=Limits(max_posts_per_minute=2)) as bench,
@@ -114,7 +114,7 @@ async def test_posts_over_the_limit_wait_and_that_is_said() -> None:
         assert str(notice["text"]).startswith("limits.max_posts_per_minute (2) is reached: the next post waits ")
 
 
-async def test_a_server_that_asks_for_less_gets_less() -> None:
+async def test_after_a_429_the_next_post_waits() -> None:
     async with (
         open_server(Script(faults=[Fault(status=429)])) as server,
         open_bench(endpoint(server)) as bench,
@@ -126,7 +126,7 @@ async def test_a_server_that_asks_for_less_gets_less() -> None:
         assert trio.current_time() - began >= FIRST_INTERVAL_S
 
 
-async def test_when_the_money_is_spent_it_is_said_and_what_you_say_is_kept(
+async def test_at_the_cost_limit_a_notice_is_published_and_speech_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
@@ -139,19 +139,19 @@ async def test_when_the_money_is_spent_it_is_said_and_what_you_say_is_kept(
         transcriber.transcription() as transcription,
     ):
         await transcription.finish(utterance())
-        await chat.handle(heard(), Said())
+        await chat.handle(make_transcript(), RecordingReply())
         assert [notice["text"] for notice in bench.named("notice")] == [
             (
                 "limits.max_cost_per_session (0.00025 USD): the session has cost 0.0003 USD: nothing more is sent. "
-                "To go on, start again, which counts from zero, or raise it"
+                "Start again (the count begins at zero) or raise this limit"
             )
         ]
         with pytest.raises(
-            LimitReached, match=r"or raise it; what you said is kept, and 'voiceloop transcribe --pending'"
+            LimitReached, match=r"or raise this limit; what you said is kept, and 'voiceloop transcribe --pending'"
         ):
             await transcription.finish(utterance())
         with pytest.raises(LimitReached):
-            await chat.handle(heard(), Said())
+            await chat.handle(make_transcript(), RecordingReply())
         assert len(server.posts()) == 2
     (path,) = kept()
     assert path.parent == tmp_path / "voiceloop" / "unsent"
@@ -159,7 +159,7 @@ async def test_when_the_money_is_spent_it_is_said_and_what_you_say_is_kept(
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-async def test_a_clip_that_cannot_be_kept_still_gives_the_reason(
+async def test_the_limit_is_reported_even_if_the_clip_cannot_be_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -171,11 +171,11 @@ async def test_a_clip_that_cannot_be_kept_still_gives_the_reason(
         transcriber.transcription() as transcription,
     ):
         await transcription.finish(utterance())
-        with pytest.raises(LimitReached, match=r"counts from zero, or raise it$"):
+        with pytest.raises(LimitReached, match=r"or raise this limit$"):
             await transcription.finish(utterance())
 
 
-async def test_what_is_not_counted_is_said_once() -> None:
+async def test_one_notice_says_that_speech_is_not_counted() -> None:
     async with (
         open_server() as server,
         open_bench(endpoint(server), limits=Limits(max_cost_per_session=1)) as bench,
@@ -188,7 +188,7 @@ async def test_what_is_not_counted_is_said_once() -> None:
         assert [notice["text"] for notice in bench.named("notice")] == [
             (
                 "limits.max_cost_per_session: the server does not say what speech costs; the model's listing has no "
-                "price either: it is not counted"
+                "price either, so speech is not counted"
             )
         ]
 
@@ -205,12 +205,12 @@ async def speak(synthesizer: OpenRouterSynthesizer, text: str) -> Usage:
 
 @asynccontextmanager
 async def listed(bench: Bench, server: Server) -> AsyncIterator[None]:
-    """With the server's listing in the cache."""
+    """Run the body with the server's price listing in the cache."""
     await bench.clients.models(endpoint(server), "speech")
     yield
 
 
-async def test_a_limit_on_money_asks_for_prices_in_the_background() -> None:
+async def test_a_cost_limit_requests_prices_in_the_background() -> None:
     options = OpenRouterSpeakOptions(model="a/b", voice="v")
     async with (
         open_server(Script(catalogue=LISTING)) as server,
@@ -221,7 +221,7 @@ async def test_a_limit_on_money_asks_for_prices_in_the_background() -> None:
         await server.until(lambda: [request.query for request in server.requests] == ["output_modalities=speech"])
 
 
-async def test_speech_is_counted_by_its_listed_price_and_that_is_said() -> None:
+async def test_speech_is_counted_by_its_listed_price_and_a_notice_says_so() -> None:
     async with (
         open_server(Script(catalogue=LISTING)) as server,
         open_bench(endpoint(server), limits=Limits(max_cost_per_session=0.009)) as bench,
@@ -234,19 +234,19 @@ async def test_speech_is_counted_by_its_listed_price_and_that_is_said() -> None:
         await speak(synthesizer, "hello")
         assert [notice["text"] for notice in bench.named("notice")] == [
             (
-                "limits.max_cost_per_session: the server does not say what speech costs; it is counted by the model's "
-                "listed price, 1000 USD / 1M characters"
+                "limits.max_cost_per_session: the server does not say what speech costs; speech is counted at the "
+                "model's listed price, 1000 USD / 1M characters"
             ),
             (
                 "limits.max_cost_per_session (0.009 USD): the session has cost 0.0100 USD (0.0100 of it estimated): "
-                "nothing more is sent. To go on, start again, which counts from zero, or raise it"
+                "nothing more is sent. Start again (the count begins at zero) or raise this limit"
             ),
         ]
         with pytest.raises(LimitReached):
             await speak(synthesizer, "hello")
 
 
-async def test_without_a_limit_a_listing_that_is_there_is_used_and_none_is_asked_for() -> None:
+async def test_without_a_limit_a_cached_listing_is_used_and_none_is_requested() -> None:
     options = OpenRouterSpeakOptions(model="a/b", voice="v")
     async with open_server(Script(catalogue=LISTING)) as server, open_bench(endpoint(server)) as bench:
         async with OpenRouterSynthesizer.open(options, bench.services) as synthesizer:
@@ -258,7 +258,7 @@ async def test_without_a_limit_a_listing_that_is_there_is_used_and_none_is_asked
         assert bench.named("notice") == []
 
 
-def test_what_was_said_and_what_is_estimated_are_told_apart() -> None:
+def test_reported_and_estimated_costs_are_distinguished() -> None:
     paid, listed = Usage(cost_usd=0.001), Usage(estimated_usd=0.002)
     assert cost(paid) == ", 0.001000 USD"
     assert cost(listed) == ", about 0.002000 USD by listed prices"
@@ -266,23 +266,21 @@ def test_what_was_said_and_what_is_estimated_are_told_apart() -> None:
     assert cost(Usage()) == cost(None) == ""
 
 
-async def test_what_is_said_to_a_voice_native_model_is_kept_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_speech_for_a_voice_native_model_is_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     async with (
         open_server() as server,
         open_bench(endpoint(server), limits=Limits(max_cost_per_session=1e-9)) as bench,
         VoiceHandler.open(VoiceOptions(model="a/b"), bench.services) as voice,
     ):
-        await voice.handle(heard(), Said())
+        await voice.handle(make_transcript(), RecordingReply())
         with pytest.raises(LimitReached, match="what you said is kept"):
-            await voice.handle(heard(), Said())
+            await voice.handle(make_transcript(), RecordingReply())
     (path,) = kept()
     assert read_wav(path).pcm == utterance().pcm
 
 
-async def test_one_server_that_asks_for_less_slows_no_other() -> None:
+async def test_a_server_that_asks_to_wait_slows_no_other() -> None:
     gate = Gate(Limits(), None)
     gate.refused("http://busy", 50.0)
     with trio.fail_after(1):
@@ -292,7 +290,7 @@ async def test_one_server_that_asks_for_less_slows_no_other() -> None:
     assert scope.cancelled_caught
 
 
-async def test_a_server_that_wants_to_be_left_alone_for_long_is_not_waited_for(
+async def test_a_long_retry_after_is_an_error_instead_of_a_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
@@ -303,15 +301,15 @@ async def test_a_server_that_wants_to_be_left_alone_for_long_is_not_waited_for(
         OpenRouterTranscriber.open(MODEL, bench.services) as transcriber,
         transcriber.transcription() as transcription,
     ):
-        with pytest.raises(RateLimited, match="it asks to wait 3000 s"):
+        with pytest.raises(RateLimited, match="the server asks to wait 3000 s"):
             await transcription.finish(utterance())
-        with pytest.raises(LimitReached, match=r"wants no requests for another (3000|2999) s.*what you said is kept"):
+        with pytest.raises(LimitReached, match=r"accepts no requests for another (3000|2999) s.*what you said is kept"):
             await transcription.finish(utterance())
         assert len(server.posts()) == 1
     assert len(kept()) == 1
 
 
-async def test_posts_go_on_by_themselves_when_the_minute_is_over(autojump_clock: trio.testing.MockClock) -> None:
+async def test_posts_resume_when_the_minute_is_over(autojump_clock: trio.testing.MockClock) -> None:
     notices: list[object] = []
 
     def publish(_name: str, /, **fields: object) -> None:
@@ -322,7 +320,7 @@ async def test_posts_go_on_by_themselves_when_the_minute_is_over(autojump_clock:
         await gate.passed("http://x")
     assert trio.current_time() == pytest.approx(120)
     assert notices == [
-        f"limits.max_posts_per_minute (2) is reached: the next post waits {wait} s; nothing said is lost"
+        f"limits.max_posts_per_minute (2) is reached: the next post waits {wait} s; nothing you say is lost"
         for wait in (60, 60)
     ]
 
@@ -334,9 +332,7 @@ def test_two_clips_of_the_same_moment_are_both_kept(tmp_path: Path, monkeypatch:
     assert sorted(path for path in paths if path is not None) == kept()
 
 
-def test_of_a_clip_that_a_full_disk_cannot_hold_nothing_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_clip_that_does_not_fit_on_the_disk_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     with full_at(1_000):
         assert keep(utterance(1.0)) is None

@@ -1,4 +1,4 @@
-"""What models there are: listed, cached for a day, and suggested when a name is wrong."""
+"""Model listings: fetched, cached for a day, and used to suggest the right name."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ async def refusal(bench: Bench, server: Server, request: Request) -> str:
     return str(caught.value)
 
 
-async def test_an_unknown_model_is_answered_by_the_nearest() -> None:
+async def test_the_error_of_an_unknown_model_suggests_the_nearest_name() -> None:
     script = Script(catalogue=CATALOGUE, models=["openai/gpt-4o-mini-tts"])
     async with open_server(script) as server, open_bench(endpoint(server)) as bench:
         said = await refusal(bench, server, speak("openai/gpt4o-mini-tts", "alloy"))
         assert said.endswith("for openai/gpt4o-mini-tts. Did you mean 'openai/gpt-4o-mini-tts'?")
         said = await refusal(bench, server, speak("x/y", "alloy"))
         assert said.endswith("'voiceloop models' lists the models")
-        # The listing was asked for once.
+        # The listing was requested once.
         assert [request.method for request in server.requests].count("GET") == 1
 
 
-async def test_an_unknown_voice_is_answered_by_those_there_are() -> None:
+async def test_the_error_of_an_unknown_voice_suggests_one_or_lists_all() -> None:
     script = Script(catalogue=CATALOGUE, refuse=lambda body: body["voice"] not in {"alloy", "nova"})
     async with open_server(script) as server, open_bench(endpoint(server)) as bench:
         said = await refusal(bench, server, speak("openai/gpt-4o-mini-tts", "aloy"))
@@ -67,7 +67,7 @@ async def test_a_server_without_a_listing_gives_the_usual_remedy() -> None:
         assert "'voiceloop models' lists the models" in await refusal(bench, server, speak("a/b", "v"))
 
 
-async def test_a_listing_is_kept_for_a_day_and_asked_for_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_listing_is_cached_for_a_day_and_requested_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VOICELOOP_TEST_KEY")
     async with open_server(Script(catalogue=CATALOGUE)) as server, open_bench(endpoint(server)) as bench:
         for _ in range(2):
@@ -80,7 +80,7 @@ async def test_a_listing_is_kept_for_a_day_and_asked_for_without_a_key(monkeypat
         assert asked == ["output_modalities=speech"] * 2 + ["output_modalities=transcription"]
 
 
-async def test_an_old_listing_is_better_than_none() -> None:
+async def test_an_old_listing_is_used_if_the_server_is_unreachable() -> None:
     async with open_server(Script(catalogue=CATALOGUE)) as server, open_bench(endpoint(server)) as bench:
         settings = endpoint(server, retry={"max_elapsed_s": 0})
         await bench.clients.models(settings, "chat")
@@ -93,7 +93,7 @@ async def test_an_old_listing_is_better_than_none() -> None:
         assert (await bench.clients.models(gone, "chat", fresh=True))[0].id == "a/b"
 
 
-def test_a_cache_that_is_broken_or_old_is_as_if_it_were_not_there(tmp_path: Path) -> None:
+def test_a_broken_or_old_cache_is_ignored(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "deep")
     assert cache.get("http://x", "speech") is None
     listed = (Model("a/b", "B", ("v",), (("prompt", 1e-6),)),)
@@ -120,7 +120,7 @@ values = st.recursive(
 
 
 @given(values | st.builds(lambda rows: {"data": rows}, st.lists(values)))
-def test_any_listing_is_survived(value: Any) -> None:
+def test_no_listing_breaks_the_parser(value: Any) -> None:
     for model in parse(value):
         assert model.id
         assert all(0 < price < 1e6 for _, price in model.prices)
@@ -131,7 +131,7 @@ def test_names_are_shown_without_escapes() -> None:
     assert (model.id, model.name, model.voices) == ("a/b", "evil", ("v",))
 
 
-def test_the_nearest_name_may_lack_its_maker() -> None:
+def test_the_nearest_name_is_found_without_the_vendors_name() -> None:
     names = ["openai/whisper-1", "openai/whisper-large-v3", "google/chirp-3"]
     assert nearest("whisper-1", names)[0] == "openai/whisper-1"
     assert nearest("Whisper-Large-v3", names)[0] == "openai/whisper-large-v3"
@@ -140,7 +140,7 @@ def test_the_nearest_name_may_lack_its_maker() -> None:
     assert advice(None, []) == ""
 
 
-def test_prices_are_by_the_million() -> None:
+def test_prices_are_shown_per_million() -> None:
     assert prices(parse({"data": CATALOGUE})[1], "chat") == "0.15 / 1M tokens in, 0.6 / 1M tokens out"
     assert prices(parse({"data": CATALOGUE})[2], "speech") == "0.6 / 1M characters"
     assert prices(parse({"data": CATALOGUE})[3], "transcription") == "0.0001 / audio"
@@ -167,7 +167,7 @@ async def test_the_command_lists_models_voices_and_prices(tmp_path: Path) -> Non
         ]
 
 
-async def test_the_command_says_when_the_server_is_not_there(tmp_path: Path) -> None:
+async def test_the_command_reports_an_unreachable_server(tmp_path: Path) -> None:
     async with open_server() as server:
         pass
     done = await run(server, tmp_path, "--speech", "--set", "openrouter.retry.max_elapsed_s=0")
@@ -175,24 +175,24 @@ async def test_the_command_says_when_the_server_is_not_there(tmp_path: Path) -> 
     assert b"/models: no connection: Connection refused. Check the network and base_url" in done.stderr
 
 
-async def test_a_name_that_a_fresh_listing_lacks_is_said_when_the_part_is_opened_and_nothing_is_asked() -> None:
+async def test_opening_a_part_reports_a_name_that_a_fresh_listing_lacks_without_a_request() -> None:
     async with open_server(Script(catalogue=CATALOGUE)) as server, open_bench(endpoint(server)) as bench:
-        speak_ = OpenRouterSpeakOptions(model="openai/gpt-4o-mini-tts", voice="aloy")
-        async with OpenRouterSynthesizer.open(speak_, bench.services):
+        speak_options = OpenRouterSpeakOptions(model="openai/gpt-4o-mini-tts", voice="aloy")
+        async with OpenRouterSynthesizer.open(speak_options, bench.services):
             assert bench.named("notice") == [], "nothing is known yet"
         for kind in KINDS:
             await bench.clients.models(endpoint(server), kind)
         asked = len(server.requests)
         chat = ChatOptions(model="openai/gpt-4o-mini:nitro", models=("openai/gpt4o-mini", "@preset/mine"))
         async with (
-            OpenRouterSynthesizer.open(speak_, bench.services),
+            OpenRouterSynthesizer.open(speak_options, bench.services),
             OpenRouterTranscriber.open(OpenRouterTranscribeOptions(model="whisper-1"), bench.services),
             ChatHandler.open(chat, bench.services),
         ):
             assert [notice["text"] for notice in bench.named("notice")] == [
                 "speak.voice: openai/gpt-4o-mini-tts has no voice 'aloy'. Did you mean the voice 'alloy'?",
-                "transcribe.model: the server lists no 'whisper-1'. Did you mean 'openai/whisper-1'?",
-                "handler.models: the server lists no 'openai/gpt4o-mini'. Did you mean 'openai/gpt-4o-mini'?",
+                "transcribe.model: the server lists no model 'whisper-1'. Did you mean 'openai/whisper-1'?",
+                "handler.models: the server lists no model 'openai/gpt4o-mini'. Did you mean 'openai/gpt-4o-mini'?",
             ]
         assert len(server.requests) == asked
 
@@ -206,7 +206,7 @@ async def check(server: Server, folder: Path, *sets: str) -> subprocess.Complete
         return await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False, env=environment)
 
 
-async def test_check_holds_the_names_against_the_listing(tmp_path: Path) -> None:
+async def test_check_compares_the_names_with_the_listing(tmp_path: Path) -> None:
     async with open_server(Script(catalogue=PRESETS)) as server:
         done = await check(server, tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -216,7 +216,9 @@ async def test_check_holds_the_names_against_the_listing(tmp_path: Path) -> None
         assert (
             b"no  speak, names      speak.voice: openai/gpt-4o-mini-tts-2025-12-15 has no voice 'novva'" in done.stdout
         )
-        assert b"handler.model: the server lists no 'gpt-4o-mimi'. Did you mean 'openai/gpt-4o-mini'" in done.stdout
+        assert (
+            b"handler.model: the server lists no model 'gpt-4o-mimi'. Did you mean 'openai/gpt-4o-mini'" in done.stdout
+        )
         assert server.posts() == []
 
 
@@ -229,10 +231,10 @@ async def test_check_without_a_network_says_that_the_names_are_not_known(tmp_pat
     assert b"no connection: Connection refused" in done.stdout
 
 
-async def test_the_command_asks_the_server_that_each_part_names(tmp_path: Path) -> None:
+async def test_the_command_requests_the_listing_of_each_parts_server(tmp_path: Path) -> None:
     own = [row("Systran/faster-whisper-small", "transcription"), row("kokoro", "speech", voices=["af_heart"])]
-    async with open_server(Script(catalogue=PRESETS)) as server, open_server(Script(catalogue=own, key=None)) as mine:
-        words = ["--set", f"transcribe.base_url={mine.url}", "--set", f"speak.base_url={mine.url}", "--chat"]
+    async with open_server(Script(catalogue=PRESETS)) as server, open_server(Script(catalogue=own, key=None)) as local:
+        words = ["--set", f"transcribe.base_url={local.url}", "--set", f"speak.base_url={local.url}", "--chat"]
         done = await run(server, tmp_path, "--config", "local", *words, "--speech", "--transcription")
         assert done.returncode == 69, "the chat model's server is not there"
         done = await run(server, tmp_path, "--config", "local", *words[:-1])

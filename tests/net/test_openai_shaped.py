@@ -1,4 +1,4 @@
-"""Servers that people run themselves: clips as forms, speech without parameters."""
+"""OpenAI-compatible servers: clips are posted as multipart forms, and speech arrives without a rate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def local(**changes: Any) -> Script:
     return Script(openai=True, key=None, **changes)
 
 
-async def hear(server: Server, **options: Any) -> Transcript:
+async def transcribe(server: Server, **options: Any) -> Transcript:
     values = OpenAITranscribeOptions(base_url=server.url, **options)
     async with (
         open_bench(Endpoint()) as bench,
@@ -34,8 +34,8 @@ async def hear(server: Server, **options: Any) -> Transcript:
 
 async def test_a_clip_is_posted_as_a_form() -> None:
     async with open_server(local()) as server:
-        heard = await hear(server, model="Systran/faster-whisper-small")
-        assert heard.text == "hello world"
+        result = await transcribe(server, model="Systran/faster-whisper-small")
+        assert result.text == "hello world"
         assert server.requests[0].body == {
             "model": "Systran/faster-whisper-small",
             "response_format": "json",
@@ -49,43 +49,43 @@ async def test_a_clip_is_posted_as_a_form() -> None:
 async def test_every_option_is_in_the_form() -> None:
     options = {"language": "de", "prompt": "Zoë, naïve", "temperature": 0.2, "response_format": "verbose_json"}
     async with open_server(local()) as server:
-        heard = await hear(server, **options)
+        result = await transcribe(server, **options)
         body = dict(server.requests[0].body)
         del body["file"]
         assert body == {"model": "whisper-1", **options, "temperature": "0.2"}
-        assert heard.confidence == pytest.approx(0.905, abs=0.001)
+        assert result.confidence == pytest.approx(0.905, abs=0.001)
         assert server.broken == []
 
 
 async def test_the_vocabulary_is_in_the_prompt() -> None:
     async with open_server(local()) as server:
-        await hear(server, prompt="A talk.", vocabulary=("Ada", "voiceloop"))
+        await transcribe(server, prompt="A talk.", vocabulary=("Ada", "voiceloop"))
         assert server.requests[0].body["prompt"] == "A talk. Ada, voiceloop"
         assert server.broken == []
 
 
-async def test_a_server_without_verbose_answers_is_asked_without() -> None:
+async def test_a_server_that_refuses_verbose_json_is_asked_without_it() -> None:
     script = local(refuse=lambda body: body.get("response_format") == "verbose_json")
     async with open_server(script) as server:
-        assert (await hear(server, response_format="verbose_json")).text == "hello world"
+        assert (await transcribe(server, response_format="verbose_json")).text == "hello world"
 
 
 async def test_a_key_is_sent_where_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_SERVER_KEY", "sesame")
     async with open_server(Script(openai=True, key="sesame")) as server:
-        assert (await hear(server, api_key_env="MY_SERVER_KEY")).text == "hello world"
+        assert (await transcribe(server, api_key_env="MY_SERVER_KEY")).text == "hello world"
 
 
-async def test_what_such_a_server_refuses_is_said() -> None:
+async def test_a_refusal_of_the_server_is_reported() -> None:
     async with open_server(local(models=["small"])) as server:
         with pytest.raises(NoSuchModel, match=r"/audio/transcriptions \(large\).*No endpoints found for large"):
-            await hear(server, model="large")
+            await transcribe(server, model="large")
     async with open_server(local(refuse=lambda _body: True)) as server:
         with pytest.raises(BadRequest, match="Provider returned error"):
-            await hear(server)
+            await transcribe(server)
 
 
-def test_a_form_is_written_as_the_standard_has_it() -> None:
+def test_a_form_is_encoded_as_in_the_standard() -> None:
     assert form({"model": "m"}, b"RIFF", "xyz") == (
         "multipart/form-data; boundary=xyz",
         (
@@ -106,8 +106,8 @@ async def test_speech_without_a_rate_is_24_khz(kind: str) -> None:
             OpenAISynthesizer.open(values, bench.services) as synthesizer,
             synthesizer.speech("hello") as pieces,
         ):
-            heard = [piece async for piece in pieces]
-        assert b"".join(piece.pcm for piece in heard) == tone("hello", 24_000)
-        assert {piece.rate_hz for piece in heard} == {24_000}
+            result = [piece async for piece in pieces]
+        assert b"".join(piece.pcm for piece in result) == tone("hello", 24_000)
+        assert {piece.rate_hz for piece in result} == {24_000}
         assert server.requests[0].body == {"input": "hello", "response_format": "pcm", **options}
         assert server.broken == []

@@ -1,4 +1,4 @@
-"""Samples out of a speech answer's bytes, cut anywhere, whatever was announced."""
+"""Speech parser: samples from the bytes of a speech answer, raw PCM or WAV, wherever the stream is cut."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PCM = np.arange(-3_000, 3_000, dtype="<i2").tobytes()
 
 
 def wav(pcm: bytes, rate: int, channels: int, *, extra: bytes = b"", size: int | None = None) -> bytes:
-    """A WAV with a chunk before its samples, and the size that a server that streams writes."""
+    """A WAV file with `extra` chunks before its samples, and `size` in its header (default: the right one)."""
     head = b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, channels, rate, rate * 2 * channels, 2 * channels, 16)
     body = head + extra + b"data" + struct.pack("<I", len(pcm) if size is None else size) + pcm
     return b"RIFF" + struct.pack("<I", len(body)) + body
@@ -24,9 +24,9 @@ def wav(pcm: bytes, rate: int, channels: int, *, extra: bytes = b"", size: int |
 
 def parse(pieces: list[bytes], format_: Format) -> tuple[bytes, int]:
     parser = SpeechParser(format_)
-    given_ = [parser.feed(piece) for piece in pieces]
-    given_.append(parser.end())
-    return b"".join(speech.pcm for speech in given_ if speech is not None), parser.rate_hz
+    speeches = [parser.feed(piece) for piece in pieces]
+    speeches.append(parser.end())
+    return b"".join(speech.pcm for speech in speeches if speech is not None), parser.rate_hz
 
 
 def cut(data: bytes, cuts: list[int]) -> list[bytes]:
@@ -106,6 +106,6 @@ def test_the_content_type_says_rate_and_channels(content_type: str, rate: int, c
         ("audio/pcm;channels=99", "the answer announces 24000 Hz and 99 channels"),
     ],
 )
-def test_what_is_no_pcm_is_refused(content_type: str, words: str) -> None:
+def test_an_answer_that_is_not_pcm_is_refused(content_type: str, words: str) -> None:
     with pytest.raises(NotSpeech, match=words):
         announced(content_type)

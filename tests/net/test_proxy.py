@@ -1,4 +1,4 @@
-"""Through a proxy: a real one on loopback that knows CONNECT, and TLS by an authority of one's own behind it."""
+"""HTTP client through a real CONNECT proxy on loopback, to a TLS server with a private certificate authority."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["plain_environment"]
 
 TLS = Path(loopback.__file__).parent / "tls"
 FAR = "https://far.example/api/v1"
-"""A name that nobody can resolve: only the proxy knows the way."""
+"""A host name that can't be resolved: only the proxy can connect to it."""
 ONCE = Retry(max_elapsed_s=0)
 LIST = Request("/models", method="GET")
 
@@ -37,8 +37,8 @@ async def far_server(script: Script | None = None, **proxy: Any) -> AsyncIterato
     """A server with far.example's certificate, behind a proxy."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(TLS / "far.example.pem")
-    async with open_server(script, tls=context) as server, open_proxy(Proxy(server.port, **proxy)) as way:
-        yield server, way
+    async with open_server(script, tls=context) as server, open_proxy(Proxy(server.port, **proxy)) as opened:
+        yield server, opened
 
 
 def use(monkeypatch: pytest.MonkeyPatch, proxy: Proxy, *, user: str = "") -> None:
@@ -71,7 +71,7 @@ async def test_a_turn_goes_through_a_tunnel_that_is_opened_once(monkeypatch: pyt
             assert proxy.asked == ["CONNECT far.example:443"]
             assert server.connected == 1
             assert server.broken == []
-            # The key is the server's alone.
+            # The proxy never sees the API key.
             assert "test-key" not in str(proxy.heads)
             await proxy.until_left()
 
@@ -89,14 +89,16 @@ async def test_a_request_cancelled_at_any_point_leaves_no_tunnel(monkeypatch: py
             await proxy.until_left()
 
 
-async def test_a_proxy_that_wants_a_password_gets_it_and_nobody_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_that_wants_a_password_gets_it_and_it_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     async with far_server(password="Basic bWU6aHVudGVyMg==") as (server, proxy):
         use(monkeypatch, proxy, user="me:hunter2@")
         async with open_bench(far(server)) as bench:
             await bench.clients.endpoint(far(server)).call(LIST)
         use(monkeypatch, proxy, user="me:hunter3@")
         async with open_bench(far(server)) as bench:
-            with pytest.raises(Unauthorized, match=r"the proxy wants a password.*\(HTTP 407\).*HTTPS_PROXY") as caught:
+            with pytest.raises(
+                Unauthorized, match=r"the proxy requires a password.*\(HTTP 407\).*HTTPS_PROXY"
+            ) as caught:
                 await bench.clients.endpoint(far(server)).call(LIST)
         assert caught.value.attempts == 1
         assert "hunter" not in f"{caught.value!r}"
@@ -121,12 +123,12 @@ async def test_a_proxy_that_never_answers_is_given_up(monkeypatch: pytest.Monkey
                     await bench.clients.endpoint(settings).call(LIST)
 
 
-async def test_an_authority_that_nobody_named_is_not_trusted_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unknown_certificate_authority_is_not_trusted_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     async with far_server() as (server, proxy):
         use(monkeypatch, proxy)
         monkeypatch.delenv("SSL_CERT_FILE")
         async with open_bench(far(server)) as bench:
-            with pytest.raises(Unreachable, match=r"its certificate is not trusted.*set SSL_CERT_FILE"):
+            with pytest.raises(Unreachable, match=r"the server's certificate is not trusted.*set SSL_CERT_FILE"):
                 await bench.clients.endpoint(far(server, retry=ONCE)).call(LIST)
         assert server.requests == []
 
@@ -136,11 +138,11 @@ async def test_a_certificate_of_another_name_is_not_trusted(monkeypatch: pytest.
         use(monkeypatch, proxy)
         settings = far(server, retry=ONCE).model_copy(update={"base_url": "https://other.example/api/v1"})
         async with open_bench(settings) as bench:
-            with pytest.raises(Unreachable, match="its certificate is not trusted"):
+            with pytest.raises(Unreachable, match="the server's certificate is not trusted"):
                 await bench.clients.endpoint(settings).call(LIST)
 
 
-async def test_a_server_error_behind_a_proxy_is_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_error_behind_a_proxy_is_reported_as_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     async with far_server(Script(faults=[Fault(status=502)])) as (server, proxy):
         use(monkeypatch, proxy)
         async with open_bench(far(server)) as bench:

@@ -1,4 +1,4 @@
-"""The retry policy is a function: no clock, no network."""
+"""Retry policy: how long to wait before the next attempt. Pure: no clock, no network."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ def test_waits_double_up_to_the_longest_and_end_inside_the_deadline() -> None:
     assert waits(ServerFailed("x")) == [0.5, 1, 2, 4, 4, 4, 4, 4, 4]
 
 
-def test_chance_shortens_a_wait_by_at_most_half() -> None:
+def test_jitter_shortens_a_wait_by_at_most_half() -> None:
     assert waits(ServerFailed("x"), chance=1.0)[:4] == [0.25, 0.5, 1, 2]
 
 
 @pytest.mark.parametrize("error", [BadRequest("x"), Unauthorized("x"), ServiceError("x")])
-def test_what_cannot_get_better_is_not_tried_again(error: ServiceError) -> None:
+def test_permanent_errors_are_not_retried(error: ServiceError) -> None:
     assert waits(error) == []
 
 
 @pytest.mark.parametrize("error", [TimedOut("x"), RateLimited("x"), EdgeTimeout("x"), Unavailable("x")])
-def test_what_may_get_better_is(error: ServiceError) -> None:
+def test_temporary_errors_are_retried(error: ServiceError) -> None:
     assert len(waits(error)) > 2
 
 
@@ -69,7 +69,7 @@ def test_a_retry_after_beyond_the_deadline_gives_up_at_once() -> None:
     assert waits(RateLimited("x", retry_after_s=60.0)) == []
 
 
-def test_connection_errors_are_tried_again_only_when_configured() -> None:
+def test_connection_errors_are_retried_only_when_configured() -> None:
     never = POLICY.model_copy(update={"connection_errors": False})
     assert len(waits(Unreachable("x"))) > 2
     assert waits(Unreachable("x"), never) == []
@@ -80,7 +80,7 @@ def test_no_time_means_no_retries() -> None:
     assert waits(ServerFailed("x"), Retry(max_elapsed_s=0)) == []
 
 
-def test_a_connection_that_had_been_idle_too_long_is_replaced_at_once_but_once() -> None:
+def test_a_connection_that_was_idle_too_long_is_replaced_at_once_but_only_once() -> None:
     failure = Failure(1, 0.01, stale=True)
     assert next_wait_s(POLICY, Unreachable("x"), failure, chance=0.5) == 0.0
     assert next_wait_s(POLICY, Unreachable("x"), Failure(2, 0.02, stale=True), chance=0) == 1.0
@@ -138,6 +138,6 @@ def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | N
 
 
 @given(st.text(max_size=100))
-def test_any_retry_after_is_survived(header: str) -> None:
+def test_any_retry_after_is_accepted(header: str) -> None:
     found = retry_after_s(header)
     assert found is None or 0 <= found <= 3600

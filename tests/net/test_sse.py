@@ -1,4 +1,4 @@
-"""Server-sent events, cut anywhere."""
+"""SSE parser: the same events wherever the stream is cut."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def parse(*pieces: bytes) -> list[str]:
     return [event for piece in pieces for event in parser.feed(piece)]
 
 
-def test_comments_fields_and_every_line_end_are_understood() -> None:
+def test_comments_fields_and_every_line_end_are_parsed() -> None:
     assert parse(STREAM) == EVENTS
 
 
@@ -44,7 +44,7 @@ def test_cutting_rubbish_elsewhere_changes_nothing_either(rubbish: bytes, cuts: 
 
 
 @pytest.mark.parametrize("flood", [b"data: " + b"x" * 65_536, b"x" * 65_536, b"data: y\n" * 8_192])
-def test_an_event_that_never_ends_is_noticed(flood: bytes) -> None:
+def test_an_endless_event_is_an_error(flood: bytes) -> None:
     parser = SseParser()
     with pytest.raises(SseOverflow):
         _flood(parser, flood)

@@ -1,4 +1,4 @@
-"""TLS, proxies and warm connections: what the environment decides."""
+"""TLS, proxies and warm connections, as configured by environment variables."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that names no proxy and no certificates."""
     for name in (*PROXIES, "SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -36,26 +37,28 @@ def tls() -> ssl.SSLContext:
     return context
 
 
-async def test_a_certificate_that_nobody_signed_is_refused(tls: ssl.SSLContext) -> None:
+async def test_a_self_signed_certificate_is_refused(tls: ssl.SSLContext) -> None:
     async with open_server(tls=tls) as server:
         settings = endpoint(server, retry=Retry(max_elapsed_s=0))
         async with open_bench(settings) as bench:
             with pytest.raises(Unreachable) as caught:
                 await bench.clients.endpoint(settings).call(LIST)
-            assert "its certificate is not trusted" in str(caught.value)
+            assert "the server's certificate is not trusted" in str(caught.value)
             assert "set SSL_CERT_FILE" in str(caught.value)
         assert server.requests == []
 
 
-async def test_a_server_without_tls_is_told_from_one_that_is_not_trusted() -> None:
+async def test_a_server_without_tls_has_another_error_than_an_untrusted_one() -> None:
     async with open_server() as server:
         settings = endpoint(server, base_url=server.url.replace("http://", "https://"), retry=Retry(max_elapsed_s=0))
         async with open_bench(settings) as bench:
-            with pytest.raises(Unreachable, match=r"no TLS: .*Check base_url: is it an http:// address\?"):
+            with pytest.raises(
+                Unreachable, match=r"the TLS handshake failed: .*Check base_url: is it an http:// address\?"
+            ):
                 await bench.clients.endpoint(settings).call(LIST)
 
 
-async def test_an_authority_of_ones_own_comes_from_the_environment(
+async def test_a_private_certificate_authority_is_read_from_the_environment(
     tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(PEM))
@@ -74,7 +77,7 @@ async def test_a_handshake_cancelled_at_any_point_leaves_nothing_behind(
     with nothing_unclosed():
         async with open_server(tls=tls) as server:
             for steps in range(1, 60, 2):
-                # A client of its own each time: its first request has to shake hands.
+                # A new client each time, so that its first request makes a TLS handshake.
                 async with open_bench(endpoint(server)) as bench:
                     service = bench.clients.endpoint(endpoint(server))
                     await bench.clients.pool.http()
@@ -83,7 +86,7 @@ async def test_a_handshake_cancelled_at_any_point_leaves_nothing_behind(
             await server.until(lambda: not server.connections)
 
 
-async def test_a_proxy_from_the_environment_is_used_and_named_when_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_from_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_server() as proxy:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
         settings = endpoint(proxy, base_url="http://far.example/api/v1", retry=Retry(max_elapsed_s=0))
@@ -95,7 +98,7 @@ async def test_a_proxy_from_the_environment_is_used_and_named_when_it_fails(monk
         assert proxy.connected == 1
 
 
-async def test_a_proxy_that_cannot_be_used_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_that_cannot_be_used_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
     async with open_server() as server, open_bench(endpoint(server)) as bench:
         with pytest.raises(MissingExtra, match=r"pip install 'httpx\[socks\]'"):
@@ -106,8 +109,8 @@ async def test_a_proxy_that_cannot_be_used_is_said(monkeypatch: pytest.MonkeyPat
             await bench.clients.endpoint(endpoint(server)).call(LIST)
 
 
-async def test_certificates_that_are_not_there_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file.pem")
+async def test_a_missing_certificate_file_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
     async with open_server() as server, open_bench(endpoint(server)) as bench:
         with pytest.raises(Unreachable, match="SSL_CERT_FILE"):
             await bench.clients.endpoint(endpoint(server)).call(LIST)
@@ -124,8 +127,8 @@ async def test_warming_opens_one_connection_even_when_asked_twice() -> None:
         assert server.connected == 1
 
 
-@pytest.mark.parametrize("table", ["ALL_PROXY", "SSL_CERT_FILE"])
-async def test_warming_never_fails(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(table, "nonsense://x" if table == "ALL_PROXY" else "/no/such/file.pem")
+@pytest.mark.parametrize("variable", ["ALL_PROXY", "SSL_CERT_FILE"])
+async def test_warming_never_fails(variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(variable, "nonsense://x" if variable == "ALL_PROXY" else str(tmp_path / "none.pem"))
     async with open_server() as server, open_bench(endpoint(server)) as bench:
         await bench.clients.endpoint(endpoint(server)).warm()

@@ -1,4 +1,4 @@
-"""Values out of a server's JSON that are no use to anybody, and what becomes of them."""
+"""Odd values in a server's JSON: huge numbers, split characters, unusual ends of an answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.http_parts import Said, endpoint, heard, open_bench, utterance
+from testbed.http_parts import RecordingReply, endpoint, make_transcript, open_bench, utterance
 from testbed.server import Fault, Script, open_server
 from voiceloop.errors import BadAnswer, BadGateway, ServiceError
 from voiceloop.handlers.chat import ChatHandler, ChatOptions
@@ -24,12 +24,12 @@ from voiceloop.net.values import Halves, amount, finite, whole
 from voiceloop.transcribe.answers import transcript
 
 HUGE = 10**400
-"""A number that JSON may hold and no float can."""
+"""A number that is valid JSON but too large for a float."""
 WHERE = Where("http://x/y")
 
 
 @pytest.mark.parametrize("value", [HUGE, -HUGE, math.inf, math.nan, True, "1", None, [], {}])
-def test_what_is_no_number_is_none(value: Any) -> None:
+def test_a_value_that_is_not_a_finite_number_is_none(value: Any) -> None:
     assert finite(value) is None
 
 
@@ -37,7 +37,7 @@ def test_an_amount_is_never_negative() -> None:
     assert (amount(-1), amount(0), amount(2.5)) == (None, 0.0, 2.5)
 
 
-def test_numbers_of_any_length_are_survived_in_every_answer() -> None:
+def test_numbers_of_any_length_are_accepted_in_every_answer() -> None:
     assert usage({"cost": HUGE, "seconds": HUGE, "input_tokens": HUGE}).cost_usd is None
     value = {
         "text": "hello",
@@ -52,14 +52,14 @@ def test_numbers_of_any_length_are_survived_in_every_answer() -> None:
 
 
 @given(st.text(st.characters(), max_size=8), st.lists(st.integers(0, 20), max_size=6))
-def test_characters_parted_between_pieces_come_out_whole(text: str, cuts: list[int]) -> None:
+def test_characters_split_between_pieces_are_put_together(text: str, cuts: list[int]) -> None:
     units = text.encode("utf-16-le", "surrogatepass")
     edges = sorted({0, len(units), *(min(at * 2, len(units)) for at in cuts)})
     halves = Halves()
     pieces = [units[a:b].decode("utf-16-le", "surrogatepass") for a, b in pairwise(edges)]
-    heard_ = "".join(map(halves.feed, pieces))
-    assert heard_ in {whole(text), whole(text)[:-1]}
-    heard_.encode()
+    joined = "".join(map(halves.feed, pieces))
+    assert joined in {whole(text), whole(text)[:-1]}
+    joined.encode()
 
 
 async def test_an_emoji_that_comes_in_two_halves_is_said_whole() -> None:
@@ -70,19 +70,19 @@ async def test_an_emoji_that_comes_in_two_halves_is_said_whole() -> None:
         open_bench(endpoint(server)) as bench,
         ChatHandler.open(ChatOptions(model="a/b"), bench.services) as chat,
     ):
-        reply = Said()
-        await chat.handle(heard(), reply)
+        reply = RecordingReply()
+        await chat.handle(make_transcript(), reply)
         assert reply.text == "hi \U0001f600 there"
 
 
-async def test_half_a_character_in_what_was_heard_costs_no_turn() -> None:
+async def test_half_a_character_in_a_transcript_does_not_fail_the_turn() -> None:
     answer = transcript(JsonAnswer({"text": "half \ud83d of it"}, None), utterance(), WHERE)
     assert answer.text == "half \ufffd of it"
     async with open_server() as server, open_bench(endpoint(server)) as bench:
-        # A handler of one's own may say anything.
+        # A user's handler may say any text.
         body = {"model": "a/b", "input": "half \ud83d of it", "voice": "v"}
         service = bench.clients.endpoint(endpoint(server))
-        with pytest.raises(BadAnswer, match="not JSON"):  # it speaks
+        with pytest.raises(BadAnswer, match="not JSON"):  # the fake server answers with audio
             await service.call(Request("/audio/speech", json=body))
         assert server.requests[0].body["input"] == "half ? of it"
 
@@ -101,10 +101,10 @@ def event(**choice: Any) -> bytes:
             "the server said: it died",
         ),
         ({"finish_reason": "length"}, BadAnswer, r"\(finish_reason length\)\. Raise handler\.max_tokens"),
-        ({"finish_reason": "content_filter"}, BadAnswer, "held the answer back"),
+        ({"finish_reason": "content_filter"}, BadAnswer, "content filter blocked the answer"),
     ],
 )
-async def test_an_answer_that_ends_badly_is_said(
+async def test_an_answer_with_a_bad_finish_reason_is_an_error(
     choice: dict[str, Any], kind: type[ServiceError], message: str
 ) -> None:
     script = Script(faults=[Fault(body=event(**choice))] * 20)
@@ -114,17 +114,17 @@ async def test_an_answer_that_ends_badly_is_said(
         ChatHandler.open(ChatOptions(model="a/b"), bench.services) as chat,
     ):
         with pytest.raises(kind, match=message):
-            await chat.handle(heard(), Said())
+            await chat.handle(make_transcript(), RecordingReply())
 
 
-async def test_a_model_may_have_nothing_to_say() -> None:
+async def test_an_empty_answer_is_no_error() -> None:
     async with (
         open_server(Script(faults=[Fault(body=event(finish_reason="stop"))])) as server,
         open_bench(endpoint(server)) as bench,
         ChatHandler.open(ChatOptions(model="a/b"), bench.services) as chat,
     ):
-        reply = Said()
-        await chat.handle(heard(), reply)
+        reply = RecordingReply()
+        await chat.handle(make_transcript(), reply)
         assert reply.text == ""
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from voiceloop.playback.ring import Ring
 
 SHORT_FADE_HZ = 200
-"""A fade of one sample: it is silent, all others are as they were written."""
+"""A rate at which a fade has one sample, which is silent; all other samples are as they were written."""
 
 
 def pcm(samples: list[int] | range) -> bytes:
@@ -28,7 +28,7 @@ def read(ring: Ring, count: int) -> list[int]:
 
 
 def numbered(start: int, count: int) -> range:
-    """Sample values that are their absolute position, from 1 on, so that silence is none of them."""
+    """Return sample values that are their positions, counted from 1: no value is 0, which is silence."""
     return range(start + 1, start + 1 + count)
 
 
@@ -36,7 +36,7 @@ def ring_of(capacity: int = 1000, *, prefill: int = 0) -> Ring:
     return Ring(capacity, SHORT_FADE_HZ, prefill=prefill)
 
 
-def test_what_is_written_is_read_in_order_and_then_silence() -> None:
+def test_samples_are_read_in_order_and_then_silence() -> None:
     ring = ring_of()
     assert ring.write(pcm(numbered(0, 10)), 0) == 10
     ring.finish(0)
@@ -55,7 +55,7 @@ def test_a_full_ring_takes_no_more_and_drops_nothing() -> None:
     assert read(ring, 6) == [6, 7, 8, 9, 10, 0]
 
 
-def test_half_a_sample_is_a_mistake_of_the_writer() -> None:
+def test_writing_half_a_sample_is_an_error() -> None:
     with pytest.raises(ValueError, match="3 bytes are not whole samples"):
         ring_of().write(b"abc", 0)
 
@@ -75,13 +75,13 @@ def test_a_complete_reply_does_not_wait_for_the_prefill() -> None:
     assert read(ring, 3) == [1, 2, 0]
 
 
-def test_what_need_not_wait_for_more_is_played_and_what_follows_it_waits_again() -> None:
+def test_enough_plays_what_is_there_and_what_follows_waits_for_the_prefill_again() -> None:
     ring = ring_of(prefill=5)
     ring.write(pcm([1, 2]), 0)
     ring.enough(1)
     assert read(ring, 2) == [0, 0]
     ring.enough(0)
-    assert read(ring, 4) == [1, 0, 0, 0]  # the last one faded
+    assert read(ring, 4) == [1, 0, 0, 0]  # the last sample is faded
     ring.write(pcm([3, 4]), 0)
     assert read(ring, 2) == [0, 0]
     ring.write(pcm([5, 6, 7]), 0)
@@ -104,20 +104,20 @@ def test_a_prefill_beyond_the_capacity_does_not_wait_for_ever() -> None:
     assert read(ring, 2) == [1, 2]
 
 
-def test_a_reply_that_runs_dry_is_an_underrun_only_when_it_goes_on() -> None:
+def test_an_empty_ring_is_an_underrun_only_when_the_reply_goes_on() -> None:
     ring = ring_of(prefill=3)
     ring.write(pcm(numbered(0, 5)), 0)
-    assert read(ring, 6) == [1, 2, 3, 4, 0, 0]  # the last one is faded
+    assert read(ring, 6) == [1, 2, 3, 4, 0, 0]  # the last sample is faded
     assert ring.underruns == 0
     ring.write(pcm(numbered(5, 2)), 0)
-    assert read(ring, 2) == [0, 0]  # prefill again
+    assert read(ring, 2) == [0, 0]  # waits for the prefill again
     ring.write(pcm(numbered(7, 1)), 0)
     ring.finish(0)
     assert read(ring, 3) == [6, 7, 8]
     assert ring.underruns == 1
 
 
-def test_the_end_of_a_reply_is_no_underrun_even_when_it_is_said_late() -> None:
+def test_the_end_of_a_reply_is_no_underrun_even_when_finish_comes_late() -> None:
     ring = ring_of()
     ring.write(pcm([1, 2]), 0)
     read(ring, 3)
@@ -140,7 +140,7 @@ def test_cancelled_sound_is_never_read_and_a_stale_writer_is_refused() -> None:
     assert (ring.played, ring.played_in(0, 10), ring.played_in(10, 13)) == (6, 3, 3)
 
 
-def test_hold_freezes_and_resume_goes_on_from_the_frozen_sample() -> None:
+def test_hold_stops_and_resume_goes_on_from_the_same_sample() -> None:
     ring = ring_of()
     ring.write(pcm(numbered(0, 10)), 0)
     read(ring, 3)
@@ -172,20 +172,20 @@ def test_gain_scales_and_clips() -> None:
     assert read(ring, 2) == [32767, -32768]
 
 
-@pytest.mark.parametrize("what", ["hold", "cancel", "dry", "gain"])
+@pytest.mark.parametrize("event", ["hold", "cancel", "underrun", "gain"])
 @pytest.mark.parametrize("block", [120, 240, 250, 1000])
-def test_nothing_clicks(what: str, block: int) -> None:
-    """A full-scale constant makes every step visible: none is larger than a fade's."""
+def test_nothing_clicks(event: str, block: int) -> None:
+    """With a full-scale constant every step shows: none may be larger than a step of a fade."""
     ring = Ring(24000, 24000)
     ring.write(pcm([32000] * 4000), 0)
     out = read(ring, 1000)
-    if what == "hold":
+    if event == "hold":
         ring.hold = True
         out += read(ring, block) + read(ring, block)
         ring.hold = False
-    elif what == "cancel":
+    elif event == "cancel":
         ring.cancel()
-    elif what == "gain":
+    elif event == "gain":
         ring.gain = 0.2
     while len(out) < 8000:
         out += read(ring, block)
@@ -238,10 +238,10 @@ def test_any_interleaving_plays_each_sample_once_in_order_and_nothing_stale(
         else:
             position, played = ring.position, ring.played
             out = [sample for sample in read(ring, count) if sample]
-            assert all(sample > begins for sample in out), "stale"
-            assert not (ring.hold and out), "held"
+            assert all(sample > begins for sample in out), "stale samples were played"
+            assert not (ring.hold and out), "samples were played during a hold"
             assert ring.position - position == ring.played - played
-            # What was played is what was heard, but for the one sample that is faded before a silence.
+            # The samples played are those heard, except for one that is faded to 0 before a silence.
             assert out == list(numbered(position, ring.played - played))[: len(out)]
             assert ring.played - played - len(out) in (0, 1)
             silent_plays += ring.played - played - len(out)
@@ -278,7 +278,7 @@ def test_cutting_the_reply_or_the_blocks_elsewhere_changes_nothing(
 @given(
     spans=st.lists(st.tuples(st.integers(1, 20), st.integers(0, 25), st.booleans()), max_size=30),
 )
-def test_how_much_of_each_span_was_played_is_known(spans: list[tuple[int, int, bool]]) -> None:
+def test_played_in_counts_the_played_samples_of_each_span(spans: list[tuple[int, int, bool]]) -> None:
     ring = ring_of(100)
     heard: set[int] = set()
     written: list[tuple[int, int]] = []
@@ -297,20 +297,20 @@ def test_how_much_of_each_span_was_played_is_known(spans: list[tuple[int, int, b
 
 
 def test_two_threads_neither_lose_nor_repeat_nor_play_stale_sound() -> None:
-    """The writer cancels every so often; each epoch's samples carry its number, so that a stale one shows."""
+    """The writer cancels often. The samples of each epoch have its number as value, so that a stale sample shows."""
     ring = Ring(97, SHORT_FADE_HZ, prefill=5)
     done = threading.Event()
     heard: list[int] = []
-    wrong: list[tuple[int, int]] = []
+    stale: list[tuple[int, int]] = []
 
     def pull() -> None:
         out = memoryview(bytearray(2 * 13))
         while not done.is_set():
-            epoch = ring.epoch  # may be raised during the read, not lowered
+            epoch = ring.epoch  # may increase during the read, never decrease
             ring.read_into(out)
             for sample in out.cast("h"):
                 if sample and sample < epoch:
-                    wrong.append((sample, epoch))
+                    stale.append((sample, epoch))
                 if sample:
                     heard.append(sample)
 
@@ -328,5 +328,5 @@ def test_two_threads_neither_lose_nor_repeat_nor_play_stale_sound() -> None:
         sys.setswitchinterval(before)
         done.set()
         reader.join()
-    assert wrong == []
+    assert stale == []
     assert heard == sorted(heard)

@@ -34,7 +34,7 @@ def tone(seconds: float, *, start: int = 0) -> bytes:
 
 
 class Device:
-    """Pulls in real time by Trio's clock, and keeps what it got."""
+    """A fake device that pulls in real time by Trio's clock, and records what it plays."""
 
     def __init__(self, speaker: Speaker) -> None:
         self.heard = bytearray()
@@ -94,7 +94,7 @@ async def test_a_writer_waits_for_room_and_nothing_is_dropped(autojump_clock: Mo
 
 
 @pytest.mark.parametrize("waiting", ["write", "drained"])
-async def test_a_cancel_frees_whoever_waits(waiting: str, autojump_clock: MockClock) -> None:
+async def test_a_cancel_ends_every_wait(waiting: str, autojump_clock: MockClock) -> None:
     async with playing(buffer_s=0.5 if waiting == "write" else 4) as (speaker, device):
         answers: list[tuple[bool, float]] = []
 
@@ -127,7 +127,7 @@ async def test_a_stale_epoch_is_refused_at_once(autojump_clock: MockClock) -> No
         assert speaker.written == 0
 
 
-async def test_a_hush_is_silent_soon_and_loses_nothing(autojump_clock: MockClock) -> None:
+async def test_a_hold_is_silent_soon_and_loses_nothing(autojump_clock: MockClock) -> None:
     async with playing() as (speaker, device):
         assert await speaker.write(tone(1.0), epoch=0)
         await trio.sleep(0.5)
@@ -136,21 +136,21 @@ async def test_a_hush_is_silent_soon_and_loses_nothing(autojump_clock: MockClock
         now = trio.current_time()
         await speaker.silent()
         assert trio.current_time() - now <= LATENCY_S + 0.011
-        frozen = speaker.played
+        held_at = speaker.played
         await trio.sleep(5)
-        assert speaker.played == frozen
+        assert speaker.played == held_at
         assert not speaker.audible
         speaker.resume()
         assert speaker.audible
         began = trio.current_time()
         assert await speaker.drained(epoch=0)
         assert trio.current_time() - began == pytest.approx(0.5 + LATENCY_S, abs=0.03)
-        assert tone(1.0)[: 2 * frozen] in device.heard
-        assert tone(1.0)[2 * frozen + 80 :] in device.heard
+        assert tone(1.0)[: 2 * held_at] in device.heard
+        assert tone(1.0)[2 * held_at + 80 :] in device.heard
         assert (speaker.ring.played, speaker.ring.underruns) == (RATE_HZ, 0)
 
 
-async def test_ducking_lowers_and_restores(autojump_clock: MockClock) -> None:
+async def test_ducking_lowers_the_level_and_restores_it(autojump_clock: MockClock) -> None:
     async with playing() as (speaker, device):
         assert await speaker.write(array("h", [10_000] * RATE_HZ).tobytes(), epoch=0)
         await trio.sleep(0.3)
@@ -163,7 +163,7 @@ async def test_ducking_lowers_and_restores(autojump_clock: MockClock) -> None:
         assert speaker.gain == 1.0
 
 
-async def test_silence_is_silent_at_once(autojump_clock: MockClock) -> None:
+async def test_an_idle_speaker_is_silent_at_once(autojump_clock: MockClock) -> None:
     async with playing() as (speaker, _):
         began = trio.current_time()
         await speaker.silent()
@@ -171,7 +171,7 @@ async def test_silence_is_silent_at_once(autojump_clock: MockClock) -> None:
         assert trio.current_time() == began
 
 
-async def test_a_device_that_is_away_makes_no_one_wait(autojump_clock: MockClock) -> None:
+async def test_nobody_waits_for_a_device_that_is_lost(autojump_clock: MockClock) -> None:
     speaker = Speaker(Ring(100, RATE_HZ))
     answers: list[bool] = []
 
@@ -226,7 +226,7 @@ async def test_a_file_holds_what_was_played_without_the_long_silences(
     assert played.duration_s < 4
 
 
-async def test_nothing_plays_in_real_time(autojump_clock: MockClock) -> None:
+async def test_output_none_plays_in_real_time(autojump_clock: MockClock) -> None:
     async with open_speaker(Audio(output="none", output_rate_hz=RATE_HZ, buffer_s=0.5), Recorder()) as speaker:
         began = trio.current_time()
         assert await speaker.write(tone(3.0), epoch=0)
@@ -235,7 +235,7 @@ async def test_nothing_plays_in_real_time(autojump_clock: MockClock) -> None:
         assert speaker.description == f"none, {RATE_HZ} Hz"
 
 
-async def test_a_hushed_file_waits_and_goes_on(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_held_file_waits_and_goes_on(tmp_path: Path, autojump_clock: MockClock) -> None:
     path = tmp_path / "reply.wav"
     async with open_speaker(Audio(output=f"file:{path}", output_rate_hz=RATE_HZ), Recorder()) as speaker:
         assert await speaker.write(tone(1.0), epoch=0)
@@ -248,7 +248,9 @@ async def test_a_hushed_file_waits_and_goes_on(tmp_path: Path, autojump_clock: M
     assert read_wav(path).duration_s < 3
 
 
-async def test_a_file_that_can_not_be_made_is_an_error_at_the_start(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_file_that_cannot_be_created_is_an_error_at_the_start(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
     with pytest.raises(DeviceError, match=r"^audio\.output: .*reply\.wav can't be written: no such file"):
         async with open_speaker(Audio(output=f"file:{tmp_path / 'none' / 'reply.wav'}"), Recorder()):
             pass
@@ -257,16 +259,16 @@ async def test_a_file_that_can_not_be_made_is_an_error_at_the_start(tmp_path: Pa
 # The callback
 
 
-def pull(puller: Puller, frames: int, *, channels: int = 1, ran_dry: bool = False) -> list[int]:
+def pull(puller: Puller, frames: int, *, channels: int = 1, underflow: bool = False) -> list[int]:
     out = bytearray(b"\x55" * (2 * frames * channels))
-    puller.callback(out, frames, None, SimpleNamespace(output_underflow=ran_dry))
+    puller.callback(out, frames, None, SimpleNamespace(output_underflow=underflow))
     return list(array("h", bytes(out)))
 
 
 def test_a_device_of_many_channels_gets_the_same_on_each() -> None:
     ring = Ring(1000, RATE_HZ)
     puller = Puller(Silent())
-    assert pull(puller, 2) == [0, 0]  # nothing is attached yet
+    assert pull(puller, 2) == [0, 0]  # no ring is attached yet
     puller.attach(ring, rate_hz=RATE_HZ, channels=3)
     ring.write(array("h", [1, 2]).tobytes(), 0)
     ring.finish(0)
@@ -278,18 +280,18 @@ def test_a_device_of_many_channels_gets_the_same_on_each() -> None:
     assert ring.pending == 1
 
 
-def test_what_follows_after_the_device_ran_dry_is_no_longer_counted_on_from_before() -> None:
+def test_after_an_underflow_of_the_device_the_tap_counts_from_zero_again() -> None:
     tap = Tap()
     puller = Puller(Silent(), tap)
     puller.attach(Ring(1000, RATE_HZ), rate_hz=RATE_HZ, channels=1)
-    for ran_dry in (False, False, True, False):
-        pull(puller, BLOCK, ran_dry=ran_dry)
+    for underflow in (False, False, True, False):
+        pull(puller, BLOCK, underflow=underflow)
     blocks = tap.take()
     places = [(block.stream - blocks[0].stream, block.start) for block in blocks]
     assert places == [(0, 0), (0, BLOCK), (1, 0), (1, BLOCK)]
 
 
-def test_a_device_that_came_back_at_another_rate_gets_its_own() -> None:
+def test_a_device_that_came_back_at_another_rate_gets_resampled_audio() -> None:
     ring = Ring(RATE_HZ, RATE_HZ)
     puller = Puller(Silent())
     puller.attach(ring, rate_hz=2 * RATE_HZ, channels=1)

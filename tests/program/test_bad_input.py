@@ -1,4 +1,4 @@
-"""What the installed command says, and ends with, when it is given something bad: one clear error each."""
+"""The installed command with bad input: one clear error and the right exit code each time."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ from testbed.running import COMMAND, running, voiceloop
 from testbed.serving import KEY, serving
 from voiceloop.audio.wav import wav_bytes
 
-NO_SOUND = {"PULSE_SERVER": "unix:/nonexistent"}
-
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
     """An environment without the developer's own config, key and sound."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("OPENROUTER", "VOICELOOP", "XDG", "PULSE"))}
-    return env | {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")} | NO_SOUND
+    gone = {"PULSE_SERVER": f"unix:{tmp_path}/no-server"}
+    return env | {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")} | gone
 
 
 def fails(code: int, *words: str, env: dict[str, str]) -> str:
-    """The command ends with `code` and one error, whose text is returned."""
+    """Run the command, check that it ends with `code` and one error, and return the text of standard error."""
     got, _, errors = voiceloop(*words, env=env)
     assert got == code, errors
     assert "Traceback" not in errors
@@ -36,23 +35,24 @@ def fails(code: int, *words: str, env: dict[str, str]) -> str:
     return errors
 
 
-def quiet(*words: str) -> tuple[str, ...]:
+def without_sound(*words: str) -> tuple[str, ...]:
+    """Return a `run` command without a microphone and a loudspeaker."""
     return ("run", "-i", "none", "-o", "none", *words)
 
 
-def test_a_machine_without_sound_is_told_what_to_do(env: dict[str, str]) -> None:
+def test_without_a_sound_device_the_error_says_what_to_do(env: dict[str, str]) -> None:
     error = fails(74, "run", "--config", "offline", env=env)
     assert "audio." in error
     assert "file:" in error
 
 
-def test_no_key_is_said_before_anything_is_sent(env: dict[str, str]) -> None:
-    error = fails(69, *quiet("--config", "assistant"), env=env)
+def test_a_missing_key_is_reported_before_anything_is_sent(env: dict[str, str]) -> None:
+    error = fails(69, *without_sound("--config", "assistant"), env=env)
     assert "OPENROUTER_API_KEY" in error
     assert "export" in error
 
 
-def test_a_wrong_key_fails_the_command_and_is_never_shown(env: dict[str, str], tmp_path: Path) -> None:
+def test_a_wrong_key_is_reported_without_showing_it(env: dict[str, str], tmp_path: Path) -> None:
     speech = tmp_path / "said.wav"
     speech.write_bytes(wav_bytes(bytes(32_000), 16_000))
     with serving() as server:
@@ -63,7 +63,7 @@ def test_a_wrong_key_fails_the_command_and_is_never_shown(env: dict[str, str], t
     assert "sk-or-wrong" not in error
 
 
-def test_a_server_that_is_not_there_is_named(env: dict[str, str]) -> None:
+def test_an_unreachable_server_is_named(env: dict[str, str]) -> None:
     words = ("--set", "openrouter.base_url=http://127.0.0.1:9/v1", "--set", "openrouter.retry.max_elapsed_s=0")
     error = fails(
         69, "say", "hello", "--config", "assistant", "-o", "none", *words, env=env | {"OPENROUTER_API_KEY": KEY}
@@ -72,6 +72,7 @@ def test_a_server_that_is_not_there_is_named(env: dict[str, str]) -> None:
 
 
 def pcm_file(**changes: int) -> Callable[[Path], None]:
+    """Return a function that writes a silent WAV file with these properties."""
     values = {"channels": 1, "width": 2, "rate": 16_000, "frames": 8_000} | changes
 
     def write(path: Path) -> None:
@@ -114,7 +115,7 @@ def test_unusual_wavs_are_read(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "is empty"),
         (b"not a sound", "is not a WAV"),
@@ -124,8 +125,8 @@ def test_unusual_wavs_are_read(
     ids=["empty", "not a WAV", "no samples", "missing"],
 )
 @pytest.mark.parametrize("command", ["transcribe", "run"])
-def test_wavs_that_are_none_are_refused_by_name(
-    content: bytes | None, said: str, command: str, env: dict[str, str], tmp_path: Path
+def test_a_file_that_is_no_wav_is_refused_by_name(
+    content: bytes | None, message: str, command: str, env: dict[str, str], tmp_path: Path
 ) -> None:
     path = tmp_path / "said.wav"
     if content is not None:
@@ -133,10 +134,10 @@ def test_wavs_that_are_none_are_refused_by_name(
     words = ("transcribe", str(path)) if command == "transcribe" else ("run", "-i", f"file:{path}", "-o", "none")
     error = fails(74, *words, "--config", "offline", env=env)
     assert str(path) in error
-    assert said in error
+    assert message in error
 
 
-def test_one_bad_recording_does_not_keep_the_others_from_being_read(env: dict[str, str], tmp_path: Path) -> None:
+def test_after_a_bad_recording_the_others_are_still_transcribed(env: dict[str, str], tmp_path: Path) -> None:
     good, bad = tmp_path / "good.wav", tmp_path / "bad.wav"
     pcm_file()(good)
     bad.write_bytes(b"rubbish")
@@ -144,26 +145,26 @@ def test_one_bad_recording_does_not_keep_the_others_from_being_read(env: dict[st
     assert f"{good}: 0.5 s" in error
 
 
-def test_an_unknown_engine_is_answered_with_the_nearest(env: dict[str, str]) -> None:
-    error = fails(78, *quiet("--set", "vad.use=webrtcvad"), env=env)
+def test_for_an_unknown_engine_the_nearest_name_is_suggested(env: dict[str, str]) -> None:
+    error = fails(78, *without_sound("--set", "vad.use=webrtcvad"), env=env)
     assert "vad.use" in error
     assert "'webrtc'" in error
 
 
-def test_every_mistake_of_a_config_is_said_at_once(env: dict[str, str], tmp_path: Path) -> None:
+def test_all_mistakes_of_a_config_are_reported_together(env: dict[str, str], tmp_path: Path) -> None:
     config = tmp_path / "bad.toml"
     config.write_text(
         '[audio]\nimput = "default"\necho = "loud"\n[segment]\nhangover_ms = "long"\npause_ms = -1\n'
         '[transcribe]\nuse = "whisperer"\n[speek]\nuse = "espeak"\n'
     )
-    error = fails(78, *quiet("--config", str(config)), env=env)
+    error = fails(78, *without_sound("--config", str(config)), env=env)
     for place in ("audio.imput", "audio.echo", "segment.hangover_ms", "segment.pause_ms", "transcribe.use", "speek"):
         assert place in error
     assert "6 mistakes" in error
     assert "'input'" in error
 
 
-def test_a_command_line_that_makes_no_sense_is_a_usage_error(env: dict[str, str]) -> None:
+def test_an_unknown_option_is_a_usage_error(env: dict[str, str]) -> None:
     code, _, errors = voiceloop("run", "--loudly", env=env)
     assert code == 2
     assert "--loudly" in errors
@@ -173,16 +174,16 @@ def test_nothing_to_say_is_a_usage_error(env: dict[str, str]) -> None:
     assert "nothing to say" in fails(2, "say", "  ", "-o", "none", env=env)
 
 
-def test_an_output_file_that_cannot_be_written_is_named(env: dict[str, str]) -> None:
-    error = fails(74, "say", "hello", "--config", "offline", "-o", "file:/nonexistent/reply.wav", env=env)
-    assert "/nonexistent/reply.wav" in error
+def test_an_output_file_that_cannot_be_written_is_named(env: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "no-folder" / "reply.wav"
+    assert str(path) in fails(74, "say", "hello", "--config", "offline", "-o", f"file:{path}", env=env)
 
 
-def test_a_reader_that_goes_away_ends_the_program() -> None:
-    """Whoever prints for nobody is told to end, as by SIGTERM."""
-    prints = "from voiceloop.cli.render import print_line\nwhile True: print_line('x' * 1000)"
+def test_the_program_ends_when_the_reader_of_its_output_goes_away() -> None:
+    """A broken pipe ends the program as SIGTERM does."""
+    code = "from voiceloop.cli.render import print_line\nwhile True: print_line('x' * 1000)"
     done = subprocess.run(
-        ["bash", "-c", f'{sys.executable} -c "{prints}" | head -1; echo "${{PIPESTATUS[0]}}"'],
+        ["bash", "-c", f'{sys.executable} -c "{code}" | head -1; echo "${{PIPESTATUS[0]}}"'],
         capture_output=True,
         text=True,
         check=True,
@@ -203,10 +204,10 @@ def test_a_second_signal_changes_nothing(env: dict[str, str], numbers: tuple[sig
     assert loop.errors == []
 
 
-def test_standard_output_that_is_full_is_said(env: dict[str, str]) -> None:
+def test_a_full_disk_behind_standard_output_is_reported(env: dict[str, str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [COMMAND, *quiet("--json", "--config", "offline")],
+            [COMMAND, *without_sound("--json", "--config", "offline")],
             env=env,
             stdout=full,
             stderr=subprocess.PIPE,
@@ -218,7 +219,7 @@ def test_standard_output_that_is_full_is_said(env: dict[str, str]) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_closed_standard_streams_are_no_trouble(env: dict[str, str], tmp_path: Path) -> None:
+def test_closed_standard_streams_are_no_error(env: dict[str, str], tmp_path: Path) -> None:
     said = tmp_path / "said.wav"
     pcm_file()(said)
     words = f"{COMMAND} run --config offline -i file:{said} -o none"
@@ -229,26 +230,28 @@ def test_closed_standard_streams_are_no_trouble(env: dict[str, str], tmp_path: P
 
 
 def test_a_trace_that_cannot_be_written_is_named_before_anything_is_opened(env: dict[str, str], tmp_path: Path) -> None:
-    error = fails(74, *quiet("--config", "offline", "--trace", str(tmp_path / "none" / "t.jsonl")), env=env)
+    error = fails(74, *without_sound("--config", "offline", "--trace", str(tmp_path / "none" / "t.jsonl")), env=env)
     assert f"run --trace: {tmp_path}/none/t.jsonl can't be written: no such file or directory" in error
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"", "is empty"), (b"rubbish", "is not a trace"), (None, "no such file or directory")]
+    ("content", "message"), [(b"", "is empty"), (b"rubbish", "is not a trace"), (None, "no such file or directory")]
 )
-def test_a_trace_that_is_none_is_refused_by_name(
-    content: bytes | None, said: str, env: dict[str, str], tmp_path: Path
+def test_a_file_that_is_no_trace_is_refused_by_name(
+    content: bytes | None, message: str, env: dict[str, str], tmp_path: Path
 ) -> None:
     path = tmp_path / "t.jsonl"
     if content is not None:
         path.write_bytes(content)
     error = fails(74, "trace", str(path), env=env)
     assert f"trace: {path}" in error
-    assert said in error
+    assert message in error
     assert "voiceloop run --trace FILE" in error
 
 
-def test_a_page_is_not_written_over_the_trace_nor_where_nothing_can_be(env: dict[str, str], tmp_path: Path) -> None:
+def test_a_page_is_never_written_over_the_trace_and_an_unwritable_path_is_named(
+    env: dict[str, str], tmp_path: Path
+) -> None:
     path = tmp_path / "t.jsonl"
     path.write_text('{"k": "trace", "version": 1, "at": 1, "time": 1}\n')
     before = path.read_bytes()

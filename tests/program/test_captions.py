@@ -1,4 +1,4 @@
-"""`voiceloop captions`, installed, from outside: killed, limited, spoken to by a file."""
+"""The installed `voiceloop captions`: kills, limits, full disks and control, with a file as microphone."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ with open_files(paths, print) as files:
 """
 
 
-def parsed(folder: Path, name: str) -> tuple[int, int, int]:
-    """How many cues each file holds, as a subtitle library reads it; raises when one is broken."""
+def count_cues(folder: Path, name: str) -> tuple[int, int, int]:
+    """Return how many cues each file holds, read by a subtitle library that raises if the file is broken."""
     cues: list[Any] = list(srt.parse((folder / f"{name}.srt").read_text()))  # type: ignore[no-untyped-call]
     assert [cue.index for cue in cues] == list(range(1, len(cues) + 1))
     rows = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
     return len(cues), len(webvtt.read(str(folder / f"{name}.vtt"))), len(rows)
 
 
-def test_files_are_whole_after_a_kill_at_any_moment_of_writing(tmp_path: Path) -> None:
+def test_files_are_valid_after_a_kill_at_any_moment_of_writing(tmp_path: Path) -> None:
     moments = random.Random(7)
     for number in range(20):
         folder = tmp_path / str(number)
@@ -65,9 +65,9 @@ def test_files_are_whole_after_a_kill_at_any_moment_of_writing(tmp_path: Path) -
         with subprocess.Popen([sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE) as writer:
             assert writer.stdout is not None
             assert writer.stdout.readline() == b"ready\n"
-            time.sleep(moments.uniform(0, 0.05))  # the random moment itself
+            time.sleep(moments.uniform(0, 0.05))  # the random moment of the kill
             writer.kill()
-        counts = parsed(folder, "a")
+        counts = count_cues(folder, "a")
         assert max(counts) - min(counts) <= 1
 
 
@@ -89,7 +89,8 @@ def recordings(folder: Path) -> Path:
     return path
 
 
-def asked(folder: Path, server: Serving, *words: str) -> tuple[list[str], dict[str, str]]:
+def command(folder: Path, server: Serving, *words: str) -> tuple[list[str], dict[str, str]]:
+    """Return the arguments for captions of `spoken_file`, written to three files, and the environment."""
     files = [word for kind in ("srt", "vtt", "jsonl") for word in (f"--{kind}", str(folder / f"call.{kind}"))]
     env = (
         os.environ
@@ -101,36 +102,38 @@ def asked(folder: Path, server: Serving, *words: str) -> tuple[list[str], dict[s
 
 
 @needs_prompts
-def test_what_is_said_is_written_and_what_was_written_survives_a_kill(tmp_path: Path) -> None:
+def test_captions_are_written_to_the_files_and_survive_a_kill(tmp_path: Path) -> None:
     with serving("--recordings", str(recordings(tmp_path)), "--transcribe-ms", "100") as server:
-        words, env = asked(tmp_path, server)
+        words, env = command(tmp_path, server)
         with subprocess.Popen([COMMAND, *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
             assert program.stdout is not None
-            lines = [program.stdout.readline().decode().strip() for _ in range(2)]  # not a terminal: final lines only
+            lines = [
+                program.stdout.readline().decode().strip() for _ in range(2)
+            ]  # into a pipe only final lines are printed
             program.send_signal(signal.SIGKILL)
             assert program.stderr is not None
-            said = program.stderr.read().decode()
+            errors = program.stderr.read().decode()
     assert lines == list(SAID.values())
-    assert parsed(tmp_path, "call") == (2, 2, 2)
-    assert "for an hour of speech at most 5 hours of audio are posted" in said
+    assert count_cues(tmp_path, "call") == (2, 2, 2)
+    assert "for an hour of speech at most 5 hours of audio are posted" in errors
     row = json.loads((tmp_path / "call.jsonl").read_text().splitlines()[0])
     assert row["start_s"] == pytest.approx(1.0, abs=0.3)
 
 
-def _kill_at(words: list[str], env: dict[str, str], after_s: float) -> list[str]:
-    """Kill captions `after_s` seconds after they began to listen; the lines that were shown by then."""
+def kill_after(words: list[str], env: dict[str, str], after_s: float) -> list[str]:
+    """Kill captions `after_s` seconds after they began to listen; return the lines shown by then."""
     with subprocess.Popen([COMMAND, *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
         assert program.stdout is not None
         assert program.stderr is not None
         while b"Listening." not in (line := program.stderr.readline()):
-            assert line, "it ended"
-        time.sleep(after_s)  # the random moment itself
+            assert line, "captions ended early"
+        time.sleep(after_s)  # the random moment of the kill
         program.kill()
         return program.stdout.read().decode().splitlines()
 
 
 @needs_prompts
-def test_after_a_kill_of_the_program_at_any_moment_its_files_hold_all_that_was_shown(tmp_path: Path) -> None:
+def test_after_a_kill_at_any_moment_the_files_hold_every_caption_shown(tmp_path: Path) -> None:
     moments = random.Random(11)
     with (
         serving("--recordings", str(recordings(tmp_path)), "--transcribe-ms", "100") as server,
@@ -140,52 +143,53 @@ def test_after_a_kill_of_the_program_at_any_moment_its_files_hold_all_that_was_s
         for number in range(20):
             folder = tmp_path / str(number)
             folder.mkdir()
-            runs.append((folder, threads.submit(_kill_at, *asked(folder, server), moments.uniform(0, 8))))
+            runs.append((folder, threads.submit(kill_after, *command(folder, server), moments.uniform(0, 8))))
         shown = [(folder, run.result()) for folder, run in runs]
     for folder, lines in shown:
-        counts = parsed(folder, "call")
+        counts = count_cues(folder, "call")
         assert lines == list(SAID.values())[: len(lines)]
         assert len(lines) <= min(counts)
         assert max(counts) - min(counts) <= 1
-    assert len({len(lines) for _, lines in shown}) > 1, "the moments are to lie before and after a cue"
+    assert len({len(lines) for _, lines in shown}) > 1, "some kills must come before a cue and some after it"
 
 
 @needs_prompts
-def test_a_full_disk_costs_that_file_and_no_caption(tmp_path: Path) -> None:
+def test_a_full_disk_ends_one_file_and_loses_no_caption(tmp_path: Path) -> None:
     with serving("--recordings", str(recordings(tmp_path)), "--transcribe-ms", "100") as server:
-        words, env = asked(tmp_path, server)
+        words, env = command(tmp_path, server)
         words[words.index("--srt") + 1] = "/dev/full"
-        code, told, errors = voiceloop(*words, env=env)
-    assert told.splitlines() == list(SAID.values())
+        code, output, errors = voiceloop(*words, env=env)
+    assert output.splitlines() == list(SAID.values())
     assert len((tmp_path / "call.jsonl").read_text().splitlines()) == len(webvtt.read(str(tmp_path / "call.vtt"))) == 2
     full = "/dev/full: can't be written: No space left on device"
-    assert f"{full}. Nothing more is written there; captions go on without it." in errors.splitlines()
+    assert f"{full}. Nothing more is written to this file; captions continue without it." in errors.splitlines()
     assert errors.splitlines()[-1] == f"voiceloop: {full}"
     assert code == 74
 
 
 @needs_prompts
-def test_told_to_end_in_mid_speech_it_keeps_what_it_has_not_shown_and_says_so(tmp_path: Path) -> None:
+def test_speech_not_yet_shown_at_the_end_of_the_program_is_kept_and_reported(tmp_path: Path) -> None:
     with serving("--recordings", str(recordings(tmp_path)), "--transcribe-ms", "100") as server:
-        words, env = asked(tmp_path, server, "--set", "handler.guesses=false")
+        words, env = command(tmp_path, server, "--set", "handler.guesses=false")
         with subprocess.Popen([COMMAND, *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
             assert program.stdout is not None
             assert program.stderr is not None
             assert program.stdout.readline().decode().strip() == SAID["vm-nobodyavail"]
-            time.sleep(1.2)  # into the second sentence, by the file's own clock
+            time.sleep(1.2)  # the file plays in real time: now the second sentence is being said
             program.send_signal(signal.SIGINT)
             errors = program.stderr.read().decode()
             assert program.wait() == 130
     assert len(list((tmp_path / "STATE" / "voiceloop" / "unsent").glob("*.wav"))) == 1
     assert errors.splitlines()[-1].endswith(
-        " Not captioned, and kept: 1. 'voiceloop transcribe --pending --config captions' (or your own) writes it down."
+        " Not captioned, but kept: 1. "
+        "'voiceloop transcribe --pending --config captions' (or your own config) transcribes it."
     )
 
 
-def test_what_an_hour_costs_is_told_on_the_first_run_too(tmp_path: Path) -> None:
-    for options, told in (
-        (("--catalogue",), "0.18 USD by"),
-        ((), "openai/whisper-large-v3-turbo takes for that is not"),
+def test_the_cost_of_an_hour_is_shown_on_the_first_run_too(tmp_path: Path) -> None:
+    for options, expected in (
+        (("--catalogue",), "0.18 USD at"),
+        ((), "the price of openai/whisper-large-v3-turbo is not"),
     ):
         with serving(*options) as server:
             env = os.environ | {
@@ -195,12 +199,12 @@ def test_what_an_hour_costs_is_told_on_the_first_run_too(tmp_path: Path) -> None
             }
             words = ("-i", "none", "--set", f"openrouter.base_url={server.url}")
             with running(*words, env=env, command="captions") as captions:
-                assert "the price is asked for" in captions.wait_for("listening").fields["cost"]
-                assert told in captions.wait_for("notice").fields["text"]
-                assert captions.told("ready")
+                assert "the price will be requested" in captions.wait_for("listening").fields["cost"]
+                assert expected in captions.wait_for("notice").fields["text"]
+                assert captions.named("ready")
 
 
-def test_without_a_network_captions_start_and_say_that_the_cost_is_not_known(tmp_path: Path) -> None:
+def test_without_a_network_captions_start_and_say_that_the_cost_is_unknown(tmp_path: Path) -> None:
     env = os.environ | {"OPENROUTER_API_KEY": KEY, "XDG_CACHE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
     words = (
         "-i",
@@ -212,22 +216,22 @@ def test_without_a_network_captions_start_and_say_that_the_cost_is_not_known(tmp
     )
     with running(*words, env=env, command="captions") as captions:
         captions.wait_for("ready")
-        assert str(captions.wait_for("notice").fields["text"]).startswith("What captions cost is not known: ")
+        assert str(captions.wait_for("notice").fields["text"]).startswith("The cost of captions is unknown: ")
         code, took_s = captions.end()
     assert code == 130
     assert took_s < 1
 
 
 def ctl(env: Mapping[str, str], *words: str) -> Any:
-    code, told, errors = voiceloop("ctl", *words, "--json", env=env)
+    code, output, errors = voiceloop("ctl", *words, "--json", env=env)
     assert code == 0, errors
-    return json.loads(told)
+    return json.loads(output)
 
 
 @needs_prompts
-def test_captions_are_controlled(tmp_path: Path) -> None:
+def test_captions_obey_voiceloop_ctl(tmp_path: Path) -> None:
     with serving("--recordings", str(recordings(tmp_path)), "--transcribe-ms", "100") as server:
-        words, env = asked(tmp_path, server, "--set", "control.start=idle")
+        words, env = command(tmp_path, server, "--set", "control.start=idle")
         env |= {"XDG_RUNTIME_DIR": str(tmp_path)}
         with running(*words[1:], env=env, command="captions") as captions:
             assert captions.wait_for("ready").fields["state"] == "idle"
@@ -244,43 +248,43 @@ def test_captions_are_controlled(tmp_path: Path) -> None:
 
 
 @needs_prompts
-def test_what_is_cancelled_is_not_captioned(tmp_path: Path) -> None:
+def test_cancelled_speech_is_not_captioned(tmp_path: Path) -> None:
     with serving("--recordings", str(recordings(tmp_path)), "--transcribe-ms", "100") as server:
-        words, env = asked(tmp_path, server)
+        words, env = command(tmp_path, server)
         env |= {"XDG_RUNTIME_DIR": str(tmp_path)}
         with running(*words[1:], env=env, command="captions") as captions:
             captions.wait_for("caption.live", timeout_s=10)
             ctl(env, "cancel")
             captions.wait_for("captions.stopped")
-            assert [event.fields["text"] for event in captions.told("caption.final")] == [SAID["queue-thankyou"]]
-            assert captions.told("captions.stopped")[0].fields["kept"] == 0
+            assert [event.fields["text"] for event in captions.named("caption.final")] == [SAID["queue-thankyou"]]
+            assert captions.named("captions.stopped")[0].fields["kept"] == 0
 
 
 @needs_prompts
-def test_429s_and_the_end_of_the_money_lose_no_word(tmp_path: Path) -> None:
-    """An answer costs 0.0001 USD: the money does not last until the end."""
+def test_rate_limits_and_a_cost_limit_lose_no_word(tmp_path: Path) -> None:
+    """Each answer costs 0.0001 USD, so the limit is reached before the end."""
     with serving("--recordings", str(recordings(tmp_path)), "--busy-every", "2") as server:
-        words, env = asked(tmp_path, server, "--set", "limits.max_cost_per_session=0.0002", "--json")
-        code, told, _ = voiceloop(*words, env=env)
+        words, env = command(tmp_path, server, "--set", "limits.max_cost_per_session=0.0002", "--json")
+        code, output, _ = voiceloop(*words, env=env)
     assert code == 0
-    events = [json.loads(line) for line in told.splitlines()]
+    events = [json.loads(line) for line in output.splitlines()]
     shown = [event["text"] for event in events if event["event"] == "caption.final"]
     kept = sorted((tmp_path / "STATE" / "voiceloop" / "unsent").glob("*.wav"))
     assert any(post["status"] == 429 for post in server.posts("/audio/transcriptions"))
-    whole = [text for text in shown if text in SAID.values()]
-    assert whole == list(SAID.values())[: len(whole)]
-    # Of the one at which the money ends, words may have been shown before: they stay, and all of it is kept.
-    assert all(list(SAID.values())[len(whole)].startswith(text) for text in shown[len(whole) :])
-    assert len(whole) + len(kept) == len(SAID)
+    complete = [text for text in shown if text in SAID.values()]
+    assert complete == list(SAID.values())[: len(complete)]
+    # Words of the utterance that reached the limit may have been shown already. All of that utterance is kept.
+    assert all(list(SAID.values())[len(complete)].startswith(text) for text in shown[len(complete) :])
+    assert len(complete) + len(kept) == len(SAID)
     assert kept
     with serving("--recordings", str(recordings(tmp_path))) as server:
         again = ["--config", "captions", "--set", f"openrouter.base_url={server.url}"]
-        code, told, errors = voiceloop("transcribe", "--pending", *again, env=env)
+        code, output, errors = voiceloop("transcribe", "--pending", *again, env=env)
     assert code == 0, errors
-    assert told.splitlines() == list(SAID.values())[len(whole) :]
+    assert output.splitlines() == list(SAID.values())[len(complete) :]
 
 
-def test_a_source_that_is_none_is_told() -> None:
+def test_an_unknown_source_is_a_usage_error() -> None:
     code, _, errors = voiceloop("captions", "--source", "everything")
     assert code == 2
     assert "speaker, mic or both" in errors

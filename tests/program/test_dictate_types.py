@@ -1,4 +1,4 @@
-"""The installed `voiceloop dictate` types into a real window: a terminal on an X server without a screen."""
+"""The installed `voiceloop dictate` types into a real window: a terminal on a virtual X server."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from testbed.running import running, voiceloop
 from testbed.serving import serving
 from testbed.terminal import TERMINAL, terminal
 
-needs = pytest.mark.skipif(
+needs_x11 = pytest.mark.skipif(
     not (TERMINAL and ASTERISK.is_dir()), reason="needs Xvfb, xterm, xdotool and asterisk-core-sounds-en-wav"
 )
 
 
-@needs
-def test_what_is_said_stands_in_the_window(tmp_path: Path) -> None:
+@needs_x11
+def test_dictated_text_is_typed_into_the_window(tmp_path: Path) -> None:
     said = talk(tmp_path, count=2, gap_s=1.2)
     with (
         serving("--recordings", str(said.recordings)) as server,
@@ -29,7 +29,7 @@ def test_what_is_said_stands_in_the_window(tmp_path: Path) -> None:
         assert window.text() == f"{' '.join(said.sentences)}\n"
 
 
-def test_without_a_desktop_it_is_said_where_text_can_go(tmp_path: Path) -> None:
+def test_without_a_desktop_the_error_names_other_targets(tmp_path: Path) -> None:
     env = {key: value for key, value in environment(tmp_path).items() if key not in {"DISPLAY", "WAYLAND_DISPLAY"}}
     code, _, errors = voiceloop("dictate", "-i", "none", env=env)
     assert code == 69

@@ -1,4 +1,4 @@
-"""What a session cost, as the installed program tells it; what becomes of words that a limit kept from being sent."""
+"""The cost of a session, as the installed program reports it, and the speech that a limit kept from being sent."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ Env = dict[str, str]
 def env(tmp_path: Path) -> Env:
     """An environment without the developer's own config, key, caches and sound."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("OPENROUTER", "VOICELOOP", "XDG", "PULSE"))}
-    return env | {"HOME": str(tmp_path), "OPENROUTER_API_KEY": KEY, "PULSE_SERVER": "unix:/nonexistent"}
+    gone = f"unix:{tmp_path}/no-server"
+    return env | {"HOME": str(tmp_path), "OPENROUTER_API_KEY": KEY, "PULSE_SERVER": gone}
 
 
 @pytest.fixture
 def spoken(tmp_path: Path, env: Env) -> Path:
-    """Two utterances, with room between them for an answer and for the end of the second."""
+    """A file of two utterances, each followed by 3 s of silence for the reply."""
     path = tmp_path / "spoken.wav"
     from voiceloop.audio.wav import read_wav, wav_bytes
 
@@ -49,11 +50,11 @@ def stopped(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return found
 
 
-def test_the_cost_of_a_session_is_told_at_its_end_in_words_and_in_json(env: Env, spoken: Path) -> None:
+def test_the_cost_of_a_session_is_reported_at_its_end_in_words_and_in_json(env: Env, spoken: Path) -> None:
     with serving("--catalogue", "--reply", "Noon.") as server:
         done = run(server, spoken, env)
         assert done.returncode == 0, done.stderr
-        # Two transcriptions at 0.0001, two answers at 0.0002; speech says nothing, and no listing is at hand.
+        # Two transcriptions at 0.0001, two answers at 0.0002. Speech reports no cost, and no price list is known.
         assert "Stopped. 6 requests, 0.000600 USD.\n" in done.stderr
         usage = stopped(run(server, spoken, env, "--json"))["usage"]
         assert usage["cost_usd"] == pytest.approx(0.0006)
@@ -61,7 +62,7 @@ def test_the_cost_of_a_session_is_told_at_its_end_in_words_and_in_json(env: Env,
         assert len(usage["generation_ids"]) == 6
 
 
-def test_speech_is_estimated_once_the_listing_is_known(env: Env, spoken: Path) -> None:
+def test_the_cost_of_speech_is_estimated_once_the_price_list_is_known(env: Env, spoken: Path) -> None:
     with serving("--catalogue", "--reply", "Noon.") as server:
         address = ("--set", f"openrouter.base_url={server.url}")
         assert voiceloop("models", "--speech", *address, env=env)[0] == 0
@@ -71,20 +72,20 @@ def test_speech_is_estimated_once_the_listing_is_known(env: Env, spoken: Path) -
         assert usage["estimated_usd"] == pytest.approx(10 * 0.6e-6)
 
 
-def test_what_a_limit_kept_is_written_down_by_one_command_and_then_gone(env: Env, spoken: Path) -> None:
+def test_speech_kept_because_of_a_limit_is_transcribed_by_one_command_and_removed(env: Env, spoken: Path) -> None:
     with serving("--text", "how late is it", "--text", "how late is it now") as server:
         done = run(server, spoken, env, "--set", "limits.max_cost_per_session=0.00005")
-        assert "nothing more is sent. To go on, start again, which counts from zero, or raise it" in done.stderr
-        assert "'voiceloop transcribe --pending' with the same --config writes it down" in done.stderr
+        assert "nothing more is sent. Start again (the count begins at zero) or raise this limit" in done.stderr
+        assert "'voiceloop transcribe --pending' with the same --config transcribes it" in done.stderr
         assert len(server.posts("/audio/transcriptions")) == 1
         words = ("transcribe", "--pending", "--config", "assistant", "--set", f"openrouter.base_url={server.url}")
         code, text, errors = voiceloop(*words, env=env)
         assert (code, text) == (0, "how late is it now\n"), errors
         code, text, errors = voiceloop(*words, env=env)
-        assert (code, text, errors) == (0, "", "Nothing is kept: all that was said has been sent.\n")
+        assert (code, text, errors) == (0, "", "Nothing is pending: everything that was said has been delivered.\n")
 
 
-def test_what_could_not_be_written_down_stays_kept(env: Env, spoken: Path) -> None:
+def test_kept_speech_that_cannot_be_transcribed_stays_kept(env: Env, spoken: Path) -> None:
     folder = Path(env["HOME"]) / ".local/state/voiceloop/unsent"
     folder.mkdir(parents=True)
     (folder / "1.wav").write_bytes(spoken.read_bytes())
@@ -97,6 +98,6 @@ def test_what_could_not_be_written_down_stays_kept(env: Env, spoken: Path) -> No
     assert (code, len(list(folder.iterdir()))) == (2, 1), errors
 
 
-def test_a_file_or_what_is_kept_must_be_named(env: Env) -> None:
+def test_transcribe_needs_either_a_file_or_the_pending_option(env: Env) -> None:
     assert voiceloop("transcribe", env=env)[0] == 2
     assert voiceloop("transcribe", "--pending", "a.wav", env=env)[0] == 2

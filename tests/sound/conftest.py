@@ -1,4 +1,4 @@
-"""The fixtures of the sound tests; `cable.py` says what the cable is."""
+"""Fixtures of the sound tests. `testbed/sound/cable.py` explains the virtual cable."""
 
 from __future__ import annotations
 
@@ -26,13 +26,12 @@ def on_cable(cable: Cable, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cable]:
     """The cable, with this process's own PortAudio on it."""
     for name, value in cable.changes.items():
         monkeypatch.setenv(name, value)
-    if "sounddevice" in sys.modules:  # it knows the devices of an earlier server
+    if "sounddevice" in sys.modules:  # PortAudio's device list is that of an earlier server
         HOST.suspect()
     yield cable
-    cable.resume()  # so that calls that hang in abandoned threads return
+    cable.resume()  # so that hanging calls in abandoned threads return
     deadline = time.monotonic() + 3
-    while (
-        HOST.streams and time.monotonic() < deadline
-    ):  # PortAudio's thread of one that dies half closed spins for ever
+    # If the server died while a stream was half closed, PortAudio's thread would spin for ever.
+    while HOST.streams and time.monotonic() < deadline:
         time.sleep(0.01)
     cable.kill()

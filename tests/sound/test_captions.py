@@ -22,7 +22,7 @@ pytestmark = [
 
 
 def captioned(cable: Cable, folder: Path, source: str, played: list[tuple[str, str]], count: int) -> list[str]:
-    """The lines that come while recordings are played into sinks, one after the other."""
+    """Return the caption lines printed while recordings are played into sinks, one after the other."""
     known = folder / "recordings.jsonl"
     rows = [{"words": words, "wav": str(ASTERISK / f"{name}.wav")} for name, words in SAID.items()]
     known.write_text("\n".join(map(json.dumps, rows)))
@@ -45,15 +45,13 @@ def captioned(cable: Cable, folder: Path, source: str, played: list[tuple[str, s
         return lines
 
 
-def test_what_only_the_loudspeaker_plays_is_captioned_while_the_microphone_is_mute(
-    cable: Cable, tmp_path: Path
-) -> None:
+def test_the_loudspeakers_sound_is_captioned_while_the_microphone_is_muted(cable: Cable, tmp_path: Path) -> None:
     cable.pactl("set-source-mute", "mic", "1")
     played = [("speaker", "vm-nobodyavail")]
     assert captioned(cable, tmp_path, "speaker", played, 1) == [SAID["vm-nobodyavail"]]
 
 
-def test_of_both_sources_it_is_told_who_spoke(cable: Cable, tmp_path: Path) -> None:
+def test_with_both_sources_each_line_names_its_source(cable: Cable, tmp_path: Path) -> None:
     played = [("speaker", "vm-nobodyavail"), ("mic_cable", "queue-thankyou")]
     lines = captioned(cable, tmp_path, "both", played, 2)
     assert sorted(lines) == [f"mic: {SAID['queue-thankyou']}", f"speaker: {SAID['vm-nobodyavail']}"]

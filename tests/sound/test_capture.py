@@ -22,7 +22,7 @@ pytestmark = pytest.mark.sound
 
 
 async def hear(microphone: Microphone, wanted: bytes) -> bytes:
-    """What comes out of the microphone, up to and with the end of `wanted`; all of that is in it, in order."""
+    """Return what the microphone delivers up to the end of `wanted`. All of `wanted` must be in it, in order."""
     heard = bytearray()
     index: int | None = None
     with trio.fail_after(10):
@@ -36,7 +36,7 @@ async def hear(microphone: Microphone, wanted: bytes) -> bytes:
     return bytes(heard)
 
 
-async def test_what_is_said_arrives(on_cable: Cable) -> None:
+async def test_sound_at_the_microphone_arrives(on_cable: Cable) -> None:
     said = noise(2.0, MIC_HZ)
     async with open_microphone(Audio(), Recorder()) as microphone:
         on_cable.speak(said)
@@ -57,17 +57,19 @@ async def test_the_clock_says_when_a_sample_was_captured(on_cable: Cable) -> Non
         assert sorted(ages)[50] < 0.03
 
 
-async def test_a_device_that_refuses_the_rate_is_resampled(on_cable: Cable, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_sound_of_a_device_that_refuses_the_rate_is_resampled(
+    on_cable: Cable, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import sounddevice
 
     real: Any = sounddevice.RawInputStream
 
-    def picky(*, samplerate: int, **options: object) -> object:
+    def refuse_16_khz(*, samplerate: int, **options: object) -> object:
         if samplerate == MIC_HZ:
             raise sounddevice.PortAudioError("Invalid sample rate", -9997)
         return real(samplerate=samplerate, **options)
 
-    monkeypatch.setattr(sounddevice, "RawInputStream", picky)
+    monkeypatch.setattr(sounddevice, "RawInputStream", refuse_16_khz)
     async with open_microphone(Audio(), Recorder()) as microphone:
         assert microphone.description == "default, 44100 Hz resampled to 16000 Hz"
         on_cable.speak(tone(500, 4.0, MIC_HZ))
@@ -80,7 +82,7 @@ async def test_a_device_that_refuses_the_rate_is_resampled(on_cable: Cable, monk
         assert rises(heard[-MIC_HZ:]) == pytest.approx(250, abs=1)  # half a second of it
 
 
-async def test_the_monitor_is_what_the_computer_plays(on_cable: Cable) -> None:
+async def test_the_monitor_records_what_the_computer_plays(on_cable: Cable) -> None:
     async with open_microphone(Audio(input="monitor"), Recorder()) as microphone:
         on_cable.speak(noise(3.0, SPEAKER_HZ), rate_hz=SPEAKER_HZ, into="speaker")
         loudest = 0.0
@@ -94,13 +96,13 @@ async def test_the_monitor_is_what_the_computer_plays(on_cable: Cable) -> None:
 
 
 def recording(cable: Cable) -> list[str]:
-    """The programs that have the microphone open."""
+    """List the programs that have the microphone open."""
     lines = cable.pactl("list", "short", "source-outputs").splitlines()
     return [line for line in lines if "protocol-native" in line]
 
 
-def _wait_until_closed(cable: Cable) -> None:
-    while recording(cable):  # each look takes pactl some 20 ms
+def wait_until_closed(cable: Cable) -> None:
+    while recording(cable):  # each call of pactl takes some 20 ms
         pass
 
 
@@ -121,7 +123,7 @@ async def test_muting_closes_the_device_and_every_sample_is_accounted_for(on_cab
                 while not isinstance(item := await microphone.frames.receive(), Gap):
                     received = item.end
                 gaps_.append(item)
-                await trio.to_thread.run_sync(_wait_until_closed, on_cable, abandon_on_cancel=True)
+                await trio.to_thread.run_sync(wait_until_closed, on_cable, abandon_on_cancel=True)
                 muted_for_s.append(time.monotonic() - began)
             assert item == Gap(received, GapReason.MUTED)
             assert microphone.received == received

@@ -1,4 +1,4 @@
-"""A loudspeaker that the microphone hears: the installed program with an echo path of -12 dB."""
+"""The installed program where the microphone hears the loudspeaker, with an echo path of -12 dB."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ pytestmark = [
     pytest.mark.sound,
     pytest.mark.skipif(not (PROMPT.is_file() and ASTERISK.is_dir()), reason="needs Debian's recorded prompts"),
 ]
-needs_it = pytest.mark.skipif(not installed(), reason="needs the extra voiceloop[echo]")
+needs_livekit = pytest.mark.skipif(not installed(), reason="needs the extra voiceloop[echo]")
 
 
 def service(folder: Path, name: str, times: int = 1) -> list[str]:
+    """Return the arguments of a server that answers with this recording, repeated."""
     voice = read_wav(ASTERISK / f"{name}.wav")
     path = folder / "answer.wav"
     path.write_bytes(wav_bytes(resample(voice.pcm, voice.rate_hz, SPEAKER_HZ) * times, SPEAKER_HZ))
     return ["--text", "front center", "--reply", "Please wait.", "--wav", str(path)]
 
 
-@pytest.mark.parametrize("mode", [pytest.param("cancel", marks=needs_it), "half-duplex"])
-def test_it_does_not_answer_itself(cable: Cable, tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize("mode", [pytest.param("cancel", marks=needs_livekit), "half-duplex"])
+def test_the_echo_of_a_reply_is_not_answered(cable: Cable, tmp_path: Path, mode: str) -> None:
     echo_path(cable, delay_ms=80)
     with serving(*service(tmp_path, "queue-callswaiting")) as server:
         words = ["--config", "assistant", "--set", f"openrouter.base_url={server.url}", "--set", f"audio.echo={mode}"]
@@ -42,11 +43,11 @@ def test_it_does_not_answer_itself(cable: Cable, tmp_path: Path, mode: str) -> N
             for number in range(2):
                 cable.speak_file(PROMPT)
                 loop.wait_for("reply", count=number + 1)
-    assert [event.fields["complete"] for event in loop.told("reply")] == [True, True]
-    assert len(loop.told("transcript")) == 2
+    assert [event.fields["complete"] for event in loop.named("reply")] == [True, True]
+    assert len(loop.named("transcript")) == 2
 
 
-@needs_it
+@needs_livekit
 def test_a_voice_over_the_echoing_reply_still_interrupts_it(cable: Cable, tmp_path: Path) -> None:
     echo_path(cable, delay_ms=80)
     with serving(*service(tmp_path, "conf-waitforleader", times=4)) as server:
@@ -58,5 +59,5 @@ def test_a_voice_over_the_echoing_reply_still_interrupts_it(cable: Cable, tmp_pa
             listener.wait_for(lambda heard: (first_sound(heard) or len(heard)) < len(heard) // 2 - 2 * SPEAKER_HZ)
             cable.speak_file(ASTERISK / "conf-getpin.wav")
             loop.wait_for("turn.done")
-    done = loop.told("turn.done")[0].fields
+    done = loop.named("turn.done")[0].fields
     assert (done["outcome"], done["reason"]) == ("cancelled", "barge-in")

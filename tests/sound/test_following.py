@@ -1,4 +1,4 @@
-"""What the computer plays is heard wherever it plays it, on a real sound server."""
+"""The monitor follows the default loudspeaker, on a real sound server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from voiceloop.types import Frame
 pytestmark = pytest.mark.sound
 
 FOLLOWED_S = 3.0
-PLAYS_BY = "audio.input: the computer plays by '{}' now: that is heard."
+PLAYS_BY = "audio.input: the default loudspeaker is now '{}': listening to what it plays."
 HEADSET = ("load-module", "module-null-sink", "sink_name=headset", "rate=16000", "channels=1", "norewinds=1")
 
 
@@ -31,7 +31,7 @@ def headset(on_cable: Cable) -> Cable:
 
 
 async def hear(cable: Cable, microphone: Microphone, sink: str) -> None:
-    """Play into `sink` until that is heard; every sample has its number, and none is left out. Elsewhere is silence."""
+    """Play into `sink` until the microphone has heard the sound and the silence after it; no sample may be missing."""
     cable.speak(noise(0.5, MIC_HZ), into=sink)
     sounded, index = False, None
     with trio.fail_after(5):
@@ -40,7 +40,7 @@ async def hear(cable: Cable, microphone: Microphone, sink: str) -> None:
             if isinstance(item, Frame):
                 assert index in {None, item.index}
                 index = item.end
-                if sounded and peak(item.pcm) < 0.001:  # it was all heard: what is heard next is another sound
+                if sounded and peak(item.pcm) < 0.001:  # the sound is over: the next sound heard is another one
                     return
                 sounded = sounded or peak(item.pcm) > 0.1
 
@@ -73,12 +73,12 @@ async def test_when_the_default_loudspeaker_is_unplugged_the_next_one_is_heard(h
         await hear(headset, microphone, "speaker")
 
 
-async def test_a_monitor_that_was_named_is_kept(headset: Cable) -> None:
+async def test_a_monitor_given_by_name_is_kept(headset: Cable) -> None:
     events = Recorder()
     async with open_microphone(Audio(input="speaker.monitor"), events) as microphone:
         await hear(headset, microphone, "speaker")
         names: list[str] = []
-        async with trio.open_nursery() as nursery:  # a microphone that followed would be told by now, too
+        async with trio.open_nursery() as nursery:  # by then a microphone that followed would know of the change, too
             nursery.start_soon(follow_default, names.append)
             headset.pactl("set-default-sink", "headset")
             while names[-1:] != ["headset.monitor"]:
@@ -88,8 +88,8 @@ async def test_a_monitor_that_was_named_is_kept(headset: Cable) -> None:
     assert events.names == []
 
 
-def test_it_is_followed_after_the_server_has_come_back_too(headset: Cable) -> None:
-    """In a process of its own: PortAudio's thread of a stream whose server was killed may outlive its test."""
+def test_the_default_loudspeaker_is_followed_after_a_restart_of_the_server_too(headset: Cable) -> None:
+    """In a separate process, because PortAudio's thread of a stream whose server was killed may outlive the test."""
     sphinx = ("--config", "offline", "--set", "transcribe.use=sphinx", "--source", "speaker")
     with running(*sphinx, env=headset.env, command="captions") as captions:
         captions.wait_for("ready")

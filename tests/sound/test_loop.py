@@ -24,8 +24,8 @@ pytestmark = [
 ]
 
 
-def espeaks(text: str, folder: Path) -> bytes:
-    """What the offline voice says for `text`, at the loudspeaker's rate: by the program itself, into a file."""
+def spoken_by_espeak(text: str, folder: Path) -> bytes:
+    """Return the offline voice's speech for `text` at the loudspeaker's rate, as the program writes it to a file."""
     path = folder / "reference.wav"
     code, _, errors = voiceloop("say", text, "--config", "offline", "--output", f"file:{path}")
     assert code == 0, errors
@@ -40,12 +40,12 @@ def test_the_offline_loop_answers_what_was_said(cable: Cable, tmp_path: Path) ->
         loop.wait_for("turn.done")
         heard = listener.heard
         code, took_s = loop.end()
-    transcript = loop.told("transcript")[0].fields["text"]
+    transcript = loop.named("transcript")[0].fields["text"]
     assert len(transcript.split()) >= 2
-    assert loop.told("reply")[0].fields == loop.told("reply")[0].fields | {"text": transcript, "complete": True}
-    spoken = espeaks(transcript, tmp_path)
-    _, alike = find(spoken, heard)
-    assert alike > 0.99
+    assert loop.named("reply")[0].fields == loop.named("reply")[0].fields | {"text": transcript, "complete": True}
+    spoken = spoken_by_espeak(transcript, tmp_path)
+    _, similarity = find(spoken, heard)
+    assert similarity > 0.99
     assert longest_gap_s(spoken, heard, SPEAKER_HZ) <= 0.020
     assert code == 130
     assert took_s < 1.0
@@ -68,22 +68,22 @@ def test_the_assistant_answers_with_the_voice_that_the_service_sends(cable: Cabl
             heard = listener.heard
             code, took_s = loop.end(signal.SIGTERM)
         assert [request["broken"] for request in server.requests if request["broken"]] == []
-        # One of each, and what was asked for in the pause between the two words.
-        wasted = sum(told.fields["requests"] for told in loop.told("preemptive.wasted"))
+        # One request of each kind, and the preemptive ones in the pause between the two words.
+        wasted = sum(event.fields["requests"] for event in loop.named("preemptive.wasted"))
         paths = ("/audio/transcriptions", "/chat/completions", "/audio/speech")
         assert sum(len(server.posts(path)) for path in paths) == 3 + wasted
-    assert len(loop.told("transcript")) == 1
-    assert loop.told("transcript")[0].fields["text"] == "front center"
-    assert loop.told("reply")[0].fields["text"] == "Thank you for your patience."
-    _, alike = find(answer, heard)
-    assert alike > 0.999
+    assert len(loop.named("transcript")) == 1
+    assert loop.named("transcript")[0].fields["text"] == "front center"
+    assert loop.named("reply")[0].fields["text"] == "Thank you for your patience."
+    _, similarity = find(answer, heard)
+    assert similarity > 0.999
     assert longest_gap_s(answer, heard, SPEAKER_HZ) == 0.0
     assert code == 0
     assert took_s < 1.0
 
 
 @pytest.mark.parametrize("option", ["-i", "-o"])
-def test_a_device_that_is_not_there_is_answered_with_those_that_are(cable: Cable, option: str) -> None:
+def test_the_error_for_an_unknown_device_lists_the_devices(cable: Cable, option: str) -> None:
     code, _, errors = voiceloop("run", "--config", "offline", option, "blue yeti", env=cable.env)
     assert code == 74
     assert f"audio.{'input' if option == '-i' else 'output'}: no device matches 'blue yeti'" in errors
@@ -91,7 +91,7 @@ def test_a_device_that_is_not_there_is_answered_with_those_that_are(cable: Cable
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_within_a_second_when_the_sound_server_hangs(cable: Cable, number: signal.Signals) -> None:
+def test_the_program_ends_within_a_second_when_the_sound_server_hangs(cable: Cable, number: signal.Signals) -> None:
     with running("--config", "offline", env=cable.env) as loop:
         loop.wait_for("ready")
         cable.stop()
@@ -112,7 +112,7 @@ def test_a_hung_sound_server_is_noticed_and_the_loop_goes_on_when_it_answers_aga
         loop.wait_for("device.back")
         cable.speak_file(PROMPTS / "Front_Center.wav")
         loop.wait_for("turn.done")
-        assert loop.told("reply")[0].fields["complete"]
+        assert loop.named("reply")[0].fields["complete"]
 
 
 def test_a_killed_sound_server_is_waited_for(cable: Cable) -> None:
@@ -124,10 +124,10 @@ def test_a_killed_sound_server_is_waited_for(cable: Cable) -> None:
         loop.wait_for("device.back")
         cable.speak_file(PROMPTS / "Front_Center.wav")
         loop.wait_for("turn.done")
-        assert loop.told("reply")[0].fields["complete"]
+        assert loop.named("reply")[0].fields["complete"]
 
 
-def test_voice_over_the_reply_silences_it_when_it_listens_while_it_speaks(cable: Cable, tmp_path: Path) -> None:
+def test_in_full_duplex_a_barge_in_silences_the_reply(cable: Cable, tmp_path: Path) -> None:
     spoken = tmp_path / "answer.wav"
     voice = read_wav(ASTERISK / "conf-waitforleader.wav")
     spoken.write_bytes(wav_bytes(resample(voice.pcm, voice.rate_hz, SPEAKER_HZ) * 4, SPEAKER_HZ))
@@ -141,7 +141,7 @@ def test_voice_over_the_reply_silences_it_when_it_listens_while_it_speaks(cable:
             cable.speak_file(ASTERISK / "conf-getpin.wav")
             first = loop.wait_for("turn.done").fields
     assert (first["outcome"], first["reason"]) == ("cancelled", "barge-in")
-    assert not loop.told("reply")[0].fields["complete"]
+    assert not loop.named("reply")[0].fields["complete"]
 
 
 @pytest.mark.parametrize("echo", ["half-duplex", "cancel"])
@@ -153,7 +153,7 @@ def test_every_sample_is_accounted_for(cable: Cable, echo: str) -> None:
         cable.speak_file(PROMPTS / "Front_Center.wav")
         loop.wait_for("turn.done")
         loop.end()
-    samples = loop.told("stopped")[0].fields["samples"]
+    samples = loop.named("stopped")[0].fields["samples"]
     parts = samples["sent"] + samples["silence"] + samples["muted"] + samples["dropped"] + samples["held"]
     assert samples["received"] == parts
     assert samples["sent"] > 16_000

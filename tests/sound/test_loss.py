@@ -1,4 +1,4 @@
-"""Devices that go away in the middle and come back, and a sound server that hangs."""
+"""Devices that are lost during use and come back, and a sound server that hangs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from testbed.recorder import Recorder
 from testbed.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
 from testbed.sound.samples import gaps, noise
 from tests.sound.test_capture import hear
-from tests.sound.test_playback import until
+from tests.sound.test_playback import heard_up_to
 from voiceloop.audio.streams import devices
 from voiceloop.capture.microphone import Microphone
 from voiceloop.capture.sources import open_microphone
@@ -29,7 +29,7 @@ NOTICED_S = 0.6
 BACK_S = 5.0
 
 
-async def until_gap(microphone: Microphone) -> Gap:
+async def next_gap(microphone: Microphone) -> Gap:
     async for item in microphone.frames:
         if isinstance(item, Gap):
             return item
@@ -45,7 +45,7 @@ def wake(cable: Cable) -> None:
 
 
 def unload(cable: Cable) -> None:
-    """Both sources at once: as long as there is another, the stream just moves to it."""
+    """Unload both sources: while another exists, the server just moves the stream there."""
     cable.pactl("unload-module", cable.module("sink_name=mic_cable"))
     cable.pactl("unload-module", cable.module("sink_name=speaker"))
 
@@ -73,7 +73,7 @@ async def test_a_lost_microphone_is_noticed_and_comes_back(
         gone = trio.current_time()
         lost = await events.wait_for("device.lost", within_s=2, which="microphone")
         assert lost.at - gone < NOTICED_S
-        gap = await until_gap(microphone)
+        gap = await next_gap(microphone)
         await trio.to_thread.run_sync(restore, on_cable)
         await events.wait_for("device.back", within_s=BACK_S, which="microphone")
         after = await microphone.frames.receive()
@@ -120,7 +120,7 @@ def wake_sink(cable: Cable) -> None:
     cable.pactl("suspend-sink", "speaker", "0")
 
 
-async def test_no_writer_waits_for_a_loudspeaker_that_stays_away(on_cable: Cable) -> None:
+async def test_no_writer_waits_for_a_loudspeaker_that_stays_lost(on_cable: Cable) -> None:
     events = Recorder()
     async with open_speaker(Audio(buffer_s=1), events) as speaker:
         epoch = speaker.epoch
@@ -148,7 +148,7 @@ async def test_the_loudspeaker_goes_on_while_the_microphone_is_gone(on_cable: Ca
             await events.wait_for("device.lost", within_s=2, which="microphone")
             assert await speaker.drained(epoch=speaker.epoch)
             assert speaker.ring.underruns == 0
-            gaps(reply, await until(listener, reply))
+            gaps(reply, await heard_up_to(listener, reply))
 
 
 @pytest.mark.parametrize("then_killed", [False, True])
@@ -170,8 +170,8 @@ async def test_a_server_that_hangs_at_the_start_is_an_error(on_cable: Cable) -> 
             pass
 
 
-def test_a_server_that_hangs_is_said_by_the_program_too(cable: Cable) -> None:
-    """sounddevice turns standard error away while it is imported, and that hangs here."""
+def test_the_program_reports_a_server_that_hangs(cable: Cable) -> None:
+    """sounddevice redirects standard error while it is imported, and that import hangs here."""
     cable.stop()
     done = subprocess.run(
         [sys.executable, "-m", "voiceloop", "devices"],
@@ -194,7 +194,7 @@ def test_the_program_lists_the_devices(cable: Cable) -> None:
     assert done.stderr == ""
 
 
-async def test_no_server_at_the_start_is_no_device(on_cable: Cable) -> None:
+async def test_without_a_server_at_the_start_there_is_no_device(on_cable: Cable) -> None:
     on_cable.kill()
     with pytest.raises(NoSuchDevice, match=r"^audio\.output: there is no sound output device\. On Linux"):
         async with open_speaker(Audio(), Recorder()):
@@ -202,9 +202,11 @@ async def test_no_server_at_the_start_is_no_device(on_cable: Cable) -> None:
     assert await devices() == []
 
 
-async def test_a_name_that_matches_nothing_lists_what_there_is(on_cable: Cable) -> None:
+async def test_the_error_for_an_unknown_name_lists_the_devices(on_cable: Cable) -> None:
     with pytest.raises(NoSuchDevice) as caught:
         async with open_microphone(Audio(input="blue yeti"), Recorder()):
             pass
-    told = "audio.input: no device matches 'blue yeti'. 'voiceloop devices' lists: 0 'pulse', 1 'default', 'Monitor of "
-    assert str(caught.value).startswith(told)
+    message = (
+        "audio.input: no device matches 'blue yeti'. 'voiceloop devices' lists: 0 'pulse', 1 'default', 'Monitor of "
+    )
+    assert str(caught.value).startswith(message)

@@ -1,4 +1,4 @@
-"""Microphones and loudspeakers by the sound server's own names, on a real sound server."""
+"""Microphones and loudspeakers under the sound server's own names, on a real sound server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from testbed.recorder import Recorder
 from testbed.running import running, voiceloop
 from testbed.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
 from testbed.sound.match import find
-from voiceloop.audio.server import PATIENCE_S, ask
+from voiceloop.audio.sound_server import PATIENCE_S, ask
 from voiceloop.capture.microphone import Microphone
 from voiceloop.capture.sources import open_microphone
 from voiceloop.config.tables import Audio
@@ -33,14 +33,14 @@ def sound(rate_hz: int) -> bytes:
     return array("h", [random_.randint(-9000, 9000) for _ in range(rate_hz)]).tobytes()
 
 
-def named(name: str) -> str:
+def description(name: str) -> str:
     return f"device.description='{name}'"
 
 
 def plug_in_the_yeti(cable: Cable) -> None:
-    """A second microphone, which isn't the default. It hears what is played into `yeti_cable`."""
+    """Add a second microphone, which isn't the default. It hears what is played into `yeti_cable`."""
     cable.pactl("load-module", *NULL_SINK, "sink_name=yeti_cable", f"rate={MIC_HZ}")
-    words = ("master=yeti_cable.monitor", "source_name=usb-yeti", f'source_properties="{named("Blue Yeti")}"')
+    words = ("master=yeti_cable.monitor", "source_name=usb-yeti", f'source_properties="{description("Blue Yeti")}"')
     cable.pactl("load-module", "module-remap-source", *words)
 
 
@@ -48,13 +48,13 @@ def plug_in_the_yeti(cable: Cable) -> None:
 def second(on_cable: Cable) -> Cable:
     """The cable with a second microphone and a second loudspeaker."""
     plug_in_the_yeti(on_cable)
-    words = ("sink_name=usb-cans", f"rate={SPEAKER_HZ}", f'sink_properties="{named("Yeti Headphones")}"')
+    words = ("sink_name=usb-cans", f"rate={SPEAKER_HZ}", f'sink_properties="{description("Yeti Headphones")}"')
     on_cable.pactl("load-module", *NULL_SINK, *words)
     return on_cable
 
 
 async def heard(microphone: Microphone) -> bytes:
-    """What comes out of the microphone until the voice of `sound` has been and gone."""
+    """Return what the microphone delivers until a sound has begun and ended."""
     pcm = bytearray()
     with trio.fail_after(10):
         async for item in microphone.frames:
@@ -65,7 +65,7 @@ async def heard(microphone: Microphone) -> bytes:
     return bytes(pcm)
 
 
-async def test_the_microphone_and_the_loudspeaker_that_are_named_are_opened(second: Cable) -> None:
+async def test_a_microphone_and_a_loudspeaker_are_opened_by_name(second: Cable) -> None:
     events = Recorder()
     said, reply = sound(MIC_HZ), sound(SPEAKER_HZ)
     async with (
@@ -91,21 +91,21 @@ async def test_a_monitor_is_opened_by_its_name(second: Cable) -> None:
         assert find(played, await heard(microphone))[1] > 0.9
 
 
-def test_a_named_microphone_that_was_lost_is_waited_for_and_no_other_taken(second: Cable) -> None:
-    """In a process of its own: PortAudio's thread of a stream whose server was killed may outlive its test."""
+def test_a_lost_microphone_that_was_given_by_name_is_waited_for_and_not_replaced(second: Cable) -> None:
+    """In a separate process, because PortAudio's thread of a stream whose server was killed may outlive the test."""
     with running("--config", "offline", "-i", "blue yeti", env=second.env) as loop:
         loop.wait_for("ready")
         second.kill()
         loop.wait_for("device.lost", count=2)
         second.start()  # with the first microphone alone
         assert loop.wait_for("device.back").fields["which"] == "loudspeaker"
-        assert "microphone" not in [event.fields["which"] for event in loop.told("device.back")]
+        assert "microphone" not in [event.fields["which"] for event in loop.named("device.back")]
         plug_in_the_yeti(second)
         back = loop.wait_for("device.back", count=2).fields
     assert (back["which"], back["device"]) == ("microphone", "Blue Yeti through pulse, 16000 Hz")
 
 
-def test_the_program_lists_them_and_says_which_it_took(second: Cable) -> None:
+def test_the_program_lists_the_devices_and_names_the_one_in_use(second: Cable) -> None:
     code, out, _ = voiceloop("devices", "--json", env=second.env)
     assert code == 0
     listed = {device["node"]: device for device in json.loads(out) if device["node"]}
@@ -120,7 +120,7 @@ def test_the_program_lists_them_and_says_which_it_took(second: Cable) -> None:
     assert listening.fields["microphone"] == "Blue Yeti through pulse, 16000 Hz"
 
 
-def test_a_hung_server_does_not_hold_up_the_question(second: Cable) -> None:
+def test_asking_a_server_that_hangs_ends_at_the_timeout(second: Cable) -> None:
     second.stop()
     began = time.monotonic()
     assert ask("input").silence.endswith("it has not answered for 500 ms")

@@ -20,15 +20,15 @@ pytestmark = pytest.mark.sound
 BLOCK = SPEAKER_HZ // 100
 
 
-async def until(listener: Listener, wanted: bytes) -> bytes:
-    """What was heard, up to and with the end of `wanted`."""
+async def heard_up_to(listener: Listener, wanted: bytes) -> bytes:
+    """Return what was heard up to the end of `wanted`."""
     end = wanted[-2 * PIECE :]
     return await trio.to_thread.run_sync(lambda: listener.wait_for(lambda heard: end in heard))
 
 
 @pytest.mark.parametrize(("piece_bytes", "buffer_s"), [(1_000_000, 4.0), (1234, 0.5)])
-async def test_a_reply_is_whole_at_the_loudspeaker(on_cable: Cable, piece_bytes: int, buffer_s: float) -> None:
-    """Without a gap of 20 ms; a machine busy with something else may tear one, but not each time."""
+async def test_a_reply_arrives_complete_at_the_loudspeaker(on_cable: Cable, piece_bytes: int, buffer_s: float) -> None:
+    """Without a gap of 20 ms. A busy machine may cause one, but not in every attempt."""
     async with open_speaker(Audio(buffer_s=buffer_s), Recorder()) as speaker:
         assert (speaker.rate_hz, speaker.description) == (SPEAKER_HZ, "default, 24000 Hz")
         with on_cable.listening() as listener:
@@ -39,14 +39,14 @@ async def test_a_reply_is_whole_at_the_loudspeaker(on_cable: Cable, piece_bytes:
                     assert await speaker.write(reply[at : at + piece_bytes], epoch=speaker.epoch)
                 assert await speaker.drained(epoch=speaker.epoch)
                 assert trio.current_time() - began > 1.9
-                if max(gaps(reply, await until(listener, reply)), default=0) < 2 * BLOCK:
+                if max(gaps(reply, await heard_up_to(listener, reply)), default=0) < 2 * BLOCK:
                     break
             else:
-                raise AssertionError("a gap of 20 ms each time")
+                raise AssertionError("a gap of 20 ms in every attempt")
         assert (speaker.ring.underruns, speaker.ring.played) == (0, (attempt + 1) * len(reply) // 2)
 
 
-async def test_a_cancelled_reply_is_silent_soon_and_never_heard_again(on_cable: Cable) -> None:
+async def test_a_cancelled_reply_is_soon_silent_and_never_heard_again(on_cable: Cable) -> None:
     reply, after = noise(2.0, SPEAKER_HZ), noise(0.3, SPEAKER_HZ, seed=2)
     async with open_speaker(Audio(), Recorder()) as speaker:
         with on_cable.listening() as listener:
@@ -61,14 +61,14 @@ async def test_a_cancelled_reply_is_silent_soon_and_never_heard_again(on_cable: 
                 await speaker.silent()
             assert await speaker.write(after, epoch=new)
             assert await speaker.drained(epoch=new)
-            heard = await until(listener, after)
+            heard = await heard_up_to(listener, after)
     played = speaker.played_in(0, len(reply) // 2)
     assert taken <= played <= taken + BLOCK
     gaps(reply[: played * 2], heard)
     assert reply[(played + BLOCK) * 2 : (played + BLOCK) * 2 + 400] not in heard
 
 
-async def test_a_hushed_reply_goes_on_from_the_frozen_sample(on_cable: Cable) -> None:
+async def test_a_held_reply_goes_on_from_the_sample_where_it_was_held(on_cable: Cable) -> None:
     reply = noise(1.5, SPEAKER_HZ)
     async with open_speaker(Audio(), Recorder()) as speaker:
         with on_cable.listening() as listener:
@@ -78,18 +78,19 @@ async def test_a_hushed_reply_goes_on_from_the_frozen_sample(on_cable: Cable) ->
             speaker.hold()
             with trio.fail_after(0.1):
                 await speaker.silent()
-            frozen = speaker.played
+            held_at = speaker.played
             await speaker.changed()
-            assert speaker.played == frozen
+            assert speaker.played == held_at
             speaker.resume()
             assert await speaker.drained(epoch=speaker.epoch)
-            heard = await until(listener, reply)
-    gaps(reply[: frozen * 2], heard)
-    gaps(reply[(frozen + BLOCK) * 2 :], heard)
+            heard = await heard_up_to(listener, reply)
+    gaps(reply[: held_at * 2], heard)
+    gaps(reply[(held_at + BLOCK) * 2 :], heard)
     assert speaker.ring.played == len(reply) // 2
 
 
-async def nobody_pulls(speaker: Speaker) -> None:
+async def until_closed(speaker: Speaker) -> None:
+    """Wait until the device has taken no samples for 0.3 s."""
     stopped = False
     while not stopped:
         with trio.move_on_after(0.3) as limit:
@@ -103,21 +104,21 @@ async def test_an_idle_loudspeaker_is_closed_and_opens_again(on_cable: Cable) ->
         with on_cable.listening() as listener:
             for seed in (1, 2):
                 with trio.fail_after(IDLE_S + 2):
-                    await nobody_pulls(speaker)
+                    await until_closed(speaker)
                 reply = noise(0.5, SPEAKER_HZ, seed=seed)
                 assert await speaker.write(reply, epoch=speaker.epoch)
                 assert await speaker.drained(epoch=speaker.epoch)
-                gaps(reply, await until(listener, reply))
+                gaps(reply, await heard_up_to(listener, reply))
     assert events.names == []
 
 
-async def test_a_server_restarted_while_nothing_played_is_not_even_noticed(on_cable: Cable) -> None:
-    """PortAudio's start of a stream that it had stopped before would hang for ever here."""
+async def test_a_server_restart_while_nothing_plays_is_not_noticed(on_cable: Cable) -> None:
+    """Restarting a stopped stream would hang for ever in PortAudio here."""
     events = Recorder()
     reply = noise(0.5, SPEAKER_HZ)
     async with open_speaker(Audio(), events) as speaker:
         with trio.fail_after(IDLE_S + 2):
-            await nobody_pulls(speaker)
+            await until_closed(speaker)
         await trio.to_thread.run_sync(on_cable.kill)
         await trio.to_thread.run_sync(on_cable.start)
         assert await speaker.write(reply, epoch=speaker.epoch)
@@ -128,14 +129,14 @@ async def test_a_server_restarted_while_nothing_played_is_not_even_noticed(on_ca
 
 
 @pytest.mark.parametrize(("lose", "restore"), [(Cable.kill, Cable.start), (Cable.stop, Cable.resume)])
-async def test_a_server_lost_while_nothing_played_delays_the_next_reply(
+async def test_a_server_lost_while_nothing_plays_only_delays_the_next_reply(
     on_cable: Cable, lose: Callable[[Cable], None], restore: Callable[[Cable], None]
 ) -> None:
     events = Recorder()
     reply = noise(0.5, SPEAKER_HZ)
     async with open_speaker(Audio(), events) as speaker:
         with trio.fail_after(IDLE_S + 2):
-            await nobody_pulls(speaker)
+            await until_closed(speaker)
         await trio.to_thread.run_sync(lose, on_cable)
         assert await speaker.write(reply, epoch=speaker.epoch)
         await events.wait_for("device.lost", within_s=1)
@@ -146,12 +147,12 @@ async def test_a_server_lost_while_nothing_played_delays_the_next_reply(
         assert speaker.ring.played == len(reply) // 2
 
 
-async def test_a_stream_stays_open_only_for_the_echo_of_what_it_played(on_cable: Cable) -> None:
+async def test_for_echo_cancellation_a_stream_stays_open_only_once_it_has_played(on_cable: Cable) -> None:
     reply = noise(0.5, SPEAKER_HZ)
     async with open_speaker(Audio(), Recorder(), tap=Tap(), idle_s=60.0) as speaker:
         with trio.fail_after(IDLE_S + 2):
-            await nobody_pulls(speaker)
+            await until_closed(speaker)
         assert await speaker.write(reply, epoch=speaker.epoch)
         assert await speaker.drained(epoch=speaker.epoch)
         with pytest.raises(trio.TooSlowError), trio.fail_after(IDLE_S + 1):
-            await nobody_pulls(speaker)
+            await until_closed(speaker)

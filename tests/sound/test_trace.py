@@ -1,4 +1,4 @@
-"""A real session leaves a trace from which every promised time is found, also when it is killed."""
+"""The trace of a real session holds every documented time, also when the session is killed."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ pytestmark = [
 ]
 
 
-def spoken_to(cable: Cable, folder: Path, number: signal.Signals) -> Path:
-    """The trace of a session of one turn that ends by a signal once its reply was heard."""
+def traced_session(cable: Cable, folder: Path, number: signal.Signals) -> Path:
+    """Run a session of one turn, end it by a signal after its reply, and return the path of its trace."""
     voice = read_wav(ASTERISK / "queue-thankyou.wav")
     answer, path = folder / "answer.wav", folder / "t.jsonl"
     answer.write_bytes(wav_bytes(resample(voice.pcm, voice.rate_hz, SPEAKER_HZ), SPEAKER_HZ))
@@ -43,7 +43,7 @@ def spoken_to(cable: Cable, folder: Path, number: signal.Signals) -> Path:
             loop.wait_for("ready")
             cable.speak_file(PROMPTS / "Front_Center.wav")
             loop.wait_for("turn.done")
-            if number == signal.SIGKILL:  # what has happened is in the file by then
+            if number == signal.SIGKILL:  # wait for the next write: then the turn is in the file
                 size = path.stat().st_size
                 while path.stat().st_size == size:
                     pass
@@ -51,8 +51,8 @@ def spoken_to(cable: Cable, folder: Path, number: signal.Signals) -> Path:
     return path
 
 
-def all_there(session: Session) -> None:
-    """Every promised time of the one turn, in an order that can be."""
+def check_times(session: Session) -> None:
+    """Check that every documented time of the one turn is there, in a possible order."""
     (turn,) = session.turns
     order = ["last_voiced", "post", "text", "first_text", "speak_post", "first_pcm", "first_write", "first_played"]
     times = [turn.marks[name] for name in order]
@@ -65,10 +65,10 @@ def all_there(session: Session) -> None:
     assert utterance.end == pytest.approx(turn.marks["last_voiced"], abs=0.05)
 
 
-def test_a_session_leaves_its_waterfall(cable: Cable, tmp_path: Path) -> None:
-    path = spoken_to(cable, tmp_path, signal.SIGTERM)
+def test_the_trace_of_a_session_holds_its_turn_requests_and_levels(cable: Cable, tmp_path: Path) -> None:
+    path = traced_session(cable, tmp_path, signal.SIGTERM)
     session = build(read(path))
-    all_there(session)
+    check_times(session)
     assert session.flaws == ()
     assert (session.turns[0].outcome, session.turns[0].text) == ("done", "front center")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -82,7 +82,7 @@ def test_a_session_leaves_its_waterfall(cable: Cable, tmp_path: Path) -> None:
         assert request.end is not None
         assert request.start < request.first_byte <= request.end
 
-    # The levels lie where the voice and the reply do.
+    # The levels are high where the voice and the reply are.
     heard = [level for level in session.microphone if level.peak > 0.05]
     onset = session.utterances[0].start
     assert heard[0].start == pytest.approx(onset, abs=0.25)
@@ -93,10 +93,10 @@ def test_a_session_leaves_its_waterfall(cable: Cable, tmp_path: Path) -> None:
     assert session.described["echo"]
 
 
-def test_its_times_are_those_at_the_cables(cable: Cable, tmp_path: Path) -> None:
-    """An independent ear at each end of the loop; levels are told in steps of 20 ms."""
+def test_the_times_in_the_trace_are_those_measured_at_the_cables(cable: Cable, tmp_path: Path) -> None:
+    """An independent recording at each end of the loop; the trace has levels in steps of 20 ms."""
     with cable.listening("mic_cable.monitor", rate_hz=MIC_HZ) as said, cable.listening() as heard:
-        path = spoken_to(cable, tmp_path, signal.SIGTERM)
+        path = traced_session(cable, tmp_path, signal.SIGTERM)
         voice, reply = first_sound(said.heard, above=1_000), first_sound(heard.heard, above=1_000)
         assert voice is not None
         assert reply is not None
@@ -110,16 +110,16 @@ def test_its_times_are_those_at_the_cables(cable: Cable, tmp_path: Path) -> None
 
 
 def test_a_killed_session_is_readable_up_to_its_last_line(cable: Cable, tmp_path: Path) -> None:
-    path = spoken_to(cable, tmp_path, signal.SIGKILL)
+    path = traced_session(cable, tmp_path, signal.SIGKILL)
     for text in path.read_text().splitlines():
         json.loads(text)
     session = build(read(path))
-    all_there(session)
+    check_times(session)
     assert any("killed" in flaw for flaw in session.flaws)
 
 
-def test_the_command_shows_it_in_every_way(cable: Cable, tmp_path: Path) -> None:
-    path = spoken_to(cable, tmp_path, signal.SIGINT)
+def test_the_trace_command_writes_every_format(cable: Cable, tmp_path: Path) -> None:
+    path = traced_session(cable, tmp_path, signal.SIGINT)
     page, events = tmp_path / "t.html", tmp_path / "t.json"
     code, table, errors = voiceloop("trace", str(path))
     assert (code, errors) == (0, "")

@@ -1,3 +1,5 @@
+"""Synthesizer `espeak`: speech from the real eSpeak NG library."""
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
@@ -17,11 +19,11 @@ pytest.importorskip("espeakng_loader", reason="the extra 'offline' is not instal
 
 LONG = "This goes on and on, and then on again. " * 2_000
 SERVICES = cast(Any, None)
-"""It asks its services for nothing."""
+"""The synthesizer uses no services."""
 
 
 @asynccontextmanager
-async def speaker(**options: Any) -> AsyncIterator[EspeakSynthesizer]:
+async def open_synthesizer(**options: Any) -> AsyncIterator[EspeakSynthesizer]:
     async with EspeakSynthesizer.open(EspeakOptions(**options), SERVICES) as synthesizer:
         yield synthesizer
 
@@ -35,8 +37,8 @@ def samples(pieces: list[Speech]) -> np.ndarray[Any, np.dtype[np.int16]]:
     return np.frombuffer(b"".join(piece.pcm for piece in pieces), "<i2")
 
 
-async def test_it_speaks_audibly_at_its_own_rate() -> None:
-    async with speaker() as synthesizer:
+async def test_a_text_is_audible_and_at_the_rate_of_the_engine() -> None:
+    async with open_synthesizer() as synthesizer:
         pieces = await say(synthesizer, "Hello there, how are you?")
     sound = samples(pieces)
     assert {piece.rate_hz for piece in pieces} == {22_050}
@@ -45,14 +47,14 @@ async def test_it_speaks_audibly_at_its_own_rate() -> None:
 
 
 async def test_speech_comes_in_pieces_before_it_is_complete() -> None:
-    async with speaker() as synthesizer, synthesizer.speech(LONG) as pieces:
+    async with open_synthesizer() as synthesizer, synthesizer.speech(LONG) as pieces:
         first = await pieces.receive()
     assert 0 < len(first.pcm) <= 2 * 22_050 // 5
 
 
-async def test_leaving_stops_the_engine_for_the_next() -> None:
-    # If the long text went on, the second would wait for minutes of it.
-    async with speaker() as synthesizer:
+async def test_leaving_a_speech_stops_the_engine() -> None:
+    # If the engine went on with the long text, the second text would wait for minutes.
+    async with open_synthesizer() as synthesizer:
         async with synthesizer.speech(LONG) as pieces:
             await pieces.receive()
         with trio.fail_after(10):
@@ -60,7 +62,7 @@ async def test_leaving_stops_the_engine_for_the_next() -> None:
 
 
 async def test_a_cancelled_turn_stops_the_engine() -> None:
-    async with speaker() as synthesizer:
+    async with open_synthesizer() as synthesizer:
         with trio.move_on_after(0.05) as turn:
             await say(synthesizer, LONG)
         assert turn.cancelled_caught
@@ -69,18 +71,18 @@ async def test_a_cancelled_turn_stops_the_engine() -> None:
 
 
 async def test_an_unread_long_text_waits_instead_of_filling_the_memory() -> None:
-    async with speaker() as synthesizer, synthesizer.speech(LONG) as pieces:
+    async with open_synthesizer() as synthesizer, synthesizer.speech(LONG) as pieces:
         await pieces.receive()
         with trio.fail_after(30):
-            while not pieces.statistics().tasks_waiting_send:  # noqa: ASYNC110 - the engine tells nobody
+            while not pieces.statistics().tasks_waiting_send:  # noqa: ASYNC110 - there is no event to wait for
                 await trio.sleep(0.01)
         assert pieces.statistics().current_buffer_used == espeak.QUEUE_PIECES
 
 
-async def test_two_at_once_take_turns_and_say_what_they_would_alone() -> None:
+async def test_two_texts_at_once_are_spoken_one_after_the_other() -> None:
     texts = ["One two three four.", "Five six seven eight nine."]
     together: dict[str, list[Speech]] = {}
-    async with speaker() as synthesizer:
+    async with open_synthesizer() as synthesizer:
         alone = {text: await say(synthesizer, text) for text in texts}
 
         async def keep(text: str) -> None:
@@ -90,23 +92,23 @@ async def test_two_at_once_take_turns_and_say_what_they_would_alone() -> None:
             for text in texts:
                 nursery.start_soon(keep, text)
     for text in texts:
-        # The engine's own random dither makes no two takes the same.
+        # The engine adds random dither, so two renderings of a text differ slightly.
         assert abs(len(samples(together[text])) - len(samples(alone[text]))) < 22_050 // 10
 
 
-async def test_voice_rate_and_pitch_are_heeded() -> None:
+async def test_voice_rate_and_pitch_are_applied() -> None:
     text = "The same sentence each time."
-    async with speaker(rate_wpm=120) as synthesizer:
+    async with open_synthesizer(rate_wpm=120) as synthesizer:
         slow = samples(await say(synthesizer, text))
-    async with speaker(rate_wpm=300) as synthesizer:
+    async with open_synthesizer(rate_wpm=300) as synthesizer:
         fast = samples(await say(synthesizer, text))
-    async with speaker(voice="de", pitch=90) as synthesizer:
+    async with open_synthesizer(voice="de", pitch=90) as synthesizer:
         assert len(await say(synthesizer, "Guten Tag."))
     assert len(slow) > 1.5 * len(fast)
 
 
 async def test_text_that_can_not_be_pronounced_gives_no_error() -> None:
-    async with speaker() as synthesizer:
+    async with open_synthesizer() as synthesizer:
         await say(synthesizer, "")
         await say(synthesizer, "\0 … 日本語 👩")
         assert len(samples(await say(synthesizer, "before\0after"))) > 10_000
@@ -114,12 +116,12 @@ async def test_text_that_can_not_be_pronounced_gives_no_error() -> None:
 
 async def test_an_unknown_voice_is_named_with_examples() -> None:
     with pytest.raises(ConfigError, match=r"no voice 'no-such'.*en-us"):
-        async with speaker(voice="no-such"):
+        async with open_synthesizer(voice="no-such"):
             pass
 
 
-async def test_an_error_of_the_reader_leaves_as_it_is() -> None:
-    async with speaker() as synthesizer:
+async def test_an_error_of_the_reader_is_raised_unchanged() -> None:
+    async with open_synthesizer() as synthesizer:
 
         async def read() -> None:
             async with synthesizer.speech(LONG) as pieces:
@@ -133,5 +135,5 @@ async def test_an_error_of_the_reader_leaves_as_it_is() -> None:
 async def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"voiceloop\[offline\]"):
-        async with speaker():
+        async with open_synthesizer():
             pass

@@ -1,4 +1,4 @@
-"""How much of a reply was heard."""
+"""How much of a reply was heard, by the samples that were played."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_nothing_is_heard_before_it_plays() -> None:
     assert up_to(0) == Heard("", complete=False)
 
 
-def test_inside_a_chunk_its_share_is_taken_in_whole_words() -> None:
+def test_of_a_chunk_that_was_played_in_part_whole_words_count_as_heard() -> None:
     assert up_to(500).text == "The first"
     assert up_to(1000).text == "The first sentence is here."
     assert up_to(1300).text == "The first sentence is here. And the"
@@ -34,7 +34,7 @@ def test_scripts_without_spaces_are_cut_anywhere() -> None:
 
 
 @given(st.integers(0, 1500), st.integers(0, 1500))
-def test_what_was_heard_only_grows(a: int, b: int) -> None:
+def test_the_text_heard_only_grows_as_more_is_played(a: int, b: int) -> None:
     low, high = sorted((a, b))
     assert up_to(high).text.startswith(up_to(low).text)
 

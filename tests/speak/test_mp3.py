@@ -1,4 +1,4 @@
-"""MP3s put together: what only describes one of them is left out, every frame of sound stays."""
+"""Joining of MP3 files: tags and info frames are left out, every audio frame stays."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ HEADS = {
 }
 
 
-def frame(head: bytes, length: int, held: bytes = b"") -> bytes:
-    return (head + bytes(17) + held).ljust(length, b"\x55")
+def frame(head: bytes, length: int, content: bytes = b"") -> bytes:
+    return (head + bytes(17) + content).ljust(length, b"\x55")
 
 
 @pytest.mark.parametrize("name", HEADS)
 @pytest.mark.parametrize("table", [b"Xing", b"Info"])
-def test_tags_and_tables_are_left_out_and_sound_stays(name: str, table: bytes) -> None:
+def test_tags_and_info_frames_are_left_out_and_audio_stays(name: str, table: bytes) -> None:
     head, length = HEADS[name]
     sound = frame(head, length) * 3
-    described = TAG + frame(head, length, table) + sound + b"TAG" + bytes(125)
-    assert join([described, sound, described]) == sound * 3
+    with_tags = TAG + frame(head, length, table) + sound + b"TAG" + bytes(125)
+    assert join([with_tags, sound, with_tags]) == sound * 3
 
 
 def test_a_single_file_stays_as_it_is() -> None:
@@ -38,5 +38,5 @@ def test_a_single_file_stays_as_it_is() -> None:
 
 
 @given(st.binary(max_size=40), st.sampled_from([b"", b"ID3", b"\xff\xfb", b"\xff\xf3\x84\xc4Xing"]))
-def test_any_bytes_are_survived(rest: bytes, start: bytes) -> None:
+def test_any_bytes_are_accepted(rest: bytes, start: bytes) -> None:
     assert (start + rest).endswith(frames(start + rest))

@@ -1,4 +1,4 @@
-"""Speech by /audio/speech against a real server: what came is played, and nothing is noise."""
+"""Synthesizer `openrouter` (/audio/speech) against a real server on loopback."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def open_synthesizer(
 
 
 async def spoken(synthesizer: OpenRouterSynthesizer, text: str = "hello") -> tuple[list[Speech], ServiceError | None]:
-    """All that was given out, and the error at its end."""
+    """All pieces of the speech, and the error that ended it."""
     pieces: list[Speech] = []
     try:
         async with synthesizer.speech(text) as speech:
@@ -52,7 +52,7 @@ def sound(pieces: list[Speech]) -> bytes:
     return b"".join(piece.pcm for piece in pieces)
 
 
-async def test_a_text_is_spoken_and_accounted() -> None:
+async def test_a_text_is_spoken_and_its_usage_reported() -> None:
     async with open_server() as server, open_synthesizer(server) as synthesizer:
         pieces, error = await spoken(synthesizer, "hello there")
         assert error is None
@@ -81,21 +81,21 @@ async def test_every_option_is_sent_as_published() -> None:
         assert server.broken == []
 
 
-async def test_other_rates_and_stereo_are_understood() -> None:
+async def test_other_rates_and_stereo_are_decoded() -> None:
     script = Script(speech_rate_hz=44_100, speech_channels=2)
     async with open_server(script) as server, open_synthesizer(server) as synthesizer:
         pieces, _ = await spoken(synthesizer)
     assert (sound(pieces), pieces[0].rate_hz) == (tone("hello", 44_100), 44_100)
 
 
-async def test_a_server_that_says_no_rate_has_the_configured_one() -> None:
+async def test_without_a_rate_from_the_server_the_configured_one_is_used() -> None:
     script = Script(speech_type="audio/pcm")
     async with open_server(script) as server, open_synthesizer(server, rate_hz=16_000) as synthesizer:
         pieces, _ = await spoken(synthesizer)
     assert pieces[0].rate_hz == 16_000
 
 
-async def test_a_wav_where_pcm_was_promised_is_taken_off_its_header() -> None:
+async def test_a_wav_instead_of_pcm_is_played_without_its_header() -> None:
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
         writer.setparams((1, 2, 22_050, 0, "NONE", ""))
@@ -113,14 +113,14 @@ REFUSED = [
     (Fault(headers=(("Content-Type", "text/html"),), body=b"<p>"), BadAnswer, "the answer is text/html, not audio"),
     (Fault(body=b"ID3\x04rest"), BadAnswer, "the answer is MP3, not raw PCM"),
     (Fault(body=b'{"error": {"code": 400, "message": "no such voice"}}'), BadRequest, "no such voice"),
-    (Fault(body=b""), BadAnswer, "the answer holds no sound. Name another voice or model"),
+    (Fault(body=b""), BadAnswer, "the answer holds no sound. Choose another voice or model"),
     (Fault(body=b"\x01"), BadAnswer, "the answer holds no sound"),
     (Fault(body=b"RIFF\x00\x00\x00\x00WAVE"), BadAnswer, "the answer is a WAV cut off in its header"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("fault", "kind", "message"), REFUSED, ids=[row[2][:50] for row in REFUSED])
-async def test_what_is_no_sound_is_an_error_and_never_noise(
+async def test_an_answer_without_audio_is_an_error_and_never_noise(
     fault: Fault, kind: type[ServiceError], message: str
 ) -> None:
     with nothing_unclosed():
@@ -131,7 +131,7 @@ async def test_what_is_no_sound_is_an_error_and_never_noise(
     assert message in str(error)
 
 
-async def test_a_stream_that_dies_gives_what_came_says_so_and_the_next_goes_on() -> None:
+async def test_a_stream_that_breaks_off_yields_what_arrived_then_an_error_and_the_next_works() -> None:
     async with open_server(Script(faults=[Fault(cut_after=9_001)])) as server, open_synthesizer(server) as synthesizer:
         pieces, error = await spoken(synthesizer)
         assert sound(pieces) == tone("hello", 24_000)[:9_000]
@@ -142,44 +142,43 @@ async def test_a_stream_that_dies_gives_what_came_says_so_and_the_next_goes_on()
         assert (sound(pieces), error) == (tone("hello", 24_000), None)
 
 
-async def test_a_stream_that_dies_before_its_first_sample_is_tried_again() -> None:
+async def test_a_stream_that_breaks_off_before_its_first_sample_is_retried() -> None:
     async with open_server(Script(faults=[Fault(cut_after=0)])) as server, open_synthesizer(server) as synthesizer:
         pieces, error = await spoken(synthesizer)
     assert (sound(pieces), error) == (tone("hello", 24_000), None)
 
 
-async def test_speech_without_end_waits_in_the_socket_and_is_cut() -> None:
+async def test_endless_speech_waits_in_the_socket_and_is_closed() -> None:
     endless = Script(faults=[Fault(repeat=True)])
     async with open_server(endless) as server, open_synthesizer(server) as synthesizer:
         async with synthesizer.speech("hello") as pieces:
             await pieces.receive()
             sent = server.requests[0].sent
-            # Nobody takes more: the sender comes to a halt when the channel and the sockets' buffers are full.
+            # Nothing reads on: the server stops sending when the channel and the sockets' buffers are full.
             while sent != (sent := await _sent_after(server, 0.1)):
                 pass
             assert sent < 16_000_000
         await server.requests[0].gone.wait()
 
 
-async def test_speech_that_drips_is_given_up() -> None:
+async def test_speech_that_arrives_too_slowly_is_given_up() -> None:
     drip = Fault(body=bytes(200), repeat=True, piece_every_s=0.05)
     async with open_server(Script(faults=[drip])) as server, open_synthesizer(server, timeout_s=0.4) as synthesizer:
         with trio.fail_after(10):
             pieces, error = await spoken(synthesizer)
         assert type(error) is TimedOut
-        assert "the speech comes many times slower than it is spoken" in str(error)
+        assert "the speech arrives more than 4 times slower than it plays" in str(error)
         assert pieces
         await server.requests[0].gone.wait()
 
 
-def test_a_slow_listener_makes_no_slow_server() -> None:
-    drip = Drip(10.0, 0.0)
+def test_a_slow_reader_does_not_count_as_a_slow_server() -> None:
+    drip = Drip(patience_s=10.0, now=0.0)
     for at in range(0, 1_000, 50):
-        assert not drip.too_slow(at + 0.1, at / 100)
+        assert not drip.too_slow(now=at + 0.1, spoken_s=at / 100)
         drip.listened(at + 50.0)
-    assert not Drip(10.0, 0.0).too_slow(9.0, 0.0)
-    assert Drip(10.0, 0.0).too_slow(11.0, 2.0)
-    assert not Drip(10.0, 0.0).too_slow(11.0, 3.0)
+    for now, spoken_s, too_slow in ((9.0, 0.0, False), (11.0, 2.0, True), (11.0, 3.0, False)):
+        assert Drip(patience_s=10.0, now=0.0).too_slow(now=now, spoken_s=spoken_s) is too_slow
 
 
 async def _sent_after(server: Server, seconds: float) -> int:
@@ -188,7 +187,7 @@ async def _sent_after(server: Server, seconds: float) -> int:
 
 
 @pytest.mark.parametrize("piece", [1, 7, 1024, 100_000])
-async def test_speech_left_early_is_closed(piece: int) -> None:
+async def test_leaving_speech_early_closes_the_request(piece: int) -> None:
     fault = Fault(repeat=True, piece=piece if piece > 7 else None, body=b"\0" * piece)
     with nothing_unclosed():
         async with open_server(Script(faults=[fault])) as server, open_synthesizer(server) as synthesizer:
@@ -197,14 +196,14 @@ async def test_speech_left_early_is_closed(piece: int) -> None:
             await server.requests[0].gone.wait()
 
 
-async def test_an_error_of_the_listener_leaves_as_it_is() -> None:
+async def test_an_error_of_the_reader_is_raised_unchanged() -> None:
     with nothing_unclosed():
         async with open_server() as server, open_synthesizer(server) as synthesizer:
             with pytest.raises(ZeroDivisionError):
-                await _break(synthesizer)
+                await _raise_while_reading(synthesizer)
 
 
-async def _break(synthesizer: OpenRouterSynthesizer) -> None:
+async def _raise_while_reading(synthesizer: OpenRouterSynthesizer) -> None:
     async with synthesizer.speech("hello") as pieces:
         await pieces.receive()
         raise ZeroDivisionError

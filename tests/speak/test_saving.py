@@ -1,4 +1,4 @@
-"""`voiceloop say --save`: speech into files."""
+"""`voiceloop say --save`: speech saved as WAV and MP3 files."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def test_long_texts_are_cut_between_sentences_and_nothing_is_left_out() -> None:
     assert " ".join(part.strip() for part in parts).split() == LONG.split()
 
 
-async def test_a_wav_holds_all_pieces(tmp_path: Path) -> None:
+async def test_a_wav_contains_all_pieces(tmp_path: Path) -> None:
     async with open_server() as server, open_synthesizer(server) as synthesizer:
         usage = await save(synthesizer, LONG, tmp_path / "out.wav")
-        said = [request.body["input"] for request in server.posts()]
+        inputs = [request.body["input"] for request in server.posts()]
         assert usage is not None
-        assert (usage.requests, usage.characters) == (len(said), sum(map(len, said)))
+        assert (usage.requests, usage.characters) == (len(inputs), sum(map(len, inputs)))
         clip = read_wav(tmp_path / "out.wav")
-        assert (clip.rate_hz, clip.pcm) == (24_000, b"".join(tone(text, 24_000) for text in said))
+        assert (clip.rate_hz, clip.pcm) == (24_000, b"".join(tone(text, 24_000) for text in inputs))
 
 
-async def test_an_mp3_is_asked_for_and_written_as_it_is(tmp_path: Path) -> None:
+async def test_an_mp3_is_requested_and_written_unchanged(tmp_path: Path) -> None:
     async with open_server() as server, open_synthesizer(server) as synthesizer:
         await save(synthesizer, "Hello.", tmp_path / "out.mp3")
         assert [request.body["response_format"] for request in server.posts()] == ["mp3"]
@@ -56,18 +56,20 @@ JSON = (("Content-Type", "application/json"),)
     ("fault", "kind", "message"),
     [
         (Fault(body=b""), BadAnswer, "the answer is empty"),
-        (Fault(body=b"RIFF1234WAVE"), BadAnswer, "the answer is audio/mpeg, but no MP3"),
+        (Fault(body=b"RIFF1234WAVE"), BadAnswer, "the answer is announced as audio/mpeg but is not MP3"),
         (Fault(body=b'{"error": {"code": 400, "message": "no"}}', headers=JSON), BadRequest, "the server said: no"),
     ],
 )
-async def test_what_is_no_mp3_is_not_written(fault: Fault, kind: type[Exception], message: str, tmp_path: Path) -> None:
+async def test_an_answer_that_is_not_mp3_is_not_written(
+    fault: Fault, kind: type[Exception], message: str, tmp_path: Path
+) -> None:
     async with open_server(Script(faults=[fault])) as server, open_synthesizer(server) as synthesizer:
         with pytest.raises(kind, match=message):
             await save(synthesizer, "Hello.", tmp_path / "out.mp3")
     assert not (tmp_path / "out.mp3").exists()
 
 
-async def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+async def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     async with open_server() as server, open_synthesizer(server) as synthesizer:
         for name in ("out.wav", "out.mp3"):
             with pytest.raises(DeviceError, match="can't be written: no such file or directory"):
@@ -89,13 +91,13 @@ def test_other_formats_are_refused() -> None:
         checked(Path("out.ogg"))
 
 
-def test_a_folder_that_is_not_there_is_said_before_anything_is_paid_for(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_before_any_request(tmp_path: Path) -> None:
     assert checked(tmp_path / "out.wav") == tmp_path / "out.wav"
     with pytest.raises(UsageError, match=r"there is no folder .*nowhere"):
         checked(tmp_path / "nowhere" / "out.mp3")
 
 
-def test_the_parts_can_give_mp3() -> None:
+def test_the_synthesizers_of_services_can_make_mp3() -> None:
     from voiceloop.speak.openai import OpenAISynthesizer
     from voiceloop.speak.saving import SpeaksMp3
 

@@ -1,3 +1,5 @@
+"""Splitter: cuts a streamed reply into chunks to speak, without its Markdown."""
+
 from __future__ import annotations
 
 import pytest
@@ -97,17 +99,17 @@ def test_a_first_clause_that_runs_on_is_cut_before_a_conjunction() -> None:
 @pytest.mark.parametrize(
     "text", ["You need salt and pepper.", "I like it because it is green.", "Look at Tom and Jerry."]
 )
-def test_a_short_clause_is_not(text: str) -> None:
+def test_a_short_first_clause_is_not_cut(text: str) -> None:
     assert split(text) == [text]
 
 
-def test_and_cuts_later_than_others_because_it_joins_nouns_too() -> None:
+def test_a_clause_is_cut_later_before_and_because_and_joins_nouns_too() -> None:
     text = "It lies about half way between Vienna"
     assert split(f"{text} and Prague.") == [f"{text} and Prague."]
     assert split(f"{text} because it does.") == [text, "because it does."]
 
 
-def test_after_a_very_short_sentence_a_clause_is_enough_again() -> None:
+def test_after_a_very_short_sentence_the_next_chunk_may_be_a_clause_again() -> None:
     said = "Sure! When the water boils and foams, add the salt."
     assert split(said) == ["Sure!", "When the water boils and foams,", "add the salt."]
     longer = "That is what I would have said. When the water boils and foams, add the salt."
@@ -141,10 +143,10 @@ def test_how_long_the_first_clause_must_be_can_be_set() -> None:
     ],
 )
 def test_a_sentence_stays_whole(sentence: str) -> None:
-    assert split(f"{sentence} Next one.", first_min=1_000) in ([sentence, "Next one."], _hosted(sentence))
+    assert split(f"{sentence} Next one.", first_min=1_000) in ([sentence, "Next one."], _with_shortened_url(sentence))
 
 
-def _hosted(sentence: str) -> list[str]:
+def _with_shortened_url(sentence: str) -> list[str]:
     return [sentence.replace("www.", "").replace("/a.b", ""), "Next one."]
 
 
@@ -218,11 +220,11 @@ def test_a_line_that_ends_a_sentence_is_spoken_at_once() -> None:
     assert Splitter().feed("One moment.\n") == ["One moment."]
 
 
-def test_an_empty_line_ends_what_stands_at_once() -> None:
+def test_an_empty_line_ends_a_chunk_at_once() -> None:
     assert Splitter().feed("no stop here\n\n") == ["no stop here"]
 
 
-def test_escapes_and_reversed_text_are_not_spoken() -> None:
+def test_escape_sequences_and_direction_marks_are_not_spoken() -> None:
     assert split("\x1b[31mred\x1b[0m \u202eword.") == ["red word."]
 
 

@@ -1,4 +1,4 @@
-"""The loopback service's own behaviour: paces, odd pieces, jitter, and the log that the benchmarks measure by."""
+"""The loopback server: the pace of streams, odd pieces, jitter, and the log from which the benchmarks measure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from voiceloop.audio.wav import wav_bytes
 
 
 def post(url: str, body: object) -> None:
-    """Ask it, and take all of the answer."""
+    """Post a body, and read all of the answer."""
     headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
     with urlopen(Request(url, json.dumps(body).encode(), headers)) as answer:
         answer.read()
@@ -27,7 +27,7 @@ SEEDS = st.tuples(st.integers(0, 9), st.integers(0, 9))
 
 
 @given(st.binary(max_size=20_000), SEEDS)
-def test_odd_pieces_are_odd_and_make_up_the_whole(body: bytes, seed: tuple[int, int]) -> None:
+def test_odd_pieces_have_odd_sizes_and_add_up_to_the_whole(body: bytes, seed: tuple[int, int]) -> None:
     parts = pacing.odd_pieces(body, seed)
     assert b"".join(parts) == body
     assert all(len(part) % 2 for part in parts[:-1])
@@ -35,7 +35,7 @@ def test_odd_pieces_are_odd_and_make_up_the_whole(body: bytes, seed: tuple[int, 
 
 
 @given(st.lists(st.floats(0, 10), max_size=50).map(sorted), st.floats(0, 1), SEEDS)
-def test_jitter_makes_pieces_late_by_at_most_so_much_and_keeps_their_order(
+def test_jitter_delays_pieces_by_at_most_its_limit_and_keeps_their_order(
     due_s: list[float], jitter_s: float, seed: tuple[int, int]
 ) -> None:
     late = pacing.late(due_s, jitter_s, seed)
@@ -43,21 +43,21 @@ def test_jitter_makes_pieces_late_by_at_most_so_much_and_keeps_their_order(
     assert all(before <= after for before, after in pairwise(late))
 
 
-def test_speech_at_four_times_real_time_is_due_in_a_quarter_of_its_time() -> None:
+def test_speech_at_four_times_real_time_is_sent_in_a_quarter_of_its_duration() -> None:
     answer = speech(Script(speech=[bytes(48_000)], pace=4.0, odd_pieces=True), {"input": "x"}, 0)
     assert answer.due_s[0] == 0.0
     assert 0.2 < answer.due_s[-1] < 0.25
     assert len(answer.due_s) == len(answer.pieces)
 
 
-def test_the_first_token_comes_at_once_and_the_others_at_their_pace() -> None:
+def test_the_first_token_comes_at_once_and_the_others_at_fixed_intervals() -> None:
     answer = chat(Script(replies=["one two three"], token_every_s=0.02), {"model": "a/b"}, 0)
     times = {word: at for word, at in zip(answer.words, answer.due_s, strict=True) if word}
     assert list(times) == ["one", " two", " three"]
     assert [round(at, 3) for at in times.values()] == [0.0, 0.02, 0.04]
 
 
-def test_the_log_says_when_each_token_was_sent_and_when_all_was() -> None:
+def test_the_log_has_the_time_of_each_token_and_of_the_end_of_the_answer() -> None:
     body = {"model": "a/b", "messages": [{"role": "user", "content": "hi"}], "stream": True}
     with serving("--reply", "one two", "--first-token-ms", "30", "--token-ms", "20") as server:
         url = f"{server.url}/chat/completions"
@@ -70,7 +70,7 @@ def test_the_log_says_when_each_token_was_sent_and_when_all_was() -> None:
     assert line["answered_at"] >= second
 
 
-def test_the_log_says_how_long_a_posted_clip_is() -> None:
+def test_the_log_has_the_duration_of_a_posted_clip() -> None:
     clip = base64.b64encode(wav_bytes(bytes(32_000), 16_000)).decode()
     body = {"model": "a/b", "input_audio": {"data": clip, "format": "wav"}}
     with serving("--text", "hello") as server:

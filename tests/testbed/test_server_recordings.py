@@ -1,4 +1,4 @@
-"""A service that transcribes exactly the audio it is sent, and speaks with the recordings that say it."""
+"""The loopback server: it transcribes exactly the audio that it is sent, and speaks with known recordings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from voiceloop.audio.resample import resample
 from voiceloop.audio.wav import read_wav, wav_bytes
 
 ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
-SAID = {
+WORDS = {
     "queue-thankyou": "Thank you for your patience.",
     "transfer": "Please hold while I try that extension.",
     "vm-nobodyavail": "Nobody is available to take your call at the moment.",
@@ -26,11 +26,11 @@ MIC_HZ = 16_000
 
 
 def voice_like(seconds: float, seed: int) -> Sound:
-    """Something nowhere alike, in the band of a voice."""
+    """Noise in place of a voice; another seed gives another one."""
     return np.random.default_rng(seed).standard_normal(round(seconds * RATE_HZ)) * 3000
 
 
-MADE_UP = Recordings(
+SYNTHETIC = Recordings(
     Recording(words, voice_like(seconds, seed).astype("<i2").tobytes(), RATE_HZ)
     for seed, (words, seconds) in enumerate([("one two three four", 1.0), ("five", 0.4), ("six seven", 0.8)])
 )
@@ -39,7 +39,7 @@ MADE_UP = Recordings(
 def recorded() -> Recordings:
     if not ASTERISK.is_dir():
         pytest.skip("needs Debian's recorded prompts")
-    wavs = [(words, read_wav(ASTERISK / f"{name}.wav")) for name, words in SAID.items()]
+    wavs = [(words, read_wav(ASTERISK / f"{name}.wav")) for name, words in WORDS.items()]
     return Recordings(Recording(words, wav.pcm, wav.rate_hz) for words, wav in wavs)
 
 
@@ -52,7 +52,7 @@ def pcm(*sounds: Sound) -> bytes:
     return np.rint(np.concatenate(sounds)).astype("<i2").tobytes()
 
 
-def test_each_recording_is_told_from_the_others_in_noise_and_at_any_gain() -> None:
+def test_each_recording_is_recognised_in_noise_and_at_any_gain() -> None:
     known = recorded()
     noise = np.random.default_rng(1)
     for recording in known.all:
@@ -62,21 +62,21 @@ def test_each_recording_is_told_from_the_others_in_noise_and_at_any_gain() -> No
             assert known.words(pcm(sound), MIC_HZ) == recording.words
 
 
-def test_recordings_one_after_another_are_heard_in_order() -> None:
+def test_recordings_one_after_another_are_transcribed_in_order() -> None:
     known = recorded()
     first, second = known.all[2], known.all[0]
     clip = pcm(np.zeros(5000), at_mic(first), np.zeros(9000), at_mic(second))
     assert known.words(clip, MIC_HZ) == f"{first.words} {second.words}"
 
 
-def test_what_is_not_known_is_not_heard() -> None:
+def test_an_unknown_recording_has_an_empty_transcript() -> None:
     known = recorded()
     few = Recordings(known.all[1:])
     assert few.words(pcm(at_mic(known.all[0])), MIC_HZ) == ""
     assert few.words(pcm(np.zeros(16_000)), MIC_HZ) == ""
 
 
-def test_a_sentence_cut_in_the_middle_is_heard_up_to_there() -> None:
+def test_a_sentence_cut_in_the_middle_is_transcribed_up_to_the_cut() -> None:
     known = recorded()
     sentence = known.all[2]
     begin, end = speech_bounds(sentence.sound, RATE_HZ)
@@ -88,28 +88,28 @@ def test_a_sentence_cut_in_the_middle_is_heard_up_to_there() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 7_999), st.integers(0, 7_999))
-def test_the_words_of_the_two_halves_of_a_cut_are_at_most_all_and_never_others(at: int, other: int) -> None:
+def test_the_parts_of_a_cut_recording_together_have_each_word_at_most_once_and_in_order(at: int, other: int) -> None:
     low, high = sorted((at, other))
-    sound = MADE_UP.all[0].sound
-    heard = [MADE_UP.words(pcm(part), RATE_HZ).split() for part in (sound[:low], sound[low:high], sound[high:])]
-    said = [word for part in heard for word in part]
-    assert [word for word in ["one", "two", "three", "four"] if word in said] == said
+    sound = SYNTHETIC.all[0].sound
+    heard = [SYNTHETIC.words(pcm(part), RATE_HZ).split() for part in (sound[:low], sound[low:high], sound[high:])]
+    words = [word for part in heard for word in part]
+    assert [word for word in ["one", "two", "three", "four"] if word in words] == words
 
 
 @given(st.lists(st.sampled_from(range(3)), min_size=1, max_size=4), st.data())
-def test_parts_of_a_text_are_spoken_as_parts_of_its_sound(order: list[int], data: st.DataObject) -> None:
-    text = " ".join(MADE_UP.all[at].words for at in order)
-    whole = b"".join(MADE_UP.all[at].pcm for at in order)
+def test_the_sounds_of_the_parts_of_a_text_add_up_to_its_sound(order: list[int], data: st.DataObject) -> None:
+    text = " ".join(SYNTHETIC.all[at].words for at in order)
+    whole = b"".join(SYNTHETIC.all[at].pcm for at in order)
     cut = data.draw(st.sampled_from([at for at, char in enumerate(text) if char == " "] + [len(text)]))
-    parts = [MADE_UP.speak(part, RATE_HZ) for part in (text[:cut], text[cut:]) if part.strip()]
+    parts = [SYNTHETIC.speak(part, RATE_HZ) for part in (text[:cut], text[cut:]) if part.strip()]
     assert b"".join(part or b"" for part in parts) == whole
 
 
-def test_a_text_that_no_recording_says_has_no_sound() -> None:
-    assert MADE_UP.speak("eight", RATE_HZ) is None
-    assert MADE_UP.speak("one two nine", RATE_HZ) is None
+def test_a_text_that_is_in_no_recording_has_no_sound() -> None:
+    assert SYNTHETIC.speak("eight", RATE_HZ) is None
+    assert SYNTHETIC.speak("one two nine", RATE_HZ) is None
 
 
-def test_a_wav_is_heard_at_any_rate() -> None:
-    recording = MADE_UP.all[2]
-    assert MADE_UP.hear(wav_bytes(resample(recording.pcm, RATE_HZ, MIC_HZ), MIC_HZ)) == "six seven"
+def test_a_wav_is_transcribed_at_any_sample_rate() -> None:
+    recording = SYNTHETIC.all[2]
+    assert SYNTHETIC.hear(wav_bytes(resample(recording.pcm, RATE_HZ, MIC_HZ), MIC_HZ)) == "six seven"

@@ -1,4 +1,4 @@
-"""Makes trace files by hand: a session's records, with times that are easy to check."""
+"""Hand-made trace files: the records of a session, with times that are easy to check."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from voiceloop.trace.timeline import Session
 from voiceloop.trace.writing import Record, line
 
 ZERO = 5_000.0
-"""The monotonic clock when the session began; sample 0 was captured 0.5 s later."""
-MIC_FROM = 0.5
+"""The monotonic clock at the start of the session. All other times are seconds since then."""
+MIC_START_S = 0.5
+"""When sample 0 was captured."""
 MARKS = {
     "last_voiced": 2.0,
     "pause": 2.2,
@@ -40,19 +41,19 @@ def event(at: float, name: str, **fields: Any) -> Record:
 
 
 def done(at: float, number: int = 1, marks: dict[str, float] | None = None, **fields: Any) -> Record:
-    told = {name: ZERO + when for name, when in (MARKS if marks is None else marks).items()}
-    return event(at, "turn.done", **({"turn": number, "outcome": "done", "reason": "", "marks": told} | fields))
+    marked = {name: ZERO + when for name, when in (MARKS if marks is None else marks).items()}
+    return event(at, "turn.done", **({"turn": number, "outcome": "done", "reason": "", "marks": marked} | fields))
 
 
 def microphone(seconds: float = 4.0) -> list[Record]:
-    """Half seconds of noise, then of silence."""
+    """Records of half a second each: three of loud samples, then silence."""
     found: list[Record] = []
     for number in range(int(seconds * 2)):
         pcm = np.full(8_000, 8_000 if number < 3 else 0, "<i2").tobytes()
         found.append(
             {
                 "k": "mic",
-                "at": ZERO + MIC_FROM + number / 2,
+                "at": ZERO + MIC_START_S + number / 2,
                 "index": number * 8_000,
                 "levels": Levels(pcm, [320] * 25),
             }
@@ -61,12 +62,12 @@ def microphone(seconds: float = 4.0) -> list[Record]:
 
 
 def request(number: int, at: float, first: float, end: float, path: str, **changes: Any) -> list[Record]:
-    asked = {"k": "request", "id": number, "at": ZERO + at, "method": "POST", "url": f"http://host/v1{path}"}
-    asked |= {"model": "a/b", "attempt": 1, "sent_bytes": 100, "turn": 1}
+    sent = {"k": "request", "id": number, "at": ZERO + at, "method": "POST", "url": f"http://host/v1{path}"}
+    sent |= {"model": "a/b", "attempt": 1, "sent_bytes": 100, "turn": 1}
     answer = {"k": "answer", "id": number, "at": ZERO + first, "status": 200, "connected": False}
     response = {"k": "response", "id": number, "at": ZERO + end, "first_byte": ZERO + first, "bytes": 50}
     response |= {"outcome": "done", "error": None}
-    return [asked | changes, answer, response]
+    return [sent | changes, answer, response]
 
 
 def playing(at: float, seconds: float, value: int = 16_384) -> Record:
@@ -87,7 +88,7 @@ def speaker(at: float, **changes: Any) -> Record:
     return {"k": "speaker", "at": ZERO + at} | state | changes
 
 
-def whole() -> list[Record]:
+def one_turn() -> list[Record]:
     """A session of one turn, in which everything happens once."""
     return [
         header(),

@@ -1,4 +1,4 @@
-"""The page in a real browser: it draws, it can be moved about in, and what was said in the session stays text."""
+"""Trace page in a real browser: it draws, it can be zoomed, and text of the session stays plain text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from testbed.browser import Browser, browsing, why_not
-from tests.trace.making import done, session, whole
+from tests.trace.making import done, one_turn, session
 from tests.trace.test_showing import NASTY, nasty
 from voiceloop.trace.page import page
 
@@ -47,41 +47,41 @@ def shown(browser: Browser, tmp_path: Path, records: list[Any], fragment: str = 
     browser.run(SETTLE)
 
 
-def test_everything_is_drawn_and_nothing_is_complained_about(browser: Browser, tmp_path: Path) -> None:
-    shown(browser, tmp_path, whole())
+def test_everything_is_drawn_and_the_browser_reports_no_error(browser: Browser, tmp_path: Path) -> None:
+    shown(browser, tmp_path, one_turn())
     drawn = browser.run(COLOURS)
     assert all(drawn.values()), drawn
     assert browser.run("return document.querySelector('#turns .total').textContent") == "1,130 ms"
     assert "[segment] pause_ms 160" in browser.run("return document.getElementById('notes').textContent")
-    assert browser.complaints() == []
+    assert browser.console_messages() == []
 
 
-def test_a_stage_is_as_wide_as_it_was_long(browser: Browser, tmp_path: Path) -> None:
-    shown(browser, tmp_path, whole())
+def test_the_width_of_a_stage_is_its_share_of_the_time(browser: Browser, tmp_path: Path) -> None:
+    shown(browser, tmp_path, one_turn())
     pieces = "[...document.querySelectorAll('button.turn .bar i')]"
     widths = browser.run(f"return {pieces}.map((piece) => piece.getBoundingClientRect().width)")
     assert [round(width / sum(widths), 2) for width in widths] == [0.19, 0.26, 0.27, 0.09, 0.18, 0.01, 0.02]
 
 
-def test_a_turn_can_be_gone_to_and_the_wheel_zooms(browser: Browser, tmp_path: Path) -> None:
-    shown(browser, tmp_path, [*whole()[:-1], done(9.0, 2, {"last_voiced": 7.0, "first_played": 8.0})])
+def test_a_click_on_a_turn_shows_it_and_the_wheel_zooms(browser: Browser, tmp_path: Path) -> None:
+    shown(browser, tmp_path, [*one_turn()[:-1], done(9.0, 2, {"last_voiced": 7.0, "first_played": 8.0})])
     before = browser.run(COLOURS)
     browser.run("document.querySelector('button.turn').click();")
     browser.run(SETTLE)
-    gone_to = browser.run(COLOURS)
-    assert gone_to["transcribe"] > 2 * before["transcribe"]
+    after_click = browser.run(COLOURS)
+    assert after_click["transcribe"] > 2 * before["transcribe"]
     wheel = {"type": "scroll", "x": 400, "y": 300, "deltaX": 0, "deltaY": -600, "duration": 0}
     browser.act("wheel", wheel)
     browser.run(SETTLE)
-    assert browser.run(COLOURS) != gone_to
+    assert browser.run(COLOURS) != after_click
     browser.act("key", {"type": "keyDown", "value": "0"}, {"type": "keyUp", "value": "0"})
     browser.run(SETTLE)
     assert browser.run(COLOURS)["transcribe"] == pytest.approx(before["transcribe"], rel=0.2)
-    assert browser.complaints() == []
+    assert browser.console_messages() == []
 
 
-def test_the_pointer_is_told_what_is_under_it(browser: Browser, tmp_path: Path) -> None:
-    shown(browser, tmp_path, whole(), "#turn=1")
+def test_the_tooltip_describes_what_is_under_the_pointer(browser: Browser, tmp_path: Path) -> None:
+    shown(browser, tmp_path, one_turn(), "#turn=1")
     # The middle of the transcription in the first lane, found by its colour.
     x, y = browser.run(
         """
@@ -103,26 +103,26 @@ def test_the_pointer_is_told_what_is_under_it(browser: Browser, tmp_path: Path) 
     assert "after turn 1's last voiced sample" in tip
 
 
-def test_what_was_said_is_text_and_no_more(browser: Browser, tmp_path: Path) -> None:
+def test_hostile_text_is_shown_as_plain_text(browser: Browser, tmp_path: Path) -> None:
     shown(browser, tmp_path, nasty())
     assert "alert(1)" in browser.run("return document.getElementById('turns').innerText")
     assert browser.run("return document.querySelectorAll('script').length") == 2
     shown_text = browser.run("return document.body.innerText")
     assert not set(shown_text) & set("\u202e\u2066\x1b\x07")
     assert NASTY not in shown_text
-    assert browser.complaints() == []
+    assert browser.console_messages() == []
 
 
-def test_a_session_with_nothing_in_it_is_a_page_too(browser: Browser, tmp_path: Path) -> None:
-    shown(browser, tmp_path, whole()[:1])
+def test_an_empty_session_is_a_page_too(browser: Browser, tmp_path: Path) -> None:
+    shown(browser, tmp_path, one_turn()[:1])
     assert "No turn" in browser.run("return document.getElementById('turns').innerText")
-    assert browser.complaints() == []
+    assert browser.console_messages() == []
 
 
 def test_the_dark_page_has_colours_of_its_own(tmp_path: Path) -> None:
     flags = ("--blink-settings=preferredColorScheme=0",)
     with browsing(tmp_path / "profile", *flags) as dark:
-        shown(dark, tmp_path, whole())
+        shown(dark, tmp_path, one_turn())
         assert dark.run("return matchMedia('(prefers-color-scheme: dark)').matches") is True
         drawn = dark.run(COLOURS)
         assert all(drawn.values()), drawn

@@ -1,4 +1,4 @@
-"""What a trace file means: each turn's times, whose request it was, and what is left of a damaged file."""
+"""Reading of trace files: the times of each turn, the turn of each request, and damaged files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.trace.making import MIC_FROM, ZERO, done, event, header, playing, request, session, speaker, whole, written
+from tests.trace.making import (
+    MIC_START_S,
+    ZERO,
+    done,
+    event,
+    header,
+    one_turn,
+    playing,
+    request,
+    session,
+    speaker,
+    written,
+)
 from voiceloop.errors import BadTraceFile
 from voiceloop.trace.build import build
 from voiceloop.trace.page import page
@@ -22,7 +34,7 @@ from voiceloop.trace.writing import line
 
 
 def test_the_stages_lead_from_the_last_voiced_sample_to_the_first_one_played(tmp_path: Path) -> None:
-    (turn,) = session(tmp_path, whole()).turns
+    (turn,) = session(tmp_path, one_turn()).turns
     assert [(stage.name, round(stage.ms)) for stage in turn.stages] == [
         ("end", 210),
         ("transcribe", 290),
@@ -35,7 +47,7 @@ def test_the_stages_lead_from_the_last_voiced_sample_to_the_first_one_played(tmp
     assert turn.stages[0].start == pytest.approx(2.0)
     assert sum(stage.ms for stage in turn.stages) == pytest.approx(turn.after_voice_ms("first_played"))
     assert (turn.text, turn.reply, turn.outcome) == ("what time is it", "It is four.", "done")
-    assert turn.start == pytest.approx(MIC_FROM)
+    assert turn.start == pytest.approx(MIC_START_S)
 
 
 def test_a_mark_that_is_missing_leaves_its_time_to_the_next_stage(tmp_path: Path) -> None:
@@ -45,28 +57,28 @@ def test_a_mark_that_is_missing_leaves_its_time_to_the_next_stage(tmp_path: Path
     assert [(stage.name, round(stage.ms)) for stage in turn.stages] == [("transcribe", 500), ("gate", 500)]
 
 
-def test_work_done_ahead_takes_no_time_of_its_stage(tmp_path: Path) -> None:
+def test_preemptive_work_takes_no_time_of_its_stage(tmp_path: Path) -> None:
     marks = {"last_voiced": 2.0, "post": 2.2, "text": 2.3, "first_text": 2.35, "first_pcm": 2.4, "first_write": 2.6}
     (turn,) = session(tmp_path, [header(), done(4.0, marks=marks)]).turns
     assert {stage.name: round(stage.ms) for stage in turn.stages}["gate"] == 200
 
 
-def test_the_last_voice_is_found_in_the_transcript_where_no_mark_tells_it(tmp_path: Path) -> None:
-    records = [record for record in whole() if record.get("name") != "turn.done"]
+def test_without_a_mark_the_last_voiced_sample_is_taken_from_the_transcript(tmp_path: Path) -> None:
+    records = [record for record in one_turn() if record.get("name") != "turn.done"]
     records.insert(-1, done(4.2, marks={"speech_end": 2.6, "post": 2.6, "first_write": 3.12}))
     (turn,) = session(tmp_path, records).turns
-    assert turn.marks["last_voiced"] == pytest.approx(MIC_FROM + 1.5)
+    assert turn.marks["last_voiced"] == pytest.approx(MIC_START_S + 1.5)
     assert turn.marks["first_played"] == pytest.approx(3.13, abs=0.001)
     assert {"last_voiced", "first_played", "speak_post"} <= turn.found
 
 
-def test_a_voice_that_begins_with_silence_is_seen_to(tmp_path: Path) -> None:
+def test_silence_at_the_start_of_a_reply_does_not_count_as_audible(tmp_path: Path) -> None:
     records = [header(), speaker(0.0), playing(3.13, 0.2, value=0), playing(3.33, 0.2), done(4.0)]
     (turn,) = session(tmp_path, records).turns
     assert turn.marks["first_audible"] == pytest.approx(3.33)
 
 
-def test_marks_and_events_that_nobody_knows_are_kept_and_shown(tmp_path: Path) -> None:
+def test_unknown_marks_and_events_are_kept_and_shown(tmp_path: Path) -> None:
     records = [header(), event(1.0, "moon.rose", phase="full"), done(4.0, marks={"last_voiced": 2.0, "sighed": 2.7})]
     found = session(tmp_path, records)
     assert found.turns[0].marks["sighed"] == pytest.approx(2.7)
@@ -75,10 +87,10 @@ def test_marks_and_events_that_nobody_knows_are_kept_and_shown(tmp_path: Path) -
     assert "moon.rose" in json.dumps(chrome_trace(found))
 
 
-def test_a_request_whose_turn_was_not_told_belongs_to_the_latest_one_under_way(tmp_path: Path) -> None:
+def test_a_request_without_a_turn_is_assigned_to_the_latest_turn_under_way(tmp_path: Path) -> None:
     marks = {"last_voiced": 6.0, "text": 6.5}
     records = [
-        *whole()[:-1],
+        *one_turn()[:-1],
         event(5.0, "speech.started", at_s=4.6),
         event(6.4, "speech.ended", start_s=4.5, end_s=5.5),
         done(8.0, 2, marks),
@@ -93,7 +105,7 @@ def test_a_request_whose_turn_was_not_told_belongs_to_the_latest_one_under_way(t
     assert (found[1].turn, found[1].guessed) == (1, False)
 
 
-def test_cancelled_merged_and_wasted_are_said(tmp_path: Path) -> None:
+def test_cancelled_merged_and_failed_turns_and_wasted_requests_are_labelled(tmp_path: Path) -> None:
     records = [
         header(),
         event(2.5, "preemptive.wasted", turn=1, requests=2),
@@ -109,24 +121,24 @@ def test_cancelled_merged_and_wasted_are_said(tmp_path: Path) -> None:
     assert "failed: no key" in table
 
 
-def test_a_turn_that_never_ended_is_shown_as_far_as_it_came(tmp_path: Path) -> None:
-    found = session(tmp_path, whole()[:-3])
+def test_a_turn_that_never_ended_is_shown_as_far_as_it_was_recorded(tmp_path: Path) -> None:
+    found = session(tmp_path, one_turn()[:-3])
     assert [turn.outcome for turn in found.turns] == ["unfinished"]
     assert any("killed" in flaw for flaw in found.flaws)
 
 
 def test_later_verdicts_override_earlier_ones(tmp_path: Path) -> None:
-    runs = [[0, 8_000, 0], [8_000, 16_000, 1], [12_000, 14_000, 0], [1_600, 3_200, 1], [16_000, 24_000, 1]]
-    records = [*whole()[:11], {"k": "vad", "runs": runs[:3]}, {"k": "vad", "runs": runs[4:]}]
-    records = [record for record in records if record["k"] != "vad" or record["runs"] != whole()[11]["runs"]]
+    runs = [[0, 8_000, 0], [8_000, 16_000, 1], [12_000, 14_000, 0], [16_000, 24_000, 1]]
+    records = [*one_turn()[:11], {"k": "vad", "runs": runs[:3]}, {"k": "vad", "runs": runs[3:]}]
+    records = [record for record in records if record["k"] != "vad" or record["runs"] != one_turn()[11]["runs"]]
     found = session(tmp_path, records)
-    assert [(round((s.start - MIC_FROM) * 16_000), round((s.end - MIC_FROM) * 16_000)) for s in found.voice] == [
+    assert [(round((s.start - MIC_START_S) * 16_000), round((s.end - MIC_START_S) * 16_000)) for s in found.voice] == [
         (8_000, 12_000),
         (14_000, 24_000),
     ]
 
 
-def test_hushes_ducks_and_underruns_become_spans(tmp_path: Path) -> None:
+def test_holds_ducks_and_underruns_become_spans(tmp_path: Path) -> None:
     records = [
         header(),
         speaker(1.0, sounding=True),
@@ -142,14 +154,14 @@ def test_hushes_ducks_and_underruns_become_spans(tmp_path: Path) -> None:
     assert [(span.start, span.label) for span in found["underrun"]] == [(3.0, "2 underrun")]
 
 
-def test_a_deafness_recorded_in_pieces_is_one(tmp_path: Path) -> None:
+def test_a_mute_recorded_in_pieces_becomes_one_span(tmp_path: Path) -> None:
     pieces = [(8_000, 16_000), (16_000, 20_000), (40_000, 48_000)]
-    records = [*whole()[:-1], *({"k": "muted", "start": start, "end": end} for start, end in pieces)]
-    spans = [(span.start - MIC_FROM, span.end - MIC_FROM) for span in session(tmp_path, records).muted]
+    records = [*one_turn()[:-1], *({"k": "muted", "start": start, "end": end} for start, end in pieces)]
+    spans = [(span.start - MIC_START_S, span.end - MIC_START_S) for span in session(tmp_path, records).muted]
     assert spans == [pytest.approx((0.5, 1.25)), pytest.approx((2.5, 3.0))]
 
 
-# Files that are not what they should be
+# Damaged files and files that are no traces
 
 
 @pytest.mark.parametrize(
@@ -159,13 +171,13 @@ def test_a_deafness_recorded_in_pieces_is_one(tmp_path: Path) -> None:
         (b"\x00\xff rubbish", "is not a trace"),
         (b'{"event": "ready"}\n', "is not a trace"),
         (b"[" * 100_000, "is not a trace"),
-        (b'{"k": "trace"}\n', "has format 'None'"),
-        (b'{"k": "trace", "version": 99, "at": 1, "time": 1}\n', "has format '99'; this voiceloop reads 1"),
+        (b'{"k": "trace"}\n', "has format version 'None'"),
+        (b'{"k": "trace", "version": 99, "at": 1, "time": 1}\n', "has format version '99'; this voiceloop reads 1"),
         (b'{"k": "trace", "version": 1, "at": NaN, "time": 1}\n', "has a damaged first line"),
         (None, "can't be read: no such file"),
     ],
 )
-def test_what_is_no_trace_is_said_in_one_line(content: bytes | None, said: str, tmp_path: Path) -> None:
+def test_the_error_of_a_file_that_is_no_trace_is_one_line(content: bytes | None, said: str, tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     if content is not None:
         path.write_bytes(content)
@@ -180,24 +192,24 @@ def test_a_folder_is_no_trace(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-WHOLE = "".join(line(record) + "\n" for record in whole()).encode()
-FIRST = WHOLE.index(b"\n") + 1
+TRACE = "".join(line(record) + "\n" for record in one_turn()).encode()
+FIRST = TRACE.index(b"\n") + 1
 
 
-def shows(path: Path) -> None:
-    """Every way of showing what is left works, and gives JSON where it says so."""
+def show_in_every_format(path: Path) -> None:
+    """Show the file in every format; the one for Perfetto must be valid JSON."""
     found = build(read(path))
     rendered(found, Screen(80))
     json.dumps(chrome_trace(found), allow_nan=False)
     page(found)
 
 
-@given(st.integers(FIRST, len(WHOLE)))
+@given(st.integers(FIRST, len(TRACE)))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 def test_a_trace_is_readable_wherever_it_was_cut_off(tmp_path: Path, end: int) -> None:
     path = tmp_path / "t.jsonl"
-    path.write_bytes(WHOLE[:end])
-    shows(path)
+    path.write_bytes(TRACE[:end])
+    show_in_every_format(path)
 
 
 values = st.recursive(
@@ -214,8 +226,8 @@ values = st.recursive(
 
 @given(st.data())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
-def test_no_damage_breaks_what_shows_it(tmp_path: Path, data: st.DataObject) -> None:
-    records: list[Any] = [json.loads(text) for text in WHOLE.splitlines()]
+def test_no_damaged_record_breaks_any_format(tmp_path: Path, data: st.DataObject) -> None:
+    records: list[Any] = [json.loads(text) for text in TRACE.splitlines()]
     for _ in range(data.draw(st.integers(1, 4))):
         record = data.draw(st.sampled_from(records[1:]))
         target = record["fields"] if "fields" in record and data.draw(st.booleans()) else record
@@ -223,11 +235,11 @@ def test_no_damage_breaks_what_shows_it(tmp_path: Path, data: st.DataObject) -> 
             target[data.draw(st.sampled_from(sorted(target)))] = data.draw(values)
     path = tmp_path / "t.jsonl"
     path.write_text("\n".join(map(json.dumps, records)) + "\n")
-    shows(path)
+    show_in_every_format(path)
 
 
 def test_damaged_and_lost_lines_are_counted(tmp_path: Path) -> None:
-    path = written(tmp_path / "t.jsonl", [*whole(), {"k": "lost", "records": 3}, {"k": "dream", "of": "sheep"}])
+    path = written(tmp_path / "t.jsonl", [*one_turn(), {"k": "lost", "records": 3}, {"k": "dream", "of": "sheep"}])
     with path.open("a") as file:
         file.write('rubbish\n{"k": "mic", "at": 5001, "index": 0, "peak": "??", "rms": "??"}\n{"k": "ev')
     said = "\n".join(build(read(path)).flaws)

@@ -1,4 +1,4 @@
-"""What a session leaves in its trace, and what writing it must never do: wait, leak, or end the session."""
+"""Recording of traces: what is recorded, and that recording never blocks or ends the session, or leaks content."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Verdict
 from voiceloop.trace.levels import packed, unpacked
-from voiceloop.trace.taps import PACK_FRAMES, EarTap, RequestTap, SpeakerTap
+from voiceloop.trace.taps import PACK_FRAMES, ListenerTap, RequestTap, SpeakerTap
 from voiceloop.trace.writing import MOST_WAITING, Recorder, line, open_trace
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap, GapReason, Usage
 
 
-class Told:
-    """Remembers what was published."""
+class PublishedEvents:
+    """Records the published events."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, object]]] = []
@@ -44,7 +44,7 @@ class Told:
 
 
 def records(recorder: Recorder, kind: str) -> list[dict[str, Any]]:
-    """What waits of that kind, as it will be in the file."""
+    """The waiting records of `kind`, as they will be in the file."""
     return [record for record in map(json.loads, map(line, recorder.take())) if record["k"] == kind]
 
 
@@ -56,44 +56,44 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 async def test_events_are_recorded_on_their_way_and_the_end_is_marked(tmp_path: Path) -> None:
-    told, path = Told(), tmp_path / "t.jsonl"
-    async with open_trace(path, {"version": 1}, told) as recorder:
-        recorder.publishing(told)("turn.done", turn=1, usage=Usage(cost_usd=0.5), text="a\ud800\u2028b\n")
+    published, path = PublishedEvents(), tmp_path / "t.jsonl"
+    async with open_trace(path, {"version": 1}, published) as recorder:
+        recorder.publishing(published)("turn.done", turn=1, usage=Usage(cost_usd=0.5), text="a\ud800\u2028b\n")
     got = lines(path)
     assert [record["k"] for record in got] == ["trace", "event", "end"]
     assert got[0]["version"] == 1
     assert got[1]["name"] == "turn.done"
     assert got[1]["fields"]["usage"]["cost_usd"] == 0.5
-    assert told.events[0][0] == "turn.done"
+    assert published.events[0][0] == "turn.done"
 
 
-async def test_only_its_owner_can_read_it_even_when_it_was_open_before(tmp_path: Path) -> None:
+async def test_only_the_owner_can_read_the_file_even_if_others_could_before(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     path.write_text("old")
     path.chmod(0o644)
-    async with open_trace(path, {}, Told()):
+    async with open_trace(path, {}, PublishedEvents()):
         pass
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert "old" not in path.read_text()
 
 
-async def test_what_happened_is_in_the_file_while_the_session_goes_on(tmp_path: Path) -> None:
+async def test_records_are_in_the_file_while_the_session_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
-    async with open_trace(path, {}, Told()) as recorder:
+    async with open_trace(path, {}, PublishedEvents()) as recorder:
         recorder.put("mark")
         with trio.fail_after(5):
-            while not any(record["k"] == "mark" for record in lines(path)):  # noqa: ASYNC110 - a file tells nobody
+            while not any(record["k"] == "mark" for record in lines(path)):  # noqa: ASYNC110 - there is no event to wait for
                 await trio.sleep(0.01)
 
 
-async def test_a_full_disk_is_told_once_and_ends_the_trace_not_the_session() -> None:
-    told = Told()
-    async with open_trace(Path("/dev/full"), {}, told) as recorder:
+async def test_a_full_disk_is_reported_once_and_ends_the_trace_not_the_session() -> None:
+    published = PublishedEvents()
+    async with open_trace(Path("/dev/full"), {}, published) as recorder:
         with trio.fail_after(5):
-            await told.news.wait()
+            await published.news.wait()
         recorder.put("more")
         assert recorder.take() == []
-    notices = [fields["text"] for name, fields in told.events if name == "notice"]
+    notices = [fields["text"] for name, fields in published.events if name == "notice"]
     assert len(notices) == 1
     assert "/dev/full" in str(notices[0])
     assert "no space left" in str(notices[0])
@@ -106,11 +106,11 @@ async def test_a_path_that_cannot_be_written_is_named(make: str, tmp_path: Path)
         path = tmp_path / "pipe"
         os.mkfifo(path)
     with pytest.raises(OutputError, match=str(path)):
-        async with open_trace(path, {}, Told()):
+        async with open_trace(path, {}, PublishedEvents()):
             pass
 
 
-def test_more_than_the_disk_takes_is_counted_and_dropped() -> None:
+def test_records_over_the_bound_are_counted_and_dropped() -> None:
     recorder = Recorder()
     for number in range(MOST_WAITING + 7):
         recorder.put("event", number=number)
@@ -133,21 +133,21 @@ def test_levels_are_within_a_quarter_of_a_decibel(samples: list[int], step: int)
         assert mean <= got * 1.03 + 1e-9
 
 
-def test_levels_of_rubbish_are_a_value_error() -> None:
+def test_levels_that_are_not_base64_are_a_value_error() -> None:
     with pytest.raises(ValueError, match="base64"):
         unpacked("not base64!")
 
 
-# The ears
+# The listener
 
 
 def tone(value: int) -> bytes:
     return np.full(320, value, "<i2").tobytes()
 
 
-def test_the_ears_leave_levels_with_their_place_in_time_and_verdicts_in_runs() -> None:
+def test_the_listener_records_levels_with_their_times_and_verdicts_in_runs() -> None:
     recorder = Recorder()
-    tap = EarTap(recorder, lambda index: 100 + index / CAPTURE_RATE_HZ)
+    tap = ListenerTap(recorder, lambda index: 100 + index / CAPTURE_RATE_HZ)
     for number in range(PACK_FRAMES + 1):
         index = number * 320
         tap(Frame(tone(1_000 * number), index), [Verdict(index, index + 320, voiced=number >= 10)], muted=False)
@@ -161,9 +161,9 @@ def test_the_ears_leave_levels_with_their_place_in_time_and_verdicts_in_runs() -
     assert runs == [(0, 3_200, 0), (3_200, 8_000, 1), (8_000, 8_320, 1)]
 
 
-def test_deafness_and_gaps_are_recorded() -> None:
+def test_mutes_and_gaps_are_recorded() -> None:
     recorder = Recorder()
-    tap = EarTap(recorder, lambda index: index / CAPTURE_RATE_HZ)
+    tap = ListenerTap(recorder, lambda index: index / CAPTURE_RATE_HZ)
     for number in range(10):
         tap(Frame(tone(5), number * 320), [], muted=3 <= number < 6)
     tap(Gap(3_200, GapReason.LOST), [], muted=False)
@@ -172,9 +172,9 @@ def test_deafness_and_gaps_are_recorded() -> None:
     assert [(r["index"], r["reason"]) for r in everything if r["k"] == "gap"] == [(3_200, GapReason.LOST)]
 
 
-def test_a_deafness_that_lasts_is_recorded_while_it_does() -> None:
+def test_a_long_mute_is_recorded_while_it_lasts() -> None:
     recorder = Recorder()
-    tap = EarTap(recorder, lambda index: index / CAPTURE_RATE_HZ)
+    tap = ListenerTap(recorder, lambda index: index / CAPTURE_RATE_HZ)
     for number in range(PACK_FRAMES + 2):
         tap(Frame(tone(5), number * 320), [], muted=True)
     tap.flush()
@@ -190,7 +190,7 @@ def pull(speaker: Speaker, samples: int) -> None:
     speaker.pulled()
 
 
-async def test_the_loudspeaker_leaves_what_was_pulled_and_its_states() -> None:
+async def test_the_loudspeaker_records_its_levels_and_states() -> None:
     recorder, speaker = Recorder(), Speaker(Ring(24_000, 24_000))
     tap = speaker.watch = SpeakerTap(recorder)
     await speaker.write(np.full(2_400, 16_384, "<i2").tobytes(), epoch=speaker.epoch)
@@ -212,7 +212,7 @@ async def test_the_loudspeaker_leaves_what_was_pulled_and_its_states() -> None:
 
 
 @given(st.lists(st.integers(0, 30), max_size=40), st.integers(0, 60))
-def test_what_was_read_last_can_be_looked_at_unless_it_was_overwritten(sizes: list[int], count: int) -> None:
+def test_the_samples_read_last_are_available_until_they_are_overwritten(sizes: list[int], count: int) -> None:
     ring, number, everything = Ring(50, 8_000), 0, []
     for size in sizes:
         pcm = np.arange(number, number + size, dtype="<i2").tobytes()
@@ -229,8 +229,8 @@ def test_what_was_read_last_can_be_looked_at_unless_it_was_overwritten(sizes: li
 ASK = Request("/audio/speech", json={"model": "a/b", "input": "hi there", "voice": "v"}, model="a/b")
 
 
-async def seen(script: Script, *, within_s: float = math.inf) -> list[dict[str, Any]]:
-    """What one request, given up after `within_s`, leaves in a trace."""
+async def request_records(script: Script, *, within_s: float = math.inf) -> list[dict[str, Any]]:
+    """The records of one request, which is cancelled after `within_s`."""
     recorder = Recorder()
     async with open_server(script) as server, open_clients(observe=RequestTap(recorder)) as clients:
         await clients.pool.http()
@@ -239,9 +239,9 @@ async def seen(script: Script, *, within_s: float = math.inf) -> list[dict[str, 
     return [json.loads(line(record)) for record in recorder.take()]
 
 
-async def test_a_request_is_seen_with_its_turn_and_attempts_and_nothing_of_its_content() -> None:
+async def test_a_request_is_recorded_with_its_turn_and_attempts_but_without_its_content() -> None:
     TURN.set(7)
-    found = await seen(Script(faults=[Fault(status=503), Fault(body=b'{"answer": "words of it"}')]))
+    found = await request_records(Script(faults=[Fault(status=503), Fault(body=b'{"answer": "words of it"}')]))
     requests = [record for record in found if record["k"] == "request"]
     assert [(r["id"], r["attempt"], r["turn"], r["model"]) for r in requests] == [(1, 1, 7, "a/b"), (2, 2, 7, "a/b")]
     assert requests[0]["url"].endswith("/audio/speech")
@@ -254,7 +254,7 @@ async def test_a_request_is_seen_with_its_turn_and_attempts_and_nothing_of_its_c
         assert secret not in json.dumps(found)
 
 
-async def test_a_request_that_is_given_up_is_seen_as_cancelled() -> None:
-    found = await seen(Script(faults=[Fault(hang="head")]), within_s=0.2)
+async def test_a_request_that_is_given_up_is_recorded_as_cancelled() -> None:
+    found = await request_records(Script(faults=[Fault(hang="head")]), within_s=0.2)
     response = next(record for record in found if record["k"] == "response" and record["id"] == 1)
     assert (response["outcome"], response["first_byte"], response["bytes"]) == ("cancelled", None, 0)

@@ -1,4 +1,4 @@
-"""How a session is shown: in a terminal, to Perfetto, as a page; and that nothing said in it can do anything there."""
+"""Display of traces: in a terminal, in Perfetto and as a page; hostile text stays plain text everywhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trace.making import ZERO, done, event, header, session, whole
+from tests.trace.making import ZERO, done, event, header, one_turn, session
 from voiceloop.trace.page import data, page
 from voiceloop.trace.perfetto import chrome_trace
 from voiceloop.trace.terminal import Screen, rendered
@@ -17,8 +17,8 @@ NASTY = "</script><script>alert(1)</script>\x1b]0;owned\x07\x1b[31mred \u202egnp
 
 
 def nasty() -> list[dict[str, object]]:
-    """A session in which everything that may be text is hostile."""
-    records = [*whole()[:-1], done(4.9, 2, {"last_voiced": 3.0, NASTY: 3.5}, reason=NASTY, outcome=NASTY)]
+    """A session in which every text field is hostile."""
+    records = [*one_turn()[:-1], done(4.9, 2, {"last_voiced": 3.0, NASTY: 3.5}, reason=NASTY, outcome=NASTY)]
     records += [
         event(4.9, "transcript", turn=2, text=NASTY, start_s=0.0, end_s=1.0),
         event(4.9, "reply", turn=2, text=NASTY),
@@ -33,24 +33,24 @@ def nasty() -> list[dict[str, object]]:
 
 
 def test_a_turn_is_one_row_of_times_and_one_bar(tmp_path: Path) -> None:
-    text = rendered(session(tmp_path, whole()), Screen(100))
+    text = rendered(session(tmp_path, one_turn()), Screen(100))
     row = next(line for line in text.splitlines() if line.startswith("   1     2.00 s"))
     assert row.split() == ["1", "2.00", "s", "200", "210", "500", "800", "1100", "1130", "2200", "done"]
     bar = next(line for line in text.splitlines() if line.endswith("1130 ms"))
     letters = bar.split()[1]
     assert re.fullmatch("e+t+a+c+s+g*d+", letters)
-    # The picture is to scale.
+    # The bar is to scale.
     assert letters.count("e") / len(letters) == pytest.approx(210 / 1130, abs=0.02)
 
 
 @pytest.mark.parametrize("width", [1, 40, 60, 80, 250])
 def test_lines_fit_the_terminal(width: int, tmp_path: Path) -> None:
-    for line in rendered(session(tmp_path, whole()), Screen(width)).splitlines():
+    for line in rendered(session(tmp_path, one_turn()), Screen(width)).splitlines():
         assert len(line) <= max(width, 40)
 
 
 def test_colours_come_only_where_they_are_wanted(tmp_path: Path) -> None:
-    found = session(tmp_path, whole())
+    found = session(tmp_path, one_turn())
     assert "\x1b[" not in rendered(found, Screen(100))
     coloured = rendered(found, Screen(100, colour=True))
     assert "\x1b[" in coloured
@@ -61,15 +61,15 @@ def test_a_session_without_turns_says_so(tmp_path: Path) -> None:
     assert "No turn" in rendered(session(tmp_path, [header()]), Screen(100))
 
 
-def test_nothing_said_reaches_the_terminal_as_more_than_text(tmp_path: Path) -> None:
+def test_hostile_text_reaches_the_terminal_as_plain_text(tmp_path: Path) -> None:
     text = rendered(session(tmp_path, nasty()), Screen(200))
     assert "alert(1)" in text
     for bad in ("\x1b", "\x07", "\u202e", "\u2066", "\ud800"):
         assert bad not in text
 
 
-def test_perfetto_gets_named_lanes_whole_events_and_counters(tmp_path: Path) -> None:
-    document = chrome_trace(session(tmp_path, whole()))
+def test_perfetto_gets_named_lanes_complete_events_and_counters(tmp_path: Path) -> None:
+    document = chrome_trace(session(tmp_path, one_turn()))
     events = document["traceEvents"]
     named = {e["tid"]: e["args"]["name"] for e in events if e["ph"] == "M" and e["name"] == "thread_name"}
     assert {"turns", "voice activity", "utterances", "requests 1", "loudspeaker sounding", "events"} <= set(
@@ -84,7 +84,7 @@ def test_perfetto_gets_named_lanes_whole_events_and_counters(tmp_path: Path) -> 
 
 
 def test_events_in_one_lane_of_perfetto_do_not_cross(tmp_path: Path) -> None:
-    records = [*whole()[:-1], done(6.0, 2, {"last_voiced": 3.0}), done(6.5, 3, {"last_voiced": 3.5})]
+    records = [*one_turn()[:-1], done(6.0, 2, {"last_voiced": 3.0}), done(6.5, 3, {"last_voiced": 3.5})]
     lanes: dict[int, list[tuple[int, int]]] = {}
     for e in chrome_trace(session(tmp_path, records))["traceEvents"]:
         if e["ph"] == "X":
@@ -97,7 +97,7 @@ def test_events_in_one_lane_of_perfetto_do_not_cross(tmp_path: Path) -> None:
                 assert apart or nested
 
 
-def test_nothing_said_can_leave_its_place_in_the_page(tmp_path: Path) -> None:
+def test_hostile_text_stays_inside_the_data_of_the_page(tmp_path: Path) -> None:
     html = page(session(tmp_path, nasty()))
     assert html.count("<script") == 2
     assert html.count("</script>") == 2
@@ -105,19 +105,19 @@ def test_nothing_said_can_leave_its_place_in_the_page(tmp_path: Path) -> None:
     for bad in ("\x1b", "\u202e", "\u2066", "\ud800", "%%"):
         assert bad not in html
     html.encode()
-    held = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
-    assert held is not None
-    assert json.loads(held[1]) == data(session(tmp_path, nasty()))
+    data_element = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
+    assert data_element is not None
+    assert json.loads(data_element[1]) == data(session(tmp_path, nasty()))
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_lets_nothing_else_run(tmp_path: Path) -> None:
-    html = page(session(tmp_path, whole()))
+    html = page(session(tmp_path, one_turn()))
     assert not re.search(r"""(src|href)\s*=|url\(|@import|https?:(?!//host)""", html)
     assert "default-src 'none'" in html
     assert "unsafe" not in html
     assert "innerHTML" not in html
 
 
-def test_what_was_said_is_cut_to_a_length_that_can_be_read(tmp_path: Path) -> None:
+def test_long_transcripts_are_shortened_in_the_page(tmp_path: Path) -> None:
     records = [header(), event(1.0, "transcript", turn=1, text="word " * 10_000, start_s=0.0, end_s=1.0)]
     assert len(page(session(tmp_path, records))) < 80_000

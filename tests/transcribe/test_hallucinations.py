@@ -1,4 +1,4 @@
-"""Words that nobody said: which are dropped, and which are not."""
+"""Hallucinations: words that nobody said are dropped, words that somebody may have said are not."""
 
 from __future__ import annotations
 
@@ -35,21 +35,22 @@ def clip(samples: np.ndarray) -> Utterance:
 
 
 HISS = clip(noise(1.0, -50))
-"""Steady noise, which a recogniser makes words of."""
+"""Steady noise, for which recognisers invent words."""
 SPEECH = clip(np.concatenate([noise(0.3, -70), noise(0.8, -25), noise(0.3, -70)]))
 """As loud as speech, above a quiet room."""
-LONG = clip(np.concatenate([noise(0.3, -70), noise(6.0, -25), noise(0.3, -70)]))
-"""Loud, and steady as no speech is: hardly anything rises above the rest."""
+LONG_NOISE = clip(np.concatenate([noise(0.3, -70), noise(6.0, -25), noise(0.3, -70)]))
+"""Loud, but steadier than any speech: hardly any part is louder than the rest."""
 
-ENOUGH = clip(np.concatenate([noise(0.3, -70), *[noise(0.4, -25), noise(0.1, -55)] * 36]))
-"""So long and with such gaps that all below can be said in it."""
+LONG_SPEECH = clip(np.concatenate([noise(0.3, -70), *[noise(0.4, -25), noise(0.1, -55)] * 36]))
+"""Long enough for all texts below to be said in it, and with gaps as in speech."""
 
 
-def heard(text: str, utterance: Utterance, **more: float) -> Judgement:
+def judged(text: str, utterance: Utterance, **more: float) -> Judgement:
+    """How the rules judge `text` as the transcript of `utterance`."""
     return judge(Transcript(text, utterance, **more), RULES)  # type: ignore[arg-type]
 
 
-PHANTOMS = [
+HALLUCINATED = [
     "Thank you.",
     " Thanks for watching!",
     "Thank you. Thank you.",
@@ -63,42 +64,42 @@ PHANTOMS = [
 ]
 
 
-@pytest.mark.parametrize("text", PHANTOMS)
-def test_a_known_phantom_in_a_weak_clip_is_dropped(text: str) -> None:
-    assert heard(text, HISS) == Judgement("", Reason.PHRASE)
+@pytest.mark.parametrize("text", HALLUCINATED)
+def test_a_known_hallucination_in_a_weak_clip_is_dropped(text: str) -> None:
+    assert judged(text, HISS) == Judgement("", Reason.PHRASE)
 
 
 @pytest.mark.parametrize("text", ["Thank you.", "you", "Bye.", "Gracias."])
-def test_who_says_thank_you_aloud_is_written_down(text: str) -> None:
-    assert heard(text, SPEECH) == Judgement(text)
+def test_a_thank_you_said_aloud_is_transcribed(text: str) -> None:
+    assert judged(text, SPEECH) == Judgement(text)
 
 
 @pytest.mark.skipif(not (ASTERISK / "auth-thankyou.wav").exists(), reason="needs Debian's recorded prompts")
 @pytest.mark.parametrize("quieter_db", [0, 10, 20, 30])
-def test_a_person_who_says_thank_you_is_written_down_far_from_the_microphone_too(quieter_db: int) -> None:
+def test_a_recorded_thank_you_is_transcribed_even_far_from_the_microphone(quieter_db: int) -> None:
     voice = np.frombuffer(read_wav(ASTERISK / "auth-thankyou.wav").at(CAPTURE_RATE_HZ), "<i2").astype(float)
     quiet = np.concatenate([np.zeros(4800), voice, np.zeros(4800)]) * 10 ** (-quieter_db / 20)
     said = clip(quiet + noise(len(quiet) / CAPTURE_RATE_HZ, -70)[: len(quiet)])
-    assert heard("Thank you.", said) == Judgement("Thank you.")
+    assert judged("Thank you.", said) == Judgement("Thank you.")
 
 
-def test_a_known_phantom_is_dropped_whatever_the_clip_when_the_no_speech_score_agrees() -> None:
-    assert heard("Thank you.", SPEECH, no_speech=0.3).reason is Reason.PHRASE
-    assert heard("Thank you.", SPEECH, no_speech=0.01).reason is None
+def test_a_known_hallucination_is_dropped_in_any_clip_when_the_no_speech_score_agrees() -> None:
+    assert judged("Thank you.", SPEECH, no_speech=0.3).reason is Reason.PHRASE
+    assert judged("Thank you.", SPEECH, no_speech=0.01).reason is None
 
 
-def test_a_known_phantom_that_nobody_can_say_so_fast_is_dropped() -> None:
+def test_a_known_hallucination_that_nobody_can_say_so_fast_is_dropped() -> None:
     click = clip(np.concatenate([noise(0.3, -70), noise(0.12, -20), noise(0.3, -70)]))
-    assert heard("Thank you so much for watching.", click).reason is Reason.PHRASE
+    assert judged("Thank you so much for watching.", click).reason is Reason.PHRASE
 
 
 def test_other_words_in_a_weak_clip_are_not_dropped() -> None:
-    assert heard("Turn the light off.", HISS) == Judgement("Turn the light off.")
+    assert judged("Turn the light off.", HISS) == Judgement("Turn the light off.")
 
 
-def test_what_the_model_itself_takes_for_no_speech_is_dropped() -> None:
-    assert heard("Some words.", SPEECH, no_speech=0.9, confidence=0.2).reason is Reason.NO_SPEECH
-    assert heard("Some words.", SPEECH, no_speech=0.9, confidence=0.9).reason is None
+def test_text_that_the_model_itself_scores_as_no_speech_is_dropped() -> None:
+    assert judged("Some words.", SPEECH, no_speech=0.9, confidence=0.2).reason is Reason.NO_SPEECH
+    assert judged("Some words.", SPEECH, no_speech=0.9, confidence=0.9).reason is None
 
 
 @pytest.mark.parametrize(
@@ -114,8 +115,8 @@ def test_what_the_model_itself_takes_for_no_speech_is_dropped() -> None:
         ("I think that " * 6 + "I think", ""),
     ],
 )
-def test_a_loop_is_dropped_or_left_once_beside_other_words(text: str, left: str) -> None:
-    assert heard(text, LONG) == Judgement(left, Reason.LOOP)
+def test_a_repetition_loop_is_dropped_or_kept_once_beside_other_words(text: str, left: str) -> None:
+    assert judged(text, LONG_NOISE) == Judgement(left, Reason.LOOP)
 
 
 @pytest.mark.parametrize(
@@ -128,8 +129,8 @@ def test_a_loop_is_dropped_or_left_once_beside_other_words(text: str, left: str)
         "The number is 1 1 1 1 1 0 0 0 0.",
     ],
 )
-def test_people_repeat_themselves_too(text: str) -> None:
-    assert heard(text, LONG) == Judgement(text)
+def test_ordinary_repetition_is_transcribed(text: str) -> None:
+    assert judged(text, LONG_NOISE) == Judgement(text)
 
 
 ALOUD = [
@@ -144,10 +145,10 @@ ALOUD = [
 
 
 @pytest.mark.parametrize("text", ALOUD)
-def test_what_is_repeated_aloud_and_clearly_is_written_down(text: str) -> None:
-    assert heard(text, ENOUGH) == Judgement(text)
-    assert heard(text, ENOUGH, confidence=0.2).reason is Reason.LOOP
-    assert heard(text, HISS).reason is Reason.LOOP
+def test_repetition_said_aloud_and_clearly_is_transcribed(text: str) -> None:
+    assert judged(text, LONG_SPEECH) == Judgement(text)
+    assert judged(text, LONG_SPEECH, confidence=0.2).reason is Reason.LOOP
+    assert judged(text, HISS).reason is Reason.LOOP
 
 
 @pytest.mark.parametrize(
@@ -160,31 +161,31 @@ def test_what_is_repeated_aloud_and_clearly_is_written_down(text: str) -> None:
         ("no " * 100 + "thank you.", "no thank you."),
     ],
 )
-def test_a_loop_without_end_is_dropped_however_clear_it_sounds(text: str, left: str) -> None:
-    assert heard(text, ENOUGH) == Judgement(left, Reason.LOOP)
+def test_an_endless_loop_is_dropped_however_clear_it_sounds(text: str, left: str) -> None:
+    assert judged(text, LONG_SPEECH) == Judgement(left, Reason.LOOP)
 
 
 def test_a_loop_that_nobody_can_say_so_fast_is_dropped() -> None:
-    assert heard("The end is near" + " near" * 9, SPEECH) == Judgement("The end is near", Reason.LOOP)
+    assert judged("The end is near" + " near" * 9, SPEECH) == Judgement("The end is near", Reason.LOOP)
 
 
 DIGITS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 COUNTING = ", ".join(f"one hundred and twenty {digit}" for digit in DIGITS)
 
 
-def test_who_counts_aloud_is_written_down() -> None:
-    """It goes round as much as a loop does; that nobody said it takes more than the words."""
-    assert heard(COUNTING, ENOUGH) == Judgement(COUNTING)
-    assert heard(COUNTING, ENOUGH, confidence=0.2).reason is Reason.LOOP
-    assert heard(COUNTING, SPEECH).reason is Reason.LOOP
-    assert heard(COUNTING, HISS).reason is Reason.LOOP
+def test_counting_aloud_is_transcribed() -> None:
+    """Counting repeats as much as a loop does, so the words alone are no evidence that nobody said them."""
+    assert judged(COUNTING, LONG_SPEECH) == Judgement(COUNTING)
+    assert judged(COUNTING, LONG_SPEECH, confidence=0.2).reason is Reason.LOOP
+    assert judged(COUNTING, SPEECH).reason is Reason.LOOP
+    assert judged(COUNTING, HISS).reason is Reason.LOOP
 
 
 WORDS = "the a cat dog house runs sleeps big small and of to in over"
 
 
-@given(st.lists(st.sampled_from(WORDS.split()), max_size=60), st.sampled_from([LONG, ENOUGH]))
-def test_of_a_loop_each_word_is_left_and_nothing_is_added(words: list[str], sound: Utterance) -> None:
+@given(st.lists(st.sampled_from(WORDS.split()), max_size=60), st.sampled_from([LONG_NOISE, LONG_SPEECH]))
+def test_each_word_of_a_loop_is_kept_once_and_none_is_added(words: list[str], sound: Utterance) -> None:
     text = " ".join(words)
     judgement = judge(Transcript(text, sound), RULES)
     rest = iter(words)
@@ -202,14 +203,14 @@ def test_the_prompts_echo_is_dropped_but_not_a_name_from_it() -> None:
     assert judge(Transcript("Ada Lovelace", SPEECH), RULES, ("Ada Lovelace",)).reason is None
 
 
-def test_a_vocabulary_said_aloud_is_written_down() -> None:
-    """It is the prompt, and there to be said."""
+def test_a_vocabulary_said_aloud_is_transcribed() -> None:
+    """The vocabulary is sent in the prompt, but its words are expected in speech."""
     options = OpenAITranscribeOptions(model="a", vocabulary=("voiceloop", "Ada Lovelace"))
     prompts = (str(options.prompt_with(None)),)
     said = "Voiceloop, Ada Lovelace."
-    assert judge(Transcript(said, ENOUGH), RULES, prompts) == Judgement(said)
-    assert judge(Transcript(said, ENOUGH, confidence=0.2), RULES, prompts).reason is Reason.ECHO
-    assert judge(Transcript("Ada Lovelace.", ENOUGH, confidence=0.2), RULES, prompts).reason is None
+    assert judge(Transcript(said, LONG_SPEECH), RULES, prompts) == Judgement(said)
+    assert judge(Transcript(said, LONG_SPEECH, confidence=0.2), RULES, prompts).reason is Reason.ECHO
+    assert judge(Transcript("Ada Lovelace.", LONG_SPEECH, confidence=0.2), RULES, prompts).reason is None
     assert judge(Transcript(said, HISS), RULES, prompts).reason is Reason.ECHO
 
 
@@ -240,7 +241,7 @@ def test_each_kind_can_be_turned_off() -> None:
         assert found == Judgement(text)
 
 
-def test_ones_own_phrases_can_be_added() -> None:
+def test_phrases_can_be_added_in_the_config() -> None:
     rules = Hallucinations(more_phrases=("Beep boop.",))
     assert judge(Transcript("beep boop", HISS), rules).reason is Reason.PHRASE
 
@@ -252,49 +253,49 @@ def test_the_no_speech_score_is_read_from_the_answer() -> None:
     assert parsed(JsonAnswer({"text": "x"}, None), SPEECH, where).no_speech is None
 
 
-class Fake:
-    """Counts what it is asked, and always hears thanks."""
+class FakeTranscriber:
+    """A fake transcriber: counts its requests and always returns a thank-you."""
 
     preemptive = True
     description = "fake"
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.requests = 0
 
     async def finish(self, utterance: Utterance) -> Transcript:
-        self.asked += 1
+        self.requests += 1
         return Transcript("Thank you.", utterance)
 
 
-async def finish(outer: Screened, fake: Fake, utterance: Utterance) -> str:
+async def finish(outer: Screened, fake: FakeTranscriber, utterance: Utterance) -> str:
     inner: Transcription = fake  # type: ignore[assignment]
     return (await outer.finish(inner, utterance)).text
 
 
-async def test_every_drop_is_told_with_its_reason_and_without_its_text_and_counted_at_the_end() -> None:
-    told: list[tuple[str, dict[str, object]]] = []
-    fake = Fake()
+async def test_every_drop_is_published_with_its_reason_but_not_its_text_and_counted_at_the_end() -> None:
+    published: list[tuple[str, dict[str, object]]] = []
+    fake = FakeTranscriber()
 
     def publish(name: str, /, **fields: object) -> None:
-        told.append((name, fields))
+        published.append((name, fields))
 
     with screened(fake, RULES, SphinxOptions(), publish) as outer:  # type: ignore[arg-type]
         assert await finish(outer, fake, clip(noise(1, -80))) == ""
         assert await finish(outer, fake, HISS) == ""
         assert await finish(outer, fake, SPEECH) == "Thank you."
         assert await finish(outer.quietly(), fake, HISS) == ""
-    assert fake.asked == 3
-    assert [(name, fields.get("reason", fields.get("dropped"))) for name, fields in told] == [
+    assert fake.requests == 3
+    assert [(name, fields.get("reason", fields.get("dropped"))) for name, fields in published] == [
         ("hallucination.dropped", "too quiet"),
         ("hallucination.dropped", "a known hallucination"),
         ("hallucinations", {"too quiet": 1, "a known hallucination": 1}),
     ]
-    assert "Thank" not in repr(told)
+    assert "Thank" not in repr(published)
 
 
 def test_the_vocabulary_is_a_prompt_too() -> None:
     options = OpenAITranscribeOptions(prompt="A talk on:", vocabulary=("Trio", "nurseries"))
-    with screened(Fake(), RULES, options, lambda *_, **__: None) as outer:  # type: ignore[arg-type]
+    with screened(FakeTranscriber(), RULES, options, lambda *_, **__: None) as outer:  # type: ignore[arg-type]
         assert outer.prompts == (
             "A talk on:",
             "A talk on: Trio, nurseries",

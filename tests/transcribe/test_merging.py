@@ -1,4 +1,4 @@
-"""Joining clips and texts."""
+"""Merging: joins clips, and transcripts with their word times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def clip(start: int, samples: int, value: int = 1) -> Utterance:
 
 
 @given(st.lists(st.tuples(st.integers(0, 20_000), st.integers(1, 2_000)), min_size=1, max_size=6))
-def test_a_merged_clip_holds_every_sample_once_and_in_order(cuts: list[tuple[int, int]]) -> None:
+def test_a_merged_clip_contains_every_sample_once_and_in_order(cuts: list[tuple[int, int]]) -> None:
     clips, at = [], 0
     for number, (quiet, samples) in enumerate(cuts, start=1):
         clips.append(clip(at + quiet, samples, number))
@@ -50,5 +50,5 @@ def test_words_keep_the_time_at_which_they_were_said() -> None:
     ("text", "only"),
     [("Mhm.", True), ("mm-hmm, yeah", True), ("", False), ("...", False), ("yeah but no", False), ("stop", False)],
 )
-def test_a_backchannel_is_nothing_but_listening_noises(text: str, only: bool) -> None:
+def test_a_backchannel_consists_of_the_given_words_only(text: str, only: bool) -> None:
     assert is_only(text, ("mhm", "mm-hmm", "yeah")) is only

@@ -1,4 +1,4 @@
-"""Transcription by /audio/transcriptions: what is sent, and what is believed of the answer."""
+"""Transcriber `openrouter` (/audio/transcriptions): the requests that it sends, and how it reads the answers."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ async def open_transcriber(server: Server, **options: Any) -> AsyncIterator[Open
         yield transcriber
 
 
-async def hear(transcriber: OpenRouterTranscriber, seconds: float = 0.5) -> Transcript:
+async def transcribe(transcriber: OpenRouterTranscriber, seconds: float = 0.5) -> Transcript:
     clip = utterance(seconds)
     async with transcriber.transcription() as transcription:
         await transcription.feed(clip.pcm)
         return await transcription.finish(clip)
 
 
-async def test_a_clip_is_posted_as_the_loops_own_wav() -> None:
+async def test_a_clip_is_posted_as_a_16_khz_wav() -> None:
     async with open_server() as server, open_transcriber(server) as transcriber:
-        heard = await hear(transcriber)
-        assert heard.text == "hello world"
-        assert heard.usage is not None
-        assert (heard.usage.cost_usd, heard.usage.audio_s) == (0.0001, 1.5)
-        assert heard.usage.generation_ids == ("gen-stt-0",)
+        result = await transcribe(transcriber)
+        assert result.text == "hello world"
+        assert result.usage is not None
+        assert (result.usage.cost_usd, result.usage.audio_s) == (0.0001, 1.5)
+        assert result.usage.generation_ids == ("gen-stt-0",)
         body = server.requests[0].body
         raw = base64.b64decode(body.pop("input_audio")["data"])
         assert body == {"model": "openai/whisper-large-v3"}
@@ -63,7 +63,7 @@ async def test_a_clip_is_posted_as_the_loops_own_wav() -> None:
 async def test_every_option_is_sent_as_published() -> None:
     options = {"language": "de", "temperature": 0.0, "provider": {"groq": {"prompt": "Ada, Grace"}}}
     async with open_server() as server, open_transcriber(server, **options) as transcriber:
-        await hear(transcriber)
+        await transcribe(transcriber)
         body = server.requests[0].body
         del body["input_audio"]
         assert body == {
@@ -78,7 +78,7 @@ async def test_every_option_is_sent_as_published() -> None:
 async def test_the_vocabulary_is_in_the_prompt_of_each_provider_that_takes_one() -> None:
     options = {"vocabulary": ("Ada", "voiceloop"), "provider": {"groq": {"prompt": "A talk."}, "other": {"x": 1}}}
     async with open_server() as server, open_transcriber(server, **options) as transcriber:
-        await hear(transcriber)
+        await transcribe(transcriber)
         assert server.requests[0].body["provider"]["options"] == {
             "groq": {"prompt": "A talk. Ada, voiceloop"},
             "openai": {"prompt": "Ada, voiceloop"},
@@ -89,22 +89,22 @@ async def test_the_vocabulary_is_in_the_prompt_of_each_provider_that_takes_one()
 
 async def test_silence_is_an_empty_text_not_an_error() -> None:
     async with open_server(Script(texts=[" \n"])) as server, open_transcriber(server) as transcriber:
-        assert (await hear(transcriber)).text == ""
+        assert (await transcribe(transcriber)).text == ""
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"text": null}', b'{"text": 7}', b'{"text": ["a"]}'])
-async def test_an_answer_without_a_text_is_said(body: bytes) -> None:
+async def test_an_answer_without_a_text_is_an_error(body: bytes) -> None:
     async with open_server(Script(faults=[Fault(body=body)])) as server, open_transcriber(server) as transcriber:
         with pytest.raises(BadAnswer, match="the answer holds no text"):
-            await hear(transcriber)
+            await transcribe(transcriber)
 
 
-def believed(value: dict[str, Any]) -> Transcript:
+def parsed(value: dict[str, Any]) -> Transcript:
     return transcript(JsonAnswer(value, None), utterance(), Where("http://x"))
 
 
-def test_words_and_confidence_are_read_where_they_are() -> None:
-    found = believed(
+def test_words_and_confidence_are_read_from_the_answer() -> None:
+    found = parsed(
         {
             "text": "a b",
             "language": "english",
@@ -133,8 +133,8 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["usage", "words", "segments", "language", "duration"]), json_values))
-def test_whatever_else_an_answer_holds_the_text_comes_through(value: dict[str, Any]) -> None:
-    found = believed(value | {"text": "hello"})
+def test_odd_fields_of_an_answer_never_lose_its_text(value: dict[str, Any]) -> None:
+    found = parsed(value | {"text": "hello"})
     assert found.text == "hello"
     assert found.confidence is None or 0 <= found.confidence <= 1
     assert found.usage is not None
@@ -149,17 +149,17 @@ def clip_seconds(body: Any) -> float:
 VERBOSE: dict[str, Any] = {"response_format": "verbose_json", "timestamp_granularities": ["word", "segment"]}
 
 
-async def test_words_and_confidence_are_asked_for() -> None:
+async def test_words_and_confidence_are_requested() -> None:
     async with open_server() as server, open_transcriber(server, **VERBOSE) as transcriber:
-        heard = await hear(transcriber)
-        assert [word.text for word in heard.words] == ["hello", "world"]
-        assert heard.confidence == pytest.approx(0.905, abs=0.001)
+        result = await transcribe(transcriber)
+        assert [word.text for word in result.words] == ["hello", "world"]
+        assert result.confidence == pytest.approx(0.905, abs=0.001)
         body = server.requests[0].body
         assert (body["response_format"], body["timestamp_granularities"]) == ("verbose_json", ["word", "segment"])
         assert server.broken == []
 
 
-async def test_a_model_that_refuses_verbose_json_is_asked_without_and_that_is_said_once() -> None:
+async def test_a_model_that_refuses_verbose_json_is_asked_without_it_and_one_notice_says_so() -> None:
     script = Script(refuse=lambda body: "response_format" in body)
     values = OpenRouterTranscribeOptions(model="google/chirp-3", **VERBOSE)
     async with (
@@ -167,35 +167,35 @@ async def test_a_model_that_refuses_verbose_json_is_asked_without_and_that_is_sa
         open_bench(endpoint(server)) as bench,
         OpenRouterTranscriber.open(values, bench.services) as transcriber,
     ):
-        assert (await hear(transcriber)).text == (await hear(transcriber)).text == "hello world"
+        assert (await transcribe(transcriber)).text == (await transcribe(transcriber)).text == "hello world"
         assert ["response_format" in request.body for request in server.posts()] == [True, False, False]
         assert bench.named("notice") == [
-            {"text": "google/chirp-3 refuses verbose_json: no words and no confidence from now on"}
+            {"text": "google/chirp-3 refuses verbose_json: no word times and no confidence from now on"}
         ]
 
 
-async def test_a_clip_that_is_refused_either_way_does_not_end_verbose_answers() -> None:
+async def test_a_clip_that_is_refused_either_way_does_not_turn_verbose_json_off() -> None:
     script = Script(faults=[Fault(status=400), Fault(status=400)])
     async with open_server(script) as server, open_transcriber(server, **VERBOSE) as transcriber:
         with pytest.raises(BadRequest):
-            await hear(transcriber)
-        assert (await hear(transcriber)).confidence is not None
+            await transcribe(transcriber)
+        assert (await transcribe(transcriber)).confidence is not None
 
 
 async def test_clips_over_the_limit_are_cut_and_the_texts_joined() -> None:
     script = Script(texts=["one", "two", "three"])
     async with open_server(script) as server, open_transcriber(server, max_clip_s=5) as transcriber:
-        heard = await hear(transcriber, 9.0)
-        assert heard.text == "one two three"
-        assert heard.usage is not None
-        assert heard.usage.requests == 3
-        assert heard.usage.cost_usd == pytest.approx(0.0003)
+        result = await transcribe(transcriber, 9.0)
+        assert result.text == "one two three"
+        assert result.usage is not None
+        assert result.usage.requests == 3
+        assert result.usage.cost_usd == pytest.approx(0.0003)
         lengths = [clip_seconds(request.body) for request in server.requests]
         assert sum(lengths) == pytest.approx(9.0)
         assert max(lengths) <= 5
 
 
-async def test_a_model_that_refuses_long_clips_is_learned_and_said_once() -> None:
+async def test_the_limit_of_a_model_that_refuses_long_clips_is_learned_and_reported_once() -> None:
     script = Script(refuse=lambda body: clip_seconds(body) > 60)
     values = OpenRouterTranscribeOptions(model="new/model")
     async with (
@@ -204,7 +204,7 @@ async def test_a_model_that_refuses_long_clips_is_learned_and_said_once() -> Non
         OpenRouterTranscriber.open(values, bench.services) as transcriber,
     ):
         for _ in range(2):
-            assert (await hear(transcriber, 61.0)).text == "hello world hello world"
+            assert (await transcribe(transcriber, 61.0)).text == "hello world hello world"
         assert len(server.posts()) == 5
         assert [event["text"] for event in bench.named("notice")] == [
             "new/model refuses clips over 55 s: longer ones are cut at pauses from now on"
@@ -212,7 +212,9 @@ async def test_a_model_that_refuses_long_clips_is_learned_and_said_once() -> Non
 
 
 @given(st.integers(1, 40_000), st.floats(0.05, 1.0), st.lists(st.integers(0, 39_000), max_size=4))
-def test_pieces_are_the_clip_and_no_longer_than_allowed(count: int, longest_s: float, pauses: list[int]) -> None:
+def test_pieces_add_up_to_the_clip_and_are_no_longer_than_allowed(
+    count: int, longest_s: float, pauses: list[int]
+) -> None:
     samples = np.full(count, 1_000, dtype="<i2")
     for at in pauses:
         samples[at : at + 3_200] = 0

@@ -1,3 +1,5 @@
+"""Transcriber `sphinx`: PocketSphinx in a worker process, on recorded human voices."""
+
 from __future__ import annotations
 
 import os
@@ -25,7 +27,7 @@ from voiceloop.types import FRAME_SAMPLES, SAMPLE_BYTES, Utterance
 pytest.importorskip("pocketsphinx", reason="the extra 'offline' is not installed")
 
 PATIENCE_S = 120
-"""What a busy machine may take; nothing here is timed."""
+"""A generous timeout for a busy machine: no test here measures time."""
 JSGF = "#JSGF V1.0; grammar prompts; public <prompt> = hello world | goodbye | thank you | two | ten;"
 
 
@@ -40,8 +42,8 @@ def prompt(name: str) -> Utterance:
     pytest.skip("recorded prompts are missing: apt-get install asterisk-core-sounds-en-wav")
 
 
-class Room:
-    """Services that keep the notices."""
+class FakeServices:
+    """Fake services that record the notices."""
 
     def __init__(self) -> None:
         self.notices: list[object] = []
@@ -51,13 +53,15 @@ class Room:
 
 
 @asynccontextmanager
-async def recogniser(room: Room | None = None, **options: Any) -> AsyncIterator[SphinxTranscriber]:
+async def recogniser(services: FakeServices | None = None, **options: Any) -> AsyncIterator[SphinxTranscriber]:
     with trio.fail_after(PATIENCE_S):
-        async with SphinxTranscriber.open(SphinxOptions(**options), cast(Any, room or Room())) as transcriber:
+        async with SphinxTranscriber.open(
+            SphinxOptions(**options), cast(Any, services or FakeServices())
+        ) as transcriber:
             yield transcriber
 
 
-async def hear(transcriber: SphinxTranscriber, utterance: Utterance, *, fed: bool = True) -> str:
+async def transcribe(transcriber: SphinxTranscriber, utterance: Utterance, *, fed: bool = True) -> str:
     async with transcriber.transcription() as transcription:
         if fed:
             await feed(transcription, utterance)
@@ -80,7 +84,7 @@ def grammar(tmp_path: Path) -> Path:
     return path
 
 
-async def test_speech_fed_as_it_comes_becomes_text() -> None:
+async def test_speech_fed_frame_by_frame_becomes_text() -> None:
     utterance = prompt("conf-kicked")  # "You have been kicked from this conference."
     async with recogniser() as transcriber, transcriber.transcription() as transcription:
         await feed(transcription, utterance)
@@ -93,20 +97,20 @@ async def test_speech_fed_as_it_comes_becomes_text() -> None:
     assert 0 < transcript.confidence <= 1
 
 
-async def test_how_it_is_fed_changes_nothing(grammar: Path) -> None:
+async def test_the_size_of_the_pieces_fed_changes_nothing(grammar: Path) -> None:
     utterance = prompt("hello-world")
-    heard = set()
+    results = set()
     for step in (64, 999 * 2, 1 << 20, 0):
         async with recogniser(jsgf=grammar) as transcriber, transcriber.transcription() as transcription:
             if step:
                 await feed(transcription, utterance, step)
-            heard.add((await transcription.finish(utterance)).words)
-    assert len(heard) == 1
+            results.add((await transcription.finish(utterance)).words)
+    assert len(results) == 1
 
 
-async def test_silence_and_nothing_at_all_are_empty_texts() -> None:
+async def test_silence_and_an_empty_clip_give_empty_texts() -> None:
     async with recogniser() as transcriber:
-        assert await hear(transcriber, Utterance(b"", 0, 0)) == ""
+        assert await transcribe(transcriber, Utterance(b"", 0, 0)) == ""
         async with transcriber.transcription() as transcription:
             transcript = await transcription.finish(Utterance(bytes(32_000), 0, 0))
     assert transcript.text == ""
@@ -114,21 +118,21 @@ async def test_silence_and_nothing_at_all_are_empty_texts() -> None:
     assert transcript.confidence is None
 
 
-async def test_a_grammar_hears_its_own_sentences(grammar: Path) -> None:
+async def test_with_a_grammar_its_sentences_are_recognised(grammar: Path) -> None:
     async with recogniser(jsgf=grammar) as transcriber:
         assert "grammar" in transcriber.description
-        assert await hear(transcriber, prompt("hello-world")) == "hello world"
-        assert await hear(transcriber, prompt("auth-thankyou")) == "thank you"
-        assert await hear(transcriber, prompt("vm-goodbye"), fed=False) == "goodbye"
+        assert await transcribe(transcriber, prompt("hello-world")) == "hello world"
+        assert await transcribe(transcriber, prompt("auth-thankyou")) == "thank you"
+        assert await transcribe(transcriber, prompt("vm-goodbye"), fed=False) == "goodbye"
 
 
-async def test_a_keyphrase_is_heard_and_other_speech_is_not() -> None:
+async def test_a_keyphrase_is_recognised_and_other_speech_is_not() -> None:
     async with recogniser(keyphrase="Hello World", keyphrase_threshold=1e-40) as transcriber:
-        assert await hear(transcriber, prompt("hello-world")) == "hello world"
-        assert await hear(transcriber, prompt("conf-kicked")) == ""
+        assert await transcribe(transcriber, prompt("hello-world")) == "hello world"
+        assert await transcribe(transcriber, prompt("conf-kicked")) == ""
 
 
-async def test_several_may_be_open_at_once(grammar: Path) -> None:
+async def test_several_transcriptions_may_be_open_at_once(grammar: Path) -> None:
     first, second = prompt("hello-world"), prompt("auth-thankyou")
     async with (
         recogniser(jsgf=grammar) as transcriber,
@@ -141,20 +145,20 @@ async def test_several_may_be_open_at_once(grammar: Path) -> None:
         assert (await one.finish(first)).text == "hello world"
 
 
-async def test_an_abandoned_one_dies_though_it_has_minutes_to_decode() -> None:
+async def test_a_cancelled_transcription_ends_its_process_in_the_middle_of_decoding() -> None:
     long = Utterance(prompt("conf-kicked").pcm * 60, 0, 0)
     async with recogniser() as transcriber:
         with trio.move_on_after(0.5):
-            await hear(transcriber, long)
+            await transcribe(transcriber, long)
         with trio.fail_after(20):
-            while _children(pid_of(transcriber)):  # noqa: ASYNC110 - the system tells nobody
+            while _children(pid_of(transcriber)):  # noqa: ASYNC110 - there is no event to wait for
                 await trio.sleep(0.02)
 
 
 async def test_an_utterance_survives_the_death_of_the_worker_and_of_its_fork(grammar: Path) -> None:
     utterance = prompt("hello-world")
-    room = Room()
-    async with recogniser(room, jsgf=grammar) as transcriber:
+    services = FakeServices()
+    async with recogniser(services, jsgf=grammar) as transcriber:
         before = pid_of(transcriber)
         async with transcriber.transcription() as transcription:
             await transcription.feed(utterance.pcm[:6_400])
@@ -162,19 +166,19 @@ async def test_an_utterance_survives_the_death_of_the_worker_and_of_its_fork(gra
             await transcription.feed(utterance.pcm[6_400:])
             assert (await transcription.finish(utterance)).text == "hello world"
         assert pid_of(transcriber) != before
-        assert await hear(transcriber, utterance) == "hello world"
-    assert room.notices == ["The recogniser's process died; starting it again."]
+        assert await transcribe(transcriber, utterance) == "hello world"
+    assert services.notices == ["The recogniser's process died; starting it again."]
 
 
-async def test_dying_over_the_same_utterance_each_time_is_one_clear_error(grammar: Path) -> None:
+async def test_an_utterance_on_which_every_process_dies_is_one_clear_error(grammar: Path) -> None:
     async with recogniser(jsgf=grammar) as transcriber:
-        # Deaf workers: each fork is killed as soon as it is there.
+        # Each fork of the worker is killed as soon as it exists.
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_kill_forks, transcriber)
-            with pytest.raises(EngineError, match=r"died over this utterance. Say it again"):
-                await hear(transcriber, Utterance(prompt("conf-kicked").pcm * 60, 0, 0))
+            with pytest.raises(EngineError, match=r"died on this utterance. Say it again"):
+                await transcribe(transcriber, Utterance(prompt("conf-kicked").pcm * 60, 0, 0))
             nursery.cancel_scope.cancel()
-        assert await hear(transcriber, prompt("hello-world")) == "hello world"
+        assert await transcribe(transcriber, prompt("hello-world")) == "hello world"
 
 
 async def _kill_forks(transcriber: SphinxTranscriber) -> None:
@@ -185,11 +189,11 @@ async def _kill_forks(transcriber: SphinxTranscriber) -> None:
 
 
 async def test_a_worker_that_is_killed_while_it_loads_is_started_again() -> None:
-    room = Room()
-    async with recogniser(room) as transcriber:
+    services = FakeServices()
+    async with recogniser(services) as transcriber:
         os.killpg(pid_of(transcriber), signal.SIGKILL)
-        assert await hear(transcriber, Utterance(bytes(32_000), 0, 0)) == ""
-    assert len(room.notices) == 1
+        assert await transcribe(transcriber, Utterance(bytes(32_000), 0, 0)) == ""
+    assert len(services.notices) == 1
 
 
 async def test_closing_leaves_no_process() -> None:
@@ -199,16 +203,16 @@ async def test_closing_leaves_no_process() -> None:
         os.kill(pid, 0)
 
 
-async def test_an_error_of_the_loop_leaves_as_it_is() -> None:
-    async def loop() -> None:
+async def test_an_error_in_the_body_is_raised_unchanged() -> None:
+    async def fail() -> None:
         async with recogniser():
             raise KeyError
 
     with pytest.raises(KeyError):
-        await loop()
+        await fail()
 
 
-def test_nothing_is_left_when_the_daemon_is_killed() -> None:
+def test_no_process_is_left_when_the_daemon_is_killed() -> None:
     daemon = textwrap.dedent("""
         import sys, trio
         from voiceloop.transcribe.sphinx import SphinxOptions, SphinxTranscriber
@@ -226,7 +230,7 @@ def test_nothing_is_left_when_the_daemon_is_killed() -> None:
     _wait_until_gone(worker)
 
 
-def test_the_worker_loads_nothing_that_the_daemon_needs() -> None:
+def test_the_worker_imports_none_of_the_daemons_libraries() -> None:
     code = f"import runpy, sys; runpy.run_path({str(WORKER)!r}); import pocketsphinx; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True).stdout
     assert not {"trio", "numpy", "pydantic", "voiceloop"} & set(out.split())
@@ -240,7 +244,7 @@ async def test_missing_model_files_are_all_named(tmp_path: Path) -> None:
     assert "b.dict" in str(caught.value)
 
 
-async def test_a_broken_grammar_is_said_at_start_with_the_reason(tmp_path: Path) -> None:
+async def test_a_broken_grammar_is_an_error_at_start(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gram"
     broken.write_text("no grammar at all")
     with pytest.raises(EngineError, match=r"can't be started.*hmm, lm, dictionary, jsgf"):
@@ -248,7 +252,7 @@ async def test_a_broken_grammar_is_said_at_start_with_the_reason(tmp_path: Path)
             pass
 
 
-def test_only_one_search_can_be_asked_for(grammar: Path) -> None:
+def test_only_one_kind_of_search_can_be_configured(grammar: Path) -> None:
     with pytest.raises(ValidationError, match="only one of jsgf, keyphrase"):
         SphinxOptions(jsgf=grammar, keyphrase="hello")
 
@@ -260,13 +264,13 @@ async def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.Mon
             pass
 
 
-async def test_it_says_that_it_is_a_demonstration() -> None:
+async def test_the_description_says_that_it_is_a_demonstration() -> None:
     async with recogniser() as transcriber:
         assert "demonstration" in transcriber.description
 
 
 def _children(pid: int) -> list[int]:
-    """Its children that still run."""
+    """The child processes of `pid` that are still running."""
     if not Path("/proc").exists():
         pytest.skip("needs /proc")
     found = []

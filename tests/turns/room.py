@@ -1,7 +1,7 @@
-"""A room in virtual time: a user who speaks, parts that take as long as they are told, a loudspeaker that is pulled.
+"""A room in virtual time: a user who speaks, fake services with fixed delays, and a fake loudspeaker.
 
-The conversation, the turns, the splitter, the ring and the speaker are the real ones; only what would need a device
-or a service is made up, and says what it was asked.
+The conversation, the turns, the splitter, the ring and the speaker are real. Only the parts that would need a device
+or a service are fakes, which record what they were asked.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Part:
 
 @dataclass
 class Recogniser(Part):
-    """Takes `takes_s` and gives the next of `texts` (an error is raised); remembers the clips."""
+    """A recogniser that returns the next of `texts` after `takes_s` (or raises it), and records the clips."""
 
     texts: list[str | VoiceloopError]
     takes_s: float = 0.3
@@ -64,10 +64,10 @@ class Recogniser(Part):
 
     @asynccontextmanager
     async def transcription(self) -> AsyncIterator[Transcription]:
-        yield _Session(self)
+        yield _Transcription(self)
 
 
-class _Session:
+class _Transcription:
     def __init__(self, recogniser: Recogniser) -> None:
         self.recogniser = recogniser
         self.fed = 0
@@ -77,16 +77,16 @@ class _Session:
         await trio.lowlevel.checkpoint()
 
     async def finish(self, utterance: Utterance) -> Transcript:
-        r = self.recogniser
-        r.clips.append(utterance)
-        r.fed.append(self.fed)
-        text = r.texts.pop(0)
-        r._under_way += 1
-        r.most_at_once = max(r.most_at_once, r._under_way)
+        recogniser = self.recogniser
+        recogniser.clips.append(utterance)
+        recogniser.fed.append(self.fed)
+        text = recogniser.texts.pop(0)
+        recogniser._under_way += 1
+        recogniser.most_at_once = max(recogniser.most_at_once, recogniser._under_way)
         try:
-            await trio.sleep(r.takes_s)
+            await trio.sleep(recogniser.takes_s)
         finally:
-            r._under_way -= 1
+            recogniser._under_way -= 1
         if isinstance(text, VoiceloopError):
             raise text
         return Transcript(text, utterance, Usage(cost_usd=0.001))
@@ -94,7 +94,7 @@ class _Session:
 
 @dataclass
 class Answerer(Part):
-    """Answers with the next of `replies` after `takes_s`; remembers what it was asked, with which history."""
+    """A handler that answers with the next of `replies` after `takes_s`, and records each question and its history."""
 
     replies: list[str | Exception]
     turns: Turns = "replace"
@@ -123,7 +123,7 @@ class Answerer(Part):
 
 @dataclass
 class Voice(Part):
-    """Speaks `SAMPLES_A_CHARACTER` a character, the first piece after `takes_s`; remembers the chunks."""
+    """A synthesizer: `SAMPLES_A_CHARACTER` for each character, the first after `takes_s`. Records the chunks."""
 
     takes_s: float = 0.1
     chunks: list[str] = field(default_factory=list)
@@ -149,7 +149,7 @@ class Voice(Part):
 
 @dataclass
 class Room:
-    """What the test sees: `say` and `cough` speak into it, `events` is what the loop told, `sound` what came out."""
+    """A conversation under test: `say` and `cough` speak to it; `events` and `sound` record its results."""
 
     recogniser: Recogniser
     answerer: Answerer
@@ -158,11 +158,12 @@ class Room:
     conversation: Conversation
     events: list[tuple[str, dict[str, Any]]]
     sound: list[tuple[float, bool]]
-    """Every 10 ms: when, and whether anything sounded."""
+    """For every 10 ms: the time, and whether anything sounded."""
     index: int = 0
     began: float = field(default_factory=trio.current_time)
 
-    def told(self, name: str) -> list[dict[str, Any]]:
+    def published(self, name: str) -> list[dict[str, Any]]:
+        """Return the fields of every event of this name."""
         return [fields for event, fields in self.events if event == name]
 
     def now(self) -> float:
@@ -172,11 +173,11 @@ class Room:
         return bool(self.sound) and self.sound[-1][1]
 
     async def say(self, seconds: float, *, hangover_s: float = HANGOVER_S, continues: bool = False) -> None:
-        """The user speaks for `seconds`; returns when the end was noticed."""
+        """Let the user speak for `seconds`; return when the end was noticed."""
         await self.speak((seconds,), (hangover_s,), continues=continues)
 
     async def speak(self, stretches: Sequence[float], pauses: Sequence[float], *, continues: bool = False) -> None:
-        """The user speaks, pauses, speaks on; the last pause is the one that ends it."""
+        """Let the user speak with pauses in between; the last pause ends the utterance."""
         start = await self._onset()
         spoken, began, voiced_end = bytearray(2 * (self.index - start)), start, start
         for number, (seconds, pause_s) in enumerate(zip(stretches, pauses, strict=True)):
@@ -200,7 +201,7 @@ class Room:
         self.conversation.on(SpeechEnded(Utterance(bytes(spoken), start, voiced_end, continues=continues)))
 
     async def cough(self) -> None:
-        """A noise that starts an utterance and is dropped."""
+        """Make a noise that starts an utterance and is dropped."""
         start = await self._onset()
         await self._pass(3200)
         self.conversation.on(SpeechDropped(start, self.index - start))
@@ -209,7 +210,7 @@ class Room:
         await self._pass(round(seconds * CAPTURE_RATE_HZ))
 
     async def _onset(self) -> int:
-        """120 ms of voice after which it is noticed, handed on with the frames so far."""
+        """Pass 120 ms of voice, after which the onset is noticed and reported with the audio so far."""
         start = self.index
         await self._pass(1920)
         self.conversation.on(SpeechStarted(start, start, self.index, bytes(2 * 1920)))
@@ -221,7 +222,7 @@ class Room:
 
 
 async def _pull(speaker: Speaker, sound: list[tuple[float, bool]]) -> None:
-    """The output device: takes 10 ms every 10 ms."""
+    """Act as the output device: take 10 ms every 10 ms."""
     block = bytearray(RATE_HZ // 100 * 2)
     while True:
         speaker.ring.read_into(memoryview(block))
@@ -231,7 +232,7 @@ async def _pull(speaker: Speaker, sound: list[tuple[float, bool]]) -> None:
 
 
 @asynccontextmanager
-async def open_room(  # noqa: PLR0913 - what a test may want otherwise
+async def open_room(  # noqa: PLR0913 - what a test may vary
     texts: Sequence[str | VoiceloopError],
     replies: Sequence[str | Exception],
     *,
@@ -246,9 +247,9 @@ async def open_room(  # noqa: PLR0913 - what a test may want otherwise
     asleep: Callable[[], bool] = lambda: False,
     played: Tap | None = None,
 ) -> AsyncIterator[Room]:
-    """A room in which the user's utterances are transcribed as `texts` and answered with `replies`, in order.
+    """Open a room in which the user's utterances are transcribed as `texts` and answered with `replies`, in order.
 
-    `clips`: the recogniser takes whole clips, and may be asked ahead.
+    `clips`: the recogniser takes complete clips, so that it can transcribe preemptively.
     """
     recogniser = Recogniser(list(texts), takes_s, preemptive=clips)
     answerer = Answerer(list(replies), turns, handler_preemptive)

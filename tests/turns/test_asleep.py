@@ -1,4 +1,4 @@
-"""While it sleeps, only what is short enough to wake it is sent anywhere."""
+"""While dictation sleeps, only speech short enough to be the wake phrase is sent to a service."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from voiceloop.turns.preemptive import PreemptiveGeneration
 from voiceloop.turns.utterance import WAKING_S
 
 
-async def test_what_is_long_is_not_sent_and_what_is_short_is(autojump_clock: MockClock) -> None:
+async def test_long_speech_is_not_sent_and_short_speech_is(autojump_clock: MockClock) -> None:
     asleep = [True]
     async with open_room(
         ["wake up"],
@@ -20,7 +20,7 @@ async def test_what_is_long_is_not_sent_and_what_is_short_is(autojump_clock: Moc
         asleep=lambda: asleep[0],
     ) as room:
         await room.say(WAKING_S + 1)
-        assert (room.recogniser.clips, room.told("speech.dropped")) == ([], [{}])
+        assert (room.recogniser.clips, room.published("speech.dropped")) == ([], [{}])
         assert room.recogniser.warmed == 0
         await room.say(1.0)
         assert [clip.duration_s < WAKING_S for clip in room.recogniser.clips] in ([], [True])
@@ -28,7 +28,7 @@ async def test_what_is_long_is_not_sent_and_what_is_short_is(autojump_clock: Moc
     assert len(room.recogniser.clips) == 1
 
 
-async def test_a_pause_in_a_long_talk_is_not_taken_for_a_wake_word(autojump_clock: MockClock) -> None:
+async def test_a_pause_in_a_long_talk_does_not_make_a_wake_phrase(autojump_clock: MockClock) -> None:
     async with open_room(
         [], [], turns="in_order", handler_preemptive=False, preemptive=PreemptiveGeneration(), asleep=lambda: True
     ) as room:

@@ -1,4 +1,4 @@
-"""Things that happen in the same moment, or just before everything would have been settled."""
+"""Races: events that happen at the same moment, or just before a turn is decided."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.turns.room import RATE_HZ, SAMPLES_A_CHARACTER, Room, open_room
-from tests.turns.test_interruptions import LONG, Voiced
+from tests.turns.test_interruptions import LONG, FakeVad
 from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.listener import HalfDuplexMute, Listener
 from voiceloop.capture.segmenter import Segmenter, SpeechAudio, SpeechEnded, SpeechPaused, SpeechResumed, SpeechStarted
@@ -27,19 +27,19 @@ from voiceloop.types import Frame, Speech, Transcript, Utterance
 SECOND = bytes(32_000)
 
 
-async def _ticks(count: int) -> None:
+async def _wait_ticks(count: int) -> None:
     for _ in range(count):
         await trio.lowlevel.checkpoint()
 
 
-async def _goes_on_after(room: Room, pause_s: float, ticks: int) -> None:
-    """Speech that goes on so many scheduler ticks after `pause_s` of a pause."""
+async def _speak_with_pause(room: Room, pause_s: float, ticks: int) -> None:
+    """Speak, pause for `pause_s` and that many scheduler ticks, and speak on."""
     on = room.conversation.on
     on(SpeechStarted(0, 0, 1920, SECOND))
     await trio.sleep(1.0)
     on(SpeechPaused(16_000, 16_000, Utterance(SECOND, 0, 16_000)))
     await trio.sleep(pause_s)
-    await _ticks(ticks)
+    await _wait_ticks(ticks)
     on(SpeechResumed(20_000))
     on(SpeechAudio(SECOND, 32_000))
     await trio.sleep(1.0)
@@ -51,43 +51,43 @@ async def _goes_on_after(room: Room, pause_s: float, ticks: int) -> None:
 @pytest.mark.parametrize("ticks", range(12))
 @pytest.mark.parametrize("pause_s", [0.0, 0.1])
 @pytest.mark.parametrize("first", ["half", RateLimited("busy", status=429)])
-async def test_speech_that_goes_on_in_the_moment_its_text_or_failure_comes(
+async def test_speech_may_go_on_at_the_moment_its_transcript_or_failure_arrives(
     first: str | VoiceloopError, pause_s: float, ticks: int, autojump_clock: MockClock
 ) -> None:
     preemptive = PreemptiveGeneration()
     texts: list[str | VoiceloopError] = [first, "the whole", "the whole"]
     async with open_room(texts, ["Yes.", "Yes."], preemptive=preemptive, takes_s=0.1) as room:
         room.answerer.takes_s = 0.0
-        await _goes_on_after(room, pause_s, ticks)
-    made = len(room.recogniser.clips) + len(room.answerer.asked) + len(room.voice.chunks)
-    assert preemptive.used.requests + preemptive.wasted.requests == made
-    said = [told["text"] for told in room.told("transcript")]
+        await _speak_with_pause(room, pause_s, ticks)
+    requests = len(room.recogniser.clips) + len(room.answerer.asked) + len(room.voice.chunks)
+    assert preemptive.used.requests + preemptive.wasted.requests == requests
+    transcripts = [event["text"] for event in room.published("transcript")]
     if len(room.recogniser.clips) > 1:
-        assert said == ["the whole"]
-        assert not room.told("turn.failed")
-    else:  # it went on before the half was posted, so that the whole is the first that the service gets
-        assert said == ([first] if isinstance(first, str) else [])
+        assert transcripts == ["the whole"]
+        assert not room.published("turn.failed")
+    else:  # the user went on before the first half was posted: the first clip that the service gets is complete
+        assert transcripts == ([first] if isinstance(first, str) else [])
 
 
-async def test_a_pause_whose_clip_fails_is_not_waited_for_longer_than_others(autojump_clock: MockClock) -> None:
+async def test_a_failed_transcription_does_not_lengthen_the_pause(autojump_clock: MockClock) -> None:
     segment = Segment()
     endpointer = Endpointer.of(segment, half_duplex=False)
     texts: list[str | VoiceloopError] = [RateLimited("busy", status=429)]
     async with open_room(texts, [], preemptive=PreemptiveGeneration(), endpointer=endpointer) as room:
         segmenter = Segmenter(segment, hangover_ms=segment.hangover_ms, endpointer=endpointer)
         mute = HalfDuplexMute(lambda: False, trio.current_time, 0.0, half_duplex=False)
-        listener = Listener(Voiced(), segmenter, room.conversation, mute)  # type: ignore[arg-type]
+        listener = Listener(FakeVad(), segmenter, room.conversation, mute)  # type: ignore[arg-type]
         ended: list[int] = []
         for number in range(150):
             listener.hear(Frame(bytes([number < 50, 0]) * 320, number * 320))
-            if room.told("speech.ended"):
+            if room.published("speech.ended"):
                 ended.append(number)
             await trio.sleep(0.02)
-    assert len(room.told("turn.failed")) == 1
+    assert len(room.published("turn.failed")) == 1
     assert (ended[0] - 50) * 20 <= segment.hangover_ms
 
 
-async def test_speech_that_joins_what_comes_next_is_counted_as_posted_in_vain(autojump_clock: MockClock) -> None:
+async def test_a_clip_posted_again_with_the_speech_after_it_counts_as_wasted(autojump_clock: MockClock) -> None:
     preemptive = PreemptiveGeneration(enabled=False)
     texts = ["one", "stop", "stop it"]
     async with open_room(texts, [LONG, "Fine."], preemptive=preemptive) as room:
@@ -106,20 +106,20 @@ async def test_turns_that_overlap_do_not_keep_each_other_in_memory(autojump_cloc
     texts = [f"number {number}" for number in range(count)]
     preemptive = PreemptiveGeneration()
     async with open_room(texts, [""] * count, turns="in_order", preemptive=preemptive, takes_s=0.1) as room:
-        room.answerer.takes_s = 0.9  # each ends while the next is being said, before that one pauses
+        room.answerer.takes_s = 0.9  # each turn ends while the user says the next, before the pause
         for _ in range(count):
             await room.say(1.0)
         gc.collect()
-        alive = [
-            thing for thing in gc.get_objects() if isinstance(thing, Turn) and thing.context.speaker is room.speaker
-        ]
+        alive = [item for item in gc.get_objects() if isinstance(item, Turn) and item.context.speaker is room.speaker]
         assert len(alive) <= 3
         alive.clear()
         await room.quiet(20)
     assert room.answerer.asked == texts
 
 
-async def test_what_was_said_is_told_though_its_answer_failed_already_in_the_pause(autojump_clock: MockClock) -> None:
+async def test_the_transcript_is_published_although_its_answer_failed_during_the_pause(
+    autojump_clock: MockClock,
+) -> None:
     async with open_room(
         ["one"], [RateLimited("busy", status=429)], preemptive=PreemptiveGeneration(), takes_s=0.05
     ) as room:
@@ -127,16 +127,16 @@ async def test_what_was_said_is_told_though_its_answer_failed_already_in_the_pau
         room.voice.fails = {"I began.": RateLimited("busy", status=429)}
         await room.say(1.0)
         await room.quiet(2)
-    assert [told["text"] for told in room.told("transcript")] == ["one"]
-    assert len(room.told("turn.failed")) == 1
+    assert [event["text"] for event in room.published("transcript")] == ["one"]
+    assert len(room.published("turn.failed")) == 1
 
 
-async def test_what_a_handler_did_is_not_done_again_when_the_user_goes_on(autojump_clock: MockClock) -> None:
-    did: list[str] = []
+async def test_a_handlers_action_is_not_repeated_when_the_user_goes_on(autojump_clock: MockClock) -> None:
+    done: list[str] = []
 
     async def handle(transcript: Transcript, reply: Reply) -> None:
         await reply.committed()
-        did.append(transcript.text)
+        done.append(transcript.text)
         await trio.sleep(1.0)
         await reply.say("Done.")
 
@@ -146,22 +146,22 @@ async def test_what_a_handler_did_is_not_done_again_when_the_user_goes_on(autoju
         await room.quiet(0.5)
         await room.say(1.0)
         await room.quiet(3)
-    assert did == ["open the door", "and the window"]
+    assert done == ["open the door", "and the window"]
     assert [message.text for message in room.conversation.history] == ["open the door", "and the window", "Done."]
 
 
-async def test_a_conversation_can_be_interrupted_however_few_may_wait(autojump_clock: MockClock) -> None:
+async def test_a_reply_can_be_interrupted_even_if_only_one_turn_may_wait(autojump_clock: MockClock) -> None:
     async with open_room(["one", "two"], [LONG, "Second."], settings=Settings(waiting=1)) as room:
         await room.say(1.0)
         await room.quiet(2)
         await room.say(1.0)
         await room.quiet(3)
     assert room.answerer.asked == ["one", "two"]
-    assert not room.told("speech.refused")
+    assert not room.published("speech.refused")
 
 
 @pytest.mark.parametrize("preemptive", [PreemptiveGeneration(), PreemptiveGeneration(enabled=False)])
-async def test_quiet_between_listening_noises_is_no_voice_over_the_reply(
+async def test_silence_between_backchannels_does_not_count_towards_a_barge_in(
     preemptive: PreemptiveGeneration, autojump_clock: MockClock
 ) -> None:
     texts = ["one", "mhm", "mhm mhm"] if preemptive.allowed else ["one", "mhm mhm"]
@@ -170,29 +170,29 @@ async def test_quiet_between_listening_noises_is_no_voice_over_the_reply(
         await room.quiet(1.5)
         await room.speak((0.15, 0.15), (0.5, 0.6))
         await room.quiet(6)
-    assert room.told("reply") == [{"turn": 1, "text": LONG, "complete": True}]
+    assert room.published("reply") == [{"turn": 1, "text": LONG, "complete": True}]
 
 
-async def test_a_listening_noise_does_not_keep_the_program_from_ending(autojump_clock: MockClock) -> None:
-    async with open_room(["one", "mhm"], ["Yes."], settings=Settings(decide_ms=60_000)) as room:
+async def test_a_backchannel_does_not_keep_the_program_from_ending(autojump_clock: MockClock) -> None:
+    async with open_room(["one", "mhm"], ["Yes."], settings=Settings(hold_max_ms=60_000)) as room:
         await room.say(1.0)
         await room.quiet(0.4)
         await room.say(0.2)
     assert room.now() < 10
 
 
-async def test_a_turn_that_the_end_of_the_program_cuts_off_is_told(autojump_clock: MockClock) -> None:
+async def test_a_turn_cut_off_by_the_end_of_the_program_is_reported(autojump_clock: MockClock) -> None:
     with trio.CancelScope() as scope:
         async with open_room(["one"], [LONG]) as room:
             await room.say(1.0)
             await room.quiet(2)
             scope.cancel()
             await trio.lowlevel.checkpoint()
-    assert [done["turn"] for done in room.told("turn.done")] == [1]
-    assert room.told("reply")
+    assert [done["turn"] for done in room.published("turn.done")] == [1]
+    assert room.published("reply")
 
 
-async def test_the_end_of_a_long_talk_wakes_nothing_that_sleeps(autojump_clock: MockClock) -> None:
+async def test_the_short_end_of_a_long_talk_is_not_sent_while_asleep(autojump_clock: MockClock) -> None:
     async with open_room(["wake up"], ["Yes."], asleep=lambda: True) as room:
         await room.say(5.0, continues=True)
         await room.say(1.0)
@@ -204,7 +204,9 @@ async def test_the_end_of_a_long_talk_wakes_nothing_that_sleeps(autojump_clock: 
 
 
 @pytest.mark.parametrize("turns", ["exclusive", "in_order"])
-async def test_the_tone_of_a_failed_turn_waits_for_what_sounds(turns: Turns, autojump_clock: MockClock) -> None:
+async def test_the_earcon_of_a_failed_turn_waits_until_the_reply_is_over(
+    turns: Turns, autojump_clock: MockClock
+) -> None:
     texts: list[str | VoiceloopError] = ["one", RateLimited("busy", status=429)]
     played: list[bytes] = []
 
@@ -217,21 +219,21 @@ async def test_the_tone_of_a_failed_turn_waits_for_what_sounds(turns: Turns, aut
         room.speaker.watch = watch
         await room.say(0.5)
         await room.quiet(20)
-    assert len(room.told("turn.failed")) == 1
+    assert len(room.published("turn.failed")) == 1
     tones = [number for number, block in enumerate(played) if set(block) - {0x10, 0}]
     replies = [number for number, block in enumerate(played) if set(block) == {0x10, 0}]
     assert tones
     assert min(tones) >= max(replies)
 
 
-async def test_of_a_chunk_that_comes_no_faster_than_it_is_played_only_what_was_heard_counts(
+async def test_of_a_chunk_synthesised_in_real_time_only_the_part_heard_enters_the_reply(
     autojump_clock: MockClock,
 ) -> None:
     @asynccontextmanager
     async def speech(text: str) -> AsyncIterator[trio.MemoryReceiveChannel[Speech]]:
         send, receive = trio.open_memory_channel[Speech](0)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_as_spoken, text, send)
+            nursery.start_soon(_send_in_real_time, text, send)
             yield receive
             nursery.cancel_scope.cancel()
 
@@ -241,27 +243,27 @@ async def test_of_a_chunk_that_comes_no_faster_than_it_is_played_only_what_was_h
         await room.quiet(1.5)
         await room.say(1.0)
         await room.quiet(3)
-    heard = room.told("reply")[0]["text"]
+    heard = room.published("reply")[0]["text"]
     played = sum(sounded for at, sounded in room.sound if at - room.began < 1.0 + 0.6 + 1.5 + 0.7) / 100
     assert LONG.startswith(heard)
     assert 0 < len(heard) * 0.05 <= played + 0.05
 
 
-async def _as_spoken(text: str, send: trio.MemorySendChannel[Speech]) -> None:
+async def _send_in_real_time(text: str, send: trio.MemorySendChannel[Speech]) -> None:
     with send:
         for _ in text:
             await send.send(Speech(b"\x10\x00" * SAMPLES_A_CHARACTER, RATE_HZ))
             await trio.sleep(SAMPLES_A_CHARACTER / RATE_HZ)
 
 
-async def test_a_text_is_known_to_be_replaced_however_many_turns_later(autojump_clock: MockClock) -> None:
+async def test_a_transcript_that_is_replaced_two_turns_later_is_named(autojump_clock: MockClock) -> None:
     async with open_room(["one", "two", "one two three"], ["Too late.", "Yes."]) as room:
         room.answerer.takes_s = 4.0
         await room.say(1.0)
         await room.quiet(0.4)
         room.recogniser.takes_s = 2.0
         await room.say(1.0)
-        await room.say(1.0)  # while the second is being transcribed
+        await room.say(1.0)  # while the second utterance is being transcribed
         await room.quiet(8)
-    told = [(told["turn"], told["text"], told["replaces"]) for told in room.told("transcript")]
-    assert told == [(1, "one", None), (3, "one two three", 1)]
+    transcripts = [(event["turn"], event["text"], event["replaces"]) for event in room.published("transcript")]
+    assert transcripts == [(1, "one", None), (3, "one two three", 1)]

@@ -1,4 +1,4 @@
-"""Ducking and holding: at the first sign of voice, and undone when it was none."""
+"""Ducking and holding a reply on early voice, and undoing it when no speech follows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from voiceloop.turns.ducking import DUCKED
 ANSWER = "This is all of the reply."
 
 
-async def test_a_first_sign_ducks_the_reply_and_goes_by(autojump_clock: MockClock) -> None:
+async def test_possible_voice_ducks_the_reply_until_it_is_withdrawn(autojump_clock: MockClock) -> None:
     async with open_room(["one"], [ANSWER]) as room:
         await room.say(1.0)
         await room.quiet(1)
@@ -19,7 +19,7 @@ async def test_a_first_sign_ducks_the_reply_and_goes_by(autojump_clock: MockCloc
         await room.quiet(0.1)
         assert room.sounding()
         assert room.speaker.gain == DUCKED
-        room.conversation.early_voice(EarlyVoice.CALM)
+        room.conversation.early_voice(EarlyVoice.NONE)
         assert room.speaker.gain == 1.0
         await room.quiet(3)
     assert [name for name, _ in room.events if name in {"ducked", "held", "resumed"}] == ["ducked", "resumed"]
@@ -27,39 +27,39 @@ async def test_a_first_sign_ducks_the_reply_and_goes_by(autojump_clock: MockCloc
     assert sounded <= len(ANSWER) * 0.05 + 0.03  # ducked, not held
 
 
-async def test_likely_voice_hushes_the_reply_which_goes_on_where_it_froze(autojump_clock: MockClock) -> None:
+async def test_likely_voice_holds_the_reply_which_goes_on_where_it_was_held(autojump_clock: MockClock) -> None:
     async with open_room(["one"], [ANSWER]) as room:
         await room.say(1.0)
         await room.quiet(1)
         room.conversation.early_voice(EarlyVoice.LIKELY)
         await room.quiet(0.3)
         assert not room.sounding()
-        room.conversation.early_voice(EarlyVoice.CALM)
+        room.conversation.early_voice(EarlyVoice.NONE)
         await room.quiet(3)
     sounded = sum(sounded for _, sounded in room.sound) / 100
     assert len(ANSWER) * 0.05 <= sounded <= len(ANSWER) * 0.05 + 0.03
-    assert room.told("reply")[0]["complete"]
+    assert room.published("reply")[0]["complete"]
 
 
-async def test_a_reply_does_not_begin_at_the_first_sign_of_voice(autojump_clock: MockClock) -> None:
+async def test_a_reply_does_not_begin_during_early_voice(autojump_clock: MockClock) -> None:
     async with open_room(["one"], [ANSWER]) as room:
         await room.say(1.0)
         room.conversation.early_voice(EarlyVoice.POSSIBLE)
         await room.quiet(2)
         assert not any(sounded for _, sounded in room.sound)
-        room.conversation.early_voice(EarlyVoice.CALM)
+        room.conversation.early_voice(EarlyVoice.NONE)
         await room.quiet(0.1)
         assert room.sounding()
 
 
-async def test_a_cancelled_reply_leaves_no_duck_on_the_next(autojump_clock: MockClock) -> None:
+async def test_after_a_cancelled_reply_the_next_one_is_not_ducked(autojump_clock: MockClock) -> None:
     async with open_room(["one", "two"], [ANSWER, ANSWER]) as room:
         await room.say(1.0)
         await room.quiet(1)
         room.conversation.early_voice(EarlyVoice.POSSIBLE)
         await room.quiet(0.05)
         await room.say(1.0)
-        room.conversation.early_voice(EarlyVoice.CALM)
+        room.conversation.early_voice(EarlyVoice.NONE)
         await room.quiet(1)
         assert room.sounding()
         assert room.speaker.gain == 1.0

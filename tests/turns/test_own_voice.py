@@ -1,4 +1,4 @@
-"""What the microphone hears of the reply is no turn, in virtual time."""
+"""The residual echo of a reply is no turn of the user, in virtual time."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from voiceloop.types import CAPTURE_RATE_HZ, Utterance
 ANSWER = "The museum opens at nine in the morning and closes at six, except on Mondays."
 
 
-async def test_a_transcript_that_repeats_the_reply_gives_the_reply_back(autojump_clock: MockClock) -> None:
+async def test_the_reply_goes_on_after_a_transcript_that_repeats_it(autojump_clock: MockClock) -> None:
     async with open_room(["when does it open", "museum opens at nine in"], [ANSWER]) as room:
         await room.say(1.0)
         await room.quiet(1)
         await room.say(0.4)
         await room.quiet(6)
     assert room.answerer.asked == ["when does it open"]
-    assert [told["text"] for told in room.told("reply")] == [ANSWER]
-    assert room.told("echo.dropped") == [{"turn": 2}]
+    assert [event["text"] for event in room.published("reply")] == [ANSWER]
+    assert room.published("echo.dropped") == [{"turn": 2}]
     assert room.conversation.own_voice.dropped == 1
     assert not room.speaker.held
 
 
-async def test_an_echo_that_was_loud_enough_to_end_the_reply_is_still_no_turn(autojump_clock: MockClock) -> None:
+async def test_an_echo_long_enough_to_cancel_the_reply_is_still_no_turn(autojump_clock: MockClock) -> None:
     async with open_room(["when does it open", "museum opens at nine in"], [ANSWER]) as room:
         await room.say(1.0)
         await room.quiet(1)
-        await room.say(0.9)  # it stops when the reply does, but for the room
+        await room.say(0.9)  # the echo stops when the reply does, except for the reverberation
         await room.quiet(6)
     assert room.answerer.asked == ["when does it open"]
-    assert [done["reason"] for done in room.told("turn.done")] == ["barge-in", "echo"]
+    assert [done["reason"] for done in room.published("turn.done")] == ["barge-in", "echo"]
 
 
 async def test_an_echo_after_the_end_of_the_reply_is_no_turn(autojump_clock: MockClock) -> None:
@@ -50,7 +50,7 @@ async def test_an_echo_after_the_end_of_the_reply_is_no_turn(autojump_clock: Moc
     assert room.answerer.asked == ["when does it open"]
 
 
-async def test_who_repeats_the_reply_back_to_it_is_heard(autojump_clock: MockClock) -> None:
+async def test_a_user_who_repeats_the_reply_after_its_end_is_answered(autojump_clock: MockClock) -> None:
     texts = ["when does it open", "opens at nine in the morning?"]
     async with open_room(texts, ["The museum opens at nine in the morning.", "Yes."]) as room:
         await room.say(1.0)
@@ -79,7 +79,7 @@ async def test_the_same_words_long_after_the_reply_are_a_question(autojump_clock
     assert room.answerer.asked == texts
 
 
-async def test_an_echo_in_a_pause_is_judged_when_it_is_over(autojump_clock: MockClock) -> None:
+async def test_an_echo_with_the_users_words_after_it_is_a_turn(autojump_clock: MockClock) -> None:
     texts = ["when does it open", "museum opens at nine", "museum opens at nine you say but why"]
     async with open_room(texts, [ANSWER, "Because."], preemptive=PreemptiveGeneration()) as room:
         room.recogniser.takes_s = 0.05
@@ -90,7 +90,7 @@ async def test_an_echo_in_a_pause_is_judged_when_it_is_over(autojump_clock: Mock
     assert room.answerer.asked == [texts[0], texts[2]]
 
 
-async def test_what_is_said_beside_an_echo_is_no_longer_beside_anything(autojump_clock: MockClock) -> None:
+async def test_a_short_word_after_an_echo_is_a_turn(autojump_clock: MockClock) -> None:
     texts = ["when does it open", "museum opens at nine in", "okay"]
     async with open_room(texts, [ANSWER, "Fine."]) as room:
         await room.say(1.0)
@@ -102,8 +102,8 @@ async def test_what_is_said_beside_an_echo_is_no_longer_beside_anything(autojump
     assert room.answerer.asked == ["when does it open", "okay"]
 
 
-class Sounding:
-    """What the loudspeaker took: noise, as it might be a voice."""
+class FakeTap:
+    """A tap with two seconds of noise as the audio that was played."""
 
     def __init__(self, seed: int) -> None:
         sound = np.random.default_rng(seed).standard_normal(CAPTURE_RATE_HZ * 2) * 3000
@@ -113,11 +113,11 @@ class Sounding:
         return self.pcm, CAPTURE_RATE_HZ
 
 
-REPLY, USER = Sounding(1), Sounding(2)
+REPLY, USER = FakeTap(1), FakeTap(2)
 
 
-async def over_the_reply(room: Room, sound: Sounding, seconds: float) -> None:
-    """`sound` is at the microphone for so long, and then 0.6 s of nothing."""
+async def over_the_reply(room: Room, sound: FakeTap, seconds: float) -> None:
+    """Let the microphone hear `sound` for `seconds`, and then 0.6 s of silence."""
     start, pcm = room.index, sound.pcm[-2 * round(seconds * CAPTURE_RATE_HZ) :]
     await room.quiet(0.12)
     room.conversation.on(SpeechStarted(start, start, room.index, pcm[:3840]))
@@ -131,24 +131,24 @@ async def over_the_reply(room: Room, sound: Sounding, seconds: float) -> None:
     room.conversation.on(SpeechEnded(Utterance(pcm, start, voiced_end)))
 
 
-def answering() -> AbstractAsyncContextManager[Room]:
+def room_with_tap() -> AbstractAsyncContextManager[Room]:
     texts = ["when does it open", "and on Sundays"]
     return open_room(texts, [ANSWER, "Then too."], preemptive=PreemptiveGeneration(), played=cast(Tap, REPLY))
 
 
-async def test_a_copy_of_what_is_played_is_never_posted_and_gives_the_reply_back(autojump_clock: MockClock) -> None:
-    async with answering() as room:
+async def test_an_exact_echo_is_never_posted_and_the_reply_goes_on(autojump_clock: MockClock) -> None:
+    async with room_with_tap() as room:
         await room.say(1.0)
         await room.quiet(1)
         await over_the_reply(room, REPLY, 0.4)
         await room.quiet(5)
     assert len(room.recogniser.clips) == 1
-    assert room.told("echo.dropped") == [{"turn": 2}]
-    assert [told["complete"] for told in room.told("reply")] == [True]
+    assert room.published("echo.dropped") == [{"turn": 2}]
+    assert [event["complete"] for event in room.published("reply")] == [True]
 
 
-async def test_a_reply_that_hears_itself_goes_on_however_long_it_does(autojump_clock: MockClock) -> None:
-    async with answering() as room:
+async def test_a_reply_goes_on_over_an_exact_echo_of_any_length(autojump_clock: MockClock) -> None:
+    async with room_with_tap() as room:
         await room.say(1.0)
         await room.quiet(1)
         await over_the_reply(room, REPLY, 1.5)
@@ -159,28 +159,28 @@ async def test_a_reply_that_hears_itself_goes_on_however_long_it_does(autojump_c
         assert all(sounded[:50])
         await room.quiet(5)
     assert room.answerer.asked == ["when does it open"]
-    assert [told["complete"] for told in room.told("reply")] == [True]
+    assert [event["complete"] for event in room.published("reply")] == [True]
 
 
-async def test_a_reply_that_hears_itself_still_yields_to_another_voice(autojump_clock: MockClock) -> None:
-    async with answering() as room:
+async def test_a_user_can_interrupt_a_reply_after_an_exact_echo(autojump_clock: MockClock) -> None:
+    async with room_with_tap() as room:
         await room.say(1.0)
         await room.quiet(1)
         await over_the_reply(room, REPLY, 0.4)
         await over_the_reply(room, USER, 1.0)
         await room.quiet(5)
     assert room.answerer.asked == ["when does it open", "and on Sundays"]
-    assert [done["reason"] for done in room.told("turn.done") if done["turn"] == 1] == ["barge-in"]
+    assert [done["reason"] for done in room.published("turn.done") if done["turn"] == 1] == ["barge-in"]
 
 
-async def test_an_echo_that_outlasts_its_reply_is_not_posted_either(autojump_clock: MockClock) -> None:
+async def test_an_exact_echo_that_outlasts_its_reply_is_not_posted(autojump_clock: MockClock) -> None:
     texts = ["when does it open", "and on Sundays"]
     async with open_room(
         texts, ["At nine.", "Then too."], preemptive=PreemptiveGeneration(), played=cast(Tap, REPLY)
     ) as room:
         await room.say(1.0)
-        await room.quiet(0.9)  # the reply has but a moment left
+        await room.quiet(0.9)  # the reply is nearly over
         await over_the_reply(room, REPLY, 0.6)
         await room.quiet(3)
     assert len(room.recogniser.clips) == 1
-    assert len(room.told("echo.dropped")) == 1
+    assert len(room.published("echo.dropped")) == 1

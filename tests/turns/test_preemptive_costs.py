@@ -1,4 +1,4 @@
-"""What working ahead wasted, and when it pauses itself."""
+"""The accounts of preemptive work: what was used and wasted, and when it pauses because of waste."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ def clip(seconds: float, cost_usd: float | None = None) -> Asked:
     return Asked("transcribe", seconds, cost_usd)
 
 
-def passes(preemptive: PreemptiveGeneration) -> bool:
-    """Whether work goes ahead in the next pause."""
+def allowed_in_next_pause(preemptive: PreemptiveGeneration) -> bool:
+    """Count a pause; return whether preemptive work is allowed in it."""
     allowed = preemptive.allowed
     preemptive.count_pause()
     return allowed
 
 
-def test_it_may_until_too_much_was_wasted_and_again_after_ten_pauses() -> None:
+def test_preemptive_work_rests_for_ten_pauses_after_too_much_waste() -> None:
     preemptive = PreemptiveGeneration(max_waste=0.5)
     for _ in range(5):
-        assert passes(preemptive)
+        assert allowed_in_next_pause(preemptive)
         preemptive.waste([clip(1.0)])
     assert preemptive.resting
-    assert [passes(preemptive) for _ in range(11)] == [False] * 10 + [True]
+    assert [allowed_in_next_pause(preemptive) for _ in range(11)] == [False] * 10 + [True]
 
 
-def test_a_few_attempts_say_nothing() -> None:
+def test_a_few_wasted_attempts_do_not_pause_it() -> None:
     preemptive = PreemptiveGeneration(max_waste=0.1)
     for _ in range(4):
         preemptive.waste([clip(1.0)])
     assert preemptive.allowed
 
 
-def test_off_is_off() -> None:
+def test_when_disabled_it_is_never_allowed() -> None:
     assert not PreemptiveGeneration(enabled=False).allowed
 
 
-def test_what_came_of_use_makes_up_for_what_did_not() -> None:
+def test_used_work_makes_up_for_wasted_work() -> None:
     preemptive = PreemptiveGeneration(max_waste=0.5)
     for _ in range(20):
         preemptive.waste([clip(1.0)])
@@ -49,30 +49,30 @@ def test_what_came_of_use_makes_up_for_what_did_not() -> None:
     assert preemptive.share == pytest.approx(1 / 3, abs=0.05)
 
 
-def test_a_request_that_was_broken_off_costs_what_such_requests_cost() -> None:
+def test_a_cancelled_request_is_estimated_by_the_cost_of_similar_requests() -> None:
     preemptive = PreemptiveGeneration()
     preemptive.use([clip(10.0, 0.01), Asked("handle", cost_usd=0.002)])
     lost = preemptive.waste([clip(5.0), Asked("handle"), Asked("speak")])
     assert lost == Tally(requests=3, audio_s=5.0, cost_usd=0.007)
 
 
-def test_without_costs_seconds_are_what_counts() -> None:
+def test_without_costs_the_share_is_counted_in_seconds() -> None:
     preemptive = PreemptiveGeneration()
     preemptive.use([clip(3.0), Asked("handle")])
     preemptive.waste([clip(1.0), Asked("handle"), Asked("speak")])
     assert preemptive.share == pytest.approx(1 / 3.7, abs=0.01)
 
 
-def test_a_turn_that_was_merged_is_counted_but_does_not_pause_it() -> None:
+def test_the_waste_of_a_merged_turn_is_counted_but_does_not_pause_it() -> None:
     preemptive = PreemptiveGeneration(max_waste=0.0)
     for _ in range(20):
-        preemptive.waste([clip(1.0, 0.001)], ahead=False)
+        preemptive.waste([clip(1.0, 0.001)], preemptive=False)
     assert preemptive.allowed
     assert preemptive.wasted == Tally(20, 20.0, 0.02)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 60), st.none() | st.floats(0, 1))))
-def test_the_share_is_a_share_whatever_happens(attempts: list[tuple[bool, float, float | None]]) -> None:
+def test_the_wasted_share_is_always_between_0_and_1(attempts: list[tuple[bool, float, float | None]]) -> None:
     preemptive = PreemptiveGeneration()
     for wasted, seconds, cost in attempts:
         (preemptive.waste if wasted else preemptive.use)([clip(seconds, cost)])

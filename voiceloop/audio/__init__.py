@@ -1,1 +1,1 @@
-"""Samples and the devices they come from. The one importer of sounddevice lives here."""
+"""Audio: samples, WAV files and sound devices. Only this package imports sounddevice."""

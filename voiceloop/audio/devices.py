@@ -1,7 +1,11 @@
-"""Which sound device is meant. Pure: works on lists that somebody else asked PortAudio and the sound server for.
+"""Sound devices, and the choice of the one that the config means. Pure: works on lists made by others.
 
-Where PulseAudio or PipeWire owns the hardware, PortAudio lists little more than ALSA's doors to it. The server's own
-devices, which people know by name, are then devices too: opened at the door, with the name in the environment.
+Where PulseAudio or PipeWire owns the hardware, PortAudio lists hardly anything but ALSA's plug-ins for these servers.
+So the server's own microphones and loudspeakers, which people know by name, are listed as devices too. Such a device is
+opened through the plug-in (`pulse` or `pipewire`), with its name in an environment variable.
+
+    audio.input = "Blue Yeti"  ->  PortAudio opens the ALSA device 'pulse'
+                                   with PULSE_SOURCE=alsa_input.usb-Blue_Yeti-00.analog-stereo
 """
 
 from __future__ import annotations
@@ -17,32 +21,32 @@ Direction = Literal["input", "output"]
 
 FILE_PREFIX = "file:"
 _SERVER_DEVICES = ("pulse", "pipewire")
-"""ALSA's doors to the sound servers. Only they can be told which of the server's devices is meant."""
+"""ALSA's plug-ins for the sound servers. Only these can be told which of the server's devices is meant."""
 NO_DEVICE = (
     "On Linux a running PulseAudio or PipeWire and its ALSA plug-in (Debian: libasound2-plugins or pipewire-alsa) are "
-    "needed; without sound, set it to 'file:PATH' or 'none'"
+    "needed. To run without a sound device, set it to 'file:PATH' or 'none'"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A microphone or loudspeaker as the sound server lists it: a source or a sink."""
+    """A microphone or loudspeaker as the sound server lists it (in its terms a source or a sink)."""
 
     which: Direction
     name: str
-    """The server's name for programs: `alsa_input.usb-Blue_Yeti-00.analog-stereo`."""
+    """The server's name for programs, such as `alsa_input.usb-Blue_Yeti-00.analog-stereo`."""
     description: str
-    """The name that desktops show: `Blue Yeti Analog Stereo`."""
+    """The name that desktops show, such as `Blue Yeti Analog Stereo`."""
     channels: int
     rate_hz: int
     monitor: bool = False
-    """It records what a loudspeaker plays."""
+    """Whether it records what a loudspeaker plays."""
     default: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A sound device as PortAudio lists it, or as the sound server does. `rate_hz` is its own default rate."""
+    """A sound device as PortAudio or the sound server lists it. `rate_hz` is the device's own default rate."""
 
     index: int
     name: str
@@ -53,12 +57,13 @@ class Device:
     default_input: bool = False
     default_output: bool = False
     node: str = ""
-    """The sound server's name for it, where it is the server's: then `index` and `api` are ALSA's door to it."""
+    """The sound server's name for the device, if it is one of the server's. Then `index` and `api` are those of the
+    ALSA plug-in through which it is opened."""
     monitor: bool = False
 
     @property
     def label(self) -> str:
-        """Its name, and through what it is reached where that isn't the same."""
+        """The device's name, and the ALSA plug-in through which it is opened, if any."""
         return f"{self.name} through {self.api}" if self.node else self.name
 
     def channels(self, which: Direction) -> int:
@@ -69,24 +74,27 @@ class Device:
 
 
 def has_a_name(wanted: str) -> bool:
-    """Whether `wanted` may be one of the sound server's own devices, for which the server must be asked."""
+    """Whether `wanted` may name one of the sound server's own devices, so that the server must be asked for them."""
     name = wanted.strip().casefold()
     return name not in ("default", "monitor", *_SERVER_DEVICES) and not name.isdecimal()
 
 
 def with_nodes(devices: Sequence[Device], nodes: Iterable[Node]) -> list[Device]:
-    """PortAudio's devices, and after them those of the sound server that can be reached through one of them."""
-    return [*devices, *(_reached(door, node) for node in nodes if (door := _door(devices, node.which)) is not None)]
+    """Return PortAudio's devices, followed by the sound server's devices that can be opened through one of them."""
+    return [
+        *devices,
+        *(_device(plugin, node) for node in nodes if (plugin := _server_plugin(devices, node.which)) is not None),
+    ]
 
 
-def _reached(door: Device, node: Node) -> Device:
+def _device(plugin: Device, node: Node) -> Device:
     return Device(
-        index=door.index,
+        index=plugin.index,
         name=node.description,
         inputs=node.channels if node.which == "input" else 0,
         outputs=node.channels if node.which == "output" else 0,
         rate_hz=node.rate_hz,
-        api=door.name.casefold(),
+        api=plugin.name.casefold(),
         default_input=node.default and node.which == "input",
         default_output=node.default and node.which == "output",
         node=node.name,
@@ -94,74 +102,78 @@ def _reached(door: Device, node: Node) -> Device:
     )
 
 
-def _door(devices: Sequence[Device], which: Direction) -> Device | None:
+def _server_plugin(devices: Sequence[Device], which: Direction) -> Device | None:
     usable = {d.name.casefold(): d for d in reversed(devices) if d.channels(which) > 0 and not d.node}
     return next((usable[name] for name in _SERVER_DEVICES if name in usable), None)
 
 
 def choose(devices: Sequence[Device], wanted: str, which: Direction, *, hint: str = "") -> Device:
-    """The device that `wanted` means: `default`, `monitor`, an index or a part of a name (upper or lower case).
+    """Return the device that `wanted` means: `default`, `monitor`, an index, or part of a name in any case.
 
-    Raises NoSuchDevice, which lists what there is, and adds the hint.
+    Raises NoSuchDevice, whose remedy lists the devices there are, followed by `hint`.
     """
     usable = [d for d in devices if d.channels(which) > 0]
-    own = [d for d in usable if not d.node]
-    if not own:
+    portaudio = [d for d in usable if not d.node]
+    if not portaudio:
         raise NoSuchDevice(f"there is no sound {which} device", place=f"audio.{which}", remedy=NO_DEVICE)
     if wanted == "default":
-        return next((d for d in own if d.is_default(which)), own[0])
+        return next((d for d in portaudio if d.is_default(which)), portaudio[0])
     if wanted == "monitor" and which == "input":
-        return _monitor(own)
+        return _monitor(portaudio)
     if wanted.strip().isdecimal():
-        found = next((d for d in own if d.index == int(wanted)), None)
+        found = next((d for d in portaudio if d.index == int(wanted)), None)
     else:
         found = _named(usable, wanted.strip().casefold())
     if found is None:
-        remedy = f"{_what_there_is(usable)}. {hint}" if hint else _what_there_is(usable)
+        remedy = f"{_listing(usable)}. {hint}" if hint else _listing(usable)
         raise NoSuchDevice(f"no device matches {wanted!r}", place=f"audio.{which}", remedy=remedy)
     return found
 
 
 def _named(usable: Sequence[Device], name: str) -> Device | None:
-    """The sound server's devices go before ALSA's, which it may have taken; monitors come last: few mean them."""
+    """Return the device that fits the name best.
 
-    def is_it(device: Device) -> bool:
+    For a part of a name, the sound server's devices precede ALSA's, which the server may be using. Monitors come last,
+    because they are seldom meant.
+    """
+
+    def equal(device: Device) -> bool:
         return name in (device.name.casefold(), device.node.casefold())
 
-    def has_it(device: Device) -> bool:
+    def contains(device: Device) -> bool:
         return name in device.name.casefold() or name in device.node.casefold()
 
     ranks: tuple[Callable[[Device], bool], ...] = (
-        lambda d: is_it(d) and not d.node,
-        is_it,
-        lambda d: has_it(d) and bool(d.node) and not d.monitor,
-        lambda d: has_it(d) and not d.node,
-        has_it,
+        lambda d: equal(d) and not d.node,
+        equal,
+        lambda d: contains(d) and bool(d.node) and not d.monitor,
+        lambda d: contains(d) and not d.node,
+        contains,
     )
     return next((device for fits in ranks for device in usable if fits(device)), None)
 
 
-def _monitor(own: Sequence[Device]) -> Device:
-    door = _door(own, "input")
-    if door is not None:
-        return door
-    for device in own:
+def _monitor(portaudio: Sequence[Device]) -> Device:
+    plugin = _server_plugin(portaudio, "input")
+    if plugin is not None:
+        return plugin
+    for device in portaudio:
         if "monitor" in device.name.casefold():
             return device
     raise NoSuchDevice(
         "no device records what the computer plays",
         place="audio.input",
-        remedy="Under PulseAudio and PipeWire it needs ALSA's plug-in (Debian: libasound2-plugins or pipewire-alsa); "
-        "elsewhere install a loopback device and give its name. " + _what_there_is(own),
+        remedy="With PulseAudio or PipeWire, install its ALSA plug-in (Debian: libasound2-plugins or pipewire-alsa); "
+        "otherwise install a loopback device and set audio.input to its name. " + _listing(portaudio),
     )
 
 
 def environment(device: Device, wanted: str, which: Direction) -> dict[str, str]:
-    """What to set while `device` is opened, so that its door leads to what is wanted.
+    """Return the environment variables to set while `device` is opened, so that it leads to the wanted device.
 
-    PulseAudio's client library reads PULSE_SOURCE and PULSE_SINK when it connects, and the server knows the default
-    loudspeaker's monitor by a name of its own (pulse-client.conf(5); pipewire-pulse knows it too). PipeWire's own
-    plug-in reads PIPEWIRE_ALSA, and knows a monitor as its sink.
+    PulseAudio's client library reads PULSE_SOURCE and PULSE_SINK when it connects, and the server has a special name
+    for the default loudspeaker's monitor (pulse-client.conf(5); pipewire-pulse knows it too). PipeWire's own plug-in
+    reads PIPEWIRE_ALSA, where a monitor is addressed as its sink.
     """
     if device.node:
         if device.api == "pulse":
@@ -176,6 +188,6 @@ def environment(device: Device, wanted: str, which: Direction) -> dict[str, str]
     return {}
 
 
-def _what_there_is(usable: Sequence[Device]) -> str:
+def _listing(usable: Sequence[Device]) -> str:
     names = (repr(d.name) if d.node else f"{d.index} {d.name!r}" for d in usable)
     return f"'voiceloop devices' lists: {', '.join(names)}"

@@ -1,6 +1,6 @@
-"""Tells when another loudspeaker becomes the sound server's default, by `pactl subscribe`. Knows no PortAudio.
+"""A watcher that reports when another loudspeaker becomes the sound server's default, by means of `pactl subscribe`.
 
-Nothing is asked in between: the server tells, PipeWire's too.
+It doesn't poll: the server (PulseAudio or PipeWire) sends an event.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from collections.abc import Callable
 
 import trio
 
-from voiceloop.audio.server import default_monitor
+from voiceloop.audio.sound_server import default_monitor
 
 AGAIN_S = 2.0
-"""When the server is gone, it is tried so often."""
-_SURE_S = 0.2
+"""Seconds between two attempts while the server is gone."""
+_FIRST_LINE_S = 0.2
 _CHANGED = b" on server "
 
 
 async def follow_default(tell: Callable[[str], None], ask: Callable[[], str] = default_monitor) -> None:
-    """Tell the name of the source that records the default loudspeaker whenever that may be another.
+    """Whenever the default loudspeaker may have changed, `ask` for the name of its monitor and `tell` that name.
 
-    Goes on until it is cancelled; where there is no `pactl` it ends at once.
+    Runs until it is cancelled; returns at once if there is no `pactl`.
     """
     while True:
         try:
@@ -32,13 +32,13 @@ async def follow_default(tell: Callable[[str], None], ask: Callable[[], str] = d
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "LC_ALL": "C.UTF-8"},  # in others it translates
+                env={**os.environ, "LC_ALL": "C.UTF-8"},  # in other locales pactl's output is translated
             )
         except OSError:
             return
         assert process.stdout is not None
         try:
-            await _heed(process.stdout, tell, ask)
+            await _read_events(process.stdout, tell, ask)
         finally:
             process.kill()
             with trio.CancelScope(shield=True):
@@ -47,17 +47,18 @@ async def follow_default(tell: Callable[[str], None], ask: Callable[[], str] = d
         await trio.sleep(AGAIN_S)
 
 
-async def _heed(events: trio.abc.ReceiveStream, tell: Callable[[str], None], ask: Callable[[], str]) -> None:
-    rest, listens = b"", False
+async def _read_events(events: trio.abc.ReceiveStream, tell: Callable[[str], None], ask: Callable[[], str]) -> None:
+    rest, subscribed = b"", False
     while True:
         data = b""
-        with trio.move_on_after(math.inf if listens else _SURE_S) as waiting:
+        with trio.move_on_after(math.inf if subscribed else _FIRST_LINE_S) as waiting:
             data = bytes(await events.receive_some())
         if not data and not waiting.cancelled_caught:
             return
         *lines, rest = (rest + data).split(b"\n")
-        # Until its first line it may not listen yet, and miss what changes. Asking is an event, which it then tells.
-        if not listens or any(_CHANGED in line for line in lines):
-            listens = listens or bool(lines)
+        # Before its first line `pactl` may not be subscribed yet and miss a change, so ask until a line has come.
+        # Asking causes an event itself (a client connects), so a subscribed `pactl` prints a line.
+        if not subscribed or any(_CHANGED in line for line in lines):
+            subscribed = subscribed or bool(lines)
             if name := await trio.to_thread.run_sync(ask, abandon_on_cancel=True):
                 tell(name)

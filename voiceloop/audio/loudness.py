@@ -1,4 +1,4 @@
-"""How loud a clip is, piece by piece, and where in it somebody speaks. Pure; knows no VAD."""
+"""The loudness of a clip, hop by hop, and a simple speech detector based on it. Pure; needs no VAD."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 HOPS_PER_S = 100
-"""Levels are of 10 ms each."""
+"""A hop is 10 ms long."""
 SILENCE_DBFS = -120.0
+"""The lowest level that is reported."""
 _BELOW_LOUDEST_DB = 30.0
-"""Speech is what is less than this below the clip's loudest hop."""
+"""A hop of speech is less than this below the clip's loudest hop."""
 _ABOVE_FLOOR_DB = 6.0
-"""And more than this above its quietest tenth, where that is not speech too."""
+"""A hop of speech is also more than this above the clip's quietest tenth, unless that is speech too."""
 
 
 def levels_dbfs(pcm: bytes, rate_hz: int) -> NDArray[np.float64]:
-    """The level of each whole hop of `pcm` (int16, mono), in dB of full scale."""
+    """Return the level of each complete hop of `pcm` (int16, mono), in dB relative to full scale; shape (hops,)."""
     hop = rate_hz // HOPS_PER_S
     samples = np.frombuffer(pcm, dtype="<i2").astype(np.float64)
     hops = samples[: len(samples) // hop * hop].reshape(-1, hop)
@@ -24,7 +25,7 @@ def levels_dbfs(pcm: bytes, rate_hz: int) -> NDArray[np.float64]:
 
 
 def loud(levels: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which hops are speech, judged by the clip alone."""
+    """Return which hops are speech, judged by their levels only; shape (hops,)."""
     if not len(levels):
         return np.zeros(0, dtype=np.bool_)
     top, floor = float(levels.max()), float(np.percentile(levels, 10))
@@ -33,9 +34,9 @@ def loud(levels: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def quietest(pcm: bytes, rate_hz: int, *, window_s: float) -> tuple[int, float]:
-    """The middle (in samples) of the quietest `window_s` of `pcm`, and how far below the loudest hop it is (dB).
+    """Return the middle (in samples) of the quietest `window_s` of `pcm`, and how far below the loudest hop it is (dB).
 
-    Of equally quiet ones the last; the end of the clip where it is shorter than that.
+    Of equally quiet stretches the last one is taken. If the clip is shorter than `window_s`, its end is returned.
     """
     levels = levels_dbfs(pcm, rate_hz)
     hop, width = rate_hz // HOPS_PER_S, max(1, round(window_s * HOPS_PER_S))

@@ -1,4 +1,4 @@
-"""Samples as bytes: alignment, mixing down, levels. Pure; int16 little-endian unless it says otherwise."""
+"""Functions for samples as bytes: alignment, mixing down, levels. Pure; samples are int16 little-endian."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ FULL_SCALE = 32768
 
 
 class Aligner:
-    """Hands on whole frames of samples, however the stream of bytes was cut.
+    """Cuts a stream of bytes at sample boundaries, however it was cut before.
 
-    `channels`: how many samples stay together.
+    `channels`: how many interleaved samples stay together.
     """
 
     def __init__(self, channels: int = 1) -> None:
@@ -21,20 +21,20 @@ class Aligner:
         self._rest = b""
 
     def feed(self, chunk: bytes) -> bytes:
-        """What is whole of everything fed so far and not yet given."""
+        """Take the next bytes; return the complete samples not returned before."""
         data = self._rest + chunk
-        whole = len(data) - len(data) % self._size
-        self._rest = data[whole:]
-        return data[:whole]
+        complete = len(data) - len(data) % self._size
+        self._rest = data[complete:]
+        return data[:complete]
 
     @property
     def rest(self) -> int:
-        """How many bytes wait for the rest of their sample; at the end of a stream they are worthless."""
+        """How many bytes of an incomplete sample are held. At the end of a stream they are worthless."""
         return len(self._rest)
 
 
 def mix_down(pcm: bytes, channels: int) -> bytes:
-    """The mean of interleaved `channels` (whole frames) as mono."""
+    """Return the mean of `channels` interleaved channels as mono. `pcm` must hold complete frames."""
     if channels == 1:
         return pcm
     samples = array("h", pcm)
@@ -43,12 +43,12 @@ def mix_down(pcm: bytes, channels: int) -> bytes:
 
 
 def level_dbfs(pcm: bytes) -> float:
-    """The RMS level in dB under full scale (a full-scale square wave is 0); -inf for digital silence or nothing."""
+    """Return the RMS level in dBFS (a full-scale square wave is 0); -inf for digital silence or an empty clip."""
     samples = memoryview(pcm).cast("h")
     power = sum(s * s for s in samples)
     return 10 * math.log10(power / len(samples)) - 20 * math.log10(FULL_SCALE) if power else -math.inf
 
 
 def peak(pcm: bytes) -> float:
-    """The largest sample's size, 0 to 1."""
+    """Return the largest absolute sample value, from 0 to 1."""
     return max((abs(s) for s in memoryview(pcm).cast("h")), default=0) / FULL_SCALE

@@ -1,10 +1,11 @@
-"""PortAudio, and the one importer of sounddevice. Knows no ring, no frame and no task.
+"""The interface to PortAudio: lists devices, opens and closes streams. The only importer of sounddevice.
 
-Every call here may block for as long as a stopped sound server pleases, importing sounddevice included: the loop makes
-them through `streams.py`.
+Every call here may block for as long as the sound server is stopped, even importing sounddevice. So the loop makes
+these calls through `streams.py`.
 
-PortAudio has one device list for the process, made when it is initialised. It is made anew when it is stale and no
-stream is open: one that outlived it could close its successor.
+PortAudio makes one device list for the process when it is initialised. If the list may be stale and no stream is open,
+PortAudio is initialised again. It is not while a stream is open, because closing that stream later could close a new
+one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import trio
 
 from voiceloop.audio.devices import Device, Direction, choose, environment, has_a_name, with_nodes
 from voiceloop.audio.quiet import quiet, silence_alsa
-from voiceloop.audio.server import Answer, ask, ask_all, default_monitor
+from voiceloop.audio.sound_server import Answer, ask, ask_all, default_monitor
 from voiceloop.errors import DeviceBusy, DeviceError, VoiceloopError
 
 Latency = float | Literal["low", "high"]
@@ -31,14 +32,16 @@ Latency = float | Literal["low", "high"]
 _BUSY = -9985  # paDeviceUnavailable: ALSA's EBUSY
 _REFUSED = (-9997, -9998)  # paInvalidSampleRate, paInvalidChannelCount
 _BLOCKS_PER_S = {"input": 50, "output": 100}
-"""Out, 10 ms: what is put out last before a cancel is short. In, 20 ms: the frame is waited for anyway, and half the
-calls into Python are most of what listening costs."""
+"""Output blocks of 10 ms: little is still played after a cancel. Input blocks of 20 ms: a frame is 20 ms anyway, and
+calls into Python, of which there are then half as many, are most of what listening costs."""
 _CARDS = Path("/proc/asound/cards")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be opened: `wanted` as in the config, 16 bit, in blocks of 20 ms in and 10 ms out."""
+    """A stream to be opened: int16, in blocks of 20 ms (input) or 10 ms (output). `wanted` names the device, as in the
+    config.
+    """
 
     which: Direction
     wanted: str
@@ -48,7 +51,7 @@ class Request:
 
 @dataclass(eq=False, slots=True)
 class Stream:
-    """An open stream, and what became of the request."""
+    """An open stream, with the device, rate and channels that it got."""
 
     raw: Any
     device: Device
@@ -56,8 +59,8 @@ class Stream:
     channels: int
     latency_s: float
     monitor: str | None = None
-    """What it records, where that is the loudspeaker that was the default: the server's name for it, empty where it is
-    not known."""
+    """For a stream that records the default loudspeaker: the server's name of the monitor, "" if unknown. For other
+    streams None."""
 
 
 Callback = Callable[[Any, int, Any, Any], None]
@@ -74,16 +77,17 @@ def _import() -> Any:
         if type(error).__name__ != "PortAudioError":
             raise
         raise DeviceError(
-            f"PortAudio does not start: {error}", place="audio", remedy="Is there a sound card?"
+            f"PortAudio does not start: {error}", place="audio", remedy="Check that there is a sound card"
         ) from error
     silence_alsa()
-    # Its exit hook waits for every stream's thread; one whose sound server died in the middle of a close never ends.
+    # sounddevice's exit hook waits for the thread of every stream. If a sound server died during a close, the thread
+    # never ends.
     atexit.unregister(sounddevice._exit_handler)
     return sounddevice
 
 
 class Host:
-    """PortAudio as this process has it. Its methods block; `streams.py` has them for the loop."""
+    """This process's PortAudio. The methods block; `streams.py` has async versions of them."""
 
     def __init__(
         self,
@@ -94,34 +98,37 @@ class Host:
         self._load = load or _import
         self._ask_server = ask_server
         self._ask_monitor = ask_monitor
-        self._lock = threading.Lock()  # held through every call that touches PortAudio's own lists
+        self._lock = threading.Lock()  # held during every call that touches PortAudio's own lists
         self._sd: Any = None
+        """The module sounddevice, once it is loaded."""
         self._streams: set[Stream] = set()
         self._cards = b""
+        """The sound cards when PortAudio made its device list."""
         self._suspect = False
         self.on_stale: dict[str, Callable[[], None]] = {}
-        """Whom to ask to close its stream for a moment, because the other side's device has changed."""
+        """Callbacks by stream ("input", "second input", "output") that ask the owner to close its stream for a moment,
+        because another stream needs a new device list."""
 
     @property
     def streams(self) -> int:
-        """How many streams are open, those among them whose close has not returned yet."""
+        """How many streams are open, including those whose close has not returned yet."""
         return len(self._streams)
 
     def devices(self) -> list[Device]:
-        """What there is, the sound server's own devices too. Raises DeviceError where PortAudio is missing."""
+        """List the devices of PortAudio and of the sound server. Raises DeviceError if PortAudio is missing."""
         with self._lock:
             self._renew()
             found = self._list()
         return with_nodes(found, ask_all(self._ask_server)) if found else found
 
     def suspect(self) -> None:
-        """The device list may be stale: make it anew at the next use, if nothing is open then."""
+        """Note that the device list may be stale. It is renewed at the next use, if no stream is open then."""
         self._suspect = True
 
     def open(self, request: Request, callback: Callback, finished: Callable[[], None]) -> Stream:
-        """Open and start a stream, at the device's own rate where it refuses `request.rate_hz`.
+        """Open and start a stream, at the device's own rate if the device refuses `request.rate_hz`.
 
-        Raises NoSuchDevice, DeviceBusy or DeviceError, each with place and remedy.
+        Raises NoSuchDevice, DeviceBusy or DeviceError.
         """
         answer = self._ask_server(request.which) if has_a_name(request.wanted) else Answer()
         monitor = self._ask_monitor() if request.wanted == "monitor" else ""
@@ -130,34 +137,34 @@ class Host:
                 self._renew()
                 found = with_nodes(self._list(), answer.nodes)
                 device = choose(found, request.wanted, request.which, hint=answer.silence)
-                door = environment(device, request.wanted, request.which)
-                follows = request.wanted == "monitor" and "PULSE_SOURCE" in door
-                if monitor and follows:  # by its own name: PipeWire does not follow the general one
-                    door["PULSE_SOURCE"] = monitor
-                with quiet(), _environment(door):
+                variables = environment(device, request.wanted, request.which)
+                records_default = request.wanted == "monitor" and "PULSE_SOURCE" in variables
+                if monitor and records_default:
+                    # By its own name: PipeWire doesn't follow a change of the default under the general name.
+                    variables["PULSE_SOURCE"] = monitor
+                with quiet(), _environment(variables):
                     stream = self._try_shapes(request, device, callback, finished)
-                stream.monitor = monitor if follows else None
+                stream.monitor = monitor if records_default else None
             except VoiceloopError:
                 self.suspect()
-                self._ask_the_other(request.which)
+                self._ask_others_to_close(request.which)
                 raise
             self._suspect = False
             return stream
 
     def close(self, stream: Stream) -> None:
-        """Stop and close. May block for ever while the sound server is stopped."""
+        """Stop and close a stream. May block for ever while the sound server is stopped."""
         with self._lock:
             stream.raw.abort()
             stream.raw.close()
             self._streams.discard(stream)
 
     def _renew(self) -> None:
-        """Load PortAudio, or make its device list anew when it may be stale and nothing is open."""
+        """Load PortAudio, or renew its device list if that may be stale and no stream is open."""
         cards = _cards()
         if self._sd is None:
-            with (
-                quiet()
-            ):  # importing sounddevice initialises PortAudio, with standard error turned away until it answers
+            # Importing sounddevice initialises PortAudio, which may print messages.
+            with quiet():
                 self._sd = self._load()
         if not self._streams and (self._suspect or cards != self._cards):
             with quiet():
@@ -167,13 +174,13 @@ class Host:
             return
         self._cards = cards
 
-    def _ask_the_other(self, which: Direction) -> None:
-        """The list is stale but the other side's stream is in the way."""
+    def _ask_others_to_close(self, which: Direction) -> None:
+        """If the list is stale, ask the owners of the other streams to close them, so that it can be renewed."""
         if self._streams and _cards() != self._cards:
-            for side, ask in tuple(self.on_stale.items()):
-                if side != which:
+            for name, ask_to_close in tuple(self.on_stale.items()):
+                if name != which:
                     with suppress(trio.RunFinishedError):
-                        ask()
+                        ask_to_close()
 
     def _list(self) -> list[Device]:
         apis = self._sd.query_hostapis()
@@ -193,7 +200,7 @@ class Host:
         ]
 
     def _try_shapes(self, request: Request, device: Device, callback: Callback, finished: Callable[[], None]) -> Stream:
-        """Mono at the wanted rate; what the device refuses of that, as the device has it."""
+        """Open the device in mono at the wanted rate; if it refuses, with more channels or at its own rate."""
         limit = device.channels(request.which)
         refusal: Exception | None = None
         for rate_hz in dict.fromkeys((request.rate_hz, device.rate_hz)):
@@ -238,7 +245,7 @@ class Host:
 
 
 HOST = Host()
-"""PortAudio is initialised once in a process, so there is one."""
+"""The one host of the process: PortAudio is initialised per process."""
 
 
 def _code(error: Exception) -> int:
@@ -246,22 +253,24 @@ def _code(error: Exception) -> int:
 
 
 def _explain(error: Exception, request: Request, device: Device) -> DeviceError:
-    what, place = repr(device.label) if device.node else f"{device.index} {device.name!r}", f"audio.{request.which}"
+    name = repr(device.label) if device.node else f"{device.index} {device.name!r}"
+    place = f"audio.{request.which}"
     if _code(error) == _BUSY:
         return DeviceBusy(
-            f"{what} is in use by another program",
+            f"{name} is in use by another program",
             place=place,
-            remedy="Close it there, or choose a device of the sound server, which shares ('voiceloop devices')",
+            remedy="Close that program, or choose one of the sound server's devices, which programs can share "
+            "('voiceloop devices' lists them)",
         )
     return DeviceError(
-        f"{what} can't be opened: {error.args[0] if error.args else error}",
+        f"{name} can't be opened: {error.args[0] if error.args else error}",
         place=place,
-        remedy="Does the sound server run (pactl info)? 'voiceloop devices' lists what else there is",
+        remedy="Check that the sound server runs (pactl info); 'voiceloop devices' lists the other devices",
     )
 
 
 def _cards() -> bytes:
-    """The sound cards as Linux has them now; elsewhere nothing, so that only failures make the list suspect."""
+    """Return Linux's list of sound cards. Empty on other systems, where only failures make the device list suspect."""
     try:
         return _CARDS.read_bytes()
     except OSError:
@@ -270,7 +279,10 @@ def _cards() -> bytes:
 
 @contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    """For the whole process, so only under the host's lock: the other side's stream must not be opened meanwhile."""
+    """Set environment variables while the block runs.
+
+    They apply to the whole process. So this is used only under the host's lock, when no other stream is being opened.
+    """
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

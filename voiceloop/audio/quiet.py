@@ -1,4 +1,4 @@
-"""Keeps what ALSA and PortAudio print off standard error, which belongs to the person at the terminal."""
+"""A filter that keeps ALSA's and PortAudio's own messages off standard error, so that they don't disturb the user."""
 
 from __future__ import annotations
 
@@ -9,41 +9,43 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_AT_MOST_S = 0.5
+_LIMIT_S = 0.5
 
 
 def silence_alsa() -> None:
-    """Take ALSA's lines about underruns off standard error for good: we count them, and they scribble over captions."""
+    """Turn off ALSA's messages about underruns for good: the program counts underruns, and the messages would be
+    printed over the captions.
+    """
     if sys.platform == "linux":
         import ctypes
 
         text, number = ctypes.c_char_p, ctypes.c_int
-        nothing = ctypes.CFUNCTYPE(None, text, number, text, number, text)(lambda *_: None)
+        ignore = ctypes.CFUNCTYPE(None, text, number, text, number, text)(lambda *_: None)
         with suppress(OSError):
-            ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(nothing)
-            _FOR_EVER.append(nothing)
+            ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(ignore)
+            _KEEP_ALIVE.append(ignore)
 
 
-_FOR_EVER: list[object] = []
-"""What C code may call as long as the process lives."""
+_KEEP_ALIVE: list[object] = []
+"""Callbacks that C code may call as long as the process lives, so they must not be garbage-collected."""
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep ALSA's and PortAudio's chatter about what they tried off standard error.
+    """Discard standard error while the block runs, because ALSA and PortAudio print what they try there.
 
-    Not for longer than `_AT_MOST_S`: a call that hangs must not take the whole program's voice with it.
+    Standard error comes back after 0.5 s at the latest: if a call hangs, the program's own messages must still appear.
     """
     try:
         saved = os.dup(2)
-    except OSError:  # closed: nothing to keep quiet
+    except OSError:  # standard error is closed
         yield
         return
-    timer = threading.Timer(_AT_MOST_S, os.dup2, (saved, 2))
+    timer = threading.Timer(_LIMIT_S, os.dup2, (saved, 2))
     timer.daemon = True
     timer.start()
-    with suppress(OSError), Path(os.devnull).open("w", encoding="ascii") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+    with suppress(OSError), Path(os.devnull).open("w", encoding="ascii") as devnull:
+        os.dup2(devnull.fileno(), 2)
     try:
         yield
     finally:

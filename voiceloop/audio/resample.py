@@ -1,4 +1,4 @@
-"""Changes the rate of a stream of samples, whatever its chunks. soxr and NumPy cost memory: loaded at first use."""
+"""A streaming resampler. soxr and NumPy are imported at first use, because they take memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from voiceloop.audio.pcm import Aligner
 
 
 class Resampler:
-    """int16, mono, `from_hz` to `to_hz`. The output of all chunks together does not depend on how they were cut."""
+    """Converts int16 mono samples from `from_hz` to `to_hz`. How the stream is cut into chunks doesn't change the
+    output as a whole.
+    """
 
     def __init__(self, from_hz: int, to_hz: int, *, quality: str = "HQ") -> None:
         self.from_hz, self.to_hz = from_hz, to_hz
@@ -19,22 +21,25 @@ class Resampler:
 
     @property
     def delay(self) -> float:
-        """How many samples at `to_hz` are still inside."""
+        """How many samples, counted at `to_hz`, are still inside the resampler."""
         return float(self._stream.delay()) if self._stream is not None else 0.0
 
     def feed(self, pcm: bytes, *, last: bool = False) -> bytes:
-        """Give what is ready; with `last`, all that is left. Bytes of half a sample wait for their other half."""
+        """Take the next bytes; return the samples that are ready, or with `last` all that remain.
+
+        An incomplete sample is kept until its other byte comes.
+        """
         pcm = self._align.feed(pcm)
         if self._stream is None:
             return pcm
         import numpy as np
 
-        # In floats: for 16 bits soxr adds dither, which differs with every cut.
+        # As floats: for 16-bit output soxr adds dither, which would depend on how the stream is cut.
         out = self._stream.resample_chunk(np.frombuffer(pcm, np.int16).astype(np.float32), last=last)
         samples: bytes = np.clip(np.rint(out), -32768, 32767).astype(np.int16).tobytes()
         return samples
 
 
 def resample(pcm: bytes, from_hz: int, to_hz: int) -> bytes:
-    """A whole clip at another rate."""
+    """Return a whole clip (int16, mono) converted from `from_hz` to `to_hz`."""
     return Resampler(from_hz, to_hz).feed(pcm, last=True)

@@ -1,7 +1,7 @@
-"""PortAudio for the loop: each call in a thread of its own, which may block for ever while a sound server is stopped.
+"""PortAudio's calls as async functions, each in a thread, because they may block for ever if the sound server hangs.
 
-When the caller is cancelled the thread is abandoned; what it has opened by then, it closes. The process leaves by
-`os._exit`, which waits for no thread.
+When the caller is cancelled the thread is abandoned; a stream that it opens nevertheless is closed. The process ends
+with `os._exit`, which doesn't wait for threads.
 """
 
 from __future__ import annotations
@@ -18,40 +18,45 @@ from voiceloop.audio.portaudio import HOST, Callback, Host, Request, Stream
 from voiceloop.errors import DeviceError
 
 _T = TypeVar("_T")
-_ANSWER_S = 5.0
+_LIMIT_S = 5.0
 _BACKOFF_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
 
 
 def pauses() -> Iterator[float]:
-    """How long to wait before each try to open a device that was lost; the first at once.
+    """Return how long to wait, in seconds, before each attempt to open a lost device. The first attempt comes at once.
 
-    One that opens and dies before it gave or took any sound was a try like any other: without a pause after it too the
-    loop would open it thousands of times a second.
+    A device that opens and dies before it delivers or takes any sound counts as a failed attempt: without a pause after
+    it, the loop would open it thousands of times a second.
     """
     return chain((0.0,), _BACKOFF_S, repeat(_BACKOFF_S[-1]))
 
 
 async def devices(host: Host = HOST) -> list[Device]:
-    """What there is. Raises DeviceError where PortAudio is missing or the sound server hangs."""
+    """List the sound devices. Raises DeviceError if PortAudio is missing or the sound server hangs."""
 
-    async def ask() -> list[Device]:
+    async def list_devices() -> list[Device]:
         return await trio.to_thread.run_sync(host.devices, abandon_on_cancel=True)
 
-    return await _answer(ask, place="audio")
+    return await _within_limit(list_devices, place="audio")
 
 
 async def open_first(
     request: Request, callback: Callback, finished: Callable[[], None], *, host: Host = HOST
 ) -> Stream:
-    """`open_stream` at the program's start, when a sound server that hangs is an error and not a loss."""
-    return await _answer(lambda: open_stream(request, callback, finished, host=host), place=f"audio.{request.which}")
+    """Open a stream at the program's start, where a sound server that hangs is an error: raises DeviceError after 5 s.
+
+    Otherwise as `open_stream`.
+    """
+
+    place = f"audio.{request.which}"
+    return await _within_limit(lambda: open_stream(request, callback, finished, host=host), place=place)
 
 
-async def _answer(ask: Callable[[], Awaitable[_T]], *, place: str) -> _T:
-    with trio.move_on_after(_ANSWER_S):
-        return await ask()
+async def _within_limit(call: Callable[[], Awaitable[_T]], *, place: str) -> _T:
+    with trio.move_on_after(_LIMIT_S):
+        return await call()
     raise DeviceError(
-        f"the sound server has not answered for {_ANSWER_S:.0f} s",
+        f"the sound server has not answered for {_LIMIT_S:.0f} s",
         place=place,
         remedy="Restart it, for example: systemctl --user restart pipewire pipewire-pulse (or: pulseaudio -k)",
     )
@@ -60,7 +65,7 @@ async def _answer(ask: Callable[[], Awaitable[_T]], *, place: str) -> _T:
 async def open_stream(
     request: Request, callback: Callback, finished: Callable[[], None], *, host: Host = HOST
 ) -> Stream:
-    """`Host.open` in a thread. When it is cancelled meanwhile, the thread closes what it opens."""
+    """Run `Host.open` in a thread. If this is cancelled meanwhile, a stream that the thread opens is closed."""
     handover = threading.Lock()
     abandoned = False
     opened: Stream | None = None
@@ -80,12 +85,12 @@ async def open_stream(
     except trio.Cancelled:
         with handover:
             abandoned = True
-            late = opened
-        if late is not None:
-            threading.Thread(target=host.close, args=(late,), daemon=True).start()
+            unclaimed = opened
+        if unclaimed is not None:
+            threading.Thread(target=host.close, args=(unclaimed,), daemon=True).start()
         raise
 
 
 async def close_stream(stream: Stream, *, host: Host = HOST) -> None:
-    """`Host.close` in a thread, which goes on by itself when this is cancelled."""
+    """Run `Host.close` in a thread. If this is cancelled, the thread finishes the close on its own."""
     await trio.to_thread.run_sync(host.close, stream, abandon_on_cancel=True)

@@ -1,4 +1,4 @@
-"""The last stretch of audio, and where in it there is voice, both by sample index. Knows no VAD and no utterance."""
+"""A tape of the latest audio, and a map of the voice in it, both addressed by sample index."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from voiceloop.types import SAMPLE_BYTES
 
 
 class Tape:
-    """Contiguous int16 mono samples from `start` to `end`; grows at its end, is forgotten from its start."""
+    """Contiguous samples (int16, mono) from the index `start` to `end`: appended at the end, removed at the start."""
 
     __slots__ = ("_pcm", "end", "start")
 
@@ -23,22 +23,22 @@ class Tape:
         self.end += len(pcm) // SAMPLE_BYTES
 
     def forget_before(self, index: int) -> int:
-        """Give up what lies before `index`; the number of samples given up."""
+        """Remove the samples before `index`; return how many were removed."""
         count = index - self.start
         if count <= 0:
             return 0
-        # Deleting at the front moves an offset: CPython's bytearray copies nothing.
+        # Deleting at the front is cheap: CPython's bytearray moves an offset and copies nothing.
         del self._pcm[: count * SAMPLE_BYTES]
         self.start = index
         return count
 
     def between(self, start: int, end: int) -> bytes:
-        """The samples `start` to `end`, which must be on the tape."""
+        """Return the samples from `start` to `end`, which must be on the tape."""
         return bytes(self._pcm[(start - self.start) * SAMPLE_BYTES : (end - self.start) * SAMPLE_BYTES])
 
 
 class VoiceMap:
-    """The stretches judged to be voice: disjoint half-open intervals of sample indices, in order.
+    """The stretches judged to be voice: disjoint half-open intervals of sample indices, in ascending order.
 
     A later verdict on the same samples overrides an earlier one.
     """
@@ -58,7 +58,7 @@ class VoiceMap:
         return self._ends[-1] if self._ends else None
 
     def mark(self, start: int, end: int, *, voiced: bool) -> None:
-        """Judge the samples `start` to `end`."""
+        """Record the verdict on the samples from `start` to `end`."""
         starts, ends = self._starts, self._ends
         if not ends or start > ends[-1] or (start == ends[-1] and not voiced):
             if voiced:
@@ -79,7 +79,7 @@ class VoiceMap:
         ends[first:last] = [b for _, b in left + right]
 
     def voiced(self, start: int, end: int) -> int:
-        """How many samples of `start` to `end` are voice."""
+        """Return how many samples from `start` to `end` are voice."""
         total = 0
         for position in range(len(self._ends) - 1, -1, -1):
             if self._ends[position] <= start:
@@ -88,19 +88,20 @@ class VoiceMap:
         return total
 
     def first(self, start: int) -> int | None:
-        """The first voiced sample at or after `start`."""
+        """Return the first voiced sample at or after `start`."""
         position = bisect_right(self._ends, start)
         return max(start, self._starts[position]) if position < len(self._ends) else None
 
     def last(self, end: int) -> int | None:
-        """Just past the last voiced sample before `end`."""
+        """Return the index just past the last voiced sample before `end`."""
         position = bisect_left(self._starts, end) - 1
         return min(end, self._ends[position]) if position >= 0 else None
 
     def forget_before(self, index: int) -> None:
+        """Remove the voice before `index`."""
         if not self._starts or self._starts[0] >= index:
             return
-        gone = bisect_right(self._ends, index)
-        del self._starts[:gone], self._ends[:gone]
+        count = bisect_right(self._ends, index)
+        del self._starts[:count], self._ends[:count]
         if self._starts:
             self._starts[0] = max(self._starts[0], index)

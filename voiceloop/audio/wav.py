@@ -1,6 +1,6 @@
-"""WAV: reads any of it as int16 mono, writes it in memory and to files that are valid at any moment.
+"""WAV files: read as int16 mono whatever their format, and written so that they are valid at any moment.
 
-The format: https://www.mmsp.ece.mcgill.ca/Documents/AudioFormats/WAVE/WAVE.html. Knows no device.
+`riff.py` reads the header. Knows no device.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from typing import BinaryIO, Self
 
 from voiceloop.audio.pcm import mix_down
 from voiceloop.audio.resample import resample
+from voiceloop.audio.riff import FLOAT, PCM, BrokenHeader, WavFormat, is_wav, read_header
 from voiceloop.errors import BadAudioFile, DeviceError
 from voiceloop.types import SAMPLE_BYTES
 
-_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _REMEDY = "Convert it, for example: ffmpeg -i FILE -ac 1 -ar 16000 -c:a pcm_s16le OUT.wav"
-_UNKNOWN_SIZES = (0, 0xFFFFFFFF, 0x7FFFFFFF)
-"""What programs that write to a pipe put where they can't know the size: the data goes on to the end."""
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 
@@ -39,14 +37,6 @@ class Wav:
     def at(self, rate_hz: int) -> bytes:
         """The samples at another rate."""
         return self.pcm if rate_hz == self.rate_hz else resample(self.pcm, self.rate_hz, rate_hz)
-
-
-@dataclass(frozen=True, slots=True)
-class _Format:
-    kind: int
-    channels: int
-    rate_hz: int
-    bits: int
 
 
 def read_wav(path: Path, *, place: str = "") -> Wav:
@@ -70,55 +60,44 @@ def parse_wav(data: bytes) -> Wav:
     """`read_wav` of bytes. Its BadAudioFile says what is wrong without saying where."""
     if not data:
         raise BadAudioFile("is empty", remedy="Record it again")
-    if data[:4] not in (b"RIFF", b"RF64") or data[8:12] != b"WAVE":
+    if not is_wav(data):
         raise BadAudioFile("is not a WAV file", remedy=_REMEDY)
-    form: _Format | None = None
-    at = 12
-    while at + 8 <= len(data):
-        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
-        body = memoryview(data)[at + 8 : at + 8 + size]
-        if name == b"fmt ":
-            form = _format(body)
-        elif name == b"data":
-            if form is None:
-                raise BadAudioFile("has its samples before their format", remedy=_REMEDY)
-            return _clip(memoryview(data)[at + 8 :], size, form)
-        at += 8 + size + size % 2
-    raise BadAudioFile("is cut off before its first sample", remedy="Record or copy it again")
+    try:
+        header = read_header(data, complete=True)
+    except BrokenHeader as error:
+        raise BadAudioFile(str(error), remedy=_REMEDY) from None
+    if header is None:
+        raise BadAudioFile("is cut off before its first sample", remedy="Record or copy it again")
+    if header.format is None:
+        raise BadAudioFile("has its samples before their format", remedy=_REMEDY)
+    return _clip(memoryview(data)[header.start :], header.size, _readable(header.format))
 
 
-def _format(body: memoryview) -> _Format:
-    if len(body) < 16:
-        raise BadAudioFile("has a broken header", remedy=_REMEDY)
-    kind, channels, rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", body)
-    if kind == _EXTENSIBLE and len(body) >= 26:
-        kind = int.from_bytes(body[24:26], "little")  # the first bytes of the sub-format's GUID
-    if not channels or not rate_hz:
-        raise BadAudioFile("has a broken header: no channels or no rate", remedy=_REMEDY)
-    if (kind, bits) not in ((_PCM, 8), (_PCM, 16), (_PCM, 24), (_PCM, 32), (_FLOAT, 32), (_FLOAT, 64)):
+def _readable(form: WavFormat) -> WavFormat:
+    kind, bits = form.kind, form.bits
+    if (kind, bits) not in ((PCM, 8), (PCM, 16), (PCM, 24), (PCM, 32), (FLOAT, 32), (FLOAT, 64)):
         raise BadAudioFile(f"is compressed or unusual (format {kind}, {bits} bits)", remedy=_REMEDY)
-    return _Format(kind, channels, rate_hz, bits)
+    return form
 
 
-def _clip(body: memoryview, size: int, form: _Format) -> Wav:
+def _clip(body: memoryview, size: int | None, form: WavFormat) -> Wav:
     flaw = ""
-    if len(body) < size and size not in _UNKNOWN_SIZES:
-        flaw = f"is truncated: {len(body)} of {size} bytes of sound are there, and are used"
-    if size not in _UNKNOWN_SIZES:
+    if size is not None:
+        if len(body) < size:
+            flaw = f"is truncated: {len(body)} of {size} bytes of sound are there, and are used"
         body = body[:size]
-    frame = form.channels * form.bits // 8
-    raw = bytes(body[: len(body) - len(body) % frame])
+    raw = bytes(body[: len(body) - len(body) % form.frame_bytes])
     if not raw:
         raise BadAudioFile("has no samples", remedy="Record or copy it again")
     return Wav(mix_down(_as_int16(raw, form), form.channels), form.rate_hz, flaw)
 
 
-def _as_int16(raw: bytes, form: _Format) -> bytes:
-    if (form.kind, form.bits) == (_PCM, 16):
+def _as_int16(raw: bytes, form: WavFormat) -> bytes:
+    if (form.kind, form.bits) == (PCM, 16):
         return raw
     import numpy as np
 
-    if form.kind == _FLOAT:
+    if form.kind == FLOAT:
         floats = np.nan_to_num(np.frombuffer(raw, f"<f{form.bits // 8}").astype(np.float64))
         return np.clip(np.rint(floats * 32768), -32768, 32767).astype("<i2").tobytes()
     if form.bits == 8:  # the only unsigned one
@@ -130,7 +109,7 @@ def _as_int16(raw: bytes, form: _Format) -> bytes:
 def _header(samples: int, rate_hz: int) -> bytes:
     size = samples * SAMPLE_BYTES
     return _HEADER.pack(
-        *(b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, _PCM, 1, rate_hz, rate_hz * SAMPLE_BYTES, SAMPLE_BYTES, 16),
+        *(b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, PCM, 1, rate_hz, rate_hz * SAMPLE_BYTES, SAMPLE_BYTES, 16),
         *(b"data", size),
     )
 
@@ -141,7 +120,7 @@ def wav_bytes(pcm: bytes, rate_hz: int) -> bytes:
 
 
 class WavWriter:
-    """Writes int16 mono to a WAV file that is valid after every write, also when the program is killed.
+    """Writes int16 mono to a WAV file that is valid after every write, even if the program is killed.
 
     Raises DeviceError when the file can't be made or written.
     """
@@ -157,7 +136,7 @@ class WavWriter:
             raise self._failed(error) from error
 
     def write(self, pcm: bytes | memoryview) -> None:
-        """Append whole samples. The header follows the samples, so that it never promises what isn't there."""
+        """Append whole samples. The header is updated after them: it never announces samples that aren't there."""
         try:
             self._file.seek(0, 2)
             self._file.write(pcm)

@@ -1,1 +1,1 @@
-"""Live captions: words while they are spoken, and files of cues when they are final."""
+"""Live captions: words shown while they are spoken, and subtitle files of the final words."""

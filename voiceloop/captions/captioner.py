@@ -1,7 +1,12 @@
-"""From what the segmenter finds to captions: guesses while somebody speaks, final words in the order of speaking.
+"""Turns the speech events of one source into captions: guesses while somebody speaks, then final words in order.
 
-One captioner listens to one source. It knows no device and no terminal; when to guess is the pacer's to say, what is
-shown the stabiliser's, how pieces are put together the joiner's; `posts.py` asks the service.
+    SpeechStarted      SpeechPaused          SpeechEnded
+         |------ speech ----|---- hangover ----|
+            ^   ^   ^       ^                  ^
+            guesses         preemptive post    final words: those of the preemptive post, else of a new one
+
+The captioner knows no device and no terminal. `pacer.py` decides when to guess, `stabiliser.py` what is shown,
+`joiner.py` puts the pieces together, and `posts.py` calls the transcriber.
 """
 
 from __future__ import annotations
@@ -14,7 +19,7 @@ import trio
 from voiceloop.captions.joiner import Joiner
 from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.piece import Piece, under_way
-from voiceloop.captions.posts import AT_ONCE, Means, Posts
+from voiceloop.captions.posts import AT_ONCE, CaptionContext, Posts
 from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.words import Spoken, spoken, text_of
 from voiceloop.capture.early_voice import EarlyVoice
@@ -31,8 +36,8 @@ from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, CancelReason, Transcr
 
 
 @dataclass(slots=True, eq=False)
-class _Paused:
-    """A clip posted in a pause, as if that were the end."""
+class _PreemptivePost:
+    """A clip posted in a pause, in case the pause is the end of the utterance."""
 
     utterance: Utterance
     transcript: Transcript | None = None
@@ -40,23 +45,32 @@ class _Paused:
 
 
 class Captioner:
-    """`hearing.Listener` for captions. What it is told is synchronous, so that hearing never waits for a service.
+    """The `SpeechReceiver` of one source's listener, for captions. Its methods never wait, so that listening never
+    waits for a service.
 
-    `captured(index)` is when a sample was captured, in seconds of the session.
+    `captured(index)` returns when a sample was captured, in seconds of the session.
     """
 
     def __init__(
-        self, source: str, means: Means, pacer: Pacer, captured: Callable[[int], float], nursery: trio.Nursery
+        self,
+        source: str,
+        context: CaptionContext,
+        pacer: Pacer,
+        captured: Callable[[int], float],
+        nursery: trio.Nursery,
     ) -> None:
-        self._source, self._means, self._pacer = source, means, pacer
+        self._source, self._context, self._pacer = source, context, pacer
         self._captured, self._nursery = captured, nursery
-        self._posts = Posts(source, means)
+        self._posts = Posts(source, context)
         self._joiner = Joiner()
         self._piece: Piece | None = None
-        self._paused: _Paused | None = None
+        """The piece that is being spoken."""
+        self._preemptive: _PreemptivePost | None = None
         self._ending: list[Piece] = []
+        """Pieces that have ended and wait for their final words, in the order of speaking."""
         self._carry = b""
-        self._last: trio.Event | None = None
+        """The end of the last piece, with which the next one begins; empty unless the last was cut in mid-speech."""
+        self._last_done: trio.Event | None = None
 
     @property
     def kept(self) -> int:
@@ -65,7 +79,7 @@ class Captioner:
 
     @property
     def hearing(self) -> bool:
-        """Whether something is being said."""
+        """Whether somebody is speaking."""
         return self._piece is not None
 
     @property
@@ -74,7 +88,7 @@ class Captioner:
         return sum(not piece.withdrawn for piece in self._ending)
 
     def withdraw(self, reason: CancelReason) -> None:
-        """Throw away what was said and is not final yet."""
+        """Discard all speech whose words are not final yet."""
         for piece in self._pieces():
             piece.withdrawn = True
             piece.stop_guessing(reason)
@@ -82,15 +96,15 @@ class Captioner:
         self._show()
 
     def early_voice(self, early_voice: EarlyVoice) -> None:
-        """First signs of voice change nothing."""
+        """Do nothing: captions don't depend on early voice."""
 
     def on(self, event: SpeechEvent) -> None:
-        """Take what the segmenter found. Never waits."""
+        """Handle an event of the segmenter. Never waits."""
         match event:
             case SpeechStarted():
                 self._started(event)
             case SpeechAudio(pcm=pcm):
-                self._audio(pcm)
+                self._add_audio(pcm)
             case SpeechPaused(utterance=utterance):
                 self._pause(utterance)
             case SpeechResumed():
@@ -98,24 +112,26 @@ class Captioner:
             case SpeechEnded(utterance=utterance):
                 self._ended(utterance)
             case SpeechDropped():
-                self._piece = self._paused = None
+                self._piece = self._preemptive = None
                 self._carry = b""
                 self._show()
 
-    # What is heard
+    # Speech events
 
     def _started(self, event: SpeechStarted) -> None:
         carry, self._carry = self._carry, b""
         start = event.start - len(carry) // SAMPLE_BYTES
-        self._piece = piece = Piece(start, event.start, bytearray(carry + event.pcm), self._last)
+        self._piece = piece = Piece(
+            start=start, own=event.start, pcm=bytearray(carry + event.pcm), before=self._last_done
+        )
         self._pacer.hear(len(event.pcm) / SAMPLE_BYTES / CAPTURE_RATE_HZ)
         if not carry:
             self._pacer.begin(event.start / CAPTURE_RATE_HZ)
         self._show()
-        self._nursery.start_soon(self._posts.warm)
+        self._nursery.start_soon(self._posts.warm, name="warm up for captions")
         self._guess_if_due(piece)
 
-    def _audio(self, pcm: bytes) -> None:
+    def _add_audio(self, pcm: bytes) -> None:
         piece = self._piece
         if piece is None:
             return
@@ -125,99 +141,107 @@ class Captioner:
 
     def _guess_if_due(self, piece: Piece) -> None:
         clip = piece.guess_clip()
-        reserve_s = piece.end_s - piece.start_s + self._means.overlap_s
-        # One place is left for final words; a guess that has to wait is worth nothing when it comes, and in a pause for
-        # which those are asked already there is nothing to guess.
+        reserve_s = piece.end_s - piece.start_s + self._context.overlap_s
+        # One post is left free for final words. A guess that has to wait is outdated when it arrives, and in a pause
+        # the preemptive post brings all the words that a guess could.
         if (
-            not self._means.guesses
-            or self._paused is not None
+            not self._context.guesses
+            or self._preemptive is not None
             or len(piece.guessing) >= AT_ONCE - 1
             or self._posts.free < 2
         ):
             return
-        if not self._pacer.due(piece.end_s, clip.duration_s, reserve_s=reserve_s, crowded=False):
+        if not self._pacer.due(now_s=piece.end_s, clip_s=clip.duration_s, reserve_s=reserve_s, crowded=False):
             return
-        room = self._means.room()
-        if room.crowded and not self._pacer.due(piece.end_s, clip.duration_s, reserve_s=reserve_s, crowded=True):
+        room = self._context.room()
+        if room.crowded and not self._pacer.due(
+            now_s=piece.end_s, clip_s=clip.duration_s, reserve_s=reserve_s, crowded=True
+        ):
             return
         if self._posts.spare(room):
-            self._pacer.guess(piece.end_s, clip.duration_s)
-            self._nursery.start_soon(self._guess, piece, clip)
+            self._pacer.guess(now_s=piece.end_s, clip_s=clip.duration_s)
+            self._nursery.start_soon(self._guess, piece, clip, name="guess at captions")
 
     def _pause(self, utterance: Utterance) -> None:
-        """As if it were the end: then the final words are there when it is certain to be."""
+        """Post the utterance preemptively, so that its final words are there when the end is certain."""
         piece = self._piece
         if piece is None:
             return
         piece.voiced_end = utterance.voiced_end
-        if not self._means.guesses:
+        if not self._context.guesses:
             return
         clip = _with_carry(piece, utterance)
-        again_s = clip.duration_s + self._means.overlap_s
-        room = self._means.room()
+        again_s = clip.duration_s + self._context.overlap_s
+        room = self._context.room()
         if room.crowded or not self._pacer.affords(clip.duration_s, reserve_s=again_s) or not self._posts.spare(room):
             return
         self._pacer.post(clip.duration_s)
-        self._paused = paused = _Paused(utterance)
-        self._nursery.start_soon(self._try_final, piece, clip, paused)
+        self._preemptive = preemptive = _PreemptivePost(utterance)
+        self._nursery.start_soon(
+            self._transcribe_preemptively, piece, clip, preemptive, name="transcribe captions preemptively"
+        )
 
     def _resume(self) -> None:
-        self._paused = None
+        self._preemptive = None
         if self._piece is not None:
             self._piece.voiced_end = None
 
     def _ended(self, utterance: Utterance) -> None:
         piece, self._piece = self._piece, None
-        paused, self._paused = self._paused, None
+        preemptive, self._preemptive = self._preemptive, None
         if piece is None:
-            piece = Piece(utterance.start, utterance.start, bytearray(utterance.pcm), self._last)
+            piece = Piece(
+                start=utterance.start, own=utterance.start, pcm=bytearray(utterance.pcm), before=self._last_done
+            )
         piece.voiced_end = utterance.voiced_end
         self._carry = b""
-        if utterance.continues and (samples := piece.overlap(self._means.overlap_s)):
+        if utterance.continues and (samples := piece.overlap(self._context.overlap_s)):
             self._carry = bytes(piece.pcm[-samples * SAMPLE_BYTES :])
-        if len(self._ending) >= self._means.waiting:
-            piece.stop_guessing("its words are not waited for")
-            self._nursery.start_soon(self._posts.refuse, utterance)
+        if len(self._ending) >= self._context.waiting:
+            piece.stop_guessing("too many pieces wait for their final words")
+            self._nursery.start_soon(self._posts.refuse, utterance, name="keep speech without captions")
             self._show()
             return
         self._ending.append(piece)
-        self._last = piece.done
-        if paused is not None and paused.utterance.voiced_end != utterance.voiced_end:
-            paused = None
+        self._last_done = piece.done
+        if preemptive is not None and preemptive.utterance.voiced_end != utterance.voiced_end:
+            preemptive = None
         overlap_s = len(self._carry) / SAMPLE_BYTES / CAPTURE_RATE_HZ
-        self._nursery.start_soon(self._finish, piece, utterance, paused, overlap_s)
+        self._nursery.start_soon(self._finish, piece, utterance, preemptive, overlap_s, name="finish captions")
 
-    # What is asked
+    # Transcription
 
     async def _guess(self, piece: Piece, clip: Utterance) -> None:
         with trio.CancelScope() as scope:
             piece.guessing.add(scope)
-            heard = await self._posts.ask(clip, self._means.guesser)
-            if isinstance(heard, Transcript):
-                piece.guesses.feed(spoken(heard), end_s=clip.end / CAPTURE_RATE_HZ)
+            result = await self._posts.ask(clip, self._context.guesser)
+            if isinstance(result, Transcript):
+                piece.guesses.feed(spoken(result), end_s=clip.end / CAPTURE_RATE_HZ)
                 piece.trim()
                 self._show()
         piece.guessing.discard(scope)
 
-    async def _try_final(self, piece: Piece, clip: Utterance, paused: _Paused) -> None:
-        heard = await self._posts.ask(clip, self._means.transcriber)
-        if isinstance(heard, Transcript):
-            paused.transcript = heard
-            piece.guesses.feed(spoken(heard), end_s=clip.end / CAPTURE_RATE_HZ, whole=True)
+    async def _transcribe_preemptively(self, piece: Piece, clip: Utterance, preemptive: _PreemptivePost) -> None:
+        result = await self._posts.ask(clip, self._context.transcriber)
+        if isinstance(result, Transcript):
+            preemptive.transcript = result
+            piece.guesses.feed(spoken(result), end_s=clip.end / CAPTURE_RATE_HZ, whole=True)
             piece.trim()
             self._show()
-        paused.done.set()
+        preemptive.done.set()
 
-    async def _finish(self, piece: Piece, utterance: Utterance, paused: _Paused | None, overlap_s: float) -> None:
-        heard = await self._heard(piece, utterance, paused) if not piece.withdrawn else None
-        piece.stop_guessing("final")
+    async def _finish(
+        self, piece: Piece, utterance: Utterance, preemptive: _PreemptivePost | None, overlap_s: float
+    ) -> None:
+        result = await self._final_transcript(piece, utterance, preemptive) if not piece.withdrawn else None
+        piece.stop_guessing("its final words are known")
         if piece.before is not None:
             await piece.before.wait()
-        # What was shown stays, whatever became of the post that was to confirm it.
-        found = spoken(heard) if isinstance(heard, Transcript) else piece.words
+        # Words that were shown become final even if the post for the final words failed.
+        found = spoken(result) if isinstance(result, Transcript) else piece.words
         if piece.withdrawn:
             words = []
-        elif isinstance(heard, Transcript) or found:
+        elif isinstance(result, Transcript) or found:
             start_s, end_s = piece.start_s, utterance.end / CAPTURE_RATE_HZ
             words = self._joiner.feed(found, start_s=start_s, end_s=end_s, overlap_s=overlap_s)
         else:
@@ -225,28 +249,30 @@ class Captioner:
         self._ending.remove(piece)
         piece.before = None
         piece.done.set()
-        self._give(words)
-        if isinstance(heard, Exception) and not piece.withdrawn:
-            await self._posts.failed(heard, utterance)
+        self._show_final(words)
+        if isinstance(result, Exception) and not piece.withdrawn:
+            await self._posts.failed(result, utterance)
 
-    async def _heard(self, piece: Piece, utterance: Utterance, paused: _Paused | None) -> Transcript | Exception:
-        if paused is not None:
-            await paused.done.wait()
-            if paused.transcript is not None:
-                return paused.transcript
+    async def _final_transcript(
+        self, piece: Piece, utterance: Utterance, preemptive: _PreemptivePost | None
+    ) -> Transcript | Exception:
+        if preemptive is not None:
+            await preemptive.done.wait()
+            if preemptive.transcript is not None:
+                return preemptive.transcript
         clip = _with_carry(piece, utterance)
-        if self._means.room().crowded:
-            piece.stop_guessing("final words go first")
+        if self._context.room().crowded:
+            piece.stop_guessing("final words have priority")
         self._pacer.post(clip.duration_s)
-        return await self._posts.ask(clip, self._means.transcriber)
+        return await self._posts.ask(clip, self._context.transcriber)
 
-    # What is shown
+    # Display
 
     def _show(self) -> None:
-        self._means.showing.live(self._live())
+        self._context.showing.live(self._live())
 
     def _live(self) -> Live:
-        """What is being said, of all pieces that are not final."""
+        """The words that are not final, of all pieces."""
         pieces = self._pieces()
         sure, unsure = under_way(self._joiner, pieces)
         since = [*(word.start_s for word in (*sure, *unsure)[:1]), *(piece.start_s for piece in pieces[:1])]
@@ -254,15 +280,19 @@ class Captioner:
         return Live(self._source, text_of(sure), text_of(unsure), since_s)
 
     def _pieces(self) -> list[Piece]:
+        """All pieces that are not final or withdrawn, in the order of speaking."""
         pieces = [*self._ending, *([self._piece] if self._piece is not None else ())]
         return [piece for piece in pieces if not piece.withdrawn]
 
     def end(self, rest: Sequence[SpeechEvent]) -> None:
-        """The captions are over, and maybe in the middle of speech: what is shown is final as it is. No task of its own
-        may still be under way; `rest` is what the segmenter held back. What was said and is not shown, as its words had
-        not come, is kept, with a few words before it: none must be torn."""
+        """Finish the captions, possibly in the middle of speech: the words that are shown become final.
+
+        Call it when none of the captioner's tasks is running any more. `rest` are the events that the segmenter held
+        back. Speech whose words have not all been shown is kept as a file, from a few words before the first missing
+        one, so that no word is torn.
+        """
         for event in rest:
-            self._take_last(event)
+            self._add_last(event)
         for piece in self._pieces():
             if not piece.shown_whole:
                 self._posts.abandon(piece.guess_clip())
@@ -270,10 +300,10 @@ class Captioner:
         self._joiner.release()
         self._ending.clear()
         self._piece = None
-        self._give([*sure, *unsure])
+        self._show_final([*sure, *unsure])
 
-    def _take_last(self, event: SpeechEvent) -> None:
-        """As `on`, when nothing can be asked any more."""
+    def _add_last(self, event: SpeechEvent) -> None:
+        """Handle an event as `on` does, but post nothing: nothing can be transcribed any more."""
         piece = self._piece
         match event:
             case SpeechAudio(pcm=pcm) if piece is not None:
@@ -283,18 +313,19 @@ class Captioner:
             case SpeechDropped():
                 self._piece = None
 
-    def _give(self, words: list[Spoken]) -> None:
+    def _show_final(self, words: list[Spoken]) -> None:
         if words:
-            self._means.showing.final(Final(self._source, tuple(map(self._in_session, words))), self._live())
+            self._context.showing.final(Final(self._source, tuple(map(self._in_session, words))), self._live())
         else:
             self._show()
 
     def _in_session(self, word: Spoken) -> Spoken:
+        """The word with its times in seconds of the session."""
         shift_s = self._captured(round(word.start_s * CAPTURE_RATE_HZ)) - word.start_s
         return replace(word, start_s=word.start_s + shift_s, end_s=word.end_s + shift_s)
 
 
 def _with_carry(piece: Piece, utterance: Utterance) -> Utterance:
-    """The clip to post for `utterance`: with the end of the piece before, where it begins with that."""
+    """The clip to post for `utterance`: after the overlap with the piece before, if there is one."""
     carry = bytes(piece.pcm[: (piece.own - piece.start) * SAMPLE_BYTES])
     return replace(utterance, pcm=carry + utterance.pcm, start=piece.start)

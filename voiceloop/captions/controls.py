@@ -1,4 +1,4 @@
-"""What `voiceloop ctl` controls of captions: every source at once. Decides nothing."""
+"""Adapter through which `voiceloop ctl` controls captions: each command applies to every source. Decides nothing."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from voiceloop.types import CancelReason
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """Stands for the microphone, the ears and the conversation of `controller.Loop`."""
+    """Takes the place of the microphone, the listener and the conversation of `controller.Loop`."""
 
     microphones: Sequence[Microphone]
     listeners: Sequence[Listener]
     captioners: Sequence[Captioner]
     usage: None = None
-    """Not counted."""
+    """Always None: captions count no usage here."""
     wasted: None = None
 
     def mute(self, *, muted: bool) -> None:

@@ -1,4 +1,4 @@
-"""Subtitle files, written cue by cue as they become final: whole at every moment, whatever ends the program."""
+"""Subtitle files: each cue is appended as soon as it is final, and a kill never leaves half a cue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from voiceloop.errors import OutputError
 
 
 class CueFile:
-    """One file. A cue is one write: the kernel has all of it or nothing."""
+    """One subtitle file. Each cue is a single write, so a kill leaves all of it or nothing."""
 
     def __init__(self, path: Path, kind: str, handle: int) -> None:
         self._path, self._handle = path, handle
@@ -27,7 +27,7 @@ class CueFile:
             self._write(head)
 
     def add(self, cue: Cue) -> None:
-        """Write a cue. Raises OutputError."""
+        """Append a cue. Raises OutputError."""
         self._number += 1
         self._write(self._format(cue, self._number))
 
@@ -35,7 +35,7 @@ class CueFile:
         data = text.encode()
         try:
             written = os.write(self._handle, data)
-            if written < len(data):  # the disk is full: half a cue would spoil the file
+            if written < len(data):  # the disk is full: remove the partial cue, which would make the file invalid
                 os.ftruncate(self._handle, os.lseek(self._handle, 0, os.SEEK_END) - written)
                 raise OSError(28, "no space left on device")
         except OSError as error:
@@ -44,8 +44,8 @@ class CueFile:
 
 @contextmanager
 def open_file(path: Path, kind: str) -> Iterator[CueFile]:
-    """A new file that only its owner can read. Raises OutputError when there is one with something in it: a session
-    never overwrites another."""
+    """Create a file that only its owner can read. Raises OutputError when the file exists and is not empty: one session
+    never overwrites the captions of another."""
     path = path.expanduser()
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -53,22 +53,25 @@ def open_file(path: Path, kind: str) -> Iterator[CueFile]:
         raise OutputError(f"can't be written: {error.strerror}", place=str(path)) from error
     try:
         if os.fstat(handle).st_size:
-            remedy = "Name another, or delete it"
-            raise OutputError("has something in it already", place=str(path), remedy=remedy)
+            remedy = "Name another file, or delete this one"
+            raise OutputError("the file is not empty, and captions overwrite nothing", place=str(path), remedy=remedy)
         yield CueFile(path, kind, handle)
     finally:
         os.close(handle)
 
 
 class CueFiles:
-    """`Showing` that writes files. Of several sources a cue waits for older speech of the others, so that the times in
-    a file only grow. One that can't be written any more, as when the disk is full, is left out: `failed` is told why,
-    and the others and the screen go on."""
+    """`Showing` that writes subtitle files.
+
+    With several sources, a cue waits until no other source can still produce an older one, so that the times in a file
+    only grow. When a file can't be written any more (a full disk, say), `failed` is called with the error, and the
+    other files and the screen continue without it.
+    """
 
     def __init__(self, files: list[CueFile], failed: Callable[[OutputError], None]) -> None:
         self._files, self._failed = files, failed
         self.error: OutputError | None = None
-        """What was wrong with the first that failed."""
+        """The error of the first file that failed."""
         self._cutters: dict[str, CueCutter] = {}
         self._since: dict[str, float] = {}
         self._waiting: list[tuple[float, int, Cue]] = []
@@ -89,12 +92,12 @@ class CueFiles:
         self.live(live)
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Write the cues that still wait: no more words will come."""
         self._since.clear()
         self._write()
 
     def _write(self) -> None:
-        """Write what nothing older can come before."""
+        """Write each waiting cue before which no older one can come."""
         while self._waiting:
             start_s, _, cue = self._waiting[0]
             if any(since_s < start_s for source, since_s in self._since.items() if source != cue.source):
@@ -111,15 +114,15 @@ class CueFiles:
 
 @contextmanager
 def open_files(paths: Mapping[str, Path], failed: Callable[[OutputError], None]) -> Iterator[CueFiles]:
-    """The files by their formats. Raises OutputError, also at the end for one that failed meanwhile."""
+    """Open a file for each format in `paths`. Raises OutputError, on leaving too, for a file that failed meanwhile."""
     with ExitStack() as stack:
         files = CueFiles([stack.enter_context(open_file(path, kind)) for kind, path in paths.items()], failed)
-        stack.push(partial(_tell_at_the_end, files))
+        stack.push(partial(_raise_at_the_end, files))
         stack.callback(files.close)
         yield files
 
 
-def _tell_at_the_end(files: CueFiles, _: object, error: BaseException | None, __: object) -> None:
-    """Told to end, too, it ends with what went wrong; but another error goes first."""
+def _raise_at_the_end(files: CueFiles, _: object, error: BaseException | None, __: object) -> None:
+    """Raise the error of a file that failed, after an interrupt as well; any other error takes precedence."""
     if files.error is not None and not isinstance(error, Exception):
         raise files.error

@@ -1,4 +1,7 @@
-"""Cues as SubRip, WebVTT and JSON lines. Pure. Their text was cleaned; here no tag of the format's own gets through."""
+"""Formatters: cues as SubRip, WebVTT and JSON lines. Pure.
+
+The text of a cue has no control characters (`words.spoken`); these functions neutralise the tags of each format.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,22 @@ from collections.abc import Callable
 from voiceloop.captions.cues import Cue
 
 _SRT = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
-"""SubRip has no way to write these as text: players take <...> for HTML and {\\...} for commands."""
+"""SubRip has no escapes for these characters: players read <...> as HTML and {\\...} as commands."""
 _VTT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def srt(cue: Cue, number: int) -> str:
-    """A cue as SubRip has it; `number` counts from 1."""
-    who = f"[{cue.source}] " if cue.source else ""
+    """A cue in SubRip; `number` counts from 1."""
+    speaker = f"[{cue.source}] " if cue.source else ""
     text = "\n".join(line.translate(_SRT) for line in cue.lines)
-    return f"{number}\n{_clock(cue.start_s, ',')} --> {_clock(cue.end_s, ',')}\n{who}{text}\n\n"
+    return f"{number}\n{_clock(cue.start_s, ',')} --> {_clock(cue.end_s, ',')}\n{speaker}{text}\n\n"
 
 
 def vtt(cue: Cue, number: int) -> str:
-    """A cue as WebVTT has it."""
-    who = f"<v {cue.source.translate(_VTT)}>" if cue.source else ""
+    """A cue in WebVTT; `number` counts from 1."""
+    speaker = f"<v {cue.source.translate(_VTT)}>" if cue.source else ""
     text = "\n".join(line.translate(_VTT) for line in cue.lines)
-    return f"{number}\n{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}\n{who}{text}\n\n"
+    return f"{number}\n{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}\n{speaker}{text}\n\n"
 
 
 VTT_HEAD = "WEBVTT\n\n"
@@ -40,7 +43,7 @@ FORMATS: dict[str, tuple[str, Callable[[Cue, int], str]]] = {
     "vtt": (VTT_HEAD, vtt),
     "jsonl": ("", jsonl),
 }
-"""What a file begins with, and how a cue is written into it."""
+"""For each format: the head of a file, and the function that formats a cue."""
 
 
 def _clock(seconds: float, point: str) -> str:

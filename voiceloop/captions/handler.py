@@ -1,6 +1,6 @@
-"""`captions`: writes down what is said, as subtitle files and as a page, and says nothing.
+"""Handler `captions`: shows all speech as subtitle files, as events and on a web page. It never replies.
 
-`voiceloop captions` gives it words while they are spoken; under `voiceloop run` it gets each utterance at its end.
+Under `voiceloop captions` words are shown while they are spoken; under `voiceloop run`, at the end of each utterance.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import trio
 from pydantic import BaseModel, Field
 
-from voiceloop.captions.showing import Everywhere, Final, Live, Showing
+from voiceloop.captions.showing import FanOut, Final, Live, Showing
 from voiceloop.captions.words import spoken
 from voiceloop.config.tables import Milliseconds, Table
 from voiceloop.errors import OutputError
@@ -28,27 +28,28 @@ class CaptionsOptions(Table):
     """The keys of `[handler]` with `use = "captions"`."""
 
     srt: Path | None = None
-    """A file to write as SubRip, a cue as soon as it is final. A file that holds something is not written over."""
+    """The SubRip file to write. Each cue is appended as soon as it is final. A file that is not empty is an error: it
+    is never overwritten."""
     vtt: Path | None = None
-    """The same as WebVTT."""
+    """The WebVTT file to write, in the same way."""
     jsonl: Path | None = None
-    """The same as lines of JSON: `start_s`, `end_s`, `source`, `text`."""
+    """The file of JSON lines to write, in the same way: `number`, `start_s`, `end_s`, `source`, `text`, `lines`."""
     web: Annotated[int, Field(ge=0, le=65_535)] | None = None
-    """The port, on this machine alone, of a page that shows the captions; 0 takes a free one."""
+    """The port of a web page that shows the captions, reachable from this machine only; 0 takes a free port."""
     guesses: bool = True
-    """Whether words are shown while they are spoken (`voiceloop captions`). Off: each utterance at its end, at a
-    quarter of the cost or less."""
+    """Whether `voiceloop captions` shows words while they are spoken. Off: it shows each utterance at its end, which
+    costs a quarter or less."""
     guess_every_ms: Milliseconds = 700
-    """How often what is being said is posted for a guess, when the budget allows."""
+    """How often the current utterance is transcribed for a guess while it is spoken, if the budget allows it."""
     posted_per_second: Annotated[float, Field(ge=2, le=20)] = 5.0
-    """How many seconds of audio may be posted in all for each second of speech. Guesses keep within what the final
-    words leave of it."""
+    """How many seconds of audio may be sent to the transcriber for each second of speech, in all. Final words come
+    first; guesses use the rest."""
     overlap_ms: Milliseconds = 1_200
-    """With how much of the one before a piece begins that was cut in the middle of speech, so that no word is torn."""
+    """How much audio two pieces share when long speech is cut into pieces, so that no word is torn at the cut."""
 
 
 class CaptionsHandler:
-    """Captions are final in the order of speaking; speech never cancels them."""
+    """The handler of captions: they become final in the order of speaking, and new speech never cancels them."""
 
     Options = CaptionsOptions
     turns: Turns = "in_order"
@@ -57,16 +58,17 @@ class CaptionsHandler:
     def __init__(self, options: CaptionsOptions, showing: Showing, url: str) -> None:
         self.options = options
         self.showing = showing
-        """Where captions go: the events, the files, the page."""
+        """The outputs of the captions: events, files and the page."""
         self._url = url
 
     @classmethod
     @asynccontextmanager
     async def open(cls, options: BaseModel, services: Services) -> AsyncIterator[Self]:
-        """Open the files and the page. Raises OutputError, at the end too for a file that failed meanwhile."""
+        """Open the files and the page. Raises OutputError, on leaving too for a file that failed meanwhile."""
 
         def failed(error: OutputError) -> None:
-            services.publish("notice", text=f"{error}. Nothing more is written there; captions go on without it.")
+            effect = "Nothing more is written to this file; captions continue without it"
+            services.publish("notice", text=f"{error}. {effect}.")
 
         assert isinstance(options, CaptionsOptions)
         showings: list[Showing] = []
@@ -83,14 +85,14 @@ class CaptionsHandler:
                 page = await stack.enter_async_context(open_page(options.web))
                 showings.append(page)
                 url = page.url
-            # Last: what is told to be final is in the files by then.
-            yield cls(options, Everywhere([*showings, _Events(services.publish)]), url)
+            # The events come last: when one says that a caption is final, the files already contain it.
+            yield cls(options, FanOut([*showings, _Events(services.publish)]), url)
 
     @property
     def description(self) -> str:
         names = [str(path) for path in (self.options.srt, self.options.vtt, self.options.jsonl) if path is not None]
-        where = ", ".join([*names, *([self._url] if self._url else [])])
-        return f"captions: {where}" if where else "captions"
+        outputs = ", ".join([*names, *([self._url] if self._url else [])])
+        return f"captions: {outputs}" if outputs else "captions"
 
     async def handle(self, transcript: Transcript, reply: Reply) -> None:
         await reply.committed()
@@ -102,19 +104,19 @@ class CaptionsHandler:
 
 
 class _Events:
-    """Captions as events, for the command line to show."""
+    """`Showing` that publishes captions as events, which the command line shows."""
 
     def __init__(self, publish: Publish) -> None:
         self._publish = publish
-        self._last: dict[str, tuple[str, str]] = {}
+        self._last_live: dict[str, tuple[str, str]] = {}
 
     def live(self, live: Live) -> None:
-        if self._last.get(live.source) != (shown := (live.sure, live.unsure)):
-            self._last[live.source] = shown
+        if self._last_live.get(live.source) != (shown := (live.sure, live.unsure)):
+            self._last_live[live.source] = shown
             self._publish("caption.live", source=live.source, sure=live.sure, unsure=live.unsure)
 
     def final(self, final: Final, live: Live) -> None:
         start_s, end_s = (round(at_s, 3) for at_s in (final.words[0].start_s, final.words[-1].end_s))
         self._publish("caption.final", source=final.source, text=final.text, start_s=start_s, end_s=end_s)
-        self._last.pop(live.source, None)
+        self._last_live.pop(live.source, None)
         self.live(live)

@@ -1,4 +1,9 @@
-"""Joins the words of clips that overlap, so that none is lost and none said twice. Pure."""
+"""Joiner: merges the words of overlapping clips, so that no word is lost or repeated. Pure.
+
+before  |--- one two three fo|
+after              |ee four five ---|
+                   start_s  end_s      joined: one two three four five
+"""
 
 from __future__ import annotations
 
@@ -8,28 +13,28 @@ from dataclasses import dataclass
 from voiceloop.captions.words import Spoken
 
 SLACK_S = 0.8
-"""By how much the time of a word may be wrong where it is estimated."""
+"""The largest error of an estimated word time."""
 TORN = 2
-"""Words that a cut may have spoiled on either side of it: torn ones, or ones made up of a torn one."""
+"""How many words on each side of a cut may be wrong: torn by it, or misheard from a torn word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seam:
-    """Where two lists of words meet: `kept` of the first, then the second from `goes_on` on."""
+    """Where two lists of words are joined: the first `kept` words of one, then the other from index `goes_on`."""
 
     kept: int
     goes_on: int
 
 
 def seam(before: Sequence[Spoken], after: Sequence[Spoken], *, start_s: float, end_s: float) -> Seam:
-    """Where to join what was heard in a clip that ended at `end_s` and in one that began at `start_s`, before that.
+    """Find where to join the words of a clip that ends at `end_s` and of one that begins at `start_s`, before that.
 
-    What both heard is found by the words, at about the same time; up to TORN words beside the cuts may differ. Where
-    they have none in common the times decide, at the middle of the overlap.
+    The overlap is found by equal words at about the same time; up to TORN words next to each cut may differ. If the
+    clips have no word in common, they are joined in the middle of the overlap, by the times of the words.
     """
     first = next((at for at, word in enumerate(before) if word.end_s >= start_s - SLACK_S), len(before))
     last = next((at for at, word in enumerate(after) if word.start_s > end_s + SLACK_S), len(after))
-    best = max(_alike(before[first:], after[:last]), default=None)
+    best = max(_common_runs(before[first:], after[:last]), default=None)
     if best is not None:
         _, _, kept, goes_on = best
         return Seam(first + kept, goes_on)
@@ -39,16 +44,16 @@ def seam(before: Sequence[Spoken], after: Sequence[Spoken], *, start_s: float, e
 
 
 def joined(before: Sequence[Spoken], after: Sequence[Spoken], *, start_s: float, end_s: float) -> list[Spoken]:
-    """The words of both as `seam` joins them; one after the other when the clips don't overlap."""
+    """Join the words of both clips at their `seam`; append them if the clips don't overlap."""
     if not before or start_s >= end_s:
         return [*before, *after]
-    where = seam(before, after, start_s=start_s, end_s=end_s)
-    return [*before[: where.kept], *after[where.goes_on :]]
+    cut = seam(before, after, start_s=start_s, end_s=end_s)
+    return [*before[: cut.kept], *after[cut.goes_on :]]
 
 
-def _alike(old: Sequence[Spoken], new: Sequence[Spoken]) -> Iterator[tuple[float, int, int, int]]:
-    """Each run of words that both have, longest and nearest in time first when sorted: score, words kept of `old`, and
-    where `new` goes on."""
+def _common_runs(old: Sequence[Spoken], new: Sequence[Spoken]) -> Iterator[tuple[float, int, int, int]]:
+    """Each run of words that both lists contain: its score, its length, how many words of `old` to keep, and at which
+    index `new` goes on. The score is high for a run that is long, close in time and next to the cuts."""
     for begin in range(min(TORN + 1, len(new))):
         for at in range(len(old)):
             run = 0
@@ -67,13 +72,13 @@ def _equal(a: Spoken, b: Spoken) -> bool:
 
 
 class Joiner:
-    """Puts the final words of one piece of speech after those of the one before. What a later piece may yet change, the
-    words in the overlap, is held back until that piece is known."""
+    """Appends the final words of each piece of speech to those of the piece before. Words in an overlap are held back
+    until the next piece is known, because it may change them."""
 
     def __init__(self) -> None:
         self._held: list[Spoken] = []
         self.end_s = 0.0
-        """Where the last piece ended."""
+        """The time at which the last piece ended."""
 
     @property
     def held(self) -> tuple[Spoken, ...]:
@@ -81,9 +86,12 @@ class Joiner:
         return tuple(self._held)
 
     def feed(self, words: Sequence[Spoken], *, start_s: float, end_s: float, overlap_s: float = 0.0) -> list[Spoken]:
-        """The next piece was heard from `start_s` to `end_s`; the one after it will begin `overlap_s` before its end
-        (0: it doesn't overlap). Returns the words that are final now. Times are seconds of the source's sample time."""
-        so_far = self._with_held(list(words), start_s)
+        """Add the next piece, from `start_s` to `end_s`, and return the words that are final now.
+
+        The piece after it will begin `overlap_s` before `end_s` (0: no overlap). Times are seconds of the source's
+        sample time.
+        """
+        so_far = joined(self._held, words, start_s=start_s, end_s=self.end_s)
         self.end_s = end_s
         if not overlap_s:
             self._held = []
@@ -94,9 +102,6 @@ class Joiner:
         return final
 
     def release(self) -> list[Spoken]:
-        """What follows is not known and never will be: what is held is final as it is."""
+        """Return the held words as final: the next piece will never be known."""
         final, self._held = self._held, []
         return final
-
-    def _with_held(self, words: list[Spoken], start_s: float) -> list[Spoken]:
-        return joined(self._held, words, start_s=start_s, end_s=self.end_s)

@@ -1,6 +1,12 @@
-"""A piece of speech on its way to captions: its sound so far, the guesses at it, what to post next. Posts nothing.
+"""Piece: the unit of speech that is captioned, with its audio so far, its guesses and the next clip to post.
 
-A piece is an utterance, or a part of one that was cut for length; then it begins with the end of the part before.
+A piece is an utterance, or a part of one that was cut because of its length. Such a part begins with the end of the
+part before (the overlap). This module posts nothing.
+
+    start      own                            end
+      |-overlap-|--------- new audio ----------|
+                        |------ next guess ----|
+                        guess_from
 """
 
 from __future__ import annotations
@@ -17,35 +23,36 @@ from voiceloop.captions.words import Spoken
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Utterance
 
 CONTEXT_S = (1.8, 0.8)
-"""Between these before the end of the last committed word a guess begins: at the quietest place, so that no word is
-torn, and with some words that are known, to lay it over them."""
+"""Where a guess begins: at the quietest place between these times before the end of the last committed word. So no word
+is torn, and the guess begins with some committed words, by which it is aligned."""
 _PAUSE_S = 0.16
-"""Quiet for so long is a pause between words; the closure of a consonant is shorter."""
+"""The shortest silence that counts as a pause between words; the closure of a consonant is shorter."""
 _PAUSE_DB = 25.0
-"""How far below the loudest 10 ms it lies."""
+"""How far a pause is below the loudest 10 ms."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Piece:
-    """See the module. `start` and all other places are sample indices of the source."""
+    """A piece of speech; all positions are sample indices of the source, the audio is int16, mono."""
 
     start: int
-    """Where its sound begins, with what it has of the piece before."""
+    """Where its audio begins, including the overlap with the piece before."""
     own: int
-    """Where its own begins."""
+    """Where its new audio begins, after the overlap."""
     pcm: bytearray = field(repr=False)
     before: trio.Event | None = None
-    """Set when the piece before it is final."""
+    """Set when the piece before is final; None if there is none to wait for."""
     done: trio.Event = field(default_factory=trio.Event)
+    """Set when this piece is final."""
     guesses: Stabiliser = field(default_factory=Stabiliser)
     guessing: set[trio.CancelScope] = field(default_factory=set)
-    """The posts for guesses that have not come back."""
+    """The cancel scopes of the guesses under way."""
     guess_from: int = 0
     """Where the next guess begins."""
     withdrawn: bool = False
-    """It was called off: nothing more of it is shown."""
+    """Cancelled by the user: nothing more of it is shown."""
     voiced_end: int | None = None
-    """Where its last voice ended; None while somebody speaks."""
+    """Where its last voiced frame ended; None while somebody speaks."""
 
     def __post_init__(self) -> None:
         self.guess_from = self.start
@@ -64,31 +71,31 @@ class Piece:
 
     @property
     def words(self) -> Sequence[Spoken]:
-        """The best guess at it."""
+        """The words of the best guess."""
         return self.guesses.shown.words
 
     @property
     def shown_whole(self) -> bool:
-        """Whether the best guess has all its words."""
+        """Whether the best guess covers all of its speech."""
         return self.voiced_end is not None and self.guesses.whole_s * CAPTURE_RATE_HZ >= self.voiced_end
 
     def stop_guessing(self, reason: str) -> None:
-        """The final words are about to come, or here."""
+        """Cancel the guesses under way: they are no longer needed."""
         for scope in self.guessing:
             scope.cancel(reason)
 
     def clip(self, end: int | None = None, *, start: int | None = None) -> Utterance:
-        """Its sound between two places; all of it when they are left out."""
+        """The audio between two positions, by default all of it."""
         start, end = self.start if start is None else start, self.end if end is None else end
         pcm = bytes(self.pcm[(start - self.start) * SAMPLE_BYTES : (end - self.start) * SAMPLE_BYTES])
         return Utterance(pcm, start, end)
 
     def guess_clip(self) -> Utterance:
-        """What the next guess is made of."""
+        """The clip to post for the next guess."""
         return self.clip(start=self.guess_from)
 
     def trim(self) -> None:
-        """After a guess: leave out what is committed from the guesses to come."""
+        """Move the start of the next guess on, past words that are committed. Call it after each guess."""
         committed_s = self.guesses.committed_s
         if committed_s is None:
             return
@@ -100,8 +107,8 @@ class Piece:
         self.guess_from = low + at
 
     def overlap(self, longest_s: float) -> int:
-        """It was cut for its length: with how many of its last samples the next piece should begin. None when the cut
-        lies in a pause, where no word is torn."""
+        """How many of its last samples the next piece should begin with, if this one was cut because of its length: at
+        most `longest_s`; 0 when the cut is in a pause, where no word is torn."""
         levels = levels_dbfs(self.clip(start=max(self.own, self.end - 3 * CAPTURE_RATE_HZ)).pcm, CAPTURE_RATE_HZ)
         last = levels[-round(_PAUSE_S / 2 * HOPS_PER_S) :]
         if len(last) and float(last.max()) <= float(levels.max()) - _PAUSE_DB:
@@ -110,14 +117,14 @@ class Piece:
 
 
 def under_way(joiner: Joiner, pieces: Sequence[Piece]) -> tuple[list[Spoken], list[Spoken]]:
-    """The words of all pieces that are not final, after what the joiner holds: those that stay, and those after them
-    that may change."""
+    """The words that are not final: those held by the joiner, then those of `pieces`. Returns first the words that will
+    not change, then the words that may."""
     words, sure = list(joiner.held), len(joiner.held)
     end_s = joiner.end_s
     for piece in pieces:
         shown = piece.guesses.shown
-        certain = sure == len(words)
+        all_sure = sure == len(words)
         words = joined(words, shown.words, start_s=piece.start_s, end_s=end_s)
-        sure = len(words) - len(shown.tail) if certain else min(sure, len(words))
+        sure = len(words) - len(shown.tail) if all_sure else min(sure, len(words))
         end_s = piece.end_s
     return words[:sure], words[sure:]

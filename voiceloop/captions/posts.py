@@ -1,6 +1,6 @@
-"""What a captioner asks of the service: clips, at most a few at once; what it could not hear is kept as files and told.
+"""Posts: sends clips of one source to the transcriber, a few at once, and keeps failed clips as files.
 
-Knows no piece and no caption: what is posted when, and what becomes of the words, is the captioner's to say.
+Knows no piece and no caption: the captioner decides what is posted when, and what happens with the words.
 """
 
 from __future__ import annotations
@@ -20,96 +20,101 @@ from voiceloop.transcribe.screening import Screened
 from voiceloop.types import Transcript, Utterance
 
 ROOM = 0.25
-"""When less than this is left of a minute's posts or of the money there are no more guesses: it is for final words."""
+"""The share of a minute's posts and of the money that is reserved for final words: below it no guesses are made."""
 AT_ONCE = 3
-"""How many posts a source may have under way."""
+"""How many posts a source may have under way at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What every captioner works with."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionContext:
+    """The services and settings that all captioners share."""
 
     transcriber: Screened
     guesser: Screened
-    """The same, for guesses."""
+    """The transcriber for guesses, which reports nothing that it screens out."""
     showing: Showing
     publish: Publish
     room: Callable[[], Room]
-    """What is left of the session's limits."""
+    """Returns how much is left of the session's limits."""
     waiting: int
-    """How many pieces may wait for their final words; more are kept as files at once."""
+    """How many pieces may wait for their final words; further ones are kept as files without being posted."""
     keeps: bool
-    """Whether what could not be transcribed is kept as a file."""
+    """Whether speech that could not be transcribed is kept as a file."""
     overlap_s: float
-    """With how much of the one before a piece begins that was cut in the middle of speech."""
+    """How much audio two pieces share when speech is cut in the middle."""
     guesses: bool = True
+    """Whether words are shown while they are spoken."""
 
 
 class Posts:
-    """Those of one source."""
+    """The posts of one source, to the transcribers of `context`."""
 
-    def __init__(self, source: str, means: Means) -> None:
-        self._source, self._means = source, means
+    def __init__(self, source: str, context: CaptionContext) -> None:
+        self._source, self._context = source, context
         self._limiter = trio.CapacityLimiter(AT_ONCE)
-        self._told_economy = False
+        self._notice_published = False
         self.kept = 0
         """How many clips were kept as files."""
 
     @property
     def free(self) -> int:
-        """How many more may be under way now."""
+        """How many more posts may start now."""
         return int(self._limiter.available_tokens)
 
     def spare(self, room: Room) -> bool:
-        """Whether there is enough left of the limits to post what is not final."""
-        economy = room.share < ROOM
-        if economy and not self._told_economy:  # once: of posts a minute a quarter is left again in a moment
-            self._told_economy = True
-            what = "Less than a quarter is left of what [limits] allows"
-            self._means.publish("notice", text=f"{what}: captions come after what is said, not while it is said.")
-        return not economy
+        """Whether enough of the limits is left for posts that are not final words. Publishes a notice the first time
+        that it is not."""
+        scarce = room.share < ROOM
+        if scarce and not self._notice_published:  # only once: a limit per minute falls below a quarter again and again
+            self._notice_published = True
+            reason = "Less than a quarter of what [limits] allows is left"
+            effect = "captions appear after each utterance, not while it is spoken"
+            self._context.publish("notice", text=f"{reason}: {effect}.")
+        return not scarce
 
     async def warm(self) -> None:
-        """Get the connections ready while somebody begins to speak."""
+        """Open the transcriber's connections in advance, while somebody begins to speak."""
         try:
-            await self._means.transcriber.warm()
-        except* Exception as group:  # noqa: BLE001 - only a head start is lost; the post itself will say what is wrong
-            self._means.publish("warm.failed", error=repr(first(group)))
+            await self._context.transcriber.warm()
+        except* Exception as group:  # noqa: BLE001 - only some time is lost; the post itself reports the error
+            self._context.publish("warm.failed", error=repr(first(group)))
 
     async def ask(self, clip: Utterance, transcriber: Screened) -> Transcript | Exception:
-        """What is said in `clip`, or what went wrong."""
+        """Transcribe `clip`. Returns the transcript, or the error."""
         failures: list[Exception] = []
         try:
             async with self._limiter, transcriber.transcription() as transcription:
                 await transcription.feed(clip.pcm)
                 return await transcription.finish(clip)
-        except* Exception as group:  # noqa: BLE001 - a bug in an engine costs these words, not the captions
+        except* Exception as group:  # noqa: BLE001 - a bug in an engine loses these words but does not end the captions
             failures.append(first(group))
         return failures[0]
 
     async def failed(self, error: Exception, utterance: Utterance) -> None:
-        """There will be no words for `utterance`: keep it, and say why."""
-        with trio.CancelScope(shield=True):  # told to end at this moment, it is kept all the same
-            path = await trio.to_thread.run_sync(unsent.keep, utterance) if self._means.keeps else None
-        self._tell_failed(error, path)
+        """Keep an utterance that could not be transcribed, and publish the error."""
+        with trio.CancelScope(shield=True):  # keep it even if the captions are ending
+            path = await trio.to_thread.run_sync(unsent.keep, utterance) if self._context.keeps else None
+        self._publish_failure(error, path)
 
     async def refuse(self, utterance: Utterance) -> None:
-        """`utterance` is not posted, as too much waits already."""
-        error = VoiceloopError("too many wait for their words already", place="conversation.waiting")
+        """Keep `utterance` instead of posting it: too many utterances wait already."""
+        error = VoiceloopError("too many utterances wait to be transcribed already", place="conversation.waiting")
         await self.failed(error, utterance)
 
     def abandon(self, clip: Utterance) -> None:
-        """The captions are over before the words of `clip` came. Doesn't wait: nothing can be awaited any more."""
-        if self._means.keeps:
-            self._tell_failed(VoiceloopError("the captions were ended before all its words came"), unsent.keep(clip))
+        """Keep `clip`, as the captions end before it was transcribed. Synchronous: nothing can be awaited any more."""
+        if self._context.keeps:
+            error = VoiceloopError("captions ended before this speech was transcribed")
+            self._publish_failure(error, unsent.keep(clip))
 
-    def _tell_failed(self, error: Exception, path: Path | None) -> None:
-        told = str(error) if isinstance(error, VoiceloopError) else f"{type(error).__name__}: {error}"
-        self.kept += path is not None
-        self._means.publish(
+    def _publish_failure(self, error: Exception, path: Path | None) -> None:
+        message = str(error) if isinstance(error, VoiceloopError) else f"{type(error).__name__}: {error}"
+        if path is not None:
+            self.kept += 1
+        self._context.publish(
             "caption.failed",
             source=self._source,
-            error=told,
+            error=message,
             kept=None if path is None else str(path),
             limit=isinstance(error, LimitReached),
         )

@@ -1,4 +1,4 @@
-"""What captions cost for an hour of speech: said at start if the price is known, else when the server tells it."""
+"""Cost estimate: what captions cost for an hour of speech. Shown at start if the price is known, else asked for."""
 
 from __future__ import annotations
 
@@ -14,56 +14,60 @@ from voiceloop.net.wanted import Wanted, Wants
 
 HOUR_S = 3600
 _MOST_WITHOUT_GUESSES = 1.5
+"""Seconds posted per second of speech, at most, when only final words are transcribed."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunningCost:
-    """`most` is how many seconds are posted for each second of speech, at most."""
+    """The estimated cost of captions. `most` is the largest number of seconds posted per second of speech."""
 
     wanted: Wanted | None
-    """The server and the model; None where everything is done on this machine."""
+    """The server and the model; None if speech is transcribed on this machine."""
     most: float
 
     @classmethod
     def of(cls, config: Config, *, posted_per_second: float, guesses: bool) -> RunningCost:
+        """The estimate for a configuration."""
         options = config.transcribe.options
         wanted = options.wanted(config.openrouter) if isinstance(options, Wants) else None
         return cls(wanted, posted_per_second if guesses else _MOST_WITHOUT_GUESSES)
 
     def at_start(self, cache: Cache) -> str:
-        """A line for the start, which waits for no network. A listing that is old will do: prices change seldom."""
+        """The estimate as one line, without the network. An old listing is good enough: prices seldom change."""
         if self.wanted is None:
-            return "nothing: everything is done on this machine"
-        if not self._paid:
-            return f"nothing: the server asks for no key; {self._posted}"
+            return "nothing: speech is transcribed on this machine"
+        if not self._is_paid:
+            return f"nothing: the server needs no key; {self._posted}"
         listed = self._listed(cache)
-        return f"{self._posted}; the price is asked for" if self._price(listed) is None else self.estimate(listed)
+        if self._price(listed) is None:
+            return f"{self._posted}; the price will be requested"
+        return self.estimate(listed)
 
     def asks(self, cache: Cache) -> bool:
-        """Whether the server must be asked for the price."""
-        return self._paid and self._price(self._listed(cache)) is None
+        """Whether the price must be requested from the server."""
+        return self._is_paid and self._price(self._listed(cache)) is None
 
     async def tell(self, clients: Clients, publish: Publish) -> None:
-        """Ask the server and tell what it costs, or why that is not known."""
+        """Request the price from the server and publish the cost as a notice, or why it is unknown."""
         assert self.wanted is not None
         try:
             listed = await clients.models(self.wanted.settings, self.wanted.kind, table=self.wanted.table)
         except VoiceloopError as error:
-            publish("notice", text=f"What captions cost is not known: {error}")
+            publish("notice", text=f"The cost of captions is unknown: {error}")
         else:
             publish("notice", text=f"Cost: {self.estimate(listed)}.")
 
     def estimate(self, listed: tuple[Model, ...]) -> str:
-        """What an hour costs by a listing."""
+        """The cost of an hour of speech by a listing, as one line."""
         price, model = self._price(listed), self.wanted.models[0] if self.wanted is not None else ""
         if price is None:
-            return f"{self._posted}; what {model} takes for that is not listed"
+            return f"{self._posted}; the price of {model} is not listed"
         usd = price * HOUR_S * self.most
-        return f"{self._posted}: about {usd:.2f} USD by {model}'s listed price for a second of audio"
+        return f"{self._posted}: about {usd:.2f} USD at {model}'s listed price per second of audio"
 
     @property
-    def _paid(self) -> bool:
-        """Whoever asks for no key asks for no money."""
+    def _is_paid(self) -> bool:
+        """Whether the server costs money: one that needs no key is taken to be free."""
         settings = self.wanted.settings if self.wanted is not None else None
         return settings is not None and bool(settings.api_key_env or settings.api_key_file)
 
@@ -72,8 +76,9 @@ class RunningCost:
         return f"for an hour of speech at most {self.most:g} hours of audio are posted"
 
     def _listed(self, cache: Cache) -> tuple[Model, ...]:
-        wanted = self.wanted
-        return (wanted and cache.get(wanted.settings.base_url, wanted.kind, newest_s=math.inf)) or ()
+        if self.wanted is None:
+            return ()
+        return cache.get(self.wanted.settings.base_url, self.wanted.kind, newest_s=math.inf) or ()
 
     def _price(self, listed: tuple[Model, ...]) -> float | None:
         found = find(self.wanted.models[0], listed) if self.wanted is not None else None

@@ -1,4 +1,4 @@
-"""The composition root of `voiceloop captions`: one capture and one captioner for each source, one handler for all."""
+"""Composition root of `voiceloop captions`: a microphone, listener and captioner per source, one handler for all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from voiceloop.captions.captioner import Captioner
 from voiceloop.captions.controls import Controls
 from voiceloop.captions.handler import CaptionsHandler, CaptionsOptions
 from voiceloop.captions.pacer import Pacer
-from voiceloop.captions.posts import Means
+from voiceloop.captions.posts import CaptionContext
 from voiceloop.captions.price import RunningCost
 from voiceloop.capture.ledger import Ledger
 from voiceloop.capture.listener import HalfDuplexMute, Listener
@@ -35,7 +35,7 @@ from voiceloop.types import Frame
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """One who speaks, and how he is heard."""
+    """A source of speech, with its microphone and its VAD."""
 
     name: str
     microphone: Microphone
@@ -43,8 +43,8 @@ class _Source:
 
 
 async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> int:
-    """Caption until the input ends, with 0. `inputs` are the devices, as in `audio.input`, by the names that captions
-    bear; raises what keeps it from starting."""
+    """Caption until the input ends; returns the exit code 0. `inputs` maps the name of each source, as captions show
+    it, to its device, as in `audio.input`. Raises a VoiceloopError if it can't start."""
     began = time.monotonic()
     attention = Attention(listening=config.control.start == "listening")
     async with AsyncExitStack() as stack:
@@ -57,7 +57,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> in
             audio = config.audio.model_copy(update={"input": device})
             microphone = await stack.enter_async_context(open_microphone(audio, publish))
             sources.append(_Source(name, microphone, await open_part(stack, config.vad, services)))
-        # The captioners keep what can't be transcribed themselves: not what they post, which overlaps.
+        # The captioners themselves keep speech that can't be transcribed: the clips that they post overlap.
         transcriber = await open_transcriber(stack, replace(services, keeps=False))
         handler = await open_part(stack, config.handler, services)
         assert isinstance(handler, CaptionsHandler)
@@ -72,13 +72,13 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> in
             cost=cost.at_start(_listings()),
             control=controlled.description if controlled is not None else "off",
         )
-        means = Means(
-            transcriber,
-            transcriber.quietly(),
-            handler.showing,
-            publish,
-            clients.pool.gate.room,
-            config.conversation.waiting,
+        context = CaptionContext(
+            transcriber=transcriber,
+            guesser=transcriber.quietly(),
+            showing=handler.showing,
+            publish=publish,
+            room=clients.pool.gate.room,
+            waiting=config.conversation.waiting,
             keeps=True,
             overlap_s=options.overlap_ms / 1000,
             guesses=options.guesses,
@@ -87,30 +87,30 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> in
         if cost.asks(_listings()):
             clients.pool.soon(partial(cost.tell, clients, publish))
         gc.collect()
-        gc.freeze()  # as in the loop: a full collection over what was loaded at start stalls the callbacks
-        await _caption(config, options, means, sources, attention, controlled)
+        gc.freeze()  # as in `app.py`: a full collection of the objects loaded at start would stall the audio callbacks
+        await _caption(config, options, context, sources, attention, controlled)
     return 0
 
 
-async def _caption(  # noqa: PLR0913, PLR0917 - all that it puts together
+async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
     config: Config,
     options: CaptionsOptions,
-    means: Means,
+    context: CaptionContext,
     sources: list[_Source],
     attention: Attention,
     controlled: Controlled | None,
 ) -> None:
-    pacers = [Pacer(options.guess_every_ms / 1000, options.posted_per_second) for _ in sources]
+    pacers = [Pacer(every_s=options.guess_every_ms / 1000, budget_s=options.posted_per_second) for _ in sources]
     listeners: list[Listener] = []
     captioners: list[Captioner] = []
-    captured = _Session([source.microphone for source in sources], means.publish)
+    clock = _SessionClock([source.microphone for source in sources], context.publish)
     try:
         async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
             for source, pacer in zip(sources, pacers, strict=True):
-                captioner = Captioner(source.name, means, pacer, captured.of(source.microphone), nursery)
+                captioner = Captioner(source.name, context, pacer, clock.captured_by(source.microphone), nursery)
                 segmenter = Segmenter(config.segment, hangover_ms=config.segment.hangover_ms)
-                heeds = _heeds(attention, source.microphone)
-                listeners.append(Listener(source.vad, segmenter, captioner, _NEVER_MUTED, heeds=heeds))
+                accepts = _heeds(attention, source.microphone)
+                listeners.append(Listener(source.vad, segmenter, captioner, _NEVER_MUTED, accepts=accepts))
                 captioners.append(captioner)
             if controlled is not None:
                 controls = Controls([source.microphone for source in sources], listeners, captioners)
@@ -119,12 +119,12 @@ async def _caption(  # noqa: PLR0913, PLR0917 - all that it puts together
                 for source, listener in zip(sources, listeners, strict=True):
                     listening.start_soon(listener.listen, source.microphone.frames, name=f"listen to {source.name}")
     finally:
-        # Whatever ended it, a signal or a microphone that is gone: only now does no answer come any more.
+        # The end may be a signal or an unplugged microphone. The nursery is closed: no transcript can arrive any more.
         for captioner, listener in zip(captioners, listeners, strict=True):
             captioner.end(listener.segmenter.flush())
-        ledger = sum((one.ledger for one in listeners), Ledger())
-        posted_s, heard_s = sum(p.posted_s for p in pacers), sum(p.heard_s for p in pacers)
-        means.publish(
+        ledger = sum((listener.ledger for listener in listeners), Ledger())
+        posted_s, heard_s = sum(pacer.posted_s for pacer in pacers), sum(pacer.heard_s for pacer in pacers)
+        context.publish(
             "captions.stopped",
             heard_s=round(heard_s, 1),
             posted_s=round(posted_s, 1),
@@ -134,28 +134,28 @@ async def _caption(  # noqa: PLR0913, PLR0917 - all that it puts together
 
 
 def _described(device: str, microphone: Microphone) -> str:
-    what = "what the computer plays, by " if device == "monitor" else ""
-    return f"{what}{microphone.description}"
+    prefix = "the computer's output, from " if device == "monitor" else ""
+    return f"{prefix}{microphone.description}"
 
 
 def _heeds(attention: Attention, microphone: Microphone) -> Callable[[Frame], bool]:
-    return lambda frame: attention.heeds(microphone.clock(frame.index))
+    return lambda frame: attention.accepts(microphone.clock(frame.index))
 
 
-class _Session:
-    """Times of the session: seconds since the first sample that any source captured, by the capture clocks."""
+class _SessionClock:
+    """Session time: seconds since the first sample that any source captured, by the capture clocks."""
 
     def __init__(self, microphones: Sequence[Microphone], publish: Publish) -> None:
         self._microphones, self._publish = microphones, publish
         self._zero_s: float | None = None
 
-    def of(self, microphone: Microphone) -> Callable[[int], float]:
-        """When a sample of `microphone` was captured, in such seconds."""
+    def captured_by(self, microphone: Microphone) -> Callable[[int], float]:
+        """A function from a sample index of `microphone` to the time of its capture, in session time."""
 
         def captured(index: int) -> float:
             if self._zero_s is None:
                 self._zero_s = min(m.clock(0) for m in self._microphones if m.received)
-                # By the wall clock: so that captions can be laid beside other recordings.
+                # In wall-clock time, so that captions can be aligned with other recordings.
                 self._publish("captions.began", at=round(time.time() - time.monotonic() + self._zero_s, 3))
             return max(0.0, microphone.clock(index) - self._zero_s)
 

@@ -1,4 +1,4 @@
-"""What captions are while they are shown and when they are final. Pure values, and the Protocol of who takes them."""
+"""Captions as values, live and final, and `Showing`, the Protocol of their outputs. Pure."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from voiceloop.captions.words import Spoken, text_of
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What somebody is saying: `sure` stays as it is until it is final, `unsure` may change. Empty: nobody speaks."""
+    """The unfinished speech of a source: `sure` stays as it is until it is final, `unsure` may change. Both are empty
+    when nobody speaks."""
 
     source: str
-    """Who spoke: `mic`, `speaker`, or empty where there is but one source."""
+    """The name of the source: `mic`, `speaker`, or empty if there is only one."""
     sure: str = ""
     unsure: str = ""
     since_s: float | None = None
-    """When the first word of it was said, in seconds of the session: nothing final that comes is older."""
+    """When its first word was said, in seconds of the session: no word that becomes final later is older."""
 
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """Words that don't change any more, in seconds of the session: since the first sample was captured."""
+    """Words that don't change any more. Their times are seconds of the session, since its first sample was captured."""
 
     source: str
     words: tuple[Spoken, ...]
@@ -34,17 +35,19 @@ class Final:
 
 
 class Showing(Protocol):
-    """Who takes captions. Never waits."""
+    """An output of captions, such as files or a page. Its methods never wait."""
 
-    def live(self, live: Live) -> None: ...
+    def live(self, live: Live) -> None:
+        """Show the unfinished speech of a source, in place of what was shown of it."""
+        ...
 
     def final(self, final: Final, live: Live) -> None:
-        """Words became final; `live` is what is left of what their source is saying."""
+        """Show words that became final; `live` is the speech of their source that is still unfinished."""
         ...
 
 
-class Everywhere:
-    """Hands captions to several."""
+class FanOut:
+    """`Showing` that passes captions on to several others."""
 
     def __init__(self, showings: Sequence[Showing]) -> None:
         self._showings = tuple(showings)

@@ -1,7 +1,7 @@
-"""Keeps shown words from flickering while somebody speaks: what two guesses in a row agree on stays. Pure.
+"""Stabiliser: commits the words on which two successive guesses agree, so that live captions don't flicker. Pure.
 
-After LocalAgreement (Liu, Spanakis and Niehues, 2020; Machacek, Dabre and Bojar, 2023): the longest common beginning of
-two successive hypotheses is committed and does not change until the final text replaces it.
+The method is LocalAgreement (Liu, Spanakis and Niehues, 2020; Machacek, Dabre and Bojar, 2023): the longest common
+prefix of two successive hypotheses is committed and does not change until the final text replaces it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from voiceloop.captions.joiner import SLACK_S
 from voiceloop.captions.words import Spoken
 
 _ANCHOR = 3
-"""Words by which a guess is laid over what is committed."""
+"""How many of the last committed words, at most, are looked for in a guess to align it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What to show of an utterance under way: words that stay, and after them words that may yet change."""
+    """The words to show of an unfinished utterance: `committed` ones stay, those in `tail` may still change."""
 
     committed: tuple[Spoken, ...] = ()
     tail: tuple[Spoken, ...] = ()
@@ -29,7 +29,7 @@ class Shown:
 
 
 class Stabiliser:
-    """One utterance while it is spoken. Guesses may be of all of it, or of its end alone."""
+    """Stabilises one utterance while it is spoken. A guess may cover all of it, or only its end."""
 
     def __init__(self) -> None:
         self._committed: list[Spoken] = []
@@ -37,7 +37,7 @@ class Stabiliser:
         self._until_s = float("-inf")
         self.shown = Shown()
         self.whole_s = float("-inf")
-        """Up to when all is shown that was said: the end of the last guess, if no word of it is left out."""
+        """The time up to which all speech is shown: the end of the last guess if that was `whole`, else -inf."""
 
     @property
     def committed_s(self) -> float | None:
@@ -45,12 +45,15 @@ class Stabiliser:
         return self._committed[-1].end_s if self._committed else None
 
     def feed(self, words: Sequence[Spoken], *, end_s: float, whole: bool = False) -> Shown:
-        """A guess at what is said up to `end_s`, from the utterance's beginning or from some committed words on.
-        `whole`: it ends in a pause, so that its last word is not cut off. One that comes after a guess at more is not
-        looked at."""
+        """Take a guess and return what to show.
+
+        `words` is a transcript up to `end_s` that begins with the utterance or with some committed words. `whole`: it
+        ends in a pause, so its last word is not cut off. A guess is ignored if one with a later `end_s` came first.
+        """
         if end_s <= self._until_s:
             return self.shown
-        guess = self._continued(list(words))
+        # Committed words replace those that the guess has in their place.
+        guess = self._committed + list(words)[_after(self._committed, words) :]
         agreed = len(self._committed)
         while agreed < min(len(guess), len(self._guess)) and guess[agreed].key == self._guess[agreed].key:
             agreed += 1
@@ -61,14 +64,10 @@ class Stabiliser:
         self.shown = Shown(tuple(self._committed), tuple(self._guess[agreed:]))
         return self.shown
 
-    def _continued(self, words: list[Spoken]) -> list[Spoken]:
-        """The guess with the committed words as its beginning, whatever it makes of them."""
-        return self._committed + words[_after(self._committed, words) :]
-
 
 def _after(done: Sequence[Spoken], words: Sequence[Spoken]) -> int:
-    """Where in `words` what follows `done` begins: after the last words of `done`, as many of them as can be found at
-    about their time; where there are none, by the times alone."""
+    """The index in `words` of the first word that comes after `done`. It is found by the last words of `done`, as many
+    of them as `words` contains at about the same time; if it contains none, by the times alone."""
     if not done:
         return 0
     end_s = done[-1].end_s

@@ -1,7 +1,8 @@
-"""Captions as a page of this machine's own: HTML and server-sent events over h11. Knows no speech.
+"""Web page of captions: HTML and server-sent events over h11, for this machine only. Knows no speech.
 
-Whoever opens the page is shown what is said, so only this machine may: it listens on loopback, and a request must name
-it so (a page elsewhere could else reach it under a name of its own, by DNS rebinding) and come from no other page.
+The page shows private speech, so three checks protect it. The server listens on loopback only. The Host header must be
+127.0.0.1 or localhost, because a foreign site could otherwise reach the server under its own name (DNS rebinding). The
+Origin header, if any, must be the page's own.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from voiceloop.errors import OutputError
 from voiceloop.nursery import private_nursery
 
 READERS = 16
-"""Pages that may be open at once."""
+"""How many pages may be open at once."""
 KEPT = 12
-"""Final captions that a page is shown."""
+"""How many final captions a page shows."""
 ALIVE_S = 15.0
-"""So often a line is sent when there is nothing to say, so that a page that went away is noticed."""
+"""Interval at which a comment is sent when nothing changes, so that a closed page is noticed."""
 _PATIENCE_S = 10.0
+"""How long a client may take to send a request and receive a file."""
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'"
 _FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
@@ -36,8 +38,8 @@ _FILES = {
 
 
 class Page:
-    """`Showing` for every page that is open. Each is sent the whole state, the newest there is: a slow one misses what
-    was overtaken, and nothing piles up."""
+    """`Showing` for all open pages. Each event carries the whole, newest state, so a slow page skips states and nothing
+    queues up."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -76,7 +78,7 @@ class Page:
         return f"data: {json.dumps({'finals': finals, 'lives': lives})}\n\n".encode()
 
     async def serve(self, stream: trio.SocketStream) -> None:
-        """One connection, one request. Whatever a client does costs only its own connection."""
+        """Serve one request on one connection. Errors of a client end only its own connection."""
         http = h11.Connection(h11.SERVER, max_incomplete_event_size=16_384)
         try:
             async with stream:
@@ -115,7 +117,7 @@ class Page:
 
 
 def refusal(request: h11.Request, port: int) -> int | None:
-    """The status with which to refuse a request; None for one that this machine makes itself."""
+    """The status with which to refuse a request; None for a request of the page itself, on this machine."""
     if request.method != b"GET":
         return 405
     own = {f"{host}:{port}" for host in ("127.0.0.1", "localhost")}
@@ -128,17 +130,17 @@ def refusal(request: h11.Request, port: int) -> int | None:
 
 @asynccontextmanager
 async def open_page(port: int) -> AsyncIterator[Page]:
-    """Serve on loopback at `port`; 0 takes a free one. Raises OutputError when it is taken."""
+    """Serve on loopback at `port`; 0 takes a free one. Raises OutputError if the port can't be opened."""
     page = Page()
     try:
         listeners = await trio.open_tcp_listeners(port, host="127.0.0.1")
     except OSError as error:
-        remedy = "Name another, or 0 for any that is free"
-        why = error.strerror or str(error)
-        raise OutputError(f"port {port} can't be had: {why}", place="handler.web", remedy=remedy) from error
+        remedy = "Choose another port, or 0 for any free one"
+        reason = error.strerror or str(error)
+        raise OutputError(f"port {port} can't be opened: {reason}", place="handler.web", remedy=remedy) from error
     page.port = listeners[0].socket.getsockname()[1]
     async with private_nursery() as nursery:
-        await nursery.start(partial(trio.serve_listeners, page.serve, listeners))
+        await nursery.start(partial(trio.serve_listeners, page.serve, listeners), name="serve the captions page")
         yield page
         nursery.cancel_scope.cancel("the captions have ended")
 
@@ -152,10 +154,12 @@ async def _request(http: h11.Connection, stream: trio.SocketStream) -> h11.Reque
 
 
 async def _answer(http: h11.Connection, stream: trio.SocketStream, path: str, status: int | None) -> None:
-    """Send a file of the page, or an error."""
+    """Send a file of the page, or an error: `status` if it is given."""
     name, kind = _FILES.get(path, ("", "text/plain; charset=utf-8"))
-    if status is None:
-        status = 200 if name else 503 if path == "/events" else 404
+    if status is None and name:
+        status = 200
+    elif status is None:
+        status = 503 if path == "/events" else 404  # 503: READERS pages are open already
     body = files(__package__).joinpath("page", name).read_bytes() if status == 200 else b"not here\n"
     head = [
         ("Content-Type", kind if status == 200 else "text/plain; charset=utf-8"),

@@ -1,4 +1,4 @@
-"""A transcript as words with times, and words as text again. Pure."""
+"""Words with times: made from a transcript, and joined to text again. Pure."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from voiceloop.types import Transcript, Utterance
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A word as it is shown, with its punctuation, and when it was said: seconds of the source's sample time."""
+    """A word with its punctuation and the time at which it was said, in seconds of the source's sample time."""
 
     text: str
     start_s: float
     end_s: float
     spaced: bool = True
-    """A space stands before it."""
+    """Whether a space comes before it."""
 
     @property
     def key(self) -> str:
-        """What it is compared by: letters and digits alone."""
+        """Its letters and digits only, for comparison."""
         return letters(self.text)
 
 
@@ -35,20 +35,20 @@ def letters(text: str) -> str:
 
 
 def text_of(words: Iterable[Spoken]) -> str:
-    """The words as one text."""
+    """The words joined to one text."""
     return "".join(f" {word.text}" if word.spaced else word.text for word in words).strip()
 
 
 def spoken(transcript: Transcript) -> list[Spoken]:
-    """The words of a transcript, cleaned, in order.
+    """The words of a transcript, in order, without control characters.
 
-    Their times are the engine's where it gives one for each word; else the speech in the clip is shared out by the
-    words' lengths.
+    Their times are those of the engine if it gives one for every word. Otherwise each word gets a share of the speech
+    in the clip in proportion to its length.
     """
     utterance = transcript.utterance
     parts = list(_parts(clean_line(transcript.text)))
     begin_s = utterance.start / utterance.rate_hz
-    times = _given(parts, transcript) or _estimated(parts, utterance)
+    times = _engine_times(parts, transcript) or _estimated_times(parts, utterance)
     return [
         Spoken(text, begin_s + start_s, begin_s + end_s, spaced)
         for (text, spaced), (start_s, end_s) in zip(parts, times, strict=True)
@@ -56,8 +56,8 @@ def spoken(transcript: Transcript) -> list[Spoken]:
 
 
 def _parts(text: str) -> Iterator[tuple[str, bool]]:
-    """Words, and whether a space stands before each; a script without spaces is cut at each character. What is mere
-    punctuation belongs to the word before it."""
+    """The words of `text`, and whether a space comes before each. In a script without spaces every character is a word.
+    Punctuation belongs to the word before it."""
     for number, word in enumerate(text.split()):
         pieces: list[str] = []
         for char in word:
@@ -70,19 +70,19 @@ def _parts(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def _stands_alone(char: str) -> bool:
-    """Whether it is written without spaces: Chinese and Japanese letters, Thai and its neighbours."""
+    """Whether `char` belongs to a script without spaces: Chinese, Japanese, Thai, Lao."""
     code = ord(char)
     return 0x0E00 <= code <= 0x0EFF or 0x3041 <= code <= 0x30FF or 0x3400 <= code <= 0x9FFF or code >= 0x20000
 
 
-def _given(parts: Sequence[tuple[str, bool]], transcript: Transcript) -> list[tuple[float, float]] | None:
-    """The engine's own times, when its words are those of the text."""
+def _engine_times(parts: Sequence[tuple[str, bool]], transcript: Transcript) -> list[tuple[float, float]] | None:
+    """The times of the engine, if its words have the same letters as the text; else None."""
     rows = [(letters(word.text), word) for word in transcript.words]
     rows = [(key, word) for key, word in rows if key]
     if not rows or "".join(key for key, _ in rows) != "".join(letters(text) for text, _ in parts):
         return None
     bounds: list[tuple[float, float]] = []
-    for key, word in rows:  # letter by letter: the engine may cut words elsewhere
+    for key, word in rows:  # letter by letter, because the engine may split words differently
         step = (word.end_s - word.start_s) / len(key)
         bounds += [(word.start_s + at * step, word.start_s + (at + 1) * step) for at in range(len(key))]
     times, at = [], 0
@@ -94,8 +94,8 @@ def _given(parts: Sequence[tuple[str, bool]], transcript: Transcript) -> list[tu
     return times
 
 
-def _estimated(parts: Sequence[tuple[str, bool]], utterance: Utterance) -> list[tuple[float, float]]:
-    """Each word's share of the loud hops: pauses belong to none."""
+def _estimated_times(parts: Sequence[tuple[str, bool]], utterance: Utterance) -> list[tuple[float, float]]:
+    """Estimate times: each word gets its share of the loud hops, so that pauses belong to no word."""
     hops = np.flatnonzero(loud(levels_dbfs(utterance.pcm, utterance.rate_hz)))
     if not len(hops):
         hops = np.arange(max(1, round(utterance.duration_s * HOPS_PER_S)))

@@ -1,1 +1,1 @@
-"""From the microphone to utterances."""
+"""Capture: from the microphone's blocks to frames, voice activity, and utterances."""

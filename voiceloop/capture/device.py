@@ -1,4 +1,4 @@
-"""A sound device as the microphone: opened, watched, and opened again when it is lost or another is meant."""
+"""A sound device as the microphone's source: opened, watched, and reopened when it is lost or another one is meant."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from voiceloop.nursery import private_nursery
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap, GapReason
 
 SILENT_S = 0.5
-"""A device that calls back every 20 ms and has not for so long is gone."""
+"""A device calls back every 20 ms. One that has not called back for this long is lost."""
 _FIRST_BLOCK_S = 2.0
-"""A device just opened may take longer: Bluetooth headsets change their profile."""
+"""The limit for a device's first block, which may take longer: Bluetooth headsets change their profile first."""
 _CLOSE_S = 0.4
-"""How long a close may hold up the end of the program; it goes on in its thread, or not."""
+"""How long the program's end waits for the device to close. After that the close is abandoned in its thread."""
 
-_NO_LOSS = frozenset({GapReason.MUTED, GapReason.DEVICES_CHANGED, GapReason.DEFAULT_CHANGED})
-"""Gaps that are wanted: the device is not lost."""
+_INTENDED = frozenset({GapReason.MUTED, GapReason.DEVICES_CHANGED, GapReason.DEFAULT_CHANGED})
+"""Reasons for gaps that are made on purpose: the device is not lost."""
 
 
 class DeviceInput:
-    """What `open_microphone` hears a device by."""
+    """Reads a sound device for `open_microphone`, and reopens it for as long as the program runs."""
 
     def __init__(self, microphone: Microphone, audio: Audio, publish: Publish, host: Host) -> None:
         self._microphone, self._publish, self._host = microphone, publish, host
@@ -41,32 +41,33 @@ class DeviceInput:
         self._framer = Framer(microphone.clock)
         self._wake = Wake()
         self._stream: Stream | None = None
-        self._bridge = Bridge(self._wake, microphone.haste)
-        self._away = False
+        self._bridge = Bridge(self._wake, microphone.batching)
+        self._lost = False
+        """The loss of the device was reported, and its return was not yet."""
         self._interrupted = False
         self._default = ""
-        """The default loudspeaker's monitor, if it was told since the device was opened."""
+        """The default loudspeaker's monitor, if the sound server has named it since the device was opened."""
         self._monitor = ""
-        """The one that was opened last, as far as its name is known."""
+        """The monitor that was opened last, if its name is known."""
         self._pauses = pauses()
         self._name = "input"
 
     async def open(self) -> None:
-        """Open the device or raise; afterwards its loss is no error any more."""
+        """Open the device or raise. After this, losing the device is not an error: it is reopened."""
         await self._open(open_first)
         token = trio.lowlevel.current_trio_token()
-        # Two may be open, as when captions listen to a call: what you say, and what the computer plays.
+        # Two inputs may be open, as when captions listen to a call: the microphone, and what the computer plays.
         self._name = "input" if "input" not in self._host.on_stale else "second input"
         self._host.on_stale[self._name] = lambda: token.run_sync_soon(self._interrupt, idempotent=True)
         self._microphone.switched = self._wake.set
 
     async def _open(self, opener: Callable[..., Awaitable[Stream]]) -> None:
-        bridge = Bridge(self._wake, self._microphone.haste)
-        self._default = ""  # before it is asked for: what is told from now on may be newer than what is opened
+        bridge = Bridge(self._wake, self._microphone.batching)
+        self._default = ""  # cleared before opening: a default named from now on may be newer than the opened one
         try:
             stream = await opener(self._request, bridge.callback, bridge.on_finished, host=self._host)
         except BaseException:
-            bridge.retired = True  # the thread may yet open the stream, and its callback must not wake us then
+            bridge.retired = True  # the thread may still open the stream; its callback must do nothing then
             raise
         self._stream, self._bridge = stream, bridge
         self._framer.restart(rate_hz=stream.rate_hz, channels=stream.channels)
@@ -76,7 +77,7 @@ class DeviceInput:
     async def run(self, send: trio.MemorySendChannel[Frame | Gap]) -> None:
         async with private_nursery() as nursery:
             if self._stream is not None and self._stream.monitor is not None:
-                nursery.start_soon(follow_default, self._told_default)
+                nursery.start_soon(follow_default, self._set_default, name="default loudspeaker")
             await self._run(send)
 
     async def _run(self, send: trio.MemorySendChannel[Frame | Gap]) -> None:
@@ -84,7 +85,7 @@ class DeviceInput:
             async with send:
                 while True:
                     reason = await self._pump(send)
-                    await self._lose(reason, send)
+                    await self._end_stream(reason, send)
                     await self._reopen()
         finally:
             self._microphone.switched = lambda: None
@@ -92,34 +93,35 @@ class DeviceInput:
             self._bridge.retired = True
             with trio.move_on_after(_CLOSE_S, shield=True):
                 await self._close()
-                self._wake.close()  # only after the stream, whose callback writes there
+                self._wake.close()  # only after the stream is closed, because its callback writes to it
 
     def _interrupt(self) -> None:
-        """The loudspeaker needs a new device list, for which all streams must be closed for a moment."""
+        """Close the stream for a moment: the loudspeaker needs a new device list, which requires all streams closed."""
         self._interrupted = True
         self._wake.set()
 
-    def _told_default(self, monitor: str) -> None:
+    def _set_default(self, monitor: str) -> None:
         self._default = monitor
-        self._microphone.switched()  # not the wake itself: that may be closed by now
+        self._microphone.switched()  # not `_wake.set`: `_wake` may be closed by now
 
     @property
-    def _elsewhere(self) -> bool:
-        """Whether what the computer plays can't be heard here any more."""
+    def _default_changed(self) -> bool:
+        """Whether another loudspeaker is the default now, so that this device no longer records what is played."""
         opened = self._stream.monitor if self._stream is not None else None
         return opened is not None and self._default not in {"", opened}
 
     async def _pump(self, send: trio.MemorySendChannel[Frame | Gap]) -> GapReason:
-        """Hand frames on until the device is lost; returns why."""
+        """Send frames until the stream has to end; return the reason."""
         bridge, patience_s = self._bridge, _FIRST_BLOCK_S
         while True:
-            # One scope whose deadline moves: a new one for each of 50 wakes a second costs more than the rest.
+            # One scope whose deadline moves: a new scope for each of 50 wakes a second costs more than all the rest.
             with trio.move_on_after(patience_s) as patience:
-                while not (bridge.finished or self._interrupted or self._microphone.muted or self._elsewhere):
+                while not (bridge.finished or self._interrupted or self._microphone.muted or self._default_changed):
                     await self._wake.wait()
-                    await self._hand_on(bridge, send, patience)
-            fresh = bool(bridge.blocks)  # the loop was late, not the device; or one block that wakes nobody
-            await self._hand_on(bridge, send, patience)
+                    await self._send_blocks(bridge, send, patience)
+            # Blocks at this point: the loop was late, not the device; or too few blocks came to wake the loop.
+            fresh = bool(bridge.blocks)
+            await self._send_blocks(bridge, send, patience)
             if self._microphone.muted:
                 return GapReason.MUTED
             if bridge.finished:
@@ -127,21 +129,23 @@ class DeviceInput:
             if self._interrupted:
                 self._interrupted = False
                 return GapReason.DEVICES_CHANGED
-            if self._elsewhere:
+            if self._default_changed:
                 return GapReason.DEFAULT_CHANGED
             patience_s = bridge.last_arrival + SILENT_S - time.monotonic()
             if not fresh or patience_s <= 0:
                 return GapReason.SILENT
 
-    async def _hand_on(
+    async def _send_blocks(
         self, bridge: Bridge, send: trio.MemorySendChannel[Frame | Gap], patience: trio.CancelScope
     ) -> None:
-        """Fetch what is there. Only waiting for the device is limited in time, not waiting for who listens."""
+        """Send all waiting blocks as frames. `patience` limits the wait for the device, not the wait for the receiver
+        of the frames, so its deadline is lifted meanwhile.
+        """
         if bridge.blocks:
-            self._back()
+            self._report_back()
         while bridge.blocks:
             items = self._framer.take(bridge.blocks.popleft())
-            self._count(bridge)
+            self._update_counts(bridge)
             for item in items:
                 try:
                     send.send_nowait(item)
@@ -150,32 +154,32 @@ class DeviceInput:
                     await send.send(item)
         patience.deadline = trio.current_time() + SILENT_S
 
-    def _count(self, bridge: Bridge) -> None:
+    def _update_counts(self, bridge: Bridge) -> None:
         self._microphone.received, self._microphone.dropped = self._framer.received, self._framer.dropped
         self._microphone.overflows += bridge.overflows
         bridge.overflows = 0
 
-    async def _lose(self, reason: GapReason, send: trio.MemorySendChannel[Frame | Gap]) -> None:
+    async def _end_stream(self, reason: GapReason, send: trio.MemorySendChannel[Frame | Gap]) -> None:
         self._bridge.retired = True
-        if not self._away:
+        if not self._lost:
             self._pauses = pauses()
-        if reason not in _NO_LOSS:
-            self._tell_lost(reason)
+        if reason not in _INTENDED:
+            self._report_lost(reason)
         for item in self._framer.flush(reason):
             await send.send(item)
 
-    def _tell_lost(self, reason: str) -> None:
-        if not self._away:
-            self._away = True
+    def _report_lost(self, reason: str) -> None:
+        if not self._lost:
+            self._lost = True
             self._publish("device.lost", device=self._microphone.description, which="microphone", reason=reason)
 
-    def _back(self) -> None:
-        if self._away:
-            self._away = False
+    def _report_back(self) -> None:
+        if self._lost:
+            self._lost = False
             self._publish("device.back", device=self._microphone.description, which="microphone")
 
     async def _reopen(self) -> None:
-        """Close and open again, for as long as it takes. It is back only when it gives sound (`_pump`)."""
+        """Close the device, and try to open it until that succeeds. Its return is reported with its first sound."""
         await self._close()
         for pause_s in self._pauses:
             await self._microphone.unmuted()
@@ -184,11 +188,12 @@ class DeviceInput:
             try:
                 await self._open(open_stream)
             except VoiceloopError as error:
-                self._tell_lost(str(error))
+                self._report_lost(str(error))
                 continue
             if self._monitor != before:
                 name = self._monitor.removesuffix(".monitor")
-                self._publish("notice", text=f"audio.input: the computer plays by {name!r} now: that is heard.")
+                text = f"audio.input: the default loudspeaker is now {name!r}: listening to what it plays."
+                self._publish("notice", text=text)
             return
 
     async def _close(self) -> None:

@@ -1,7 +1,12 @@
-"""Notices the first signs of voice, before it is certain enough for an onset. Pure: knows no clock and no device.
+"""A detector of early voice: sound that may be the beginning of speech, before an onset is certain. Pure.
 
-What it says is cheap, early and often wrong, so only what can be undone may hang on it: the reply is ducked, then
-held, and comes back.
+Early voice comes early and is often wrong. So it may only cause what can be undone: the reply is ducked, then held,
+and comes back when no onset follows.
+
+    sound       ____|voice voice voice voice ...
+    hint            |..30 ms: POSSIBLE
+    VAD             |.......60 ms of voice: LIKELY
+    segmenter       |...............onset (SpeechStarted)
 """
 
 from __future__ import annotations
@@ -13,33 +18,37 @@ from voiceloop.capture.endpointing.endpointer import samples
 from voiceloop.plugins import Verdict
 
 _LIKELY = samples(60)
-"""So much voice, by the VAD's own verdicts, makes it likely: two hops of Silero."""
+"""Voice that makes speech likely, by the VAD's verdicts: two hops of Silero."""
 _FORGET = samples(250)
-"""Without voice for so long it was nothing."""
+"""After this long without voice, earlier voice no longer counts."""
 _DOUBT = samples(200)
-"""How long a hint stands alone: within it the VAD agrees, or there is noise that only sounds like voice."""
+"""How long a hint counts without the VAD's agreement. If none has come by then, it was noise."""
 _REARM = samples(300)
-"""How long there must be no hint before one counts again: steady noise hints all the time."""
+"""How long there must be no hint before the next one counts: steady noise causes hints all the time."""
 
 
 class EarlyVoice(Enum):
-    CALM = auto()
+    """How likely it is that somebody begins to speak."""
+
+    NONE = auto()
+    """No sign of voice."""
     POSSIBLE = auto()
-    """A detector that is quick and easily fooled heard something."""
+    """The VAD's quick detector gave a hint; it is easily fooled."""
     LIKELY = auto()
-    """The VAD agrees, though for less long than an onset takes."""
+    """The VAD judged it to be voice, but not yet for long enough for an onset."""
 
 
 class EarlyVoiceDetector:
-    """`hear` takes the verdicts of a frame that ends at the sample `now`, and whether the quick detector hints."""
+    """Combines the VAD's verdicts with the hints of its quick detector. All positions are sample indices."""
 
     def __init__(self) -> None:
-        self._hinted = -_REARM  # when it hinted last
-        self._hint_began = -_DOUBT  # when a hint began that counts
+        self._last_hint = -_REARM
+        self._hint_began = -_DOUBT  # the beginning of the last hint that counts
         self._voiced_until = 0
-        self._voice = 0
+        self._voice = 0  # samples of voice without a break of `_FORGET`
 
     def hear(self, now: int, verdicts: Sequence[Verdict], *, hint: bool) -> EarlyVoice:
+        """Take the verdicts on a frame that ends at the sample `now`, and whether the quick detector gave a hint."""
         for verdict in verdicts:
             if verdict.voiced:
                 if verdict.start - self._voiced_until > _FORGET:
@@ -47,9 +56,9 @@ class EarlyVoiceDetector:
                 self._voice += verdict.end - max(verdict.start, min(self._voiced_until, verdict.end))
                 self._voiced_until = max(self._voiced_until, verdict.end)
         if hint:
-            if now - self._hinted >= _REARM:
+            if now - self._last_hint >= _REARM:
                 self._hint_began = now
-            self._hinted = now
+            self._last_hint = now
         voiced = self._voice > 0 and now - self._voiced_until <= _FORGET
         if not voiced:
             self._voice = 0
@@ -57,4 +66,4 @@ class EarlyVoiceDetector:
             return EarlyVoice.LIKELY
         if voiced or now - self._hint_began < _DOUBT:
             return EarlyVoice.POSSIBLE
-        return EarlyVoice.CALM
+        return EarlyVoice.NONE

@@ -1,4 +1,4 @@
-"""Where every captured sample went. Counts only; knows no device and no clock."""
+"""An account of captured samples: what became of each. Only counts."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Samples received, and what became of them: exactly one of `sent`, `silence`, `muted`, `dropped` or still `held`.
+    """Samples received, each counted as exactly one of `sent`, `silence`, `muted`, `dropped` or still `held`.
 
-    Sums with `+`, so that each step counts what it decides. `lost` is what the device itself never delivered: an
-    estimate from the clock, reported apart and part of no sum.
+    Ledgers add up with `+`, so that each step of the pipeline can count its own decisions.
     """
 
     received: int = 0
     sent: int = 0
-    """In an utterance."""
+    """Samples in an utterance."""
     silence: int = 0
-    """Judged to be no speech."""
+    """Samples judged not to be speech."""
     muted: int = 0
-    """Not listened to: half-duplex while speaking."""
+    """Samples not listened to, for example while half-duplex mute was active."""
     dropped: int = 0
-    """Given up on the way, with the reason said."""
+    """Samples discarded on the way; the reason was reported."""
     lost: int = 0
+    """Samples that the device never delivered: the capture clock's estimate, not part of `received` or `held`."""
 
     @property
     def held(self) -> int:
-        """Received and not yet decided: pre-roll, or an utterance that is still open."""
+        """Samples received and not yet decided: pre-roll, or an utterance that is still open."""
         return self.received - self.sent - self.silence - self.muted - self.dropped
 
     def __add__(self, other: Ledger) -> Ledger:

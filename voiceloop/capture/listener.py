@@ -1,6 +1,8 @@
-"""The ears: takes the microphone's frames, gives them to the VAD and the segmenter, and tells the conversation.
+"""The listener: passes the microphone's frames to the VAD and the segmenter, and their results to the conversation.
 
-Does not decide anything but when not to listen (`HalfDuplexMute`).
+    frames -> cleaner (echo) -> half-duplex mute -> VAD -> early voice -> segmenter -> SpeechReceiver
+
+It makes no decision of its own except when not to listen.
 """
 
 from __future__ import annotations
@@ -18,31 +20,37 @@ from voiceloop.capture.segmenter import EndReason, Segmenter, SpeechEvent
 from voiceloop.plugins import Vad, Verdict, hints
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
 
-CALM = CAPTURE_RATE_HZ
-"""After a second without voice nothing is urgent: an onset is dated back, however late it is noticed."""
+RELAX_AFTER = CAPTURE_RATE_HZ
+"""After this many samples (1 s) without voice, frames may be delivered late. That does no harm: an onset is back-dated,
+however late it is noticed."""
 
 
-_OVER = CAPTURE_RATE_HZ // 2
-_AT_MOST = 10 * CAPTURE_RATE_HZ
+_DISCARD_QUIET = CAPTURE_RATE_HZ // 2
+_DISCARD_LIMIT = 10 * CAPTURE_RATE_HZ
 
 
 class Watch(Protocol):
-    """Who sees, for a trace, what was heard and what the VAD made of it."""
+    """A trace's view of the listener: called with each frame or gap and the VAD's verdicts on it."""
 
     def __call__(self, item: Frame | Gap, verdicts: Sequence[Verdict], *, muted: bool) -> None: ...
 
 
 class SpeechReceiver(Protocol):
-    """Who is told what was heard."""
+    """The receiver of the listener's results, such as the conversation."""
 
     def on(self, event: SpeechEvent) -> None: ...
 
-    def early_voice(self, early_voice: EarlyVoice) -> None: ...
+    def early_voice(self, early_voice: EarlyVoice) -> None:
+        """Early voice has changed to this value."""
+        ...
 
 
 @dataclass(slots=True)
 class HalfDuplexMute:
-    """When half-duplex is deaf: while something sounds, and `tail_s` longer (the room; frames still on their way)."""
+    """Half-duplex mute: ignores the microphone while the loudspeaker sounds, and for `tail_s` seconds after that.
+
+    The tail covers the room's reverberation and frames that are still on their way.
+    """
 
     audible: Callable[[], bool]
     now: Callable[[], float]
@@ -52,165 +60,176 @@ class HalfDuplexMute:
 
     @property
     def active(self) -> bool:
-        """Whether nothing is listened to now."""
+        """Whether the microphone is ignored now."""
         return self.half_duplex and (self.audible() or self.now() < self._until)
 
     def follow(self) -> None:
-        """Time has passed: note whether something sounds."""
+        """Update for the present time: while the loudspeaker sounds, the tail begins anew."""
         if self.half_duplex and self.audible():
             self._until = self.now() + self.tail_s
 
 
 @dataclass(slots=True)
-class Unwanted:
-    """The rest of what was called off while it was said: until half a second without voice, or for ten seconds, as
-    there are noises that a VAD takes for a voice without end."""
+class DiscardWindow:
+    """The time in which speech is discarded: the rest of an utterance that was cancelled while the user spoke.
+
+    It lasts until half a second passes without voice, and at most 10 s, because a VAD may report some noises as voice
+    without end. All positions are sample indices.
+    """
 
     _until: int = 0
-    _ends: int = 0
+    _latest_end: int = 0
 
-    def begin(self, index: int) -> None:
-        """What is said at that sample is not wanted."""
-        self._until, self._ends = index + _OVER, index + _AT_MOST
+    def open(self, index: int) -> None:
+        """Discard the speech under way at the sample `index`."""
+        self._until, self._latest_end = index + _DISCARD_QUIET, index + _DISCARD_LIMIT
 
-    def over(self) -> None:
-        """Whatever is said from now on counts."""
+    def close(self) -> None:
+        """Discard nothing from now on."""
         self._until = 0
 
-    def follow(self, end: int, verdicts: Sequence[Verdict]) -> None:
-        """A frame up to `end` was heard, with these verdicts: voice goes on with what is not wanted."""
+    def extend(self, end: int, verdicts: Sequence[Verdict]) -> None:
+        """Take the verdicts on a frame that ends at `end`: voice in it prolongs an open window."""
         if end <= self._until:
             voiced = max((verdict.end for verdict in verdicts if verdict.voiced), default=0)
-            self._until = min(max(self._until, voiced + _OVER), self._ends)
+            self._until = min(max(self._until, voiced + _DISCARD_QUIET), self._latest_end)
 
-    def holds(self, end: int) -> bool:
-        """Whether a frame up to `end` is of it."""
+    def contains(self, end: int) -> bool:
+        """Whether a frame that ends at `end` is to be discarded."""
         return end <= self._until
 
 
 class Cleaner(Protocol):
-    """Who takes the reply out of what the microphone heard. May hold back some of it, for as long as it likes."""
+    """Removes the reply's echo from the microphone's frames. May delay them."""
 
-    def take(self, item: Frame | Gap) -> Sequence[Frame | Gap]: ...
+    def take(self, item: Frame | Gap) -> Sequence[Frame | Gap]:
+        """Take a frame or gap; return the cleaned frames and gaps that are ready."""
+        ...
 
-    def flush(self) -> Sequence[Frame | Gap]: ...
+    def flush(self) -> Sequence[Frame | Gap]:
+        """Return everything that is still delayed."""
+        ...
 
     def is_residual_echo(self, pcm: bytes) -> bool:
-        """Whether that frame holds only what is left of the reply."""
+        """Whether a cleaned frame holds only residual echo of the reply."""
         ...
 
 
 @dataclass(slots=True)
 class Listener:
-    """Everything between the frames and the conversation."""
+    """All steps between the microphone's frames and the conversation."""
 
     vad: Vad
     segmenter: Segmenter
     receiver: SpeechReceiver
     mute: HalfDuplexMute
     relax: Callable[[bool], None] = lambda _: None
-    """Told when it becomes calm, so that frames may come late, and when it no longer is."""
+    """Called with True when it has become calm, so that frames may come late, and with False when it no longer is."""
     watch: Watch | None = None
-    heeds: Callable[[Frame], bool] = lambda _: True
-    """Whether a frame is meant for us."""
+    accepts: Callable[[Frame], bool] = lambda _: True
+    """Whether a frame is to be listened to: not while `voiceloop ctl` has stopped or muted the program. Frames that are
+    not are counted as muted."""
     cleaner: Cleaner | None = None
     muted: int = 0
     """Samples that were not listened to."""
-    _unwanted: Unwanted = field(default_factory=Unwanted)
-    _heard: int = 0
-    """How far the microphone was heard."""
+    _discard: DiscardWindow = field(default_factory=DiscardWindow)
+    _end: int = 0
+    """The index just past the last frame."""
     _was_muted: bool = False
-    _voiced: int = 0
+    _voiced_end: int = 0
+    """The end of the last frame with voice."""
     _calm: bool = False
     _detector: EarlyVoiceDetector = field(default_factory=EarlyVoiceDetector)
-    _early_voice: EarlyVoice = EarlyVoice.CALM
+    _early_voice: EarlyVoice = EarlyVoice.NONE
 
     @property
     def ledger(self) -> Ledger:
-        """Where every sample went that came this far."""
+        """What became of every sample that reached the listener."""
         return self.segmenter.ledger + Ledger(received=self.muted, muted=self.muted)
 
     async def listen(self, frames: trio.MemoryReceiveChannel[Frame | Gap]) -> None:
-        """Listen until the frames end; what is open then is ended, so that no last word is lost."""
+        """Listen until the frames end; then end an open utterance, so that the last word is not lost."""
         with suppress(trio.EndOfChannel):
             while True:
-                self._take(await frames.receive())
-                with suppress(trio.WouldBlock):  # what came together is heard together: a wait costs more than a frame
+                self._clean(await frames.receive())
+                # Take all frames that are there before waiting again: a wait costs more than a frame.
+                with suppress(trio.WouldBlock):
                     while True:
-                        self._take(frames.receive_nowait())
+                        self._clean(frames.receive_nowait())
         self.end()
 
     def end(self) -> None:
-        """Nothing more is heard: what is being said ends here."""
+        """End an open utterance here."""
         if self.cleaner is not None:
             for item in self.cleaner.flush():
                 self.hear(item)
-        self._break(EndReason.END)
+        self._interrupt(EndReason.END)
 
     def forget(self) -> None:
-        """What is being said is not wanted: it ends here, and nobody is told of its rest."""
+        """End an open utterance here, and discard the rest of what the speaker says."""
         self.end()
-        self._unwanted.begin(self._heard)
+        self._discard.open(self._end)
 
-    def _take(self, item: Frame | Gap) -> None:
+    def _clean(self, item: Frame | Gap) -> None:
         for clean in (item,) if self.cleaner is None else self.cleaner.take(item):
             self.hear(clean)
 
     def hear(self, item: Frame | Gap) -> None:
-        """Take one frame."""
+        """Take one frame or gap, after echo cancellation."""
         verdicts: Sequence[Verdict] = ()
         muted = self._was_muted
         if isinstance(item, Gap):
-            self._break(EndReason.GAP)
+            self._interrupt(EndReason.GAP)
         else:
-            verdicts, muted = self._hear(item)
+            verdicts, muted = self._hear_frame(item)
         if self.watch is not None:
             self.watch(item, verdicts, muted=muted)
 
-    def _hear(self, frame: Frame) -> tuple[Sequence[Verdict], bool]:
-        """The verdicts on a frame, and whether it counts for nothing."""
-        self._heard = frame.end
+    def _hear_frame(self, frame: Frame) -> tuple[Sequence[Verdict], bool]:
+        """Process one frame; return the verdicts, and whether the frame was muted or discarded."""
+        self._end = frame.end
         self.mute.follow()
-        if self.mute.active or not self.heeds(frame):
+        if self.mute.active or not self.accepts(frame):
             if not self._was_muted:
-                self._break(EndReason.MUTED)
+                self._interrupt(EndReason.MUTED)
             self._was_muted = True
             self.muted += frame.samples
             return (), True
         self._was_muted = False
         verdicts = self.vad.feed(frame.pcm, frame.index)
-        self._unwanted.follow(frame.end, verdicts)
-        if self._unwanted.holds(frame.end):
+        self._discard.extend(frame.end, verdicts)
+        if self._discard.contains(frame.end):
             self.muted += frame.samples
             return verdicts, True
-        # Before the segmenter: what it finds overrules these first signs.
-        self._tell(self._detector.hear(frame.end, verdicts, hint=self._hints(frame)))
+        # Before the segmenter, because its events overrule early voice.
+        self._report_early_voice(self._detector.hear(frame.end, verdicts, hint=self._has_hint(frame)))
         for event in self.segmenter.feed(frame, verdicts):
             self.receiver.on(event)
-        self._feel(frame, verdicts)
+        self._update_calm(frame, verdicts)
         return verdicts, False
 
-    def _hints(self, frame: Frame) -> bool:
+    def _has_hint(self, frame: Frame) -> bool:
         return hints(self.vad) and not (self.cleaner is not None and self.cleaner.is_residual_echo(frame.pcm))
 
-    def _tell(self, early_voice: EarlyVoice) -> None:
+    def _report_early_voice(self, early_voice: EarlyVoice) -> None:
         if early_voice is not self._early_voice:
             self._early_voice = early_voice
             self.receiver.early_voice(early_voice)
 
-    def _feel(self, frame: Frame, verdicts: Sequence[Verdict]) -> None:
-        """Whether it is calm: no voice for a while, and no reply that voice could interrupt."""
+    def _update_calm(self, frame: Frame, verdicts: Sequence[Verdict]) -> None:
+        """Report whether it is calm: no voice for a second, and no reply that voice could interrupt."""
         if any(verdict.voiced for verdict in verdicts):
-            self._voiced = frame.end
-        calm = frame.end - self._voiced > CALM and not self.mute.audible()
+            self._voiced_end = frame.end
+        calm = frame.end - self._voiced_end > RELAX_AFTER and not self.mute.audible()
         if calm is not self._calm:
             self._calm = calm
             self.relax(calm)
 
-    def _break(self, reason: EndReason) -> None:
-        self._unwanted.over()
+    def _interrupt(self, reason: EndReason) -> None:
+        """The next frame doesn't continue this one: end an open utterance, and reset all detectors."""
+        self._discard.close()
         self.vad.reset()
         self._detector = EarlyVoiceDetector()
-        self._tell(EarlyVoice.CALM)
+        self._report_early_voice(EarlyVoice.NONE)
         for event in self.segmenter.flush(reason):
             self.receiver.on(event)

@@ -1,4 +1,4 @@
-"""The microphone: a bounded channel of frames that survives the loss of its device."""
+"""The microphone as the rest of the program sees it: a bounded channel of frames that survives the loss of a device."""
 
 from __future__ import annotations
 
@@ -6,61 +6,64 @@ from collections.abc import Callable
 
 import trio
 
-from voiceloop.capture.bridge import Haste
+from voiceloop.capture.bridge import WakeBatching
 from voiceloop.capture.clock import CaptureClock
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
 
 Item = Frame | Gap
 
 _CALM_BLOCKS = 3
+"""Blocks of 20 ms that gather before the loop is woken, while nobody speaks."""
 
 
 class Microphone:
-    """What `open_microphone` gives. Sample indices count from its opening, at 16 kHz."""
+    """An open microphone (see `open_microphone`). Sample indices count from its opening, at 16 kHz."""
 
     def __init__(self, frames: trio.MemoryReceiveChannel[Item], description: str) -> None:
         self.frames = frames
-        """20 ms frames, and a gap where the device was lost. Ends where a file ends."""
+        """20 ms frames, and a gap where the device was lost. The channel ends where a file ends."""
         self.description = description
         self.received = 0
-        """Samples that came from the device, at 16 kHz."""
+        """Samples from the device, at 16 kHz."""
         self.dropped = 0
-        """Those of them that nobody fetched for 30 s."""
+        """Samples dropped because nobody received frames for 30 s. They are part of `received`."""
         self.overflows = 0
-        """How often PortAudio said that samples were lost before they reached us."""
-        self.haste = Haste()
+        """How often PortAudio reported that samples were lost before they reached the program."""
+        self.batching = WakeBatching()
         self.clock = CaptureClock(CAPTURE_RATE_HZ)
         """`clock(index)`: when a sample was captured, in seconds of `time.monotonic`."""
         self.switched: Callable[[], None] = lambda: None
-        """Called when it was muted or unmuted."""
-        self._audible = trio.Event()
-        self._audible.set()
+        """Called after the microphone was muted or unmuted."""
+        self._unmuted = trio.Event()
+        self._unmuted.set()
 
     @property
     def muted(self) -> bool:
-        """Whether its device is closed because the user wants it so."""
-        return not self._audible.is_set()
+        """Whether the device is closed because the user muted the microphone."""
+        return not self._unmuted.is_set()
 
     def mute(self, *, muted: bool) -> None:
-        """Close the device, or open it again; a gap marks where. Never waits."""
+        """Have the device closed (`muted=True`) or opened again; a gap marks the place. Never waits."""
         if muted and not self.muted:
-            self._audible = trio.Event()
+            self._unmuted = trio.Event()
         elif self.muted and not muted:
-            self._audible.set()
+            self._unmuted.set()
         else:
             return
         self.switched()
 
     async def unmuted(self) -> None:
-        """Wait until it is not muted."""
+        """Wait until the microphone is not muted."""
         while self.muted:
-            await self._audible.wait()
+            await self._unmuted.wait()
 
     def relax(self, *, calm: bool) -> None:
-        """While it is calm frames may come three at a time: waking the loop is half of what listening costs."""
-        self.haste.blocks = _CALM_BLOCKS if calm else 1
+        """While nobody speaks (`calm`), deliver frames three at a time: waking the loop is half of the CPU time that
+        listening takes.
+        """
+        self.batching.blocks = _CALM_BLOCKS if calm else 1
 
     @property
     def lost(self) -> int:
-        """Samples that the device itself lost, estimated from the clock."""
+        """Samples that the device lost, as the capture clock estimates."""
         return self.clock.lost

@@ -1,4 +1,14 @@
-"""Cuts frames into utterances. Knows no clock, no device, no VAD engine and no network."""
+"""A segmenter that cuts frames into utterances, by the VAD's verdicts. Pure: its only time is the sample index.
+
+    voice        ......########..#####............................
+    quiet                             |- pause_ms -|
+                                      |-------- hangover --------|
+    events                SpeechStarted            SpeechPaused  SpeechEnded
+    utterance      |---|--------------|---------|
+                 pre-roll   speech      tail_ms
+
+If voice comes back between `SpeechPaused` and `SpeechEnded`, a `SpeechResumed` follows and the utterance goes on.
+"""
 
 from __future__ import annotations
 
@@ -20,55 +30,58 @@ class EndReason(StrEnum):
     """Why an utterance ended."""
 
     HANGOVER = "hangover"
-    """It was quiet for long enough."""
+    """The quiet after it lasted for the hangover."""
     LENGTH = "length"
-    """It was as long as an utterance may be: a `SpeechStarted` follows directly."""
+    """It reached the maximum length: a `SpeechStarted` follows directly."""
     GAP = "gap"
     """The next samples are not contiguous with it."""
     MUTED = "muted"
-    """Nobody listens any more: half-duplex, or the user has muted it."""
+    """The microphone is no longer listened to: half-duplex mute, or muted by the user."""
     END = "end"
     """The input ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
-    """Somebody began to speak. What `pcm` and the `SpeechAudio` after it hold is exactly the utterance to come."""
+    """An utterance began. `pcm` and the `SpeechAudio` events after it add up to exactly the utterance's samples."""
 
     start: int
-    """The utterance's first sample: the onset less the pre-roll."""
+    """The utterance's first sample: the onset minus the pre-roll."""
     onset: int
-    """The first voiced sample, back-dated."""
+    """The first voiced sample (back-dated)."""
     noticed: int
-    """How far the VAD had judged when the onset was certain."""
+    """The index up to which the VAD had judged when the onset became certain."""
     pcm: bytes = field(repr=False)
-    """From `start` on, as far as it is certain to belong to the utterance."""
+    """The samples from `start` on that are certain to belong to the utterance."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechAudio:
-    """The next piece of the open utterance. The quiet after `tail_ms` is held back until speech resumes."""
+    """The next piece of the open utterance. Quiet beyond `tail_ms` is held back until speech resumes."""
 
     pcm: bytes = field(repr=False)
     voiced_end: int
-    """How far voice was judged by now."""
+    """Just past the last voiced sample so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechPaused:
-    """It has been quiet for `pause_ms`; `utterance` is the clip so far. Speech may resume."""
+    """It has been quiet for `pause_ms`. Speech may resume."""
 
     at: int
+    """The last voiced sample plus `pause_ms`."""
     since: int
     """Just past the last voiced sample."""
     utterance: Utterance
+    """The utterance so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechResumed:
-    """Voice again after a `SpeechPaused`, from the sample `at` on."""
+    """Voice came back after a `SpeechPaused`."""
 
     at: int
+    """The first sample of the new voice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +94,7 @@ class SpeechEnded:
 
 @dataclass(frozen=True, slots=True)
 class SpeechDropped:
-    """What had started held less voice than `min_speech_ms`: a noise. It counts as silence."""
+    """The open utterance was a noise: it held less voice than `min_speech_ms`. Its samples count as silence."""
 
     start: int
     samples: int
@@ -92,24 +105,27 @@ SpeechEvent = SpeechStarted | SpeechAudio | SpeechPaused | SpeechResumed | Speec
 
 @dataclass(slots=True)
 class _Open:
-    """The utterance under way."""
+    """The open utterance."""
 
     start: int
     voiced_end: int
     streamed: int
-    """How far it was handed out."""
+    """The index up to which its samples were handed out."""
     valley: Valley
     continuation: bool = False
-    """The one before was cut for length: this is speech, however little of it."""
+    """The utterance before it was cut at the maximum length. So this one is speech, even if it is shorter than
+    `min_speech_ms`."""
     paused: bool = False
 
 
 class Segmenter:
-    """Turns verdicts into onset, pause, resume and end; hands out each utterance as it comes and when it is whole.
+    """Turns verdicts into onset, pause, resume and end; hands out each utterance in pieces, and complete at its end.
 
-    Every sample fed is exactly one of sent (in one utterance), silence, or held; after `flush` none is held. All
-    deadlines are sample indices and verdicts are taken one by one, so how the audio was cut into frames changes
-    nothing. `hangover_ms` is the quiet that ends a turn unless the endpointer knows better; never less than `tail_ms`.
+    Every sample fed is counted as exactly one of sent (in one utterance), silence, or held; after `flush` none is held.
+    All deadlines are sample indices and verdicts are taken one by one, so how the audio was cut into frames makes no
+    difference.
+
+    `hangover_ms`: the quiet that ends an utterance when the endpointer has no better value; at least `tail_ms`.
     """
 
     def __init__(self, segment: Segment, *, hangover_ms: float, endpointer: Endpointer | None = None) -> None:
@@ -119,25 +135,30 @@ class Segmenter:
         self._tape = Tape()
         self._voice = VoiceMap()
         self._judged = 0
-        self._noticed = 0
+        """The end of the VAD's latest verdict."""
+        self._furthest_judged = 0
+        """The largest `_judged` so far. (Back-dated verdicts move `_judged` back.)"""
         self._open: _Open | None = None
         self._received = self._sent = self._silence = 0
 
     @property
     def speaking(self) -> bool:
-        """Whether an utterance is under way."""
+        """Whether an utterance is open."""
         return self._open is not None
 
     @property
     def sent(self) -> int:
+        """Samples in completed utterances."""
         return self._sent
 
     @property
     def silence(self) -> int:
+        """Samples judged not to be speech."""
         return self._silence
 
     @property
     def held(self) -> int:
+        """Samples not decided yet."""
         return self._tape.end - self._tape.start
 
     @property
@@ -145,9 +166,9 @@ class Segmenter:
         return Ledger(received=self._received, sent=self._sent, silence=self._silence)
 
     def feed(self, frame: Frame, verdicts: Sequence[Verdict]) -> list[SpeechEvent]:
-        """Take the next frame, and the verdicts that became possible with it.
+        """Take the next frame and the new verdicts; return the events that follow from them.
 
-        A frame that doesn't follow on the last ends what is open, as `flush(EndReason.GAP)` does.
+        A frame that is not contiguous with the last one ends an open utterance, as `flush(EndReason.GAP)` does.
         """
         events: list[SpeechEvent] = []
         tape = self._tape
@@ -157,19 +178,16 @@ class Segmenter:
         tape.append(frame.pcm)
         self._received += tape.end - frame.index
         for verdict in verdicts:
-            self._take(verdict, events)
+            self._apply(verdict, events)
         if self._open is None:
             self._silence += tape.forget_before(tape.end - self._spans.keep)
             self._voice.forget_before(tape.start)
         else:
-            self._stream(self._open, self._certain(self._open), events)
+            self._stream(self._open, self._certain_end(self._open), events)
         return events
 
     def flush(self, reason: EndReason = EndReason.END) -> list[SpeechEvent]:
-        """End what is open now, and count the rest as silence: a gap, the end of the input, or going deaf.
-
-        What comes next may have any index.
-        """
+        """End an open utterance, and count the remaining samples as silence. The next frame may have any index."""
         events: list[SpeechEvent] = []
         if self._open is not None:
             self._close(self._open, reason, events)
@@ -180,36 +198,36 @@ class Segmenter:
     def _restart(self, index: int) -> Tape:
         self._tape = Tape(index)
         self._voice = VoiceMap()
-        self._judged = self._noticed = index
+        self._judged = self._furthest_judged = index
         return self._tape
 
-    def _take(self, verdict: Verdict, events: list[SpeechEvent]) -> None:
+    def _apply(self, verdict: Verdict, events: list[SpeechEvent]) -> None:
         start = max(verdict.start, self._tape.start)
         if verdict.end <= start:
             return
         if not verdict.voiced:
             self._voice.mark(start, verdict.end, voiced=False)
-            self._quiet(verdict.end, events)
+            self._note_quiet(verdict.end, events)
         else:
             if start > self._judged:
-                self._quiet(start, events)
+                self._note_quiet(start, events)
             start = max(start, self._tape.start)
             self._voice.mark(start, verdict.end, voiced=True)
-            self._pass(verdict.end)
+            self._advance(verdict.end)
             if self._open is None:
-                self._notice_onset(verdict.end, events)
+                self._look_for_onset(verdict.end, events)
             else:
-                self._go_on(self._open, start, verdict.end, events)
-            self._cut_what_is_too_long(events)
+                self._extend(self._open, start=start, end=verdict.end, events=events)
+            self._cut_at_maximum_length(events)
 
-    def _pass(self, index: int) -> None:
+    def _advance(self, index: int) -> None:
         self._judged = index
-        self._noticed = max(self._noticed, index)
+        self._furthest_judged = max(self._furthest_judged, index)
 
-    def _quiet(self, until: int, events: list[SpeechEvent]) -> None:
-        """No voice up to `until`: a pause or the end, each at its own sample."""
+    def _note_quiet(self, until: int, events: list[SpeechEvent]) -> None:
+        """There was no voice up to `until`: report a pause or the end when its deadline has passed."""
         before = self._judged
-        self._pass(until)
+        self._advance(until)
         spoken = self._open
         if spoken is None:
             return
@@ -217,46 +235,48 @@ class Segmenter:
         if not spoken.paused and until >= pause_at and self._is_speech(spoken):
             spoken.paused = True
             end = min(self._end(spoken), pause_at)
-            self._stream(spoken, min(end, self._certain(spoken)), events)
+            self._stream(spoken, min(end, self._certain_end(spoken)), events)
             paused = self._utterance(spoken, end)
             events.append(SpeechPaused(at=pause_at, since=spoken.voiced_end, utterance=paused))
         voice = self._voice.voiced(spoken.start, spoken.voiced_end)
         pause = Pause(start=spoken.voiced_end, hangover=self._hangover, voice=voice)
         self._endpointer.consider(pause)
-        lasting = max(self._endpointer.hangover(pause), self._spans.tail)
-        if until >= max(spoken.voiced_end + lasting, before):
+        hangover = max(self._endpointer.hangover(pause), self._spans.tail)
+        # A back-dated verdict, which ends before the one that came before it, ends no utterance.
+        if until >= max(spoken.voiced_end + hangover, before):
             self._close(spoken, EndReason.HANGOVER, events)
 
-    def _notice_onset(self, now: int, events: list[SpeechEvent]) -> None:
-        window = now - self._spans.window
-        if self._voice.voiced(window, now) < self._spans.onset:
+    def _look_for_onset(self, now: int, events: list[SpeechEvent]) -> None:
+        window_start = now - self._spans.window
+        if self._voice.voiced(window_start, now) < self._spans.onset:
             return
-        onset = self._voice.first(max(window, self._tape.start))
+        onset = self._voice.first(max(window_start, self._tape.start))
         assert onset is not None
         start = max(onset - self._spans.preroll, self._tape.start)
         self._silence += self._tape.forget_before(start)
-        self._begin(start, onset, events)
+        self._begin(start=start, onset=onset, events=events)
 
-    def _begin(self, start: int, onset: int, events: list[SpeechEvent], *, continuation: bool = False) -> None:
+    def _begin(self, *, start: int, onset: int, events: list[SpeechEvent], continuation: bool = False) -> None:
         self._voice.forget_before(start)
         end = self._voice.end
         assert end is not None
         valley = Valley(start + self._spans.longest - self._spans.look_back)
         spoken = _Open(start, voiced_end=end, streamed=start, valley=valley, continuation=continuation)
         self._open = spoken
-        spoken.streamed = self._certain(spoken)
+        spoken.streamed = self._certain_end(spoken)
         pcm = self._tape.between(start, spoken.streamed)
-        events.append(SpeechStarted(start=start, onset=onset, noticed=self._noticed, pcm=pcm))
+        events.append(SpeechStarted(start=start, onset=onset, noticed=self._furthest_judged, pcm=pcm))
 
-    def _go_on(self, spoken: _Open, start: int, end: int, events: list[SpeechEvent]) -> None:
+    def _extend(self, spoken: _Open, *, start: int, end: int, events: list[SpeechEvent]) -> None:
+        """Voice from `start` to `end` belongs to the open utterance."""
         if spoken.paused:
             self._endpointer.resumed(spoken.voiced_end, start)
             spoken.paused = False
             events.append(SpeechResumed(at=start))
         spoken.voiced_end = max(spoken.voiced_end, end)
 
-    def _cut_what_is_too_long(self, events: list[SpeechEvent]) -> None:
-        # Only voice past the limit forces a cut: quiet isn't sent beyond the tail.
+    def _cut_at_maximum_length(self, events: list[SpeechEvent]) -> None:
+        # Only voice beyond the limit forces a cut, because quiet isn't sent beyond the tail.
         while (spoken := self._open) and spoken.voiced_end > (limit := spoken.start + self._spans.longest):
             spoken.valley.follow(self._tape, limit)
             cut = spoken.valley.cut
@@ -264,10 +284,10 @@ class Segmenter:
             self._send(spoken, cut, EndReason.LENGTH, events, continues=True)
             onset = self._voice.first(cut)
             assert onset is not None
-            self._begin(cut, onset, events, continuation=True)
+            self._begin(start=cut, onset=onset, events=events, continuation=True)
 
-    def _certain(self, spoken: _Open) -> int:
-        """How far the tape is certain to belong to this utterance, and not to the next."""
+    def _certain_end(self, spoken: _Open) -> int:
+        """The index up to which the tape certainly belongs to this utterance, and not to the next one."""
         end = self._end(spoken)
         if end <= spoken.start + self._spans.longest - self._spans.look_back:
             return end
@@ -275,7 +295,7 @@ class Segmenter:
         return max(spoken.streamed, min(end, spoken.valley.cut))
 
     def _end(self, spoken: _Open) -> int:
-        """Where the utterance would end if it were over."""
+        """The index at which the utterance would end if it ended now."""
         return min(spoken.voiced_end + self._spans.tail, spoken.start + self._spans.longest, self._tape.end)
 
     def _is_speech(self, spoken: _Open) -> bool:

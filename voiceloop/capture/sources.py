@@ -1,4 +1,4 @@
-"""Opens the microphone: a sound device, a WAV file played in real time, or nothing."""
+"""The sources of a microphone: a sound device, a WAV file played in real time, or silence."""
 
 from __future__ import annotations
 
@@ -19,41 +19,42 @@ from voiceloop.events import Publish
 from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, SAMPLE_BYTES, Frame, Gap, GapReason
 
 _CHANNEL_FRAMES = 50
-"""1 s. When it is full the pump waits, and blocks gather in the bridge: 30 s, then they are dropped and counted."""
+"""1 s. When the channel is full the sender waits, and the device's blocks gather in the bridge. The bridge holds 30 s,
+then drops blocks and counts them."""
 
 
 @asynccontextmanager
 async def open_microphone(audio: Audio, publish: Publish, *, host: Host = HOST) -> AsyncIterator[Microphone]:
-    """Open `audio.input` and keep it open.
+    """Open `audio.input`, and reopen the device whenever it is lost.
 
-    Raises NoSuchDevice, DeviceBusy, BadAudioFile or DeviceError when it can't be opened at first.
+    Raises NoSuchDevice, DeviceBusy, BadAudioFile or DeviceError when the first opening fails.
     """
-    # 1 s; when it is full the sender waits (see _CHANNEL_FRAMES).
+    # 1 s; when full, the sender waits (see _CHANNEL_FRAMES).
     send, receive = trio.open_memory_channel[Item](_CHANNEL_FRAMES)
     microphone = Microphone(receive, "")
-    source: DeviceInput | _File | _Nothing
+    source: DeviceInput | _File | _Silence
     if audio.input == "none":
-        source = _Nothing(microphone)
+        source = _Silence(microphone)
     elif audio.input.startswith(FILE_PREFIX):
         source = _File(microphone, Path(audio.input.removeprefix(FILE_PREFIX)), publish)
     else:
         source = DeviceInput(microphone, audio, publish, host)
     await source.open()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_run, source, send)
+        nursery.start_soon(_run, source, send, name="microphone")
         try:
             yield microphone
         finally:
             nursery.cancel_scope.cancel()
 
 
-async def _run(source: DeviceInput | _File | _Nothing, send: trio.MemorySendChannel[Item]) -> None:
-    with suppress(trio.BrokenResourceError):  # nobody listens any more
+async def _run(source: DeviceInput | _File | _Silence, send: trio.MemorySendChannel[Item]) -> None:
+    with suppress(trio.BrokenResourceError):  # the receiving end was closed
         await source.run(send)
 
 
-class _Nothing:
-    """`none`: open, and silent for ever."""
+class _Silence:
+    """`none`: open, and never sends a frame."""
 
     def __init__(self, microphone: Microphone) -> None:
         microphone.description = "none"
@@ -67,14 +68,16 @@ class _Nothing:
 
 
 class _File:
-    """`file:PATH`: a WAV played in real time by Trio's clock, so that virtual time holds for it."""
+    """`file:PATH`: a WAV file played in real time. Real time is Trio's clock, so tests can use virtual time."""
 
     def __init__(self, microphone: Microphone, path: Path, publish: Publish) -> None:
         self._microphone, self._path, self._publish = microphone, path, publish
         self._pcm = b""
 
     async def open(self) -> None:
-        """Read it whole, in the loop: 16 kHz mono is 2 MB a minute, and the autojump clock knows no threads."""
+        """Read the whole file, in the loop's own thread: Trio's autojump clock doesn't wait for other threads, and
+        16 kHz mono is only 2 MB a minute.
+        """
         wav = read_wav(self._path, place="audio.input")
         if wav.flaw:
             self._publish("notice", text=f"audio.input: {self._path} {wav.flaw}.")
@@ -84,7 +87,10 @@ class _File:
         await trio.lowlevel.checkpoint()
 
     async def run(self, send: trio.MemorySendChannel[Item]) -> None:
-        """The file plays on while it is muted, as talk in a room does; nothing of that is received."""
+        """Send the file's frames at the times when they are due.
+
+        The file plays on while the microphone is muted, as talk in a room does; those samples are not received.
+        """
         microphone, began, muted = self._microphone, trio.current_time(), False
         async with send:
             for at in range(0, len(self._pcm), FRAME_SAMPLES * SAMPLE_BYTES):

@@ -1,4 +1,4 @@
-"""The lengths of the `[segment]` table in samples. Knows no audio."""
+"""The durations of the config's `[segment]` table, converted to samples."""
 
 from __future__ import annotations
 
@@ -8,28 +8,31 @@ from voiceloop.capture.endpointing.endpointer import samples
 from voiceloop.config.tables import Segment
 
 _REVISION_MS = 640
-"""How far back a VAD may think again about audio that it passed over."""
+"""How far back a VAD may revise its verdicts."""
 _LOOK_BACK_MS = 5_000
-"""How far before the maximum length the cut is looked for (at most half of that length)."""
+"""The last part of an utterance of maximum length, where the quietest moment is searched for the cut. At most half of
+the maximum length."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """The segment's lengths in samples."""
+    """The segmenter's durations, in samples."""
 
     preroll: int
     onset: int
     window: int
+    """Within this much audio, `onset` samples of voice begin an utterance."""
     pause: int
     tail: int
     min_speech: int
     longest: int
     look_back: int
     keep: int
-    """How much an idle segmenter holds: enough for the pre-roll of an onset found in revised verdicts."""
+    """How much audio an idle segmenter holds: enough for the pre-roll of an onset found in revised verdicts."""
 
     @classmethod
     def of(cls, segment: Segment) -> Spans:
+        """Convert the values of the `[segment]` table."""
         longest = samples(segment.max_utterance_s * 1000)
         window = max(samples(segment.onset_window_ms), samples(segment.onset_ms), 1)
         preroll = min(samples(segment.preroll_ms), longest // 2)

@@ -1,4 +1,4 @@
-"""Finds the quietest moment in a stretch of speech, to cut there. Knows no VAD and no utterance."""
+"""A search for the quietest moment in a stretch of speech, where it can be cut."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from voiceloop.types import CAPTURE_RATE_HZ
 
 _BLOCK = CAPTURE_RATE_HZ // 100
 _SPAN = 12
-"""Blocks that a valley is averaged over: 120 ms, longer than the closure of a stop consonant inside a word."""
+"""Blocks over which the energy is averaged: 120 ms, longer than the closure of a stop consonant inside a word."""
 
 
 class Valley:
-    """Follows the energy from `start` on and knows the quietest moment so far.
+    """Follows the energy from the sample `start` on, and knows the quietest moment so far.
 
-    The energy is averaged over 120 ms in steps of 10 ms, aligned to `start`, so that how the audio arrived plays no
-    part. Of equally quiet moments the later one counts. `cut` only ever moves forward.
+    The energy is averaged over 120 ms in steps of 10 ms. The steps are aligned to `start`, so the result doesn't depend
+    on how the audio was cut into frames. Of equally quiet moments the last one wins. `cut` only moves forward.
     """
 
     __slots__ = ("_blocks", "_lowest", "_next", "cut")
@@ -27,10 +27,10 @@ class Valley:
         self._blocks: list[int] = []
         self._lowest: int | None = None
         self.cut = start
-        """Where to cut: a sample index."""
+        """The middle of the quietest moment so far: a sample index."""
 
     def follow(self, tape: Tape, end: int) -> None:
-        """Look at the tape's samples up to `end`."""
+        """Examine the tape's samples up to the index `end`."""
         while self._next + _BLOCK <= end:
             samples = array("h", tape.between(self._next, self._next + _BLOCK))
             self._next += _BLOCK

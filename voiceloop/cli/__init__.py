@@ -1,1 +1,1 @@
-"""The command line: the only place that prints or sets an exit code."""
+"""The command line: the only folder that prints or sets an exit code."""

@@ -1,4 +1,4 @@
-"""`voiceloop captions`: what is said, as text, while it is said."""
+"""`voiceloop captions`: shows speech as text while it is spoken."""
 
 from __future__ import annotations
 
@@ -17,25 +17,38 @@ if TYPE_CHECKING:
 WEB_PORT = 8765
 
 SourceOption = Annotated[
-    str, typer.Option(metavar="speaker|mic|both", help="What the computer plays, the microphone, or both, with names.")
+    str,
+    typer.Option(
+        metavar="speaker|mic|both", help="Caption what the computer plays, the microphone, or both with labels."
+    ),
 ]
 InputOption = Annotated[
     str | None,
-    typer.Option("--input", "-i", help="Another device or file:PATH, as in audio.input.", show_default=False),
+    typer.Option(
+        "--input", "-i", help="The device to listen to, or file:PATH; same values as audio.input.", show_default=False
+    ),
 ]
-SrtOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Write SubRip, cue by cue.")]
-VttOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Write WebVTT.")]
-JsonlOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Write JSON lines, with times.")]
+SrtOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Also write SubRip (.srt) subtitles to FILE, cue by cue.")
+]
+VttOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write WebVTT subtitles to FILE.")]
+JsonlOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write JSON lines with times to FILE.")]
 WebOption = Annotated[
-    bool, typer.Option("--web", help=f"Show a page on this machine, at port {WEB_PORT} or --port.", show_default=False)
+    bool,
+    typer.Option(
+        "--web",
+        help=f"Also show the captions on a web page of this machine, on port {WEB_PORT} or --port.",
+        show_default=False,
+    ),
 ]
 PortOption = Annotated[
-    int | None, typer.Option("--port", min=0, max=65_535, help="The page's port; 0 takes a free one.")
+    int | None,
+    typer.Option("--port", min=0, max=65_535, help="The web page's port, and turns the page on; 0 takes a free port."),
 ]
 LinesOption = Annotated[
-    int, typer.Option(min=0, max=100, help="Show only so many lines, redrawn in place; 0 lets them scroll.")
+    int, typer.Option(min=0, max=100, help="Show at most this many lines, redrawn in place; 0 lets them scroll.")
 ]
-WidthOption = Annotated[int, typer.Option(min=0, max=1000, help="Columns; 0 for the terminal's.")]
+WidthOption = Annotated[int, typer.Option(min=0, max=1000, help="Line width in columns; 0 for the terminal's width.")]
 
 
 def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
@@ -52,26 +65,29 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     config: ConfigOption = None,
     sets: SetOption = None,
 ) -> None:
-    """Show what is said as text while it is said: what the computer plays, or the microphone. Ctrl-C ends it."""
+    """Show speech as text while it is spoken: what the computer plays, or the microphone. Ctrl-C ends it."""
     from voiceloop.captions import program
     from voiceloop.config.load import load
 
     inputs = _inputs(source, microphone)
     page = WEB_PORT if web and port is None else port
     files = {"srt": srt, "vtt": vtt, "jsonl": jsonl, "web": page}
-    own = [f"handler.{key}={_quoted(value)}" for key, value in files.items() if value is not None]
-    # A config of one's own may be an assistant's: of that only the ears are wanted here.
-    settings = load(config, ["handler.use=captions", *own, *(sets or ())], preset="captions")
+    file_settings = [f"handler.{key}={_quoted(value)}" for key, value in files.items() if value is not None]
+    # The user's config file may be for an assistant: keep its listening settings, but replace the handler.
+    settings = load(config, ["handler.use=captions", *file_settings, *(sets or ())], preset="captions")
     inputs = {name: device or settings.audio.input for name, device in inputs.items()}
     publish = _renderer(settings.log.level, json=json, lines=lines, width=width)
     run_async(lambda: program.run(settings, inputs, publish))
 
 
 def _inputs(source: str, device: str | None) -> dict[str, str]:
-    """The devices by the names that their captions bear; empty for the microphone that is configured."""
+    """The devices, keyed by the label on their captions; an empty device is the configured `audio.input`.
+
+    Raises UsageError for an unknown source.
+    """
     known = {"speaker": {"": "monitor"}, "mic": {"": ""}, "both": {"mic": "", "speaker": "monitor"}}
     if source not in known:
-        raise UsageError(f"there is no source '{source}'", place="--source", remedy="It is speaker, mic or both.")
+        raise UsageError(f"there is no source '{source}'", place="--source", remedy="Use speaker, mic or both.")
     inputs = known[source]
     if device is None:
         return inputs
@@ -79,7 +95,7 @@ def _inputs(source: str, device: str | None) -> dict[str, str]:
 
 
 def _quoted(value: Path | int) -> str:
-    """As TOML: a path stays a path, whatever is in it."""
+    """The value as TOML, so that any character in a path is safe in `--set`."""
     import json
 
     return str(value) if isinstance(value, int) else json.dumps(str(value))

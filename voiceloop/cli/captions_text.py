@@ -1,7 +1,8 @@
-"""Captions for people: in a terminal the live words redrawn in place below the final ones, elsewhere final lines only.
+"""Captions as text on standard output.
 
-Everything that is not a caption goes to standard error, as everywhere. What was said was cleaned before it came here,
-and is again.
+In a terminal the live words are redrawn in place below the final captions; elsewhere only final captions are printed.
+Everything that is not a caption goes to standard error, as in the other commands. Captions arrive with control
+characters already removed; they are cleaned once more here.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from voiceloop.captions.cues import columns, wrapped
+from voiceloop.captions.cues import wrapped
 from voiceloop.captions.words import Spoken, text_of
 from voiceloop.cli.render import Text, Words, print_error, print_line
-from voiceloop.text import clean_line
-from voiceloop.transcribe.keeping import HOW
+from voiceloop.text import chopped, clean_line, columns
+from voiceloop.transcribe.keeping import KEPT
 
 _RESET, _DIM = "\x1b[0m", "\x1b[2m"
 _COLOURS = {"mic": "\x1b[32m", "speaker": "\x1b[36m"}
@@ -28,7 +29,7 @@ _KEPT = 100
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One caption: who spoke, what stays and what may change."""
+    """One caption: its source, the words that are final (`sure`) and those that may still change (`unsure`)."""
 
     source: str
     sure: str
@@ -37,31 +38,31 @@ class Line:
 
 @dataclass(slots=True)
 class Screen:
-    """What is on standard output."""
+    """The captions drawn on standard output, and how to redraw them."""
 
     stream: TextIO
     terminal: bool
-    """Elsewhere lines are only ever added, and live words are not shown."""
+    """Whether the stream is a terminal. If not, final lines are appended and live words are not shown."""
     colour: bool
     lines: int
-    """At most so many rows, redrawn in place; 0: final captions scroll, and stay."""
+    """Show at most this many rows, redrawn in place; 0: final captions scroll up and stay."""
     width: int
-    """Columns; 0 for the terminal's."""
+    """Columns; 0 for the terminal's width."""
     _drawn: list[int] = field(default_factory=list)
-    """How wide each row is that the next drawing replaces."""
+    """The width in columns of each row that the next redraw replaces."""
     _new: list[Line] = field(default_factory=list)
-    """Final captions that are not drawn yet: they are with what replaces them below, in one step."""
+    """Final captions not drawn yet: the next `live` draws them together with the new live row, in one write."""
     _finals: deque[Line] = field(default_factory=lambda: deque(maxlen=_KEPT))
     _lives: dict[str, Line] = field(default_factory=dict)
 
     @classmethod
     def of(cls, stream: TextIO, *, lines: int, width: int) -> Screen:
-        """For `stream`: in colour only where it is a terminal that has some and NO_COLOR is not set (no-color.org)."""
+        """A screen for `stream`. Colour: only in a terminal that has it, and if NO_COLOR is not set (no-color.org)."""
         terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
         return cls(stream, terminal, terminal and not os.environ.get("NO_COLOR"), lines, width)
 
     def final(self, line: Line) -> None:
-        """Add a caption that stays; `live` draws it."""
+        """Add a final caption. In a terminal the next `live` draws it."""
         if self.terminal:
             self._new.append(line)
             return
@@ -69,23 +70,23 @@ class Screen:
             print_line(row, to=self.stream)
 
     def live(self, line: Line) -> None:
-        """Show what its source is saying now, in place of what it was saying."""
+        """Replace the live words of the line's source, and redraw."""
         self._lives[line.source] = line
         self._draw()
 
     def print_error(self, text: str) -> None:
-        """A line on standard error, which may be the same terminal."""
+        """Print a line on standard error without mixing it into the captions: it may be the same terminal."""
         if self._drawn:
             self._put(self._erase())
         print_error(text)
         self._draw()
 
     def _draw(self) -> None:
-        """Add what stays and redraw the rest below it, in one write."""
+        """Append new final captions and redraw the changing rows below them, in one write."""
         if not self.terminal:
             return
         size = shutil.get_terminal_size()
-        # One column less: a row that fills the last one is wrapped by some terminals.
+        # One column less: some terminals wrap a row that fills the last column.
         width = max(10, min(self.width or size.columns, size.columns - 1))
         added = [row for line in self._new for row in rows(line, width, colour=self.colour)] if not self.lines else []
         self._finals += self._new if self.lines else ()
@@ -98,7 +99,7 @@ class Screen:
         self._put(text)
 
     def _erase(self) -> str:
-        # A terminal that was made narrower has broken the rows that no longer fit.
+        # A terminal that was made narrower has wrapped the rows that no longer fit.
         across = max(1, shutil.get_terminal_size().columns)
         rows_up, self._drawn = sum(max(1, -(-wide // across)) for wide in self._drawn), []
         return f"\x1b[{rows_up}A\r\x1b[J" if rows_up else ""
@@ -109,7 +110,7 @@ class Screen:
 
 
 def rows(line: Line, width: int, *, colour: bool) -> list[str]:
-    """A caption in rows of at most `width` columns: its source first, what may change dim."""
+    """A caption wrapped into rows of at most `width` columns: its source first, the words that may change dim."""
     name = [Spoken(f"{line.source}:", 0, 0)] if line.source else []
     sure, unsure = ([Spoken(word, 0, 0) for word in clean_line(text).split()] for text in (line.sure, line.unsure))
     words = [part for word in (*name, *sure, *unsure) for part in _parts(word, width)]
@@ -133,13 +134,12 @@ def _painted(row: list[Spoken], solid: int, source: str) -> str:
 
 
 def _parts(word: Spoken, width: int) -> Iterator[Spoken]:
-    """A word that no row can hold, in pieces."""
-    size = width if columns(word.text) == len(word.text) else max(1, width // 2)
+    """`word`, split into pieces if it is wider than a row."""
     if columns(word.text) <= width:
         yield word
     else:
-        for at in range(0, len(word.text), size):
-            yield Spoken(word.text[at : at + size], 0, 0, at == 0)
+        for at, piece in enumerate(chopped(word.text, width)):
+            yield Spoken(piece, 0, 0, at == 0)
 
 
 def _named(line: Line) -> str:
@@ -148,11 +148,11 @@ def _named(line: Line) -> str:
 
 
 class Captions:
-    """Events for people: captions on the screen, the rest as `voiceloop run` tells it."""
+    """Renders events as text: captions on the screen, other events as `voiceloop run` prints them."""
 
     def __init__(self, screen: Screen, level: str = "info") -> None:
         self._screen = screen
-        self._rest = Text(level, line=screen.print_error, also=_SAID)
+        self._other_events = Text(level, line=screen.print_error, extra=_MESSAGES)
 
     def __call__(self, name: str, /, **fields: object) -> None:
         if name == "caption.live":
@@ -160,29 +160,31 @@ class Captions:
         elif name == "caption.final":
             self._screen.final(Line(str(fields["source"]), str(fields["text"])))
         else:
-            self._rest(name, **fields)
+            self._other_events(name, **fields)
 
 
-_FETCH = "'voiceloop transcribe --pending --config captions' (or your own) writes it down"
+_PENDING_HINT = "'voiceloop transcribe --pending --config captions' (or your own config) transcribes it"
 
 
 def _failed(fields: Mapping[str, object]) -> str:
-    lost = "" if fields.get("kept") else " What was said is lost."
-    return f"Not captioned: {clean_line(str(fields['error']))}.{lost or f' Kept: {HOW}.'}"
+    outcome = f" Kept: {KEPT}." if fields.get("kept") else " What was said is lost."
+    return f"Not captioned: {clean_line(str(fields['error']))}.{outcome}"
 
 
 def _ready(fields: Mapping[str, object]) -> str:
     if fields["state"] == "listening":
         return "Listening. Ctrl-C ends it."
-    return "Ready, and not listening: 'voiceloop ctl start' begins it. Ctrl-C ends it."
+    return "Ready, but not listening yet: 'voiceloop ctl start' starts it. Ctrl-C ends the program."
 
 
 def _stopped(fields: Mapping[str, object]) -> str:
-    line = f"Stopped. {fields['heard_s']} s of speech, {fields['posted_s']} s posted."
-    return f"{line} Not captioned, and kept: {count}. {_FETCH}." if (count := fields["kept"]) else line
+    line = f"Stopped. {fields['heard_s']} s of speech, {fields['posted_s']} s of audio sent."
+    if count := fields["kept"]:
+        line += f" Not captioned, but kept: {count}. {_PENDING_HINT}."
+    return line
 
 
-_SAID: dict[str, tuple[str, Words]] = {
+_MESSAGES: dict[str, tuple[str, Words]] = {
     "listening": (
         "info",
         lambda f: "\n".join(f"  {name:<11} {clean_line(str(value))}" for name, value in f.items()),

@@ -1,4 +1,4 @@
-"""`voiceloop check`: what is on and what is not."""
+"""`voiceloop check`: tests the configuration, devices and services, and reports what works."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from voiceloop.config.tables import Config
 
 OnlineOption = Annotated[
-    bool, typer.Option("--online", help="Also send one short sentence through each part: costs what that costs.")
+    bool,
+    typer.Option("--online", help="Also send one short sentence through each service; paid services charge for it."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print each result as a line of JSON.")]
 
 
 def check(  # noqa: PLR0913, PLR0917 - the command's options
@@ -28,7 +29,7 @@ def check(  # noqa: PLR0913, PLR0917 - the command's options
     online: OnlineOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Try the configuration, the devices, the key and the engines, and say what is on and what is not."""
+    """Test the configuration, the devices, the API key and the engines, and report what works and what doesn't."""
     from voiceloop.config.load import load_with_origins
 
     loaded = load_with_origins(config, with_devices(sets, microphone, loudspeaker))
@@ -65,7 +66,7 @@ def _show_json(finding: Finding) -> None:
 
 
 def _meter(level_db: float) -> None:
-    """A bar from -60 to 0 dB, drawn over itself."""
+    """Draw the microphone level as a bar from -60 to 0 dB, over the previous one."""
     filled = max(0, min(30, round((level_db + 60) / 2)))
     sys.stderr.write(f"\r    say something  [{'#' * filled}{' ' * (30 - filled)}] {level_db:6.1f} dB ")
     sys.stderr.flush()

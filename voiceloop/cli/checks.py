@@ -1,6 +1,6 @@
-"""What `voiceloop check` finds out: each thing by really opening it. Prints nothing.
+"""The checks of `voiceloop check`: each opens the real device, engine or service. Prints nothing.
 
-A check never stops the next one: what is wrong is collected, with its remedy.
+A failed check doesn't stop the next one: every failure is collected, with its remedy.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from voiceloop.playback.output import open_speaker
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Frame, Message, Speech, Transcript, Usage, Utterance
 
 LISTING_S = 5.0
-"""How long a server may take to list its models."""
+"""How long to wait for a server to list its models."""
 METER_S = 2.0
-"""How long the microphone is listened to."""
+"""How long the microphone's level is measured."""
 QUIET_DB = -75.0
-"""Below this a microphone gives nothing at all: muted, or the wrong one. A quiet room is around -60 dB."""
+"""Below this level the microphone is silent: it is muted, or the wrong device. A quiet room is around -60 dB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report. `exit_code` is 0 where it is well."""
+    """One line of the report: `what` was checked and the result, `said`. `exit_code` is 0 for success."""
 
     what: str
     said: str
@@ -47,7 +47,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """The findings so far; `show` is told each one, `meter` the microphone's level in dB while it is listened to."""
+    """The findings so far. Calls `show` with each finding, and `meter` with the microphone's level in dB."""
 
     show: Callable[[Finding], None]
     meter: Callable[[float], None]
@@ -60,22 +60,22 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """The first failure's."""
+        """The exit code of the first failure; 0 when there is none."""
         return next((finding.exit_code for finding in self.findings if finding.exit_code), 0)
 
     async def attempt(self, what: str, check: Callable[[], Awaitable[str]]) -> None:
-        """Add what `check` says, or what it failed with."""
+        """Run `check`; add its result, or the VoiceloopError that it raised."""
         try:
-            said = await check()
+            result = await check()
         except* VoiceloopError as group:
             error = first(group)
             self.add(what, str(error), error.exit_code)
         else:
-            self.add(what, said)
+            self.add(what, result)
 
 
 async def check(config: Config, report: Report, publish: Publish, *, online: bool) -> None:
-    """Try everything that the loop would open; with `online`, send a second through each service."""
+    """Open everything that `voiceloop run` opens; with `online`, also send a short sentence through each service."""
     await report.attempt("microphone", lambda: _microphone(config, report, publish))
     await report.attempt("loudspeaker", lambda: _loudspeaker(config, publish))
     await report.attempt("echo", lambda: _echo(config))
@@ -91,7 +91,7 @@ async def check(config: Config, report: Report, publish: Publish, *, online: boo
 
             await report.attempt(name, load)
         for wanted in all_wanted(config):
-            await _names(clients, wanted, report)
+            await _check_names(clients, wanted, report)
         if online:
             await _online(parts, report)
 
@@ -106,34 +106,34 @@ async def _microphone(config: Config, report: Report, publish: Publish) -> str:
                     loudest = max(loudest, level)
                     report.meter(level)
         if config.audio.input == "none":
-            return "none: nothing is heard"
-        heard = f"loudest {loudest:.0f} dB in {METER_S:.0f} s"
+            return "none: no microphone is used"
+        result = f"loudest {loudest:.0f} dB in {METER_S:.0f} s"
         if loudest < QUIET_DB:
-            heard = "it gave only silence. Muted, or the wrong one? 'voiceloop devices' lists them"
-        return f"{microphone.description}; {heard}"
+            result = "only silence came in. Is it muted, or the wrong device? 'voiceloop devices' lists them"
+        return f"{microphone.description}; {result}"
 
 
 async def _loudspeaker(config: Config, publish: Publish) -> str:
     if config.audio.output.startswith("file:"):
-        return f"{config.audio.output}, not tried: that would begin the file anew"
+        return f"{config.audio.output}, not tried: that would overwrite the file"
     async with open_speaker(config.audio, publish) as speaker:
         return f"{speaker.description}, {speaker.latency_s * 1000:.0f} ms"
 
 
-async def _names(clients: Clients, wanted: Wanted, report: Report) -> None:
-    """Whether the server has the models and the voice: its listing costs nothing."""
+async def _check_names(clients: Clients, wanted: Wanted, report: Report) -> None:
+    """Check that the server lists the configured models and voice. The listing is free of charge."""
     what = f"{wanted.part}, names"
     listed: Sequence[Model] | None = None
-    said = f"not known: the server did not list its models within {LISTING_S:g} s"
+    unknown = f"not known: the server did not list its models within {LISTING_S:g} s"
     with trio.move_on_after(LISTING_S):
         try:
             listed = await clients.models(wanted.settings, wanted.kind, table=wanted.table)
         except VoiceloopError as error:
-            said = f"not known: {error}"
+            unknown = f"not known: {error}"
     if not listed:
-        report.add(what, said if listed is None else "not known: the server lists no models")
+        report.add(what, unknown if listed is None else "not known: the server lists no models")
     elif wrong := doubts(wanted, listed):
-        # Servers of one's own may know more names than they list; OpenRouter doesn't.
+        # A self-hosted server may accept names that it doesn't list; OpenRouter lists every name that it accepts.
         report.add(what, "; ".join(wrong), ConfigError.exit_code if wanted.table == "openrouter" else 0)
     else:
         report.add(what, f"the server lists {', '.join(wanted.models)}")
@@ -147,50 +147,51 @@ async def _echo(config: Config) -> str:
 
 
 async def _online(parts: dict[str, Any], report: Report) -> None:
-    """One short sentence through speech, its sound through transcription, its text through the handler."""
-    said: list[Speech] = []
+    """Synthesize a short sentence, transcribe the sound, and send the handler "Say hello." with that sound."""
+    speech: list[Speech] = []
     if "speak" in parts:
-        await report.attempt("speak, tried", lambda: _speak(parts["speak"], said))
+        await report.attempt("speak, tried", lambda: _speak(parts["speak"], speech))
     if "transcribe" in parts:
-        await report.attempt("transcribe, tried", lambda: _transcribe(parts["transcribe"], said))
+        await report.attempt("transcribe, tried", lambda: _transcribe(parts["transcribe"], speech))
     if "handler" in parts and not parts["handler"].preemptive:
-        report.add("handler, tried", "no: what it does with a text can't be taken back")
+        report.add("handler, tried", "no: what it does can't be undone, so it isn't called for a test")
     elif "handler" in parts:
-        await report.attempt("handler, tried", lambda: _handle(parts["handler"], _clip(said)))
+        await report.attempt("handler, tried", lambda: _handle(parts["handler"], _clip(speech)))
 
 
-async def _speak(synthesizer: Any, said: list[Speech]) -> str:
-    began, sounded = time.monotonic(), 0.0
+async def _speak(synthesizer: Any, speech: list[Speech]) -> str:
+    """Append the synthesized speech to `speech`; return its length and latency as text."""
+    started_at, first_after_s = time.monotonic(), 0.0
     async with synthesizer.speech("One, two, three.") as pieces:
         async for piece in pieces:
-            sounded = sounded or time.monotonic() - began
-            said.append(piece)
-    seconds = sum(len(piece.pcm) / SAMPLE_BYTES / piece.rate_hz for piece in said)
-    usage = next((piece.usage for piece in said if piece.usage is not None), None)
-    return f"{seconds:.1f} s of speech, the first after {sounded * 1000:.0f} ms{cost(usage)}"
+            first_after_s = first_after_s or time.monotonic() - started_at
+            speech.append(piece)
+    seconds = sum(len(piece.pcm) / SAMPLE_BYTES / piece.rate_hz for piece in speech)
+    usage = next((piece.usage for piece in speech if piece.usage is not None), None)
+    return f"{seconds:.1f} s of speech, the first after {first_after_s * 1000:.0f} ms{cost(usage)}"
 
 
-def _clip(said: Sequence[Speech]) -> Utterance:
-    """What was spoken, as if it had been heard; a second of silence where nothing was."""
+def _clip(speech: Sequence[Speech]) -> Utterance:
+    """The synthesized speech as an utterance at the capture rate; a second of silence when there is none."""
     pcm = bytes(CAPTURE_RATE_HZ * SAMPLE_BYTES)
-    if said:
-        pcm = resample(b"".join(piece.pcm for piece in said), said[0].rate_hz, CAPTURE_RATE_HZ)
+    if speech:
+        pcm = resample(b"".join(piece.pcm for piece in speech), speech[0].rate_hz, CAPTURE_RATE_HZ)
     return Utterance(pcm, 0, len(pcm) // SAMPLE_BYTES)
 
 
-async def _transcribe(transcriber: Any, said: Sequence[Speech]) -> str:
-    utterance = _clip(said)
-    began = time.monotonic()
+async def _transcribe(transcriber: Any, speech: Sequence[Speech]) -> str:
+    utterance = _clip(speech)
+    started_at = time.monotonic()
     async with transcriber.transcription() as session:
         await session.feed(utterance.pcm)
         transcript: Transcript = await session.finish(utterance)
-    took = (time.monotonic() - began) * 1000
-    return f"{transcript.text!r} after {took:.0f} ms{cost(transcript.usage)}"
+    took_ms = (time.monotonic() - started_at) * 1000
+    return f"{transcript.text!r} after {took_ms:.0f} ms{cost(transcript.usage)}"
 
 
 @dataclass(slots=True)
-class _Listener:
-    """A `plugins.Reply` that only listens."""
+class _RecordingReply:
+    """A `plugins.Reply` that only records the text and the usage."""
 
     text: str = ""
     usage: Usage | None = None
@@ -212,7 +213,7 @@ class _Listener:
 
 
 async def _handle(handler: Any, clip: Utterance) -> str:
-    reply = _Listener()
-    began = time.monotonic()
+    reply = _RecordingReply()
+    started_at = time.monotonic()
     await handler.handle(Transcript("Say hello.", clip), reply)
-    return f"{reply.text.strip()!r} after {(time.monotonic() - began) * 1000:.0f} ms{cost(reply.usage)}"
+    return f"{reply.text.strip()!r} after {(time.monotonic() - started_at) * 1000:.0f} ms{cost(reply.usage)}"

@@ -1,4 +1,4 @@
-"""`voiceloop config`: what is in effect and where it came from, its schema, its file."""
+"""`voiceloop config`: prints the settings in effect, their schema and the file's path, and creates a config file."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import typer
 from voiceloop.cli.options import ConfigOption, SetOption
 
 app = typer.Typer(
-    name="config", help="Show, check and begin a configuration.", no_args_is_help=True, pretty_exceptions_enable=False
+    name="config", help="Show, check or create the configuration.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 
-JsonOption = Annotated[bool, typer.Option("--json", help="As one JSON object: file, values, origins.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object: file, values, origins.")]
 
 
 @app.command()
 def show(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
-    """Print everything that is in effect, and where each value came from."""
+    """Print every setting in effect, and where its value came from."""
     from voiceloop.config import show as view
     from voiceloop.config.load import DEFAULTS, load_with_origins
 
@@ -45,7 +45,7 @@ def schema() -> None:
 
 @app.command()
 def path(config: ConfigOption = None) -> None:
-    """Print which config file is used, or where yours would be."""
+    """Print the path of the config file that is used; without one, the path where yours would be."""
     import os
 
     from voiceloop.config.load import find_file, user_file
@@ -53,14 +53,14 @@ def path(config: ConfigOption = None) -> None:
     found = find_file(config, os.environ)
     typer.echo(found or user_file())
     if found is None:
-        typer.echo("There is no config file yet. 'voiceloop config init' writes one to begin with.", err=True)
+        typer.echo("There is no config file yet. 'voiceloop config init' creates one.", err=True)
 
 
 @app.command()
 def init(
-    preset: Annotated[str, typer.Argument(help="The preset to begin from: offline, assistant.")] = "offline",
+    preset: Annotated[str, typer.Argument(help="The preset to copy, for example offline or assistant.")] = "offline",
 ) -> None:
-    """Write a commented config file to begin with. Never overwrites one."""
+    """Create your config file from a preset, with comments. Never overwrites a file."""
     import tomllib
 
     from voiceloop.config.load import preset_path, user_file
@@ -76,5 +76,5 @@ def init(
     except FileExistsError:
         raise UsageError(f"there is already {target}", remedy="Edit it, or move it away first.") from None
     except OSError as error:
-        raise UsageError(f"{target} can't be written: {error.strerror}", remedy="Mend its permissions.") from error
+        raise UsageError(f"{target} can't be written: {error.strerror}", remedy="Fix its permissions.") from error
     typer.echo(target)

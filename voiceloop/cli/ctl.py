@@ -1,4 +1,7 @@
-"""`voiceloop ctl`: tells a running program to listen, stop, be quiet; for shortcuts of the desktop."""
+"""`voiceloop ctl`: controls a running voiceloop over its control socket; meant for desktop shortcuts.
+
+Imports no trio and no numpy, so that a shortcut acts at once.
+"""
 
 from __future__ import annotations
 
@@ -17,54 +20,65 @@ from voiceloop.errors import ControlError, UsageError
 from voiceloop.text import clean_line
 
 PATIENCE_S = 5.0
+"""How long to wait for the running program to answer."""
 
 CommandArgument = Annotated[str, typer.Argument(metavar="|".join(COMMANDS), show_default=False)]
 NameOption = Annotated[
-    str | None, typer.Option(help="Which one, where several run: run, dictate, captions.", show_default=False)
+    str | None,
+    typer.Option(help="Which program to control when several run: run, dictate, captions.", show_default=False),
 ]
-FollowOption = Annotated[bool, typer.Option("--follow", help="With status: a line of JSON whenever the state changes.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="The answer as one JSON object.")]
+FollowOption = Annotated[
+    bool, typer.Option("--follow", help="With status: print a line of JSON each time the state changes.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as one JSON object.")]
 
 
 def ctl(
     command: CommandArgument, name: NameOption = None, follow: FollowOption = False, json: JsonOption = False
 ) -> None:
-    """Control the program that runs.
+    """Control a running voiceloop.
 
-    start: listen. stop: end what is being said, and listen no more. toggle: the one or the other. mute: close the
-    microphone. unmute: open it again. cancel: throw away what was said and not yet delivered. status: tell what is on.
+    start: start listening. stop: finish the current utterance, then stop listening. toggle: start or stop. mute: close
+    the microphone. unmute: open it again. cancel: discard what was said but not yet delivered. status: show the state
+    and what is in use.
     """
     if command not in COMMANDS:
-        raise UsageError(f"there is no '{command}'", place=PLACE, remedy=f"There are: {', '.join(COMMANDS)}.")
+        raise UsageError(f"there is no command '{command}'", place=PLACE, remedy=f"There are: {', '.join(COMMANDS)}.")
     if follow and command != "status":
-        raise UsageError("--follow is for status", place=PLACE, remedy="Leave it out.")
-    with _answers(name or _only(), {"do": command, "follow": follow}) as lines:
+        raise UsageError(
+            "--follow works only with status", place=PLACE, remedy="Leave it out, or: voiceloop ctl status --follow"
+        )
+    with _request(name or _running_name(), {"do": command, "follow": follow}) as lines:
         for line in lines:
             answer = jsonlib.loads(line)
             if answer.get("ok") is False:
                 raise ControlError(clean_line(str(answer["error"])), place=PLACE)
-            print_line(line if follow or json else _words(answer, short=command != "status"))
+            print_line(line if follow or json else _as_text(answer, short=command != "status"))
             if not follow:
                 return
     if not follow:
-        raise ControlError("it gave no answer", place=PLACE, remedy="Try again, or start it again.")
+        raise ControlError(
+            "the running voiceloop closed the connection without an answer",
+            place=PLACE,
+            remedy="Try again; if that fails, restart it.",
+        )
 
 
-def _only() -> str:
-    """The one that runs."""
+def _running_name() -> str:
+    """The name of the one program that runs. Raises ControlError when none does, UsageError when several do."""
     names = living()
     if not names:
-        raise ControlError(
-            "no voiceloop runs that could be controlled", place=PLACE, remedy="Start one: voiceloop dictate"
-        )
+        raise ControlError("no running voiceloop can be controlled", place=PLACE, remedy="Start one: voiceloop dictate")
     if len(names) > 1:
-        raise UsageError(f"several run: {', '.join(names)}", place=PLACE, remedy=f"Say which: --name {names[0]}")
+        raise UsageError(
+            f"several programs run: {', '.join(names)}", place=PLACE, remedy=f"Say which: --name {names[0]}"
+        )
     return names[0]
 
 
 @contextmanager
-def _answers(name: str, request: dict[str, object]) -> Iterator[Iterator[str]]:
-    """Ask; the lines of the answer."""
+def _request(name: str, request: dict[str, object]) -> Iterator[Iterator[str]]:
+    """Send a request to the program `name`; gives the lines of its answer. Raises ControlError."""
     path = socket_path(name)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(PATIENCE_S)
@@ -76,12 +90,14 @@ def _answers(name: str, request: dict[str, object]) -> Iterator[Iterator[str]]:
             with sock.makefile(encoding="utf-8") as file:
                 yield (line.rstrip("\n") for line in file)
         except OSError as error:
-            gone = isinstance(error, (FileNotFoundError, ConnectionRefusedError))
-            what = f"no 'voiceloop {name}' runs" if gone else f"{path} doesn't answer: {error.strerror or error}"
-            raise ControlError(what, place=PLACE, remedy="Start it, or start it again.") from error
+            not_running = isinstance(error, (FileNotFoundError, ConnectionRefusedError))
+            what = f"no 'voiceloop {name}' runs" if not_running else f"{path} doesn't answer: {error.strerror or error}"
+            remedy = "Start it." if not_running else "Restart it."
+            raise ControlError(what, place=PLACE, remedy=remedy) from error
 
 
-def _words(answer: dict[str, Any], *, short: bool) -> str:
+def _as_text(answer: dict[str, Any], *, short: bool) -> str:
+    """The answer for people: the state alone if `short`, else a line for each thing that is in use."""
     if short:
         return str(answer["state"])
     lines = {
@@ -96,18 +112,18 @@ def _words(answer: dict[str, Any], *, short: bool) -> str:
 
 
 def _state(answer: dict[str, Any]) -> str:
-    what = [answer["state"]]
-    what += ["the microphone is gone"] if answer["microphone_lost"] else []
-    what += ["you speak"] if answer["speaking"] else []
-    what += [f"{answer['working']} under way"] if answer["working"] else []
-    return ", ".join(what)
+    parts = [answer["state"]]
+    parts += ["the microphone is disconnected"] if answer["microphone_lost"] else []
+    parts += ["you are speaking"] if answer["speaking"] else []
+    parts += [f"{answer['working']} in progress"] if answer["working"] else []
+    return ", ".join(parts)
 
 
 def _cost(usage: dict[str, Any] | None, wasted: dict[str, Any] | None) -> str:
     if usage is None:
         return ""
     cost = f", {usage['cost_usd']:.6f} USD" if usage["cost_usd"] is not None else ""
-    ahead = (
-        f"; {wasted['requests']} more for nothing ({wasted['audio_s']:.0f} s)" if wasted and wasted["requests"] else ""
-    )
-    return f"{usage['requests']} requests{cost}{ahead}"
+    discarded = ""
+    if wasted and wasted["requests"]:
+        discarded = f"; preemptive requests discarded: {wasted['requests']} ({wasted['audio_s']:.0f} s of audio)"
+    return f"{usage['requests']} requests{cost}{discarded}"

@@ -1,4 +1,4 @@
-"""`voiceloop devices`: the microphones and loudspeakers that there are."""
+"""`voiceloop devices`: lists the microphones and loudspeakers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from voiceloop.audio.devices import Device
 
 
-def devices(json: Annotated[bool, typer.Option("--json", help="As one JSON list.")] = False) -> None:
-    """List the sound devices that `audio.input` and `audio.output` can name, by index or a part of the name.
+def devices(json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False) -> None:
+    """List the sound devices. Name one in `audio.input` or `audio.output` by its index or by a part of its name.
 
-    Those without an index are the sound server's own, PulseAudio's or PipeWire's.
+    Devices without an index belong to the sound server (PulseAudio or PipeWire).
     """
     from voiceloop.cli.running import run_async
 
@@ -22,9 +22,9 @@ def devices(json: Annotated[bool, typer.Option("--json", help="As one JSON list.
 
 
 async def _devices(*, json: bool) -> int:
-    from voiceloop.audio.streams import devices as there_are
+    from voiceloop.audio.streams import devices as list_devices
 
-    found = await there_are()
+    found = await list_devices()
     if json:
         from dataclasses import asdict
         from json import dumps
@@ -36,22 +36,23 @@ async def _devices(*, json: bool) -> int:
     else:
         from voiceloop.audio.devices import NO_DEVICE
 
-        typer.echo(f"There is no sound device. {NO_DEVICE}.", err=True)
+        typer.echo(f"There are no sound devices. {NO_DEVICE}.", err=True)
     return 0
 
 
 def table(found: Sequence[Device]) -> list[str]:
-    """The devices a line each: index, name, channels each way, own rate, through what, what is default or a monitor."""
-    from voiceloop.text import clean
+    """One line per device: index, name, input and output channels, native rate, host API, default or monitor marks."""
+    from voiceloop.text import clean, columns, padded
 
-    wide = max(4, *(len(device.name) for device in found))
+    names = [clean(device.name) for device in found]
+    wide = max(4, *map(columns, names))
     lines = [f"  #  {'name':<{wide}}  in  out      rate  through"]
-    for device in found:
+    for device, name in zip(found, names, strict=True):
         number = "" if device.node else device.index
         marks = [f"default {which}" for which in ("input", "output") if device.is_default(which)]
         marks += ["monitor"] if device.monitor else []
         lines.append(
-            f"{number:>3}  {clean(device.name):<{wide}}  {device.inputs:>2}  {device.outputs:>3}  "
+            f"{number:>3}  {padded(name, wide)}  {device.inputs:>2}  {device.outputs:>3}  "
             f"{device.rate_hz:>5} Hz  {device.api}" + (f"  ({', '.join(marks)})" if marks else "")
         )
     return lines

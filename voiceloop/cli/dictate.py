@@ -1,4 +1,4 @@
-"""`voiceloop dictate`: what you say becomes text where you want it."""
+"""`voiceloop dictate`: types what you say, or writes it to the clipboard, a file or standard output."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from voiceloop.cli.running import run_async
 
 ToOption = Annotated[
     str | None,
-    typer.Option(help="Where text goes: type, clipboard, stdout or file:PATH.", show_default="type"),
+    typer.Option(
+        help="Where the text goes: type (into the focused window), clipboard, stdout or file:PATH.", show_default="type"
+    ),
 ]
 StartOption = Annotated[
     Literal["listening", "idle"] | None,
-    typer.Option(help="idle: nothing counts until 'voiceloop ctl start' or 'toggle'.", show_default="listening"),
+    typer.Option(
+        help="idle: ignore speech until 'voiceloop ctl start' or 'voiceloop ctl toggle'.", show_default="listening"
+    ),
 ]
 
 
@@ -28,13 +32,13 @@ def dictate(  # noqa: PLR0913, PLR0917 - the options of a command are its parame
     json: JsonOption = False,
     trace: TraceOption = None,
 ) -> None:
-    """Write what you say until Ctrl-C."""
+    """Type what you say. Ctrl-C ends it."""
     from voiceloop import app
     from voiceloop.cli.render import renderer
     from voiceloop.config.load import load
 
-    named = {"handler.to": to, "control.start": start, "audio.input": microphone}
-    given = [f"{key}={value}" for key, value in named.items() if value is not None]
-    settings = load(config, [*(sets or ()), *given], preset="dictation", handler="dictation")
+    options = {"handler.to": to, "control.start": start, "audio.input": microphone}
+    option_sets = [f"{key}={value}" for key, value in options.items() if value is not None]
+    settings = load(config, [*(sets or ()), *option_sets], preset="dictation", handler="dictation")
     publish = renderer(settings, json=json)
     run_async(lambda: app.run(settings, publish, trace=trace, name="dictate"))

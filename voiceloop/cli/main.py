@@ -1,6 +1,6 @@
-"""The commands, put together; errors become one line and an exit code here.
+"""The command line: assembles the commands and turns errors into one line and an exit code.
 
-Each command's module imports what it needs when it runs, so that `--help` and `run` start at once.
+Each command imports its dependencies only when it runs, so that `--help` and `run` start at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from voiceloop.errors import VoiceloopError
 
 app = typer.Typer(
     name="voiceloop",
-    help="Speak with a program: dictation, spoken assistants, live captions.",
+    help="Talk to your computer: dictation, voice assistants, live captions.",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=True,
@@ -43,7 +43,7 @@ def _version(*, wanted: bool) -> None:
 def options(
     version: Annotated[bool, typer.Option("--version", callback=lambda v: _version(wanted=v), is_eager=True)] = False,
 ) -> None:
-    """Speak with a program: dictation, spoken assistants, live captions."""
+    """Talk to your computer: dictation, voice assistants, live captions."""
 
 
 def main() -> None:
@@ -60,8 +60,8 @@ def main() -> None:
 
 
 def _leave(code: int) -> None:
-    """End the process at once: PortAudio's own exit hook waits for a sound server that may never answer."""
+    """End the process without exit hooks: PortAudio's hook waits for a sound server that may never answer."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # the reader may be gone
+        with contextlib.suppress(OSError):  # the reader may have closed the pipe
             stream.flush()
     os._exit(code)

@@ -1,4 +1,4 @@
-"""`voiceloop models`: what the configured server can listen, think and speak with."""
+"""`voiceloop models`: lists the configured servers' models for transcription, chat and speech."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ if TYPE_CHECKING:
 
 
 def models(  # noqa: PLR0913, PLR0917 - a command's options
-    speech: Annotated[bool, typer.Option("--speech", help="Models that speak, with their voices.")] = False,
-    transcription: Annotated[bool, typer.Option("--transcription", help="Models that listen.")] = False,
-    chat: Annotated[bool, typer.Option("--chat", help="Models that answer.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="As one JSON list.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Ask again, though the listing is not a day old.")] = False,
+    speech: Annotated[bool, typer.Option("--speech", help="List models that speak, with their voices.")] = False,
+    transcription: Annotated[bool, typer.Option("--transcription", help="List models that transcribe speech.")] = False,
+    chat: Annotated[bool, typer.Option("--chat", help="List models that answer in text.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Ask the server again, even if the saved list is less than a day old.")
+    ] = False,
     config: ConfigOption = None,
     sets: SetOption = None,
 ) -> None:
-    """List the models of the servers that the config asks, with voices and prices."""
+    """List the models that the configured servers offer, with voices and prices."""
     from voiceloop.config.load import load
 
     chosen: list[Kind] = []
@@ -41,7 +43,7 @@ async def _models(config: Config, kinds: list[Kind], *, json: bool, fresh: bool)
     from voiceloop.net.client import open_clients
     from voiceloop.net.wanted import all_wanted
 
-    # A part may have a server of its own; a kind that no part asks for is OpenRouter's.
+    # A part may use its own server; a kind that no part uses is listed from OpenRouter.
     servers = dict.fromkeys(kinds, (config.openrouter, "openrouter"))
     servers |= {w.kind: (w.settings, w.table) for w in all_wanted(config) if w.kind in servers}
     found: dict[Kind, tuple[Model, ...]] = {}
@@ -75,7 +77,7 @@ def _table(kind: Kind, listed: tuple[Model, ...]) -> None:
 
 
 def prices(model: Model, kind: Kind) -> str:
-    """Prices as people compare them: by the million where they are for tokens or characters."""
+    """The model's prices as text: per million for tokens and characters, per unit for everything else."""
     units = {"prompt": "characters" if kind == "speech" else "tokens in", "completion": "tokens out"}
     parts = [
         f"{price * 1e6:.4g} / 1M {units[name]}" if name in units else f"{price:.4g} / {name}"

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how they load the configuration."""
+"""Command-line options that several commands share."""
 
 from __future__ import annotations
 
@@ -14,33 +14,34 @@ ConfigOption = Annotated[
         "-c",
         metavar="FILE|NAME",
         help="A config file, or a preset: assistant, captions, dictation, local, offline, voice. Default: "
-        "$VOICELOOP_CONFIG, then your own config file.",
+        "$VOICELOOP_CONFIG, then your config file.",
     ),
 ]
-"""`config: ConfigOption = None`"""
+"""Use: `config: ConfigOption = None`."""
 
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", "-s", metavar="TABLE.KEY=VALUE", help="Change one setting; can be given several times."),
+    typer.Option("--set", "-s", metavar="TABLE.KEY=VALUE", help="Change one setting. Can be repeated."),
 ]
-"""`sets: SetOption = None`"""
+"""Use: `sets: SetOption = None`."""
 InputOption = Annotated[
-    str | None, typer.Option("--input", "-i", help="The microphone, as in audio.input.", show_default=False)
+    str | None, typer.Option("--input", "-i", help="The microphone; same values as audio.input.", show_default=False)
 ]
 OutputOption = Annotated[
-    str | None, typer.Option("--output", "-o", help="The loudspeaker, as in audio.output.", show_default=False)
+    str | None, typer.Option("--output", "-o", help="The loudspeaker; same values as audio.output.", show_default=False)
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Every event as a line of JSON on standard output.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print every event as a line of JSON on standard output.")]
 TraceOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Write what happens when into FILE, for 'voiceloop trace'. It holds what is said, and is yours alone.",
+        help="Record a timeline of the session in FILE, for 'voiceloop trace'. It contains what is said; only you can "
+        "read the file.",
     ),
 ]
 
 
 def with_devices(sets: list[str] | None, microphone: str | None, loudspeaker: str | None) -> list[str]:
-    """`--input` and `--output` are short for `--set audio.input=…` and `--set audio.output=…`."""
-    named = {"audio.input": microphone, "audio.output": loudspeaker}
-    return [*(sets or ()), *(f"{key}={value}" for key, value in named.items() if value is not None)]
+    """`sets` with `--input` and `--output` added as `audio.input=…` and `audio.output=…`."""
+    options = {"audio.input": microphone, "audio.output": loudspeaker}
+    return [*(sets or ()), *(f"{key}={value}" for key, value in options.items() if value is not None)]

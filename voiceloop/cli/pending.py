@@ -1,4 +1,4 @@
-"""`voiceloop transcribe --pending`: what was said and never delivered, in order."""
+"""`voiceloop transcribe --pending`: transcribes and delivers kept speech that was never delivered, oldest first."""
 
 from __future__ import annotations
 
@@ -24,23 +24,26 @@ if TYPE_CHECKING:
 
 PLACE = "transcribe --pending"
 LOOK_S = 0.5
-"""How often the clipboard is looked at."""
+"""How often the clipboard is checked for new content."""
 
 
-def checked(to: str) -> str:
-    """`to`, if what comes late may go there. Raises UsageError."""
+def checked_destination(to: str) -> str:
+    """`to`, if pending text can be written there. Raises UsageError otherwise."""
     if to in {"stdout", "clipboard"} or (to.startswith("file:") and to != "file:"):
         return to
     if to == "type":
-        what = "what is left comes too late for its window, and is not typed"
-        raise UsageError(what, place=PLACE, remedy="Leave --to out to have it printed, or: --to clipboard, file:PATH.")
-    raise UsageError(f"'{to}' is no place for text", place=PLACE, remedy="There are: stdout, clipboard, file:PATH.")
+        what = "pending text comes too late for the window that it was meant for, so it is not typed"
+        raise UsageError(what, place=PLACE, remedy="Leave --to out to print it, or: --to clipboard, --to file:PATH.")
+    raise UsageError(f"text can't be written to '{to}'", place=PLACE, remedy="Use stdout, clipboard or file:PATH.")
 
 
-async def transcribe_pending(config: Config, to: str, *, json: bool, meant: bool) -> int:
-    """Write down what is left, the oldest first, and delete what was written down. What can't be had stays, and the
-    others are written all the same: the exit code tells. Raises what the transcriber and the target do; what was not
-    written down by then stays. `meant`: the user chose who transcribes it, whoever was to do it when it was said."""
+async def transcribe_pending(config: Config, to: str, *, json: bool, engine_chosen: bool) -> int:
+    """Transcribe the pending entries, oldest first, write their text to `to`, and delete those that were written.
+
+    An entry that can't be transcribed stays; the others are still written, and the exit code reports the failure.
+    Raises the errors of the transcriber and the target; the entries not written by then stay. `engine_chosen`: the user
+    chose the engine on the command line, so it is used even where an entry was recorded for another one.
+    """
     from voiceloop.journal.store import JournalStore
     from voiceloop.net.wanted import transcribed_by
     from voiceloop.opening import opened
@@ -48,30 +51,35 @@ async def transcribe_pending(config: Config, to: str, *, json: bool, meant: bool
     store = JournalStore()
     with _writable(store.folder), store.claimed() as entries:
         if entries is None:
-            raise UsageError("another one is under way", place=PLACE, remedy="Wait for it to end.")
+            raise UsageError(
+                "another 'voiceloop transcribe --pending' is running", place=PLACE, remedy="Wait until it ends."
+            )
         if not entries:
-            print_error("Nothing is kept: all that was said has been sent.")
+            print_error("Nothing is pending: everything that was said has been delivered.")
             return 0
-        if not meant:
-            _same_engine(entries, transcribed_by(config))
-        async with opened(config, Text(config.log.level)) as (_, lent):
-            return await _deliver(entries, replace(lent, keeps=False), to, json=json)
+        if not engine_chosen:
+            _require_same_engine(entries, transcribed_by(config))
+        async with opened(config, Text(config.log.level)) as (_, services):
+            return await _deliver(entries, replace(services, keeps=False), to, json=json)
 
 
-def _same_engine(entries: list[Entry], engine: str) -> None:
-    """What was said to one service is not sent to another, nor deleted because a worse engine made something of it,
-    unless the user wants that. Raises UsageError."""
-    asked = {entry.engine or engine for entry in entries if entry.text is None}
-    if others := sorted(asked - {engine}):
-        what = f"what is kept was said to {', '.join(others)}, and this would give it to {engine}"
+def _require_same_engine(entries: list[Entry], engine: str) -> None:
+    """Raise UsageError if an entry was recorded for another engine than `engine`.
+
+    Without the user's consent, speech meant for one service is not sent to another, nor deleted after a worse engine
+    has transcribed it.
+    """
+    engines = {entry.engine or engine for entry in entries if entry.text is None}
+    if others := sorted(engines - {engine}):
+        what = f"the kept speech was recorded for {', '.join(others)}, but this config would send it to {engine}"
         use = engine.partition(" ")[0]
-        remedy = f"Give the --config that it was said with. If you want this: --set transcribe.use={use}"
+        remedy = f"Use the --config that it was recorded with. To send it anyway: --set transcribe.use={use}"
         raise UsageError(what, place=PLACE, remedy=remedy)
 
 
 @contextmanager
 def _writable(folder: Path) -> Iterator[None]:
-    """Raise what the body can't do with the files in `folder` as OutputError."""
+    """Turn the body's OSErrors about the files in `folder` into an OutputError."""
     failed: OSError | None = None
     try:
         yield
@@ -79,7 +87,7 @@ def _writable(folder: Path) -> Iterator[None]:
         failed = first(group)
     if failed is not None:
         why = (failed.strerror or str(failed)).lower()
-        remedy = "Mend its permissions or free some space"
+        remedy = "Fix its permissions or free some space"
         raise OutputError(f"can't be written: {why}", place=str(folder), remedy=remedy) from failed
 
 
@@ -96,24 +104,24 @@ async def _deliver(entries: list[Entry], services: Services, to: str, *, json: b
         async with fetched(
             entries, transcriber, services.publish, merge=join, overlap=config.conversation.overlap
         ) as found:
-            async for one in found:
-                if isinstance(one, Failed):
-                    code = _tell(one)
-                elif target is None or one.entry.doubtful:
-                    if _show(one, json=json):
-                        one.entry.remove()
+            async for result in found:
+                if isinstance(result, Failed):
+                    code = _print_failure(result)
+                elif target is None or result.entry.doubtful:
+                    if _print_text(result, json=json):
+                        result.entry.remove()
                 else:
-                    waiting.append(one)
+                    waiting.append(result)
         if target is not None:
             await _insert(waiting, target)
     return code
 
 
-def _tell(failed: Failed) -> int:
-    """Say what can't be written down, and what to do about it; the exit code for it."""
+def _print_failure(failed: Failed) -> int:
+    """Report an entry that can't be transcribed, and the remedy; return its exit code."""
     what, path = failed.error.what.rstrip("."), str(failed.entry.path)
     named = what if path in what else f"{path}: {what}"
-    print_error(f"voiceloop: {PLACE}: {clean_line(named)}. It stays: listen to it, or delete it")
+    print_error(f"voiceloop: {PLACE}: {clean_line(named)}. It is kept: listen to it, or delete it")
     return failed.error.exit_code
 
 
@@ -126,56 +134,61 @@ def _target(services: Services, to: str) -> AbstractAsyncContextManager[Target |
     return open_target(to, TargetOptions(to=to), services.publish)
 
 
-def _show(one: Fetched, *, json: bool) -> bool:
-    """Print a text; False when nobody reads it."""
-    if not one.transcript.text.strip():
+def _print_text(result: Fetched, *, json: bool) -> bool:
+    """Print a text; False when the reader of standard output has gone away."""
+    if not result.transcript.text.strip():
         return True
-    if one.entry.doubtful and not json:
-        print_error("The next line may already have been typed, when the program ended:")
-    return print_line(_as_json(one) if json else clean(one.transcript.text))
+    if result.entry.doubtful and not json:
+        print_error("The next line may already have been typed before the program ended:")
+    return print_line(_as_json(result) if json else clean(result.transcript.text))
 
 
-def _as_json(one: Fetched) -> str:
-    facts, usage = one.entry.facts, one.transcript.usage
+def _as_json(result: Fetched) -> str:
+    facts, usage = result.entry.facts, result.transcript.usage
     return jsonlib.dumps(
         {
             "time": facts.get("time"),
-            "text": one.transcript.text,
-            "perhaps_delivered": one.entry.doubtful,
+            "text": result.transcript.text,
+            "perhaps_delivered": result.entry.doubtful,
             "reason": facts.get("reason"),
             "usage": asdict(usage) if usage else None,
         }
     )
 
 
-async def _taken(target: Target, insertion: Insertion) -> None:
-    """Wait until something else is in the clipboard: what a program has put there is gone when that ends. Told to end
-    before, it leaves the entries: nobody knows whether they were pasted."""
-    print_error("It is there while this runs: paste it. This ends when something else is copied.")
-    print_error("Ended by Ctrl-C, it is kept, to be shown once more.")
-    while await target.since(insertion) == "nothing":  # noqa: ASYNC110 - not every clipboard tells
+async def _wait_for_new_clipboard(target: Target, insertion: Insertion) -> None:
+    """Wait until something else is copied: the clipboard loses a program's text when that program ends.
+
+    When a signal ends the wait, the entries stay, because it is unknown whether the text was pasted.
+    """
+    print_error("The text stays in the clipboard while this command runs: paste it now.")
+    print_error("The command ends when you copy something else. After Ctrl-C the text is kept and is shown next time.")
+    while await target.since(insertion) == "nothing":  # noqa: ASYNC110 - not every clipboard reports changes
         await trio.sleep(LOOK_S)
 
 
 async def _insert(waiting: list[Fetched], target: Target) -> None:
-    """All of it at once: a clipboard holds only one text. What can't be marked would perhaps be written a second time:
-    it and all after it stay. Raises OSError for it, when what came before is written."""
-    unmarked: OSError | None = None
+    """Insert all texts at once, because a clipboard holds only one text, then delete their entries.
+
+    Each entry is first marked as being delivered. If that fails, the entry might be written twice, so it and all after
+    it stay; the OSError is raised once the texts before it are written.
+    """
+    mark_error: OSError | None = None
     marked = []
-    for one in waiting:
+    for fetched in waiting:
         try:
-            if one.entry.path.is_dir():
-                one.entry.mark_delivering()
+            if fetched.entry.path.is_dir():
+                fetched.entry.mark_delivering()
         except OSError as error:
-            unmarked = error
+            mark_error = error
             break
-        marked.append(one)
-    if text := "\n".join(line for one in marked if (line := clean_line(one.transcript.text))):
+        marked.append(fetched)
+    if text := "\n".join(line for fetched in marked if (line := clean_line(fetched.transcript.text))):
         insertion = await target.insert(f"{text}\n", focus=None)
-        print_error(f"{len(marked)} written to {target.name}.")
+        print_error(f"{len(marked)} {'text' if len(marked) == 1 else 'texts'} written to {target.name}.")
         if target.name == "clipboard":
-            await _taken(target, insertion)
-    for one in marked:
-        one.entry.remove()
-    if unmarked is not None:
-        raise unmarked
+            await _wait_for_new_clipboard(target, insertion)
+    for fetched in marked:
+        fetched.entry.remove()
+    if mark_error is not None:
+        raise mark_error

@@ -1,4 +1,4 @@
-"""`voiceloop plugins`: the parts that are installed, and whether each can be loaded."""
+"""`voiceloop plugins`: lists the installed parts, and whether each can be loaded."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import typer
 
 
 def plugins(
-    json: Annotated[bool, typer.Option("--json", help="As one JSON list.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
 ) -> None:
-    """List the engines and handlers that a config can name, and say of each whether it can be loaded."""
+    """List the engines and handlers that the config can use, and whether each can be loaded."""
     from voiceloop import registry
 
     rows = [row for kind in registry.GROUPS for row in registry.survey(kind)]

@@ -1,6 +1,7 @@
 """Renders events: data on standard output, everything else on standard error, each line flushed at once.
 
-What was heard or generated is untrusted: no control, escape or bidirectional character of it reaches the terminal.
+Transcribed and generated text is untrusted: its control, escape and bidirectional characters are removed before it
+reaches the terminal.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ _LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 
 
 def print_line(text: str, *, to: TextIO | None = None, end: str = "\n") -> bool:
-    """One line, on standard output unless told otherwise; False when nobody reads it any more.
+    """Print one line, by default on standard output; False when it was not written because the reader has gone away.
 
-    When its reader has gone away, the program is told to end as by SIGTERM: it would go on for nobody, perhaps for
-    money. Raises VoiceloopError when it can't be written.
+    When the reader of standard output has gone away, the program ends as after SIGTERM: it would otherwise go on
+    unread, and perhaps spend money. Raises OutputError when standard output can't be written.
     """
     stream = to or sys.stdout
     try:
@@ -47,60 +48,63 @@ def print_line(text: str, *, to: TextIO | None = None, end: str = "\n") -> bool:
 
 
 def print_error(text: str) -> None:
-    """One line for the person at the terminal."""
+    """Print one line on standard error."""
     print_line(text, to=sys.stderr)
 
 
 class JsonLines:
-    """Every event as one JSON object a line on standard output: `event`, `time` (Unix seconds) and its fields."""
+    """Prints every event as a line of JSON on standard output: `event`, `time` (Unix seconds) and its fields."""
 
     def __call__(self, name: str, /, **fields: object) -> None:
         print_line(json.dumps({"event": name, "time": round(time.time(), 3)} | fields, default=plain))
 
 
 class Text:
-    """Events for people: what was said and answered on standard output, the rest on standard error."""
+    """Prints events as text: transcripts and replies on standard output, the rest on standard error.
+
+    `extra`: more messages, or other ones, for named events. `data=False`: print no transcripts and replies.
+    """
 
     def __init__(
         self,
         level: str = "info",
         line: Callable[[str], None] = print_error,
-        also: Mapping[str, tuple[str, Words]] | None = None,
+        extra: Mapping[str, tuple[str, Words]] | None = None,
         *,
         data: bool = True,
     ) -> None:
         self._level = _LEVELS[level]
         self._line = line
-        self._said = _SAID | dict(also or {})
-        """How each event is told: its level, and its words."""
+        self._messages = _MESSAGES | dict(extra or {})
+        """The level and the message of each event that goes to standard error."""
         self._data = _DATA if data else {}
-        """What is told on standard output."""
+        """The text of each event that goes to standard output."""
 
     def __call__(self, name: str, /, **fields: object) -> None:
         if name in self._data:
             print_line(self._data[name](fields))
-        elif name in self._said:
-            level, words = self._said[name]
+        elif name in self._messages:
+            level, message = self._messages[name]
             if _LEVELS[level] >= self._level:
-                self._line(words(fields))
+                self._line(message(fields))
         elif self._level == 0:
             self._line(f"{name} " + " ".join(f"{key}={clean(str(value))}" for key, value in fields.items()))
 
 
 def renderer(config: Config, *, json: bool) -> Publish:
-    """What tells the events of the loop. Where dictation has standard output for its text, nothing else goes there.
+    """The renderer for the events of `run` and `dictate`.
 
-    Raises UsageError for JSON beside it.
+    When dictation writes its text to standard output, no events go there; `json` then raises UsageError.
     """
     from voiceloop.dictation.targets.target import TargetOptions
 
     options = config.handler.options
-    taken = isinstance(options, TargetOptions) and options.to == "stdout"
-    if taken and json:
-        what = "--json and dictation to stdout exclude each other: both want standard output"
-        remedy = "Leave --json out, or have the text elsewhere: --set handler.to=file:PATH"
+    stdout_taken = isinstance(options, TargetOptions) and options.to == "stdout"
+    if stdout_taken and json:
+        what = "--json and dictation to stdout can't be combined: both write to standard output"
+        remedy = "Leave --json out, or send the text elsewhere: --set handler.to=file:PATH"
         raise UsageError(what, remedy=remedy)
-    return JsonLines() if json else Text(config.log.level, data=not taken)
+    return JsonLines() if json else Text(config.log.level, data=not stdout_taken)
 
 
 def _counted(dropped: Any) -> str:
@@ -124,31 +128,29 @@ def _stopped(fields: Mapping[str, object]) -> str:
     wasted: Any = fields.get("wasted")
     if wasted is not None and wasted.requests:
         worth = f", about {wasted.cost_usd:.6f} USD" if wasted.cost_usd else ""
-        line += f" For nothing, as you went on: {wasted.requests} ({wasted.audio_s:.0f} s of sound{worth})."
+        line += f" Preemptive requests discarded: {wasted.requests} ({wasted.audio_s:.0f} s of audio{worth})."
     if echoes := fields.get("echoes"):
-        line += f" Echoes of its own voice dropped: {echoes}."
+        line += f" Echoes of the program's own voice dropped: {echoes}."
     return line
 
 
 def _ready(fields: Mapping[str, object]) -> str:
     if fields.get("state", "listening") == "listening":
         return "Listening. Speak; Ctrl-C ends it."
-    return "Ready, and not listening: 'voiceloop ctl start' begins it. Ctrl-C ends it."
+    return "Ready, but not listening yet: 'voiceloop ctl start' starts it. Ctrl-C ends the program."
 
 
 def _pending(fields: Mapping[str, object]) -> str:
     if not fields["count"]:
-        return "All that was kept is fetched."
-    perhaps = f" ({fields['doubtful']} of them perhaps were)" if fields["doubtful"] else ""
-    return (
-        f"{fields['count']} kept that were not delivered{perhaps}: 'voiceloop transcribe --pending' writes them down."
-    )
+        return "Nothing is pending any more."
+    doubtful = f" ({fields['doubtful']} of them may have been)" if fields["doubtful"] else ""
+    return f"Kept, not delivered: {fields['count']}{doubtful}. 'voiceloop transcribe --pending' transcribes them."
 
 
 _STATES = {
     "listening": "Listening.",
-    "idle": "Not listening: 'voiceloop ctl start' or 'toggle' begins it again.",
-    "asleep": "Asleep.",
+    "idle": "Not listening. 'voiceloop ctl start' or 'voiceloop ctl toggle' starts it again.",
+    "asleep": 'Asleep: say "wake up".',
     "muted": "Muted: the microphone is closed.",
 }
 Words = Callable[[Mapping[str, object]], str]
@@ -156,7 +158,7 @@ _DATA: dict[str, Words] = {
     "transcript": lambda f: f"you:  {clean(str(f['text']))}",
     "reply": _reply,
 }
-_SAID: dict[str, tuple[str, Words]] = {
+_MESSAGES: dict[str, tuple[str, Words]] = {
     "notice": ("info", lambda f: clean(str(f["text"]))),
     "listening": ("info", _listening),
     "ready": ("info", _ready),
@@ -165,17 +167,20 @@ _SAID: dict[str, tuple[str, Words]] = {
     "stopped": ("info", _stopped),
     "speech.refused": (
         "warning",
-        lambda f: f"Not taken: {f['waiting']} utterances wait for the handler already (conversation.waiting).",
+        lambda f: f"Ignored: {f['waiting']} utterances are already waiting for the handler (conversation.waiting).",
     ),
     "turn.failed": ("error", lambda f: f"This turn failed: {clean(str(f['error']))}"),
     "speech.failed": ("warning", lambda f: f"A part of the reply could not be spoken: {clean(str(f['error']))}"),
     "hallucination.dropped": (
         "info",
         lambda f: (
-            f"Not written down: {f['length_s']} s at {f['at_s']} s ({f['reason']}; [hallucinations] has the rules)."
+            f"Dropped as a hallucination: {f['length_s']} s at {f['at_s']} s ({f['reason']}; rules: [hallucinations])."
         ),
     ),
-    "hallucinations": ("info", lambda f: f"Dropped as words that nobody said: {_counted(f['dropped'])}."),
-    "device.lost": ("warning", lambda f: f"The {f['which']} is gone ({clean(str(f['reason']))}); waiting for it."),
+    "hallucinations": ("info", lambda f: f"Hallucinations dropped: {_counted(f['dropped'])}."),
+    "device.lost": (
+        "warning",
+        lambda f: f"The {f['which']} is disconnected ({clean(str(f['reason']))}); waiting for it.",
+    ),
     "device.back": ("warning", lambda f: f"The {f['which']} is back: {clean(str(f['device']))}."),
 }

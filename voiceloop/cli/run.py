@@ -1,4 +1,4 @@
-"""`voiceloop run`: the loop."""
+"""`voiceloop run`: listens, passes what was said to the handler, and speaks its answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
     json: JsonOption = False,
     trace: TraceOption = None,
 ) -> None:
-    """Listen, answer and speak until Ctrl-C."""
+    """Listen and answer aloud. Ctrl-C ends it."""
     from voiceloop import app
     from voiceloop.cli.render import renderer
     from voiceloop.config.load import load

@@ -1,4 +1,4 @@
-"""Runs a command's work on Trio: signals, and one clear line out of whatever group of errors comes up."""
+"""Runs a command on Trio: handles signals, and reduces an exception group to one VoiceloopError."""
 
 from __future__ import annotations
 
@@ -14,61 +14,61 @@ if TYPE_CHECKING:
     import trio
 
 LEAVE_WITHIN_S = 0.8
-"""How long an orderly end may take once told to; then the process leaves as it is."""
+"""How long an orderly shutdown may take after a signal; after that the process exits at once."""
 
 
 def run_async(work: Callable[[], Awaitable[int]]) -> None:
-    """Run `work` until it ends or is told to, and end the command with its exit code. Raises one VoiceloopError."""
+    """Run `work` until it returns or a signal arrives, then exit with its exit code. Raises a single VoiceloopError."""
     import trio
 
     failed: VoiceloopError | None = None
     ending = _Ending()
-    signal.signal(signal.SIGINT, ending.told)
-    signal.signal(signal.SIGTERM, ending.told)
+    signal.signal(signal.SIGINT, ending.on_signal)
+    signal.signal(signal.SIGTERM, ending.on_signal)
     try:
-        trio.run(_until_told, work, ending)
+        trio.run(_run_until_signal, work, ending)
     except* VoiceloopError as group:
         failed = first(group)
-    if failed is not None:  # raised here: Python 3.11.2 puts what is raised inside except* into a group again
+    if failed is not None:  # raised here: Python 3.11.2 wraps an exception raised inside except* in a group again
         raise failed
     raise SystemExit(ending.code)
 
 
 class _Ending:
-    """What ends the run: a signal (SIGINT 130, SIGTERM 0), or the work itself.
+    """The exit code of the run: set by the first signal (SIGINT 130, SIGTERM 0), or by the work itself.
 
-    The handlers stay for as long as the process lives, outside of Trio: they work while its thread is blocked too,
-    and a second signal changes nothing.
+    The signal handler stays installed until the process exits, and is independent of Trio: it works even while Trio's
+    thread is blocked. A second signal changes nothing.
     """
 
     def __init__(self) -> None:
         self.code: int | None = None
         self._cancel: Callable[[], None] | None = None
 
-    def told(self, number: int, _: Any) -> None:
-        """The signal handler."""
+    def on_signal(self, number: int, _: Any) -> None:
+        """Handle SIGINT or SIGTERM: set the exit code, start the shutdown timer and cancel the work."""
         if self.code is None:
             self.code = 130 if number == signal.SIGINT else 0
-            # An orderly end may hang, as it does in a sound server that was stopped. Nothing is flushed then: that may
-            # hang as well, and every line was flushed when it was printed.
+            # An orderly shutdown may hang, for example on a sound server that was stopped. The timer flushes nothing:
+            # that may hang too, and every line was flushed when it was printed.
             timer = threading.Timer(LEAVE_WITHIN_S, os._exit, [self.code])
             timer.daemon = True
             timer.start()
             if self._cancel is not None:
                 self._cancel()
 
-    def cancels(self, scope: trio.CancelScope, token: trio.lowlevel.TrioToken) -> None:
-        """From now on a signal cancels `scope`; one that has come already does so at once."""
-        self._cancel = lambda: token.run_sync_soon(scope.cancel, "told to end")
+    def cancel_on_signal(self, scope: trio.CancelScope, token: trio.lowlevel.TrioToken) -> None:
+        """Cancel `scope` when a signal arrives, or at once if one already has."""
+        self._cancel = lambda: token.run_sync_soon(scope.cancel, "signal")
         if self.code is not None:
-            scope.cancel("told to end")
+            scope.cancel("signal")
 
 
-async def _until_told(work: Callable[[], Awaitable[int]], ending: _Ending) -> None:
+async def _run_until_signal(work: Callable[[], Awaitable[int]], ending: _Ending) -> None:
     import trio
 
     with trio.CancelScope() as scope:
-        ending.cancels(scope, trio.lowlevel.current_trio_token())
+        ending.cancel_on_signal(scope, trio.lowlevel.current_trio_token())
         code = await work()
         if ending.code is None:
             ending.code = code

@@ -1,4 +1,4 @@
-"""`voiceloop say TEXT`: the way out alone."""
+"""`voiceloop say TEXT`: synthesizes speech and plays it, or saves it in a file."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from voiceloop.errors import UsageError
 if TYPE_CHECKING:
     from voiceloop.config.tables import Config
 
-TextArgument = Annotated[str, typer.Argument(help="What to say; - reads standard input.")]
+TextArgument = Annotated[str, typer.Argument(help="The text to speak; - reads it from standard input.")]
 
 
 SaveOption = Annotated[
-    Path | None, typer.Option("--save", metavar="FILE", help="Write it into a .wav or .mp3 file instead of playing it.")
+    Path | None,
+    typer.Option("--save", metavar="FILE", help="Save the speech in a .wav or .mp3 file instead of playing it."),
 ]
 
 
@@ -35,7 +36,9 @@ def say(
 
     words = sys.stdin.read() if text == "-" else text
     if not words.strip():
-        raise UsageError("there is nothing to say", place="say", remedy="Give a text, or - and the text on stdin.")
+        raise UsageError(
+            "there is nothing to say", place="say", remedy="Give a text, or - and the text on standard input."
+        )
     settings = load(config, with_devices(sets, None, loudspeaker))
     if save is not None:
         from voiceloop.speak.saving import checked
@@ -67,20 +70,20 @@ async def _say(config: Config, text: str) -> int:
     async with opened(config, publish) as (stack, services):
         speaker = await stack.enter_async_context(open_speaker(config.audio, publish))
         synthesizer = await open_part(stack, config.speak, services)
-        delivery = Delivery(synthesizer, speaker, publish, _NoBook())
+        delivery = Delivery(synthesizer, speaker, publish, _NoOwner())
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(delivery.run)
+            nursery.start_soon(delivery.run, name="speech delivery")
             await delivery.say(text)
             await delivery.finish()
         await speaker.silent()
     return 0
 
 
-class _NoBook:
-    """Nothing to wait for, nothing to account for."""
+class _NoOwner:
+    """A `delivery.DeliveryOwner` that waits for nothing and records nothing."""
 
     async def committed(self) -> None:
-        """It is certain: it was typed."""
+        """Return at once: text from the command line is never taken back."""
 
     def mark(self, name: str) -> None: ...
 

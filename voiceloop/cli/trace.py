@@ -1,4 +1,4 @@
-"""`voiceloop trace FILE`: where the time of a session went."""
+"""`voiceloop trace FILE`: shows how long each step of a recorded session took."""
 
 from __future__ import annotations
 
@@ -17,41 +17,43 @@ if TYPE_CHECKING:
     from voiceloop.trace.timeline import Session
 
 _WIDTH = 100
-"""Where it isn't a terminal."""
+"""Columns of the table when standard output is not a terminal."""
 
 FileArgument = Annotated[
-    Path, typer.Argument(metavar="FILE", help="What 'voiceloop run --trace FILE' wrote.", show_default=False)
+    Path, typer.Argument(metavar="FILE", help="A trace that 'voiceloop run --trace FILE' wrote.", show_default=False)
 ]
 PerfettoOption = Annotated[
     Path | None,
-    typer.Option(metavar="OUT.json", help="Write Chrome-trace JSON, for ui.perfetto.dev.", show_default=False),
+    typer.Option(metavar="OUT.json", help="Write a Chrome trace (JSON), for ui.perfetto.dev.", show_default=False),
 ]
 HtmlOption = Annotated[
     Path | None,
-    typer.Option(metavar="OUT.html", help="Write a page that shows it all on one time axis.", show_default=False),
+    typer.Option(
+        metavar="OUT.html", help="Write a web page that shows the session on one time axis.", show_default=False
+    ),
 ]
 
 
 def trace(file: FileArgument, perfetto: PerfettoOption = None, html: HtmlOption = None) -> None:
-    """Show where the time of each turn went: a table and bars here, or a page, or a file for Perfetto."""
+    """Show how long each step of each turn took: as a table with bars, a web page, or a file for Perfetto."""
     from voiceloop.trace.build import build
     from voiceloop.trace.read import read
 
     for out in (perfetto, html):
-        if out is not None and _same(out, file):
+        if out is not None and _same_file(out, file):
             raise UsageError(f"{out} is the trace itself", place="trace", remedy="Name another file to write.")
     session = build(read(file))
     if perfetto is not None:
-        _write(perfetto, _perfetto(session), "Open it in https://ui.perfetto.dev")
+        _write(perfetto, _perfetto(session), next_step="Open it in https://ui.perfetto.dev")
     if html is not None:
         from voiceloop.trace.page import page
 
-        _write(html, page(session), "Open it in a browser")
+        _write(html, page(session), next_step="Open it in a browser")
     if perfetto is None and html is None:
         _show(session)
 
 
-def _same(one: Path, other: Path) -> bool:
+def _same_file(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
     except OSError:
@@ -76,8 +78,11 @@ def _perfetto(session: Session) -> str:
     return dumps(chrome_trace(session), separators=(",", ":"))
 
 
-def _write(path: Path, text: str, what_now: str) -> None:
-    """The files hold what was said, as the trace does: for their owner alone."""
+def _write(path: Path, text: str, *, next_step: str) -> None:
+    """Write `text` to `path`, readable by its owner only: like the trace, it contains what was said.
+
+    Raises OutputError.
+    """
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(file, "w", encoding="utf-8") as stream:
@@ -85,4 +90,4 @@ def _write(path: Path, text: str, what_now: str) -> None:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise OutputError(f"{path} can't be written: {reason}", place="trace", remedy="Name another file") from error
-    print_error(f"{path}: {len(text.encode()):,} bytes. {what_now}.")
+    print_error(f"{path}: {len(text.encode()):,} bytes. {next_step}.")

@@ -1,4 +1,4 @@
-"""`voiceloop transcribe FILE…`: recordings through the same ears."""
+"""`voiceloop transcribe FILE…`: transcribes recordings with the same VAD, segmenter and transcriber as a microphone."""
 
 from __future__ import annotations
 
@@ -18,24 +18,27 @@ from voiceloop.errors import BadAudioFile, UsageError
 if TYPE_CHECKING:
     from voiceloop.config.tables import Config
     from voiceloop.events import Publish
-    from voiceloop.transcribe.recording import Recording
+    from voiceloop.transcribe.audio_file import Recording
     from voiceloop.types import Transcript
 
 PIECE_BYTES = 3200
-"""0.1 s at the capture rate."""
+"""Bytes of audio fed at once: 0.1 s at the capture rate."""
 
 FilesArgument = Annotated[
-    list[Path] | None, typer.Argument(help="WAV files: any rate, mono or stereo.", show_default=False)
+    list[Path] | None, typer.Argument(help="WAV files of any sample rate, mono or stereo.", show_default=False)
 ]
 PendingOption = Annotated[
     bool,
-    typer.Option("--pending", help="What was said and never delivered: each is deleted once it is written down."),
+    typer.Option(
+        "--pending",
+        help="Transcribe kept speech that was never delivered; each recording is deleted once its text is written.",
+    ),
 ]
 ToOption = Annotated[
     str | None,
-    typer.Option(help="With --pending, where it goes: stdout, clipboard or file:PATH.", show_default="stdout"),
+    typer.Option(help="With --pending: where the text goes: stdout, clipboard or file:PATH.", show_default="stdout"),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object for each utterance, with its times.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for each utterance, with its times.")]
 
 
 def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
@@ -46,26 +49,28 @@ def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its par
     pending: PendingOption = False,
     to: ToOption = None,
 ) -> None:
-    """Write what is said in FILES to standard output, an utterance a line."""
-    from voiceloop.cli import pending as left
+    """Transcribe FILES to standard output, one utterance per line."""
+    from voiceloop.cli.pending import checked_destination, transcribe_pending
     from voiceloop.config.load import load
 
     if pending == bool(files):
-        what = "files and --pending exclude each other" if pending else "there is nothing to transcribe"
+        what = "files and --pending can't be combined" if pending else "there is nothing to transcribe"
         raise UsageError(what, place="transcribe", remedy="Name WAV files, or give --pending.")
     if to is not None and not pending:
-        raise UsageError("--to is for --pending", place="transcribe", remedy="Redirect standard output: > FILE.")
-    place = left.checked(to or "stdout")
-    # Most of what is pending was said to dictate: what that begins from, this does.
-    about = {"preset": "dictation", "handler": "dictation"} if pending else {}
-    settings = load(config, sets or (), **about)
+        raise UsageError(
+            "--to works only with --pending", place="transcribe", remedy="Redirect standard output: > FILE."
+        )
+    destination = checked_destination(to or "stdout")
+    # Most pending recordings come from dictation, so --pending starts from the same preset as `voiceloop dictate`.
+    base = {"preset": "dictation", "handler": "dictation"} if pending else {}
+    settings = load(config, sets or (), **base)
     if settings.transcribe.use == "none":
-        remedy = "Name another: --set transcribe.use=..., or another --config."
-        raise UsageError("transcribe.use = 'none' writes nothing down", place="transcribe", remedy=remedy)
+        remedy = "Choose an engine: --set transcribe.use=..., or another --config."
+        raise UsageError("transcribe.use = 'none' transcribes nothing", place="transcribe", remedy=remedy)
     if pending:
-        keys = [word.partition("=")[0].strip() for word in sets or ()]
-        meant = config is not None or any(key == "transcribe.use" or key.endswith(".base_url") for key in keys)
-        run_async(lambda: left.transcribe_pending(settings, place, json=json, meant=meant))
+        keys = [setting.partition("=")[0].strip() for setting in sets or ()]
+        chosen = config is not None or any(key == "transcribe.use" or key.endswith(".base_url") for key in keys)
+        run_async(lambda: transcribe_pending(settings, destination, json=json, engine_chosen=chosen))
     else:
         run_async(lambda: _transcribe(settings, files or [], json=json))
 
@@ -74,11 +79,11 @@ async def _transcribe(config: Config, files: list[Path], *, json: bool) -> int:
     from voiceloop.capture.segmenter import Segmenter
     from voiceloop.cli.render import Text, print_error
     from voiceloop.opening import open_part, open_transcriber, opened
-    from voiceloop.transcribe.recording import Recording
+    from voiceloop.transcribe.audio_file import Recording
 
-    unread: BadAudioFile | None = None
-    async with opened(config, Text(config.log.level)) as (stack, lent):
-        services = replace(lent, keeps=False)
+    unreadable: BadAudioFile | None = None
+    async with opened(config, Text(config.log.level)) as (stack, opened_services):
+        services = replace(opened_services, keeps=False)
         vad = await open_part(stack, config.vad, services)
         transcriber = await open_transcriber(stack, services)
         print_error(f"transcribe: {transcriber.description}")
@@ -86,16 +91,16 @@ async def _transcribe(config: Config, files: list[Path], *, json: bool) -> int:
             segmenter = Segmenter(config.segment, hangover_ms=config.segment.hangover_ms)
             recording = Recording(vad, segmenter, transcriber, config.conversation.overlap)
             try:
-                await _one(path, recording, services.publish, json=json)
+                await _transcribe_file(path, recording, services.publish, json=json)
             except BadAudioFile as error:
-                unread = error
+                unreadable = error
                 print_error(f"voiceloop: {error}")
-    # The others were transcribed all the same; the exit code says that one was not.
-    return 0 if unread is None else unread.exit_code
+    # The other files were transcribed; the exit code reports that one could not be read.
+    return 0 if unreadable is None else unreadable.exit_code
 
 
-async def _one(path: Path, recording: Recording, publish: Publish, *, json: bool) -> None:
-    """Transcribe a file."""
+async def _transcribe_file(path: Path, recording: Recording, publish: Publish, *, json: bool) -> None:
+    """Transcribe a file and print each utterance. Raises BadAudioFile."""
     from voiceloop.audio.wav import read_wav
     from voiceloop.cli.render import print_line
     from voiceloop.text import clean
@@ -116,9 +121,9 @@ async def _one(path: Path, recording: Recording, publish: Publish, *, json: bool
 
 
 def _pieces(pcm: bytes) -> Iterator[bytes]:
-    """A tenth of a second at a time: often enough for posts to go out and answers to come in between."""
-    for at in range(0, len(pcm), PIECE_BYTES):
-        yield pcm[at : at + PIECE_BYTES]
+    """Pieces of 0.1 s: short enough that requests are sent and answers received in between."""
+    for start in range(0, len(pcm), PIECE_BYTES):
+        yield pcm[start : start + PIECE_BYTES]
 
 
 def _as_json(path: Path, transcript: Transcript) -> str:
@@ -138,16 +143,16 @@ def _as_json(path: Path, transcript: Transcript) -> str:
 
 
 class _Progress:
-    """How far a file is, on standard error: over itself in a terminal, one line at its end elsewhere."""
+    """Prints the progress of a file on standard error: redrawn in place in a terminal, else one line at the end."""
 
     def __init__(self, name: str, duration_s: float) -> None:
-        self._name, self._duration_s, self._live = name, duration_s, sys.stderr.isatty()
+        self._name, self._duration_s, self._terminal = name, duration_s, sys.stderr.isatty()
 
     def show(self, done_s: float) -> None:
-        if self._live:
+        if self._terminal:
             sys.stderr.write(f"\r{self._name}: {done_s:.0f} of {self._duration_s:.0f} s ")
             sys.stderr.flush()
 
     def end(self) -> None:
-        sys.stderr.write("\n" if self._live else f"{self._name}: {self._duration_s:.1f} s\n")
+        sys.stderr.write("\n" if self._terminal else f"{self._name}: {self._duration_s:.1f} s\n")
         sys.stderr.flush()

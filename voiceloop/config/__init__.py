@@ -1,1 +1,1 @@
-"""The configuration: its tables, its layers, its schema."""
+"""The configuration: tables of settings, layers of files and options, checks, and a JSON Schema."""

@@ -1,7 +1,7 @@
-"""Layers of configuration, one over the other, and where each value came from. Pure: reads no file.
+"""Layers of configuration: merges them and remembers which layer each value came from. Pure: reads no file.
 
-A table that names a part (`use`) is replaced as a whole by a layer that names another one: the options of an engine
-mean nothing to the next.
+If a layer names another part in a table (`use`), that table of the layers below is dropped with all its options: the
+options of one engine have no meaning for another.
 """
 
 from __future__ import annotations
@@ -17,33 +17,34 @@ Data = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One source of values. `lines` are where its keys stand in the file, as far as they could be found."""
+    """One source of values: a file, a preset, the defaults or `--set`. `lines` are the line numbers of its keys, as far
+    as they could be found."""
 
     name: str
     data: Mapping[str, object]
     lines: Mapping[Path, int] = field(default_factory=dict)
     raw: Mapping[Path, str] = field(default_factory=dict)
-    """What was typed for a value, where that is known (`--set`)."""
+    """The text that was typed for a value, if known (`--set`)."""
 
     def line(self, path: Path) -> int:
-        """The line of `path`, or of the table around it; 0 when there is none."""
+        """The line number of `path`, or else of the table around it; 0 if neither is known."""
         return next((self.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.lines), 0)
 
     def place(self, path: Path) -> str:
-        """The layer's name, with the line of `path` in it."""
+        """The layer's name with the line number of `path`: `my.toml:4`."""
         line = self.line(path)
         return f"{self.name}:{line}" if line else self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """All layers as one: nested values, and for each leaf the layer that it came from."""
+    """All layers merged: nested values, and for each value that is not a table the layer that it came from."""
 
     values: Data
     origins: Mapping[Path, Layer]
 
     def origin(self, path: Path) -> Layer | None:
-        """The layer of the value at `path`; of a table, that of the last key written into it."""
+        """The layer of the value at `path`; for a table, the layer of the last key written into it."""
         for end in range(len(path), 0, -1):
             if layer := self.origins.get(path[:end]):
                 return layer
@@ -52,7 +53,10 @@ class Merged:
 
 
 def merge(layers: Sequence[Layer], part_tables: Collection[str]) -> Merged:
-    """Put each layer over the one before."""
+    """Merge the layers, the lowest first: a value of a later layer replaces the same key of an earlier one.
+
+    `part_tables` are the names of the tables that have `use`.
+    """
     values: Data = {}
     origins: dict[Path, Layer] = {}
     for layer in layers:
@@ -93,9 +97,9 @@ _KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def parse_sets(sets: Sequence[str]) -> tuple[Layer, list[str]]:
-    """`table.key=value` from the command line as a layer, and what is wrong with those that aren't that.
+    """A layer of the `--set table.key=value` arguments, and a message for each argument that is malformed.
 
-    A value is TOML (`5`, `true`, `["a", "b"]`, `"text"`); anything else is text as it stands (`file:talk.wav`).
+    A value is TOML (`5`, `true`, `["a", "b"]`, `"text"`); what is not TOML is taken as text (`file:talk.wav`).
     """
     data: Data = {}
     raw: dict[Path, str] = {}
@@ -121,7 +125,7 @@ def _value(text: str) -> object:
         parsed = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError as error:
         if text.lstrip()[:1] in {"[", "{", '"', "'"}:
-            raise ValueError("the value is not TOML. Check its quotes and brackets") from error
+            raise ValueError("the value is not valid TOML. Check its quotes and brackets") from error
         return text
     return parsed["value"] if len(parsed) == 1 else text
 
@@ -129,9 +133,9 @@ def _value(text: str) -> object:
 def _put(data: Data, path: Path, value: object) -> None:
     for key in path[:-1]:
         inner = data.setdefault(key, {})
-        if not isinstance(inner, dict):  # a value, though of the right type, is in the way
+        if not isinstance(inner, dict):  # a plain value is already there
             raise ValueError(  # noqa: TRY004
-                f"'{key}' was given a value before. Give a table or a value, not both"
+                f"'{key}' has a plain value already and can't be a table too. Give one or the other"
             )
         data = inner
     data[path[-1]] = value
@@ -142,9 +146,9 @@ _ASSIGNMENT = re.compile(r"\s*([A-Za-z0-9_.\-\"' \t]+?)\s*=\s*(.*)$")
 
 
 def find_lines(text: str) -> dict[Path, int]:
-    """The line of each key and table in a TOML text, by a light scan: tomllib doesn't tell.
+    """The line number of each key and table in a TOML text. tomllib does not report them, so the lines are scanned.
 
-    Keys inside inline tables and arrays of tables are not found; a message then names the line around them.
+    Keys inside inline tables and arrays of tables are not found; messages then give the line of the enclosing table.
     """
     lines: dict[Path, int] = {}
     table: Path = ()
@@ -163,15 +167,15 @@ def _split(dotted: str) -> Path:
 
 
 def _outside_multiline(text: str) -> Iterator[tuple[int, str]]:
-    """The numbered lines that don't stand inside a multi-line string."""
-    fence = ""
+    """The lines that are not inside a multi-line string, with their numbers."""
+    delimiter = ""  # of the multi-line string that is open
     for number, line in enumerate(text.splitlines(), start=1):
-        if not fence:
+        if not delimiter:
             yield number, line
         rest = line
         while rest:
-            opened = fence or next((f for f in ('"""', "'''") if f in rest), "")
-            if not opened or opened not in rest:
+            found = delimiter or next((quotes for quotes in ('"""', "'''") if quotes in rest), "")
+            if not found or found not in rest:
                 break
-            rest = rest.split(opened, 1)[1]
-            fence = "" if fence else opened
+            rest = rest.split(found, 1)[1]
+            delimiter = "" if delimiter else found

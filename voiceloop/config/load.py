@@ -1,8 +1,12 @@
-"""Reads the configuration: finds the files, lays the layers over each other, has the result checked.
+"""The loader of the configuration: finds the files, merges the layers and has the result checked.
 
-The layers, each over the one before: the built-in defaults (which need no key and no network), the command's preset,
-one config file, `--set table.key=value`. The config file is the first of `--config`, `$VOICELOOP_CONFIG` and the user's
-own; a name without a slash or an ending can be that of a preset (`assistant`).
+    4   --set table.key=value                       overrides
+    3   one config file                             overrides
+    2   the command's preset                        overrides
+    1   the built-in defaults, which need no API key and no network
+
+The config file is the first of: `--config`, `$VOICELOOP_CONFIG`, the user's own file. A name without a slash and an
+extension can also be the name of a preset (`assistant`).
 """
 
 from __future__ import annotations
@@ -17,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from voiceloop import registry as parts
-from voiceloop.config.check import PART_TABLES, Checker
 from voiceloop.config.layers import Layer, Merged, find_lines, merge, parse_sets
 from voiceloop.config.secrets import scrub
 from voiceloop.config.tables import Config
+from voiceloop.config.validation import PART_TABLES, Checker
 from voiceloop.config.wording import MISSING, Problem
 from voiceloop.errors import ConfigError
 
@@ -35,12 +39,12 @@ DEFAULTS = Layer(
         "speak": {"use": "espeak"},
     },
 )
-"""The offline set."""
+"""The parts that work offline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A checked configuration, and where each of its values came from."""
+    """A checked configuration, with the layer that each value came from, and the config file, if there is one."""
 
     config: Config
     merged: Merged
@@ -50,11 +54,12 @@ class Loaded:
 def load(
     source: str | None = None, sets: Sequence[str] = (), *, preset: str | None = None, handler: str | None = None
 ) -> Config:
-    """The configuration for a command: `source` is what `--config` said, `sets` what each `--set` did. For a command
-    that is about one `handler`, what a config file says of another doesn't count.
+    """The configuration for a command. `source` is the argument of `--config`, `sets` are those of each `--set`.
 
-    Raises `ConfigError` with every mistake at once; `EngineError` when an engine that is named can't be imported and
-    that is all that is wrong.
+    `handler`: the command works with this handler only. A `[handler]` table that names another one is ignored.
+
+    Raises `ConfigError` with every mistake at once. Raises `EngineError` if the only mistake is that one named engine
+    can't be imported.
     """
     return load_with_origins(source, sets, preset=preset, handler=handler).config
 
@@ -62,16 +67,16 @@ def load(
 def load_with_origins(
     source: str | None = None, sets: Sequence[str] = (), *, preset: str | None = None, handler: str | None = None
 ) -> Loaded:
-    """As `load`, with where each value came from."""
+    """As `load`, with the origin of each value."""
     layers, problems = [DEFAULTS], []
     file = find_file(source, os.environ)
     for path, name in ((preset_path(preset) if preset else None, f"preset {preset}"), (file, "")):
         if path is not None:
-            layer, wrong = read_layer(path, name=name)
+            layer, mistakes = read_layer(path, name=name)
             layers.append(_for_handler(layer, handler))
-            problems += wrong
-    layer, wrong = parse_sets(sets)
-    problems += wrong
+            problems += mistakes
+    layer, mistakes = parse_sets(sets)
+    problems += mistakes
     merged = merge([*layers, layer], PART_TABLES)
     _let_import_from(file)
     checker = Checker(parts.find)
@@ -86,7 +91,7 @@ def load_with_origins(
 
 
 def _for_handler(layer: Layer, handler: str | None) -> Layer:
-    """`layer`, without its handler when it names another."""
+    """`layer`, without its `[handler]` table if that names another handler than `handler`."""
     table = layer.data.get("handler")
     if handler is None or not isinstance(table, dict) or table.get("use", handler) == handler:
         return layer
@@ -94,9 +99,9 @@ def _for_handler(layer: Layer, handler: str | None) -> Layer:
 
 
 def _placed(problems: Sequence[Problem], merged: Merged) -> Iterator[tuple[tuple[str, int], str, Problem]]:
-    """Each problem with its place, and what to sort it by: the file, then the line."""
+    """For each problem: the key to sort by (file, then line), the place to show, and the problem."""
     for problem in problems:
-        # A missing key stands nowhere: its engine was named somewhere.
+        # A missing key has no line: use the place where its engine is named.
         layer = merged.origin(problem.path) or merged.origin((problem.path[0], "use"))
         if layer is None or layer is DEFAULTS:
             yield ("", 0), "", problem
@@ -105,7 +110,7 @@ def _placed(problems: Sequence[Problem], merged: Merged) -> Iterator[tuple[tuple
 
 
 def _with_example(problem: Problem, merged: Merged) -> Problem:
-    """For a missing key of an engine, what a preset that names the engine gives it."""
+    """`problem`; if an engine's key is missing, with an example from a preset that names the same engine."""
     if problem.what != MISSING or len(problem.path) != 2:
         return problem
     table, key = problem.path
@@ -113,49 +118,52 @@ def _with_example(problem: Problem, merged: Merged) -> Problem:
     for name, path in presets().items():
         there = tomllib.loads(path.read_text(encoding="utf-8")).get(table, {})
         if there.get("use") == here.get("use") and key in there:
-            example = f"For example, as the preset '{name}' has it: {key} = \"{there[key]}\"."
+            example = f"For example, as in the preset '{name}': {key} = \"{there[key]}\"."
             return replace(problem, remedy=example)
     return problem
 
 
 def find_file(source: str | None, environment: Mapping[str, str]) -> Path | None:
-    """The config file, or nothing when there is none: the first of `--config`, the environment, the user's own."""
+    """The config file: the first of `--config`, the environment variable and the user's own file; or None.
+
+    Raises `ConfigError` if one is named that doesn't exist.
+    """
     for name, origin in ((source, "--config"), (environment.get(ENVIRONMENT), f"${ENVIRONMENT}")):
         if name:
-            return _named(name, origin)
+            return _named_file(name, origin)
     own = user_file()
     return own if own.is_file() else None
 
 
 def user_file() -> Path:
-    """Where the user's own config file is, or would be."""
+    """The path of the user's own config file, whether or not it exists."""
     import platformdirs
 
     return Path(platformdirs.user_config_dir("voiceloop")) / "config.toml"
 
 
 def presets() -> dict[str, Path]:
-    """The configs that come with voiceloop, by name."""
+    """The config files that come with voiceloop, by name."""
     return {path.stem: path for path in sorted(preset_folder().glob("*.toml"))}
 
 
 def preset_folder() -> Path:
-    """Where the package's data is; in a checkout, the folder at its top."""
+    """The folder of the presets: inside the installed package, or `configs/` at the top of a source checkout."""
     package = Path(__file__).parents[1]
     inside = package / "configs"
     return inside if inside.is_dir() else package.parent / "configs"
 
 
 def preset_path(name: str) -> Path:
-    """The file of a preset. Raises `ConfigError` when there is none of this name."""
+    """The file of the preset `name`. Raises `ConfigError` if there is no such preset."""
     known = presets()
     if name not in known:
-        raise ConfigError([f"there is no preset '{name}'. There are: {', '.join(known)}"])
+        raise ConfigError([f"there is no preset '{name}'. The presets are: {', '.join(known)}"])
     return known[name]
 
 
 def read_layer(path: Path, *, name: str = "") -> tuple[Layer, list[str]]:
-    """A TOML file as a layer, and what is wrong with it."""
+    """A TOML file as a layer, and messages for what is wrong with it. `name` is shown in place of the path."""
     name = name or _short(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -171,14 +179,14 @@ def read_layer(path: Path, *, name: str = "") -> tuple[Layer, list[str]]:
 
 
 def _syntax_error(name: str, text: str, message: str) -> str:
-    """tomllib's message with its place at the front. What it says of keys and characters holds no values."""
+    """tomllib's message, with the place first. Its messages name keys and characters but no values, so no secrets."""
     found = re.search(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$", message)
     what = message[: found.start()] if found else message
     line = (found and found[1]) or len(text.splitlines())
-    return f"{name}:{line}: is not TOML: {what[:1].lower()}{what[1:]}. Text needs quotes; a table begins with [name]"
+    return f"{name}:{line}: is not TOML: {what[:1].lower()}{what[1:]}. Put text in quotes; begin a table with [name]"
 
 
-def _named(name: str, origin: str) -> Path:
+def _named_file(name: str, origin: str) -> Path:
     path = Path(name).expanduser()
     bare = path.name == name and not path.suffix
     if bare and name in presets():
@@ -191,7 +199,7 @@ def _named(name: str, origin: str) -> Path:
 
 
 def _short(path: Path) -> str:
-    """A path as people write it: below their home with `~`."""
+    """A path as people write it, with `~` for the home folder."""
     try:
         return f"~/{path.relative_to(Path.home())}" if path.is_absolute() else str(path)
     except (ValueError, RuntimeError):
@@ -199,9 +207,9 @@ def _short(path: Path) -> str:
 
 
 def _let_import_from(file: Path | None) -> None:
-    """Let `use = "module:name"` find modules beside the config file and in the working directory.
+    """Let `use = "module:name"` import modules beside the config file and in the working directory.
 
-    After everything installed, so that a file of the user's can't stand in for a library's module.
+    They are appended to the import path, so that a file of the user's can't replace an installed module.
     """
     folders = [file.resolve().parent] if file and file.resolve().parent != preset_folder().resolve() else []
     for folder in (*folders, Path.cwd()):

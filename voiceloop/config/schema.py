@@ -1,7 +1,7 @@
-"""The configuration as a JSON Schema, for editors: every installed part's options are composed by `use`.
+"""The JSON Schema of the configuration, for editors. It has the options of every installed part, selected by `use`.
 
-Written for draft 7, which the TOML servers know. Keys that must be given somewhere are not marked as required: another
-layer may give them.
+It follows draft 7, which editors' TOML language servers support. Keys without a default are not marked as required,
+because another layer may give them.
 """
 
 from __future__ import annotations
@@ -18,23 +18,26 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from voiceloop import registry
-from voiceloop.config.check import PART_TABLES
 from voiceloop.config.load import DEFAULTS
 from voiceloop.config.tables import Config
+from voiceloop.config.validation import PART_TABLES
 from voiceloop.errors import VoiceloopError
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 
 PURPOSE = {
-    "vad": "What tells voice from other sound.",
-    "transcribe": "What turns speech into text.",
-    "handler": "What answers: the program that you speak with.",
-    "speak": "What turns the answer into speech.",
+    "vad": "Voice activity detection: tells voice from other sounds.",
+    "transcribe": "Speech recognition: turns speech into text.",
+    "handler": "The handler: the program that you speak with.",
+    "speak": "Speech synthesis: turns the answer into speech.",
 }
 
 
 def docstrings(model: type[BaseModel]) -> dict[str, str]:
-    """The docstring below each attribute of a model and its bases, on one line. Empty where there is no source."""
+    """The docstring below each attribute of a model and its base classes, each joined to one line.
+
+    Empty for a class whose source code is not available.
+    """
     found: dict[str, str] = {}
     for cls in reversed(model.__mro__):
         if issubclass(cls, BaseModel) and cls is not BaseModel:
@@ -59,7 +62,7 @@ def _own_docstrings(cls: type) -> dict[str, str]:
 class _Documented(GenerateJsonSchema):
     """Pydantic's generator, with the attributes' docstrings as descriptions."""
 
-    def field_title_should_be_set(self, schema: object) -> bool:  # a key is its own title
+    def field_title_should_be_set(self, schema: object) -> bool:  # the name of the key is enough
         return False
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
@@ -73,10 +76,10 @@ class _Documented(GenerateJsonSchema):
 
 
 def schema(note: Callable[[str], None]) -> dict[str, Any]:
-    """The whole schema. `note` is told of each part that had to be left out, and why."""
+    """The whole schema. `note` is called with a line for each part that had to be left out, with the reason."""
     engines = {kind: _options(kind, note) for kind in PART_TABLES}
     others: Any = {name: (f.annotation, f) for name, f in Config.model_fields.items() if name not in PART_TABLES}
-    tables = create_model("Tables", __doc__="Those that name no part.", **others)
+    tables = create_model("Tables", __doc__="The tables without `use`.", **others)
     models = [tables, *(model for options in engines.values() for model in options.values())]
     references, shared = models_json_schema(
         [(model, "validation") for model in dict.fromkeys(models)], schema_generator=_Documented
@@ -102,7 +105,10 @@ def schema(note: Callable[[str], None]) -> dict[str, Any]:
 
 
 def _table(table: Mapping[str, Any], text: str) -> dict[str, Any]:
-    """A table's schema: what stands beside a `$ref` is not read in draft 7, and its own keys have their defaults."""
+    """A table's schema. In draft 7 keys beside a `$ref` are ignored, so the `$ref` is wrapped in `allOf`.
+
+    The table's own default is left out, because its keys have theirs.
+    """
     made = {key: value for key, value in table.items() if key != "default"}
     if "$ref" in made:
         made = {"allOf": [{"$ref": made["$ref"]}]}
@@ -120,16 +126,16 @@ def _options(kind: str, note: Callable[[str], None]) -> dict[str, type[BaseModel
 
 
 def _resolved(reference: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """The definition that a `$ref` points to, or the schema itself when it isn't one."""
+    """The definition that a `$ref` points to; the schema itself if it has no `$ref`."""
     if "$ref" in reference:
         return dict(definitions[str(reference["$ref"]).rsplit("/", 1)[-1]])
     return dict(reference)
 
 
 def _by_use(kind: str, options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """A part's table: one branch for each engine, and one for the user's own, whose options nobody knows here."""
+    """A part's table: one branch for each engine, and one for a class of the user's own, whose options are unknown."""
     branches: list[dict[str, Any]] = [_branch(name, table) for name, table in options.items()]
-    own = {"type": "string", "pattern": ":", "description": "Your own: package.module:name"}
+    own = {"type": "string", "pattern": ":", "description": "A class or function of your own: package.module:name"}
     branches.append({"title": "your own", "properties": {"use": own}, "required": ["use"]})
     return {
         "type": "object",
@@ -142,7 +148,7 @@ def _by_use(kind: str, options: Mapping[str, Mapping[str, Any]]) -> dict[str, An
 def _use(kind: str, names: Sequence[str]) -> dict[str, Any]:
     default: Any = DEFAULTS.data.get(kind)
     return {
-        "description": f"The engine: {', '.join(names)}, or your own as package.module:name.",
+        "description": f"The engine: {', '.join(names)}, or a class or function of your own as package.module:name.",
         "anyOf": [{"enum": list(names)}, {"type": "string", "pattern": ":"}],
         "default": default["use"] if isinstance(default, dict) else "",
     }

@@ -1,4 +1,4 @@
-"""What looks like a secret, so that none is accepted from a config file or shown. Pure."""
+"""Recognises and masks credentials, so that none is accepted from a config file or shown. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 _NAMES = re.compile(
     r"(^|_)(api_?key|secret_?key|access_?key|private_?key|token|secret|password|passwd|authorization)$", re.IGNORECASE
 )
-# Keys of the services that people use with voiceloop, a bearer header, and a password inside a URL.
+# API keys of services that are used with voiceloop, the token of a bearer header, and user and password in a URL.
 _TOKENS = re.compile(
     r"\b(?:sk|pk|rk|gsk|hf|xai|ghp)[-_](?=[\w-]*\d)[\w-]{8,}"
     r"|\bAIza[\w-]{20,}|(?<=[Bb]earer )\S{8,}|(?<=//)[^/\s:@]*:[^/\s@]+(?=@)"
@@ -21,7 +21,7 @@ def named_like_secret(key: str) -> bool:
 
 
 def looks_secret(value: object) -> bool:
-    """Whether a value is, or holds, a credential."""
+    """Whether a value is or contains a credential."""
     if isinstance(value, list):
         return any(looks_secret(item) for item in value)
     return isinstance(value, str) and _TOKENS.search(value) is not None
@@ -33,5 +33,5 @@ def is_secret(key: str, value: object) -> bool:
 
 
 def scrub(text: str) -> str:
-    """`text` with everything in it that looks like a credential masked."""
+    """`text` with everything masked that looks like a credential."""
     return _TOKENS.sub(MASK, text)

@@ -1,6 +1,6 @@
-"""Writes a configuration as TOML: what is in effect and where it came from, and a commented file to start from. Pure.
+"""TOML output: the settings in effect with their origins, and a commented config file to start from. Pure.
 
-Secrets never come out: by their names or their looks they are masked.
+Secrets are masked, whether recognised by the name of their key or by their form.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from voiceloop.config.check import PART_TABLES
 from voiceloop.config.layers import Layer, Merged, Path
 from voiceloop.config.schema import docstrings
 from voiceloop.config.secrets import MASK, is_secret
 from voiceloop.config.tables import Config, PartTable
+from voiceloop.config.validation import PART_TABLES
 
 DEFAULT = "default"
 _COMMENT_AT = 44
 
 
 def effective(config: Config) -> dict[str, Any]:
-    """Everything that is set, as plain values: a table for each part with `use` and its options."""
+    """All settings as plain values. The table of a part has `use` and the part's options."""
     values: dict[str, Any] = {}
     for name in Config.model_fields:
         table = getattr(config, name)
@@ -40,16 +40,19 @@ def _masked(key: str, value: Any) -> Any:
 
 
 def origins(values: Mapping[str, Any], merged: Merged, base: Layer) -> dict[str, str]:
-    """Where each value came from, by its dotted key: `default`, a file with its line, `--set`."""
+    """The origin of each value by its dotted key: `default`, a file with the line number, or `--set`.
+
+    `base` is the layer of the built-in defaults.
+    """
     found: dict[str, str] = {}
     for path, _ in _leaves(values, ()):
-        layer = merged.origins.get(path) or _around(path, merged)
+        layer = merged.origins.get(path) or _nearest_layer(path, merged)
         found[".".join(path)] = layer.place(path) if layer and layer is not base else DEFAULT
     return found
 
 
-def _around(path: Path, merged: Merged) -> Layer | None:
-    """The layer of the value that `path` lies in, or of one inside it: free tables are one value."""
+def _nearest_layer(path: Path, merged: Merged) -> Layer | None:
+    """The layer of the value around `path`, or of one inside it. A table of free keys is one value in the origins."""
     for end in range(len(path) - 1, 1, -1):
         if layer := merged.origins.get(path[:end]):
             return layer
@@ -65,7 +68,7 @@ def _leaves(values: Mapping[str, Any], at: Path) -> Iterator[tuple[Path, Any]]:
 
 
 def as_toml(values: Mapping[str, Any], comments: Mapping[str, str]) -> str:
-    """Values as TOML, each with its comment beside it. What is not set is there as a comment."""
+    """Values as TOML, each with its comment at the end of the line. Keys that are not set are written as comments."""
     return "\n".join(_tables(values, (), comments)).strip() + "\n"
 
 
@@ -88,7 +91,7 @@ def _key(key: str) -> str:
 
 
 def literal(value: Any) -> str:
-    """A value in TOML's syntax."""
+    """`value` in TOML syntax."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -104,16 +107,19 @@ def literal(value: Any) -> str:
 
 
 STARTER = """\
-# voiceloop's configuration. 'voiceloop config show' prints what is in effect, 'voiceloop check' tries it.
-# For completion in editors: voiceloop config schema > voiceloop.schema.json, and as this file's first line
+# voiceloop's configuration. 'voiceloop config show' prints the settings in effect, 'voiceloop check' tests them.
+# For completion in editors: voiceloop config schema > voiceloop.schema.json, and this as the file's first line:
 #   #:schema ./voiceloop.schema.json
 
 """
-REST = "# Everything else that can be set. Take the '#' away from a line to change it.\n"
+REST = "# All other settings with their defaults. To change one, remove the '#' at the start of its line.\n"
 
 
 def starter(preset: str, taken: Mapping[str, object]) -> str:
-    """A config to begin with: a preset's text, then every table that it doesn't have, commented out."""
+    """A config file to start from: the preset's text, then every table that the preset lacks, commented out.
+
+    `taken` are the preset's tables.
+    """
     lines = [REST]
     for name, field in Config.model_fields.items():
         model = field.annotation

@@ -1,7 +1,9 @@
-"""The tables of the configuration, typed; their docstrings are the reference (`voiceloop config schema`).
+"""The tables of the configuration as pydantic models. Their docstrings are the user's reference.
 
-Knows no file, environment or entry point: `load.py` does. Pydantic's own reading of attribute docstrings is left off:
-it parses the source at every start; `schema.py` does so when a schema is asked for.
+`voiceloop config schema` and `voiceloop config init` print those docstrings.
+
+Reads no file, environment variable or entry point: `load.py` does. Pydantic's own option for attribute docstrings is
+off, because it would parse the source at every start; `schema.py` reads them only when a schema is asked for.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ EchoMode = Literal["auto", "cancel", "half-duplex", "off"]
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Keys of one table whose values can't stand together; the first is the one to change."""
+    """Keys of one table whose values contradict each other. The message is shown at the first key."""
 
     keys: tuple[str, ...]
     what: str
@@ -28,12 +30,12 @@ class Conflict:
 
 
 class Table(BaseModel):
-    """A table of the config: frozen, and a key that it doesn't know is a mistake."""
+    """Base class of the tables: immutable; an unknown key is a mistake."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def conflicts(self) -> Iterable[Conflict]:
-        """What can't stand together, all of it."""
+        """All contradictions between the values of this table."""
         return ()
 
     @model_validator(mode="after")
@@ -47,6 +49,8 @@ Milliseconds = Annotated[int, Field(ge=0, le=60_000)]
 
 
 class Audio(Table):
+    """Microphone, loudspeaker, echo, and the buffer between speech synthesis and the loudspeaker."""
+
     input: str = "default"
     """The microphone: `default`, part of a device's name, its index, `monitor` (what the computer plays),
     `file:PATH` (a WAV played as the microphone, in real time) or `none`."""
@@ -54,127 +58,161 @@ class Audio(Table):
     """The loudspeaker: `default`, part of a device's name, its index, `file:PATH` (a WAV of what was played) or
     `none`."""
     echo: EchoMode = "auto"
-    """What is done about hearing ourselves. `cancel`: the reply is subtracted from what the microphone hears, so you
-    can interrupt; needs the extra `voiceloop[echo]`. `half-duplex`: deaf while speaking, so you cannot interrupt.
-    `off`: for headphones; you can interrupt. `auto`: `cancel` where the extra is installed, else `half-duplex`; `off`
-    where the output is a file or `none`."""
+    """What keeps the microphone from hearing the reply. `cancel`: an echo canceller removes the reply from the
+    microphone's sound, so you can interrupt; needs the extra `voiceloop[echo]`. `half-duplex`: the microphone is muted
+    while a reply is played, so you cannot interrupt. `off`: nothing is done, for headphones; you can interrupt. `auto`:
+    `cancel` if the extra is installed, otherwise `half-duplex`; `off` if the output is a file or `none`."""
     echo_tail_ms: Milliseconds = 250
-    """How long after its last sample `half-duplex` stays deaf: the loudspeaker's latency and the room."""
+    """How long the `half-duplex` mute lasts after the reply's last sample: the loudspeaker's latency and the room's
+    reverberation."""
     input_latency: float | Literal["low", "high"] = "low"
     """PortAudio's latency for the microphone: `low`, `high` or seconds."""
     output_latency: float | Literal["low", "high"] = "low"
     """PortAudio's latency for the loudspeaker: `low`, `high` or seconds."""
     output_rate_hz: Annotated[int, Field(ge=8_000, le=192_000)] = 24_000
-    """The loudspeaker's rate; a device that refuses it is opened at its own."""
+    """The loudspeaker's sample rate. A device that refuses this rate is opened at its own."""
     buffer_s: Annotated[float, Field(ge=0.5, le=60)] = 4.0
-    """How much speech the ring buffer before the loudspeaker holds; more waits in the socket."""
+    """How many seconds of synthesised speech are buffered ahead of the loudspeaker; the rest stays in the network
+    connection until there is room."""
     jitter_buffer_ms: Milliseconds = 40
-    """How much of a reply must have arrived before its first sample is played, when replies come evenly."""
+    """The jitter buffer's smallest fill level at start: how much of a reply must have arrived before playback begins.
+    Used as long as the pieces of replies arrive evenly."""
     jitter_buffer_max_ms: Milliseconds = 400
-    """How much of it is waited for at most, when they come in fits and starts."""
+    """The jitter buffer's largest fill level at start. When pieces have recently arrived unevenly, the level rises
+    towards this."""
 
     def conflicts(self) -> Iterable[Conflict]:
         yield from _in_order(
-            self, "jitter_buffer_ms", "jitter_buffer_max_ms", "the least that is waited for and the most"
+            self, "jitter_buffer_ms", "jitter_buffer_max_ms", "they are the smallest and the largest fill level"
         )
         if self.jitter_buffer_max_ms > self.buffer_s * 1000:
             what = f"{self.jitter_buffer_max_ms} is more than buffer_s = {self.buffer_s:g} holds"
-            yield Conflict(("jitter_buffer_max_ms", "buffer_s"), what, "Lower it or raise buffer_s.")
+            yield Conflict(("jitter_buffer_max_ms", "buffer_s"), what, "Lower jitter_buffer_max_ms or raise buffer_s.")
 
 
 class Segment(Table):
+    """Where an utterance begins, pauses and ends in the microphone's sound."""
+
+    # With the default values:
+    #
+    #     | pre-roll | voice ......... | quiet
+    #     | 300 ms   |                 |<- 128 ms ->|                pause: preemptive work begins
+    #     ^ utterance begins           |<- 600 ms, or 400 to 1,600 when adaptive ->|   hangover: the utterance is over
+    #                                  ^ last voice; the clip goes on for tail_ms (200 ms)
+
     preroll_ms: Milliseconds = 300
-    """How much audio from before the onset belongs to the utterance, so that its first sound is in it."""
+    """Pre-roll: how much audio from before the onset is part of the utterance, so that its first sound is not cut."""
     onset_ms: Milliseconds = 120
-    """How much voice within `onset_window_ms` begins an utterance."""
+    """Onset: this much voice within `onset_window_ms` begins an utterance."""
     onset_window_ms: Milliseconds = 200
-    """See `onset_ms`."""
+    """The length of the window in which `onset_ms` of voice is looked for."""
     pause_ms: Milliseconds = 128
-    """The quiet after which speech has paused, and work goes ahead (see `[preemptive]`): four hops of Silero. Voice
-    activity lasts some 50 ms longer than the voice, so that about 180 ms of quiet are heard."""
+    """The quiet that counts as a pause; preemptive work begins then (see `[preemptive]`). The default is four hops of
+    the Silero VAD. Voice activity lasts some 50 ms longer than the voice itself, so a person hears about 180 ms of
+    quiet."""
     hangover_ms: Milliseconds = 600
-    """The quiet after which an utterance has ended, unless what was said or how the speaker pauses says otherwise
-    (`adaptive`)."""
+    """Hangover: the quiet that ends an utterance. With `adaptive` this is only the starting point, and the words and
+    the speaker's pauses change it."""
     half_duplex_hangover_ms: Milliseconds = 900
-    """`hangover_ms` where the echo mode is half-duplex: there a reply that came too soon can't be interrupted."""
+    """Used in place of `hangover_ms` in echo mode `half-duplex`: a reply that begins too soon can't be interrupted
+    there."""
     adaptive: bool = True
-    """Whether the quiet that ends an utterance is judged: shorter after a question or the end of a sentence, longer
-    after "and", "um", a comma or digits in progress, and by the speaker's own pauses. Off: always `hangover_ms`."""
+    """Adaptive endpointing: the hangover is shorter after a question or the end of a sentence; longer after "and",
+    "um", a comma, or digits in the middle of a number; and it follows the length of the speaker's own pauses. Off: the
+    hangover is always `hangover_ms` (in half-duplex `half_duplex_hangover_ms`)."""
     shortest_hangover_ms: Milliseconds = 400
-    """The least that `adaptive` makes of it; where the echo mode is half-duplex that is `hangover_ms`."""
+    """The shortest hangover that `adaptive` may choose. In echo mode `half-duplex` this key is not used: the shortest
+    is `hangover_ms` or `half_duplex_hangover_ms`, whichever is less."""
     longest_hangover_ms: Milliseconds = 1_600
-    """The most that `adaptive` makes of it."""
+    """The longest hangover that `adaptive` may choose."""
     tail_ms: Milliseconds = 200
-    """How much of the quiet after the last voice stays in the utterance; the rest is pre-roll for the next."""
+    """How much of the quiet after the last voice stays in the utterance; the quiet after that can become pre-roll of
+    the next."""
     min_speech_ms: Milliseconds = 150
-    """An utterance with less voice than this is a noise and is dropped."""
+    """An utterance with less voice than this is taken for a noise and dropped."""
     max_utterance_s: Annotated[float, Field(ge=1, le=300)] = 30
-    """Speech longer than this is cut at its quietest point near the end, and goes on as the next utterance."""
+    """A longer utterance is cut in two at the quietest point shortly before this length."""
 
     def conflicts(self) -> Iterable[Conflict]:
-        yield from _in_order(self, "onset_ms", "onset_window_ms", "so much voice never fits into the window")
-        yield from _in_order(self, "pause_ms", "hangover_ms", "a pause comes before the end")
-        yield from _in_order(self, "pause_ms", "half_duplex_hangover_ms", "a pause comes before the end")
+        yield from _in_order(self, "onset_ms", "onset_window_ms", "that much voice does not fit into the window")
+        yield from _in_order(self, "pause_ms", "hangover_ms", "a pause comes before the end of an utterance")
+        yield from _in_order(
+            self, "pause_ms", "half_duplex_hangover_ms", "a pause comes before the end of an utterance"
+        )
         if self.adaptive:
             yield from self._out_of_bounds()
         if self.min_speech_ms >= self.max_utterance_s * 1000:
             what = f"{self.min_speech_ms} is not less than max_utterance_s = {self.max_utterance_s:g}"
-            yield Conflict(("min_speech_ms", "max_utterance_s"), what, "Every utterance would be dropped: lower it.")
+            yield Conflict(("min_speech_ms", "max_utterance_s"), what, _ALL_DROPPED)
 
     def _out_of_bounds(self) -> Iterable[Conflict]:
         if self.hangover_ms < self.shortest_hangover_ms:
             what = f"{self.hangover_ms} is less than shortest_hangover_ms = {self.shortest_hangover_ms}"
-            remedy = "Raise it or lower shortest_hangover_ms: judging starts between its bounds."
+            remedy = f"Raise hangover_ms or lower shortest_hangover_ms: {_STARTING_POINT}."
             yield Conflict(("hangover_ms", "shortest_hangover_ms"), what, remedy)
-        if self.pause_ms <= self.hangover_ms:  # else that is said, and is what to mend
-            yield from _in_order(self, "pause_ms", "shortest_hangover_ms", "a pause comes before the end")
+        if self.pause_ms <= self.hangover_ms:  # otherwise `conflicts` has reported that pause_ms is too long
+            yield from _in_order(
+                self, "pause_ms", "shortest_hangover_ms", "a pause comes before the end of an utterance"
+            )
         for key in ("hangover_ms", "half_duplex_hangover_ms"):
-            yield from _in_order(self, key, "longest_hangover_ms", "judging starts between its bounds")
+            yield from _in_order(self, key, "longest_hangover_ms", _STARTING_POINT)
+
+
+_ALL_DROPPED = "Every utterance would be dropped: lower min_speech_ms."
+_STARTING_POINT = "adaptive endpointing starts between its shortest and its longest hangover"
 
 
 def _in_order(table: Table, less: str, more: str, why: str) -> Iterable[Conflict]:
+    """A conflict when the value of the key `less` is above that of the key `more`."""
     low, high = getattr(table, less), getattr(table, more)
     if low > high:
-        yield Conflict((less, more), f"{low} is more than {more} = {high}", f"Lower it or raise {more}: {why}.")
+        yield Conflict((less, more), f"{low} is more than {more} = {high}", f"Lower {less} or raise {more}: {why}.")
 
 
 class Conversation(Table):
+    """Turn-taking: interruptions, what is said over a reply, and how many turns may wait."""
+
     barge_in_ms: Milliseconds = 500
-    """How much of your voice over a reply cancels it; until then it is only held."""
-    decide_ms: Milliseconds = 3_000
-    """How long a reply stays held while a short sound over it is being transcribed; then it goes on meanwhile."""
+    """Barge-in: this much of your voice over a reply cancels the reply. With less it is only held, unless the words
+    are more than a backchannel."""
+    hold_max_ms: Milliseconds = 3_000
+    """How long a reply is held, at most, after a short utterance over it while that is transcribed. After this time
+    the reply is resumed and the transcription goes on beside it."""
     merge_ms: Milliseconds = 500
-    """When you go on speaking before this much of the reply was heard, what you said before joins what you say next."""
+    """If you go on speaking before this much of the reply was heard, the reply is dropped, and what you said before
+    and say now becomes one turn. Not when the handler has already acted on the first part."""
     merge_max_s: Annotated[float, Field(ge=1, le=120)] = 20
-    """Joined speech up to this long is transcribed again as one clip; beyond it the texts are joined."""
+    """For `merge_ms`: speech up to this long is transcribed again as one clip; if it is longer, the texts of its
+    parts are joined."""
     overlap: Annotated[int, Field(ge=1, le=16)] = 3
-    """How many transcriptions may be under way at once for handlers whose turns are `in_order`."""
+    """How many transcriptions may be under way at once; further ones wait. Several are under way mostly with handlers
+    whose turns are `in_order`, like dictation."""
     waiting: Annotated[int, Field(ge=1, le=10_000)] = 100
-    """How many utterances may wait for a handler whose turns are `in_order` or `exclusive`; more are refused, with a
-    word."""
+    """How many utterances may wait for a handler whose turns are `in_order` or `exclusive`, the one at work included.
+    Further ones are refused with a message."""
     backchannels: tuple[str, ...] = ("mhm", "mm", "mm-hmm", "uh-huh", "hm", "hmm", "yeah", "okay", "ok", "right", "ah")
-    """What you may say over a reply without ending it."""
+    """Backchannels: what you may say over a reply without ending it."""
     stop_words: tuple[str, ...] = ("stop", "cancel")
-    """What you say to end the turn at work of a handler whose turns are `exclusive`."""
+    """What you say to end the turn in progress, with a handler whose turns are `exclusive`."""
     history_turns: Annotated[int, Field(ge=0, le=10_000)] = 40
-    """How many past messages a handler is given."""
+    """How many past messages a handler is given. What you say in a turn is one message and the reply another."""
     earcon: bool = True
-    """A short low tone when a turn failed."""
+    """Whether a short low tone is played when a turn has failed."""
 
 
 class Preemptive(Table):
-    """Working ahead in pauses: at `segment.pause_ms` of quiet the clip is posted, and the answer prepared, as if you
-    had finished; nothing is heard or done before that is certain."""
+    """Preemptive generation: after `segment.pause_ms` of quiet the clip is sent to be transcribed and the answer is
+    prepared, as if you had finished. Nothing is played or acted on before it is certain that you have."""
 
     enabled: bool = True
-    """Off: nothing is sent before an utterance is certain to be over. Answers come later and cost a little less."""
+    """Off: nothing is sent before an utterance is certainly over. Answers come later and cost a little less."""
     max_waste: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """The share of the cost, of late, that may be for nothing because you went on after a pause. Above it working
-    ahead pauses itself for ten pauses, and says so."""
+    """The share of the recent cost that may be wasted because you went on speaking after a pause; 0.5 is half. Above
+    it preemptive generation stops for ten pauses, and a notice says so."""
 
 
 class PartTable(BaseModel):
-    """A pluggable part: `use` names it, the other keys are its own options."""
+    """The table of a pluggable part: `use` names the part, the other keys are that part's own options."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -182,44 +220,45 @@ class PartTable(BaseModel):
     part: type[Any]
     """The class that `use` names."""
     options: BaseModel
-    """Its options, checked."""
+    """The part's options, already checked."""
 
 
 class Retry(Table):
-    """How failed requests are tried again, as in the provider's SDK."""
+    """How failed requests are tried again. The keys are those of the provider's SDK."""
 
     initial_ms: Milliseconds = 250
-    """The first wait; it doubles (see `exponent`), with jitter."""
+    """The wait before the second attempt. It grows with each further attempt by `exponent`, and each wait is
+    shortened by up to half at random."""
     max_interval_ms: Milliseconds = 8_000
-    """The longest wait, unless the server asks for more by Retry-After."""
+    """The longest wait, unless the server asks for a longer one (Retry-After)."""
     exponent: Annotated[float, Field(ge=1, le=10)] = 2.0
-    """What each wait is multiplied by."""
+    """The factor by which the wait grows from one attempt to the next."""
     max_elapsed_s: Annotated[float, Field(ge=0, le=3600)] = 20.0
-    """All tries together; 0 turns retries off."""
+    """How long all attempts may take together; 0 turns retries off."""
     connection_errors: bool = True
-    """Whether a connection that fails is tried again."""
+    """Whether a failed connection is tried again."""
 
     def conflicts(self) -> Iterable[Conflict]:
-        yield from _in_order(self, "initial_ms", "max_interval_ms", "the first wait is the shortest")
+        yield from _in_order(self, "initial_ms", "max_interval_ms", "the first wait can't be longer than the longest")
 
 
 class Endpoint(Table):
     """A server that speaks OpenRouter's API."""
 
     base_url: str = "https://openrouter.ai/api/v1"
-    """Where it is; a local or self-hosted gateway can stand in."""
+    """The server's address. A gateway of your own can take OpenRouter's place."""
     api_key_env: str | None = "OPENROUTER_API_KEY"
-    """The environment variable that holds the key; empty for a server that needs none."""
+    """The name of the environment variable that holds the API key; empty for a server that needs none."""
     api_key_file: str | None = None
-    """A file that holds the key, where there is no environment variable."""
+    """A file that holds the API key; read if the environment variable is not set."""
     referer: str | None = None
-    """`HTTP-Referer`, for the provider's rankings."""
+    """The header `HTTP-Referer`, for the provider's rankings."""
     title: str | None = "voiceloop"
-    """`X-OpenRouter-Title`, for the provider's rankings."""
+    """The header `X-OpenRouter-Title`, for the provider's rankings."""
     connect_timeout_s: Annotated[float, Field(gt=0, le=120)] = 5.0
-    """How long a connection may take."""
+    """How long connecting may take."""
     read_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
-    """How long the server may be silent."""
+    """How long the server may send nothing before the request fails."""
     retry: Retry = Retry()
     """How failed requests are tried again."""
 
@@ -232,95 +271,103 @@ class Endpoint(Table):
         for name in ("referer", "title"):
             value = getattr(self, name)
             if value is not None and not (value.isascii() and value.isprintable()):
-                yield Conflict(
-                    (name,), "can't be sent: a header holds ASCII letters on one line", "Write it with those."
-                )
+                yield Conflict((name,), "can't be sent: a header holds ASCII characters on one line", "Use only those.")
 
 
 class OwnServer(Endpoint):
-    """A server that people run themselves: no key, and none of OpenRouter's headers, unless they are set."""
+    """A server of your own: no API key and none of OpenRouter's headers, unless they are set."""
 
     api_key_env: str | None = ""
-    """The environment variable that holds its key; empty for a server that needs none."""
+    """The name of the environment variable that holds the server's API key; empty for a server that needs none."""
     title: str | None = None
-    """`X-OpenRouter-Title`: of no use here."""
+    """The header `X-OpenRouter-Title`. Servers other than OpenRouter don't use it."""
 
 
 class Limits(Table):
-    """What a session may take. Reaching a limit pauses and says so; nothing said is lost."""
+    """Limits of a session. When one is reached, sending pauses and a notice says so; nothing that you say is lost."""
 
     max_cost_per_session: Annotated[float, Field(gt=0)] | None = None
-    """USD, as the services' answers say it; speech, whose answers don't, by the model's listed price. When it is spent
-    nothing more is sent, until you start again: what you say is kept, and `voiceloop transcribe --pending` writes it
-    down."""
+    """USD. Costs are taken from the services' answers; those of speech synthesis, whose answers have none, from the
+    model's listed price. When the amount is spent nothing more is sent until you start again: what you say is kept,
+    and `voiceloop transcribe --pending` transcribes it later."""
     max_posts_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Requests to services; more wait for their turn, and go on by themselves. A server that says 'too many requests'
-    is asked less often in any case."""
+    """Requests to services in a minute; further ones wait and are then sent without your doing. A server that answers
+    'too many requests' is asked less often in any case."""
 
 
 class Control(Table):
     """The socket by which `voiceloop ctl` starts, stops and mutes a running program."""
 
     enabled: bool = True
-    """Off: there is none."""
+    """Off: there is no socket, and `voiceloop ctl` does not reach the program."""
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]*$")] = ""
-    """What `voiceloop ctl --name` calls it; empty: as the command (`run`, `dictate`, `captions`)."""
+    """The name by which `voiceloop ctl --name` finds the program; empty: the command's (`run`, `dictate`,
+    `captions`)."""
     start: Literal["listening", "idle"] = "listening"
-    """How it begins. `idle`: nothing that is said counts until `voiceloop ctl start` or `toggle`."""
+    """The state at the start. `idle`: speech is ignored until `voiceloop ctl start` or `toggle`."""
     notify: bool = False
-    """Whether the desktop shows when it listens, sleeps or is muted (`notify-send`)."""
+    """Whether a desktop notification tells when the program listens, sleeps or is muted."""
 
 
 class Journal(Table):
-    """Where a handler does something with what is said (dictation, captions, commands), each utterance is on disk
-    before it is posted and deleted once it is delivered. `voiceloop transcribe --pending` fetches what is left."""
+    """The journal: with handlers that do something with each utterance (dictation, captions, commands), an utterance
+    is stored on disk before it is sent, and deleted once it is delivered. `voiceloop transcribe --pending` transcribes
+    those that were not delivered."""
 
     enabled: bool = True
-    """Off: what is not delivered when the program is killed, or a service fails, is lost."""
+    """Off: an utterance is lost if the program is killed, or a service fails, before it is delivered."""
     max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 500
-    """How much of what nobody fetched is kept; the oldest is deleted for more, with a word. A minute is 2 MB."""
+    """How much undelivered speech is kept; above that the oldest is deleted with a notice. A minute takes 2 MB."""
     max_days: Annotated[float, Field(gt=0, le=36_500)] = 30
-    """How long it is kept: what is found to be older is deleted a week later, or after as long again if that is less.
-    The clock may have been wrong when it was kept."""
+    """How long undelivered speech is kept. Speech that is found to be older is deleted a week after that, or after
+    `max_days` once more if that is shorter, because the clock may have been wrong when it was stored."""
 
 
 class Hallucinations(Table):
-    """Words that nobody said: what recognisers make of noise and silence. What is dropped is said with its reason,
-    never with its text, and counted at the end."""
+    """Hallucinations: text that speech recognisers make of noise and silence. Each dropped text is reported with the
+    reason, never with the text itself, and all are counted at the end."""
 
     quiet: bool = True
-    """Clips without voice are not posted."""
+    """Whether clips that hold no voice are not sent to the recogniser."""
     least_dbfs: Annotated[float, Field(ge=-120, le=0)] = -58.0
-    """How loud the loudest 10 ms of a clip must be (dB of full scale), for `quiet`."""
+    """For `quiet`: a clip holds no voice if its loudest 10 ms are below this level (dB relative to full scale)."""
     least_voice_ms: Milliseconds = 80
-    """How much of it must be voice, for `quiet`."""
+    """For `quiet`: a clip holds no voice if less of it than this is loud enough to be voice."""
     phrases: bool = True
-    """Known hallucinations ("Thanks for watching!", "Subtitles by …", in many languages) are dropped when they are all
-    that was heard and the clip is short and weak, or too short to say them, or the no-speech score agrees."""
+    """Whether known hallucinations ("Thanks for watching!", "Subtitles by …", in many languages) are dropped. Only
+    when the text holds nothing else, and the clip is short and weak, or too short to say the text, or the no-speech
+    score is at least `phrase_no_speech`."""
     more_phrases: tuple[str, ...] = ()
-    """More such phrases, which you don't say yourself."""
+    """Further phrases for `phrases`. Choose ones that you don't say yourself."""
     weak_dbfs: Annotated[float, Field(ge=-120, le=0)] = -45.0
-    """A clip whose loudest 10 ms is below this is weak, for `phrases`; so is one that hardly rises above its noise."""
+    """For `phrases`: a clip is weak if its loudest 10 ms are below this level (dB relative to full scale), or hardly
+    above the clip's own noise."""
     phrase_no_speech: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """From which no-speech score on a known hallucination is dropped whatever the clip is like. Models that have the
-    score tell it with `transcribe.response_format = "verbose_json"`; in real speech it is near 0."""
+    """For `phrases`: with a no-speech score of at least this a known hallucination is dropped however the clip sounds.
+    Models that have this score report it with `transcribe.response_format = "verbose_json"`; for real speech it is near
+    0."""
     no_speech: bool = True
-    """Any text is dropped that the model itself is unsure of and heard no speech for (as Whisper's own programs do)."""
+    """Whether any text is dropped for which the model reports both a high no-speech score and a low confidence, as
+    Whisper's own programs do."""
     repetition: bool = True
-    """A text that goes round in a loop is dropped when the clip hardly rises above its noise or is too short to say
-    it, or the model is unsure; a loop that goes on as nobody would, always. Where other words stand beside it, they
-    stay, and it once."""
+    """Whether text that repeats itself in a loop is dropped. Only when the clip is hardly above its own noise, or too
+    short to say the text, or the model is unsure; a loop longer than anybody would repeat is always dropped. If the
+    text also has other words, these are kept, and one round of the loop."""
     prompt_echo: bool = True
-    """A text that is the configured prompt again, or the vocabulary, is dropped under the same conditions."""
+    """Whether text that only repeats the configured prompt or vocabulary, or a part of it, is dropped. Only when the
+    clip is hardly above its own noise, or too short to say the text, or the model is unsure and the text is most of the
+    prompt."""
 
 
 class Log(Table):
+    """Messages on standard error."""
+
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """What is written to standard error. Transcripts only at `debug`."""
+    """The least important messages that are written. Transcripts are written only at `debug`."""
 
 
 class Config(Table):
-    """Everything that can be set, with each part's class and options already looked up and checked."""
+    """The whole configuration, with each part's class looked up and its options checked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 

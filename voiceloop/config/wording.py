@@ -1,4 +1,4 @@
-"""Turns what pydantic has to say about a value into plain words. Pure."""
+"""Messages for wrong settings: pydantic's validation errors in plain words. Pure."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ MISSING = "is missing"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One mistake: the key that it is about, what is wrong, and what to do."""
+    """One mistake: the path of the key, what is wrong, and how to mend it."""
 
     path: Path
     what: str
     remedy: str = ""
 
     def line(self, place: str) -> str:
-        """The whole line that the user reads."""
+        """The line that the user reads: place, key, mistake, remedy."""
         key = ".".join(self.path)
         ending = f". {self.remedy}" if self.remedy else ""
         return f"{place + ' ' if place else ''}{key}: {self.what}{ending}"
@@ -61,7 +61,8 @@ _BOUNDS = {
 def explain(
     errors: Sequence[ErrorDetails], data: Mapping[str, object], at: Path, known: Sequence[str]
 ) -> list[Problem]:
-    """One problem for each key that is wrong. `known` are the table's keys, for suggestions."""
+    """One problem for each wrong key. `data` are the values that were checked, `at` is the path of their table, `known`
+    are the table's keys, for suggestions."""
     by_path: dict[Path, list[ErrorDetails]] = {}
     problems: list[Problem] = []
     for error in errors:
@@ -71,7 +72,7 @@ def explain(
         else:
             by_path.setdefault(_real_path(error["loc"], data), []).append(error)
     for path, group in by_path.items():
-        what, remedy = _one(path, group, known)
+        what, remedy = _explain_key(path, group, known)
         problems.append(Problem((*at, *path), what, remedy))
     return problems
 
@@ -81,9 +82,9 @@ def _conflict(conflict: Conflict, at: Path) -> Problem:
 
 
 def _real_path(loc: Sequence[int | str], data: object) -> Path:
-    """`loc` without the tags that pydantic adds for the branches of a union: only what stands in the data.
+    """`loc` reduced to keys that are in the data: pydantic also adds tags for the branches of a union.
 
-    The last step of a missing or a forbidden key is kept, so the walk ends at the first step that leads nowhere.
+    The walk ends after the first step that is not in the data, so the name of a missing or unknown key is kept.
     """
     path: list[str] = []
     for step in loc:
@@ -101,7 +102,8 @@ def _real_path(loc: Sequence[int | str], data: object) -> Path:
     return tuple(path)
 
 
-def _one(path: Path, group: Sequence[ErrorDetails], known: Sequence[str]) -> tuple[str, str]:
+def _explain_key(path: Path, group: Sequence[ErrorDetails], known: Sequence[str]) -> tuple[str, str]:
+    """What is wrong with one key, and the remedy. `group` are pydantic's errors for that key."""
     first = group[0]
     kind, context = first["type"], first.get("ctx", {})
     if kind == "missing":
@@ -113,12 +115,12 @@ def _one(path: Path, group: Sequence[ErrorDetails], known: Sequence[str]) -> tup
     value = show(path[-1] if path else "", first["input"])
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
-        return f"is {value}; {words} {context[bound]:g} is wanted", ""
+        return f"is {value}; it must be {words} {context[bound]:g}", ""
     wanted = list(dict.fromkeys(_wanted(error) for error in group))
-    near = _near_literal(first["input"], group)
+    hint = _closest_choice(first["input"], group)
     if all(wanted):
-        return f"is {value}; it must be {' or '.join(wanted)}", _type_remedy(group, first["input"], near)
-    return f"is {value}; {first['msg'][:1].lower()}{first['msg'][1:]}", near
+        return f"is {value}; it must be {' or '.join(wanted)}", _type_remedy(group, first["input"], hint)
+    return f"is {value}; {first['msg'][:1].lower()}{first['msg'][1:]}", hint
 
 
 def _wanted(error: ErrorDetails) -> str:
@@ -128,19 +130,19 @@ def _wanted(error: ErrorDetails) -> str:
     return _WANTED.get(kind.split("_")[0], "")
 
 
-def _type_remedy(group: Sequence[ErrorDetails], value: object, near: str) -> str:
-    if near:
-        return near
+def _type_remedy(group: Sequence[ErrorDetails], value: object, hint: str) -> str:
+    if hint:
+        return hint
     text_wanted = any(error["type"] == "string_type" for error in group)
     if text_wanted and isinstance(value, int | float) and not isinstance(value, bool):
         return f'Put it in quotes: "{value}".'
     number_wanted = any(error["type"].startswith(("int", "float", "bool")) for error in group)
     if number_wanted and isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?|true|false", value):
-        return f"Take the quotes away: {value}."
+        return f"Remove the quotes: {value}."
     return ""
 
 
-def _near_literal(value: object, group: Sequence[ErrorDetails]) -> str:
+def _closest_choice(value: object, group: Sequence[ErrorDetails]) -> str:
     if not isinstance(value, str):
         return ""
     options = [
@@ -154,7 +156,7 @@ def _near_literal(value: object, group: Sequence[ErrorDetails]) -> str:
 
 
 def suggestion(key: str, known: Sequence[str]) -> str:
-    """The nearest known key, or all of them."""
+    """A hint that names the most similar known key, or else all known keys."""
     near = difflib.get_close_matches(key, known, n=1)
     if near:
         return f"Did you mean '{near[0]}'?"
@@ -162,7 +164,7 @@ def suggestion(key: str, known: Sequence[str]) -> str:
 
 
 def show(key: str, value: Any) -> str:
-    """A value as the user wrote it, shortened; never a secret."""
+    """A value as the user wrote it, shortened. Secrets are masked."""
     if is_secret(key, value):
         return MASK
     if isinstance(value, Mapping):

@@ -1,1 +1,1 @@
-"""The control socket: start, stop, mute and status of a running program."""
+"""The control socket, over which `voiceloop ctl` starts, stops, mutes and queries a running program."""

@@ -1,9 +1,9 @@
-"""Whether what is heard is meant for the program. Pure: times come in as values.
+"""The attention state: whether captured speech is used. Pure: times come in as values.
 
-listening   all that is said counts
-idle        the device is open and nothing counts: push-to-talk between two presses
-asleep      only the words that wake it count
-muted       the device is closed
+listening   all speech is used
+idle        the microphone is open but speech is ignored: push-to-talk between two presses
+asleep      only the wake-up phrase is used
+muted       the microphone is closed
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ State = Literal["listening", "idle", "asleep", "muted"]
 
 @dataclass(slots=True)
 class Attention:
-    """`muted` hides what is beneath it, and `asleep` what is listening: unmuted, it is as it was before."""
+    """The flags behind the state. Muted overrides idle, idle overrides asleep; unmuting restores the state below."""
 
     listening: bool = True
     asleep: bool = False
@@ -32,14 +32,14 @@ class Attention:
         return "asleep" if self.asleep else "listening"
 
     def start(self) -> None:
-        """Listen, whatever it did before."""
+        """Go to `listening` from any state."""
         self.listening, self.asleep, self.muted = True, False, False
 
     def stop(self, now: float) -> None:
-        """Listen no more: what was captured until `now` still counts, though it is on its way."""
+        """Stop listening. Frames captured before `now` but not yet processed are still used."""
         if self.listening:
             self.listening, self._stopped_at = False, now
 
-    def heeds(self, captured_at: float) -> bool:
-        """Whether a frame captured then counts."""
+    def accepts(self, captured_at: float) -> bool:
+        """Whether a frame captured at `captured_at` is used."""
         return self.listening or captured_at < self._stopped_at

@@ -1,4 +1,4 @@
-"""Does what a control command says: listen, stop, mute, cancel; and tells how things stand. Knows no socket."""
+"""The controller: carries out control commands (listen, stop, mute, cancel) and reports the status. Knows no socket."""
 
 from __future__ import annotations
 
@@ -15,53 +15,62 @@ from voiceloop.events import Publish
 from voiceloop.turns.preemptive import Tally
 from voiceloop.types import CancelReason, Usage
 
-_TELLING = frozenset(
+_STATE_EVENTS = frozenset(
     {"speech.started", "speech.ended", "speech.dropped", "turn.done", "device.lost", "device.back", "journal.pending"}
     | {"caption.live", "caption.final", "caption.failed"}
 )
-"""Events after which the short state may be another."""
+"""Events after which the short state may have changed."""
 
 
 class Closable(Protocol):
-    """A microphone that can be closed for a while."""
+    """A microphone that can be closed and opened again."""
 
     def mute(self, *, muted: bool) -> None: ...
 
 
 class Forgetful(Protocol):
-    """Ears that can leave what is being said."""
+    """A listener that can discard the current utterance."""
 
     def forget(self) -> None: ...
 
 
 class Talk(Protocol):
-    """What becomes of what was said."""
+    """The conversation, as far as the controller uses it."""
 
     @property
-    def hearing(self) -> bool: ...
+    def hearing(self) -> bool:
+        """Whether the user is speaking."""
+
     @property
-    def working(self) -> int: ...
+    def working(self) -> int:
+        """How many turns are being worked on."""
+
     @property
-    def usage(self) -> Usage | None: ...
+    def usage(self) -> Usage | None:
+        """What all turns so far have used."""
+
     @property
-    def wasted(self) -> Tally | None: ...
-    def stop(self, reason: CancelReason) -> None: ...
+    def wasted(self) -> Tally | None:
+        """The preemptive requests that were discarded."""
+
+    def stop(self, reason: CancelReason) -> None:
+        """Cancel all turns."""
 
 
 @dataclass(slots=True)
 class Loop:
-    """What runs, as far as it can be controlled."""
+    """The running parts that the controller acts on."""
 
     microphone: Closable
     conversation: Talk
     listener: Forgetful
     wake: Callable[[], None]
-    """Wakes a handler that was told to sleep."""
+    """Wakes a handler that is asleep."""
 
 
 @dataclass(slots=True)
 class Controller:
-    """`publish` takes every event on its way and remembers what `status` tells."""
+    """Carries out commands. Every event passes through `publish`, which remembers what `status` reports."""
 
     name: str
     attention: Attention
@@ -69,40 +78,41 @@ class Controller:
     now: Callable[[], float]
     forward: Publish
     loop: Loop | None = None
-    """Set once it runs."""
+    """None until the loop runs; commands are ignored until then."""
     changed: trio.Event = field(default_factory=trio.Event)
-    """Set, and replaced, whenever the short state may be another."""
+    """Set, and replaced by a new event, whenever the short state may have changed."""
     _parts: dict[str, object] = field(default_factory=dict)
     _pending: int = 0
     _doubtful: int = 0
-    _away: bool = False
-    _began: float = field(init=False)
+    """How many of the pending texts may already have been delivered."""
+    _microphone_lost: bool = False
+    _started_at: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self._began = self.now()
+        self._started_at = self.now()
 
     def publish(self, name: str, /, **fields: object) -> None:
-        """Hand an event on."""
-        self._note(name, fields)
+        """Record an event for `status` and forward it."""
+        self._record(name, fields)
         self.forward(name, **fields)
-        if name in _TELLING:
-            self._change()
+        if name in _STATE_EVENTS:
+            self._signal_change()
 
-    def _note(self, name: str, fields: dict[str, Any]) -> None:
+    def _record(self, name: str, fields: dict[str, Any]) -> None:
         match name:
             case "listening":
                 self._parts = dict(fields)
             case "journal.pending":
                 self._pending, self._doubtful = fields["count"], fields["doubtful"]
             case "device.lost" | "device.back" if fields["which"] == "microphone":
-                self._away = name == "device.lost"
+                self._microphone_lost = name == "device.lost"
             case "dictation.asleep" | "dictation.awake":
                 before = self.attention.state
                 self.attention.asleep = name == "dictation.asleep"
-                self._tell(before)
+                self._publish_attention(before)
 
     def do(self, command: str) -> None:
-        """Obey one of `commands.COMMANDS` but `status`. At once: nothing here waits."""
+        """Carry out one of `commands.COMMANDS`, except `status`. Never waits."""
         loop, attention, before = self.loop, self.attention, self.attention.state
         if loop is None:
             return
@@ -122,39 +132,40 @@ class Controller:
                     loop.listener.forget()
                 loop.conversation.stop(CancelReason.WITHDRAWN)
         loop.microphone.mute(muted=attention.muted)
-        self._tell(before)
+        self._publish_attention(before)
 
-    def _tell(self, before: str) -> None:
+    def _publish_attention(self, before: str) -> None:
+        """Publish the attention state if it differs from `before`."""
         if self.attention.state != before:
             self.forward("attention", state=self.attention.state)
-            self._change()
+            self._signal_change()
 
-    def _change(self) -> None:
-        changed, self.changed = self.changed, trio.Event()
-        changed.set()
+    def _signal_change(self) -> None:
+        previous, self.changed = self.changed, trio.Event()
+        previous.set()
 
     @property
     def short(self) -> dict[str, object]:
-        """What a status bar shows."""
+        """The short state, as for a status bar."""
         loop = self.loop
         return {
             "state": self.attention.state,
             "speaking": loop is not None and loop.conversation.hearing,
             "working": loop.conversation.working if loop is not None else 0,
             "pending": self._pending,
-            "microphone_lost": self._away,
+            "microphone_lost": self._microphone_lost,
         }
 
     @property
     def status(self) -> dict[str, object]:
-        """All that is on."""
+        """The whole status: the short state, the parts in use, usage and limits."""
         conversation = self.loop.conversation if self.loop is not None else None
         usage = conversation.usage if conversation is not None else None
         wasted = conversation.wasted if conversation is not None else None
         return {
             "name": self.name,
             "pid": os.getpid(),
-            "up_s": round(self.now() - self._began, 1),
+            "up_s": round(self.now() - self._started_at, 1),
             **self.short,
             "perhaps_delivered": self._doubtful,
             "parts": self._parts,

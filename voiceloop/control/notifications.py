@@ -1,14 +1,16 @@
-"""Desktop notifications, by `notify-send`: what state the loop is in, one in place of the other."""
+"""Desktop notifications: the state of the loop, shown by the desktop's own service over D-Bus.
+
+One notification replaces the one before it. Specification: https://specifications.freedesktop.org/notification-spec/
+"""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-
 import trio
 
+from voiceloop.errors import TargetError, first
 from voiceloop.events import Publish
 
+PLACE = "control.notify"
 _TITLE = "voiceloop"
 _TEXTS = {
     "listening": "Listening",
@@ -16,58 +18,54 @@ _TEXTS = {
     "asleep": 'Asleep: say "wake up"',
     "muted": "Muted: the microphone is closed",
 }
-_PATIENCE_S = 2.0
+_SERVICE = ("org.freedesktop.Notifications", "/org/freedesktop/Notifications", "org.freedesktop.Notifications")
+_SIGNATURE = "susssasa{sv}i"
+"""Of Notify: application, id to replace, icon, summary, body, actions, hints, milliseconds to show it for."""
+_HINTS = {"transient": ("b", True), "x-canonical-private-synchronous": ("s", _TITLE)}
+"""Not kept in the desktop's list of past notifications; shown in the place of the one before."""
+_SHOWN_MS = 1_500
 
 
 class Notifier:
-    """Shows the last of what it was told. Its absence is said once, at start; so is what it fails with."""
+    """Shows the last text that it was given. The first failure is published as a notice, and ends it."""
 
     def __init__(self, publish: Publish) -> None:
         self._publish = publish
-        self._program = shutil.which("notify-send")
-        # One: what comes while the last is being shown replaces what waits.
+        # One: a new text takes the place of one that waits while the last is being shown.
         self._send, self._receive = trio.open_memory_channel[str](1)
-        if self._program is None:
-            self._give_up("there is no notify-send (Debian: libnotify-bin)")
 
     def state(self, state: str) -> None:
-        """The loop is in another state."""
+        """Show the loop's new state. Never waits."""
         self.show(_TEXTS[state])
 
     def show(self, text: str) -> None:
-        """Show a line. Never waits."""
-        if self._program is None:
-            return
+        """Show a line of text. Never waits."""
         try:
             self._send.send_nowait(text)
         except trio.WouldBlock:
             self._receive.receive_nowait()
             self._send.send_nowait(text)
+        except trio.BrokenResourceError:  # notifications have failed before
+            pass
 
     async def run(self) -> None:
-        """Show what comes."""
-        async for text in self._receive:
-            if self._program is not None:
-                await self._notify(self._program, text)
-
-    async def _notify(self, program: str, text: str) -> None:
-        hint = "string:x-canonical-private-synchronous:voiceloop"
-        command = [program, "--app-name", _TITLE, "--hint", hint, "--expire-time", "1500", _TITLE, text]
-        with trio.move_on_after(_PATIENCE_S) as patience:
+        """Show each text as it comes, until cancelled or until one can't be shown."""
+        with self._receive:
             try:
-                done = await trio.run_process(
-                    command, stdin=subprocess.DEVNULL, capture_stdout=True, capture_stderr=True, check=False
-                )
-            except OSError as error:
-                self._give_up(f"notify-send can't be run ({error.strerror})")
-                return
-            if done.returncode:
-                said = done.stderr.decode(errors="replace").strip().splitlines()
-                self._give_up(f"notify-send failed: {said[-1] if said else done.returncode}")
-        if patience.cancelled_caught:
-            self._give_up("notify-send doesn't answer")
+                await self._run()
+            except* (TargetError, ImportError) as group:
+                error = first(group)
+                why = error.what if isinstance(error, TargetError) else "there is no D-Bus on this system"
+                text = f"{PLACE}: {why}. The state is shown by 'voiceloop ctl status' only."
+                self._publish("notice", text=text)
 
-    def _give_up(self, why: str) -> None:
-        self._program = None
-        text = f"control.notify: {why}; the state is shown by 'voiceloop ctl status' only."
-        self._publish("notice", text=text)
+    async def _run(self) -> None:
+        text = await self._receive.receive()
+        from voiceloop.dbus.session_bus import open_bus  # jeepney: not before there is something to show
+
+        shown_id = 0
+        async with open_bus(PLACE) as bus:
+            while True:
+                values: tuple[object, ...] = (_TITLE, shown_id, "", _TITLE, text, [], _HINTS, _SHOWN_MS)
+                (shown_id,) = await bus.call(*_SERVICE, "Notify", _SIGNATURE, *values)
+                text = await self._receive.receive()

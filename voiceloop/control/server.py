@@ -1,8 +1,8 @@
-"""The control socket: JSON lines in, JSON lines out. Whatever comes in, the loop goes on.
+"""The server of the control socket: JSON lines in, JSON lines out. Bad input is answered with an error.
 
 {"do": "toggle"}                    {"ok": true, "state": "idle", "speaking": false, "working": 1, …}
 {"do": "status"}                    {"ok": true, "state": …, "parts": {…}, "usage": {…}, …}
-{"do": "status", "follow": true}    a line like the first at once, and one whenever it is another
+{"do": "status", "follow": true}    the short state at once, and again each time it changes
 anything else                       {"ok": false, "error": "…"}
 """
 
@@ -19,8 +19,9 @@ from voiceloop.control.commands import COMMANDS
 from voiceloop.control.controller import Controller
 
 MOST_CLIENTS = 64
-"""More are told so and sent away: each is a file descriptor."""
+"""Further clients get an error and are disconnected: each client takes a file descriptor."""
 LONGEST_LINE = 4_096
+"""Bytes of a request; a longer line ends the connection."""
 PATIENCE_S = 10.0
 """How long a client may take to send a request, or to read an answer."""
 
@@ -42,33 +43,33 @@ async def open_control(sock: socket.socket, controller: Controller) -> AsyncIter
 class _Clients:
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
-        self._now = 0
+        self._connected = 0
 
     async def serve(self, stream: trio.SocketStream) -> None:
-        """One client, from its first line to its last."""
-        self._now += 1
+        """Serve one client until it disconnects."""
+        self._connected += 1
         try:
-            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # it went away
-                if self._now > MOST_CLIENTS:
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # the client disconnected
+                if self._connected > MOST_CLIENTS:
                     await _send(stream, _refusal(f"{MOST_CLIENTS} clients are connected already"))
                 else:
-                    await self._talk(stream)
+                    await self._answer_requests(stream)
         finally:
-            self._now -= 1
+            self._connected -= 1
             await trio.aclose_forcefully(stream)
 
-    async def _talk(self, stream: trio.SocketStream) -> None:
-        rest = b""
+    async def _answer_requests(self, stream: trio.SocketStream) -> None:
+        buffer = b""
         while True:
             with trio.move_on_after(PATIENCE_S) as patience:
-                while b"\n" not in rest and len(rest) <= LONGEST_LINE:
+                while b"\n" not in buffer and len(buffer) <= LONGEST_LINE:
                     data = await stream.receive_some(LONGEST_LINE)
                     if not data:
                         return
-                    rest += data
+                    buffer += data
             if patience.cancelled_caught:
                 return
-            line, _, rest = rest.partition(b"\n")
+            line, _, buffer = buffer.partition(b"\n")
             if len(line) > LONGEST_LINE:
                 await _send(stream, _refusal("the line is too long"))
                 return
@@ -88,38 +89,38 @@ class _Clients:
         return {"ok": True, **self._controller.short}
 
     async def _follow(self, stream: trio.SocketStream) -> None:
-        """Tell the state whenever it is another; a slow reader misses what lies between."""
+        """Send the short state each time it changes; a slow reader misses the states in between."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_until_gone, stream, nursery.cancel_scope)
-            told: dict[str, object] = {}
+            nursery.start_soon(_cancel_on_disconnect, stream, nursery.cancel_scope, name="control client disconnect")
+            last_sent: dict[str, object] = {}
             while True:
                 changed, state = self._controller.changed, self._controller.short
-                if state != told:
+                if state != last_sent:
                     await _send(stream, state)
-                    told = state
+                    last_sent = state
                 await changed.wait()
 
 
-async def _until_gone(stream: trio.SocketStream, scope: trio.CancelScope) -> None:
+async def _cancel_on_disconnect(stream: trio.SocketStream, scope: trio.CancelScope) -> None:
     with suppress(trio.BrokenResourceError):
         while await stream.receive_some(LONGEST_LINE):
             pass
-    scope.cancel("the client has gone")
+    scope.cancel("the client disconnected")
 
 
 async def _send(stream: trio.SocketStream, value: dict[str, object]) -> None:
     with trio.move_on_after(PATIENCE_S) as patience:
         await stream.send_all(json.dumps(value, default=str).encode() + b"\n")
     if patience.cancelled_caught:
-        raise trio.BrokenResourceError("it doesn't read")
+        raise trio.BrokenResourceError("the client doesn't read the answer")
 
 
 def _request(line: bytes) -> tuple[str, bool] | str:
-    """The command and whether to follow; or what is wrong with the line."""
+    """The command and whether to follow; or, as a string, the error in the line."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
-        return "that is not JSON"
+        return "the request is not JSON"
     if not isinstance(value, dict) or value.get("do") not in COMMANDS:
         return f"'do' must be one of {', '.join(COMMANDS)}"
     return value["do"], value.get("follow") is True

@@ -1,4 +1,4 @@
-"""Puts the control of a session together: the socket, the desk, the notifications. The composition root asks for it."""
+"""Sets up the control of a session for the composition root: the socket, the controller and the notifications."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from voiceloop.control.socket_files import Taken, listening, socket_path
 from voiceloop.errors import ControlError
 from voiceloop.events import Publish
 
-_ALONE = frozenset({"dictate"})
-"""Two of them on one microphone would type everything twice."""
+_SINGLE_INSTANCE = frozenset({"dictate"})
+"""Programs of which only one may run: two on one microphone would type everything twice."""
 
 
 @dataclass(slots=True)
 class Controlled:
-    """A session's desk, and the socket that waits for the loop to run; None where it couldn't be made."""
+    """A session's controller and its listening socket (None when it couldn't be created). `serve` starts answering."""
 
     controller: Controller
     sock: socket.socket | None
@@ -30,16 +30,16 @@ class Controlled:
 
     @property
     def description(self) -> str:
-        """What can be controlled by what."""
-        return "no" if self.sock is None else f"voiceloop ctl, by {socket_path(self.controller.name)}"
+        """How the session can be controlled, for the start-up lines."""
+        return "no" if self.sock is None else f"voiceloop ctl, socket {socket_path(self.controller.name)}"
 
     async def serve(self, stack: AsyncExitStack, loop: Loop) -> None:
-        """From now on, until `stack` ends, it can be controlled."""
+        """Answer control commands, and show notifications, until `stack` closes."""
         from voiceloop.control.server import open_control
 
         self.controller.loop = loop
         if self.notify:
-            await _show(stack, self.controller)
+            await _start_notifications(stack, self.controller)
         if self.sock is not None:
             await stack.enter_async_context(open_control(self.sock, self.controller))
 
@@ -47,33 +47,36 @@ class Controlled:
 def take_control(
     stack: AsyncExitStack, config: Config, attention: Attention, publish: Publish, name: str
 ) -> Controlled:
-    """Make the socket. Raises `ControlError` when another program has the name that must be alone, or when this one
-    begins idle and nothing could start it; else it goes on without, and says so."""
+    """Create the control socket for the program `name`.
+
+    When it can't be created, the program goes on without control and publishes a notice. Raises `ControlError` instead
+    when only one such program may run and another has the name, or when this one starts idle: nothing could start it.
+    """
     table = config.control
     controller = Controller(table.name or name, attention, config.limits, time.monotonic, publish)
     try:
         sock = stack.enter_context(listening(controller.name))
     except ControlError as error:
-        if (isinstance(error, Taken) and name in _ALONE) or table.start == "idle":
+        if (isinstance(error, Taken) and name in _SINGLE_INSTANCE) or table.start == "idle":
             raise
-        publish("notice", text=f"{error} It goes on, and can't be controlled.")
+        publish("notice", text=f"{error} It goes on without control: 'voiceloop ctl' can't reach it.")
         return Controlled(controller, None, table.notify)
     return Controlled(controller, sock, table.notify)
 
 
-async def _show(stack: AsyncExitStack, controller: Controller) -> None:
+async def _start_notifications(stack: AsyncExitStack, controller: Controller) -> None:
     from voiceloop.control.notifications import Notifier
 
     forward, notifier = controller.forward, Notifier(controller.forward)
 
-    def shown(name: str, /, **fields: object) -> None:
+    def notify_and_forward(name: str, /, **fields: object) -> None:
         if name == "attention":
             notifier.state(str(fields["state"]))
         elif name == "journal.pending" and fields["count"]:
             notifier.show(f"{fields['count']} not delivered: voiceloop transcribe --pending")
         forward(name, **fields)
 
-    controller.forward = shown
+    controller.forward = notify_and_forward
     nursery = await stack.enter_async_context(trio.open_nursery())
     stack.callback(nursery.cancel_scope.cancel)
-    nursery.start_soon(notifier.run)
+    nursery.start_soon(notifier.run, name="desktop notifications")

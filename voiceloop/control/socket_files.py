@@ -1,4 +1,4 @@
-"""Where control sockets are, and who has them."""
+"""The files of the control sockets: their paths, their locks, and which are in use."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from voiceloop.journal.locks import FileLock
 
 PLACE = "control"
 BACKLOG = 128
+"""Connections that may wait to be accepted."""
 
 
 def folder() -> Path:
-    """Where this user's sockets are: in XDG_RUNTIME_DIR, or where that would be, or among the temporary files."""
-    own = f"voiceloop-{os.geteuid()}"
-    places = (os.environ.get("XDG_RUNTIME_DIR"), f"/run/user/{os.geteuid()}")
-    there = next((Path(place) for place in places if place and Path(place).is_dir()), None)
-    return there / "voiceloop" if there is not None else Path(tempfile.gettempdir()) / own
+    """The folder of this user's sockets: in $XDG_RUNTIME_DIR, else in /run/user/UID, else in the temporary folder."""
+    candidates = (os.environ.get("XDG_RUNTIME_DIR"), f"/run/user/{os.geteuid()}")
+    runtime = next((Path(path) for path in candidates if path and Path(path).is_dir()), None)
+    return runtime / "voiceloop" if runtime is not None else Path(tempfile.gettempdir()) / f"voiceloop-{os.geteuid()}"
 
 
 def socket_path(name: str) -> Path:
-    """The socket of the program that runs under this name."""
+    """The path of the socket of the program `name`."""
     return folder() / f"{name}.sock"
 
 
 def living() -> list[str]:
-    """The names of the programs that can be reached."""
+    """The names of the running programs that accept connections."""
     return sorted(path.stem for path in folder().glob("*.sock") if _answers(path))
 
 
@@ -42,39 +42,41 @@ def _answers(path: Path) -> bool:
         try:
             sock.connect(str(path))
         except OSError as error:
-            # It lives, and so many wait for it: a connect that blocks would wait too, for ever if it was stopped.
+            # The program runs but its backlog is full. A blocking connect would wait too: for ever, if the program is
+            # stopped.
             return error.errno in {errno.EAGAIN, errno.EINPROGRESS}
     return True
 
 
 class Taken(ControlError):
-    """A living program has this name."""
+    """Another running program has this name."""
 
 
 @contextmanager
 def listening(name: str) -> Iterator[socket.socket]:
-    """A socket under this name, for its user alone; removed at the end. What a killed program left is replaced.
+    """A listening socket for the program `name`, open to its user only and removed at the end.
 
-    Raises `Taken`, or `ControlError` when it can't be made.
+    A socket left by a killed program is replaced. Raises `Taken` when another program has the name, or `ControlError`
+    when the socket can't be created.
     """
     path = socket_path(name)
     try:
         _make_folder(path.parent)
         lock = FileLock.take(path.with_suffix(".lock"))
     except OSError as error:
-        raise _cant(path, error) from error
+        raise _creation_error(path, error) from error
     if lock is None:
-        raise _taken(name, path)
+        raise _taken_error(name, path)
     try:
         lock.write(f"{os.getpid()}\n")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             try:
                 path.unlink(missing_ok=True)
-                sock.bind(str(path))  # the folder lets nobody else in before the next line
+                sock.bind(str(path))  # until the next line, the folder keeps other users out
                 path.chmod(0o600)
                 sock.listen(BACKLOG)
             except OSError as error:
-                raise _cant(path, error) from error
+                raise _creation_error(path, error) from error
             try:
                 yield sock
             finally:
@@ -87,26 +89,26 @@ def _make_folder(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     found = path.stat()
     if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
-        raise PermissionError(errno.EPERM, "its folder is not yours alone")
+        raise PermissionError(errno.EPERM, "other users can access its folder")
 
 
-def _taken(name: str, path: Path) -> Taken:
+def _taken_error(name: str, path: Path) -> Taken:
     try:
         owner = path.with_suffix(".lock").read_text().strip()
     except OSError:
         owner = ""
-    whose = f"process {owner}" if owner.isdigit() else "another process"
+    holder = f"process {owner}" if owner.isdigit() else "another process"
     return Taken(
-        f"'voiceloop {name}' runs already: {whose} has {path}",
+        f"'voiceloop {name}' is already running: {holder} has {path}",
         place=PLACE,
-        remedy=f"End that one, or give this one a name of its own: --set control.name={name}2",
+        remedy=f"End that one, or give this one another name: --set control.name={name}2",
     )
 
 
-def _cant(path: Path, error: OSError) -> ControlError:
+def _creation_error(path: Path, error: OSError) -> ControlError:
     reason = (error.strerror or str(error)).lower()
     return ControlError(
-        f"{path} can't be made: {reason}",
+        f"{path} can't be created: {reason}",
         place=PLACE,
-        remedy="Mend XDG_RUNTIME_DIR, or do without: --set control.enabled=false",
+        remedy="Fix XDG_RUNTIME_DIR, or run without control: --set control.enabled=false",
     )

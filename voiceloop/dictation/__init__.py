@@ -1,1 +1,2 @@
-"""Dictation: joins what was said into text (`joining`) and puts it where the user wants it (`target`)."""
+"""Dictation: joins transcripts into running text (`text.joining`) and writes it where the user wants
+(`targets.target`)."""

@@ -1,4 +1,5 @@
-"""Opens what types, or the clipboard, on the desktop that is here: tries, and says what it chose."""
+"""Opens the typing target or the clipboard target of the current desktop: probes what works here and tells its
+choice."""
 
 from __future__ import annotations
 
@@ -13,27 +14,27 @@ from voiceloop.dictation.targets.desktop import Clipboard, Keys, NoClipboard
 from voiceloop.dictation.targets.target import PLACE, Target, TargetOptions
 from voiceloop.dictation.targets.typing import Desktop, TypingTarget
 from voiceloop.dictation.targets.typists import Failover, Wtype, Xdotool, Ydotool
-from voiceloop.dictation.wayland.sway import find_eyes
+from voiceloop.dictation.wayland.sway import find_desktop_state
 from voiceloop.dictation.wayland.wlclipboard import open_wlclipboard
 from voiceloop.dictation.x11.xsession import open_xsession
 from voiceloop.errors import TargetError
 from voiceloop.events import Publish
 from voiceloop.nursery import private_nursery
 
-_LENDING = frozenset({"GNOME", "KDE"})
-"""Desktops that have no virtual keyboards for programs."""
+_PORTAL_ONLY = frozenset({"GNOME", "KDE"})
+"""Desktops without the virtual keyboard protocol: programs can type there only through the desktop portal."""
 
 
 @asynccontextmanager
 async def open_typing(options: TargetOptions, publish: Publish) -> AsyncIterator[Target]:
-    """What types into windows here. Raises `TargetError` when nothing does."""
+    """Open the target that types into windows. Raises `TargetError` when nothing can type here."""
     async with AsyncExitStack() as stack:
         yield TypingTarget(await _desktop(stack, options, os.environ, publish), options, publish)
 
 
 @asynccontextmanager
 async def open_clipboard(options: TargetOptions) -> AsyncIterator[Target]:
-    """The clipboard. Raises `TargetError` when there is none."""
+    """Open the clipboard target. Raises `TargetError` when there is no clipboard."""
     async with open_wlclipboard(options) if _is_wayland(os.environ) else open_xsession(options) as clipboard:
         yield ClipboardTarget(clipboard)
 
@@ -48,7 +49,7 @@ async def _desktop(
     wayland = _is_wayland(environment)
     if not wayland and not environment.get("DISPLAY"):
         what = "there is no desktop here to type into (neither WAYLAND_DISPLAY nor DISPLAY is set)"
-        raise TargetError(what, place=PLACE, remedy="--to stdout or file:PATH work everywhere")
+        raise TargetError(what, place=PLACE, remedy="Use --to stdout or --to file:PATH: both work everywhere")
     clipboard: Clipboard | None = None
     why = ""
     if wayland:
@@ -58,7 +59,7 @@ async def _desktop(
             why = error.what
     nursery = await stack.enter_async_context(private_nursery())
     portal = PortalKeys(nursery, publish, clipboard=clipboard is None)
-    lends = not _LENDING.isdisjoint(environment.get("XDG_CURRENT_DESKTOP", "").split(":"))
+    lends = not _PORTAL_ONLY.isdisjoint(environment.get("XDG_CURRENT_DESKTOP", "").split(":"))
     keys = Failover(candidates(options.way, portal, wayland=wayland, lends=lends), publish)
     await keys.probe()
     if keys.name == "xdotool" or not wayland:
@@ -69,12 +70,15 @@ async def _desktop(
     if clipboard is None:
         clipboard = NoClipboard(why)
         publish("notice", text=f"Nothing can be pasted, only typed: {why}.")
-    return Desktop(keys, await find_eyes(environment, options.terminals, publish), clipboard)
+    return Desktop(keys, await find_desktop_state(environment, options.terminals, publish), clipboard)
 
 
 def candidates(way: str, portal: Keys, *, wayland: bool, lends: bool = False) -> list[Keys]:
-    """What may type, the best first; `lends`: whether the desktop lends a keyboard by its portal and in no other way.
-    Xdotool reaches but some of the windows of a Wayland desktop: only when named."""
+    """The programs to try for typing, best first; `way` other than `auto` names the only one.
+
+    `lends`: whether the desktop lets programs type only through its portal. On Wayland xdotool is used only when `way`
+    names it: it reaches only some of the windows there.
+    """
     wtype = Wtype()
     typists: list[Keys] = [Xdotool(), *((portal, wtype) if lends else (wtype, portal)), Ydotool()]
     if way != "auto":

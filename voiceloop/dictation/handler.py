@@ -1,5 +1,5 @@
-"""`dictation`: what was heard becomes text where the user wants it. Ties the joiner to the target; decides neither how
-text is joined nor how it is put in.
+"""The dictation handler: writes transcripts where the user wants them. Connects the joiner, which decides how text is
+joined, to the target, which decides how it is inserted.
 """
 
 from __future__ import annotations
@@ -24,26 +24,27 @@ if TYPE_CHECKING:
     from voiceloop.plugins import Reply, Services, Turns
 
 REMEMBERED_ONSETS = 256
-"""More than utterances can wait (`conversation.waiting`), and noises between them."""
+"""More than the utterances that can wait (`conversation.waiting`) and the noises between them."""
 REMEMBERED_INSERTIONS = 100
-"""How far back "scratch that" can go, said again and again."""
+"""How many insertions repeated "scratch that" can take back."""
 
 
 class DictationOptions(TargetOptions):
     """The keys of `[handler]` with `use = "dictation"`."""
 
     commands: bool = True
-    """Whether spoken marks ("comma", "new line") and commands ("scratch that", "press enter") are heeded. Off: all that
-    is said is written."""
+    """Whether spoken marks ("comma", "new line") and commands ("scratch that", "press enter") are obeyed. Off: they are
+    written as words."""
     replacements: dict[str, str] = Field(default_factory=dict)
-    """What is written for a phrase, like `{ "my address" = "ada@example.org" }`; capitals and hyphens don't matter."""
+    """The text to write for a spoken phrase, like `{ "my address" = "ada@example.org" }`. Capitals and hyphens in the
+    phrase don't matter."""
     late_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
-    """Where the focus isn't watched: text that comes later than this after it was said is not typed, for its window may
-    be another by now. It is shown, and kept for `voiceloop transcribe --pending`."""
+    """The longest time from speech to its text, in seconds, where the focus can't be watched. Later text is not typed,
+    because another window may have the focus by then. It is shown, and kept for `voiceloop transcribe --pending`."""
 
 
 class DictationHandler:
-    """Writes what it heard."""
+    """Writes each transcript to the target, in the order of speech."""
 
     Options = DictationOptions
     turns: Turns = "in_order"
@@ -53,20 +54,21 @@ class DictationHandler:
         transcribe = services.config.transcribe.options
         self._publish = services.publish
         self._target = target
-        blind = options.to == "type" and not target.watches_focus
-        self.late_s = options.late_s if blind else None
+        unwatched = options.to == "type" and not target.watches_focus
+        self.late_s = options.late_s if unwatched else None
         self._language: str | None = getattr(transcribe, "language", None)
         vocabulary: tuple[str, ...] = getattr(transcribe, "vocabulary", ())
         self._joiner = Joiner(Lexicon(options.replacements, vocabulary), commands=options.commands)
-        self._pins: deque[tuple[int, Focus | None]] = deque(maxlen=REMEMBERED_ONSETS)
-        self._done: deque[tuple[Insertion, State]] = deque(maxlen=REMEMBERED_INSERTIONS)
-        self._unread = False
-        """What was put in last of this utterance may not stand there."""
+        self._focuses: deque[tuple[int, Focus | None]] = deque(maxlen=REMEMBERED_ONSETS)
+        self._insertions: deque[tuple[Insertion, State]] = deque(maxlen=REMEMBERED_INSERTIONS)
+        self._paste_unread = False
+        """Whether the last insertion of this utterance was pasted but not read, so that it may be missing."""
 
     @classmethod
     @asynccontextmanager
     async def open(cls, options: BaseModel, services: Services) -> AsyncIterator[Self]:
-        """Open the target. Raises `TargetError` or `UsageError` when it can't be had."""
+        """Open the target. Raises `TargetError` when it doesn't work here, `UsageError` when there is no such
+        target."""
         assert isinstance(options, DictationOptions)
         async with open_target(options.to, options, services.publish) as target:
             yield cls(options, services, target)
@@ -80,71 +82,72 @@ class DictationHandler:
         await trio.lowlevel.checkpoint()
 
     def wake(self) -> None:
-        """End the sleep that the user said."""
+        """End the sleep that "go to sleep" began."""
         self._joiner.state = replace(self._joiner.state, asleep=False)
 
     async def began(self, onset: int) -> None:
-        """Note which window has the focus while something is said."""
+        """Note which window has the focus when speech begins; `onset` is the sample index of the beginning."""
         if self._target.watches_focus:
-            self._pins.append((onset, await self._target.focus()))
+            self._focuses.append((onset, await self._target.focus()))
 
     async def handle(self, transcript: Transcript, reply: Reply) -> None:
-        """Write it. Raises `TargetError` when nothing of it could be written; what fails after that is told only, so
-        that nobody writes the utterance again."""
+        """Write the transcript. Raises `TargetError` when none of it could be written. Once a part has been written,
+        an error is only published as a notice: raising it would keep the whole utterance to be written again."""
         await reply.committed()
-        pin = self._pin(transcript)
+        focus = self._focus_at_onset(transcript)
         language = self._language or transcript.language
-        terminal = pin is not None and pin.terminal
-        context = Context(await self._since(), language, verbatim=terminal, undone=self._undone())
-        await self._apply(self._joiner.add(transcript.text, context), pin, context)
+        terminal = focus is not None and focus.terminal
+        context = Context(await self._since(), language, verbatim=terminal, undone=self._states_after_undo())
+        await self._apply(self._joiner.add(transcript.text, context), focus, context)
 
-    def _pin(self, transcript: Transcript) -> Focus | None:
-        """The window that had the focus when the utterance began; None where nobody knows. A target that watches the
-        focus then refuses."""
+    def _focus_at_onset(self, transcript: Transcript) -> Focus | None:
+        """The window that had the focus when the utterance began; None if unknown. A target that watches the focus
+        inserts nothing when it gets None."""
         utterance = transcript.utterance
-        found = (focus for onset, focus in self._pins if utterance.start <= onset <= utterance.voiced_end)
+        found = (focus for onset, focus in self._focuses if utterance.start <= onset <= utterance.voiced_end)
         return next(found, None)
 
     async def _since(self) -> Since:
-        return await self._target.since(self._done[-1][0]) if self._done else "nothing"
+        return await self._target.since(self._insertions[-1][0]) if self._insertions else "nothing"
 
-    def _undone(self) -> tuple[State, ...]:
-        return tuple(before for _, before in reversed(self._done))
+    def _states_after_undo(self) -> tuple[State, ...]:
+        return tuple(before for _, before in reversed(self._insertions))
 
-    async def _apply(self, edits: Sequence[Edit], pin: Focus | None, context: Context) -> None:
-        written = self._unread = False
+    async def _apply(self, edits: Sequence[Edit], focus: Focus | None, context: Context) -> None:
+        written = self._paste_unread = False
         waiting = deque(edits)
         while waiting:
             edit = waiting.popleft()
             try:
-                await self._do(edit, pin)
+                await self._perform(edit, focus)
             except CantUndo as error:
                 assert isinstance(edit, Undo)
-                self._publish("notice", text=f"Not taken back: {error}")
-                waiting = deque(self._joiner.add_after(edit, replace(context, undone=self._undone())))
+                self._publish("notice", text=f"Not undone: {error}")
+                waiting = deque(self._joiner.add_after(edit, replace(context, undone=self._states_after_undo())))
             except TargetError as error:
                 await self._give_up([edit, *waiting], error, written=written)
                 return
             written = written or isinstance(edit, Insert | Enter)
 
     async def _give_up(self, rest: Sequence[Edit], error: TargetError, *, written: bool) -> None:
-        """Write no more. What was said is put aside, unless the whole utterance is kept."""
-        self._go_on_before(rest)
+        """Stop writing this utterance and put the rest of its text aside. Raises `error` when nothing was written and
+        the whole utterance is to be kept (any error other than a changed focus and held keys)."""
+        self._set_back(rest)
         if not written and not isinstance(error, FocusChanged | KeysHeld):
             raise error
         text = _text(rest)
-        said, nothing = ("The rest of what you said", "Nothing more") if written else ("What you said", "Nothing")
+        subject, nothing = ("The rest of what you said", "Nothing more") if written else ("What you said", "Nothing")
         try:
-            where = f"{said} is in {await self._target.set_aside(text)}" if text else f"{nothing} was done"
+            outcome = f"{subject} is in {await self._target.set_aside(text)}" if text else f"{nothing} was done"
         except TargetError as failed:
             if not written:
-                raise TargetError(f"{error}, and it can't be put aside: {failed}") from failed
-            where = f"The rest was not written: {failed}"
-        self._publish("notice", text=f"{error}. {where}.")
+                raise TargetError(f"{error}, and the text can't be put aside: {failed}") from failed
+            outcome = f"The rest was not written: {failed}"
+        self._publish("notice", text=f"{error}. {outcome}.")
 
-    def _go_on_before(self, rest: Sequence[Edit]) -> None:
-        """Let the joiner go on from where the text really ends. Asleep or awake it is as was said: who said "go to
-        sleep" says next what is not to be written."""
+    def _set_back(self, rest: Sequence[Edit]) -> None:
+        """Set the joiner's state back to where the written text really ends. Spoken "go to sleep" and "wake up" in
+        `rest` are still obeyed: after "go to sleep" the user expects that nothing is written."""
         if isinstance(rest[0], Insert | Undo | Enter):
             self._joiner.state = rest[0].before
         for edit in rest:
@@ -154,35 +157,35 @@ class DictationHandler:
     def _sleep(self, *, asleep: bool) -> None:
         self._joiner.state = replace(self._joiner.state, asleep=asleep)
         self._publish("dictation.asleep" if asleep else "dictation.awake")
-        told = 'Asleep: nothing is written until you say "wake up".' if asleep else "Awake."
-        self._publish("notice", text=told)
+        notice = 'Asleep: nothing is written until you say "wake up".' if asleep else "Awake."
+        self._publish("notice", text=notice)
 
-    async def _do(self, edit: Edit, pin: Focus | None) -> None:
+    async def _perform(self, edit: Edit, focus: Focus | None) -> None:
         match edit:
             case Insert(text, before):
-                insertion = await self._target.insert(text, focus=pin)
-                self._unread = not insertion.read
-                self._done.append((insertion, before))
+                insertion = await self._target.insert(text, focus=focus)
+                self._paste_unread = not insertion.read
+                self._insertions.append((insertion, before))
                 self._publish("dictation.inserted", characters=len(insertion.text), target=self._target.name)
             case Undo():
                 await self._undo()
-            case Enter() if self._unread:  # it would send what stands there without what was just said
-                self._publish("notice", text="Enter is not pressed: what was pasted before it has not been read.")
+            case Enter() if self._paste_unread:  # Enter would send the text in the window without what was just said
+                self._publish("notice", text="Enter is not pressed: the window has not read the text pasted before it.")
             case Enter():
-                await self._target.enter(focus=pin)
-                self._done.clear()  # what was sent can't be taken back
+                await self._target.enter(focus=focus)
+                self._insertions.clear()  # text that was sent can't be taken back
             case Sleep() | Wake():
                 self._sleep(asleep=isinstance(edit, Sleep))
 
     async def _undo(self) -> None:
-        if not self._done:
-            raise CantUndo("nothing was written since", place=self._target.name)
-        insertion, _ = self._done[-1]
+        if not self._insertions:
+            raise CantUndo("there is nothing left to undo", place=self._target.name)
+        insertion, _ = self._insertions[-1]
         await self._target.undo(insertion)
-        self._done.pop()
+        self._insertions.pop()
         self._publish("dictation.undone", characters=len(insertion.text))
 
 
 def _text(edits: Sequence[Edit]) -> str:
-    """What they would have written; an Enter parts lines."""
+    """The text that the edits would have written; an Enter counts as a newline."""
     return "".join(edit.text if isinstance(edit, Insert) else "\n" for edit in edits).strip()

@@ -1,4 +1,4 @@
-"""Opens the target that the config names. Imports each kind only when it is asked for: all of them take 0.5 s."""
+"""Opens the target that the config names. Imports only the kind that is wanted: importing all of them takes 0.5 s."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from voiceloop.events import Publish
 
 
 def open_target(to: str, options: TargetOptions, publish: Publish) -> AbstractAsyncContextManager[Target]:
-    """The target that `to` names: `type`, `clipboard`, `stdout` or `file:PATH`.
+    """Open the target that `to` names: `type`, `clipboard`, `stdout` or `file:PATH`.
 
-    Raises `UsageError` when it names none, and on entering `TargetError` when it can't be had here.
+    Raises `UsageError` when `to` names no target; on entering, `TargetError` when the target doesn't work here.
     """
     kind, _, rest = to.partition(":")
     if kind == "file" and rest:
@@ -27,11 +27,13 @@ def open_target(to: str, options: TargetOptions, publish: Publish) -> AbstractAs
     if to in ("type", "clipboard"):
         if sys.platform == "darwin":
             raise TargetError(
-                f"'{to}' is not there on macOS", place=PLACE, remedy="--to stdout or file:PATH work everywhere"
+                f"'{to}' doesn't work on macOS",
+                place=PLACE,
+                remedy="Use --to stdout or --to file:PATH: both work everywhere",
             )
         from voiceloop.dictation.desktops import open_clipboard, open_typing
 
         return open_typing(options, publish) if to == "type" else open_clipboard(options)
     raise UsageError(
-        f"'{to}' is no place for text", place=PLACE, remedy="There are: type, clipboard, stdout, file:PATH"
+        f"'{to}' is not a target for text", place=PLACE, remedy="There are: type, clipboard, stdout, file:PATH"
     )

@@ -1,1 +1,1 @@
-"""Echo: the canceller, and how a copy of the own voice is told from a user."""
+"""Echo: the echo canceller, and two detectors for a reply that the microphone heard: by its sound and by its words."""

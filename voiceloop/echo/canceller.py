@@ -1,8 +1,11 @@
-"""Subtracts the reply from the microphone's frames. Pure: knows no device and no echo canceller but as a `Processor`.
+"""The echo-cancelling step: removes the reply from the microphone's frames by means of a `Processor`. Pure.
 
-Length-preserving: each sample comes out under its own index, in order, once. It comes out `Processor.delay` samples
-later than it went in, always, so that going over between the processed and the plain signal leaves out and repeats
-nothing.
+    near end (microphone) --+--> Processor --> clean --+--> frames
+    far end (loudspeaker) --+                          |
+    near end, delayed by Processor.delay --> plain ----+   (crossfade when processing starts or stops)
+
+Each sample comes out once, in order, under its own index, and always `Processor.delay` samples later than it went in.
+So a change between the processed and the plain signal neither skips nor repeats samples.
 """
 
 from __future__ import annotations
@@ -20,32 +23,37 @@ _STEP = 160
 """10 ms at 16 kHz, the only size that WebRTC's audio processing takes."""
 _STEP_BYTES = _STEP * SAMPLE_BYTES
 _TAIL_S = 2.0
-"""How long after the last sound of a reply processing goes on: far longer than devices and rooms hold sound back."""
+"""How long processing goes on after the last sound of a reply: far longer than the delay of devices and rooms."""
 _PRIMED_STEPS = 3
 _REHEARSALS = {50: (60, 3), 100: (100, 2)}
-"""After so many steps with sound: how many of the last steps are gone through again, and how often."""
+"""After this many steps with sound: (how many of the last steps are repeated, how many times)."""
 _FAINT_DBFS = -50.0
 _REMOVED_DB = 10.0
 _LOUD = 100
-"""Of 32768: quieter steps of a reply teach nothing."""
+"""Of 32768. From quieter steps of a reply the canceller learns nothing."""
 
 
 class Processor(Protocol):
-    """An echo canceller."""
+    """An echo canceller, as `Canceller` uses it: it knows no time and is fed blocks of 10 ms in order.
+
+    It must bear blocks that are fed again, faster than real time: `Canceller` primes it with past sound before it is
+    used after a rest, and rehearses it with a past reply.
+    """
 
     delay: int
-    """How many samples what comes out is behind what goes in."""
+    """By how many samples the output lags behind the input."""
 
     def process(self, near: bytes, far: Block) -> bytes:
-        """10 ms of the microphone (int16, mono, 16 kHz) without what came of `far`, the 10 ms played beside them."""
+        """Return 10 ms of the near end (int16, mono, 16 kHz) without the echo of `far`, the 10 ms of the far end at the
+        loudspeaker's rate (`far.rate_hz`, 24,000 by default)."""
         ...
 
 
 class Canceller:
-    """Takes the microphone's frames, gives them back without the reply.
+    """Takes the microphone's frames and returns them without the reply.
 
-    `captured` tells when a sample was captured, in the seconds of `Played.at`. While nothing was played for 2 s the
-    frames pass through as they are, which costs next to nothing.
+    `captured` tells when a sample was captured, in seconds of the same clock as `Played.at`. When nothing has been
+    played for 2 s the frames pass through unchanged, which costs almost nothing.
     """
 
     def __init__(self, processor: Processor, far: FarEnd, captured: Callable[[int], float]) -> None:
@@ -53,68 +61,72 @@ class Canceller:
         self._rehearsal = Rehearsal(processor)
         self.active = False
         """Whether frames are processed at the moment."""
-        self._end = self._next = self._at = self._skip = 0
-        self._rest = self._held = self._heard = b""
-        self._recent: deque[bytes] = deque(maxlen=_PRIMED_STEPS)
+        self._end = 0  # just past the last sample taken
+        self._next = 0  # the next sample to return
+        self._step_start = 0  # the first sample of the next step
+        self._skip = 0  # samples to drop from the output: they lie before the beginning of the input
+        self._rest = b""  # samples taken and not processed: less than a step
+        self._delayed = b""  # the last `delay` samples of the near end, for the plain output
+        self._last_input = b""
+        self._recent: deque[bytes] = deque(maxlen=_PRIMED_STEPS)  # the last steps of near end, while inactive
         self._begin(0)
 
     def take(self, item: Frame | Gap) -> list[Frame | Gap]:
-        """What became certain with `item`; before a gap, all that was held back."""
+        """Take a frame or gap; return the cleaned frames that are ready, and before a gap all that remain."""
         if isinstance(item, Gap):
-            self._rehearsal = Rehearsal(self._processor)  # what comes back may be another device
+            self._rehearsal = Rehearsal(self._processor)  # after the gap it may be another device
             return [*self.flush(), item]
         items: list[Frame | Gap] = []
         if item.index != self._end:
             items += self.flush()
             self._begin(item.index)
         self._far.gather()
-        self._heard = item.pcm
+        self._last_input = item.pcm
         self._rest += item.pcm
         self._end = item.end
-        return [*items, *self._emit(self._steps())]
+        return [*items, *self._emit(self._process_steps())]
 
     def is_residual_echo(self, pcm: bytes) -> bool:
-        """Whether a frame that came out just now holds too little of what came in to be a voice that speaks to us.
+        """Whether a frame that was just returned is residual echo: too quiet, compared to the input, to be a user.
 
-        For detectors that are quick and easily fooled: they take the canceller's comfort noise for voice.
+        For quick detectors that are easily fooled: they take the canceller's comfort noise for voice.
         """
         if not self.active:
             return False
         level = level_dbfs(pcm)
-        return level < _FAINT_DBFS or level < level_dbfs(self._heard) - _REMOVED_DB
+        return level < _FAINT_DBFS or level < level_dbfs(self._last_input) - _REMOVED_DB
 
     def flush(self) -> list[Frame]:
-        """All that is held back: at the end of the input, say."""
-        held = self._end - self._next
-        if not held:
+        """Return all samples that are still delayed, for example at the end of the input."""
+        remaining = self._end - self._next
+        if not remaining:
             return []
-        self._rest += bytes((held + self._skip + _STEP) * SAMPLE_BYTES)
-        frames = self._emit(self._steps()[: (self._skip + held) * SAMPLE_BYTES])
+        self._rest += bytes((remaining + self._skip + _STEP) * SAMPLE_BYTES)
+        frames = self._emit(self._process_steps()[: (self._skip + remaining) * SAMPLE_BYTES])
         self._begin(self._end)
         return frames
 
     def _begin(self, index: int) -> None:
-        """The samples from `index` on don't follow on those before."""
+        """Start over at `index`: the samples from there on are not contiguous with those before."""
         delay = self._processor.delay
-        self._end = self._next = index
-        self._at = index  # of the next step
-        self._skip = delay  # what comes out of the canceller first is from before `index`
+        self._end = self._next = self._step_start = index
+        self._skip = delay  # the processor's first output is from before `index`
         self._rest = b""
-        self._held = bytes(delay * SAMPLE_BYTES)
+        self._delayed = bytes(delay * SAMPLE_BYTES)
         self._recent.clear()
         self.active = False
 
-    def _steps(self) -> bytes:
-        """Process the whole steps of what is there."""
-        whole = len(self._rest) - len(self._rest) % _STEP_BYTES
-        steps, self._rest = self._rest[:whole], self._rest[whole:]
-        return b"".join([self._step(steps[at : at + _STEP_BYTES]) for at in range(0, whole, _STEP_BYTES)])
+    def _process_steps(self) -> bytes:
+        """Process the complete steps of `_rest`."""
+        complete = len(self._rest) - len(self._rest) % _STEP_BYTES
+        steps, self._rest = self._rest[:complete], self._rest[complete:]
+        return b"".join([self._step(steps[at : at + _STEP_BYTES]) for at in range(0, complete, _STEP_BYTES)])
 
     def _step(self, near: bytes) -> bytes:
-        time_s = self._captured(self._at)
-        self._at += _STEP
-        held = self._held + near
-        plain, self._held = held[:_STEP_BYTES], held[_STEP_BYTES:]
+        time_s = self._captured(self._step_start)
+        self._step_start += _STEP
+        delayed = self._delayed + near
+        plain, self._delayed = delayed[:_STEP_BYTES], delayed[_STEP_BYTES:]
         wanted = time_s < self._far.last_sound + _TAIL_S
         before, self.active = self.active, wanted
         if not (wanted or before):
@@ -125,19 +137,22 @@ class Canceller:
         if not before:
             self._prime(far)
         clean = self._processor.process(near, far)
-        self._rehearsal.took(near, far)
+        self._rehearsal.add(near, far)
         if before and wanted:
             return clean
         return _crossfade(plain, clean) if wanted else _crossfade(clean, plain)
 
     def _prime(self, far: Block) -> None:
-        """Fill the canceller with what it would hold if it had never been passed by."""
+        """Prime the canceller: feed it the last 30 ms of near end against a silent far end, so that its delay line is
+        full when processing begins.
+        """
         silence = Block(bytes(len(far.pcm)), far.rate_hz)
         for near in self._recent:
             self._processor.process(near, silence)
         self._recent.clear()
 
     def _emit(self, pcm: bytes) -> list[Frame]:
+        """Return the processor's next output as a frame, without the samples to be skipped."""
         skipped = min(self._skip, len(pcm) // SAMPLE_BYTES)
         self._skip -= skipped
         pcm = pcm[skipped * SAMPLE_BYTES :]
@@ -149,20 +164,20 @@ class Canceller:
 
 
 class Rehearsal:
-    """Lets the canceller go over the beginning of the first reply again, so that it knows the room at once.
+    """Feeds the canceller the beginning of the first reply several times, so that it adapts to the room at once.
 
-    Left alone WebRTC's mutes nearly everything for the first half second, then lets a good part of the echo through
-    for another second, until its filter fits. The same sound gone over again (30 ms of work, in two portions) fits the
-    filter.
+    Without this, WebRTC's canceller mutes nearly everything for the first half second, and then lets much of the echo
+    through for another second, until its filter has adapted. Repeating the same sound (30 ms of work, in two portions)
+    adapts the filter.
     """
 
     def __init__(self, processor: Processor) -> None:
         self._processor = processor
         self._steps: deque[tuple[bytes, Block]] = deque(maxlen=max(back for back, _ in _REHEARSALS.values()))
-        self._loud = 0
+        self._loud = 0  # steps with sound so far
 
-    def took(self, near: bytes, far: Block) -> None:
-        """The canceller has taken a step; when it is time, go over the last ones again."""
+    def add(self, near: bytes, far: Block) -> None:
+        """Note a step that the canceller has processed; when it is time, have it process the last steps again."""
         if self._loud >= max(_REHEARSALS):
             return
         self._steps.append((near, far))
@@ -177,7 +192,7 @@ class Rehearsal:
 
 
 def _crossfade(before: bytes, after: bytes) -> bytes:
-    """From one to the other within the step."""
+    """Return one step that fades from `before` to `after`."""
     old, new = memoryview(before).cast("h"), memoryview(after).cast("h")
     mixed = [(a * (_STEP - n) + b * n) // _STEP for n, (a, b) in enumerate(zip(old, new, strict=True))]
     return array.array("h", mixed).tobytes()

@@ -1,7 +1,7 @@
-"""Whether what the microphone heard is what the loudspeaker just played. Pure: knows no device, clock or turn.
+"""A detector, by cross-correlation, of whether the microphone heard the loudspeaker. Pure.
 
-Speech over a reply holds the reply; if it was the reply's own echo it stops with it, and what was heard is a copy of
-what was played last, later and quieter. A person's voice is none, whatever the words.
+Speech over a reply holds the reply. If that speech was the reply's own echo, it stops when the reply is held, and it is
+a copy of what was played last, only later and quieter. A person's voice is never such a copy, whatever the words.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from voiceloop.types import CAPTURE_RATE_HZ
 
 OWN_VOICE = 0.65
-"""From so much likeness on it is an echo. The first words of recorded prompts against replies of the same speaker, the
-hardest case, are alike by 0.18 (99 % by less than 0.5, at most 0.63), a plain echo by 0.99, one in a room with much
-reverberation by 0.5: those are left to the canceller (`tests/echo/test_correlation.py`)."""
+"""A clip with at least this correlation is an echo. In the hardest case, the first words of recorded prompts against
+replies by the same speaker, the correlation is 0.18 (99 % below 0.5, at most 0.63); for a plain echo it is 0.99; for an
+echo with much reverberation 0.5, which is left to the canceller (`tests/echo/test_correlation.py`)."""
 _LOWEST_HZ = 500
-"""Below, rooms and cancellers turn the phase; voices of all people are alike there."""
+"""Below this, rooms and cancellers shift the phase, and all voices are similar."""
 _HIGHEST_HZ = 3_400
 
 
 def correlation(heard: bytes, played: bytes) -> float:
-    """The greatest normalised cross-correlation of `heard` with any part of `played`: 0 to 1, at any gain and delay.
+    """Return the largest normalised cross-correlation of `heard` with any part of `played`, from 0 to 1.
 
-    Both int16, mono, 16 kHz; up to some seconds (6 ms of work for two seconds).
+    Gain and delay play no part. Both clips: int16, mono, 16 kHz, up to some seconds (6 ms of work for two seconds).
     """
     clip, source = _band(heard), _band(played)
     energy = float(np.square(clip).sum())
@@ -33,14 +33,14 @@ def correlation(heard: bytes, played: bytes) -> float:
     product = np.fft.irfft(np.fft.rfft(source, size) * np.conj(np.fft.rfft(clip, size)), size)
     lags = np.arange(1 - len(clip), len(source))
     power = np.concatenate([[0.0], np.cumsum(np.square(source))])
-    there = power[np.clip(lags + len(clip), 0, len(source))] - power[np.clip(lags, 0, len(source))]
-    # Only where most of what could have been heard lies beside the clip: a sliver of it would be like anything.
-    enough = there > 0.25 * there.max()
-    return float(np.abs(product[lags][enough] / np.sqrt(energy * there[enough])).max())
+    overlap = power[np.clip(lags + len(clip), 0, len(source))] - power[np.clip(lags, 0, len(source))]
+    # Only lags at which the overlapping part of `played` has enough energy: a tiny overlap correlates with anything.
+    enough = overlap > 0.25 * overlap.max()
+    return float(np.abs(product[lags][enough] / np.sqrt(energy * overlap[enough])).max())
 
 
 def _band(pcm: bytes) -> NDArray[np.float64]:
-    """The frequencies that tell voices apart."""
+    """Return the samples with only the frequencies that tell voices apart (500 to 3400 Hz)."""
     sound = np.frombuffer(pcm, "<i2").astype(np.float64)
     if not len(sound):
         return sound

@@ -1,9 +1,9 @@
-"""Whether a transcript merely repeats what the loop itself was saying. Pure: knows no sound, no turn and no clock.
+"""A detector of transcripts that merely repeat the reply. Pure: works on text and times.
 
-The last line of defence, behind the echo canceller: what leaks through is heard as speech, and transcribed as what it
-is, a garbled piece of the reply. It is told from an answer by length and order: three words or more, nearly all of
-them words of the reply, in the reply's order and close together; and by time, as it ends with the reply. A short answer
-that uses the reply's words ("Monday", "yes please") is never taken for an echo.
+It is the last line of defence, behind the echo canceller. Echo that leaks through is taken for speech, and its
+transcript is a garbled piece of the reply. Such a transcript differs from an answer by length and order (three words or
+more, nearly all of them words of the reply, in the reply's order and close together), and by time (it ends with the
+reply). A short answer that uses the reply's words ("Monday", "yes please") is never taken for an echo.
 """
 
 from __future__ import annotations
@@ -15,40 +15,44 @@ from difflib import SequenceMatcher
 
 _LEAST_WORDS = 3
 _LEAST_LETTERS = 8
-"""All together: three words like "to the a" prove nothing. In scripts without spaces, 6 signs."""
+"""Letters in all words together: three words like "to the a" prove nothing."""
 _LEAST_SIGNS = 6
+"""The same for scripts without spaces, in signs."""
 _SHARE = 0.7
-"""Of the transcript's letters that must be in words that match."""
-_LIKE = 0.75
-"""How alike two words must be to match: recognisers garble."""
+"""The share of the transcript's letters that must be in matching words."""
+_SIMILARITY = 0.75
+"""How similar two words must be to match, from 0 to 1. Not 1, because recognisers garble words."""
 _SPREAD = 1.5
-"""How far apart in the reply the matches may lie, by the transcript's length."""
+"""How many words of the reply the matches may span, relative to the number of words of the transcript."""
 _KEPT = 64
 
 
 class Audible:
-    """What of our replies could be heard when, in seconds of any one clock. Keeps the last 64 pieces."""
+    """A record of which texts were audible when, in seconds of any one clock. Keeps the last 64 pieces."""
 
     def __init__(self) -> None:
         self._pieces: deque[tuple[str, float, float]] = deque(maxlen=_KEPT)
 
     def note(self, text: str, start_s: float, end_s: float) -> None:
-        """`text` sounds from `start_s` to `end_s`; `end_s` may lie ahead (`cut`)."""
+        """Note that `text` sounds from `start_s` to `end_s`, which may lie in the future (see `cut`)."""
         self._pieces.append((text, start_s, end_s))
 
     def begin(self, text: str, at_s: float) -> None:
-        """`text` begins to sound, where the piece before it ends; its own end comes with the next, or with `cut`."""
+        """Note that `text` begins to sound and the piece before it ends. It lasts until the next `begin` or `cut`."""
         self.cut(at_s)
         self.note(text, at_s, float("inf"))
 
     def cut(self, at_s: float) -> None:
-        """The reply was silenced at that time: what was to sound after it never did."""
+        """Note that the reply was silenced at `at_s`: nothing sounded after that."""
         cut = [(text, start, min(end, at_s)) for text, start, end in self._pieces if start < at_s]
         self._pieces = deque(cut, maxlen=_KEPT)
 
     def between(self, start_s: float, end_s: float, *, margin_s: float = 0.5) -> str:
-        """All pieces that sounded then, or up to `margin_s` before or after, whole and in order; nothing when the last
-        of them ended sooner: an echo stops with what it is of, and who repeats a reply back to it goes on."""
+        """Return the complete text of all pieces that sounded then, or up to `margin_s` before or after, in order.
+
+        Returns "" if the last of them ended more than `margin_s` before `end_s`: an echo stops with its source, whereas
+        a user who repeats the reply's words speaks on.
+        """
         found = [piece for piece in self._pieces if piece[1] < end_s + margin_s and piece[2] > start_s - margin_s]
         if not found or found[-1][2] < end_s - margin_s:
             return ""
@@ -56,19 +60,19 @@ class Audible:
 
 
 def repeats(transcript: str, audible: str) -> bool:
-    """Whether `transcript` is only a piece of `audible`, what was sounding meanwhile, as recognisers hear it."""
-    said, ours = _words(transcript), _words(audible)
-    if not _enough(said) or not ours:
+    """Whether `transcript` is only a piece, perhaps garbled, of `audible`: the text that was sounding meanwhile."""
+    heard, played = _words(transcript), _words(audible)
+    if not _enough(heard) or not played:
         return False
-    matches = _aligned(said, ours)
-    matched = sum(len(said[i]) for i, _ in matches)
-    if len(matches) < _LEAST_WORDS or matched < _SHARE * sum(map(len, said)):
+    matches = _aligned(heard, played)
+    matched = sum(len(heard[i]) for i, _ in matches)
+    if len(matches) < _LEAST_WORDS or matched < _SHARE * sum(map(len, heard)):
         return False
-    return matches[-1][1] - matches[0][1] < _SPREAD * len(said) + 1
+    return matches[-1][1] - matches[0][1] < _SPREAD * len(heard) + 1
 
 
 def _words(text: str) -> list[str]:
-    """Lower-case words without marks or punctuation; each sign of a script without spaces is a word."""
+    """Return the words in lower case, without accents or punctuation; in scripts without spaces each sign is a word."""
     words: list[str] = []
     word = ""
     for sign in unicodedata.normalize("NFKD", text.casefold()):
@@ -77,15 +81,15 @@ def _words(text: str) -> list[str]:
             continue
         if kind[0] not in "LN":
             words, word = [*words, word], ""
-        elif _stands_alone(sign):
+        elif _is_spaceless(sign):
             words, word = [*words, word, sign], ""
         else:
             word += sign
     return [word for word in [*words, word] if word]
 
 
-def _stands_alone(sign: str) -> bool:
-    """Han, kana, Thai, Lao, Khmer and Burmese are written without spaces."""
+def _is_spaceless(sign: str) -> bool:
+    """Whether the sign is of a script without spaces: Han, kana, Thai, Lao, Khmer or Burmese."""
     return (
         "\u0e00" <= sign <= "\u0eff"
         or "\u1000" <= sign <= "\u109f"
@@ -96,24 +100,27 @@ def _stands_alone(sign: str) -> bool:
     )
 
 
-def _enough(said: Sequence[str]) -> bool:
-    signs = sum(_stands_alone(word[0]) for word in said)
-    if signs > len(said) // 2:
+def _enough(words: Sequence[str]) -> bool:
+    """Whether the words are enough to be told from an answer that happens to use the reply's words."""
+    signs = sum(_is_spaceless(word[0]) for word in words)
+    if signs > len(words) // 2:
         return signs >= _LEAST_SIGNS
-    return len(said) >= _LEAST_WORDS and sum(map(len, said)) >= _LEAST_LETTERS
+    return len(words) >= _LEAST_WORDS and sum(map(len, words)) >= _LEAST_LETTERS
 
 
-def _aligned(said: Sequence[str], ours: Sequence[str]) -> list[tuple[int, int]]:
-    """The pairs of places, in order on both sides, with the most letters of `said` in words that are alike."""
-    best: list[list[int]] = [[0] * (len(ours) + 1) for _ in range(len(said) + 1)]
-    for i in range(len(said) - 1, -1, -1):
-        for j in range(len(ours) - 1, -1, -1):
-            gain = best[i + 1][j + 1] + len(said[i]) if _alike(said[i], ours[j]) else 0
+def _aligned(heard: Sequence[str], played: Sequence[str]) -> list[tuple[int, int]]:
+    """Align two texts: return pairs of positions of similar words, ascending on both sides, so that the matching words
+    of `heard` have the most letters.
+    """
+    best: list[list[int]] = [[0] * (len(played) + 1) for _ in range(len(heard) + 1)]
+    for i in range(len(heard) - 1, -1, -1):
+        for j in range(len(played) - 1, -1, -1):
+            gain = best[i + 1][j + 1] + len(heard[i]) if _similar(heard[i], played[j]) else 0
             best[i][j] = max(gain, best[i + 1][j], best[i][j + 1])
     pairs, i, j = [], 0, 0
-    while i < len(said) and j < len(ours):
-        # A match as soon as it costs nothing; its last place is as near to the first as the reply's order allows.
-        if _alike(said[i], ours[j]) and best[i][j] == best[i + 1][j + 1] + len(said[i]):
+    while i < len(heard) and j < len(played):
+        # Match as early as that costs no letters: so the last match is as near to the first as the order allows.
+        if _similar(heard[i], played[j]) and best[i][j] == best[i + 1][j + 1] + len(heard[i]):
             pairs.append((i, j))
             i, j = i + 1, j + 1
         elif best[i][j] == best[i][j + 1]:
@@ -123,10 +130,12 @@ def _aligned(said: Sequence[str], ours: Sequence[str]) -> list[tuple[int, int]]:
     return pairs
 
 
-def _alike(one: str, other: str) -> bool:
+def _similar(one: str, other: str) -> bool:
     if one == other:
         return True
     if min(len(one), len(other)) < 4:
         return False
     matcher = SequenceMatcher(None, one, other, autojunk=False)
-    return matcher.real_quick_ratio() >= _LIKE and matcher.quick_ratio() >= _LIKE and matcher.ratio() >= _LIKE
+    # The two quick ratios are upper bounds, and cheaper.
+    ratios = (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio)
+    return all(ratio() >= _SIMILARITY for ratio in ratios)

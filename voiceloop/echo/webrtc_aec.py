@@ -1,4 +1,4 @@
-"""What is done about the echo; WebRTC's canceller, and the one importer of livekit, whose wheel holds it."""
+"""WebRTC's echo canceller, and the choice of the echo mode. The only importer of livekit, whose wheel has WebRTC."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES
 _DELAY = 128
 """Two of AEC3's blocks of 64 samples: 8 ms at 16 kHz."""
 MEANING = {
-    "cancel": "it takes its own voice out of what it hears, so you can interrupt it.",
-    "half-duplex": "it does not listen while it speaks, so you cannot interrupt it. "
-    "pip install 'voiceloop[echo]' changes that; with headphones: --set audio.echo=off",
+    "cancel": "the reply is removed from the microphone's signal, so you can interrupt it.",
+    "half-duplex": "the microphone is ignored while a reply plays, so you cannot interrupt it. "
+    "To change that: pip install 'voiceloop[echo]', or with headphones: --set audio.echo=off",
 }
-"""What a mode means for who speaks to it."""
+"""What each mode means for the user."""
 _INSTEAD = "Or: --set audio.echo=half-duplex"
 
 
 def mode(audio: Audio) -> Literal["cancel", "half-duplex", "off"]:
-    """What is done about the echo; `auto` decided. A loudspeaker that makes no sound can't be heard."""
+    """Return how echo is dealt with, with `auto` resolved. An output without a loudspeaker causes no echo: "off"."""
     if audio.echo != "auto":
         return audio.echo
     if audio.output == "none" or audio.output.startswith(FILE_PREFIX):
@@ -34,7 +34,7 @@ def mode(audio: Audio) -> Literal["cancel", "half-duplex", "off"]:
 
 
 def installed() -> bool:
-    """Whether `open_processor` will find what it needs. Imports nothing."""
+    """Whether the package that `open_processor` needs is installed. Imports nothing."""
     try:
         return importlib.util.find_spec("livekit.rtc") is not None
     except ModuleNotFoundError:
@@ -42,9 +42,9 @@ def installed() -> bool:
 
 
 def open_processor() -> WebRtc:
-    """Load the canceller, which takes about 60 ms and 20 MB: call it in a thread.
+    """Load the canceller. It takes about 60 ms and 20 MB, so call it in a thread.
 
-    Raises MissingExtra when it isn't installed, EngineError when it can't be loaded here.
+    Raises MissingExtra if livekit isn't installed, EngineError if it can't be loaded on this machine.
     """
     if not installed():
         raise MissingExtra(
@@ -54,27 +54,31 @@ def open_processor() -> WebRtc:
         )
     try:
         rtc = importlib.import_module("livekit.rtc")
-        _forward_no_logs()
+        _turn_off_log_forwarding()
         return WebRtc(rtc)
     except Exception as error:  # its native library, or protobuf, may fail in any way
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise EngineError(f"livekit does not load: {reason}", place="audio.echo", remedy=_INSTEAD) from error
 
 
-def _forward_no_logs() -> None:
-    """Keep livekit from handing its log to Python, which a thread of its own does: one that does it while Python ends
-    is ended by Python, and Rust then aborts the whole process."""
-    with suppress(ImportError, AttributeError):  # it is nowhere documented, and rare: better that than no canceller
+def _turn_off_log_forwarding() -> None:
+    """Keep livekit's log thread from passing its log to Python.
+
+    If that thread calls into Python while Python ends, Python ends the thread, and Rust then aborts the whole process.
+    """
+    # These names are undocumented. If they are missing, a rare abort at the end is better than no canceller.
+    with suppress(ImportError, AttributeError):
         ffi = importlib.import_module("livekit.rtc._ffi_client")
         initialize = ffi.FfiClient.instance._ffi_lib.livekit_ffi_initialize
         initialize(ffi.ffi_event_callback, False, b"python", ffi.__version__.encode())
 
 
 class WebRtc:
-    """A `canceller.Processor`: AEC3 with its high-pass filter, no gain control and no noise suppression.
+    """A `canceller.Processor`: AEC3, without gain control and noise suppression. No high-pass filter is asked for:
+    WebRTC enforces its own wherever AEC3 is on.
 
-    Gain control would go on changing the level of the voice, and noise suppression gained the VAD nothing. It finds
-    the delay between a block and its echo by itself; being told made no difference.
+    Gain control would change the level of the voice all the time, and noise suppression didn't improve the VAD's
+    verdicts. AEC3 finds the delay between a block and its echo by itself; setting the delay made no difference.
     """
 
     delay = _DELAY
@@ -86,8 +90,8 @@ class WebRtc:
         )
 
     def process(self, near: bytes, far: Block) -> bytes:
-        played = self._frame(bytearray(far.pcm), far.rate_hz, 1, len(far.pcm) // SAMPLE_BYTES)
-        self._processing.process_reverse_stream(played)
-        heard = self._frame(bytearray(near), CAPTURE_RATE_HZ, 1, len(near) // SAMPLE_BYTES)
-        self._processing.process_stream(heard)
-        return bytes(heard.data)
+        far_frame = self._frame(bytearray(far.pcm), far.rate_hz, 1, len(far.pcm) // SAMPLE_BYTES)
+        self._processing.process_reverse_stream(far_frame)
+        near_frame = self._frame(bytearray(near), CAPTURE_RATE_HZ, 1, len(near) // SAMPLE_BYTES)
+        self._processing.process_stream(near_frame)  # in place
+        return bytes(near_frame.data)

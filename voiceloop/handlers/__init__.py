@@ -1,1 +1,1 @@
-"""From text to a reply."""
+"""Handlers: each takes what the user said and produces the reply."""

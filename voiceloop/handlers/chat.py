@@ -1,4 +1,4 @@
-"""Answers with a language model: /chat/completions, streamed. Knows no sound and writes no history."""
+"""`chat`: answers with a language model over streamed /chat/completions. Handles no sound and writes no history."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ class ChatOptions(CompletionOptions):
     """Options of `[handler] use = "chat"`."""
 
     model: str
-    """The model that answers; `voiceloop models --chat` lists them."""
+    """The model that answers. `voiceloop models --chat` lists the choices."""
     models: tuple[str, ...] = ()
-    """Models to fall back on, in this order, when `model` is down, too busy or refuses (OpenRouter routes to them)."""
+    """Fallback models, tried in this order when `model` is down, too busy or refuses. OpenRouter does the routing."""
     tools: tuple[str, ...] = ()
-    """Functions that the model may call, as `module:function`; their type hints and docstrings describe them to it.
-    They are called only when it is certain that you have finished speaking."""
+    """Functions that the model may call, as `module:function`. The model sees their type hints and docstrings.
+    A function is called only once it is certain that you have finished speaking."""
     tool_rounds: Annotated[int, Field(ge=1, le=50)] = 5
-    """How often, in one turn, the model may call tools and go on with their results."""
+    """How many times in one turn the model may call tools and continue with their results."""
 
     def fallbacks(self) -> tuple[str, ...]:
         return self.models
 
 
 class ChatHandler(CompletionHandler):
-    """The handler that `use = "chat"` names."""
+    """The handler for `use = "chat"`."""
 
     Options: ClassVar[type[BaseModel]] = ChatOptions
     _options: ChatOptions
@@ -49,40 +49,44 @@ class ChatHandler(CompletionHandler):
         return f"chat, {self._options.model}{tools}"
 
     async def handle(self, transcript: Transcript, reply: Reply) -> None:
-        """Stream the model's answer into `reply`. Raises `ServiceError`s; what was said before one stays said."""
+        """Stream the model's answer into `reply`, calling tools as it asks.
+
+        Raises `ServiceError`s; text passed to `reply` before the error is still spoken.
+        """
         options = self._options
-        shown = messages(options.system, self.past(reply.history), transcript.text)
+        conversation = messages(options.system, self.past(reply.history), transcript.text)
         for number in range(options.tool_rounds + 1):
-            text, calls = await self._round(self._body(shown, tools=number < options.tool_rounds), reply)
+            text, calls = await self._round(self._body(conversation, tools=number < options.tool_rounds), reply)
             if not calls:
                 return
-            # A tool may change the world.
+            # A tool may have effects that can't be undone: wait until the turn is certain.
             await reply.committed()
-            shown = [*shown, requested(text, calls), *[await self._tools.answer(call) for call in calls]]
+            results = [await self._tools.answer(call) for call in calls]
+            conversation = [*conversation, requested(text, calls), *results]
 
     async def _round(self, body: dict[str, Any], reply: Reply) -> tuple[str, list[ToolCall]]:
-        """One request; gives what it said and the tools that it calls."""
-        said: list[str] = []
+        """Make one request; return the text that was spoken and the tool calls."""
+        texts: list[str] = []
         calls: list[ToolCall] = []
         async with completing(self._service, body, self.patience) as deltas:
             async for delta in deltas:
                 match delta:
                     case str():
-                        said.append(delta)
+                        texts.append(delta)
                         await reply.say(delta)
                     case Usage():
                         reply.spent(delta)
                     case ToolCall():
                         calls.append(delta)
-        return "".join(said), calls
+        return "".join(texts), calls
 
-    def _body(self, shown: list[dict[str, Any]], *, tools: bool) -> dict[str, Any]:
-        body = self.body(shown)
+    def _body(self, conversation: list[dict[str, Any]], *, tools: bool) -> dict[str, Any]:
+        body = self.body(conversation)
         if self._options.models:
             body["models"] = list(self._options.models)
         if self._tools:
             body["tools"] = self._tools.schemas()
             if not tools:
-                # The last round has to end in words.
+                # The last round must end in text, not in another tool call.
                 body["tool_choice"] = "none"
         return body

@@ -1,7 +1,7 @@
-"""`command`: hands what was heard to an external program and speaks what it prints, line by line.
+"""`command`: passes what the user said to an external program and speaks what it prints, line by line.
 
-The text goes to the program's standard input, with a newline, and nothing else about the turn does; no shell is
-involved, and its environment is the daemon's, to which nothing is added.
+The program gets the text, followed by a newline, on its standard input, and nothing else about the turn. No shell is
+involved. The program's environment is voiceloop's own, with nothing added.
 """
 
 from __future__ import annotations
@@ -32,29 +32,31 @@ if TYPE_CHECKING:
 PLACE = "handler.command"
 LONGEST_LINE_BYTES = 1 << 16
 """A line longer than this is spoken in parts."""
-LONGEST_COMPLAINT = 300
+LONGEST_ERROR = 300
+"""Characters of a line of standard error that are shown."""
 TERMINATE_S = 0.3
-"""How long a cancelled program may take to end itself before it is killed: the daemon itself ends within 1 s."""
+"""How long a cancelled program may take to end after SIGTERM before it is killed: voiceloop itself ends within 1 s."""
 LINGER_S = 0.5
-"""How long its output is still read after the program ended: something that it started may hold the pipe for ever."""
+"""How long output is still read after the program has ended: its child processes may hold the pipe open for ever."""
 
 
 class CommandOptions(Table):
-    """The keys of `[handler]` with `use = "command"`."""
+    """Options of `[handler] use = "command"`."""
 
     command: Annotated[str, Field(min_length=1)] | Annotated[tuple[str, ...], Field(min_length=1)]
-    """The program and its arguments, as a list, or as one string with a shell's quoting (no shell is run)."""
+    """The program and its arguments, as a list or as one string with shell quoting. No shell is run."""
     timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 120.0
-    """How long the program may be silent before it is ended."""
+    """How long the program may print nothing before it is ended."""
     turns: Literal["exclusive", "replace"] = "exclusive"
-    """`exclusive`: what you say meanwhile waits for the program. `replace`: it kills the program."""
+    """What happens when you speak while the program runs. `exclusive`: your words wait until it ends. `replace`: the
+    program is ended."""
     cwd: Path | None = None
-    """The folder that it runs in; none is the daemon's."""
+    """The folder that the program runs in; by default voiceloop's own working directory."""
 
 
 @dataclass(slots=True)
 class Lines:
-    """Lines out of pieces of bytes; holds at most one line and a piece."""
+    """Splits bytes that arrive in pieces into lines; holds at most one line and one piece."""
 
     rest: bytearray = field(default_factory=bytearray)
 
@@ -72,15 +74,15 @@ class Lines:
 
 
 @dataclass(slots=True)
-class Complaint:
-    """The last line of standard error that says something, and whether all of it was read."""
+class _ErrorOutput:
+    """The last non-empty line of the program's standard error, and whether all of it has been read."""
 
-    last: str = ""
+    last_line: str = ""
     complete: trio.Event = field(default_factory=trio.Event)
 
 
 class CommandHandler:
-    """Text on a program's standard input; each line of its standard output is spoken as it comes."""
+    """The handler for `use = "command"`: each line of the program's standard output is spoken as it arrives."""
 
     Options = CommandOptions
     preemptive = False
@@ -95,16 +97,16 @@ class CommandHandler:
     @classmethod
     @asynccontextmanager
     async def open(cls, options: BaseModel, services: Services) -> AsyncIterator[Self]:
-        """Look for the program and its folder. Raises HandlerError when one is not there."""
+        """Check that the program and its folder exist. Raises HandlerError when one does not."""
         assert isinstance(options, CommandOptions)
         try:
-            self = cls(options)
+            handler = cls(options)
         except ValueError as error:
             raise HandlerError(
-                f"can't be read: {error}", place=PLACE, remedy="Close its quotes, or use a list"
+                f"can't be split into arguments: {error}", place=PLACE, remedy="Close its quotes, or use a list"
             ) from None
-        self._check()
-        yield self
+        handler._check()
+        yield handler
 
     @property
     def description(self) -> str:
@@ -114,29 +116,30 @@ class CommandHandler:
         await trio.lowlevel.checkpoint()
 
     async def handle(self, transcript: Transcript, reply: Reply) -> None:
-        """Run the program once. Raises HandlerError when it can't be started, fails, or is silent for too long."""
+        """Run the program once. Raises HandlerError if it can't start, fails, or prints nothing for `timeout_s`."""
         async with self._program() as process, private_nursery() as nursery:
-            complaint = Complaint()
-            nursery.start_soon(_write, process, transcript.text)
-            nursery.start_soon(_read_complaint, process, complaint)
+            error_output = _ErrorOutput()
+            nursery.start_soon(_write_input, process, transcript.text, name="command input")
+            nursery.start_soon(_read_errors, process, error_output, name="command errors")
             with trio.CancelScope() as reading:
-                nursery.start_soon(_stop_reading, process, reading)
+                nursery.start_soon(_stop_reading, process, reading, name="command end")
                 await self._speak(process, reply)
-            with self._patience():
+            with self._time_limit():
                 status = await process.wait()
             with trio.move_on_after(LINGER_S):
-                await complaint.complete.wait()
-            self._judge(status, complaint.last)
+                await error_output.complete.wait()
+            self._check_status(status, error_output.last_line)
 
     def _check(self) -> None:
+        """Raise HandlerError if the program can't be run or its folder is missing."""
         if not self._argv:
             raise HandlerError("names no program", place=PLACE, remedy="Give a program and its arguments")
         cwd = self._cwd
         if cwd is not None and not cwd.is_dir():
-            raise HandlerError(f"there is no folder '{cwd}'", place="handler.cwd", remedy="Make it, or name another")
+            raise HandlerError(f"there is no folder '{cwd}'", place="handler.cwd", remedy="Create it, or name another")
         program = self._argv[0]
-        beside = cwd / program if cwd is not None and os.sep in program else program
-        if shutil.which(beside) is None:
+        path = cwd / program if cwd is not None and os.sep in program else program
+        if shutil.which(path) is None:
             raise HandlerError(
                 f"there is no program '{program}' that can be run",
                 place=PLACE,
@@ -145,7 +148,7 @@ class CommandHandler:
 
     @asynccontextmanager
     async def _program(self) -> AsyncIterator[trio.Process]:
-        """The program in a process group of its own, which is ended with the turn."""
+        """Start the program in its own process group; end the group with the turn."""
         self._check()
         try:
             process = await trio.lowlevel.open_process(
@@ -158,7 +161,7 @@ class CommandHandler:
             )
         except OSError as error:
             why = f"'{self._argv[0]}' can't be started: {error.strerror}"
-            raise HandlerError(why, place=PLACE, remedy="Check that it is a program for this machine") from error
+            raise HandlerError(why, place=PLACE, remedy="Check that it was built for this machine") from error
         try:
             yield process
         finally:
@@ -173,42 +176,46 @@ class CommandHandler:
         lines = Lines()
         ended = False
         while not ended:
-            with self._patience():
+            with self._time_limit():
                 data = await process.stdout.receive_some()
             ended = not data
             for line in lines.feed(data) + (lines.finish() if ended else []):
-                # An empty line after each: the splitter then needs no more to know that it is complete.
+                # The empty line tells the splitter that the line is complete, so that it is spoken at once.
                 await reply.say(f"{line}\n\n")
 
-    def _patience(self) -> AbstractContextManager[object]:
-        return _patience(self._argv[0], self._options.timeout_s)
+    def _time_limit(self) -> AbstractContextManager[object]:
+        return _time_limit(self._argv[0], self._options.timeout_s)
 
-    def _judge(self, status: int, complaint: str) -> None:
+    def _check_status(self, status: int, last_error: str) -> None:
+        """Raise HandlerError unless the exit status is 0."""
         if status == 0:
             return
         ended = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-        said = f": {complaint}" if complaint else ""
-        raise HandlerError(f"'{self._argv[0]}' {ended}{said}", place=PLACE, remedy="Run it by hand to see why")
+        reason = f": {last_error}" if last_error else ""
+        raise HandlerError(f"'{self._argv[0]}' {ended}{reason}", place=PLACE, remedy="Run it by hand to see why")
 
 
 @contextmanager
-def _patience(program: str, timeout_s: float) -> Iterator[None]:
+def _time_limit(program: str, timeout_s: float) -> Iterator[None]:
+    """Raise HandlerError if the body takes longer than `timeout_s`."""
     try:
         with trio.fail_after(timeout_s):
             yield
     except trio.TooSlowError:
-        why = f"'{program}' was silent for {timeout_s:g} s and was ended"
-        raise HandlerError(why, place=PLACE, remedy="Let it print something, or raise handler.timeout_s") from None
+        why = f"'{program}' printed nothing for {timeout_s:g} s and was ended"
+        raise HandlerError(
+            why, place=PLACE, remedy="Make it print something sooner, or raise handler.timeout_s"
+        ) from None
 
 
-async def _write(process: trio.Process, text: str) -> None:
+async def _write_input(process: trio.Process, text: str) -> None:
     assert process.stdin is not None
-    with suppress(trio.BrokenResourceError):  # it needn't read
+    with suppress(trio.BrokenResourceError):  # the program need not read its input
         await process.stdin.send_all(text.encode() + b"\n")
     await process.stdin.aclose()
 
 
-async def _read_complaint(process: trio.Process, complaint: Complaint) -> None:
+async def _read_errors(process: trio.Process, output: _ErrorOutput) -> None:
     assert process.stderr is not None
     lines = Lines()
     ended = False
@@ -216,22 +223,23 @@ async def _read_complaint(process: trio.Process, complaint: Complaint) -> None:
         data = await process.stderr.receive_some()
         ended = not data
         for line in lines.feed(data) + (lines.finish() if ended else []):
-            complaint.last = clean_line(line)[:LONGEST_COMPLAINT] or complaint.last
-    complaint.complete.set()
+            output.last_line = clean_line(line)[:LONGEST_ERROR] or output.last_line
+    output.complete.set()
 
 
 async def _stop_reading(process: trio.Process, reading: trio.CancelScope) -> None:
+    """Cancel `reading` LINGER_S after the program has ended."""
     await process.wait()
     await trio.sleep(LINGER_S)
     reading.cancel("the program ended")
 
 
 async def _end(process: trio.Process) -> None:
-    """Terminate the group, then kill it. A program that ended by itself leaves its children alone."""
+    """Send SIGTERM to the process group, then SIGKILL. After a program that has already ended, its children live on."""
     if process.returncode is not None:
         return
     for signal_number, wait_s in ((signal.SIGTERM, TERMINATE_S), (signal.SIGKILL, 1)):
-        with suppress(ProcessLookupError, PermissionError):  # PermissionError: macOS, of a group of zombies
+        with suppress(ProcessLookupError, PermissionError):  # PermissionError: macOS, for a group of zombies
             os.killpg(process.pid, signal_number)
         with trio.move_on_after(wait_s):
             await process.wait()

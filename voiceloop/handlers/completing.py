@@ -1,4 +1,4 @@
-"""One request to /chat/completions, streamed: its deltas, its patience, its second attempts."""
+"""A streamed /chat/completions request: sends it, yields its deltas, and applies time-outs and retries."""
 
 from __future__ import annotations
 
@@ -21,21 +21,28 @@ if TYPE_CHECKING:
     from voiceloop.net.http import Answer, Attempt
 
 CHANNEL_DELTAS = 64
-"""Pieces of an answer between the socket and the reply; when they are there the socket waits."""
+"""Deltas buffered between the socket and the reply; when the buffer is full, the socket is not read."""
 
 _CUT_SHORT = {
     "length": (
-        "its thoughts took all the tokens it may use",
-        "Raise handler.max_tokens, or name a model that thinks less",
+        "its reasoning used up the token limit",
+        "Raise handler.max_tokens, or choose a model that reasons less",
     ),
-    "content_filter": ("its provider held the answer back", "Say it otherwise, or name another model"),
+    "content_filter": (
+        "its provider's content filter blocked the answer",
+        "Say it differently, or choose another model",
+    ),
 }
-"""Reasons for an empty answer that a person must be told. One that stopped by itself may just have nothing to say."""
+"""`finish_reason`s that make an empty answer an error: the cause and the remedy. After `stop`, an empty answer may be
+intended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a model may think, in seconds. Comment lines, with which servers keep connections open, don't count."""
+    """Time limits for a model, in seconds: before its first delta, and between two deltas.
+
+    SSE comment lines, with which servers keep a connection open, don't count as deltas.
+    """
 
     first_s: float
     between_s: float
@@ -45,8 +52,11 @@ class Patience:
 async def completing(
     service: Service, body: dict[str, Any], patience: Patience
 ) -> AsyncIterator[trio.MemoryReceiveChannel[Delta]]:
-    """The deltas of an answer, as they come. Raises `ServiceError`s on leaving; starts over after a failure only while
-    nothing was given out."""
+    """Make the request; gives the deltas of its answer as they arrive.
+
+    After a failure the request is repeated, but only while no delta has been given out. Raises `ServiceError`s when the
+    context is left.
+    """
     request = Request("/chat/completions", json=body, model=str(body["model"]))
 
     async def produce(send: trio.MemorySendChannel[Delta]) -> None:
@@ -61,21 +71,24 @@ class _Completing:
         self, service: Service, request: Request, patience: Patience, send: trio.MemorySendChannel[Delta]
     ) -> None:
         self._service, self._request, self._patience, self._send = service, request, patience, send
-        self._given = self._said = False
+        self._any_delta = False
+        self._any_content = False
+        """Whether a delta other than usage has come."""
 
     async def run(self) -> None:
-        await self._service.retry(self._request, self._attempt, may_repeat=lambda: not self._given)
+        await self._service.retry(self._request, self._attempt, may_repeat=lambda: not self._any_delta)
 
     async def _attempt(self, tried: Attempt) -> None:
         with trio.move_on_after(self._patience.first_s) as scope:
             async with self._service.exchange(self._request, tried) as answer:
                 await self._read(answer, scope)
         if scope.cancelled_caught:
-            wait_s = self._patience.between_s if self._given else self._patience.first_s
+            wait_s = self._patience.between_s if self._any_delta else self._patience.first_s
+            key = "next_word_s" if self._any_delta else "first_word_s"
             raise TimedOut(
-                f"the model said nothing for {wait_s:g} s",
+                f"the model sent nothing for {wait_s:g} s",
                 place=str(self._service.where(self._request)),
-                remedy=f"Ask again, name a faster model, or raise handler.{'next' if self._given else 'first'}_word_s",
+                remedy=f"Ask again, choose a faster model, or raise handler.{key}",
             )
 
     async def _read(self, answer: Answer, scope: trio.CancelScope) -> None:
@@ -86,27 +99,27 @@ class _Completing:
 
         async def take(piece: bytes) -> bool:
             for delta in reader.feed(piece):
-                # What the listener takes its time for is not held against the server.
+                # Time that the consumer takes for a delta doesn't count against the server.
                 scope.deadline = math.inf
-                await self._give(delta)
+                await self._send_delta(delta)
                 scope.deadline = trio.current_time() + self._patience.between_s
             return not reader.done
 
         await answer.drain(take)
         if not reader.finished:
-            raise bad_answer("the answer ended before its end", answer.where, remedy="Ask again")
+            raise bad_answer("the answer broke off before its end", answer.where, remedy="Ask again")
         for call in reader.tool_calls():
-            await self._give(call)
-        if not self._said and reader.reason in _CUT_SHORT:
+            await self._send_delta(call)
+        if not self._any_content and reader.reason in _CUT_SHORT:
             what, remedy = _CUT_SHORT[reader.reason]
             raise bad_answer(
-                f"the model said nothing: {what} (finish_reason {reader.reason})", answer.where, remedy=remedy
+                f"the model's answer is empty: {what} (finish_reason {reader.reason})", answer.where, remedy=remedy
             )
 
-    async def _give(self, delta: Delta) -> None:
-        self._given = True
+    async def _send_delta(self, delta: Delta) -> None:
+        self._any_delta = True
         if isinstance(delta, Usage):
             self._service.spent(delta)
         else:
-            self._said = True
+            self._any_content = True
         await self._send.send(delta)

@@ -1,4 +1,4 @@
-"""The events of a streamed /chat/completions answer to deltas: text, sound, tool calls, usage. Pure."""
+"""The parser of streamed /chat/completions answers: turns events into deltas (text, sound, tool calls, usage). Pure."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from voiceloop.net.values import Halves, whole
 from voiceloop.types import Usage
 
 TOOL_CALLS = 16
-"""Tool calls in one answer; a model that asks for more has lost its way."""
+"""The most tool calls in one answer; more is treated as a broken answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A function that the model asks for. `arguments` is JSON as the model wrote it: untrusted."""
+    """A function call that the model requests. `arguments` is JSON written by the model: untrusted."""
 
     id: str
     name: str
@@ -30,22 +30,22 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A piece of a voice-native answer: PCM bytes that may end within a sample, and words that it says."""
+    """A piece of spoken answer: int16 mono PCM bytes that may end within a sample, and the words in it."""
 
     pcm: bytes = field(repr=False)
     text: str = ""
 
 
-_BROKE_OFF = {"code": 502, "message": "finish_reason: error"}
-"""What it comes to when a server gives no more than that."""
+_DEFAULT_ERROR = {"code": 502, "message": "finish_reason: error"}
+"""The error to assume when the server gives only `finish_reason: error` and no details."""
 
 Delta = str | Usage | Sound | ToolCall
-"""A piece of the reply; near the end what it took, and the tool calls it ends in."""
+"""A piece of the answer: text or sound; near the end its usage and, last, its tool calls."""
 
 
 @dataclass(slots=True)
 class _Call:
-    """A tool call as far as it has come."""
+    """A tool call, as far as it has arrived."""
 
     index: int
     id: str = ""
@@ -54,8 +54,11 @@ class _Call:
 
 
 class CompletionReader:
-    """Takes the body in pieces cut anywhere. Raises `ServiceError`s: for an error that the server sends in the middle,
-    and `BadAnswer` for what is no completion."""
+    """Parses the body of one answer, in pieces cut anywhere.
+
+    Raises the `ServiceError` that an error event in the stream stands for, and `BadAnswer` when the stream is not a
+    completion.
+    """
 
     def __init__(self, where: Where, generation_id: str | None) -> None:
         self._where, self._id = where, generation_id
@@ -63,14 +66,14 @@ class CompletionReader:
         self._calls: list[_Call] = []
         self._halves = Halves()
         self.done = False
-        """`[DONE]` came: nothing more is wanted."""
+        """`[DONE]` has arrived: the rest of the body is ignored."""
         self.finished = False
-        """The model had finished: said by a reason, as not every server sends `[DONE]`."""
+        """The answer is complete: a `finish_reason` or `[DONE]` has arrived (not every server sends `[DONE]`)."""
         self.reason = ""
-        """Why it finished, as the server says it: `stop`, `length`, `tool_calls`, `content_filter`."""
+        """The server's `finish_reason`: `stop`, `length`, `tool_calls`, `content_filter`."""
 
     def feed(self, piece: bytes) -> Iterator[Delta]:
-        """The deltas in `piece`, one by one: those before an error are given before it is raised."""
+        """Yield the deltas in `piece`. Those before an error are yielded before it is raised."""
         try:
             events = self._events.feed(piece)
         except SseOverflow as error:
@@ -80,7 +83,7 @@ class CompletionReader:
                 yield from self._event(data)
 
     def tool_calls(self) -> list[ToolCall]:
-        """The calls that were put together, at the end."""
+        """The assembled tool calls, in the order of their index. Call it at the end of the answer."""
         in_order = sorted(self._calls, key=lambda call: call.index)
         return [ToolCall(whole(call.id), whole(call.name), whole(call.arguments)) for call in in_order]
 
@@ -109,7 +112,7 @@ class CompletionReader:
     def _finish(self, choice: dict[str, Any]) -> None:
         reason = choice.get("finish_reason")
         if choice.get("error") or reason == "error":
-            raise from_error_object(choice.get("error") or _BROKE_OFF, self._where)
+            raise from_error_object(choice.get("error") or _DEFAULT_ERROR, self._where)
         if isinstance(reason, str) and reason:
             self.finished, self.reason = True, reason
 
@@ -135,7 +138,7 @@ class CompletionReader:
             yield Sound(pcm, text)
 
     def _tool_call(self, part: Any) -> None:
-        """Calls come in pieces: the first names the function, the others add to its arguments."""
+        """Add a piece to its call: the first piece names the function, the others extend its arguments."""
         if not isinstance(part, dict):
             return
         index, id_ = part.get("index", 0), part.get("id")
@@ -147,10 +150,13 @@ class CompletionReader:
         if isinstance(function.get("arguments"), str):
             call.arguments += function["arguments"]
         if len(call.arguments) > 1_000_000:
-            raise bad_answer("a tool call of the answer never ends", self._where)
+            raise bad_answer("a tool call in the answer is too long", self._where)
 
     def _call(self, index: int, id_: str) -> _Call:
-        """The call that a piece belongs to: its index says so, unless its id is another; some servers number all 0."""
+        """The call that a piece belongs to, created if it is new.
+
+        Calls are matched by index and, where there is one, by id: some servers give every call the index 0.
+        """
         for call in reversed(self._calls):
             if call.index == index and (not id_ or not call.id or call.id == id_):
                 call.id = call.id or id_

@@ -1,4 +1,4 @@
-"""What the handlers that ask a language model have in common: options, opening, the request."""
+"""The base of the handlers that ask a language model: their options, opening and request body."""
 
 from __future__ import annotations
 
@@ -18,49 +18,49 @@ from voiceloop.types import Message
 
 
 class CompletionOptions(Table):
-    """Options of every such handler."""
+    """Options that all handlers with a language model share."""
 
     model: str
     base_url: str | None = None
-    """Another server than that in `[openrouter]`; everything else there (time-outs, retries) holds for it too."""
+    """A server other than the one in `[openrouter]`, whose other settings (time-outs, retries) apply to it too."""
     api_key_env: str | None = None
-    """The environment variable that holds the key of `base_url`; without one it gets none."""
+    """The environment variable with the API key for `base_url`. Without it, no key is sent."""
     system: str = SYSTEM
-    """The system prompt; empty for none."""
+    """The system prompt. Empty: none is sent."""
     history_turns: Annotated[int, Field(ge=0, le=1_000)] = 20
-    """How many past messages (yours and what was heard of the answers, as text) the model is shown."""
+    """How many past messages the model is shown: what you said, and as much of the answers as you heard."""
     history_tokens: Annotated[int, Field(ge=0, le=10_000_000)] = 4_000
-    """About how many tokens of them."""
+    """The approximate limit on the past messages, in tokens."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    """How freely the model answers."""
+    """How random the model's answers are: 0 is the least. By default the model's own setting."""
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """The longest answer."""
+    """The longest answer, in tokens. By default the model's own limit."""
     first_word_s: Annotated[float, Field(gt=0, le=600)] = 15.0
-    """How long the model may think before its first word or sound; it is asked again as `openrouter.retry` allows."""
+    """How long to wait for the model's first word or sound; then it is asked again as `openrouter.retry` allows."""
     next_word_s: Annotated[float, Field(gt=0, le=600)] = 10.0
-    """How long it may then be silent."""
+    """How long the model may then be silent between two words or sounds."""
     provider: dict[str, Any] = Field(default_factory=dict)
-    """OpenRouter's provider routing, as in its documentation: `provider = { sort = "latency" }`."""
+    """OpenRouter's provider routing, as in its documentation. For example: `provider = { sort = "latency" }`."""
 
     def conflicts(self) -> Iterable[Conflict]:
         if self.base_url is not None and (what := no_address(self.base_url)):
             yield Conflict(("base_url",), what, ADDRESS)
 
     def fallbacks(self) -> tuple[str, ...]:
-        """Models to fall back on."""
+        """Fallback models, in order."""
         return ()
 
     def wanted(self, openrouter: Endpoint) -> Wanted:
         settings, table = openrouter, "openrouter"
         if self.base_url is not None:
-            # Never the key of the one server to the other.
-            own = {"base_url": self.base_url, "api_key_env": self.api_key_env or "", "api_key_file": None}
-            settings, table = openrouter.model_copy(update=own), "handler"
+            # Never send the key of [openrouter] to another server.
+            server = {"base_url": self.base_url, "api_key_env": self.api_key_env or "", "api_key_file": None}
+            settings, table = openrouter.model_copy(update=server), "handler"
         return Wanted("handler", "chat", settings, table, (self.model, *self.fallbacks()))
 
 
 class CompletionHandler(ServedPart):
-    """A handler that asks /chat/completions. Those that are named say what, and what to do with the answer."""
+    """The base class of handlers that ask /chat/completions. Subclasses build the request and use the answer."""
 
     turns: ClassVar[Turns] = "replace"
     preemptive: ClassVar[bool] = True
@@ -70,11 +70,11 @@ class CompletionHandler(ServedPart):
         return Patience(self._options.first_word_s, self._options.next_word_s)
 
     def past(self, history: Sequence[Message]) -> list[Message]:
-        """As much of the conversation as the model is shown."""
+        """The most recent part of the conversation, as much as the model is shown."""
         return recent(history, turns=self._options.history_turns, limit_tokens=self._options.history_tokens)
 
     def body(self, messages: list[dict[str, Any]]) -> dict[str, Any]:
-        """The request: every field that is set, and no other."""
+        """The request body: only the fields that are set."""
         options = self._options
         body: dict[str, Any] = {"model": options.model, "messages": messages}
         body |= {"stream": True, "stream_options": {"include_usage": True}}

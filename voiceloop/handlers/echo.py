@@ -1,4 +1,4 @@
-"""`echo`: says what it heard. The smallest handler, for trying a microphone and as an example."""
+"""`echo`: repeats what the user said. The smallest handler: for trying a microphone, and as an example."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 class EchoOptions(Table):
-    """The keys of `[handler]` with `use = "echo"`."""
+    """Options of `[handler] use = "echo"`."""
 
     prefix: str = ""
-    """Said before what was heard."""
+    """Text spoken before the repeated words."""
 
 
 class EchoHandler:
-    """Says what it heard."""
+    """The handler for `use = "echo"`."""
 
     Options = EchoOptions
     turns: Turns = "replace"
     preemptive = True
-    """It does nothing but speak, and speech waits for the turn to be certain."""
+    """Safe: the handler only speaks, and speech is held back until the turn is certain."""
 
     def __init__(self, options: EchoOptions) -> None:
         self._prefix = options.prefix
@@ -42,7 +42,7 @@ class EchoHandler:
 
     @property
     def description(self) -> str:
-        return "echo: says what it heard"
+        return "echo: repeats what you say"
 
     async def handle(self, transcript: Transcript, reply: Reply) -> None:
         await reply.say(f"{self._prefix} {transcript.text}".lstrip())

@@ -1,4 +1,4 @@
-"""What a language model is shown: the prompt and as much of the conversation as fits. Pure."""
+"""The messages for a language model: the system prompt and as much of the conversation as fits. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ SYSTEM = (
     "recognition and may hold mistakes: guess what was meant."
 )
 MESSAGE_TOKENS = 4
-"""What a message costs beyond its text."""
+"""The tokens of a message beyond its text."""
 
 
 def tokens(text: str) -> int:
-    """About how many tokens `text` has: four ASCII letters make one, of other scripts one letter does. Tokenizers
-    differ by model; this errs on the high side."""
+    """The approximate number of tokens in `text`: one for four ASCII characters, one for each other character.
+
+    Tokenizers differ by model; this estimate errs on the high side.
+    """
     ascii_count = sum(letter < "\x80" for letter in text)
     return (ascii_count + 3) // 4 + len(text) - ascii_count
 
@@ -26,18 +28,18 @@ def tokens(text: str) -> int:
 def recent(history: Sequence[Message], *, turns: int, limit_tokens: int) -> list[Message]:
     """The last messages, at most `turns` of them and about `limit_tokens` long; whole messages only."""
     kept: list[Message] = []
-    left = limit_tokens
+    left_tokens = limit_tokens
     for message in reversed(history[-turns:] if turns else ()):
-        left -= tokens(message.text) + MESSAGE_TOKENS
-        if left < 0:
+        left_tokens -= tokens(message.text) + MESSAGE_TOKENS
+        if left_tokens < 0:
             break
         kept.append(message)
     return kept[::-1]
 
 
-def messages(system: str, history: Sequence[Message], said: Any) -> list[dict[str, Any]]:
-    """The conversation for the model; `said` is the user's turn, as text or content parts."""
-    shown: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
-    shown += [{"role": message.role, "content": message.text} for message in history]
-    shown.append({"role": "user", "content": said})
-    return shown
+def messages(system: str, history: Sequence[Message], user_content: Any) -> list[dict[str, Any]]:
+    """The messages of a request; `user_content` is what the user just said, as text or as content parts."""
+    result: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
+    result += [{"role": message.role, "content": message.text} for message in history]
+    result.append({"role": "user", "content": user_content})
+    return result

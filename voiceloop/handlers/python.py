@@ -1,10 +1,10 @@
-"""`python`: hands what was heard to a Python function and speaks what it returns or yields.
+"""`python`: passes what the user said to a Python function and speaks what it returns or yields.
 
     def answer(text):                       async def answer(text, history):
         return f"You said {text}"               async for delta in model(text, history):
                                                     yield delta
 
-Pieces that it yields are joined as they are; one that ends with a newline is spoken at once.
+Yielded pieces are joined without a separator; a piece that ends with a newline is spoken at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import trio
 from pydantic import BaseModel
 
-from voiceloop import registry as parts
+from voiceloop import registry
 from voiceloop.config.tables import Table
 from voiceloop.errors import ConfigError, HandlerError
 from voiceloop.text import clean_line
@@ -29,26 +29,28 @@ if TYPE_CHECKING:
 
 PLACE = "handler.function"
 THREADS = 8
-"""Calls of a synchronous function at once: the live one, and cancelled ones that have not returned yet. When all are
-taken the next turn waits."""
+"""The most calls of a synchronous function at once: the current one, and cancelled ones that have not returned yet. At
+the limit, the next turn waits."""
 _END = object()
 
 
 class PythonOptions(Table):
-    """The keys of `[handler]` with `use = "python"`; `use = "module:function"` is short for it."""
+    """Options of `[handler] use = "python"`; `use = "module:function"` is short for it."""
 
     function: str
-    """`module:function`. It takes the text, and, when it has a second parameter or one called `history`, what was
-    said and heard before (`voiceloop.types.Message`, oldest first). Synchronous functions run in a thread."""
+    """The function, as `module:function`. It is called with the text. If its second parameter has no default, or is
+    called `history`, it also gets the conversation so far (a list of `voiceloop.types.Message`, oldest first).
+    A synchronous function runs in a thread."""
     turns: Literal["replace", "in_order", "exclusive"] = "replace"
-    """`replace`: what you say next cancels the answer. `exclusive`: it waits for it. `in_order`: several at once."""
+    """What happens when you speak again during an answer. `replace`: the answer is cancelled. `exclusive`: your words
+    wait until it is finished. `in_order`: several answers are prepared at once."""
     preemptive: bool = False
-    """An asynchronous function may be called before it is certain that you have finished, and be cancelled: the answer
-    comes sooner. Only for functions that change nothing in the world."""
+    """Call the function before it is certain that you have finished, and cancel it if you go on: the answer comes
+    sooner. Only for asynchronous functions without side effects."""
 
 
 class PythonHandler:
-    """Calls a function of yours with what was heard."""
+    """The handler for `use = "python"`: calls the user's function with the text."""
 
     Options = PythonOptions
 
@@ -59,7 +61,7 @@ class PythonHandler:
         self._asynchronous = _asynchronous(self._function)
         if options.preemptive and not self._asynchronous:
             remedy = "Make the function 'async def', or leave preemptive out"
-            raise ConfigError([f"handler.preemptive: '{self._name}' is synchronous and can't be taken back. {remedy}"])
+            raise ConfigError([f"handler.preemptive: '{self._name}' is synchronous and can't be cancelled. {remedy}"])
         self.turns = options.turns
         self.preemptive = options.preemptive
         self._threads = trio.CapacityLimiter(THREADS)
@@ -67,7 +69,7 @@ class PythonHandler:
     @classmethod
     @asynccontextmanager
     async def open(cls, options: BaseModel, services: Services) -> AsyncIterator[Self]:
-        """Import the function. Raises ConfigError or EngineError, with the file and the remedy, when that fails."""
+        """Import the function. Raises ConfigError or EngineError, with the file and the remedy, if that fails."""
         assert isinstance(options, PythonOptions)
         yield cls(options)
 
@@ -79,9 +81,9 @@ class PythonHandler:
         await trio.lowlevel.checkpoint()
 
     async def handle(self, transcript: Transcript, reply: Reply) -> None:
-        """Call the function. Raises HandlerError with the line of its code when it raises."""
+        """Call the function. Raises HandlerError, naming the line of code, if the function raises."""
         arguments = (transcript.text, list(reply.history)) if self._with_history else (transcript.text,)
-        with self._blamed():
+        with self._name_line_of_error():
             result = (
                 self._function(*arguments) if self._asynchronous else await self._thread(self._function, *arguments)
             )
@@ -100,11 +102,11 @@ class PythonHandler:
         elif isinstance(result, Iterator):
             await self._say_sync(result, reply)
         else:
-            raise self._no_text(result)
+            raise self._not_text(result)
 
     async def _say_async(self, pieces: AsyncIterator[object], reply: Reply) -> None:
         while True:
-            with self._blamed():
+            with self._name_line_of_error():
                 piece = await anext(pieces, _END)
             if piece is _END:
                 return
@@ -112,50 +114,53 @@ class PythonHandler:
 
     async def _say_sync(self, pieces: Iterator[object], reply: Reply) -> None:
         while True:
-            with self._blamed():
+            with self._name_line_of_error():
                 piece = await self._thread(next, pieces, _END)
             if piece is _END:
                 return
             await reply.say(self._text(piece))
 
     async def _thread(self, function: Callable[..., object], *arguments: object) -> object:
-        # A cancelled call goes on in its thread, unheard: Python can't stop it.
+        # A cancelled call goes on in its thread and its result is dropped: Python can't stop a thread.
         return await trio.to_thread.run_sync(function, *arguments, abandon_on_cancel=True, limiter=self._threads)
 
     def _text(self, piece: object) -> str:
         if not isinstance(piece, str):
-            raise self._no_text(piece)
+            raise self._not_text(piece)
         return piece
 
-    def _no_text(self, result: object) -> HandlerError:
-        what = f"'{self._name}' gave {type(result).__name__}, not text"
+    def _not_text(self, result: object) -> HandlerError:
+        what = f"'{self._name}' returned {type(result).__name__}, not text"
         return HandlerError(what, place=PLACE, remedy="Return or yield strings")
 
     @contextmanager
-    def _blamed(self) -> Iterator[None]:
-        """Make what the user's code raises a HandlerError that names its line."""
+    def _name_line_of_error(self) -> Iterator[None]:
+        """Turn an exception of the user's code into a HandlerError that names its line."""
         try:
             yield
         except Exception as error:  # a user's function may raise anything
             cause = clean_line(f"{type(error).__name__}: {error}")
             line = _line_of(error)
             what = f"'{self._name}' failed: {cause}{f' ({line})' if line else ''}"
-            raise HandlerError(what, place=PLACE, remedy="Mend the function") from error
+            raise HandlerError(what, place=PLACE, remedy="Fix the function") from error
 
 
 def load(name: str) -> Callable[..., Any]:
-    """The function `module:function`. Raises ConfigError or EngineError."""
-    function = parts._attribute(name, name)
+    """Import the function that `name` (`module:function`) names. Raises ConfigError or EngineError."""
+    function = registry.import_attribute(name, name)
     if not callable(function) or isinstance(function, type):
         raise ConfigError([f"{PLACE}: '{name}' is not a function"])
     return function
 
 
 def wants_history(function: Callable[..., object], name: str) -> bool:
-    """Whether it is called as (text, history), from its signature. Raises ConfigError when neither way fits."""
+    """Whether to call the function as (text, history) rather than (text), judging by its signature.
+
+    Raises ConfigError when neither call fits.
+    """
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # a built-in that doesn't tell
+    except (TypeError, ValueError):  # a built-in without a signature
         return False
     positional = [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     second = positional[1] if len(positional) > 1 else None

@@ -1,7 +1,8 @@
-"""Answers with a voice-native model: the utterance itself goes to /chat/completions, and sound comes back.
+"""`voice`: answers with a voice-native model: the recorded utterance goes to /chat/completions, and sound comes back.
 
-One request in place of three. The model hears how something was said, and the first sample comes without a
-transcription before it; what was said stays unknown to us unless the transcriber still runs (see `history`).
+One request replaces three (transcribe, chat, speak). The model hears the tone of voice, and the first sample arrives
+without waiting for a transcription. What the user said is then known as text only if the transcriber also runs (see
+`history`).
 """
 
 from __future__ import annotations
@@ -22,22 +23,22 @@ from voiceloop.transcribe.keeping import keeping
 from voiceloop.types import Speech, Transcript, Usage
 
 RATE_HZ = 24_000
-"""Of `pcm16`, the format in which these models stream."""
+"""The sample rate of `pcm16`, the format in which these models stream."""
 
 
 class VoiceOptions(CompletionOptions):
     """Options of `[handler] use = "voice"`."""
 
     model: str
-    """A model that takes and gives sound, like `openai/gpt-audio`."""
+    """A model with sound as input and output, like `openai/gpt-audio`."""
     voice: str = "alloy"
-    """Its voice."""
+    """The model's voice."""
     rate_hz: Annotated[int, Field(ge=8_000, le=48_000)] = RATE_HZ
-    """The rate of its sound."""
+    """The sample rate of the model's sound, in Hz."""
 
 
 class VoiceHandler(CompletionHandler):
-    """The handler that `use = "voice"` names."""
+    """The handler for `use = "voice"`."""
 
     Options: ClassVar[type[BaseModel]] = VoiceOptions
     _options: VoiceOptions
@@ -47,8 +48,11 @@ class VoiceHandler(CompletionHandler):
         return f"voice, {self._options.model}, voice {self._options.voice}"
 
     async def handle(self, transcript: Transcript, reply: Reply) -> None:
-        """Stream the model's sound into `reply`. Raises `ServiceError`s; what was played before one stays played."""
-        # Nobody writes it down but the model.
+        """Stream the model's sound into `reply`.
+
+        Raises `ServiceError`s; sound passed to `reply` before the error is still played.
+        """
+        # No transcriber keeps the utterance here, so the handler does.
         async with keeping(transcript.utterance, keeps=self._services.keeps):
             await self._handle(transcript, reply)
 
@@ -61,12 +65,12 @@ class VoiceHandler(CompletionHandler):
                 match delta:
                     case Sound():
                         words.append(delta.text)
-                        # The words often come before their sound: they wait for samples to ride on.
+                        # Words often arrive before their sound: keep them until there are samples to play.
                         if pcm := aligner.feed(delta.pcm):
                             await reply.play(Speech(pcm, rate_hz), "".join(words))
                             words.clear()
                     case str():
-                        # A model that answers in text all the same is spoken like any other.
+                        # If the model answers in text after all, the text is spoken as in `chat`.
                         await reply.say(delta)
                     case Usage():
                         reply.spent(delta)
@@ -76,6 +80,6 @@ class VoiceHandler(CompletionHandler):
     def _body(self, transcript: Transcript, reply: Reply) -> dict[str, Any]:
         clip = transcript.utterance
         data = base64.b64encode(wav_bytes(clip.pcm, clip.rate_hz)).decode("ascii")
-        said = [{"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}]
-        body = self.body(messages(self._options.system, self.past(reply.history), said))
+        content = [{"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}]
+        body = self.body(messages(self._options.system, self.past(reply.history), content))
         return body | {"modalities": ["text", "audio"], "audio": {"voice": self._options.voice, "format": "pcm16"}}

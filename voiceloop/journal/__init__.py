@@ -1,1 +1,1 @@
-"""What was said, on disk until it is delivered."""
+"""The journal: keeps each utterance on disk until it is delivered."""

@@ -1,4 +1,7 @@
-"""Writes files that are whole or not there, for their owner alone: beside, then renamed."""
+"""Atomic writes: a file is complete or absent, and only its owner can read it.
+
+The data is written to a second file beside it, which is then renamed.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 
 PART = ".part"
-"""What has this suffix is being written, or was when a program was killed."""
+"""The suffix of a file that is still being written, or was when its program was killed."""
 
 
 def write_atomically(path: Path, data: bytes, *, synced: bool, new: bool = False) -> None:
-    """Put `data` in the place of what is at `path`; `synced` makes it outlast a power failure. `new` takes only a place
-    where nothing is: of all who ask for it at once one gets it.
+    """Write `data` to `path` and replace a file that is there.
 
-    Raises OSError, with nothing changed; FileExistsError for a place that is taken.
+    `synced`: the data survives a power failure. `new`: don't replace a file; if several callers write the same new path
+    at once, only one succeeds. Raises OSError with nothing changed; FileExistsError if `new` and the path exists, or
+    another caller is writing it.
     """
     part = path.with_suffix(PART)
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | (os.O_EXCL if new else os.O_TRUNC) | os.O_CLOEXEC, 0o600)
@@ -24,8 +28,8 @@ def write_atomically(path: Path, data: bytes, *, synced: bool, new: bool = False
             file.flush()
             if synced:
                 os.fsync(file.fileno())
-        if new and path.exists():  # nobody else can make it now: they lack the part
-            raise FileExistsError(f"{path} is there already")
+        if new and path.exists():  # no other caller can create it now: that needs the .part file
+            raise FileExistsError(f"{path} already exists")
         part.rename(path)
     except OSError:
         with suppress(OSError):

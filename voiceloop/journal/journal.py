@@ -1,12 +1,14 @@
-"""Keeps what is said on disk until it is delivered, so that no crash, cut or limit loses it or delivers it twice.
+"""The journal: keeps speech on disk until it is delivered, so that no crash or limit loses it or delivers it twice.
 
-    paused       what was said so far is on disk, before it is posted as if it was all
-    heard        the whole clip is, in its place
-    transcribed  its text is there too: nobody pays for it again
-    delivering   noted before anything is done with it: after a crash it is never done again, only shown
-    delivered    deleted
+    call of the turn    on disk afterwards
+    paused              the clip so far, before it is posted as if the user had finished
+    heard               the complete clip, in place of the one so far
+    transcribed         the text too, so that it is never paid for twice
+    delivering          a mark, before the text is used: after a crash it is not delivered again, only shown
+    over                nothing: delivered, or not wanted
+    left                everything, with the reason: `voiceloop transcribe --pending` may take it
 
-The files are written one after the other by a thread, beside the loop: hearing never waits for a disk.
+A thread writes the files, one after the other, so listening never waits for the disk.
 """
 
 from __future__ import annotations
@@ -27,13 +29,12 @@ from voiceloop.journal.no_journal import NO_JOURNAL, NoJournal
 from voiceloop.journal.store import Bounds, Entry, JournalStore
 from voiceloop.types import Transcript, Utterance
 
-HOW = "'voiceloop transcribe --pending' writes it down"
 _SETTLE_S = 0.5
-"""How long the end of the program waits for the last files."""
+"""How long the program waits at its end for the last files to be written."""
 
 
 def bounds(settings: Settings) -> Bounds:
-    """What the config says of how much is kept."""
+    """The journal's limits in the config, as `Bounds`."""
     return Bounds(settings.max_mb * 1_000_000, settings.max_days * 86_400.0)
 
 
@@ -41,13 +42,16 @@ def bounds(settings: Settings) -> Bounds:
 async def open_journal(
     settings: Settings, publish: Publish, *, folder: Path | None = None, engine: str | None = None
 ) -> AsyncIterator[DiskJournal | NoJournal]:
-    """A journal in the user's state folder; one that keeps nothing, with a notice, where that can't be written.
-    `engine` is who is to transcribe it: noted with what is kept."""
+    """A journal in `folder`, by default in the user's state folder. If that can't be written, a notice is published and
+    the journal keeps nothing. `engine` names the transcriber, for entry.json."""
     store = JournalStore(folder)
     try:
         await trio.to_thread.run_sync(store.enter)
     except OSError as error:
-        publish("notice", text=f"{_why(store, error)}: what is not delivered is lost if the program is killed.")
+        publish(
+            "notice",
+            text=f"{_cant_write(store, error)}: speech that is not yet delivered is lost if the program is killed.",
+        )
         yield NO_JOURNAL
         return
     async with trio.open_nursery() as nursery:
@@ -63,7 +67,7 @@ async def open_journal(
 
 
 class DiskJournal:
-    """A session's journal. `pending` counts what waits on disk for somebody to fetch it, as far as is known."""
+    """A session's journal. `pending` is how many entries wait on disk for `transcribe --pending`, at the last count."""
 
     def __init__(
         self, store: JournalStore, bounds: Bounds, nursery: trio.Nursery, publish: Publish, engine: str | None = None
@@ -71,30 +75,30 @@ class DiskJournal:
         self.publish, self.engine = publish, engine
         self.pending = 0
         self._store, self._bounds, self._nursery = store, bounds, nursery
-        # Unbounded in name only: a turn adds a handful, and turns that wait are bounded (conversation.waiting).
+        # Not bounded itself, but a turn adds only a few jobs, and the waiting turns are bounded (conversation.waiting).
         self._jobs: deque[tuple[Callable[[], None], trio.Event]] = deque()
-        self._last = trio.Event()
+        self._last = trio.Event()  # set when the job added last is done
         self._last.set()
-        self._broken = False
+        self._failing = False
 
     def turn(self, number: int) -> Page:
-        """Begin a turn's page."""
+        """The journal of a new turn."""
         return Page(self, self._store.entry(number))
 
     def do(self, job: Callable[[], None]) -> trio.Event:
-        """Have `job` done after all before it; the event tells when it was, or failed."""
+        """Do `job` in the thread after all earlier jobs. The event is set when it is done or has failed."""
         self._last = trio.Event()
         self._jobs.append((job, self._last))
         if len(self._jobs) == 1:
-            self._nursery.start_soon(self._work)
+            self._nursery.start_soon(self._work, name="journal writer")
         return self._last
 
     async def settled(self) -> None:
-        """Wait until nothing is to be done any more."""
+        """Wait until all jobs are done."""
         await self._last.wait()
 
     def trim(self) -> None:
-        """Keep within bounds, and count what waits."""
+        """Delete entries beyond the bounds, and count those that wait."""
         self.do(self._trim)
 
     def _trim(self) -> None:
@@ -102,23 +106,24 @@ class DiskJournal:
         removed = self._store.trim(self._bounds, now=time.time())
         waiting = [entry for entry in self._store.entries() if entry.left or entry.session != self._store.session]
         self.pending = len(waiting)
-        trio.from_thread.run_sync(self._tell, len(removed), before, sum(entry.doubtful for entry in waiting))
+        doubtful = sum(entry.doubtful for entry in waiting)
+        trio.from_thread.run_sync(partial(self._report, removed=len(removed), before=before, doubtful=doubtful))
 
-    def _tell(self, removed: int, before: int, doubtful: int) -> None:
+    def _report(self, *, removed: int, before: int, doubtful: int) -> None:
         if removed:
-            what = f"{removed} of the oldest utterances that waited were deleted"
-            self.publish("notice", text=f"{what} (journal.max_mb, journal.max_days).")
+            what = f"journal: {removed} of the oldest undelivered utterances were deleted"
+            self.publish("notice", text=f"{what} (limits: journal.max_mb, journal.max_days).")
         if self.pending != before:
             self.publish("journal.pending", count=self.pending, doubtful=doubtful)
 
     async def _work(self) -> None:
-        # Shielded: what was said must reach the disk although the program ends. It is a matter of milliseconds.
+        # Shielded: speech must reach the disk even if the program is ending. This takes milliseconds.
         with trio.CancelScope(shield=True):
             while self._jobs:
                 job, done = self._jobs[0]
                 try:
                     await trio.to_thread.run_sync(job)
-                    self._broken = False
+                    self._failing = False
                 except OSError as error:
                     self._fail(error)
                 finally:
@@ -126,23 +131,24 @@ class DiskJournal:
                     done.set()
 
     def _fail(self, error: OSError) -> None:
-        if not self._broken:
-            self._broken = True
-            text = f"{_why(self._store, error)}: dictation goes on, but what can't be delivered is lost."
+        if not self._failing:
+            self._failing = True
+            text = f"{_cant_write(self._store, error)}: the session goes on, speech that can't be delivered is lost."
             self.publish("notice", text=text)
 
 
 @dataclass(slots=True, eq=False)
 class Page:
-    """One turn's speech: `keeping.TurnJournal`."""
+    """The journal of one turn: `plugins.TurnJournal`."""
 
     journal: DiskJournal
     entry: Entry
     _written: trio.Event | None = None
-    """The last of its clips is on disk."""
-    _whole: int = 0
-    """How many of them are complete: at most one more is not."""
+    """Set when the last clip is on disk. None before the first clip."""
+    _complete: int = 0
+    """The number of complete clips. At most one further clip is incomplete."""
     _marked: trio.Event | None = None
+    """Set when the entry is marked as possibly delivered."""
     _closed: bool = False
 
     def paused(self, clip: Utterance) -> None:
@@ -150,11 +156,11 @@ class Page:
 
     def heard(self, utterance: Utterance) -> None:
         self._put(utterance)
-        self._whole += 1
+        self._complete += 1
         self.journal.do(self._sync)
 
     def _put(self, clip: Utterance) -> None:
-        self._written = self.journal.do(partial(self.entry.put, self._whole, clip, engine=self.journal.engine))
+        self._written = self.journal.do(partial(self.entry.put, self._complete, clip, engine=self.journal.engine))
 
     async def safe(self) -> None:
         if self._written is not None:
@@ -176,7 +182,7 @@ class Page:
             self.journal.do(self.entry.remove)
 
     def left(self, reason: str) -> None:
-        if not self._whole:  # what was being said goes on in another turn, with all of it
+        if not self._complete:  # the utterance goes on in another turn, which keeps all of it
             self.over()
         elif not self._closed:
             self._closed = True
@@ -197,19 +203,19 @@ class Page:
         try:
             self.entry.mark_delivering()
         except OSError:
-            # What can't be marked must not be there after a crash: it would be delivered a second time.
+            # An entry without the mark would be delivered a second time after a crash: delete it.
             self.entry.remove()
             raise
 
     def _leave(self, reason: str) -> None:
         if self.entry.path.is_dir():
             try:
-                self.entry.cut(self._whole)
+                self.entry.cut(self._complete)
                 self.entry.note(reason=reason)
             finally:
                 self.entry.leave()
 
 
-def _why(store: JournalStore, error: OSError) -> str:
+def _cant_write(store: JournalStore, error: OSError) -> str:
     reason = (error.strerror or str(error)).lower()
-    return f"journal: {store.folder} can't be written ({reason}; mend its permissions or free some space)"
+    return f"journal: {store.folder} can't be written ({reason}; check its permissions and the free space)"

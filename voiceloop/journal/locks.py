@@ -1,4 +1,4 @@
-"""Who owns what on disk: a lock file that the kernel lets go when its owner dies, however it dies."""
+"""Lock files: the kernel releases the lock when the process that holds it dies, however it dies."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 
 class FileLock:
-    """An exclusive lock on a file, which is made for it and removed with it. One process holds it, or nobody."""
+    """An exclusive lock on a file that exists only for the lock. At most one process holds it."""
 
     def __init__(self, path: Path, handle: int) -> None:
         self.path, self._handle = path, handle
 
     @classmethod
     def take(cls, path: Path) -> FileLock | None:
-        """Take the lock, or None when a living process has it. Raises OSError when the file can't be made."""
+        """Take the lock; None if a living process holds it. Raises OSError if the file can't be created."""
         while True:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
@@ -28,20 +28,20 @@ class FileLock:
                 raise
             if _is_at(handle, path):
                 return cls(path, handle)
-            os.close(handle)  # its last owner has just removed it: what we hold is nobody's lock
+            os.close(handle)  # its last owner has just removed the file, so this lock protects nothing: try again
 
     def write(self, text: str) -> None:
-        """Leave a word in the file for those who find it locked."""
+        """Replace the file's content, for people who find it."""
         os.ftruncate(self._handle, 0)
         os.pwrite(self._handle, text.encode(), 0)
 
     def release(self) -> None:
-        """Remove the file, then let it go."""
+        """Remove the file, then release the lock."""
         self.path.unlink(missing_ok=True)
         os.close(self._handle)
 
     def leave(self) -> None:
-        """Let it go as a crash would: the file stays."""
+        """Release the lock as a crash would: the file stays."""
         os.close(self._handle)
 
 

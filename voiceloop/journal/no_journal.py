@@ -1,4 +1,4 @@
-"""A journal that keeps nothing: for conversations, and where the state folder can't be written."""
+"""A journal that keeps nothing: for conversations, and if the state folder can't be written."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from voiceloop.types import Transcript, Utterance
 
 @dataclass(frozen=True, slots=True)
 class NoJournal:
-    """A journal that keeps nothing, and its turns."""
+    """`plugins.Journal` and `plugins.TurnJournal` in one; no method does anything."""
 
     def turn(self, _: int) -> NoJournal:
         return self
 
     def paused(self, clip: Utterance) -> None:
-        """Nothing is kept."""
+        """Does nothing."""
 
     def heard(self, utterance: Utterance) -> None:
-        """Nothing is kept."""
+        """Does nothing."""
 
     async def safe(self) -> None:
-        """Nothing is kept."""
+        """Does nothing."""
 
     def transcribed(self, transcript: Transcript) -> None:
-        """Nothing is kept."""
+        """Does nothing."""
 
     async def delivering(self) -> None:
-        """Nothing is kept."""
+        """Does nothing."""
 
     def over(self) -> None:
-        """Nothing is kept."""
+        """Does nothing."""
 
     def left(self, reason: str) -> None:
-        """Nothing is kept."""
+        """Does nothing."""
 
 
 NO_JOURNAL = NoJournal()

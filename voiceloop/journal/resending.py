@@ -1,4 +1,4 @@
-"""Sends what was kept: the clips of dead sessions and what living ones have given up, in the order of speaking."""
+"""Transcribes pending journal entries: those that dead sessions left or living ones have given up, in order."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PLACE = "transcribe --pending"
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An entry with its text."""
+    """An entry with its transcript."""
 
     entry: Entry
     transcript: Transcript
@@ -38,7 +38,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An entry that can't be had, though others may."""
+    """An entry that can't be transcribed, although others may be."""
 
     entry: Entry
     error: VoiceloopError
@@ -46,28 +46,31 @@ class Failed:
 
 Merge = Callable[[Sequence[Transcript]], Transcript]
 _Result = Fetched | Failed | Exception
-_ITS_OWN = (BadAudioFile, BadRequest, BadAnswer, ServerFailed, BadGateway, TimedOut, EdgeTimeout)
-"""What may be wrong with one clip: another is asked for all the same. After anything else none would be answered."""
+_ERRORS_OF_ONE_CLIP = (BadAudioFile, BadRequest, BadAnswer, ServerFailed, BadGateway, TimedOut, EdgeTimeout)
+"""Errors that may concern one clip only: the others are still sent. Any other error would meet every clip."""
 
 
 @asynccontextmanager
 async def fetched(
     entries: Iterable[Entry], transcriber: Transcriber, publish: Publish, *, merge: Merge, overlap: int
 ) -> AsyncIterator[trio.MemoryReceiveChannel[Fetched | Failed]]:
-    """The texts of `entries` in order. A text that is known already isn't asked for again; `merge` makes one transcript
-    of an entry's several clips. An entry that is damaged, or that the service refuses, is given out as failed.
+    """The transcripts of `entries`, in their order; at most `overlap` are in progress at once.
 
-    Raises what would meet every entry (no network, no money, a limit), once those before it are given out.
+    An entry whose text is already known is not transcribed again. `merge` makes one transcript of an entry's several
+    clips. An entry that is damaged, or that the service refuses, comes as `Failed`.
+
+    An error that would meet every entry (no network, no credits, a limit) is raised after the entries before it have
+    been received.
     """
-    # As many wait as are under way: nothing is paid for long before it is delivered.
+    # Bounded to `overlap`, so that nothing is paid for long before it is delivered; when full, no further entry starts.
     jobs, ordered = trio.open_memory_channel[trio.MemoryReceiveChannel[_Result]](overlap)
     send, receive = trio.open_memory_channel[Fetched | Failed](0)
     fetching = _Fetching(transcriber, publish, merge, trio.CapacityLimiter(overlap))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_start, list(entries), fetching, jobs, nursery)
-        nursery.start_soon(_in_order, ordered, send)
+        nursery.start_soon(_start, list(entries), fetching, jobs, nursery, name="start transcribing pending entries")
+        nursery.start_soon(_in_order, ordered, send, name="pass on pending transcripts in order")
         yield receive
-        nursery.cancel_scope.cancel("no more is wanted")
+        nursery.cancel_scope.cancel("the caller wants no further transcripts")
 
 
 async def _start(
@@ -85,23 +88,23 @@ async def _start(
 
 @dataclass(slots=True)
 class _Fetching:
-    """Fetches one entry after the other, `limit` at once."""
+    """Transcribes entries, at most `limit` at once."""
 
     transcriber: Transcriber
     publish: Publish
     merge: Merge
     limit: trio.CapacityLimiter
-    _told: bool = False
-    """That the state folder can't be written."""
+    _reported: bool = False
+    """Whether the notice was published that the journal's folder can't be written."""
 
     async def fetch(self, entry: Entry, send: trio.MemorySendChannel[_Result]) -> None:
         async with self.limit:
             failures: list[_Result] = []
             try:
                 send.send_nowait(Fetched(entry, await self._transcript(entry)))
-            except* Exception as group:  # noqa: BLE001 - raised where its turn comes
+            except* Exception as group:  # noqa: BLE001 - `_in_order` raises it
                 error = first(group)
-                failures.append(Failed(entry, error) if isinstance(error, _ITS_OWN) else group)
+                failures.append(Failed(entry, error) if isinstance(error, _ERRORS_OF_ONE_CLIP) else group)
             for failure in failures:
                 send.send_nowait(failure)
 
@@ -117,21 +120,21 @@ class _Fetching:
             async with self.transcriber.transcription() as session:
                 await session.feed(pcm)
                 parts.append(await session.finish(utterance))
-        whole = self.merge(parts)
+        transcript = self.merge(parts)
         if entry.path.is_dir():
-            await self._note(entry, whole.text)
-        return whole
+            await self._note(entry, transcript.text)
+        return transcript
 
     async def _note(self, entry: Entry, text: str) -> None:
-        """Note the text beside its sound, so that nobody pays for it twice."""
+        """Store the text with the entry, so that it is not paid for twice."""
         try:
             await trio.to_thread.run_sync(lambda: entry.note(text=text))
         except OSError as error:
-            if not self._told:
-                self._told = True
+            if not self._reported:
+                self._reported = True
                 why = f"{entry.path.parent} can't be written: {(error.strerror or str(error)).lower()}"
                 self.publish(
-                    "notice", text=f"{why}. What can't be delivered now will be sent, and paid for, once more."
+                    "notice", text=f"{why}. Texts that can't be delivered now will be transcribed, and paid for, again."
                 )
 
 
@@ -139,7 +142,7 @@ async def _in_order(
     jobs: trio.MemoryReceiveChannel[trio.MemoryReceiveChannel[_Result]],
     send: trio.MemorySendChannel[Fetched | Failed],
 ) -> None:
-    with jobs, send:  # not `async with`: its wait would be cancelled by who reads, and the error lost
+    with jobs, send:  # not `async with`: its checkpoint could be cancelled by the reader, and the error lost
         async for job in jobs:
             with job:
                 result = await job.receive()

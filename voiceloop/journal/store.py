@@ -1,15 +1,17 @@
-"""The folder in which speech waits until it is delivered: files only, no task. Every method may raise OSError.
+"""The journal store: the folder in which speech waits until it is delivered. Files only, no task.
 
-    SESSION.lock                    held by the process whose session it is, for as long as it lives
-    SESSION.000007/                 what was said in its seventh turn; names sort by the time of speaking
-        000001.wav …                the clips of it, whole: each is written beside and renamed
-        entry.json                  when, the text once it is known, and why it was left
-    SESSION.000007.delivering/      it may have been delivered: a rename, which a full disk allows too
-    ….left/                         its session has given it up: anybody may take it
-    20260102-030405-678901.wav      what a limit kept of a conversation (unsent.py): left from the start
-    ….overdue/, ….overdue.wav       it was found too old when it was last written: it goes if it still waits in a while
+    SESSION.lock                    locked by the session's process as long as that lives
+    SESSION.000007/                 an entry: the speech of the session's turn 7; names sort by the time of speaking
+        000001.wav …                its clips, each written atomically
+        entry.json                  the time, the engine, the text once it is known, why it was left
+    SESSION.000007.delivering/      may have been delivered already; marked by renaming, which works on a full disk too
+    ….left/                         left by its session: any process may take it
+    20260102-030405-678901.wav      a clip of a conversation that a limit kept from being sent (unsent.py): always left
+    ….overdue/, ….overdue.wav       found to be too old, at its file time; deleted some time later
+    ….gone/                         being deleted
 
-An entry that isn't left belongs to its session while that lives, and to whoever comes first once it is dead.
+An entry that is not left belongs to its session while the session's process lives; after that any process may take it.
+Every method that works on files may raise OSError.
 """
 
 from __future__ import annotations
@@ -35,14 +37,14 @@ _DELIVERING, _LEFT, _OVERDUE, _GONE = "delivering", "left", "overdue", "gone"
 _CLAIM = "claim.lock"
 _ENTRY = "entry.json"
 _GRACE_S = 7 * 86_400.0
-"""How long what was found too old waits still; where less than that is kept at all, so long."""
+"""How long an entry that was found too old is still kept; or `Bounds.max_age_s`, if that is shorter."""
 _HALF_MADE_S = 3600.0
-"""A clip that is still being written after this never will be: it takes milliseconds."""
+"""A .part file older than this was abandoned: writing a clip takes milliseconds."""
 
 
 @dataclass(slots=True)
 class Entry:
-    """What was said in one turn, on disk at `path`."""
+    """The speech of one turn, on disk at `path`: a folder, or a single WAV file."""
 
     path: Path
 
@@ -53,12 +55,12 @@ class Entry:
 
     @property
     def left(self) -> bool:
-        """Whether its session has given it up."""
+        """Whether its session has given it up, so that any process may take it."""
         return _LEFT in self._marks or self.path.is_file()
 
     @property
     def overdue(self) -> bool:
-        """Whether it was found too old already."""
+        """Whether it was already found too old."""
         return _OVERDUE in self._marks
 
     @property
@@ -67,12 +69,12 @@ class Entry:
 
     @property
     def clips(self) -> list[Path]:
-        """Its WAV files in order."""
+        """Its WAV files, in the order of speaking."""
         return [self.path] if self.path.is_file() else sorted(self.path.glob("*.wav"))
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Of all its files, in bytes."""
         files = [self.path] if self.path.is_file() else list(self.path.iterdir())
         return sum(file.stat().st_size for file in files)
 
@@ -83,7 +85,7 @@ class Entry:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is known of it beside its sound: `time`, `text`, `reason`. Nothing, where that was damaged."""
+        """The content of entry.json: `time`, `engine`, `text`, `reason`. Empty if the file is missing or damaged."""
         try:
             facts = json.loads((self.path / _ENTRY).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -97,7 +99,7 @@ class Entry:
 
     @property
     def engine(self) -> str | None:
-        """What was to transcribe it, where that is known."""
+        """The transcriber of its session, if known."""
         engine = self.facts.get("engine")
         return engine if isinstance(engine, str) else None
 
@@ -106,44 +108,44 @@ class Entry:
         return self.path.name.split(".")[1:]
 
     def put(self, number: int, utterance: Utterance, *, engine: str | None = None) -> None:
-        """Write the clip `number`, from 0, in the place of what it was before. `engine` was to transcribe it."""
+        """Write the clip `number` (from 0), replacing an earlier version. `engine` names the session's transcriber."""
         if not self.path.is_dir():
             self.path.mkdir(mode=0o700)
             self.note(time=round(time.time(), 3), engine=engine)
         write_atomically(self._clip(number), wav_bytes(utterance.pcm, utterance.rate_hz), synced=False)
 
     def cut(self, count: int) -> None:
-        """Keep the first `count` clips."""
+        """Delete the clip after the first `count`: at most one is not complete."""
         self._clip(count).unlink(missing_ok=True)
 
     def sync(self) -> None:
-        """Make it outlast a power failure."""
+        """Make the entry survive a power failure."""
         for path in (*self.clips, self.path, self.path.parent):
             _sync(path)
 
     def note(self, **facts: object) -> None:
-        """Add to what is known of it."""
+        """Add `facts` to entry.json."""
         text = json.dumps(self.facts | facts, ensure_ascii=True)
         write_atomically(self.path / _ENTRY, text.encode(), synced=True)
 
     def mark_delivering(self) -> None:
-        """From now on it may have been delivered."""
+        """Mark the entry: from now on it may have been delivered."""
         if not self.doubtful:
             self._rename(_DELIVERING)
             _sync(self.path.parent)
 
     def leave(self) -> None:
-        """Give it up, for others to take."""
+        """Mark the entry as given up by its session, so that any process may take it."""
         if not self.left:
             self._rename(_LEFT)
 
     def expire(self, now: float) -> None:
-        """Note that it was found too old at `now` (Unix seconds)."""
+        """Mark the entry as found too old at `now` (Unix seconds)."""
         os.utime(self.path, (now, now))
         self._rename(_OVERDUE)
 
     def remove(self) -> None:
-        """Delete it: gone in one step, however long the rest takes."""
+        """Delete the entry. It is renamed first, so it disappears in one step, however long deletion takes."""
         if self.path.is_file():
             self.path.unlink(missing_ok=True)
         elif self.path.is_dir():
@@ -162,14 +164,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much of what nobody fetched is kept: the newest, up to so many bytes, for so long."""
+    """How much undelivered speech is kept: the newest `max_bytes`, and none for longer than `max_age_s`."""
 
     max_bytes: int
     max_age_s: float
 
 
 class JournalStore:
-    """The folder. `session` is this process's own name in it, once `enter` was called."""
+    """The folder. `session` is the name of this process's session, set by `enter`."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or default_folder()
@@ -177,7 +179,7 @@ class JournalStore:
         self._lock: FileLock | None = None
 
     def enter(self) -> None:
-        """Begin a session of one's own."""
+        """Begin a session of this process: choose its name and take its lock."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         while self._lock is None:
             self.session = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
@@ -185,25 +187,25 @@ class JournalStore:
         self._lock.write(f"{os.getpid()}\n")
 
     def end(self) -> None:
-        """End the session: what it holds still is anybody's now."""
+        """End the session: any process may take the entries that it still has."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None
 
     def entry(self, number: int) -> Entry:
-        """The entry of one's own turn `number`, not made yet."""
+        """The entry for turn `number` of this session. Nothing is written yet."""
         return Entry(self.folder / f"{self.session}.{number:06d}")
 
     def entries(self) -> list[Entry]:
-        """All there are, whosever, in the order of speaking."""
+        """The entries of all sessions, in the order of speaking."""
         if not self.folder.is_dir():
             return []
         return [Entry(path) for path in sorted(self.folder.iterdir()) if _is_entry(path)]
 
     @contextmanager
     def claimed(self) -> Iterator[list[Entry] | None]:
-        """Every entry that belongs to no living session, nobody else's while the body runs. None when another process
-        is at it."""
+        """All entries that belong to no living session, reserved for this process while the body runs. None if another
+        process has reserved them."""
         if not self.folder.is_dir():
             yield []
             return
@@ -214,18 +216,18 @@ class JournalStore:
         held: dict[str, FileLock | None] = {}
         try:
             self._sweep()
-            for path in self.folder.glob("*.lock"):  # those of the dead are removed with what we hold
+            for path in self.folder.glob("*.lock"):  # locks of dead sessions are taken here, and removed at the end
                 if path.name != _CLAIM:
-                    self._dead(path.stem, held)
-            yield [entry for entry in self.entries() if entry.left or self._dead(entry.session, held)]
+                    self._lock_dead(path.stem, held)
+            yield [entry for entry in self.entries() if entry.left or self._lock_dead(entry.session, held)]
         finally:
             for lock in held.values():
                 if lock is not None:
                     lock.release()
             claim.release()
 
-    def _dead(self, session: str, held: dict[str, FileLock | None]) -> bool:
-        """Whether nobody lives whose session it is; its lock is then ours."""
+    def _lock_dead(self, session: str, held: dict[str, FileLock | None]) -> bool:
+        """Take the lock of `session` if its process is dead, and keep it in `held`; return whether it is dead."""
         if session == self.session and self._lock is not None:
             return False
         if session not in held:
@@ -233,12 +235,12 @@ class JournalStore:
         return held[session] is not None
 
     def _sweep(self) -> None:
-        """Finish what was being deleted, and what a full disk left half made."""
+        """Finish interrupted deletions, and delete incomplete entries and abandoned .part files."""
         for path in self.folder.glob("*.[0-9]*"):
             if _GONE in path.name or (path.is_dir() and not _is_entry(path) and self._orphan(path)):
                 shutil.rmtree(path, ignore_errors=True)
         for path in self.folder.glob(f"*{PART}"):
-            with suppress(FileNotFoundError):  # it was being written, and is whole now
+            with suppress(FileNotFoundError):  # its writer has finished and renamed it
                 if time.time() - path.stat().st_mtime > _HALF_MADE_S:
                     path.unlink()
 
@@ -246,20 +248,20 @@ class JournalStore:
         return not (self.folder / f"{path.name.partition('.')[0]}.lock").exists()
 
     def trim(self, bounds: Bounds, *, now: float) -> list[Entry]:
-        """Delete what nobody fetched and is too much or too old, the oldest first; gives what was deleted.
+        """Delete undelivered entries that are too old or exceed the size, the oldest first. Returns those deleted.
 
-        What looks too old may have been kept while the clock was wrong, as in a machine that has none of its own until
-        the network tells it the time: it is deleted only when that was found some time ago.
+        An entry that looks too old may have been written while the clock was wrong, as on a machine without a hardware
+        clock until the network tells it the time. So it is marked first, and deleted only some time after that.
         """
         with self.claimed() as entries:
             ages = [(entry, entry.size, now - entry.kept_at) for entry in entries or ()]
-            spare = sum(size for _, size, _ in ages) - bounds.max_bytes
+            excess = sum(size for _, size, _ in ages) - bounds.max_bytes
             removed = []
             for entry, size, age_s in ages:
-                if spare > 0 or (entry.overdue and age_s > min(_GRACE_S, bounds.max_age_s)):
+                if excess > 0 or (entry.overdue and age_s > min(_GRACE_S, bounds.max_age_s)):
                     entry.remove()
                     removed.append(entry)
-                    spare -= size
+                    excess -= size
                 elif age_s > bounds.max_age_s and not entry.overdue:
                     entry.expire(now)
             return removed

@@ -1,4 +1,4 @@
-"""Clips that a limit kept from being sent, as files that `voiceloop transcribe --pending` takes (`store.py`)."""
+"""Clips that a limit kept from being sent: WAV files that `voiceloop transcribe --pending` transcribes (`store.py`)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from voiceloop.types import Utterance
 
 
 def folder() -> Path:
-    """Where clips are kept: the user's state."""
+    """The folder of unsent clips, in the user's state folder."""
     from platformdirs import user_state_path
 
     return user_state_path("voiceloop", appauthor=False) / "unsent"
 
 
 def keep(utterance: Utterance) -> Path | None:
-    """Write a clip where only the user can read it; None when that fails, with nothing of it left."""
+    """Write a clip to a file that only the user can read, and return its path. None if that fails; no file is left."""
     data = wav_bytes(utterance.pcm, utterance.rate_hz)
     with suppress(OSError):
         for path in _names():
@@ -31,7 +31,7 @@ def keep(utterance: Utterance) -> Path | None:
 
 
 def _names() -> Iterator[Path]:
-    """Names in the order of speaking; a second clip of the same microsecond gets another."""
+    """Paths named by the time, so that they sort by it; further ones for clips of the same microsecond."""
     here = folder()
     here.mkdir(parents=True, exist_ok=True, mode=0o700)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")

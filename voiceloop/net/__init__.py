@@ -1,1 +1,1 @@
-"""HTTP. The one importer of httpx lives here."""
+"""HTTP: services, their keys, errors and limits. `http.py` is the only module of the package that imports httpx."""

@@ -1,4 +1,7 @@
-"""What models a server has: their voices and prices, for a listing and for 'did you mean'. Pure but for its cache."""
+"""The catalogue of a server's models, voices and prices, for listings and for 'did you mean' hints.
+
+Pure functions; only `Cache` touches the disk.
+"""
 
 from __future__ import annotations
 
@@ -19,24 +22,24 @@ Kind = Literal["speech", "transcription", "chat"]
 
 KINDS: tuple[Kind, ...] = ("speech", "transcription", "chat")
 MODALITY = {"speech": "speech", "transcription": "transcription", "chat": "text"}
-"""What /models calls them, in `output_modalities`."""
+"""The name of each kind in the `output_modalities` parameter of /models."""
 DAY_S = 86_400.0
-"""How long a listing is good."""
+"""The age up to which a cached listing is used without asking the server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A row of /models, its texts made fit to be shown."""
+    """A row of /models. Its texts are cleaned for display (`failures.clean`)."""
 
     id: str
     name: str
     voices: tuple[str, ...]
     prices: tuple[tuple[str, float], ...]
-    """What each thing costs, in USD apiece, as the server names them (`prompt` and `completion` are tokens)."""
+    """Prices as (unit, USD per unit). The server names the units (`prompt` and `completion` are tokens)."""
 
 
 def parse(value: Any) -> tuple[Model, ...]:
-    """The models in an answer of /models, by name; rows that make no sense are left out."""
+    """Parse the answer of /models: the models sorted by id. Malformed rows are left out."""
     rows = value.get("data") if isinstance(value, dict) else None
     found = [model for row in (rows if isinstance(rows, list) else ()) if (model := _model(row)) is not None]
     return tuple(sorted(found, key=lambda model: model.id))
@@ -66,8 +69,10 @@ def _price(value: Any) -> float:
 
 
 def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
-    """The names most like `name`; the part after the slash counts by itself too, so that `whisper-1` finds
-    `openai/whisper-1`."""
+    """The `count` names most similar to `name`, or fewer.
+
+    The part after the slash is also compared alone, so that `whisper-1` finds `openai/whisper-1`.
+    """
     known = list(names)
     folded = {known_name.lower(): known_name for known_name in known}
     close = difflib.get_close_matches(name.lower(), folded, n=count, cutoff=0.6)
@@ -77,54 +82,62 @@ def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
     return list(dict.fromkeys(both))[:count]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """A name that a listing doesn't have."""
+    """A name in the config that the server's listing doesn't contain."""
 
     key: str
-    """`model` or `voice`."""
+    """The config key with the name: `model` or `voice`."""
     what: str
+    """What is wrong."""
     hint: str
-    """What may have been meant; empty when nothing is near."""
+    """Similar names that the listing does contain; empty when there are none."""
 
     def __str__(self) -> str:
         return f"{self.what}. {self.hint}" if self.hint else self.what
 
 
 def find(name: str, listed: Sequence[Model]) -> Model | None:
-    """The row of a model. What follows a colon or an at sign only chooses among its providers and presets."""
+    """The row of a model, or None.
+
+    A suffix after a colon or an at sign is ignored if needed: it only chooses a provider or a preset of the model.
+    """
     plain = re.split("[:@]", name)[0]
     return next((m for wanted in (name, plain) for m in listed if m.id == wanted), None)
 
 
-def doubt(name: str, voice: str | None, listed: Sequence[Model]) -> Doubt | None:
-    """What a listing has against a model's name or its voice; None when nothing, or when there is no listing."""
-    if not listed or name.startswith("@"):  # a preset of the account's own
+def doubt(name: str, listed: Sequence[Model], *, voice: str | None) -> Doubt | None:
+    """Check a model's name and its voice against a listing. None when both are listed, or when the listing is empty."""
+    if not listed or name.startswith("@"):  # "@" begins the name of a preset defined in the user's account
         return None
     model = find(name, listed)
     if model is None:
         close = nearest(name, (model.id for model in listed))
-        return Doubt("model", f"the server lists no '{name}'", f"Did you mean {_either(close)}?" if close else "")
+        hint = f"Did you mean {_either(close)}?" if close else ""
+        return Doubt(key="model", what=f"the server lists no model '{name}'", hint=hint)
     if voice is None or not model.voices or voice in model.voices:
         return None
     what = f"{model.id} has no voice '{voice}'"
     if close := nearest(voice, model.voices):
-        return Doubt("voice", what, f"Did you mean the voice {_either(close)}?")
+        return Doubt(key="voice", what=what, hint=f"Did you mean the voice {_either(close)}?")
     shown = ", ".join(model.voices[:12]) + (", …" if len(model.voices) > 12 else "")
-    return Doubt("voice", what, f"The voices of {model.id} are {shown}")
+    return Doubt(key="voice", what=what, hint=f"The voices of {model.id} are {shown}")
 
 
 def advice(body: Any, models: Sequence[Model]) -> str:
-    """What may help when a server refused the model or the voice of a request, nothing when they are right."""
+    """A hint for a request that the server refused: similar names for its model or voice.
+
+    Empty when the listing contains both. `body` is the JSON of the request.
+    """
     if not isinstance(body, dict):
         return ""
     voice = body.get("voice")
-    found = doubt(str(body.get("model", "")), voice if isinstance(voice, str) else None, models)
+    found = doubt(str(body.get("model", "")), models, voice=voice if isinstance(voice, str) else None)
     return found.hint if found is not None else ""
 
 
 def character_usd(name: str, listed: Sequence[Model]) -> float | None:
-    """What a model takes for speaking a character, by its listing: speech is priced so, as `prompt`."""
+    """The listed price of a speech model in USD per character, or None. Listings give it as `prompt`."""
     model = find(name, listed)
     return dict(model.prices).get("prompt") if model is not None else None
 
@@ -135,30 +148,35 @@ def _either(names: Sequence[str]) -> str:
 
 
 class Cache:
-    """Listings on disk, by server and kind. What can't be read or written is as if it weren't there."""
+    """Listings on disk, by server and kind. A file that can't be read counts as missing; a failed write is ignored."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def _path(self, base_url: str, kind: Kind) -> Path:
-        # The address may hold a password: only its digest is written.
+        # The address may contain a password, so the file name holds only its digest.
         return self._folder / f"models-{hashlib.sha256(base_url.encode()).hexdigest()[:16]}-{kind}.json"
 
     def get(self, base_url: str, kind: Kind, *, newest_s: float = DAY_S) -> tuple[Model, ...] | None:
-        """The listing, unless it is older than `newest_s`."""
+        """The cached listing; None when there is none, or when it is `newest_s` old or older."""
         try:
             value = json.loads(self._path(base_url, kind).read_text(encoding="utf-8"))
             if not 0 <= time.time() - value["at"] < newest_s:
                 return None
             return tuple(
-                Model(row["id"], row["name"], tuple(row["voices"]), tuple((k, v) for k, v in row["prices"]))
+                Model(
+                    id=row["id"],
+                    name=row["name"],
+                    voices=tuple(row["voices"]),
+                    prices=tuple((unit, usd) for unit, usd in row["prices"]),
+                )
                 for row in value["models"]
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def put(self, base_url: str, kind: Kind, models: Sequence[Model]) -> None:
-        """Keep a listing."""
+        """Write a listing to the cache."""
         path = self._path(base_url, kind)
         text = json.dumps({"at": time.time(), "models": [asdict(model) for model in models]}, ensure_ascii=False)
         temporary = path.with_suffix(".new")

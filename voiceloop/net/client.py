@@ -1,4 +1,4 @@
-"""Hands out the services that parts ask: endpoints with their keys, and what their servers say that they have."""
+"""The factory of services (an endpoint with its key) for the parts of the pipeline, with cached model listings."""
 
 from __future__ import annotations
 
@@ -24,58 +24,62 @@ from voiceloop.net.watch import Observe
 from voiceloop.nursery import private_nursery
 
 ADVICE_S = 3.0
-"""How long an error may take to find out what was meant."""
+"""Time limit for fetching a model listing in order to add a hint to an error."""
 _KIND_OF: dict[str, Kind] = {"/audio/speech": "speech", "/audio/transcriptions": "transcription"}
 
 
 class Clients:
-    """Hands out services. Get one from `open_clients`."""
+    """Creates services that share one connection pool. Made by `open_clients`."""
 
     def __init__(self, pool: Pool, *, cache: Path | None = None, limits: Limits | None = None) -> None:
         self.pool = pool
-        """What its services share."""
+        """The connection pool and the limits, shared by all services."""
         self._folder = cache
         self._listings: dict[tuple[str, Kind], tuple[Model, ...]] = {}
         self._limited = limits is not None and limits.max_cost_per_session is not None
 
     def endpoint(self, settings: Endpoint, *, table: str = "openrouter") -> Service:
-        """The service at `settings`, its key read now.
+        """The service at `settings`. Reads the key now; makes no request.
 
-        Raises `Unauthorized` without a key and `ConfigError` for an address that can't be one; makes no request.
+        Raises `Unauthorized` when the key is missing and `ConfigError` when the address is invalid.
         """
-        if what := no_address(settings.base_url):  # handlers' own addresses come here unchecked
+        if what := no_address(settings.base_url):  # addresses from handlers are not checked earlier
             raise ConfigError([f"{table}.base_url: {what}. {ADDRESS}"])
         service = Service(self.pool, settings, read_key(settings, os.environ, table=table), table, self.advice)
         self.pool.preload()
         return service
 
     def service(self, wanted: Wanted) -> Service:
-        """The service of a part: as `endpoint`, and kept warm with the others at the same address."""
+        """The service of a part: as `endpoint`, and its server is counted for the number of warm connections.
+
+        Publishes a `notice` for each model or voice that the cached listing of the server doesn't contain.
+        """
         settings, kind = wanted.settings, wanted.kind
         service = self.endpoint(settings, table=wanted.table)
         self.pool.expect(settings.base_url.rstrip("/"))
-        # What is known without asking: starting waits for no network.
+        # Only the cache is consulted here: start-up does not wait for the network.
         for line in doubts(wanted, self._cache().get(settings.base_url, kind) or ()):
             self.pool.tell("notice", text=line)
         if kind == "speech":
-            self._price(wanted, service, self._cache().get(settings.base_url, kind, newest_s=math.inf) or ())
+            self._set_price(wanted, service, self._cache().get(settings.base_url, kind, newest_s=math.inf) or ())
             if self._limited:
-                self.pool.soon(partial(self._learn_price, wanted, service))
+                self.pool.soon(partial(self._fetch_price, wanted, service))
         return service
 
-    def _price(self, wanted: Wanted, service: Service, listed: Sequence[Model]) -> None:
+    def _set_price(self, wanted: Wanted, service: Service, listed: Sequence[Model]) -> None:
         service.character_usd = character_usd(wanted.models[0], listed)
 
-    async def _learn_price(self, wanted: Wanted, service: Service) -> None:
+    async def _fetch_price(self, wanted: Wanted, service: Service) -> None:
         with suppress(VoiceloopError):
-            self._price(wanted, service, await self.models(wanted.settings, wanted.kind, table=wanted.table))
+            self._set_price(wanted, service, await self.models(wanted.settings, wanted.kind, table=wanted.table))
 
     async def models(
         self, settings: Endpoint, kind: Kind, *, fresh: bool = False, table: str = "openrouter"
     ) -> tuple[Model, ...]:
-        """The models of a server, not more than a day old unless it can't be asked. Raises `ServiceError`s.
+        """The models of a server. Raises `ServiceError`s.
 
-        The listing is public: without a key it is asked for without.
+        A cached listing is used for a day, or at any age when the server can't be asked; `fresh` always asks first.
+        Listings are public: when the key is missing, the request is made without one.
         """
         if not fresh and (known := self._cache().get(settings.base_url, kind)) is not None:
             return known
@@ -97,11 +101,11 @@ class Clients:
         return found
 
     async def advice(self, settings: Endpoint, request: Request) -> str:
-        """What may help when the server refused a request: the names most like the model's or the voice's."""
+        """A hint for a request that the server refused: names similar to its model or voice. May be empty."""
         kind: Kind = _KIND_OF.get(request.path, "chat")
         known = (settings.base_url, kind)
         if known not in self._listings:
-            self._listings[known] = ()  # asked once in a session, with whatever result
+            self._listings[known] = ()  # fetched at most once in a session, even when that fails
             with trio.move_on_after(ADVICE_S), suppress(VoiceloopError):
                 self._listings[known] = await self.models(settings, kind)
         return advice(request.json, self._listings[known])
@@ -120,10 +124,11 @@ async def open_clients(
     cache: Path | None = None,
     observe: Observe | None = None,
 ) -> AsyncIterator[Clients]:
-    """All connections live inside; leaving closes them.
+    """The factory of services; leaving the context closes all connections.
 
-    `publish` is told of retries (`net.retry`) and of pauses (`notice`); `limits` are those of the config; `cache` is
-    the folder for listings of models, the user's own when not given; `observe` is told of every request.
+    `publish` gets an event for each retry (`net.retry`) and a `notice` for each pause. `limits` are those of the
+    config. `cache` is the folder for model listings, by default the user's cache folder. `observe` is called for every
+    request.
     """
     pool: Pool | None = None
     try:
@@ -131,7 +136,7 @@ async def open_clients(
             pool = Pool(nursery, limits or Limits(), publish, observe)
             yield Clients(pool, cache=cache, limits=limits)
     finally:
-        # After the nursery: what still runs there must not meet a closed client.
+        # Close after the nursery: its tasks still use the client until they end.
         if pool is not None:
             with trio.CancelScope(shield=True):
                 await pool.aclose()

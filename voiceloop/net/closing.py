@@ -1,4 +1,4 @@
-"""Runs the reading of an answer beside the use of it."""
+"""A producer task whose items are consumed through a channel, for reading an answer while it is used."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ T = TypeVar("T")
 async def streaming(
     produce: Callable[[trio.MemorySendChannel[T]], Awaitable[None]], bound: int
 ) -> AsyncIterator[trio.MemoryReceiveChannel[T]]:
-    """Run `produce` beside the body and hand its channel out; its error leaves by the context, never as a group.
+    """Run `produce` concurrently with the body, which receives its items from the channel.
 
-    The channel holds `bound` items; when it is full the producer, and with it the socket, waits. Leaving the body ends
-    the producer, and with it the request.
+    An error of `produce` is raised by the context manager, never inside a group. The channel holds `bound` items; when
+    it is full the producer waits, and with it the socket. Leaving the body cancels the producer, and with it the
+    request.
     """
     failures: list[Exception] = []
     send, receive = trio.open_memory_channel[T](bound)
@@ -30,13 +31,13 @@ async def streaming(
             try:
                 await produce(send)
             except trio.BrokenResourceError:
-                return  # the reader has left, and needs nothing more
+                return  # the reader has closed the channel and needs no more items
             except Exception as error:  # noqa: BLE001 - raised below
                 failures.append(error)
 
     async with private_nursery() as nursery:
-        nursery.start_soon(run)
-        # Closing first frees a producer that waits, shielded, for room in the channel.
+        nursery.start_soon(run, name="answer reader")
+        # Close the channel first: this wakes a producer that waits, shielded from cancellation, for space in it.
         with receive:
             yield receive
     if failures:

@@ -1,4 +1,4 @@
-"""What a service's failures mean: statuses and error bodies to our errors, in words. Pure; knows no HTTP library."""
+"""The mapping from HTTP statuses, error bodies and TLS failures to `ServiceError`s. Pure; knows no HTTP library."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from voiceloop.net.values import retry_after_s
 from voiceloop.text import clean_line
 
 SAID_LIMIT = 300
-"""Characters of what a server said that reach a person."""
+"""Characters of a server's message that are shown to the user."""
 BODY_LIMIT = 65_536
-"""Bytes of an error body that are looked at."""
+"""Bytes of an error body that are examined."""
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One row of the error table: the type, what happened and what to do about it."""
+    """One row of the error table: the type, what happened and the remedy."""
 
     error: type[errors.ServiceError]
     what: str
     remedy: str
 
 
-_LATER = "Try again; if it stays, name another model or see the provider's status page"
+_LATER = "Try again; if the error persists, choose another model or see the provider's status page"
 
 KINDS: dict[int, Kind] = {
     400: Kind(errors.BadRequest, "the request was refused", "Check the options in [{table}] of the config"),
     401: Kind(errors.Unauthorized, "the key was refused", "Check the key: {key}"),
-    402: Kind(errors.OutOfCredits, "the account is out of credits", "Add some (https://openrouter.ai/credits)"),
-    403: Kind(errors.Unauthorized, "the key may not do this", "Check the key's limits and the account: {key}"),
+    402: Kind(errors.OutOfCredits, "the account is out of credits", "Add credits: https://openrouter.ai/credits"),
+    403: Kind(errors.Unauthorized, "the key does not allow this", "Check the key's limits and the account: {key}"),
     404: Kind(errors.NoSuchModel, "there is no such model or path", "'voiceloop models' lists the models"),
     407: Kind(
         errors.Unauthorized,
-        "the proxy wants a password",
+        "the proxy requires a password",
         "Put it into HTTPS_PROXY or HTTP_PROXY: http://user:password@host:port",
     ),
     408: Kind(errors.TimedOut, "the request timed out", _LATER),
@@ -60,27 +60,27 @@ _OTHER_5XX = Kind(errors.ServerFailed, "the server failed", _LATER)
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Which request an error is about."""
+    """The request that an error is about."""
 
     url: str
     """The endpoint, without user, password and query."""
     model: str = ""
     key_place: str = ""
-    """Where the key came from, for remedies: never the key."""
+    """Where the key comes from (a variable or a file), for remedies. Never the key itself."""
     table: str = "openrouter"
     """The table of the config whose options made the request."""
     hide: Callable[[str], str] = field(default=str, repr=False)
-    """Takes the key out of a text."""
+    """Removes the key from a text."""
 
     def __str__(self) -> str:
         return f"{self.url} ({self.model})" if self.model else self.url
 
 
 def clean(text: str, limit: int = SAID_LIMIT, *, hide: Callable[[str], str] = str) -> str:
-    """What a server said, fit to be shown: one line, no control, format or bidirectional characters, bounded.
+    """A server's text made safe for display: one line of at most `limit` characters, without invisible characters.
 
-    `hide` comes after the invisible characters are gone, which could part a key, and before the cut, which could
-    leave half of one.
+    Invisible are control, format and bidirectional characters. `hide` (which removes the key) runs after they are
+    removed, since they could split the key, and before the text is cut, since the cut could leave half of the key.
     """
     line = re.sub(r"\s+", " ", clean_line(text[:BODY_LIMIT]))
     line = "".join(c for c in line if unicodedata.category(c) not in _INVISIBLE).strip()
@@ -91,14 +91,14 @@ def clean(text: str, limit: int = SAID_LIMIT, *, hide: Callable[[str], str] = st
 def from_status(
     status: int, headers: Mapping[str, str], body: bytes, where: Where, *, reported: int | None = None
 ) -> errors.ServiceError:
-    """The error for an answer that is not 2xx, or (`reported`) for one that says so inside a 200."""
+    """The error for an answer that is not 2xx. `reported` is the error status inside the body of an answer with 200."""
     code = reported if reported is not None else status
     if 300 <= code < 400:
         return _redirected(code, headers, where)
     kind = KINDS.get(code) or (_OTHER_5XX if code >= 500 else _OTHER_4XX)
-    said = _said(body, where)
+    message = _server_message(body, where)
     shown = f"HTTP {code}" if reported is None or reported == status else f"HTTP {status}, error {code}"
-    what = f"{kind.what} ({shown})" + (f"; the server said: {said}" if said else "")
+    what = f"{kind.what} ({shown})" + (f"; the server said: {message}" if message else "")
     return kind.error(
         what,
         place=str(where),
@@ -109,7 +109,7 @@ def from_status(
 
 
 def from_error_object(error: Any, where: Where, *, status: int = 200) -> errors.ServiceError:
-    """The error for `{"error": ...}` inside an answer that began as a success."""
+    """The error for an `{"error": ...}` object in the body of an answer with a success status."""
     code = error.get("code") if isinstance(error, dict) else None
     if isinstance(code, str) and code.isdigit():
         code = int(code)
@@ -118,7 +118,7 @@ def from_error_object(error: Any, where: Where, *, status: int = 200) -> errors.
 
 
 def bad_answer(what: str, where: Where, *, status: int = 200, remedy: str = "") -> errors.BadAnswer:
-    """A 200 that is not what was asked for."""
+    """The error for a successful answer whose content is not what was requested."""
     return errors.BadAnswer(
         what, place=str(where), remedy=remedy or "Check base_url: is that an OpenRouter-shaped server?", status=status
     )
@@ -127,15 +127,15 @@ def bad_answer(what: str, where: Where, *, status: int = 200, remedy: str = "") 
 def _redirected(code: int, headers: Mapping[str, str], where: Where) -> errors.ServiceError:
     target = clean(headers.get("location", "somewhere else"), 200, hide=where.hide)
     return bad_answer(
-        f"the server redirects (HTTP {code}) to {target}; redirects are not followed, the key would travel with them",
+        f"the server redirects (HTTP {code}) to {target}; redirects are not followed, since they would carry the key",
         where,
         status=code,
         remedy="If that is the right server, set base_url to it",
     )
 
 
-def _said(body: bytes, where: Where) -> str:
-    """The message in an error body, whatever its shape; markup (a proxy's error page) says nothing useful."""
+def _server_message(body: bytes, where: Where) -> str:
+    """The message in an error body of any shape. Empty for markup: a proxy's error page has nothing useful."""
     text = body[:BODY_LIMIT].decode("utf-8", "replace")
     try:
         value = json.loads(text)
@@ -162,7 +162,7 @@ def _message(value: Any) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and all that it came from; groups are opened."""
+    """An error, its causes and contexts, and the members of exception groups."""
     while error is not None:
         yield error
         if isinstance(error, BaseExceptionGroup):
@@ -172,19 +172,19 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def tls_failure(error: BaseException) -> tuple[str, str] | None:
-    """What went wrong and what to do, for a connection that failed in TLS; None for another."""
+    """What went wrong and the remedy, for a connection that failed in TLS. None for any other failure."""
     found = next((cause for cause in _chain(error) if isinstance(cause, ssl.SSLError)), None)
     if found is None:
         return None
     if isinstance(found, ssl.SSLCertVerificationError):
         remedy = "Check base_url and the clock; for a private authority set SSL_CERT_FILE"
-        return f"its certificate is not trusted: {clean(found.verify_message)}", remedy
+        return f"the server's certificate is not trusted: {clean(found.verify_message)}", remedy
     why = clean((found.reason or str(found)).replace("_", " ").lower())
-    return f"no TLS: {why}", "Check base_url: is it an http:// address?"
+    return f"the TLS handshake failed: {why}", "Check base_url: is it an http:// address?"
 
 
 def reasons(error: BaseException) -> Iterator[str]:
-    """The system's words for a failed connection: trio's own name only the address."""
+    """The operating system's reasons for a failed connection. Trio's own messages contain only the address."""
     for cause in _chain(error):
         if isinstance(cause, OSError) and cause.errno:
             yield os.strerror(cause.errno) if cause.errno > 0 else clean(cause.strerror or "")

@@ -1,6 +1,7 @@
-"""The one importer of httpx: one attempt at one request, its failures mapped to ours. Knows no retries and no keys.
+"""The HTTP client: makes one attempt at one request and maps httpx's errors to `ServiceError`s.
 
-Imported only when a service is first used: it takes 0.1 s, and an offline loop never needs it.
+Knows no retries and no keys. The only module that imports httpx. That takes 0.1 s and an offline loop never needs it,
+so this module is imported only when a service is first used.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpcore
-import httpx  # noqa: ASYNC127 - httpx2 continues it; moving there is a change of its own
+import httpx  # noqa: ASYNC127 - httpx2 is its successor; moving to it is a separate change
 import trio
 
 from voiceloop import errors
@@ -21,47 +22,50 @@ from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, clean, from_st
 from voiceloop.net.sockets import Backend
 from voiceloop.net.watch import Exchange, Observe, Sight, watching
 
-# Their debug lines hold the server's headers, where a key may be repeated, and the addresses of every request.
+# The debug lines of both contain the addresses of all requests and the server's headers, which may repeat the key.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 KEEPALIVE_S = 600.0
-"""How long an idle connection is kept. httpx's own 5 s ends between two turns of a conversation; a server that closes
-earlier is noticed before the next request."""
+"""How long an idle connection is kept. httpx's default of 5 s would end between two turns of a conversation. If the
+server closes the connection earlier, that is noticed before the next request."""
 MAX_CONNECTIONS = 32
-"""Transcriptions, chat and prefetched speech of a few turns; far above what one voice needs."""
+"""Enough for transcription, chat and prefetched speech of several turns: far more than one speaker needs."""
 HEAD_STEPS = 3
 """Sending a request, waiting and receiving the answer's head may take `read_timeout_s` each."""
 HERE = ("all://127.0.0.1", "all://localhost", "all://[::1]")
-"""Servers on this machine are never asked by way of a proxy: it would look for them on its own."""
+"""Servers on this machine are never reached through a proxy, which would look for them on the proxy's own machine."""
 LINGER_S = 0.25
-"""How long to wait for the end of an answer of which nothing more is wanted: reaching it keeps the connection."""
+"""How long to wait for the end of an answer whose rest is not needed: if the end is reached, the connection can be
+reused."""
 
 Take = Callable[[bytes], Awaitable[bool]]
-"""What is done with each piece of a body; False when nothing more is wanted."""
+"""Called with each piece of a body. Returns False when no more pieces are needed."""
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One attempt: when it must be over, and what became of it."""
+    """One attempt at a request: its deadline, and what has happened so far."""
 
     number: int = 1
     """1 for the first."""
     deadline: float = math.inf
-    """In trio's time. Whatever may take long ends here; a body that is played as it comes does not."""
+    """In Trio's time. Limits the wait for the head, and the reading of a whole body (`Answer.read`). A body that is
+    played while it arrives (`Answer.drain`) may go on longer."""
     connected: bool = False
-    """It opened a connection of its own, instead of using an idle one."""
+    """The attempt opened a new connection instead of using an idle one."""
     answered: bool = False
-    """The server began to answer."""
+    """The server has begun to answer."""
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """httpcore's trace callback."""
         if event == "connection.connect_tcp.started":
             self.connected = True
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, ready to be sent. `headers` may hold the key: it stays out of the repr."""
+    """One request, ready to be sent. `headers` may contain the key, so the repr omits them."""
 
     method: str
     url: str
@@ -74,7 +78,7 @@ class Call:
 
 
 class Answer:
-    """An answer whose body has not been read. Read it once, by `drain` or `read`."""
+    """An answer whose body has not been read yet. Read the body once, with `drain` or `read`."""
 
     def __init__(self, response: httpx.Response, call: Call, deadline: float, sight: Sight) -> None:
         self._response, self._call, self._deadline, self._sight = response, call, deadline, sight
@@ -87,16 +91,16 @@ class Answer:
 
     @property
     def kind(self) -> str:
-        """The Content-Type, fit to be shown."""
+        """The Content-Type, cleaned for display."""
         return clean(self.headers.get("content-type", ""), 80, hide=self.where.hide) or "no content type"
 
     async def drain(self, take: Take) -> None:
-        """Give `take` every piece of the body until it answers False.
+        """Call `take` with every piece of the body until it returns False.
 
-        The only loop over httpx's generators. Nothing in it is cancelled but the read: cancellation there unwinds the
-        generators and closes the connection, anywhere else it would leave them unfinished. So `take` runs shielded
-        (it may wait for a bounded channel whose reader closes its end when it is cancelled), and an error or False
-        from it ends the loop by cancelling the next read.
+        The only loop over httpx's async generators. Only the read may be cancelled: cancellation there unwinds the
+        generators and closes the connection; anywhere else it would leave them unfinished. So `take` runs shielded
+        (it may wait on a bounded channel whose reader closes its end when it is cancelled). After an error from
+        `take` the next read is cancelled; after False, once `LINGER_S` has passed.
         """
         failure: Exception | None = None
         wanted = True
@@ -111,46 +115,47 @@ class Answer:
                             wanted = await take(piece)
                     except Exception as error:  # noqa: BLE001 - raised again below
                         failure, wanted = error, False
-                        scope.cancel("the rest of the answer is of no use")
+                        scope.cancel("the rest of the answer is not needed")
                     if not wanted:
                         scope.deadline = trio.current_time() + LINGER_S
             except httpx.HTTPError as error:
                 if wanted:
-                    raise _failure(error, self._call) from None
+                    raise _service_error(error, self._call) from None
         if failure is not None:
             raise failure
 
     async def read(self, limit: int, *, cut: bool = False) -> bytes:
-        """The whole body. One over `limit` bytes raises `BadAnswer`, or is cut there."""
+        """Read the whole body. More than `limit` bytes raise `BadAnswer`, or are cut off with `cut`."""
         pieces: list[bytes] = []
         size = 0
 
         async def take(piece: bytes) -> bool:
             nonlocal size
-            await trio.lowlevel.checkpoint()  # a long answer lets others run between its pieces
+            await trio.lowlevel.checkpoint()  # lets other tasks run between the pieces of a long answer
             size += len(piece)
             pieces.append(piece)
             if size <= limit:
                 return True
             if not cut:
                 raise bad_answer(f"the answer is over {limit:,} bytes long", self.where, status=self.status)
-            raise _Enough
+            raise _EnoughRead
 
-        # A server that sends a byte now and then never falls silent: the body as a whole has the same time.
+        # The read timeout applies to each piece. A server that sends single bytes would never exceed it, so the whole
+        # body has the same limit.
         ends = min(trio.current_time() + self._call.read_s, self._deadline)
-        with trio.move_on_at(ends) as scope, suppress(_Enough):
+        with trio.move_on_at(ends) as scope, suppress(_EnoughRead):
             await self.drain(take)
         if scope.cancelled_caught:
             raise _too_slow(f"the answer did not end within {self._call.read_s:g} s", self._call)
         return b"".join(pieces)[:limit]
 
 
-class _Enough(Exception):
-    """Enough of a body was read."""
+class _EnoughRead(Exception):
+    """`read` has as many bytes as its limit allows."""
 
 
 class _Body(httpx.AsyncByteStream):
-    """A request's body. httpx's own hands it out by an async generator, which a cancelled send leaves unfinished."""
+    """A request's body. httpx's own class uses an async generator, which a cancelled send would leave unfinished."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -160,7 +165,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 class _Pieces:
-    """An async iterator that is no generator."""
+    """An async iterator over `pieces` that is not a generator."""
 
     def __init__(self, pieces: list[bytes]) -> None:
         self._left = iter(pieces)
@@ -176,7 +181,11 @@ class _Pieces:
 
 
 class Http:
-    """The client: one pool of connections, TLS verified, proxies and certificates from the environment."""
+    """The HTTP client. TLS certificates are verified; proxies and certificates come from the environment.
+
+    Raises `MissingExtra` when the proxy needs a package that is not installed, and `Unreachable` when the environment
+    names a proxy or certificates that can't be used.
+    """
 
     def __init__(self, observe: Observe | None = None) -> None:
         self._observe = observe
@@ -189,7 +198,7 @@ class Http:
                 ),
                 follow_redirects=False,
                 mounts=dict.fromkeys(HERE),
-                # Nothing that is fetched in a turn shrinks, and a decoder could fail between httpx's generators.
+                # Nothing fetched in a turn compresses well, and a decoder could fail between httpx's generators.
                 headers={"accept-encoding": "identity"},
             )
         except ImportError as error:
@@ -200,7 +209,7 @@ class Http:
             raise errors.Unreachable(
                 f"the proxy or the certificates that the environment names can't be used: {clean(str(error))}",
                 place="HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR",
-                remedy="Correct or unset them",
+                remedy="Correct or unset these variables",
             ) from None
 
         for pool in self._pools():
@@ -210,22 +219,23 @@ class Http:
         await self._client.aclose()
 
     def _pools(self) -> Iterator[httpcore.AsyncConnectionPool]:
-        # httpx shows its pools to nobody, and takes no backend; what is done with them is httpcore's public interface.
+        # httpx has no public way to reach its pools or to set a backend. The pools' own interface, used here, is public
+        # in httpcore.
         for transport in (self._client._transport, *self._client._mounts.values()):
             if isinstance(transport, httpx.AsyncHTTPTransport):
                 yield transport._pool
 
     @asynccontextmanager
     async def exchange(self, call: Call, attempt: Attempt) -> AsyncIterator[Answer]:
-        """Send a request; the answer's head is there, its body is read (or not) inside. Raises `ServiceError`s."""
-        with watching(self._observe, _seen(call, attempt)) as sight:
+        """Send a request and wait for the answer's head. The body may be read inside. Raises `ServiceError`s."""
+        with watching(self._observe, _observed(call, attempt)) as sight:
             response = await self._send(call, attempt)
             attempt.answered = True
             sight.answered(response.status_code, connected=attempt.connected)
             try:
                 encoding = response.headers.get("content-encoding", "identity")
                 if encoding != "identity":
-                    what = f"the answer is encoded ({clean(encoding, 40)}), which was not asked for"
+                    what = f"the answer is compressed ({clean(encoding, 40)}), although no compression was requested"
                     raise bad_answer(what, call.where)
                 yield Answer(response, call, attempt.deadline, sight)
             finally:
@@ -233,13 +243,13 @@ class Http:
                     await response.aclose()
 
     async def _send(self, call: Call, attempt: Attempt) -> httpx.Response:
-        # httpx's time-outs are those of one read or write; a head that comes letter by letter needs one of its own.
+        # httpx's timeouts apply to a single read or write. A head that arrives byte by byte needs a limit of its own.
         longest_s = call.connect_s + HEAD_STEPS * call.read_s
         with trio.move_on_at(min(trio.current_time() + longest_s, attempt.deadline)):
             try:
                 return await self._client.send(self._request(call, attempt), stream=True)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise _failure(error, call) from None
+                raise _service_error(error, call) from None
         raise _too_slow("the server did not begin to answer in time", call)
 
     def _request(self, call: Call, attempt: Attempt) -> httpx.Request:
@@ -257,33 +267,40 @@ class Http:
         return request
 
     def idle(self, url: str) -> int:
-        """How many connections to `url` are open and unused."""
+        """The number of open and unused connections to the server of `url`."""
         origin = httpx.URL(url)
         wanted = httpcore.URL(
             scheme=origin.raw_scheme, host=origin.raw_host, port=origin.port, target=origin.raw_path
         ).origin
         return sum(
-            connection.can_handle_request(wanted) and connection.is_idle() and not connection.has_expired()
+            1
             for pool in self._pools()
             for connection in pool.connections
+            if connection.can_handle_request(wanted) and connection.is_idle() and not connection.has_expired()
         )
 
 
-def _seen(call: Call, attempt: Attempt) -> Exchange:
-    return Exchange(call.method, call.where.url, call.where.model, attempt.number, len(call.content or b""))
+def _observed(call: Call, attempt: Attempt) -> Exchange:
+    return Exchange(
+        method=call.method,
+        url=call.where.url,
+        model=call.where.model,
+        attempt=attempt.number,
+        sent_bytes=len(call.content or b""),
+    )
 
 
 def _too_slow(what: str, call: Call) -> errors.TimedOut:
     return errors.TimedOut(what, place=str(call.where), remedy=_SLOW)
 
 
-_SLOW = "Try again; if it stays, raise read_timeout_s or name a faster model"
+_SLOW = "Try again; if the error persists, raise read_timeout_s or choose a faster model"
 
 
-def _failure(error: Exception, call: Call) -> errors.ServiceError:
-    """Ours for one of httpx's. Not chained: theirs hold the request, and with it the key."""
+def _service_error(error: Exception, call: Call) -> errors.ServiceError:
+    """The `ServiceError` for an error of httpx. Not chained: httpx's errors hold the request, and with it the key."""
     place = str(call.where)
-    said = clean(str(error), hide=call.where.hide)
+    message = clean(str(error), hide=call.where.hide)
     match error:
         case httpx.ConnectTimeout():
             what, remedy = f"no connection within {call.connect_s:g} s", "Check the network, or raise connect_timeout_s"
@@ -292,20 +309,20 @@ def _failure(error: Exception, call: Call) -> errors.ServiceError:
         case httpx.ReadTimeout():
             return errors.TimedOut(f"the server was silent for {call.read_s:g} s", place=place, remedy=_SLOW)
         case httpx.WriteTimeout():
-            return errors.TimedOut(f"the server took nothing for {call.read_s:g} s", place=place, remedy=_SLOW)
-        case httpx.ProxyError() if said.startswith("407"):
+            return errors.TimedOut(f"the server accepted no data for {call.read_s:g} s", place=place, remedy=_SLOW)
+        case httpx.ProxyError() if message.startswith("407"):
             return from_status(407, {}, b"", call.where)
         case httpx.ProxyError():
-            what, remedy = f"the proxy refused: {said}", "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
+            what, remedy = f"the proxy refused: {message}", "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
         case httpx.UnsupportedProtocol() | httpx.InvalidURL():
-            what, remedy = f"not an address of a server: {said}", "Correct base_url"
+            what, remedy = f"not the address of a server: {message}", "Correct base_url"
         case httpx.ConnectError() if (failed := tls_failure(error)) is not None:
             what, remedy = failed
         case httpx.ConnectError():
-            what = f"no connection: {', '.join(dict.fromkeys(reasons(error))) or said}"
+            what = f"no connection: {', '.join(dict.fromkeys(reasons(error))) or message}"
             remedy = "Check the network and base_url"
         case _:
-            what, remedy = f"the connection broke off: {said or type(error).__name__}", "Check the network"
+            what, remedy = f"the connection broke off: {message or type(error).__name__}", "Check the network"
     return errors.Unreachable(what, place=place, remedy=remedy)
 
 

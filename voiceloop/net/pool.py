@@ -1,6 +1,6 @@
-"""The one HTTP client: made at first use, its connections kept warm, and the gate that every post passes.
+"""The pool shared by all services: the HTTP client, its warm connections, and the gate that every post passes.
 
-Imports no HTTP library: `http.py`, which does, is loaded in a thread when a service is first used.
+Imports no HTTP library itself: `http.py`, which does, is loaded in a thread when a service is first used.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
     from voiceloop.net.http import Http
 
 WARM_CONNECTIONS = 2
-"""The answer still streams while its first sentence is sent to be spoken: that needs a second connection."""
+"""Idle connections kept per server. Two, because the first sentence is sent to be spoken while the answer still
+streams."""
 
 
 class Pool:
-    """What all services share. `client.open_clients` makes one."""
+    """What all services share. Made by `client.open_clients`."""
 
     def __init__(
         self, nursery: trio.Nursery, limits: Limits, publish: Publish | None = None, observe: Observe | None = None
     ) -> None:
         self.gate = Gate(limits, publish)
-        """What every post passes."""
+        """The limits on posts and money; every post passes it."""
         self._nursery = nursery
         self._publish = publish
         self._observe = observe
@@ -41,31 +42,31 @@ class Pool:
         self._services: Counter[str] = Counter()
         self._warming: set[str] = set()
         self._failing: set[str] = set()
-        """Servers of which it was told that they fail."""
+        """Servers whose failure has been reported and that have not succeeded since."""
 
     async def http(self) -> Http:
-        """The client. The import and the certificates take 0.1 s: a thread has them."""
+        """The HTTP client. Created at first use, in a thread: the import and the certificates take 0.1 s."""
         async with self._loading:
             if self._http is None:
                 self._http = await trio.to_thread.run_sync(_load, self._observe)
         return self._http
 
     def preload(self) -> None:
-        """Have the client made in the background: better at start, beside all else, than when speech begins."""
-        self._nursery.start_soon(self._preload)
+        """Create the client in the background at start-up, so that the first speech does not wait for it."""
+        self._nursery.start_soon(self._preload, name="preload the HTTP client")
 
     async def _preload(self) -> None:
         try:
             await self.http()
-        except Exception:  # noqa: BLE001 - told again, and handled, by the first request
+        except Exception:  # noqa: BLE001 - the first request raises it again, and it is handled there
             return
 
     def expect(self, base_url: str) -> None:
-        """One more service will ask the server at `base_url`: it is kept warm for as many as there are."""
+        """Count one more service at `base_url`: `warm` opens a connection for each, up to `WARM_CONNECTIONS`."""
         self._services[base_url] += 1
 
     async def warm(self, base_url: str, connect: Callable[[], Awaitable[None]]) -> None:
-        """Bring the idle connections to a server to what a turn needs at once, by as many calls of `connect`."""
+        """Open as many idle connections to a server as a turn needs at once, each by a call of `connect`."""
         if base_url in self._warming:
             return
         self._warming.add(base_url)
@@ -74,42 +75,45 @@ class Pool:
             wanted = min(max(self._services[base_url], 1), WARM_CONNECTIONS) - http.idle(base_url)
             async with trio.open_nursery() as nursery:
                 for _ in range(wanted):
-                    nursery.start_soon(_quietly, connect)
+                    nursery.start_soon(_connect_or_ignore, connect, name="open a warm connection")
         except VoiceloopError:
             return
         finally:
             self._warming.discard(base_url)
 
     def soon(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Run something that outlives the turn that asked for it."""
+        """Run `work` in the background. It may outlive the turn that asked for it."""
         if not self._closing:
-            self._nursery.start_soon(work)
+            self._nursery.start_soon(work, name="background work of a service")
 
     def tell(self, name: str, /, **fields: object) -> None:
-        """Publish an event, where anybody is told."""
+        """Publish an event, if there is a publisher."""
         if self._publish is not None:
             self._publish(name, **fields)
 
     def fails(self, url: str, error: ServiceError, for_s: float) -> None:
-        """A request has failed again, and is tried again for so long in all: nobody should wait without knowing why."""
+        """Publish a notice, once per failure of a server, that a request failed again and is retried.
+
+        The user should not wait without knowing why. `for_s` is how long all attempts may take together.
+        """
         if url not in self._failing:
             self._failing.add(url)
-            self.tell("notice", text=f"{error.place}: {error.what.rstrip('.')}: trying again, for {for_s:g} s in all.")
+            self.tell("notice", text=f"{error.place}: {error.what.rstrip('.')}: retrying for up to {for_s:g} s.")
 
     def answers(self, url: str) -> None:
-        """A request has succeeded."""
+        """Record that a request succeeded, with a notice if a failure had been reported."""
         if url in self._failing:
             self._failing.remove(url)
             self.tell("notice", text=f"{url} answers again.")
 
     async def aclose(self) -> None:
-        """Close every connection; nothing is begun any more."""
+        """Close every connection and start no more background work."""
         self._closing = True
         if self._http is not None:
             await self._http.aclose()
 
 
-async def _quietly(connect: Callable[[], Awaitable[None]]) -> None:
+async def _connect_or_ignore(connect: Callable[[], Awaitable[None]]) -> None:
     try:
         await connect()
     except ServiceError:

@@ -1,4 +1,4 @@
-"""Whether and when a failed request is tried again. Pure: time and chance come in as values."""
+"""The retry policy: whether and when a failed request is tried again. Pure: time and randomness are passed in."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from voiceloop.config.tables import Retry
 from voiceloop.errors import ServiceError, Unreachable
 
 SHORTEST_WAIT_S = 0.05
-"""A server that fails is never asked again without a pause, whatever is configured."""
+"""Minimum pause before a retry, whatever the config says."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One failed attempt, as far as the policy needs to know it."""
+    """What the policy needs to know of one failed attempt."""
 
     attempt: int
-    """1 for the first."""
+    """Number of the attempt; 1 for the first."""
     elapsed_s: float
-    """Since the first attempt began."""
+    """Time since the first attempt began."""
     stale: bool = False
-    """It broke before any answer on a connection that had been idle: the server had closed it, nothing is wrong."""
+    """The attempt used an idle connection and broke before any answer: the server had closed the connection, which is
+    normal."""
 
 
 def next_wait_s(policy: Retry, error: ServiceError, failure: Failure, *, chance: float) -> float | None:
-    """Seconds until the next attempt, or None to give up. `chance` is uniform in 0 to 1.
+    """Seconds until the next attempt, or None to give up. `chance` is a random number, uniform in 0 to 1.
 
-    The wait grows from `initial_ms` by `exponent` to `max_interval_ms`, and is shortened by up to half at random, so
-    that many clients don't come back at once. Retry-After is a minimum. A wait that would end after `max_elapsed_s`
-    is not begun: it would only keep a person waiting for the same error.
+    The wait grows from `initial_ms` by the factor `exponent` up to `max_interval_ms`, and is shortened by up to half
+    at random, so that many clients don't return at the same moment. A Retry-After header sets a minimum. A wait that
+    would end after `max_elapsed_s` is not begun: the user would only wait for the same error. The first retry after
+    a stale connection needs no wait.
     """
     if not error.retryable or (isinstance(error, Unreachable) and not policy.connection_errors):
         return None
@@ -48,10 +50,10 @@ def next_wait_s(policy: Retry, error: ServiceError, failure: Failure, *, chance:
 
 
 def gave_up(error: ServiceError, failure: Failure) -> str:
-    """What to add to the message of an error that ended the attempts."""
+    """A note for the message of the final error: the number of attempts, and the wait that the server asks for."""
     parts = []
     if failure.attempt > 1:
         parts.append(f"tried {failure.attempt} times in {failure.elapsed_s:.1f} s")
     if error.retry_after_s:
-        parts.append(f"it asks to wait {error.retry_after_s:.0f} s")
+        parts.append(f"the server asks to wait {error.retry_after_s:.0f} s")
     return ", ".join(parts)

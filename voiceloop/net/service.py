@@ -1,4 +1,4 @@
-"""One service: its address and key, its errors and retries. Imports no HTTP library; `http.py` does."""
+"""A service: one server with its address and key; makes requests with retries. Only `http.py` imports httpx."""
 
 from __future__ import annotations
 
@@ -25,40 +25,44 @@ if TYPE_CHECKING:
     from voiceloop.net.http import Answer, Attempt
 
 JSON_LIMIT = 16 * 1024 * 1024
-"""Bytes of a JSON answer; the longest real one, the list of models, is about 1 MB."""
+"""Maximum bytes of a JSON answer. The longest real one, the list of models, has about 1 MB."""
 _TABLES = {"/audio/transcriptions": "transcribe", "/audio/speech": "speak", "/chat/completions": "handler"}
-"""Where in the config the options of each request stand."""
+"""The config table with the options of each request, for error messages."""
 GENERATION_ID = "x-generation-id"
+"""The header with the provider's id of a request."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a part asks of a service, before keys and addresses."""
+    """A request of a part, without the address and key of the server."""
 
     path: str
-    """Below the base URL, beginning with a slash."""
+    """Path below the base URL, beginning with a slash."""
     json: Any = field(default=None, repr=False)
     method: str = "POST"
     params: Mapping[str, str] | None = None
     body: tuple[str, bytes] | None = field(default=None, repr=False)
-    """Content type and bytes, where the body is not JSON."""
+    """Content type and bytes of a body that is not JSON."""
     model: str = ""
-    """Named in errors."""
+    """The model to name in errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class JsonAnswer:
-    """An answer's JSON object, and the id under which the provider knows the request."""
+    """The JSON object of an answer, and the provider's id of the request."""
 
     value: dict[str, Any]
     generation_id: str | None
 
 
 class Service:
-    """One server: its address, its key, how long to wait and how often to try. `advise` says what may have been meant
-    when the server refuses a name."""
+    """One server with its address, key, timeouts and retry policy.
+
+    `table` is the config table that names the server. `advise` returns a hint (similar names) when the server refuses
+    a model or voice.
+    """
 
     def __init__(
         self,
@@ -71,26 +75,32 @@ class Service:
         self._pool, self.settings, self._key, self._table, self._advise = pool, settings, key, table, advise
         self._base_url = settings.base_url.rstrip("/")
         self.character_usd: float | None = None
-        """What its model takes for speaking a character, where that is known."""
+        """The listed price of the speech model in USD per character; None when unknown."""
 
     def __repr__(self) -> str:
         return f"Service({self.shown_url})"
 
     @property
     def shown_url(self) -> str:
-        """The address, fit to be shown."""
+        """The address without password and query, for display."""
         return self._shown("")
 
     def where(self, request: Request) -> Where:
-        """What errors say about a request: never the key, nor a password or a query in the address."""
+        """What errors say about a request: never the key, nor the address's password or query."""
         if self._key is None:
-            key_place = f"{self._table}.api_key_env names none"
+            key_place = f"{self._table}.api_key_env is empty"
         elif self.settings.api_key_env and os.environ.get(self.settings.api_key_env):
             key_place = self.settings.api_key_env
         else:
             key_place = str(self.settings.api_key_file)
         hide = self._key.redact if self._key is not None else str
-        return Where(self._shown(request.path), request.model, key_place, _TABLES.get(request.path, self._table), hide)
+        return Where(
+            url=self._shown(request.path),
+            model=request.model,
+            key_place=key_place,
+            table=_TABLES.get(request.path, self._table),
+            hide=hide,
+        )
 
     def _shown(self, path: str) -> str:
         return shown(self._base_url + path)
@@ -110,7 +120,7 @@ class Service:
         return headers
 
     async def call(self, request: Request) -> JsonAnswer:
-        """Ask and get a JSON object, trying again as the policy says. Raises `ServiceError`s."""
+        """Send a request and return the JSON object of the answer, with retries. Raises `ServiceError`s."""
 
         async def attempt(tried: Attempt) -> JsonAnswer:
             async with self.exchange(request, tried) as answer:
@@ -120,13 +130,13 @@ class Service:
 
     @asynccontextmanager
     async def exchange(self, request: Request, tried: Attempt) -> AsyncIterator[Answer]:
-        """One attempt: an answer that is 2xx, its body unread. Everything else is raised as a `ServiceError`."""
+        """Make one attempt. The answer has a 2xx status and an unread body; any other raises a `ServiceError`."""
         from voiceloop.net.http import Call
 
         http = await self._pool.http()
         content = None if request.body is None else request.body[1]
         if request.json is not None:
-            # Half a character, out of some handler, must not cost the turn: nothing can send one.
+            # A lone surrogate from a handler can't be encoded. It is replaced, so that it doesn't fail the turn.
             content = json.dumps(request.json, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
         call = Call(
             method=request.method,
@@ -145,7 +155,7 @@ class Service:
                     raise from_status(answer.status, answer.headers, body, answer.where)
                 yield answer
         except trio.Cancelled:
-            # An abandoned HTTP/1.1 exchange took its connection with it: have the next one ready.
+            # Cancelling an HTTP/1.1 exchange closes its connection: open the next one in advance.
             self._pool.soon(self.warm)
             raise
 
@@ -156,7 +166,10 @@ class Service:
         *,
         may_repeat: Callable[[], bool] = lambda: True,
     ) -> T:
-        """Try until it succeeds or the policy gives up; `may_repeat` says whether starting over is still possible."""
+        """Call `attempt` until it succeeds or the policy gives up. Raises the last `ServiceError`.
+
+        `may_repeat` returns whether the work can still be started again from the beginning.
+        """
         await self._pool.http()
         from voiceloop.net.http import Attempt
 
@@ -165,9 +178,9 @@ class Service:
         while True:
             number += 1
             if request.method == "POST":
-                await gate.passed(self.shown_url)  # waiting for one's turn is no part of trying
+                await gate.passed(self.shown_url)  # this wait does not count towards max_elapsed_s
             began = trio.current_time()
-            # The first may take as long as the timeouts allow; those after it only what is left of the whole.
+            # The first attempt may take as long as the timeouts allow, each retry only what is left of max_elapsed_s.
             tried = Attempt() if number == 1 else Attempt(number, began + policy.max_elapsed_s - trying_s)
             try:
                 result = await attempt(tried)
@@ -177,9 +190,9 @@ class Service:
                 wait_s = self._next_wait_s(error, failure) if may_repeat() else None
                 if wait_s is None:
                     error.attempts = number
-                    raise await self._explained(_with(error, gave_up(error, failure)), request) from None
+                    raise await self._with_advice(_with_note(error, gave_up(error, failure)), request) from None
                 self._pool.tell("net.retry", attempt=number, wait_s=round(wait_s, 3), error=str(error))
-                if number > 1 and not isinstance(error, RateLimited):  # which is no failure
+                if number > 1 and not isinstance(error, RateLimited):  # being rate-limited is not a failure
                     self._pool.fails(self.shown_url, error, policy.max_elapsed_s)
             else:
                 gate.accepted(self.shown_url)
@@ -194,21 +207,21 @@ class Service:
         return next_wait_s(self.settings.retry, error, failure, chance=random.random())
 
     def spent(self, usage: Usage | None) -> None:
-        """Count what a request cost towards the session's limit."""
+        """Count the cost of a request towards the session's limit."""
         self._pool.gate.spend(usage)
 
     def spoke(self, text: str, answer: Answer) -> Usage:
-        """Count what speaking `text` cost. The answers don't say: it is estimated by the model's listed price."""
+        """Count the cost of speaking `text`. Answers don't state it, so the model's listed price gives an estimate."""
         id_, price = generation_id(answer), self.character_usd
         cost = None if price is None else price * len(text)
         usage = Usage(estimated_usd=cost, characters=len(text), generation_ids=(id_,) if id_ else ())
         self._pool.gate.spend(usage)
-        if self._key is not None:  # who asks for no key asks for no money
+        if self._key is not None:  # a server that needs no key is assumed to charge nothing
             self._pool.gate.by_list(price)
         return usage
 
-    async def _explained(self, error: ServiceError, request: Request) -> ServiceError:
-        """With what may have been meant, where the model or the voice may be the trouble."""
+    async def _with_advice(self, error: ServiceError, request: Request) -> ServiceError:
+        """`error` with similar names as its remedy, if the model or the voice may be the cause."""
         nameable = isinstance(error, NoSuchModel | BadRequest) and request.model
         if nameable and (advice := await self._advise(self.settings, request)):
             error.remedy = advice
@@ -216,13 +229,13 @@ class Service:
         return error
 
     async def warm(self) -> None:
-        """Have idle connections ready. Never raises for a service's sake."""
+        """Open idle connections in advance. Failures of the service are ignored."""
         await self._pool.warm(self._base_url, self._connect)
 
     async def _connect(self) -> None:
         from voiceloop.net.http import Attempt, Call
 
-        # Small, free of charge, and answered by every server in some way: its answer is of no interest.
+        # A small request, free of charge, that every server answers in some way. The answer is ignored.
         request = Request("/models", method="HEAD")
         timeout_s = self.settings.connect_timeout_s
         call = Call("HEAD", f"{self._base_url}/models", self.where(request), timeout_s, timeout_s)
@@ -231,9 +244,9 @@ class Service:
             await answer.read(BODY_LIMIT, cut=True)
 
 
-def _with(error: ServiceError, more: str) -> ServiceError:
-    if more:
-        error.what = f"{error.what.rstrip('.')}; {more}"
+def _with_note(error: ServiceError, note: str) -> ServiceError:
+    if note:
+        error.what = f"{error.what.rstrip('.')}; {note}"
         error.args = (error.what, error.place, error.remedy)
     return error
 
@@ -251,13 +264,13 @@ def _parsed(body: bytes, answer: Answer) -> JsonAnswer:
 
 
 def generation_id(answer: Answer) -> str | None:
-    """The provider's id of a request, where it looks like one."""
+    """The provider's id of a request; None when it is missing or malformed."""
     value = answer.headers.get(GENERATION_ID, "")
     return value if value and len(value) <= 128 and value.isprintable() else None
 
 
 def refusal(body: bytes, answer: Answer, what: str) -> ServiceError:
-    """The error for a 200 of the wrong kind: what its body says, where it says anything, else `what`."""
+    """The error for a 200 with the wrong kind of body: the error that the body contains, else `what`."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

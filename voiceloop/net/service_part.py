@@ -1,4 +1,4 @@
-"""What all parts that ask a server have in common: how they are opened, and warmed."""
+"""The base class of parts that use a server: opening them and warming their connections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from voiceloop.plugins import Services
 
 
 class ServedPart:
-    """A part whose options say what they want of which server."""
+    """A part whose options (`Wants`) name a server and what the part needs from it."""
 
     Options: ClassVar[type[BaseModel]]
 
@@ -31,5 +31,5 @@ class ServedPart:
         return opened()
 
     async def warm(self) -> None:
-        """Have connections ready. Never raises for a service's sake."""
+        """Open connections in advance. Failures of the service are ignored."""
         await self._service.warm()

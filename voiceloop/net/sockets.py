@@ -1,4 +1,4 @@
-"""Connections that are closed when their TLS handshake is cancelled. Below the HTTP client, above trio's streams."""
+"""A network backend for httpcore that closes a connection whose TLS handshake is cancelled."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import trio
 
 
 class Backend(httpcore.AsyncNetworkBackend):
-    """httpcore's own for trio, whose handshake leaves the socket open when it is cancelled (1.0.9: it closes on
-    `Exception`, which trio's cancellation is not)."""
+    """httpcore's backend for Trio, wrapped to fix one fault: when the TLS handshake is cancelled, httpcore leaves the
+    socket open (1.0.9: it closes on `Exception`, and `trio.Cancelled` is a `BaseException`)."""
 
     def __init__(self) -> None:
         self._inner = httpcore.TrioBackend()

@@ -1,4 +1,4 @@
-"""Server-sent events out of bytes cut anywhere. Pure.
+"""A parser of server-sent events. Pure; the bytes may be cut anywhere.
 
 The rules are those of https://html.spec.whatwg.org/multipage/server-sent-events.html: lines end in CR, LF or CRLF,
 `data` lines join, a blank line ends an event, a line that begins with a colon is a comment.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from codecs import getincrementaldecoder
 
 EVENT_LIMIT = 4 * 1024 * 1024
-"""Characters in one event (audio comes in base64); a server that sends more never ends one."""
+"""Maximum characters in one event (audio arrives as base64). More means that the server never ends the event."""
 
 
 class SseOverflow(ValueError):
@@ -17,7 +17,7 @@ class SseOverflow(ValueError):
 
 
 class SseParser:
-    """Feed it bytes; it gives the data of every event that they complete."""
+    """Feed it bytes; `feed` returns the data of every event that they complete."""
 
     def __init__(self) -> None:
         self._decode = getincrementaldecoder("utf-8-sig")(errors="replace")
@@ -30,7 +30,7 @@ class SseParser:
         """The data of the events that end in `chunk`. Raises `SseOverflow`."""
         text = self._decode.decode(chunk)
         if self._after_cr and text:
-            # The CR already ended the line; this LF belongs to it.
+            # The CR at the end of the last chunk already ended the line; this LF belongs to that CR.
             text = text.removeprefix("\n")
             self._after_cr = False
         if text.endswith("\r"):

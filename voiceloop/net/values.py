@@ -1,4 +1,4 @@
-"""Values out of a server's JSON and headers. Pure; believes none of them."""
+"""Checked values from a server's JSON and headers. Pure; nothing that a server sends is trusted."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 RETRY_AFTER_LIMIT_S = 3600.0
-"""A server that asks for more than this is not waited for; the number also bounds what a bad header can do."""
+"""Upper bound for Retry-After. A server that asks for more is not waited for; malformed headers are bounded too."""
 
 
 def finite(value: Any) -> float | None:
-    """`value` as a float, where it is a number that a float can be: JSON's may be of any length."""
+    """`value` as a finite float; None when it is no number or too large (JSON numbers may have any length)."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -23,32 +23,37 @@ def finite(value: Any) -> float | None:
 
 
 def amount(value: Any) -> float | None:
-    """`value`, where it is a number that is not negative: seconds, prices, counts."""
+    """`value` as a finite float that is not negative (seconds, prices, counts), else None."""
     number = finite(value)
     return number if number is not None and number >= 0 else None
 
 
 def whole(text: str) -> str:
-    """`text` without halves of characters, which JSON can hold (`"\\ud83d"`) and nothing else can."""
+    """`text` with surrogate pairs joined and lone surrogates replaced.
+
+    JSON can contain lone surrogates (`"\\ud83d"`); no encoding can.
+    """
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 class Halves:
-    """Puts characters together that a server parted between two pieces of its answer."""
+    """Joins surrogate pairs that a server split between two pieces of its answer."""
 
     def __init__(self) -> None:
         self._half = ""
 
     def feed(self, piece: str) -> str:
-        """All of what came so far that is whole; a first half at the end waits for the second."""
+        """The text of `piece`. A high surrogate at its end is held back until the next piece."""
         text = self._half + piece
         self._half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
         return whole(text[: len(text) - len(self._half)])
 
 
 def retry_after_s(value: str | None, *, now: datetime | None = None) -> float | None:
-    """The seconds that a Retry-After header asks for: a number or a date (RFC 9110, 10.2.3). None when it says nothing
-    that can be understood."""
+    """The seconds that a Retry-After header asks for, given as a number or a date (RFC 9110, 10.2.3).
+
+    At most `RETRY_AFTER_LIMIT_S`. None when the header is missing or malformed.
+    """
     text = (value or "").strip()
     if not text or len(text) > 64:
         return None

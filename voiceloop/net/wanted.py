@@ -1,4 +1,4 @@
-"""What the parts of a configuration ask which servers for: the names that a server's listing can be held against."""
+"""The models and voices that a config requests from each server, and their check against the server's listing."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from voiceloop.net.catalogue import Kind, Model, doubt
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One part's wishes."""
+    """What one part needs from a server."""
 
     part: str
-    """Its table in the config: `transcribe`, `handler`, `speak`."""
+    """The part's table in the config: `transcribe`, `handler`, `speak`."""
     kind: Kind
     settings: Endpoint
     """The server."""
     table: str
-    """The table that names the server: the part's own, or `openrouter`."""
+    """The config table that names the server: the part's own, or `openrouter`."""
     models: tuple[str, ...]
-    """The model, and those to fall back on."""
+    """The model, then its fallbacks."""
     voice: str | None = None
 
 
 @runtime_checkable
 class Wants(Protocol):
-    """Options of a part that asks a server."""
+    """Options of a part that uses a server."""
 
     def wanted(self, openrouter: Endpoint) -> Wanted:
-        """What it asks for; `openrouter` is the server for options that name none of their own."""
+        """What the part needs. `openrouter` is the server for options that don't name their own."""
         ...
 
 
 def server_of(options: Table, openrouter: Endpoint, part: str) -> tuple[Endpoint, str]:
-    """The server of a part, and the table that names it: its own options where they are an `Endpoint`."""
+    """The server of a part and the config table that names it: its own options if they are an `Endpoint`."""
     return (options, part) if isinstance(options, Endpoint) else (openrouter, "openrouter")
 
 
 def transcribed_by(config: Config) -> str:
-    """Who transcribes: the engine, and the server where it asks one."""
+    """The transcription engine, with the address of its server if it uses one."""
     table = config.transcribe
     if not isinstance(table.options, Wants):
         return table.use
@@ -50,17 +50,17 @@ def transcribed_by(config: Config) -> str:
 
 
 def all_wanted(config: Config) -> Iterator[Wanted]:
-    """What each part of a config wants that asks a server."""
+    """What each part of a config that uses a server needs from it."""
     for table in (config.transcribe, config.handler, config.speak):
         if isinstance(table.options, Wants):
             yield table.options.wanted(config.openrouter)
 
 
 def doubts(wanted: Wanted, listed: Sequence[Model]) -> list[str]:
-    """What a server's listing has against the names in the config, a line for each."""
+    """One line for each model or voice in the config that the server's listing doesn't contain."""
     lines = []
-    for number, name in enumerate(wanted.models):
-        if (found := doubt(name, wanted.voice, listed)) is not None:
-            key = "models" if number and found.key == "model" else found.key
+    for index, name in enumerate(wanted.models):
+        if (found := doubt(name, listed, voice=wanted.voice)) is not None:
+            key = "models" if index > 0 and found.key == "model" else found.key
             lines.append(f"{wanted.part}.{key}: {found}")
     return lines

@@ -1,4 +1,4 @@
-"""Who watches requests is told when each began, was answered and ended: never of bodies, headers or keys."""
+"""The observer of requests: notified when each begins, is answered and ends. Sees no bodies, headers or keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One attempt at a request, as far as anybody may know of it."""
+    """What an observer may know of one attempt at a request."""
 
     method: str
     url: str
@@ -20,27 +20,28 @@ class Exchange:
 
 
 class Sight:
-    """What follows on one exchange. This one sees nothing."""
+    """The observer of one exchange. This base class ignores everything."""
 
     def answered(self, status: int, *, connected: bool) -> None:
-        """The answer's head is there; `connected`: over a connection opened for it."""
+        """The answer's head has arrived. `connected` is true when a new connection was opened for the request."""
 
     def took(self, count: int) -> None:
-        """So many bytes of the body came."""
+        """`count` bytes of the body have arrived."""
 
     def ended(self, error: BaseException | None) -> None:
-        """It is over: cancelled (`trio.Cancelled`), failed, or all is well."""
+        """The exchange is over. `error` is `trio.Cancelled`, another error, or None for success."""
 
 
 Observe = Callable[[Exchange], Sight]
-_UNSEEN = Sight()
+"""Called when an exchange begins; returns its observer."""
+_IGNORE = Sight()
 
 
 @contextmanager
 def watching(observe: Observe | None, exchange: Exchange) -> Iterator[Sight]:
-    """The body is the exchange."""
+    """Observe the body of the context as one exchange."""
     if observe is None:
-        yield _UNSEEN
+        yield _IGNORE
         return
     sight = observe(exchange)
     try:

@@ -1,1 +1,1 @@
-"""From samples to the loudspeaker."""
+"""Playback: from samples to the loudspeaker."""

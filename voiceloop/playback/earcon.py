@@ -1,4 +1,4 @@
-"""The short low tone that says a turn failed. Pure."""
+"""The earcon: a short low tone that signals a failed turn. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _PITCHES_HZ = (330.0, 247.0)
 """Falling, from E to B: understood as "no" without words."""
 _TONE_S = 0.09
 _LEVEL = 0.15
-"""Well under speech: it comes unasked."""
+"""Well below the level of speech, because nobody asked for the tone."""
 
 
 def earcon(rate_hz: int) -> bytes:

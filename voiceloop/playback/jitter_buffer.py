@@ -1,26 +1,31 @@
-"""How much of a reply must be in hand before it sounds, from how evenly its pieces come. Pure: time comes in."""
+"""The jitter buffer: how much sound must be buffered before a reply begins, learned from how evenly pieces arrive.
+
+Pure: time is an argument.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 
 _REMEMBERED = 12
-"""Streams: a hiccup is forgotten after so many, some replies; one alone may come evenly by luck."""
+"""How many streams are remembered. More than one, because one may arrive evenly by luck; a hiccup is forgotten after so
+many, which is some replies."""
 _MARGIN = 1.5
-"""The worst that is to come is worse than the worst of those few. With 0 to 150 ms of jitter and 12 streams, 1 left 7
-gaps in 1,000 replies, 1.25 left 1 and this none."""
+"""What the worst of the remembered streams needed is multiplied by this: a worse one may come. With 0 to 150 ms of
+jitter and 12 streams, a margin of 1 left 7 gaps in 1,000 replies, 1.25 left 1, and 1.5 none."""
 
 
 class Stream:
-    """One answer with sound, piece by piece: how much had to be in hand so that it would not have run dry.
+    """One stream of sound from a service: measures the smallest jitter buffer that would have avoided an underrun.
 
-    Only the time spent waiting for pieces counts: not the wait for the first one, which is the service thinking, and
-    not the time when nobody asked for more because enough was there.
+    Only time spent waiting for pieces counts. Not counted are the wait for the first piece, in which the service
+    prepares its answer, and the time in which no more was asked for because enough was buffered.
     """
 
     def __init__(self, recent: deque[Stream]) -> None:
         self.need_s = 0.0
-        """Seconds of sound: the most by which the pieces after any one of them came too late to follow it at once."""
+        """The smallest sufficient jitter buffer so far, in seconds of sound: the most by which any later piece would
+        have been late if playback had begun at any earlier one."""
         self._recent = recent
         self._asked_at: float | None = None
         self._waited_s = 0.0
@@ -28,7 +33,7 @@ class Stream:
         self._earliest_s = 0.0
 
     def came(self, at: float, sound_s: float) -> None:
-        """A piece with so many seconds of sound came at the time `at` (seconds, of any clock that never goes back)."""
+        """A piece with `sound_s` seconds of sound arrived at the time `at` (seconds, by any monotonic clock)."""
         if self._asked_at is not None:
             if not self._waited_s and not self.need_s:
                 self._recent.append(self)
@@ -39,18 +44,20 @@ class Stream:
         self._asked_at = at
 
     def asked(self, at: float) -> None:
-        """From now on the next piece is waited for: what came was passed on, which may have taken a while."""
+        """The wait for the next piece begins at the time `at`: passing on the last one may have taken a while."""
         self._asked_at = at
 
 
 class JitterBuffer:
-    """How much must be in hand for the next reply, or for the same one after it ran dry.
+    """How much sound must be buffered before the next reply begins, or goes on after an underrun.
 
-    Each stream tells how much it would have needed (`Stream`); the worst of the last twelve, and half of it more, is
-    what the next one gets, between the two bounds. So a network that delivers evenly is never waited for beyond the
-    least, and one that stutters is from the second reply on; the wait is short even so, because what is waited for
-    comes faster than it is played. What no wait could hide, a next sentence that the service is late with, is not
-    counted: it is a new stream, and what was there before it is played without waiting (`Ring.enough`).
+    Each stream measures how much it would have needed (`Stream`). The next one gets 1.5 times the most that any of the
+    last twelve needed, between the bounds `least_s` and `most_s`. So a network that delivers evenly never costs more
+    than the least, and one that stutters is allowed for from the second reply on. That wait is short too, because sound
+    arrives faster than it is played.
+
+    Not counted is a next sentence that the service is late with, which no buffer could hide: it is a new stream, and
+    the sound before it is played without waiting (`Ring.enough`).
     """
 
     def __init__(self, *, least_s: float, most_s: float) -> None:
@@ -58,11 +65,11 @@ class JitterBuffer:
         self._recent: deque[Stream] = deque(maxlen=_REMEMBERED)
 
     def stream(self) -> Stream:
-        """To be told of the pieces of a new answer. It counts from its second piece on."""
+        """A new stream, to be shown its pieces (`came`, `asked`). It counts from its second piece on."""
         return Stream(self._recent)
 
     @property
     def seconds(self) -> float:
-        """How much must be in hand."""
+        """How much sound must be buffered."""
         worst = max((stream.need_s for stream in self._recent), default=0.0)
         return min(max(self._least_s, worst * _MARGIN), self._most_s)

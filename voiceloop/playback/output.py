@@ -1,9 +1,10 @@
-"""Opens the loudspeaker: what pulls from the ring, be it a device that is lost and found, a file or nothing."""
+"""Opens the loudspeaker: a sound device (reopened when it is lost), a file, or nothing. Each pulls from the ring."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from enum import StrEnum
 from pathlib import Path
 
 import trio
@@ -24,28 +25,38 @@ from voiceloop.playback.tap import Tap
 from voiceloop.types import SAMPLE_BYTES
 
 IDLE_S = 2.0
-"""A stream that plays silence costs as much as one that plays: closed after so long, opened in about 10 ms."""
+"""How long a stream that plays silence stays open: it costs as much as one that plays, and opens in about 10 ms."""
 CANCELLING_IDLE_S = 30.0
-"""The same where an echo canceller listens: each opening has a delay of its own, to which it must adapt anew. So the
+"""The same with an echo canceller: each opening has a different delay, to which the canceller must adapt anew. So the
 stream stays open between the replies of one conversation."""
 SILENT_S = 0.5
-"""A device that calls back every 10 ms and has not for so long is gone."""
+"""A device that has not called back for so long is gone: normally it does every 10 ms."""
 AWAY_S = 3.0
-"""How long a reply waits for a device that is gone, before it is discarded."""
+"""How long a reply waits for a device that is gone before it is discarded."""
 _FIRST_PULL_S = 2.0
 _ANSWER_S = 0.5
 _CLOSE_S = 0.4
 _BLOCK_S = 0.010
 _FILE_PAUSE_S = 0.5
-"""How much of the silence between replies a file keeps."""
-_CHANGED = "the sound devices have changed"
+"""How much of the silence between replies is written to a file."""
+
+
+class _Loss(StrEnum):
+    """Why a stream was closed and is opened again."""
+
+    SILENT = "the device no longer takes sound"
+    GONE = "the device or the sound server is gone"
+    STUCK = "the device does not close"
+    NOT_REOPENED = "the device does not open again"
+    DEVICES_CHANGED = "the sound devices have changed"
+    """No loss: all streams are closed for a moment, because only then can the list of devices be read again."""
 
 
 @asynccontextmanager
 async def open_speaker(
     audio: Audio, publish: Publish, *, tap: Tap | None = None, idle_s: float = IDLE_S, host: Host = HOST
 ) -> AsyncIterator[Speaker]:
-    """Open `audio.output` and keep it open; all that is played goes through `tap` as well.
+    """Open `audio.output` and keep it open. All that is played is also put into `tap`.
 
     Raises NoSuchDevice, DeviceBusy or DeviceError when it can't be opened at first.
     """
@@ -56,7 +67,7 @@ async def open_speaker(
         sink = _Device(audio, publish, host, tap, idle_s)
     speaker = await sink.open()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(sink.run)
+        nursery.start_soon(sink.run, name="loudspeaker")
         try:
             yield speaker
         finally:
@@ -72,7 +83,7 @@ def _jitter_buffer(audio: Audio) -> JitterBuffer:
 
 
 class _Paced:
-    """`file:PATH` and `none`: read in real time by Trio's clock, so that virtual time holds for them."""
+    """The outputs `file:PATH` and `none`: pull in real time by Trio's clock, so that tests can use virtual time."""
 
     def __init__(self, audio: Audio, tap: Tap | None) -> None:
         self._audio, self._tap = audio, tap
@@ -104,7 +115,7 @@ class _Paced:
                 self._writer.close()
 
     async def _play(self) -> None:
-        """Read a block every 10 ms, until there was nothing to play for a while."""
+        """Pull a block every 10 ms, until there has been nothing to play for a while."""
         block = memoryview(bytearray(round(self._ring.rate_hz * _BLOCK_S) * SAMPLE_BYTES))
         due = last = trio.current_time()
         if self._tap is not None:
@@ -124,7 +135,14 @@ class _Paced:
 
 
 class _Device:
-    """A sound device: opened, watched, closed while idle, and opened again when it is lost."""
+    """A sound device: opened, watched, closed while idle, and opened again when it is lost.
+
+    `run` alternates between the three:
+
+        _play       pulls, until the stream is idle or lost
+        _close_idle closes an idle stream; _open_again opens it when it is needed
+        _recover    closes a lost stream, and tries to open it until that works
+    """
 
     def __init__(
         self, audio: Audio, publish: Publish, host: Host, tap: Tap | None = None, idle_s: float = IDLE_S
@@ -132,7 +150,7 @@ class _Device:
         self._audio, self._publish, self._host, self._tap = audio, publish, host, tap
         self._idle_s = idle_s
         self._sounded = 0
-        """What the ring counted when the stream was opened."""
+        """`Ring.sounded` when the stream was opened."""
         self._wake = Wake()
         self._wanted = trio.Event()
         self._last_use = 0.0
@@ -143,9 +161,9 @@ class _Device:
         self._interrupted = False
 
     async def open(self) -> Speaker:
-        """Open the device or raise; afterwards its loss is no error any more."""
+        """Open the device, or raise. Once it was open, its loss raises no error any more."""
         stream = await self._open(self._audio.output_rate_hz, open_first)
-        self._ring = _ring(self._audio, stream.rate_hz)  # the device has the last word on the rate
+        self._ring = _ring(self._audio, stream.rate_hz)  # the device's rate may differ from the configured one
         self._puller.attach(self._ring, rate_hz=stream.rate_hz, channels=stream.channels)
         latency_s = stream.latency_s + _BLOCK_S
         description, jitter_buffer = _describe(stream), _jitter_buffer(self._audio)
@@ -166,66 +184,69 @@ class _Device:
             self._puller.retired = True
             with trio.move_on_after(_CLOSE_S, shield=True):
                 await self._close()
-                self._wake.close()  # only after the stream, whose callback writes there
+                self._wake.close()  # only after the stream, whose callback uses it
 
     def _on_ready(self) -> None:
         self._last_use = trio.current_time()
         self._wanted.set()
 
     def _interrupt(self) -> None:
-        """The microphone needs a new device list, for which all streams must be closed for a moment."""
+        """Close and reopen the stream: the microphone needs a new device list, for which no stream may be open."""
         self._interrupted = True
         self._wanted.set()
         self._wake.set()
 
-    async def _watch(self) -> str:
-        """Play, and close the stream while idle, until it is lost; returns why."""
+    async def _watch(self) -> _Loss:
+        """Play, and close the stream while idle, until it is lost. Returns why it is lost."""
         while True:
             reason = await self._play()
-            if reason:
+            if reason is not None:
                 return reason
             self._wanted = trio.Event()
-            if not await self._rest():
-                return "it does not close"
+            if not await self._close_idle():
+                return _Loss.STUCK
             await self._wanted.wait()
             if not await self._open_again():
-                return "it does not open again"
+                return _Loss.NOT_REOPENED
 
-    async def _play(self) -> str:
-        """Tell the speaker of every pull. Returns nothing when idle, or why the device is lost."""
-        puller, seen, patience_s = self._puller, 0, _FIRST_PULL_S
+    async def _play(self) -> _Loss | None:
+        """Report every pull to the speaker. Returns None when the stream is idle, or why it is lost."""
+        puller, pulls, patience_s = self._puller, 0, _FIRST_PULL_S
         while True:
             with trio.move_on_after(patience_s) as waiting:
                 await self._wake.wait()
-            if puller.pulls != seen:
-                seen, patience_s = puller.pulls, SILENT_S
-                self._back()
+            if puller.pulls != pulls:
+                pulls, patience_s = puller.pulls, SILENT_S
+                self._note_return()
                 self._speaker.pulled()
             elif waiting.cancelled_caught:
-                return "it takes no sound any more"
+                return _Loss.SILENT
             if puller.finished:
-                return "the device or the sound server is gone"
+                return _Loss.GONE
             if self._speaker.audible:
                 self._last_use = trio.current_time()
             elif self._interrupted:
                 self._interrupted = False
-                return _CHANGED
+                return _Loss.DEVICES_CHANGED
             elif trio.current_time() - self._last_use >= self._patience_s():
-                return ""
+                return None
 
     def _patience_s(self) -> float:
-        """How long an idle stream stays open: only what was played through it can have an echo."""
+        """How long an idle stream stays open: `idle_s` only if it has played something, for only that can echo."""
         return self._idle_s if self._ring.sounded != self._sounded else IDLE_S
 
-    async def _rest(self) -> bool:
-        """Close, not stop: PortAudio's start hangs for ever when the sound server was restarted meanwhile."""
+    async def _close_idle(self) -> bool:
+        """Close an idle stream; returns whether that worked.
+
+        Not merely stop it: PortAudio's start hangs for ever if the sound server was restarted meanwhile.
+        """
         self._puller.retired = True
         with trio.move_on_after(_ANSWER_S) as limit:
             await self._close()
         return not limit.cancelled_caught
 
     async def _open_again(self) -> bool:
-        self._interrupted = False  # nothing is open: whoever asked for that has it
+        self._interrupted = False  # the stream was closed, which is all that was asked for
         try:
             with trio.move_on_after(_ANSWER_S) as limit:
                 await self._open_for(self._ring)
@@ -233,33 +254,33 @@ class _Device:
             return False
         return not limit.cancelled_caught
 
-    async def _recover(self, reason: str) -> None:
-        """Close and open again, for as long as it takes. It is back only when it pulls (`_play`)."""
+    async def _recover(self, reason: _Loss) -> None:
+        """Close a lost stream and open it again, however long that takes. It counts as back when it pulls (`_play`)."""
         self._puller.retired = True
         self._ring.rest()
         self._speaker.pulled()
         if self._lost_at is None:
             self._pauses = pauses()
-        if reason != _CHANGED and self._lost_at is None:
+        if reason is not _Loss.DEVICES_CHANGED and self._lost_at is None:
             self._lost_at = trio.current_time()
-            self._publish("device.lost", device=self._speaker.description, which="loudspeaker", reason=reason)
+            self._publish("device.lost", device=self._speaker.description, which="loudspeaker", reason=str(reason))
         async with trio.open_nursery() as nursery:
             if self._lost_at is not None:
-                nursery.start_soon(self._give_up, self._lost_at + AWAY_S)
+                nursery.start_soon(self._give_up, self._lost_at + AWAY_S, name="giving up a lost loudspeaker")
             await self._close()
             await self._reopen()
             nursery.cancel_scope.cancel()
 
     async def _give_up(self, deadline: float) -> None:
-        """What waits in the ring waits for a while; then nobody should hang on a device that may never return."""
+        """Discard what is buffered at `deadline`: no writer may wait for a device that may never return."""
         await trio.sleep_until(deadline)
         if not self._speaker.away:
             seconds = round(self._ring.pending / self._ring.rate_hz, 1)
             self._speaker.gone(away=True)
             if seconds:
-                self._publish("notice", text=f"The loudspeaker is still gone: {seconds} s of speech were discarded.")
+                self._publish("notice", text=f"The loudspeaker is still gone: {seconds} s of the reply were discarded.")
 
-    def _back(self) -> None:
+    def _note_return(self) -> None:
         if self._lost_at is not None:
             self._lost_at = None
             self._speaker.gone(away=False)
@@ -286,7 +307,7 @@ class _Device:
         try:
             stream = await opener(request, puller.callback, puller.on_finished, host=self._host)
         except BaseException:
-            puller.retired = True  # the thread may yet open the stream, and its callback must not wake us then
+            puller.retired = True  # the thread may still open the stream, whose callback must then not wake the loop
             raise
         self._stream, self._puller = stream, puller
         return stream

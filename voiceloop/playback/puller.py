@@ -1,4 +1,4 @@
-"""PortAudio's callback for the loudspeaker: fill the block from the ring, wake. Knows no task."""
+"""PortAudio's callback for the loudspeaker: fills each block from the ring, and wakes the loop. Knows no task."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _BLOCKS_PER_S = 100
 
 
 class Puller:
-    """The callback of one opened stream. Until it is `retired`, it alone reads from the ring."""
+    """The callback of one stream. Until it is `retired`, nothing else reads from the ring."""
 
     def __init__(self, wake: Wake, tap: Tap | None = None) -> None:
         self.pulls = 0
         self.finished = False
-        """PortAudio has ended the stream though nobody asked it to."""
+        """PortAudio has ended the stream by itself."""
         self.retired = False
-        """Set by the loop when it gives up on the stream: a callback that comes back to life puts out silence."""
+        """Set by the loop when it gives up the stream: if its callback is ever called again, it puts out silence."""
         self._wake = wake
         self._tap = tap
         self._rate_hz = 0
@@ -29,14 +29,14 @@ class Puller:
         self._source: Ring | _Converted | None = None
 
     def attach(self, ring: Ring, *, rate_hz: int, channels: int) -> None:
-        """Play from `ring` to a device that turned out to run at `rate_hz`. Until then blocks are silent."""
+        """Play from `ring`, for a device that runs at `rate_hz`. Before this call blocks are silent."""
         self._channels, self._rate_hz = channels, rate_hz
         if self._tap is not None:
             self._tap.begin(rate_hz)
         self._source = ring if rate_hz == ring.rate_hz else _Converted(ring, rate_hz)
 
     def callback(self, out: Any, frames: int, times: Any, status: Any) -> None:
-        """In PortAudio's thread: a few µs, no lock, no exception, nothing that grows."""
+        """Fill a block. Runs in PortAudio's thread: a few µs, no lock, no exception, no memory that grows."""
         view = memoryview(out).cast("B")
         if self.retired or self._source is None:
             view[:] = bytes(len(view))
@@ -61,7 +61,7 @@ class Puller:
 
 
 class _Converted:
-    """The ring at another rate: for a device that came back and no longer takes the rate that it had."""
+    """The ring at another rate: for a device that was lost, came back, and no longer accepts its old rate."""
 
     def __init__(self, ring: Ring, rate_hz: int) -> None:
         self._ring = ring

@@ -1,12 +1,19 @@
-"""The ring buffer before the loudspeaker. Pure: knows no device, clock, task or lock.
+"""The ring buffer between the loop and the loudspeaker's callback. Pure: knows no device, clock, task or lock.
 
 One writer (the loop) and one reader (the output callback, in its own thread) share it without a lock. Each field is
 written by one side only, in one assignment, which the GIL makes atomic:
 
-    the loop        epoch and where it begins, gain, hold, prefill, how much was written, where the reply is complete
-    the callback    how much was read, what is sounding
+    the loop        epoch and its first position, gain, hold, prefill, end of what is written, end of the reply
+    the callback    end of what is read, whether anything is sounding
 
-Positions are absolute: samples ever written. So what became of any stretch of a reply can be asked at any time.
+Positions are absolute: a position is the number of samples written before it. So it can be asked at any time how much
+of any span of a reply was played.
+
+A reply, and what `cancel` does:
+
+    written     rrrrrrrrrrrrrrrrrrrr|nnnnnnnnn
+                      ^ position    ^ first position of the new epoch
+                      (read next)     after cancel: the next read fades out, skips to here and plays on
 """
 
 from __future__ import annotations
@@ -17,52 +24,52 @@ from collections import deque
 from voiceloop.types import SAMPLE_BYTES
 
 _FADE_S = 0.005
-"""Long enough not to click, short enough not to be heard as a fade."""
+"""The length of a fade: long enough to avoid a click, short enough not to be heard as a fade."""
 _UNIT_BITS = 24
 _UNIT = 1 << _UNIT_BITS
-"""A gain of 1 in fixed point."""
+"""A gain of 1, in fixed point."""
 _SKIPS_KEPT = 64
-"""How many discarded stretches are remembered for `played_in`: more than there are spans in one reply."""
+"""How many discarded spans are remembered for `played_in`: more than one reply has spans."""
 
 
 class Ring:
-    """Samples (int16, mono) on their way to the loudspeaker: bounded, preallocated, first in first out.
+    """Samples (int16, mono) on their way to the loudspeaker: bounded, preallocated, first in, first out.
 
-    A reply begins to sound, or goes on after it ran dry, once `prefill` samples are there, or what is there need not
-    wait for more (`enough`), or it is complete (`finish`). Raising the epoch (`cancel`) makes the next read discard
-    everything written before, after a fade of what is sounding.
+    A reply begins to sound, or goes on after an underrun, once one of these holds: `prefill` samples are buffered; the
+    buffered samples need not wait for more (`enough`); the reply is complete (`finish`). `cancel` raises the epoch: the
+    next read fades out what is sounding, and discards everything that was written before.
     """
 
     def __init__(self, capacity: int, rate_hz: int, *, prefill: int = 0) -> None:
         self.capacity = capacity
         self.rate_hz = rate_hz
         self.prefill = min(prefill, capacity)
-        """In samples, at most the capacity: else nothing would ever sound."""
+        """The jitter buffer's fill level at the start, in samples; at most the capacity, else nothing would sound."""
         self.gain = 1.0
-        """Linear. A change is ramped."""
+        """Linear; a change is ramped over a fade."""
         self.hold = False
-        """Frozen: reads give silence and do not advance."""
+        """While held, reads give silence and do not advance."""
         self._fade = max(1, round(rate_hz * _FADE_S))
         self._bytes = memoryview(bytearray(capacity * SAMPLE_BYTES))
-        # The loop's side.
-        self._cut = (0, 0)  # the epoch and the position where it begins, together so that a read sees both or neither
+        # Written by the loop only.
+        self._cut = (0, 0)  # the epoch and its first position: one tuple, so that a read sees both or neither
         self._written = 0
         self._finished_at = -1
         self._enough_at = -1
-        # The callback's side.
+        # Written by the callback only.
         self._read = 0
-        self._level = 1.0  # the gain that the last sample was played with
+        self._level = 1.0  # the gain of the last sample played
         self._started = False
-        self._dry_at = -1
+        self._underrun_at = -1
         self._skips: deque[tuple[int, int]] = deque(maxlen=_SKIPS_KEPT)
         self.played = 0
-        """Samples of replies played since the beginning, silence and fades that are heard again not counted."""
+        """Samples of replies played since the beginning, without silence and without fades that are played again."""
         self.underruns = 0
-        """How often a reply had to stop in the middle because its next samples were not there."""
+        """How often a reply stopped in the middle because its next samples had not been written yet."""
         self.sounded = 0
-        """Counts the reads that put anything out but silence."""
+        """How many reads put out anything but silence."""
         self.sounding = False
-        """Whether the last read put out anything but silence up to its end."""
+        """Whether the last read put out sound, not silence, up to its end."""
 
     @property
     def epoch(self) -> int:
@@ -75,7 +82,7 @@ class Ring:
 
     @property
     def position(self) -> int:
-        """The absolute position of the next sample to be played; all before it were played or discarded."""
+        """The absolute position of the next sample to be played; all samples before it were played or discarded."""
         return max(self._read, self._cut[1])
 
     @property
@@ -85,11 +92,11 @@ class Ring:
 
     @property
     def room(self) -> int:
-        """How many samples `write` takes now. Discarded ones make room only when the next read drops them."""
+        """How many samples `write` would take now. Discarded samples make room only after the next read."""
         return self.capacity - (self._written - self._read)
 
     def write(self, pcm: bytes | memoryview, epoch: int) -> int:
-        """Take as many samples as there is room for and return how many; none when the epoch is stale.
+        """Write as many samples as there is room for; returns how many. None if `epoch` is stale.
 
         Raises ValueError when `pcm` ends in the middle of a sample.
         """
@@ -105,17 +112,17 @@ class Ring:
         self._bytes[start : start + first] = source[:first]
         second = count * SAMPLE_BYTES - first
         self._bytes[:second] = source[first : first + second]
-        self._written += count  # published last: the callback never sees samples that are not there yet
+        self._written += count  # assigned last, so that the callback never sees samples that are not there yet
         return count
 
     def finish(self, epoch: int) -> None:
-        """Say that the reply is complete: what is there is played however little it is, and its end is no underrun."""
+        """The reply is complete: play what is buffered, however little, and don't count its end as an underrun."""
         if epoch == self.epoch:
             self._finished_at = self._written
 
     def enough(self, epoch: int) -> None:
-        """Say that what follows may be late: what is there is played however little it is, but if nothing follows its
-        end is an underrun."""
+        """What follows may be late: play what is buffered, however little. If nothing follows in time, that is an
+        underrun."""
         if epoch == self.epoch:
             self._enough_at = self._written
 
@@ -126,14 +133,14 @@ class Ring:
         return self.epoch
 
     def played_in(self, start: int, end: int) -> int:
-        """How many samples of the stretch `start` to `end` (absolute positions) were played."""
-        read = self._read  # before the skips: one that comes in between lies beyond it
+        """How many samples of the span from `start` to `end` (absolute positions) were played."""
+        read = self._read  # read before `_skips`: a skip added in between lies beyond this position
         end = min(end, read)
         lost = sum(max(0, min(end, b) - max(start, a)) for a, b in tuple(self._skips))
         return max(0, end - start - lost)
 
     def recent(self, count: int) -> bytes:
-        """The last `count` samples that were read, as they were written; those overwritten since are left out."""
+        """The last `count` samples that were read, as they were written; without those overwritten since."""
         end = self._read
         start = max(end - count, self._written - self.capacity, 0)
         if start >= end:
@@ -143,19 +150,19 @@ class Ring:
             return bytes(self._bytes[first:last])
         return bytes(self._bytes[first:]) + bytes(self._bytes[:last])
 
-    # What follows runs in the output callback: a few µs, no allocation that grows, no lock, no exception.
+    # The methods below run in the output callback: a few µs, no memory that grows, no lock, no exception.
 
     def read_into(self, out: memoryview) -> None:
-        """Fill `out` (bytes, whole samples) with what is to be played now, and silence where there is nothing."""
+        """Fill `out` (bytes, whole samples) with the next samples to play, and with silence where there are none."""
         wanted = len(out) // SAMPLE_BYTES
         done = 0
-        self.sounding, before = False, self.sounding
+        self.sounding, was_sounding = False, self.sounding
         start = self._cut[1]
         if self._read < start:
-            done = self._drop(out, start, audible=before)
-            before = False
+            done = self._drop(out, start, audible=was_sounding)
+            was_sounding = False
         if self.hold:
-            if before:
+            if was_sounding:
                 done += self._ramp(out, done, min(self._fade, wanted - done, self._written - self._read), to=0.0)
             self._level = 0.0
         else:
@@ -166,18 +173,19 @@ class Ring:
             out[done * SAMPLE_BYTES :] = bytes((wanted - done) * SAMPLE_BYTES)
 
     def rest(self) -> None:
-        """Called by the reader's side when nobody reads any more: nothing sounds, and what comes next rises from 0."""
+        """The reader has stopped: nothing is sounding any more, and the next read fades in from silence. Called by the
+        reader's side."""
         self.sounding, self._level = False, 0.0
 
     def _drop(self, out: memoryview, start: int, *, audible: bool) -> int:
-        """Discard up to `start`; fade what was sounding. Returns how many samples were put out."""
+        """Discard the samples before `start`, with a fade if they are `audible`. Returns how many were put out."""
         count = 0
         if audible:
             count = self._ramp(out, 0, min(self._fade, len(out) // SAMPLE_BYTES, start - self._read), to=0.0)
         self._skips.append((self._read, start))
         self._read = start
         self._started = False
-        self._dry_at = -1
+        self._underrun_at = -1
         self._level = self.gain
         return count
 
@@ -189,7 +197,7 @@ class Ring:
             return 0
         count = min(available, room)
         if available <= room and not finished:
-            self._run_dry(out, at, count)
+            self._play_last(out, at, count)
         elif self._level == self.gain:
             self._copy(out, at, count)
             if self._level != 1.0:
@@ -203,24 +211,24 @@ class Ring:
         return count
 
     def _start(self, available: int, *, finished: bool) -> bool:
-        """Whether a reply that is not sounding may begin, or go on after an underrun."""
+        """Begin a reply, or go on after an underrun, if enough is buffered. Returns whether it was."""
         waits = available < self.prefill and not finished and self._enough_at <= self._read
         if waits or not available:
             return False
-        if self._dry_at == self._read != self._finished_at:
+        if self._underrun_at == self._read != self._finished_at:
             self.underruns += 1
-        elif self._level:  # after a hold it rises from silence, but a reply begins as it is
+        elif self._level:  # only after a hold is there a fade-in; a reply begins at full gain
             self._level = self.gain
         self._started = True
         return True
 
-    def _run_dry(self, out: memoryview, at: int, count: int) -> None:
-        """Play the last `count` samples that are there, faded: it would click if no more came before the next read."""
+    def _play_last(self, out: memoryview, at: int, count: int) -> None:
+        """Play the last `count` buffered samples with a fade-out, so that there is no click if no more come in time."""
         fade = min(self._fade, count)
         self._ramp(out, at, count - fade, to=self.gain, advance=0)
         self._ramp(out, at + count - fade, fade, to=0.0, advance=count - fade)
         self._level = 0.0
-        self._dry_at = self._read + count
+        self._underrun_at = self._read + count
 
     def _copy(self, out: memoryview, at: int, count: int, advance: int = 0) -> None:
         start = (self._read + advance) % self.capacity * SAMPLE_BYTES
@@ -231,7 +239,7 @@ class Ring:
         out[to + first : to + first + second] = self._bytes[:second]
 
     def _ramp(self, out: memoryview, at: int, count: int, *, to: float, advance: int = 0) -> int:
-        """Put out `count` samples while the gain moves to `to` within a fade; returns `count`."""
+        """Put out `count` samples while the gain goes to `to` over the length of a fade; returns `count`."""
         self._copy(out, at, count, advance)
         steps = min(count, self._fade)
         if steps:
@@ -243,7 +251,10 @@ class Ring:
 
     @staticmethod
     def _scale(out: memoryview, at: int, count: int, gain: float, step: float) -> None:
-        """In integers, and without NumPy: 40 µs for 10 ms at 24 kHz, and only while the gain is not 1."""
+        """Multiply `count` samples from `at` on by a gain that grows by `step` a sample.
+
+        In integers, without NumPy: 40 µs for 10 ms at 24 kHz, and only while the gain is not 1.
+        """
         samples = out[at * SAMPLE_BYTES : (at + count) * SAMPLE_BYTES].cast("h")
         one, each = round(gain * _UNIT), round(step * _UNIT)
         if each:

@@ -1,6 +1,6 @@
-"""The loudspeaker as the loop sees it: writes that wait, and what is sounding.
+"""The loudspeaker as the loop sees it: writes that wait for room, a reversible hold, and what is audible.
 
-Knows no device: whoever pulls from the ring (a sound card's callback, a file, a test) says so with `pulled()`.
+Knows no device: the code that pulls from the ring (a sound card's callback, a file, a test) reports it with `pulled()`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from voiceloop.types import SAMPLE_BYTES
 
 
 class Speaker:
-    """One writer's end of the ring. `rate_hz` is what the device really runs at; `write` takes int16, mono, at it.
+    """The writing end of the ring.
 
-    `latency_s` is the time from the ring to the air; `jitter_buffer`, which the synthesiser's pieces are shown to, says
-    how much must be in hand (without it: the ring's own, always). All that is not `async` acts at once and can be undone,
-    apart from `cancel`.
+    `rate_hz` is the rate that the device really runs at; `write` takes int16, mono, at that rate. `latency_s` is the
+    time from the ring to the air. `jitter_buffer` says how much must be buffered before a reply begins; it is shown the
+    synthesiser's pieces. Without one, the ring's own prefill always holds. Methods that are not `async` act at once;
+    all but `cancel` can be undone.
     """
 
     def __init__(
@@ -31,11 +32,11 @@ class Speaker:
         self.latency_s = latency_s
         self.description = description
         self.away = False
-        """The device is gone for good or long: nothing is played, what is written counts as stale."""
+        """The device has been gone for long: nothing is played, and everything written counts as stale."""
         self.on_ready: Callable[[], None] | None = None
-        """What starts a device that was stopped after a silence; set by the device's task."""
+        """Starts a device that was stopped after a silence. Set by the device's task."""
         self.watch: Callable[[Speaker], None] | None = None
-        """Told of every pull, for a trace."""
+        """Called after every pull, for a trace."""
         self._changed = trio.lowlevel.ParkingLot()
         self._sounded = ring.sounded
         self._last_sound = float("-inf")
@@ -46,21 +47,22 @@ class Speaker:
 
     @property
     def epoch(self) -> int:
-        """What to write under: the latest that `cancel` returned."""
+        """The epoch to write under: the latest that `cancel` returned."""
         return self.ring.epoch
 
     @property
     def written(self) -> int:
-        """The absolute position, in samples, of what is written next. Taken before and after: a span."""
+        """The absolute position, in samples, of the next sample written. Read before and after a write, it gives the
+        span of that write."""
         return self.ring.written
 
     @property
     def played(self) -> int:
-        """The absolute position of what the device takes next; it is heard `latency_s` later."""
+        """The absolute position of the next sample that the device takes; it is heard `latency_s` later."""
         return self.ring.position
 
     def played_in(self, start: int, end: int) -> int:
-        """How many samples of the span `start` to `end` (as `written` gave them) were played."""
+        """How many samples of the span from `start` to `end` (positions, as `written` gives them) were played."""
         return self.ring.played_in(start, end)
 
     @property
@@ -73,9 +75,10 @@ class Speaker:
         self.ring.gain = gain
 
     async def write(self, pcm: bytes | memoryview, *, epoch: int) -> bool:
-        """Put whole samples into the ring, waiting for room. False as soon as `epoch` is stale: stop then."""
+        """Write whole samples into the ring, waiting for room. Returns False as soon as `epoch` is stale: the caller
+        must stop then."""
         rest = memoryview(pcm)
-        # Before each write, so that what ran dry in mid-reply goes on with what it needs by now.
+        # Updated before each write, so that a reply goes on after an underrun with the latest prefill.
         self.ring.prefill = min(round(self.jitter_buffer.seconds * self.rate_hz), self.ring.capacity)
         await trio.lowlevel.checkpoint()
         while epoch == self.ring.epoch and not self.away:
@@ -87,17 +90,17 @@ class Speaker:
         return False
 
     def enough(self, *, epoch: int) -> None:
-        """Say that a stretch is complete and the next may be late, so that a short one is played at once."""
+        """A chunk is complete and the next may be late: play it at once, even if it is shorter than the prefill."""
         self.ring.enough(epoch)
         self.ready()
 
     def finish(self, *, epoch: int) -> None:
-        """Say that the reply is complete, so that a short one is played and its end is no underrun."""
+        """The reply is complete: play it even if shorter than the prefill, and don't count its end as an underrun."""
         self.ring.finish(epoch)
         self.ready()
 
     async def drained(self, *, epoch: int) -> bool:
-        """Wait until all written under `epoch` was heard; it counts as complete (`finish`). False if it is stale."""
+        """Complete the reply (`finish`) and wait until all of it was heard. Returns False if `epoch` is stale."""
         self.finish(epoch=epoch)
         end = self.ring.written
         await trio.lowlevel.checkpoint()
@@ -105,27 +108,27 @@ class Speaker:
             if self.ring.position >= end:
                 if trio.current_time() >= self._heard_until():
                     return True
-                await self._change_or(self._heard_until())
+                await self._change_until(self._heard_until())
             else:
                 await self._changed.park()
         return False
 
     def cancel(self) -> int:
-        """Make all that was written stale, and end a hold. Returns the epoch to write the next reply under."""
+        """Discard everything written, and end a hold. Returns the epoch to write the next reply under."""
         epoch = self.ring.cancel()
-        self._tell()
+        self._wake_waiters()
         return epoch
 
     def hold(self) -> None:
-        """Fade out and freeze: nothing is lost, `resume` goes on from the frozen sample."""
+        """Hold the reply: fade out and stop. Nothing is lost; `resume` goes on from the sample where it stopped."""
         self.ring.hold = True
-        self._tell()
+        self._wake_waiters()
 
     def resume(self) -> None:
         """End a hold."""
         self.ring.hold = False
         self.ready()
-        self._tell()
+        self._wake_waiters()
 
     @property
     def held(self) -> bool:
@@ -133,12 +136,12 @@ class Speaker:
 
     @property
     def sounding(self) -> bool:
-        """Whether the device was given anything but silence when it last took a block."""
+        """Whether the last block that the device took was anything but silence."""
         return self.ring.sounding
 
     @property
     def audible(self) -> bool:
-        """Whether something is sounding or about to, the device's latency included."""
+        """Whether something is sounding or about to sound, taking the device's latency into account."""
         return self._about_to_sound() or trio.current_time() < self._heard_until()
 
     async def silent(self) -> None:
@@ -148,33 +151,34 @@ class Speaker:
             if self._about_to_sound():
                 await self._changed.park()
             else:
-                await self._change_or(self._heard_until())
+                await self._change_until(self._heard_until())
 
     def ready(self) -> None:
-        """Start the device if it was stopped after a silence: at the onset of speech, say, before there is a reply."""
+        """Start the device if it was stopped after a silence. For example at the onset of speech, before there is a
+        reply."""
         if self.on_ready is not None:
             self.on_ready()
 
     def pulled(self) -> None:
-        """The device has read from the ring. Called in Trio's thread, soon after."""
+        """The device has read from the ring. To be called soon afterwards, in Trio's thread."""
         if self.ring.sounded != self._sounded:
             self._sounded = self.ring.sounded
             self._last_sound = trio.current_time()
-        if self.watch is not None:  # before the writer, which reuses the room
+        if self.watch is not None:  # before the writer wakes, which overwrites what was read
             self.watch(self)
-        self._tell()
+        self._wake_waiters()
 
     async def changed(self) -> None:
         """Wait until something was pulled, cancelled, held or resumed."""
         await self._changed.park()
 
     def gone(self, *, away: bool) -> None:
-        """Set `away`. Going away discards what waits, so that no writer waits for a device that may never return."""
+        """Set `away`. Going away discards what is buffered: no writer may wait for a device that may never return."""
         self.away = away
         if away:
             held = self.held
             self.cancel()
-            if held:  # whoever speaks still does
+            if held:  # `cancel` ended the hold, but its reason remains: the user is speaking
                 self.hold()
 
     def _about_to_sound(self) -> bool:
@@ -185,9 +189,9 @@ class Speaker:
     def _heard_until(self) -> float:
         return self._last_sound + self.latency_s
 
-    def _tell(self) -> None:
+    def _wake_waiters(self) -> None:
         self._changed.unpark_all()
 
-    async def _change_or(self, deadline: float) -> None:
+    async def _change_until(self, deadline: float) -> None:
         with trio.move_on_at(deadline):
             await self._changed.park()

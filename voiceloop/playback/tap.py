@@ -1,4 +1,4 @@
-"""What the loudspeaker's device took, handed over as values from its callback to whoever subtracts it."""
+"""The tap: copies of what the loudspeaker's device played, for the echo canceller and for detecting our own voice."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections import deque
 from typing import NamedTuple
 
 _RECENT_BLOCKS = 400
-"""4 s: what an echo may be compared with."""
+"""4 s: how far back an echo may be compared with what was played."""
 _KEPT_BLOCKS = 3_000
-"""30 s, as long as the microphone's blocks wait for a loop that stalls; then the oldest fall out."""
+"""30 s, as long as the microphone's blocks wait for a loop that stalls; then the oldest are dropped."""
 
 
 class Played(NamedTuple):
-    """A block as the device took it, gain and hold applied: int16, mono, at `rate_hz`."""
+    """A block as the device took it, with gain and hold applied: int16, mono, at `rate_hz`."""
 
     pcm: bytes
     stream: int
-    """Counts the openings of the device: within one, blocks follow on each other."""
+    """The number of the device's opening: blocks of one stream are contiguous."""
     start: int
-    """Samples that it took before, since it was opened."""
+    """How many samples the stream took before this block."""
     rate_hz: int
     at: float
-    """`time.monotonic` when it was taken."""
+    """`time.monotonic` when the device took it."""
 
 
 class Tap:
-    """A bounded queue of `Played`, written by the output callback of one stream after the other, read by the loop."""
+    """A bounded queue of `Played`: written by the output callback (of one stream after the other), read by the loop."""
 
     def __init__(self) -> None:
         self._blocks: deque[Played] = deque(maxlen=_KEPT_BLOCKS)
@@ -34,25 +34,26 @@ class Tap:
         self._stream = self._start = self._rate_hz = 0
 
     def begin(self, rate_hz: int) -> None:
-        """The blocks to come are a new stream's, or follow after the device ran dry."""
+        """The next block is not contiguous with the last: a new stream begins, or the device had an underrun."""
         self._stream, self._start, self._rate_hz = self._stream + 1, 0, rate_hz
 
     def put(self, pcm: memoryview) -> None:
-        """In the callback: copy, append."""
+        """Add a block. Runs in the output callback: only copies and appends."""
         block = Played(bytes(pcm), self._stream, self._start, self._rate_hz, time.monotonic())
         self._start += len(pcm) // 2
         self._blocks.append(block)
         self._recent.append(block)
 
     def take(self) -> list[Played]:
-        """All that came since the last time."""
+        """Remove and return all blocks since the last call."""
         blocks = []
-        while self._blocks:  # only this side takes any out, but for the oldest of 30 s
+        while self._blocks:  # nothing else removes blocks, except those older than 30 s
             blocks.append(self._blocks.popleft())
         return blocks
 
     def recent(self, seconds: float) -> tuple[bytes, int]:
-        """What was taken in the last `seconds`, silences too, and its rate: up to 4 s, whoever took it out."""
+        """What the device played in the last `seconds` (at most 4), silence included, and its rate in Hz. Also blocks
+        that `take` has removed."""
         since = time.monotonic() - seconds
         blocks = [block for block in tuple(self._recent) if block.rate_hz == self._rate_hz and block.at >= since]
         return b"".join(block.pcm for block in blocks), self._rate_hz

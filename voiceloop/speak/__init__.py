@@ -1,1 +1,1 @@
-"""From a reply to samples."""
+"""Speech synthesis: turns the text of a reply into audio samples."""

@@ -1,7 +1,7 @@
-"""Words whose full stop doesn't end a sentence.
+"""Abbreviations: words whose full stop doesn't end a sentence.
 
-Small on purpose: a cut too few costs nothing, one too many is heard. Before a small letter no sentence begins, so the
-lists matter only where the next word begins with a capital or a digit.
+The lists are short on purpose: a missed sentence end does no harm, but a wrong cut is audible. They matter only where
+the next word begins with a capital letter or a digit: before a small letter no sentence begins.
 """
 
 from __future__ import annotations
@@ -18,25 +18,27 @@ _ALWAYS = {
 }
 _NUMBERED = "no nos nr fig figs p pp pg vol ch sec art bd núm n eq ver"
 _BEFORE_A_NUMBER = frozenset(_NUMBERED.split())
+"""Abbreviations only before a number, such as `No. 5`."""
 _ENDING = frozenset({"etc", "a.m", "p.m", "usw"})
-"""May well end a sentence."""
+"""Abbreviations that may also end a sentence; they are treated as its end."""
 _ORDINALS = frozenset(
     {"de", "da", "nb", "nn", "no", "fi", "cs", "sk", "pl", "hu", "et", "lv", "sl", "hr", "sr", "tr", "is"}
 )
-"""Languages that write `5.` for the fifth."""
+"""Languages that write ordinal numbers with a full stop: `5.` is "fifth"."""
 
 
 class Abbreviations:
-    """Those of a language, or of all that are known here where it isn't given."""
+    """The abbreviations of a language; of all languages listed here if none is given."""
 
     def __init__(self, language: str | None) -> None:
         code = (language or "").partition("-")[0].lower()
-        lists = [_ALWAYS[code]] if code in _ALWAYS else list(_ALWAYS.values()) if not code else []
-        self._always = frozenset(word for words in lists for word in words.split()) - _ENDING
+        always = _ALWAYS.get(code, "") if code else " ".join(_ALWAYS.values())
+        self._always = frozenset(always.split()) - _ENDING
         self._ordinals = code in _ORDINALS
 
-    def go_on(self, word: str, after: str) -> bool:
-        """Whether a sentence goes on after `word` (without its full stop) and before the character `after`."""
+    def go_on(self, word: str, *, after: str) -> bool:
+        """Whether the sentence goes on after `word` and its full stop. `word` comes without that full stop; `after` is
+        the next character that is not a space."""
         lower = word.lower()
         if lower in _ENDING:
             return False

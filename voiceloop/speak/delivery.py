@@ -1,6 +1,9 @@
-"""From a stream of reply text to the loudspeaker: cut, synthesise ahead, write behind a gate, remember what was heard.
+"""Delivery: takes a reply as a stream of text and plays it, synthesising ahead and noting what was heard.
 
-Knows no device and no service: it is given a `Synthesizer` and a `Speaker`.
+    say() -> splitter -> [chunks] -> synthesizer -> [slots] -> resampler -> gate (`committed`) -> speaker
+    play() -----------------^ (audio that needs no synthesis)
+
+It knows no device and no service, only a `Synthesizer` and a `Speaker`.
 """
 
 from __future__ import annotations
@@ -22,27 +25,28 @@ from voiceloop.text import join_chunks
 from voiceloop.types import SAMPLE_BYTES, Heard, Speech, Usage
 
 AHEAD = 1
-"""Chunks synthesised beside the one being played: one request hides the next one's first byte, more would only be
-thrown away at a barge-in."""
+"""How many chunks are synthesised beside the one being played. One chunk ahead hides the latency of its request; more
+would only be discarded at a barge-in."""
 _LETTERS_A_SECOND = 14
-"""How fast voices speak, where a chunk broke off, or not all of it has come, and its length isn't known."""
+"""How fast voices speak: used to estimate the length of a chunk that broke off or has not arrived completely."""
 
 
 @dataclass(slots=True)
 class _Slot:
-    """One chunk on its way: its text and the sound that has come for it so far."""
+    """A chunk under way: its text, and a channel with the audio received for it so far."""
 
     text: str
     send: trio.MemorySendChannel[Speech]
     receive: trio.MemoryReceiveChannel[Speech]
     ready: bool = False
-    """It came as sound (`play`): what follows on it is the same stream, not a chunk of its own."""
+    """It came as audio (`play`), so the audio after it continues the same stream."""
     sounded: bool = False
+    """Some of its audio was written to the ring."""
     failed: bool = False
 
 
 def _slot(text: str, *, ready: bool = False) -> _Slot:
-    # 64 pieces: about a second of PCM as servers send it; past that the synthesiser waits (backpressure).
+    # Bound: 64 pieces, about a second of PCM as servers send it. When it is full the synthesiser waits (backpressure).
     return _Slot(text, *trio.open_memory_channel[Speech](64), ready)
 
 
@@ -50,89 +54,91 @@ def _seconds(piece: Speech) -> float:
     return len(piece.pcm) / SAMPLE_BYTES / piece.rate_hz
 
 
-class Book(Protocol):
-    """Who asked for the reply, and keeps account of it."""
+class DeliveryOwner(Protocol):
+    """The owner of a reply's delivery: decides when the reply may sound, and notes its progress and its requests."""
 
     async def committed(self) -> None:
-        """Wait until something may sound."""
+        """Wait until the reply may sound."""
 
     def mark(self, name: str) -> None:
-        """A point in time is reached: `first_text`, `first_pcm`, `first_write`, `first_played`."""
+        """Note that a point in time is reached: `first_text`, `first_pcm`, `first_write`, `first_played`."""
 
     def sounds(self, text: str) -> None:
-        """A chunk that says `text` begins to be played."""
+        """Note that the first sample of a chunk that says `text` is played."""
 
     def asking(self, kind: Literal["speak"]) -> None:
-        """A request is about to be made."""
+        """Note that a request is about to be made."""
 
     def spent(self, kind: Literal["speak"], usage: Usage) -> None:
-        """A request took so much."""
+        """Add the usage of a request."""
 
 
 @dataclass(slots=True)
 class Delivery:
-    """One reply on its way out. `say` and `play` add to it, `finish` ends it, `run` delivers it.
+    """The delivery of one reply. `say` and `play` add to the reply, `finish` ends it, `run` delivers it.
 
-    Nothing sounds before `book.committed()`, and until then no more than the first chunk is synthesised.
+    Nothing sounds before `owner.committed()` returns, and until then only the first chunk is synthesised.
     """
 
     synthesizer: Synthesizer
     speaker: Speaker
     publish: Publish
-    book: Book
+    owner: DeliveryOwner
     _splitter: Splitter = field(default_factory=Splitter)
     _spans: list[Span] = field(default_factory=list)
-    _coming: bool = False
-    """More sound of the last of `_spans` is to come."""
+    _last_span_grows: bool = False
+    """More audio of the last span is still to come."""
     _epoch: int | None = None
-    _slots: int = 0
+    """The ring's epoch that this reply is written under; None before its first sample."""
+    _slot_count: int = 0
     _failure: ServiceError | EngineError | None = None
     _resampler: Resampler | None = None
-    _played: Stream | None = None
-    """What comes as sound, all of one stream."""
+    _play_stream: Stream | None = None
+    """For the jitter buffer: all audio from `play`, which is one stream."""
     _chunks: tuple[trio.MemorySendChannel[str | _Slot], trio.MemoryReceiveChannel[str | _Slot]] = field(
-        # 16 chunks: the handler waits when speech is that far behind; a model's text costs no memory while it waits.
+        # Bound: 16 chunks. When speech is that far behind the handler waits; a model's text uses no memory meanwhile.
         default_factory=lambda: trio.open_memory_channel[str | _Slot](16)
     )
 
     async def say(self, delta: str) -> None:
-        """Add text; waits when speech is far behind."""
+        """Add text. Waits when speech is far behind."""
         if delta:
-            self.book.mark("first_text")
+            self.owner.mark("first_text")
         for chunk in self._splitter.feed(delta):
             await self._chunks[0].send(chunk)
 
     async def play(self, speech: Speech, text: str) -> None:
-        """Add sound that says `text`, after everything said so far."""
+        """Add audio that says `text`, after everything added so far."""
         for chunk in self._splitter.finish():
             await self._chunks[0].send(chunk)
         slot = _slot(text, ready=True)
         slot.send.send_nowait(speech)
         slot.send.close()
-        if self._played is None:
-            self._played = self.speaker.jitter_buffer.stream()
-        self._played.came(trio.current_time(), _seconds(speech))
+        if self._play_stream is None:
+            self._play_stream = self.speaker.jitter_buffer.stream()
+        self._play_stream.came(trio.current_time(), _seconds(speech))
         await self._chunks[0].send(slot)
-        self._played.asked(trio.current_time())
+        self._play_stream.asked(trio.current_time())
 
     async def finish(self) -> None:
-        """The reply is complete."""
+        """End the reply: it is complete."""
         for chunk in self._splitter.finish():
             await self._chunks[0].send(chunk)
         self._chunks[0].close()
 
     async def run(self) -> None:
-        """Deliver until `finish` was called and the last sample was heard. Raises what made the whole reply fail."""
+        """Deliver until `finish` was called and the last sample was heard. Raises the first error if
+        nothing sounded."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._see_it_played)
+            nursery.start_soon(self._report_played, name="report played chunks")
             await self._run()
             nursery.cancel_scope.cancel()
 
     async def _run(self) -> None:
-        # The buffer is what "ahead" means: the writer holds one slot, this many wait with their sound coming in.
+        # Bound: AHEAD. The writer holds one slot, and AHEAD slots wait here while their audio arrives.
         send, receive = trio.open_memory_channel[_Slot](AHEAD)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._synthesise_all, send)
+            nursery.start_soon(self._synthesise_all, send, name="synthesise a reply")
             async with receive:
                 async for slot in receive:
                     await self._write(slot)
@@ -143,20 +149,25 @@ class Delivery:
         elif self._failure is not None:
             raise self._failure
 
-    async def _see_it_played(self) -> None:
-        """Tell of each chunk when its first sample is played."""
-        seen = 0
+    async def _report_played(self) -> None:
+        """Report each chunk to the owner when its first sample is played."""
+        reported = 0
         while True:
-            while seen < len(self._spans) and self.speaker.played_in(self._spans[seen].start, self._spans[seen].end):
-                self.book.mark("first_played")
-                self.book.sounds(self._spans[seen].text)
-                seen += 1
+            while reported < len(self._spans):
+                span = self._spans[reported]
+                if not self.speaker.played_in(span.start, span.end):
+                    break
+                self.owner.mark("first_played")
+                self.owner.sounds(span.text)
+                reported += 1
             await self.speaker.changed()
 
     def heard(self) -> Heard:
-        """How much of the reply has been played by now."""
+        """The part of the reply that has been played by now."""
         spans = self._spans
-        if self._coming:  # else nearly all of a long chunk would count that comes no faster than it is played
+        # Audio may arrive no faster than it is played. Without an estimate of its full length, nearly all of a long
+        # chunk would count as heard.
+        if self._last_span_grows:
             last = spans[-1]
             length = round(len(last.text) / _LETTERS_A_SECOND * self.speaker.rate_hz)
             spans = [*spans[:-1], replace(last, end=max(last.end, last.start + length))]
@@ -164,27 +175,27 @@ class Delivery:
         return replace(played, complete=played.complete and self._failure is None)
 
     def heard_s(self) -> float:
-        """Seconds of the reply that have been played by now."""
+        """How many seconds of the reply have been played by now."""
         played = sum(self.speaker.played_in(span.start, span.end) for span in self._spans)
         return played / self.speaker.rate_hz
 
     async def _synthesise_all(self, ready: trio.MemorySendChannel[_Slot]) -> None:
         async with trio.open_nursery() as nursery, ready, self._chunks[1]:
             async for chunk in self._chunks[1]:
-                if self._slots:
-                    await self.book.committed()
+                if self._slot_count:
+                    await self.owner.committed()
                 slot = _slot(chunk) if isinstance(chunk, str) else chunk
-                self._slots += 1
+                self._slot_count += 1
                 await ready.send(slot)
                 if isinstance(chunk, str):
-                    nursery.start_soon(self._synthesise, slot)
+                    nursery.start_soon(self._synthesise, slot, name="synthesise a chunk")
 
     async def _synthesise(self, slot: _Slot) -> None:
-        """Fetch the sound of one chunk. A chunk that fails is said and passed over; the next one goes on."""
+        """Fetch the audio of one chunk. If a chunk fails, the error is published and the next chunk goes on."""
         with slot.send:
             try:
-                await trio.lowlevel.checkpoint_if_cancelled()  # what was thrown away already asks nothing
-                self.book.asking("speak")
+                await trio.lowlevel.checkpoint_if_cancelled()  # a chunk that was cancelled already makes no request
+                self.owner.asking("speak")
                 stream = self.speaker.jitter_buffer.stream()
                 async with self.synthesizer.speech(slot.text) as pieces:
                     async for piece in pieces:
@@ -193,61 +204,62 @@ class Delivery:
                         stream.asked(trio.current_time())
             except* (ServiceError, EngineError) as group:
                 slot.failed = True
-                self._failed(first(group))
+                self._publish_failure(first(group))
 
-    def _failed(self, error: ServiceError | EngineError) -> None:
+    def _publish_failure(self, error: ServiceError | EngineError) -> None:
         if self._failure is None:
             self._failure = error
         self.publish("speech.failed", error=str(error))
 
     async def _write(self, slot: _Slot) -> None:
-        """Write one chunk's sound to the ring, at the loudspeaker's rate, and note where it lies there."""
+        """Write the audio of one chunk to the ring, at the loudspeaker's rate, and note its position there."""
         async with slot.receive:
             async for piece in slot.receive:
                 if piece.usage is not None:
-                    self.book.spent("speak", piece.usage)
+                    self.owner.spent("speak", piece.usage)
                 if self._resampler is None or self._resampler.from_hz != piece.rate_hz:
                     await self._flush()
                     self._resampler = Resampler(piece.rate_hz, self.speaker.rate_hz)
-                await self._put(slot, self._resampler.feed(piece.pcm))
+                await self._write_pcm(slot, self._resampler.feed(piece.pcm))
         if not slot.ready:
             await self._flush(slot)
-            self._coming = False
+            self._last_span_grows = False
             if self._epoch is not None:
-                self.speaker.enough(epoch=self._epoch)  # a next chunk is a new request: "Yes." doesn't wait for it
+                # The next chunk is a new request: a short one like "Yes." is played without waiting for it.
+                self.speaker.enough(epoch=self._epoch)
         if slot.failed and slot.sounded:
-            self._cut_short()
+            self._keep_words_that_sounded()
         elif slot.text and not slot.sounded and not slot.failed and self._spans:
-            # Words that came after their sound, as voice-native models send the last ones.
+            # Text without audio belongs to the audio before: speech models send the last words after their audio.
             self._spans[-1] = replace(self._spans[-1], text=join_chunks([self._spans[-1].text, slot.text]))
 
     async def _flush(self, slot: _Slot | None = None) -> None:
-        """Write what is left in the resampler: the end of `slot`, or of the sound before."""
+        """Write what is left in the resampler: the end of `slot`, or of the audio before."""
         resampler, self._resampler = self._resampler, None
         if resampler is not None:
-            await self._put(slot, resampler.feed(b"", last=True))
+            await self._write_pcm(slot, resampler.feed(b"", last=True))
 
-    def _cut_short(self) -> None:
-        """Of a chunk that broke off only the words that its sound can have said count."""
+    def _keep_words_that_sounded(self) -> None:
+        """Shorten the text of the last span, a chunk that broke off, to the words that its audio can have said."""
         span = self._spans[-1]
         letters = round((span.end - span.start) / self.speaker.rate_hz * _LETTERS_A_SECOND)
         words = span.text[:letters].rpartition(" ")[0] if letters < len(span.text) else span.text
         self._spans[-1] = replace(span, text=words)
 
-    async def _put(self, slot: _Slot | None, pcm: bytes) -> None:
-        """Write `pcm` as part of a new chunk, or of the last one where there is no `slot`."""
+    async def _write_pcm(self, slot: _Slot | None, pcm: bytes) -> None:
+        """Write `pcm` as audio of `slot`, or of the last chunk if that is None."""
         if not pcm:
             return
         if self._epoch is None:
-            self.book.mark("first_pcm")
-            await self.book.committed()
+            self.owner.mark("first_pcm")
+            await self.owner.committed()
             self._epoch = self.speaker.epoch
-            self.book.mark("first_write")
+            self.owner.mark("first_write")
         if not self._spans or (slot is not None and not slot.sounded):
             self._spans.append(Span(slot.text if slot else "", self.speaker.written, self.speaker.written))
         if slot is not None:
-            slot.sounded, self._coming = True, not slot.ready
-        # Noted before the write: a cancel in the middle of it must find the sound that is already in the ring.
+            slot.sounded, self._last_span_grows = True, not slot.ready
+        # Noted before the write: if that is cancelled in the middle, the span must include the samples in the ring.
         span = self._spans[-1]
-        self._spans[-1] = replace(span, end=span.end + len(pcm) // 2)
+        self._spans[-1] = replace(span, end=span.end + len(pcm) // SAMPLE_BYTES)
         await self.speaker.write(pcm, epoch=self._epoch)

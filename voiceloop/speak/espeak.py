@@ -1,10 +1,10 @@
-"""`espeak`: the embedded synthesiser, eSpeak NG through ctypes. Knows no playback.
+"""Synthesizer `espeak`: runs eSpeak NG in this process, through ctypes. Knows no playback.
 
-eSpeak NG is licensed under GPL-3, so it is an optional extra and never a dependency; whoever ships voiceloop together
-with it ships the whole under GPL-3.
+eSpeak NG is licensed under GPL-3, so it is an optional extra and never a dependency. Whoever distributes voiceloop
+together with it must do so under GPL-3.
 
-It has one global engine, so calls are serialised. It runs in a thread: ctypes releases the GIL while it works, and
-takes it only for the callback that passes a piece of PCM on.
+The library has one global engine, so calls are serialised. They run in a thread: ctypes releases the GIL while the
+engine works, and takes it only for the callback that passes on a piece of PCM.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 PLACE = 'speak.use = "espeak"'
 PIECE_MS = 50
 QUEUE_PIECES = 400
-"""20 s, about 0.9 MB: a whole chunk of text is synthesised at once, which frees the engine for the next one; when a
-longer text fills it, the callback waits for the reader."""
+"""The bound of the queue: 20 s, about 0.9 MB. A usual chunk of text fits in whole, which frees the engine for the next
+one. When a longer text fills the queue, the callback waits for the reader."""
 
 # From espeak-ng/speak_lib.h.
 _SYNCHRONOUS = 2
@@ -49,18 +49,18 @@ class EspeakOptions(Table):
     """The keys of `[speak]` with `use = "espeak"`."""
 
     voice: str = "en-us"
-    """A language or a voice of eSpeak NG, with a variant if you like: `en-us`, `de`, `en-gb+f3`."""
+    """A language or voice of eSpeak NG, optionally with a variant: `en-us`, `de`, `en-gb+f3`."""
     rate_wpm: Annotated[int, Field(ge=80, le=450)] = 175
-    """Words a minute."""
+    """The speed, in words per minute."""
     pitch: Annotated[int, Field(ge=0, le=99)] = 50
-    """0 is low, 99 is high."""
+    """The pitch, from 0 (low) to 99 (high)."""
     volume: Annotated[int, Field(ge=0, le=200)] = 100
-    """Percent."""
+    """The volume, in percent."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
-    """How the engine is set; kept, because setting a voice reads files."""
+    """The settings of the engine. The engine keeps the last one, because setting a voice reads files."""
 
     voice: str
     rate_wpm: int
@@ -68,11 +68,12 @@ class Manner:
     volume: int
 
 
-class Kept:
-    """Holds what its body raised, whatever it is: nothing may leave a ctypes callback, which would print it and let
-    the engine speak on."""
+class CaughtException:
+    """A context manager that catches every exception of its body and stores the last one. No exception may leave a
+    ctypes callback: ctypes would only print it, and the engine would go on speaking."""
 
     error: BaseException | None = None
+    """The last exception that was caught."""
 
     def __enter__(self) -> None:
         pass
@@ -83,7 +84,7 @@ class Kept:
 
 
 class Engine:
-    """The one global engine. Its methods are called in a thread, one at a time (under `lock`)."""
+    """The global engine of the library. Call its methods in a thread, and only while holding `lock`."""
 
     def __init__(self) -> None:
         from espeakng_loader import get_data_path, get_library_path
@@ -91,14 +92,14 @@ class Engine:
         self.lock = trio.Lock()
         self._lib = ctypes.CDLL(get_library_path())  # type: ignore[no-untyped-call]
         self._sink: Callable[[bytes], None] = lambda pcm: None
-        self._stopped = Kept()
+        self._caught = CaughtException()
         self._manner: Manner | None = None
-        # The path compiled into the wheel's library is that of the machine that built it.
+        # The data path compiled into the library is that of the machine on which the wheel was built.
         data = get_data_path().encode()  # type: ignore[no-untyped-call]
         self.rate_hz: int = self._lib.espeak_Initialize(_SYNCHRONOUS, PIECE_MS, data, _DONT_EXIT)
         if self.rate_hz <= 0:
-            raise EngineError("eSpeak NG can't read its data", place=PLACE, remedy=_REINSTALL)
-        self._callback = _CALLBACK(self._on_pcm)  # kept: the library holds only a pointer
+            raise EngineError("eSpeak NG can't read its data files", place=PLACE, remedy=_REINSTALL)
+        self._callback = _CALLBACK(self._on_pcm)  # a reference is kept here, because the library holds only a pointer
         self._lib.espeak_SetSynthCallback(self._callback)
         self._lib.espeak_Synth.argtypes = [
             ctypes.c_char_p,
@@ -112,7 +113,7 @@ class Engine:
         ]
 
     def set(self, manner: Manner) -> bool:
-        """Take on this manner of speaking; False when there is no such voice."""
+        """Apply the settings. Returns False if there is no such voice."""
         if manner == self._manner:
             return True
         self._manner = None
@@ -124,28 +125,28 @@ class Engine:
         return True
 
     def speak(self, text: str, manner: Manner, sink: Callable[[bytes], None]) -> None:
-        """Speak into `sink` (int16, mono, `rate_hz`). What it raises ends the speaking and is raised here."""
+        """Speak into `sink` (int16, mono, `rate_hz`). An exception of `sink` stops the engine and is raised here."""
         self.set(manner)
-        self._sink, self._stopped = sink, Kept()
+        self._sink, self._caught = sink, CaughtException()
         data = text.replace("\0", " ").encode()
         if self._lib.espeak_Synth(data, len(data) + 1, 0, _CHARACTER, 0, _CHARS_UTF8, None, None) != 0:
             raise EngineError("eSpeak NG failed to speak", place=PLACE, remedy=_REINSTALL)
-        if self._stopped.error is not None:
-            raise self._stopped.error
+        if self._caught.error is not None:
+            raise self._caught.error
 
     def _on_pcm(self, samples: int | None, count: int, _events: Any) -> int:
         if samples and count:
-            with self._stopped:
+            with self._caught:
                 self._sink(ctypes.string_at(samples, count * SAMPLE_BYTES))
-        return _GO_ON if self._stopped.error is None else _STOP
+        return _GO_ON if self._caught.error is None else _STOP
 
 
-_REINSTALL = "Install it again: pip install --force-reinstall espeakng-loader"
+_REINSTALL = "Reinstall it: pip install --force-reinstall espeakng-loader"
 
 
 @functools.cache
 def engine() -> Engine:
-    """The engine, loaded at first use and for good. Raises EngineError."""
+    """The engine, loaded at first use and never unloaded. Raises EngineError."""
     try:
         return Engine()
     except OSError as error:
@@ -153,7 +154,8 @@ def engine() -> Engine:
 
 
 class EspeakSynthesizer:
-    """eSpeak NG: about a hundred languages, understandable and robotic, first PCM within a millisecond."""
+    """The synthesizer eSpeak NG: about a hundred languages, an understandable but robotic voice, and the first PCM
+    within a millisecond."""
 
     Options = EspeakOptions
     requires: ClassVar = ("espeakng_loader",)
@@ -165,11 +167,11 @@ class EspeakSynthesizer:
     @classmethod
     @asynccontextmanager
     async def open(cls, options: BaseModel, services: Services) -> AsyncIterator[Self]:
-        """Load the engine (5 ms). Raises MissingExtra, EngineError, and ConfigError for a voice that it hasn't."""
+        """Load the engine (5 ms). Raises MissingExtra, EngineError, and ConfigError for an unknown voice."""
         assert isinstance(options, EspeakOptions)
         registry.check(cls)
         loaded = await trio.to_thread.run_sync(engine)
-        manner = Manner(options.voice, options.rate_wpm, options.pitch, options.volume)
+        manner = Manner(voice=options.voice, rate_wpm=options.rate_wpm, pitch=options.pitch, volume=options.volume)
         async with loaded.lock:
             if not await trio.to_thread.run_sync(loaded.set, manner):
                 problem = (
@@ -183,21 +185,21 @@ class EspeakSynthesizer:
         return f"eSpeak NG, voice {self._manner.voice}, {self._engine.rate_hz} Hz"
 
     async def warm(self) -> None:
-        """Nothing to do: it is in memory."""
+        """Do nothing: the engine is in memory already."""
         await trio.lowlevel.checkpoint()
 
     @asynccontextmanager
     async def speech(self, text: str) -> AsyncIterator[trio.MemoryReceiveChannel[Speech]]:
-        """Speak `text`: pieces of about 60 ms. Leaving the context stops the engine at its next callback (1 ms)."""
-        # Bound and policy: QUEUE_PIECES; the engine's thread waits when it is full.
+        """Speak `text`, in pieces of about 60 ms. Leaving the context stops the engine at its next callback (1 ms)."""
+        # Bound: QUEUE_PIECES. When it is full the engine's thread waits.
         send, receive = trio.open_memory_channel[Speech](QUEUE_PIECES)
         async with private_nursery() as nursery, receive:
-            nursery.start_soon(self._synthesise, text, send)
+            nursery.start_soon(self._synthesise, text, send, name="synthesise with eSpeak NG")
             yield receive
 
     async def _synthesise(self, text: str, send: trio.MemorySendChannel[Speech]) -> None:
         def sink(pcm: bytes) -> None:
-            # Raises Cancelled here, in the thread, when the turn is cancelled: the callback then stops the engine.
+            # When the turn is cancelled this raises Cancelled in the thread, and the callback then stops the engine.
             trio.from_thread.run(send.send, Speech(pcm, self._engine.rate_hz))
 
         with send, suppress(trio.BrokenResourceError):  # the reader has gone

@@ -1,4 +1,4 @@
-"""How much of a reply was heard, from where its chunks lie in the ring and how far the ring was played. Pure."""
+"""Heard text: the part of a reply that was played, computed from the positions of its chunks in the ring. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from voiceloop.types import Heard
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A chunk of text and the samples that say it, as absolute positions in the ring (`end` is exclusive)."""
+    """A chunk of text and the samples that speak it, as absolute positions in the ring (`end` is exclusive)."""
 
     text: str
     start: int
@@ -19,17 +19,17 @@ class Span:
 
 
 def heard(spans: Sequence[Span], played_in: Callable[[int, int], int]) -> Heard:
-    """What of `spans` was played, as `played_in(start, end)` counts the samples of a stretch that were.
+    """The text of `spans` that was played. `played_in(start, end)` returns how many samples between two positions were.
 
-    Inside a chunk the share of its samples is taken as the share of its text, cut back to a whole word.
+    If a chunk was played in part, the same fraction of its text counts as heard, cut back to a whole word.
     """
     played = [played_in(span.start, span.end) for span in spans]
-    parts = [_part(span, count) for span, count in zip(spans, played, strict=True)]
+    parts = [_heard_part(span, count) for span, count in zip(spans, played, strict=True)]
     complete = all(count >= span.end - span.start for span, count in zip(spans, played, strict=True))
     return Heard(join_chunks(part for part in parts if part), complete)
 
 
-def _part(span: Span, played: int) -> str:
+def _heard_part(span: Span, played: int) -> str:
     if played >= span.end - span.start or not span.text:
         return span.text
     cut = len(span.text) * played // (span.end - span.start)

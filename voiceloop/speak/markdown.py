@@ -1,8 +1,8 @@
-"""Turns Markdown that comes in pieces into words to speak. Pure.
+"""Markdown reader: turns streamed Markdown into text to speak. Pure.
 
-Models write Markdown however often they are told not to. Emphasis, headings, bullets and quotes lose their marks, a
-link becomes its text, a table its cells, a block of code and an emoji nothing. Works character by character, so that
-where the text is cut can't change anything.
+Models write Markdown even when they are told not to. Emphasis, headings, bullets and quotes lose their marks; a link
+becomes its text and a table row its cells; blocks of code and emoji are left out. The reader works character by
+character, so that it doesn't matter where the stream is cut.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 
 BREAK = "\n"
-"""In the output: something ends here (a paragraph, an item, a heading). All other white space comes out as spaces."""
+"""Marks in the output the end of a paragraph, an item or a heading. All other white space becomes spaces."""
 
 _STOPS = frozenset(".!?:…。！？؟।")
 _LONGEST_BRACKET = 300
@@ -30,27 +30,28 @@ _EMOJI = re.compile(
 
 
 class Markdown:
-    """Feed it one character at a time."""
+    """A reader of whole texts, block by block. Feed it one character at a time."""
 
     def __init__(self) -> None:
         self._reset()
 
     def _reset(self) -> None:
         self._line = ""
-        """The start of a line while it may yet be a heading, a bullet, a rule, a fence or a table."""
-        self._at: Callable[[str], str] = self._line_start
+        """The start of a line, while it may still become a heading, a bullet, a rule, a fence or a table."""
+        self._state: Callable[[str], str] = self._line_start
         self._fence = ""
         self._pending_space = False
         self._inline = Inline()
 
     def feed(self, char: str) -> str:
-        return self._at(char)
+        """Read a character. Returns the text that can be spoken now, possibly empty."""
+        return self._state(char)
 
     def finish(self) -> str:
-        """What was held back. It can be used again."""
-        if self._at == self._table:
+        """End the text and return what was held back. The reader can be used again."""
+        if self._state == self._table:
             rest = self._row()
-        elif self._at == self._line_start and not _RULE.fullmatch(self._line):
+        elif self._state == self._line_start and not _RULE.fullmatch(self._line):
             rest = self._plain(self._line)
         else:
             rest = ""
@@ -64,37 +65,37 @@ class Markdown:
         if not self._line and char in " \t>":
             return ""
         if not self._line and char == "|":
-            self._at = self._table
+            self._state = self._table
             return self._break()
         line = self._line + char
         if _HEAD.fullmatch(line):
-            self._line, self._at = "", self._heading if line[0] == "#" else self._text
+            self._line, self._state = "", self._heading if line[0] == "#" else self._text
             return self._break() + (self._plain(line) if line[0].isdigit() else "")
         if _MAYBE_HEAD.fullmatch(line):
             self._line = line
             return ""
         if line.startswith(("```", "~~~")):
-            self._line, self._fence, self._at = "", line[:3], self._fence_line
+            self._line, self._fence, self._state = "", line[:3], self._fence_line
             return self._break()
-        self._line, self._at = "", self._text
+        self._line, self._state = "", self._text
         return self._plain(line)
 
     def _end_of_start(self) -> str:
         line, self._line = self._line, ""
         if line.startswith(("```", "~~~")):
-            self._fence, self._at = line[:3], self._code
+            self._fence, self._state = line[:3], self._code
             return self._break()
         if not line or _RULE.fullmatch(line):
             return self._break()
-        self._at = self._text
+        self._state = self._text
         return self._plain(line) + self._text("\n")
 
     def _text(self, char: str) -> str:
         if char != "\n":
             return self._plain(char)
-        self._at = self._line_start
+        self._state = self._line_start
         out, last = self._inline.end_of_line()
-        if last in _STOPS:  # what stands is complete: no need to see what the next line is
+        if last in _STOPS:  # the sentence is complete, whatever the next line is
             return out + self._break()
         self._pending_space = True
         return out
@@ -109,24 +110,24 @@ class Markdown:
         return self._row()
 
     def _row(self) -> str:
-        row, self._line, self._at = self._line, "", self._line_start
+        row, self._line, self._state = self._line, "", self._line_start
         if _SEPARATOR_ROW.fullmatch(row):
             return ""
         cells = [strip_inline(cell).strip() for cell in row.strip().strip("|").split("|")]
         return ", ".join(cell for cell in cells if cell) + self._break()
 
     def _fence_line(self, char: str) -> str:
-        """The rest of the line that opens a block of code."""
+        """Skip the rest of the line that opens a block of code."""
         if char == "\n":
-            self._at = self._code
+            self._state = self._code
         return ""
 
     def _code(self, char: str) -> str:
-        """Inside a block of code, which ends with a line that begins as the block did."""
+        """Skip a block of code. It ends with a line that consists of its fence."""
         if char != "\n":
             self._line = (self._line + char).lstrip()[:4]
         elif self._line.rstrip() == self._fence:
-            self._line, self._at = "", self._line_start
+            self._line, self._state = "", self._line_start
         else:
             self._line = ""
         return ""
@@ -142,15 +143,18 @@ class Markdown:
 
 
 class Inline:
-    """The marks inside a line: emphasis, code, links, tags, escapes, emoji. Feed it one character at a time."""
+    """A reader of the marks inside a line: emphasis, code, links, tags, escapes, emoji. Feed it one character at a
+    time."""
 
     def __init__(self) -> None:
         self._held = ""
-        """A mark whose meaning hangs on what follows."""
+        """A mark whose meaning depends on the next characters, with all that was read since."""
         self._before = " "
+        """The last character of the output."""
         self._in_code = False
 
     def feed(self, char: str) -> str:
+        """Read a character. Returns the text that can be spoken now, possibly empty."""
         if not self._held:
             return self._fresh(char)
         first = self._held[0]
@@ -163,7 +167,7 @@ class Inline:
         return self._tag(char) if first == "<" else self._link(char)
 
     def finish(self) -> str:
-        """What was held back, as it stands."""
+        """End the text and return what was held back."""
         held, self._held, self._in_code = self._held, "", False
         if held[:1] == "~" and len(held) == 1:
             out = held
@@ -175,7 +179,7 @@ class Inline:
         return out
 
     def end_of_line(self) -> tuple[str, str]:
-        """A line ends, and all marks with it: what was held back, and the last character of the line."""
+        """End the line, and with it all marks. Returns what was held back, and the last character of the line."""
         before = self._before
         out = self.finish()
         return out, out[-1:] or before
@@ -200,17 +204,17 @@ class Inline:
         return text
 
     def _run(self, char: str) -> str:
-        """A run of marks ends with the first other character."""
+        """Read on in a run of equal marks, which ends with the first other character."""
         mark = self._held[0]
         if char == mark:
             return self._hold(char)
-        literal = _literal(self._held, self._before, char)
+        literal = _is_literal(self._held, before=self._before, after=char)
         if mark == "`":
             self._in_code = not self._in_code
         return self._flush(self._held if literal else "") + self._fresh(char)
 
     def _link(self, char: str) -> str:
-        """`[text]`, `[text](target)`, `[text][reference]`, each with or without a `!` before."""
+        """Read on in `[text]`, `[text](target)` or `[text][reference]`, each with or without a `!` before it."""
         opened = self._held.find("](") + 1 or self._held.find("][") + 1
         closed = not opened and self._held.endswith("]") and self._held.count("[") <= self._held.count("]")
         if closed and char not in "([":
@@ -224,7 +228,7 @@ class Inline:
         return self._flush(self._held) if len(self._held) > _LONGEST_BRACKET else ""
 
     def _tag(self, char: str) -> str:
-        """`<b>`, `<!-- -->` or `<https://…>`; anything else is a less-than sign."""
+        """Read on in `<b>`, `<!-- -->` or `<https://…>`; anything else is a less-than sign."""
         if len(self._held) == 1 and not (char.isalpha() or char in "/!"):
             return self._flush("<") + self._fresh(char)
         self._hold(char)
@@ -235,13 +239,13 @@ class Inline:
 
 
 def strip_inline(text: str) -> str:
-    """A whole text without its inline marks."""
+    """`text`, a complete one, without its inline marks."""
     inline = Inline()
     return "".join(map(inline.feed, text)) + inline.finish()
 
 
-def _literal(run: str, before: str, after: str) -> bool:
-    """Whether a run of `*`, `_`, `~` stands for itself: `2 * 3`, `2*3`, `snake_case`, `~5`."""
+def _is_literal(run: str, *, before: str, after: str) -> bool:
+    """Whether a run of `*`, `_` or `~` is text and not a mark: `2 * 3`, `2*3`, `snake_case`, `~5`."""
     match run[0]:
         case "*":
             return (before.isspace() and after.isspace()) or (before.isdigit() and after.isdigit())
@@ -258,7 +262,7 @@ def _link_text(held: str) -> str:
 
 
 def _bracket_text(held: str) -> str:
-    """Brackets without a target: a footnote's or citation's number isn't said, other text stays."""
+    """The text to speak for brackets without a target: none for the number of a footnote or citation, else all."""
     bang = "!" if held[0] == "!" else ""
     inner = held[len(bang) + 1 : -1]
     return bang if _CITATION.fullmatch(inner) else f"{bang}[{strip_inline(inner)}]"

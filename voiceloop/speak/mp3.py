@@ -1,7 +1,7 @@
-"""Joins MP3s into one. Pure; decodes nothing.
+"""MP3 joiner: joins the MP3 files of the pieces of a text into one file. Pure; decodes nothing.
 
-Frames stand alone, so the files of the pieces of a text, one after the other, play as one. But an encoder's first frame
-may hold only a table (Xing, Info) that says how long its own file is: left in, players believe it and stop there.
+Frames are independent, so files can simply be appended. But the first frame of a file may hold no sound, only a table
+(Xing, Info) with the length of that file. It is removed: otherwise players believe it and stop there.
 Layouts: ISO 11172-3 2.4.2.3, ISO 13818-3, https://id3.org/id3v2.4.0-structure.
 """
 
@@ -16,12 +16,12 @@ _TABLES = (b"Xing", b"Info", b"VBRI")
 
 
 def join(parts: Sequence[bytes]) -> bytes:
-    """The frames of all parts; a single part stays as it is."""
+    """Join files to one; a single file is returned unchanged."""
     return parts[0] if len(parts) == 1 else b"".join(map(frames, parts))
 
 
 def frames(mp3: bytes) -> bytes:
-    """A file without its tags, and without a first frame that only describes it."""
+    """The frames of a file that hold sound: without its tags, and without a first frame that holds only a table."""
     if mp3[:3] == b"ID3" and len(mp3) >= 10:
         size = 0
         for byte in mp3[6:10]:
@@ -34,13 +34,13 @@ def frames(mp3: bytes) -> bytes:
 
 
 def _frame_bytes(mp3: bytes) -> int:
-    """The length of the first frame, layer III; 0 where there is none."""
+    """The length of the first frame, of layer III, in bytes; 0 if there is none."""
     if len(mp3) < 4 or mp3[0] != 0xFF or mp3[1] & 0xE6 != 0xE2:
         return 0
     version, kbps, rate = mp3[1] >> 3 & 3, mp3[2] >> 4, mp3[2] >> 2 & 3
     if version == 1 or kbps in {0, 15} or rate == 3:
         return 0
-    first = version == 3
+    mpeg_1 = version == 3
     rate_hz = _RATES_HZ[rate] >> {3: 0, 2: 1, 0: 2}[version]
-    bits = (_KBPS_1 if first else _KBPS_2)[kbps] * 1000
-    return (144 if first else 72) * bits // rate_hz + (mp3[2] >> 1 & 1)
+    bits = (_KBPS_1 if mpeg_1 else _KBPS_2)[kbps] * 1000
+    return (144 if mpeg_1 else 72) * bits // rate_hz + (mp3[2] >> 1 & 1)

@@ -1,4 +1,4 @@
-"""Speaks by a server of OpenAI's shape, such as people run themselves: kokoro-fastapi, speaches, LocalAI."""
+"""Synthesizer `openai`: a server with OpenAI's API, such as kokoro-fastapi, speaches or LocalAI on your own machine."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from voiceloop.speak.service_synthesizer import ServedSynthesizer, SpokenOptions
 
 
 class OpenAISpeakOptions(SpokenOptions, OwnServer):
-    """Options of `[speak] use = "openai"`: a server of OpenAI's shape, and what to ask it."""
+    """Options of `[speak] use = "openai"`: a server with OpenAI's API, its model and voice."""
 
     base_url: str = "http://127.0.0.1:8880/v1"
-    """Where it is."""
+    """The URL of the server's API."""
     model: str = "tts-1"
-    """The model that speaks; some servers have but one and ignore this."""
+    """The model; some servers have only one and ignore this."""
     voice: str = "alloy"
-    """Its voice; each server has its own."""
+    """The voice; each server has its own."""
     instructions: str | None = None
-    """How to speak, in words, for models that know it."""
+    """How to speak, described in words, for models that support it."""
 
 
 class OpenAISynthesizer(ServedSynthesizer):

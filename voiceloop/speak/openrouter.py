@@ -1,4 +1,4 @@
-"""Speaks by OpenRouter's /audio/speech. Knows no device and no turn."""
+"""Synthesizer `openrouter`: speech from OpenRouter's /audio/speech. Knows no device and no turn."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class OpenRouterSpeakOptions(SpokenOptions):
     """Options of `[speak] use = "openrouter"`."""
 
     model: str
-    """The model that speaks, like `openai/gpt-4o-mini-tts-2025-12-15`; `voiceloop models --speech` lists them."""
+    """The model, for example `openai/gpt-4o-mini-tts-2025-12-15`; `voiceloop models --speech` lists all."""
     voice: str
-    """Its voice; each model has its own."""
+    """The voice; each model has its own."""
     instructions: str | None = None
-    """How to speak, in words, for OpenAI's models (`provider.openai.instructions`)."""
+    """How to speak, described in words, for OpenAI's models (`provider.openai.instructions`)."""
     provider: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Options passed through to a provider, by its name: `provider.azure = { style = "cheerful" }`."""
+    """Options that are passed on to a provider, by its name: `provider.azure = { style = "cheerful" }`."""
 
 
 class OpenRouterSynthesizer(ServedSynthesizer):

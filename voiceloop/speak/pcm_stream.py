@@ -1,30 +1,31 @@
-"""The bytes of a speech answer to samples: aligned, mono, whatever was announced. Pure; knows no HTTP.
+"""Turns the body of a speech answer into samples: whole ones, mixed down to mono, at the announced rate. Pure.
 
-What comes is 16-bit little-endian PCM; rate and channels are in the Content-Type's parameters where there are any.
-Some servers send a WAV where raw PCM was promised: its header is read and taken off.
+The body is 16-bit little-endian PCM; the parameters of the Content-Type tell the rate and the channels, if anything
+does. Some servers send a WAV file where raw PCM was promised: its header is read and removed. Knows no HTTP.
 """
 
 from __future__ import annotations
 
 import re
-import struct
 from dataclasses import dataclass
 from email.message import Message
 
 from voiceloop.audio.pcm import mix_down
+from voiceloop.audio.riff import PCM, WAV_MAGIC, BrokenHeader, WavFormat, is_wav, read_header
 from voiceloop.types import SAMPLE_BYTES, Speech
 
 DEFAULT_RATE_HZ = 24_000
 _RATES_HZ = range(4_000, 192_001)
+_MOST_CHANNELS = 8
 _HEADER_LIMIT = 65_536
-"""A WAV header longer than this is none."""
+"""Bytes of a WAV header after which the samples must have begun."""
 _JSON = re.compile(rb'\{\s*"[a-z_]+"\s*:')
 _JSON_BYTES = 40
-"""An error in JSON is known from this many bytes; 20 such samples of sound are not to be expected."""
+"""So many bytes tell an error in JSON from sound that happens to begin like one."""
 
 
 class NotSpeech(ValueError):
-    """The answer is no PCM; says what it is. `said` is its beginning where that is text."""
+    """The answer is not PCM; the message says what it is. `said`: its first bytes, where they are text."""
 
     def __init__(self, what: str, said: bytes = b"") -> None:
         super().__init__(what)
@@ -38,7 +39,7 @@ class Format:
 
 
 def announced(content_type: str, *, rate_hz: int | None = None) -> Format:
-    """The format that a Content-Type announces, `rate_hz` (else 24,000) and mono where it says nothing.
+    """The format that a Content-Type announces; where it says nothing, mono at `rate_hz` (24,000 if that is None).
 
     Raises `NotSpeech` for what is not PCM: JSON or text is an error, never noise in the loudspeaker.
     """
@@ -52,7 +53,7 @@ def announced(content_type: str, *, rate_hz: int | None = None) -> Format:
         raise NotSpeech(f"the answer is {kind}, not raw PCM")
     rate = _number(message.get_param("rate")) or rate_hz or DEFAULT_RATE_HZ
     channels = _number(message.get_param("channels")) or 1
-    if rate not in _RATES_HZ or not 1 <= channels <= 8:
+    if rate not in _RATES_HZ or not 1 <= channels <= _MOST_CHANNELS:
         raise NotSpeech(f"the answer announces {rate} Hz and {channels} channels")
     return Format(rate, channels)
 
@@ -62,7 +63,7 @@ def _number(value: object) -> int | None:
 
 
 class SpeechParser:
-    """Takes the body in pieces cut anywhere and gives whole mono samples."""
+    """Takes the body in pieces, cut anywhere, and returns whole mono samples."""
 
     def __init__(self, announced: Format) -> None:
         self._format = announced
@@ -71,14 +72,14 @@ class SpeechParser:
         self._left: int | None = None
         """Bytes of the WAV's data chunk still to come; None for as much as there is."""
         self.samples = 0
-        """Given so far, mono."""
+        """Mono samples returned so far."""
 
     @property
     def rate_hz(self) -> int:
         return self._format.rate_hz
 
     def feed(self, piece: bytes) -> Speech | None:
-        """The samples that `piece` completes, None when there are none yet. Raises `NotSpeech`."""
+        """The samples that `piece` completes; None when there are none yet. Raises `NotSpeech`."""
         data = self._rest + piece
         if not self._sniffed:
             start = self._sniff(data)
@@ -88,7 +89,7 @@ class SpeechParser:
             self._sniffed = True
             data = data[start:]
         if self._left is not None:
-            # What follows the samples of a WAV (lists, tags) is not sound.
+            # Behind the samples of a WAV file there may be other chunks (lists, tags).
             data = data[: self._left]
         whole = len(data) - len(data) % (SAMPLE_BYTES * self._format.channels)
         self._rest = data[whole:]
@@ -97,10 +98,10 @@ class SpeechParser:
         return self._speech(data[:whole]) if whole else None
 
     def end(self) -> Speech | None:
-        """The last samples, when the body was shorter than a header. Half a sample at the end is dropped."""
+        """The body is over: returns its samples if it was too short to recognise before. Half a sample is dropped."""
         if self._sniffed or not self._rest:
             return None
-        if self._rest.startswith(b"RIFF"):
+        if self._rest[:4] in WAV_MAGIC:
             raise NotSpeech("the answer is a WAV cut off in its header")
         self._sniffed = True
         rest, self._rest = self._rest, b""
@@ -116,7 +117,7 @@ class SpeechParser:
         """Where the samples begin; None when more bytes are needed to know."""
         if data.startswith(b"{") and not _JSON.match(data):
             return None if len(data) < _JSON_BYTES else 0
-        if not b"RIFF".startswith(data[:4]) and not data.startswith(b"RIFF"):
+        if data[:4] not in WAV_MAGIC and not any(magic.startswith(data[:4]) for magic in WAV_MAGIC):
             if data.startswith(b"{"):
                 raise NotSpeech("the answer is JSON, not audio", data)
             for magic, name in ((b"ID3", "MP3"), (b"OggS", "Ogg"), (b"fLaC", "FLAC")):
@@ -125,25 +126,26 @@ class SpeechParser:
             return 0
         if len(data) < 12:
             return None
-        if data[8:12] != b"WAVE":
-            return 0
-        return self._wav_header(data)
+        return self._wav_header(data) if is_wav(data) else 0
 
     def _wav_header(self, data: bytes) -> int | None:
-        at = 12
-        while at + 8 <= len(data):
-            name, size = data[at : at + 4], struct.unpack_from("<I", data, at + 4)[0]
-            if name == b"data":
-                # A server that streams doesn't know the size yet and writes 0 or all ones.
-                self._left = size if 0 < size < 0x7FFFFFFF else None
-                return at + 8
-            if name == b"fmt " and at + 24 <= len(data):
-                kind, channels, rate = struct.unpack_from("<HHI", data, at + 8)
-                bits = struct.unpack_from("<H", data, at + 22)[0]
-                if kind not in {1, 0xFFFE} or bits != 16 or rate not in _RATES_HZ or not 1 <= channels <= 8:
-                    raise NotSpeech(f"the answer is a WAV of {bits} bit, kind {kind}, {rate} Hz, {channels} channels")
-                self._format = Format(rate, channels)
-            at += 8 + size + size % 2
-            if at > _HEADER_LIMIT:
+        """Take the format out of a WAV header; returns where the samples begin, None when more bytes are needed."""
+        try:
+            header = read_header(data, complete=False)
+        except BrokenHeader as error:
+            raise NotSpeech(f"the answer is a WAV that {error}") from None
+        if header is None:
+            if len(data) > _HEADER_LIMIT:
                 raise NotSpeech("the answer is a WAV without samples")
-        return None
+            return None
+        if header.format is not None:
+            self._format = _playable(header.format)
+        self._left = header.size
+        return header.start
+
+
+def _playable(form: WavFormat) -> Format:
+    kind, bits, rate, channels = form.kind, form.bits, form.rate_hz, form.channels
+    if kind != PCM or bits != 16 or rate not in _RATES_HZ or channels > _MOST_CHANNELS:
+        raise NotSpeech(f"the answer is a WAV of {bits} bit, kind {kind}, {rate} Hz, {channels} channels")
+    return Format(rate, channels)

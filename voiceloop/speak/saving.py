@@ -1,4 +1,4 @@
-"""Speech into a file instead of a loudspeaker: WAV from any synthesizer, MP3 from those whose service makes it."""
+"""Speech saved to a file instead of played: WAV from any synthesizer, MP3 from those whose service makes it."""
 
 from __future__ import annotations
 
@@ -16,37 +16,42 @@ from voiceloop.speak.splitter import Splitter
 from voiceloop.types import Speech, Usage
 
 CHUNK_CHARACTERS = 1_000
-"""Longer texts are spoken in pieces, cut between sentences, and joined."""
+"""The longest text that is synthesised at once. Longer texts are cut between sentences, and their audio is joined."""
 _PLACE = "say --save"
 
 
 @runtime_checkable
 class SpeaksMp3(Protocol):
-    """A synthesizer that can give MP3 too."""
+    """A synthesizer that can also make MP3."""
 
     async def mp3(self, text: str) -> bytes:
-        """`text` spoken, as MP3."""
+        """Speak `text`; returns an MP3 file."""
         ...
 
 
 def checked(path: Path) -> Path:
-    """`path`, when its name says a format that can be made."""
+    """Return `path` if its format and its folder are usable. Raises UsageError."""
     if path.suffix.lower() not in {".wav", ".mp3"}:
-        raise UsageError(f"{path.name}: only .wav and .mp3 can be written", place=_PLACE, remedy="Name one of those")
+        raise UsageError(
+            f"{path.name}: only .wav and .mp3 can be written", place=_PLACE, remedy="Give the file one of these endings"
+        )
     if not path.absolute().parent.is_dir():
-        # Said before anything is paid for.
-        raise UsageError(f"there is no folder {path.parent}", place=_PLACE, remedy="Make it, or name another")
+        # Checked before any request is paid for.
+        raise UsageError(f"there is no folder {path.parent}", place=_PLACE, remedy="Create it, or name another")
     return path
 
 
 def pieces(text: str) -> list[str]:
-    """`text` in pieces as a service takes them."""
+    """Cut `text` into pieces that a service accepts."""
     splitter = Splitter(first_min=CHUNK_CHARACTERS // 2, longest=CHUNK_CHARACTERS)
     return [*splitter.feed(text), *splitter.finish()]
 
 
 async def save(synthesizer: Synthesizer, text: str, path: Path) -> Usage | None:
-    """Speak `text` into the file at `path`. Raises `ServiceError`s, `EngineError`s, `DeviceError` and `UsageError`."""
+    """Save `text` as speech in the file at `path`. Returns the usage, for a WAV only.
+
+    Raises ServiceError, EngineError, DeviceError and UsageError.
+    """
     if path.suffix.lower() == ".mp3":
         await _save_mp3(synthesizer, text, path)
         return None
@@ -64,8 +69,8 @@ async def _save_mp3(synthesizer: Synthesizer, text: str, path: Path) -> None:
     try:
         await trio.Path(path).write_bytes(join(parts))
     except OSError as error:
-        what = f"{path} can't be written: {(error.strerror or str(error)).lower()}"
-        raise DeviceError(what, place=_PLACE, remedy="Check the path and the disk's space") from None
+        problem = f"{path} can't be written: {(error.strerror or str(error)).lower()}"
+        raise DeviceError(problem, place=_PLACE, remedy="Check the path and the free disk space") from None
 
 
 async def _save_wav(synthesizer: Synthesizer, text: str, path: Path) -> Usage | None:
@@ -84,7 +89,7 @@ async def _save_wav(synthesizer: Synthesizer, text: str, path: Path) -> Usage | 
 
 
 class _Wav:
-    """A file at the rate of the first speech that is written into it."""
+    """A WAV file with the sample rate of the first speech that is written to it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""What the synthesizers that ask a server have in common: options, opening, the request."""
+"""Base of the synthesizers that use a server: their common options, and the request to /audio/speech."""
 
 from __future__ import annotations
 
@@ -17,34 +17,38 @@ from voiceloop.types import Speech
 
 
 class SpokenOptions(Table):
-    """Options of every such synthesizer."""
+    """Options of every synthesizer that uses a server."""
 
     model: str
     voice: str
     speed: Annotated[float, Field(gt=0, le=4)] | None = None
-    """How fast, 1 is normal; ignored by models that don't know it."""
+    """The speed of speech; 1 is normal. Models that don't support it ignore it."""
     instructions: str | None = None
     rate_hz: Annotated[int, Field(ge=4_000, le=192_000)] = 24_000
-    """The rate of the samples when the server doesn't say it."""
+    """The sample rate to assume if the server doesn't state it."""
 
     def wanted(self, openrouter: Endpoint) -> Wanted:
+        """The server, model and voice that these options name."""
         settings, table = server_of(self, openrouter, "speak")
         return Wanted("speak", "speech", settings, table, (self.model,), self.voice)
 
 
 class ServedSynthesizer(ServedPart):
-    """Speaks by /audio/speech: PCM streamed as it is made. Those that are named add to the request by `extra`."""
+    """A synthesizer that streams PCM from /audio/speech. Subclasses add fields to the request in `extra`."""
 
     def speech(self, text: str) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Speech]]:
-        """Speak `text`. Nothing is tried again once sound has been given out. Raises `ServiceError`s on leaving."""
+        """Speak `text`. A failed request is repeated only while no audio was delivered.
+
+        Raises ServiceError on leaving.
+        """
         return streamed_speech(self._service, self._request(text, "pcm"), self._options.rate_hz)
 
     async def mp3(self, text: str) -> bytes:
-        """`text` spoken, as MP3, for saving. Raises `ServiceError`s."""
+        """Speak `text`; returns an MP3 file. Raises ServiceError."""
         return await mp3_speech(self._service, self._request(text, "mp3"))
 
     def extra(self) -> dict[str, Any]:
-        """The fields of a request that not every server knows."""
+        """The fields of a request that only some servers know."""
         raise NotImplementedError
 
     def _request(self, text: str, form: Literal["pcm", "mp3"]) -> Request:

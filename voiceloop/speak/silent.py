@@ -1,4 +1,4 @@
-"""`none`: says nothing, for dictation and captions."""
+"""Synthesizer `none`: speaks nothing, for dictation and captions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Silent:
     """The synthesizer that `use = "none"` names."""
 
     Options = SilentOptions
-    description = "none: nothing is said aloud"
+    description = "none: nothing is spoken"
 
     @classmethod
     @asynccontextmanager
@@ -33,7 +33,7 @@ class Silent:
 
     @asynccontextmanager
     async def speech(self, text: str) -> AsyncIterator[trio.MemoryReceiveChannel[Speech]]:
-        """No sound, whatever the text."""
+        """Return an empty stream, whatever the text."""
         send, receive = trio.open_memory_channel[Speech](0)  # nothing is ever sent
         send.close()
         with receive:

@@ -1,11 +1,15 @@
-"""Cuts the text of a reply, as it comes, into chunks to speak. Pure.
+"""Splitter: cuts the streamed text of a reply into chunks to speak. Pure.
 
-The first chunk is a clause, as soon as it is long enough to sound natural: it decides when the reply is first heard. A
-clause that has run on is cut before a conjunction too, where a speaker might breathe. After a first chunk that is very
-short ("Sure!") the second may be a clause as well: it must be there before the first was played. But "Yes," isn't cut
-off: its 0.4 s are over before ten more words and another request have come, and that gap is heard. The others are whole
-sentences. Each decision hangs on the text alone, read character by character with the next word's first character as
-the only look ahead; so cutting the deltas elsewhere gives the same chunks.
+- The first chunk is a clause, as soon as it is long enough to sound natural: it decides when the reply is first heard.
+  A long clause is also cut before a conjunction, where a speaker might breathe.
+- After a very short first chunk ("Sure!") the second may be a clause as well, because it must arrive before the first
+  has been played.
+- "Yes," alone is not a chunk: its 0.4 s end before ten more words and another request have arrived, and that gap is
+  audible.
+- All other chunks are whole sentences.
+
+Each decision depends on the text alone, read character by character, with the first character of the next word as the
+only look-ahead. So cutting the deltas elsewhere gives the same chunks.
 """
 
 from __future__ import annotations
@@ -24,19 +28,19 @@ _OPENERS = "\"'“‘«‹([{「『（【《〈［¿¡"
 _STOPS = frozenset("!?…؟۔।॥։።")
 _CLAUSES = frozenset(",;:—–،؛")
 _SPACE_BEFORE_STOP = re.compile(r" +(?=[.,;:!?](?:\s|$))")
-"""What a dropped emoji leaves."""
+"""Spaces before punctuation, as they remain when an emoji is dropped."""
 _URL = re.compile(r"(?:https?://(?:www\.)?|\bwww\.)([^\s/?#]+)[^\s]*?(?=[.,;:!?)\]]*(?:\s|$))", re.IGNORECASE)
 _WIDE_WEIGHT = 3
-"""How many letters of an alphabet a character of a script without letters counts for."""
+"""How many letters a Chinese, Japanese or similar character counts as."""
 _ENUMERATION = re.compile(r"\d{1,3}[.)]")
 
 
 _RUN_ON = 1.5
-"""How many times the length of a first clause text without a comma must have before a conjunction cuts it."""
-_JOINED = 2.0
-"""The same for "and", which joins nouns as well as clauses."""
+"""Text without a comma is cut before a conjunction if it is this many times as long as `first_min`."""
+_RUN_ON_AND = 2.0
+"""The same before "and", which joins nouns as well as clauses."""
 _AND = frozenset({"and", "und"})
-_OTHERS = (
+_OTHER_CONJUNCTIONS = (
     "but because although while whereas which when where until unless since "
     "aber sondern weil obwohl während wenn denn nachdem damit "
     "mais parce lorsque quand tandis puisque "
@@ -45,22 +49,24 @@ _OTHERS = (
     "mas embora enquanto "
     "maar omdat hoewel terwijl wanneer zodat"
 )
-_CONJUNCTIONS = _AND | frozenset(_OTHERS.split())
-"""Of all languages together: so far into a sentence hardly one of them is another's noun."""
+_CONJUNCTIONS = _AND | frozenset(_OTHER_CONJUNCTIONS.split())
+"""Of all languages together: so late in a sentence, hardly one of them is a noun in another language."""
 
 
 class Cut(Enum):
+    """What ends at a place in the text."""
+
     NONE = auto()
     CLAUSE = auto()
     SENTENCE = auto()
 
 
 class Splitter:
-    """Reply text in, chunks of plain text out.
+    """Takes the text of a reply and returns chunks of plain text.
 
-    `first_min` is how long a first chunk that is only a clause must be (and all chunks before the last such one
-    together), `longest` what no chunk exceeds, both in letters (a Chinese character counts as three). Without a
-    `language` the abbreviations of all known ones are heeded.
+    Lengths are in letters; a Chinese character counts as three. A chunk may be a mere clause only while the chunks
+    before it are shorter than `first_min` in all, and it must itself be at least that long. No chunk is longer than
+    `longest`. Without a `language`, the abbreviations of all known languages apply.
     """
 
     def __init__(self, *, language: str | None = None, first_min: int = 24, longest: int = 240) -> None:
@@ -69,14 +75,16 @@ class Splitter:
         self._cleaner, self._markdown = Cleaner(), Markdown()
         self._text = ""
         self._weight = 0
-        self._given = 0  # how long the chunks are together that were given out
+        """The length of `_text`, in letters."""
+        self._emitted = 0
+        """The length of all chunks returned so far, in letters."""
 
     def feed(self, delta: str) -> list[str]:
-        """Add to the reply; the chunks that stand now, plain text, never empty."""
+        """Add text to the reply. Returns the chunks that are complete now: plain text, never empty."""
         return [chunk for char in self._cleaner.feed(delta) for chunk in self._plain(self._markdown.feed(char))]
 
     def finish(self) -> list[str]:
-        """Nothing more comes, or a pause does: the rest. More may be fed afterwards."""
+        """End the reply, or a part of it before a pause. Returns the rest; more may be fed afterwards."""
         return self._plain(self._cleaner.finish() + self._markdown.finish() + BREAK)
 
     def _plain(self, text: str) -> list[str]:
@@ -88,7 +96,7 @@ class Splitter:
         if char.isspace():
             return self._space()
         cut = self._cut_before(char) if self._text else Cut.NONE
-        early = self._early and self._weight >= self._first_min
+        early = self._clause_is_enough and self._weight >= self._first_min
         chunks = self._emit(len(self._text)) if cut is Cut.SENTENCE or (cut is Cut.CLAUSE and early) else []
         self._text += char
         self._weight += weight(char)
@@ -97,20 +105,21 @@ class Splitter:
         return chunks
 
     @property
-    def _early(self) -> bool:
-        """Whether a clause is enough."""
-        return self._given < self._first_min
+    def _clause_is_enough(self) -> bool:
+        """Whether the next chunk may be a clause."""
+        return self._emitted < self._first_min
 
     def _space(self) -> list[str]:
-        """The end of a word."""
+        """Read a space, the end of a word."""
         if not self._text or self._text.endswith(" "):
             return []
         head, _, word = self._text.rpartition(" ")
         self._text += " "
         self._weight += 1
-        if not self._early or (word := word.casefold()) not in _CONJUNCTIONS:
+        word = word.casefold()
+        if not self._clause_is_enough or word not in _CONJUNCTIONS:
             return []
-        least = self._first_min * (_JOINED if word in _AND else _RUN_ON)
+        least = self._first_min * (_RUN_ON_AND if word in _AND else _RUN_ON)
         return self._emit(len(head)) if self._weight - len(word) - 2 >= least else []
 
     def _cut_before(self, char: str) -> Cut:
@@ -122,7 +131,7 @@ class Splitter:
         if char in _CLOSERS and not (spaced and char in "\"'"):
             return Cut.NONE
         if not spaced:
-            # 「…。」と: a quotation, and the sentence around it goes on.
+            # In 「…。」と the quotation ends, but the sentence around it goes on.
             return Cut.NONE if core != head and char in "とっ" else _wide_cut(last, char)
         if last in WIDE_STOPS or (last in _STOPS and not char.islower()):
             return Cut.SENTENCE
@@ -131,7 +140,7 @@ class Splitter:
         if last in _CLAUSES or last in WIDE_CLAUSES or (last == "-" and core.endswith(" -")):
             return Cut.CLAUSE
         if spaceless(last) and spaceless(char):
-            # Thai and its neighbours put a space where others put a full stop or a comma.
+            # Thai and related scripts have a space where others have a full stop or a comma.
             return Cut.SENTENCE if self._weight >= 2 * self._first_min else Cut.CLAUSE
         return Cut.NONE
 
@@ -142,37 +151,37 @@ class Splitter:
         if core.endswith(".."):
             return True
         word = core.rsplit(" ", 1)[-1].rstrip(".").lstrip(_OPENERS)
-        return not self._abbreviations.go_on(word, after)
+        return not self._abbreviations.go_on(word, after=after)
 
     def _best_cut(self) -> int:
-        """Where to cut a text that grew too long: after a clause, else between words, else between characters."""
+        """Where to cut a text that is too long: after a clause, else between words, else between characters."""
         text, least = self._text, len(self._text) // 3
-        for good in (_after_clause, _at_space, _between_characters):
+        for may_cut in (_after_clause, _at_space, _between_characters):
             for at in range(len(text) - 1, least, -1):
-                if good(text, at):
+                if may_cut(text, at):
                     return at
         return len(text) - 1
 
     def _emit(self, at: int) -> list[str]:
         chunk, self._text = spoken(self._text[:at]), self._text[at:].lstrip()
         self._weight = sum(map(weight, self._text))
-        self._given += sum(map(weight, chunk))
+        self._emitted += sum(map(weight, chunk))
         return [chunk] if chunk else []
 
 
 def spoken(text: str) -> str:
-    """`text` as it is said: one line, addresses as their host; empty when there is nothing to pronounce in it."""
+    """`text` as it is spoken: one line, with each URL as its host. Empty if nothing in it can be pronounced."""
     line = _SPACE_BEFORE_STOP.sub("", " ".join(_URL.sub(r"\1", text).split()))
     return line if any(char.isalnum() for char in line) else ""
 
 
 def weight(char: str) -> int:
-    """How much of a chunk's length a character is: sound, roughly."""
+    """The length that a character counts as, roughly in proportion to how long it sounds."""
     return _WIDE_WEIGHT if "\u3040" <= char <= "\u9fff" or char >= "\U00020000" else 1
 
 
 def _wide_cut(last: str, char: str) -> Cut:
-    """Between two characters without a space."""
+    """What ends between two characters without a space between them."""
     if last in WIDE_STOPS and char not in WIDE_STOPS | _STOPS and not (last == "．" and char.isdigit()):
         return Cut.SENTENCE
     return Cut.CLAUSE if last in WIDE_CLAUSES and not char.isdigit() else Cut.NONE
@@ -187,5 +196,6 @@ def _at_space(text: str, at: int) -> bool:
 
 
 def _between_characters(text: str, at: int) -> bool:
-    """Not before a mark that belongs to the character before it, nor after a vowel that Thai writes before it."""
+    """Whether a cut separates whole characters: not before a combining mark, nor after a Thai vowel that is written
+    before its consonant."""
     return unicodedata.category(text[at])[0] != "M" and not ("\u0e40" <= text[at - 1] <= "\u0e44")

@@ -1,4 +1,4 @@
-"""An answer of /audio/speech to pieces of speech, as they come. Knows no device and no turn."""
+"""Speech request: streams the answer of /audio/speech as pieces of speech, or reads it as MP3. Knows no device."""
 
 from __future__ import annotations
 
@@ -20,39 +20,40 @@ if TYPE_CHECKING:
     from voiceloop.net.http import Answer, Attempt
 
 CHANNEL_PIECES = 4
-"""Pieces of at most 64 KB between the socket and the player; when they are there the socket waits."""
+"""The bound of the channel between socket and player, in pieces of at most 64 KB. When it is full the socket waits."""
 MAX_SPEECH_S = 600.0
-"""One chunk of a reply is a sentence or two; an answer longer than this never ends."""
+"""The longest answer that is accepted. A chunk of a reply is a sentence or two: a longer answer is taken as endless."""
 SLOWEST = 4
-"""Speech that comes this many times slower than it is spoken, for as long as a server may be silent, never ends."""
+"""An answer fails if it arrives this many times slower than it plays, for as long as a server may be silent."""
 MP3_LIMIT = 64 * 1024 * 1024
-"""Bytes of MP3 for one piece of text; an hour at the highest rate."""
+"""The largest MP3 that is accepted for one piece of text, in bytes: an hour at the highest rate."""
 
 
 @asynccontextmanager
 async def streamed_speech(
     service: Service, request: Request, rate_hz: int
 ) -> AsyncIterator[trio.MemoryReceiveChannel[Speech]]:
-    """The speech that `request` asks for; `rate_hz` where the server says none. Raises `ServiceError`s on leaving;
-    starts over after a failure only while nothing was given out."""
+    """Stream the speech that `request` asks for, at `rate_hz` if the server states no rate.
+
+    A failed request is repeated only while no audio was delivered. Raises ServiceError on leaving.
+    """
 
     async def produce(send: trio.MemorySendChannel[Speech]) -> None:
-        await _Utter(service, request, rate_hz, send).run()
+        await _SpeechRequest(service, request, rate_hz, send).run()
 
     async with streaming(produce, CHANNEL_PIECES) as pieces:
         yield pieces
 
 
 async def mp3_speech(service: Service, request: Request) -> bytes:
-    """The MP3 that `request` asks for, whole. Raises `ServiceError`s."""
+    """Read the whole MP3 that `request` asks for. Raises ServiceError."""
 
     async def attempt(tried: Attempt) -> bytes:
         async with service.exchange(request, tried) as answer:
             body = await answer.read(MP3_LIMIT)
             if not _is_mp3(body):
-                raise refusal(
-                    body, answer, f"the answer is {answer.kind}, but no MP3" if body else "the answer is empty"
-                )
+                problem = f"the answer is announced as {answer.kind} but is not MP3" if body else "the answer is empty"
+                raise refusal(body, answer, problem)
             service.spoke(request.json["input"], answer)
             return body
 
@@ -60,37 +61,40 @@ async def mp3_speech(service: Service, request: Request) -> bytes:
 
 
 def _is_mp3(body: bytes) -> bool:
-    """An ID3 tag or a frame's sync word, whatever was announced."""
+    """Whether `body` begins with an ID3 tag or the sync word of a frame, whatever its announced type."""
     return body.startswith(b"ID3") or (len(body) > 2 and body[0] == 0xFF and body[1] & 0xE0 == 0xE0)
 
 
 class Drip:
-    """Tells a server that sends a little now and then, and so is never silent, from a slow one. Pure; what the listener
-    takes its time for is not counted."""
+    """Detects a server that is too slow but never silent, as it sends a little audio now and then.
 
-    def __init__(self, patience_s: float, now: float) -> None:
+    Pure. Only the time spent waiting for the server counts, not the time that the reader takes for a piece.
+    """
+
+    def __init__(self, *, patience_s: float, now: float) -> None:
         self._patience_s, self._since, self._waited_s = patience_s, now, 0.0
 
-    def too_slow(self, now: float, spoken_s: float) -> bool:
-        """More came: `spoken_s` of speech so far."""
+    def too_slow(self, *, now: float, spoken_s: float) -> bool:
+        """Note that a piece arrived, `spoken_s` of speech in all. Returns whether the server is too slow."""
         self._waited_s += now - self._since
         self._since = now
         return self._waited_s > self._patience_s and spoken_s < self._waited_s / SLOWEST
 
     def listened(self, now: float) -> None:
-        """The listener has taken it."""
+        """Note that the reader has taken the piece."""
         self._since = now
 
 
-class _Utter:
-    """One text on its way to sound."""
+class _SpeechRequest:
+    """A request for the speech of one text, whose pieces are sent to a channel."""
 
     def __init__(self, service: Service, request: Request, rate_hz: int, send: trio.MemorySendChannel[Speech]) -> None:
         self._service, self._request, self._rate_hz, self._send = service, request, rate_hz, send
-        self._given = False
+        self._delivered = False
+        """Whether some audio was sent on; then the request must not be repeated."""
 
     async def run(self) -> None:
-        await self._service.retry(self._request, self._attempt, may_repeat=lambda: not self._given)
+        await self._service.retry(self._request, self._attempt, may_repeat=lambda: not self._delivered)
 
     async def _attempt(self, tried: Attempt) -> None:
         async with self._service.exchange(self._request, tried) as answer:
@@ -99,36 +103,35 @@ class _Utter:
             except NotSpeech as error:
                 raise refusal(await answer.read(BODY_LIMIT, cut=True), answer, str(error)) from None
             parser = SpeechParser(format_)
-
-            drip = Drip(self._service.settings.read_timeout_s, trio.current_time())
+            drip = Drip(patience_s=self._service.settings.read_timeout_s, now=trio.current_time())
 
             async def take(piece: bytes) -> bool:
                 speech = parser.feed(piece)
-                if drip.too_slow(trio.current_time(), parser.samples / parser.rate_hz):
+                if drip.too_slow(now=trio.current_time(), spoken_s=parser.samples / parser.rate_hz):
                     raise TimedOut(
-                        "the speech comes many times slower than it is spoken",
+                        f"the speech arrives more than {SLOWEST} times slower than it plays",
                         place=str(answer.where),
-                        remedy="Name a faster model",
+                        remedy="Choose a faster model",
                     )
                 if parser.samples > MAX_SPEECH_S * parser.rate_hz:
-                    raise bad_answer(f"the speech is over {MAX_SPEECH_S:g} s long", answer.where)
-                await self._give(speech, answer)
+                    raise bad_answer(f"the speech is longer than {MAX_SPEECH_S:g} s", answer.where)
+                await self._deliver(speech, answer)
                 drip.listened(trio.current_time())
                 return True
 
             try:
                 await answer.drain(take)
-                await self._give(parser.end(), answer)
+                await self._deliver(parser.end(), answer)
             except NotSpeech as error:
                 raise refusal(error.said, answer, str(error)) from None
             if not parser.samples:
-                raise bad_answer("the answer holds no sound", answer.where, remedy="Name another voice or model")
+                raise bad_answer("the answer holds no sound", answer.where, remedy="Choose another voice or model")
 
-    async def _give(self, speech: Speech | None, answer: Answer) -> None:
+    async def _deliver(self, speech: Speech | None, answer: Answer) -> None:
         if speech is None:
             return
-        if not self._given:
-            # The first piece carries the account: what was begun is paid for, even when the rest is never heard.
+        if not self._delivered:
+            # The first piece carries the usage: a request that was begun is paid for, even if the rest is never heard.
             speech = replace(speech, usage=self._service.spoke(self._request.json["input"], answer))
-        self._given = True
+        self._delivered = True
         await self._send.send(speech)

@@ -1,1 +1,1 @@
-"""Reads what `voiceloop run --trace` left and shows where the time went. Pure: knows no device, task or network."""
+"""Traces: records a session (`voiceloop run --trace`), and shows where its time went (`voiceloop trace`)."""

@@ -1,6 +1,6 @@
-"""From a trace's records to a session: levels, voice, requests, playback. Pure.
+"""The builder of a session from a trace's records: levels, voice, requests, playback, turns. Pure.
 
-A record that makes no sense is left out and counted; nothing that a file may hold raises.
+An invalid record is left out and counted. No content of a file makes it raise an error.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ T = TypeVar("T")
 _STEP_SAMPLES = 320
 _CONTIGUOUS_S = 0.01
 _LONGEST_S = 7 * 24 * 3600.0
-"""No session is longer: a time beyond is damage."""
+"""The longest session that is believed: a later time means a damaged record."""
 
 
 def build(records: Records) -> Session:
-    """The session that `records` tell of."""
+    """The session that `records` describe."""
     return _Builder(records).session()
 
 
@@ -32,9 +32,9 @@ class _Builder:
     records: Records
     zero: float = 0.0
     rate_hz: float = 16_000.0
-    misfits: int = 0
+    bad_records: int = 0
     anchors: list[tuple[float, float]] = field(default_factory=list)
-    """(sample index, session time), by index."""
+    """(sample index, session time) pairs, sorted by index."""
 
     def session(self) -> Session:
         header = self.records.header
@@ -68,27 +68,28 @@ class _Builder:
         )
 
     def _many(self, kind: str, take: Callable[[Record], list[Level]]) -> list[Level]:
-        """Levels by their time, out of records that hold many."""
+        """The levels of all records of a kind, sorted by time. One record holds many levels."""
         return sorted((level for found in self._each(kind, take) for level in found), key=lambda level: level.start)
 
     def _each(self, kind: str, take: Callable[[Record], T]) -> list[T]:
+        """`take` applied to each record of a kind; records for which it raises are counted as bad."""
         found = []
         for record in self.records.of(kind):
             try:
                 found.append(take(record))
             except (KeyError, TypeError, ValueError, OverflowError):
-                self.misfits += 1
+                self.bad_records += 1
         return found
 
     def _at(self, value: object) -> float:
-        """Session time of a time on the monotonic clock."""
+        """The session time of a monotonic clock time. Raises ValueError if it is not within the session."""
         at = number(value) - self.zero
         if not -60 <= at <= _LONGEST_S:
             raise ValueError("not within the session")
         return at
 
     def _captured(self, index: float) -> float | None:
-        """When a sample was at the microphone; None when the trace doesn't tell."""
+        """The session time at which a sample was captured; None if the trace has no microphone records."""
         if not self.anchors:
             return None
         first, at = self.anchors[max(bisect_right(self.anchors, index, key=lambda anchor: anchor[0]) - 1, 0)]
@@ -100,7 +101,7 @@ class _Builder:
             raise ValueError("no clock")
         return Span(begin, max(begin, stop), label)
 
-    # One kind of record each
+    # One method for each kind of record
 
     def _mic(self, record: Record) -> list[Level]:
         at, index = self._at(record["at"]), number(record["index"])
@@ -159,16 +160,16 @@ class _Builder:
         return self._span(record["start"], record["end"])
 
     def _voice(self) -> Iterable[Span]:
-        """Later verdicts override earlier ones on the same samples."""
+        """Spans of voice. For the same samples a later verdict overrides an earlier one."""
         voiced: list[tuple[float, float]] = []
         for runs in self._each("vad", lambda record: [_run(run) for run in record["runs"]]):
             for start, end, is_voice in runs:
-                _paint(voiced, start, end, voiced_=is_voice)
+                _mark_voice(voiced, start, end, voiced=is_voice)
         for start, end in voiced:
             try:
                 yield self._span(start, end)
             except ValueError:
-                self.misfits += 1
+                self.bad_records += 1
 
     def _utterances(self, events: list[Event]) -> Iterable[Span]:
         onset: float | None = None
@@ -183,7 +184,7 @@ class _Builder:
             yield Span(onset, max(onset, events[-1].at), "unfinished")
 
     def _sample_time(self, seconds: object) -> float | None:
-        """Session time of a time that counts the microphone's samples."""
+        """The session time of a time in seconds of microphone samples."""
         try:
             return self._captured(number(seconds) * self.rate_hz)
         except ValueError:
@@ -231,15 +232,15 @@ class _Builder:
         if records.cut_off:
             yield "the last line is cut off: the program was killed, or is still writing"
         elif not records.of("end"):
-            yield "it ends without an end: the program was killed, or is still writing"
-        if bad := records.bad_lines + self.misfits:
-            yield f"{bad} damaged line{'s' * (bad != 1)} left out"
+            yield "the end record is missing: the program was killed, or is still writing"
+        if bad := records.bad_lines + self.bad_records:
+            yield f"{bad} damaged {'line' if bad == 1 else 'lines'} left out"
         lost = sum(self._each("lost", lambda record: int(number(record["records"]))))
         if lost:
-            yield f"{lost} records were lost when it was written: the disk was too slow"
+            yield f"{lost} records were lost while the trace was written: the disk was too slow"
         if records.unknown:
             names = ", ".join(f"{name!r} ×{count}" for name, count in records.unknown.most_common(5))
-            yield f"records of kinds that this voiceloop doesn't know: {names}"
+            yield f"records of kinds that this version of voiceloop doesn't know: {names}"
 
 
 def _rate_hz(header: Record) -> float:
@@ -250,7 +251,7 @@ def _rate_hz(header: Record) -> float:
 
 
 def _joined(spans: Iterable[Span]) -> list[Span]:
-    """Those that follow on each other made one: a long one is recorded in pieces."""
+    """`spans` with adjacent ones joined, because a long span is recorded in pieces."""
     found: list[Span] = []
     for span in spans:
         if found and abs(span.start - found[-1].end) < _CONTIGUOUS_S:
@@ -265,8 +266,8 @@ def _run(run: Any) -> tuple[float, float, bool]:
     return number(start), number(end), bool(voiced)
 
 
-def _paint(spans: list[tuple[float, float]], start: float, end: float, *, voiced_: bool) -> None:
-    """Make `start` to `end` voice or not, in sorted spans of voice of which only the last may be touched."""
+def _mark_voice(spans: list[tuple[float, float]], start: float, end: float, *, voiced: bool) -> None:
+    """Set `start` to `end` to voice or no voice in `spans`, the sorted spans of voice. Adjacent spans are joined."""
     after: list[tuple[float, float]] = []
     while spans and spans[-1][1] > start:
         a, b = spans.pop()
@@ -275,7 +276,7 @@ def _paint(spans: list[tuple[float, float]], start: float, end: float, *, voiced
         if a < start:
             spans.append((a, start))
             break
-    if voiced_ and end > start:
+    if voiced and end > start:
         if spans and spans[-1][1] == start:
             start = spans.pop()[0]
         if after and after[0][0] == end:
@@ -285,6 +286,6 @@ def _paint(spans: list[tuple[float, float]], start: float, end: float, *, voiced
 
 
 def _gain(states: list[SpeakerState], at: float) -> float:
-    """The gain in force; of a state noticed with the same pull, the new one."""
+    """The gain at a time. A state recorded up to 1 ms later counts: it was set when those samples were taken."""
     place = bisect_right(states, at + 0.001, key=lambda state: state.at)
     return states[place - 1].gain if place else 1.0

@@ -1,4 +1,4 @@
-"""Sound as levels: a peak and an RMS for every 20 ms, a byte each, half a decibel a step. Pure."""
+"""Sound levels: peak and RMS of each 20 ms, packed into one byte each, in steps of half a decibel. Pure."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from voiceloop.types import SAMPLE_BYTES
 _STEP_DB = 0.5
 _FULL_SCALE = 32_768.0
 QUIETEST = 255
-"""-127.5 dB, and silence itself. 0 is full scale."""
+"""The byte for -127.5 dB and below, and for silence. The byte 0 is full scale."""
 
 _LINEAR = np.append(10.0 ** (-_STEP_DB / 20 * np.arange(QUIETEST)), 0.0)
 
 
 def packed(pcm: bytes, counts: Sequence[int]) -> tuple[str, str]:
-    """Peak and RMS of each stretch of `pcm` (int16, mono), `counts` samples long one after the other; base64 of bytes.
+    """Peaks and RMS levels of consecutive pieces of `pcm` (int16, mono), each as base64 of one byte for each piece.
 
-    A stretch of no samples is silence.
+    `counts` are the lengths of the pieces in samples. A piece of 0 samples is silence.
     """
     samples = np.frombuffer(pcm[: len(pcm) // SAMPLE_BYTES * SAMPLE_BYTES], "<i2").astype(np.float64)
     peaks, means = [], []
     at = 0
     for count in counts:
-        stretch = samples[at : at + count]
+        piece = samples[at : at + count]
         at += count
-        peaks.append(float(np.abs(stretch).max()) if len(stretch) else 0.0)
-        means.append(float(np.sqrt(np.mean(stretch * stretch))) if len(stretch) else 0.0)
+        peaks.append(float(np.abs(piece).max()) if len(piece) else 0.0)
+        means.append(float(np.sqrt(np.mean(piece * piece))) if len(piece) else 0.0)
     return _encoded(peaks), _encoded(means)
 
 
@@ -42,7 +42,7 @@ def _encoded(levels: Sequence[float]) -> str:
 
 
 def unpacked(text: str) -> npt.NDArray[np.float64]:
-    """Levels, 0 to 1 of full scale. Raises ValueError when `text` isn't base64."""
+    """Levels, 0 to 1 of full scale, shape `(n,)`. Raises ValueError if `text` is not base64."""
     try:
         return _LINEAR[np.frombuffer(base64.b64decode(text, validate=True), np.uint8)]
     except binascii.Error as error:

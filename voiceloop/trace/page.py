@@ -1,7 +1,7 @@
-"""A session as one HTML page that stands alone: no network, no other file, nothing in it but what the trace holds.
+"""The HTML page of a session: one file that needs no network and no other file, and holds only what the trace holds.
 
-What was said is untrusted: it goes in as data, cleaned and escaped, and only ever comes out as text. The page's policy
-lets nothing run but its own script.
+Speech and replies are untrusted: they are embedded as data, cleaned and escaped, and shown only as text. The page's
+Content-Security-Policy lets no script run but its own.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Json = dict[str, Any]
 
 
 def page(session: Session) -> str:
-    """The page's text."""
+    """The page as HTML text."""
     folder = files("voiceloop.trace") / "web"
     script = "(() => {\n'use strict';\n" + "".join((folder / n).read_text("utf-8") for n in _SCRIPTS) + "})();\n"
     style = (folder / "page.css").read_text("utf-8")
-    page_ = (folder / "page.html").read_text("utf-8")
+    html = (folder / "page.html").read_text("utf-8")
     for name, text in {
         "SCRIPT-HASH": _hash(script),
         "STYLE-HASH": _hash(style),
@@ -40,9 +40,9 @@ def page(session: Session) -> str:
         "DATA": embedded(data(session)),
         "SCRIPT": script,
     }.items():
-        head, _, tail = page_.partition(f"%%{name}%%")  # once: what was put in is not looked at again
-        page_ = head + text + tail
-    return page_
+        before, _, after = html.partition(f"%%{name}%%")  # the first one only: inserted text may hold the same marker
+        html = before + text + after
+    return html
 
 
 def _hash(text: str) -> str:
@@ -50,19 +50,19 @@ def _hash(text: str) -> str:
 
 
 def embedded(value: Json) -> str:
-    """JSON that can stand inside a script element: nothing in it can end the element or begin a comment."""
+    """JSON for a script element, escaped so that nothing in it can end the element or begin a comment."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").replace("%", "\\u0025")
 
 
 def data(session: Session) -> Json:
-    """What the page draws. All times are ms since the session began."""
+    """The data that the page draws. All times are milliseconds since the session began."""
     began = datetime.fromtimestamp(session.began_unix).astimezone() if abs(session.began_unix) < 1e11 else None
     return {
         "version": _text(session.version),
         "began": f"{began:%Y-%m-%d %H:%M:%S}" if began else "",
         "length": _ms(max(session.length, 0.1)),
-        "about": [[_text(name), _text(said)] for name, said in session.described.items()],
+        "about": [[_text(name), _text(description)] for name, description in session.described.items()],
         "config": [[_text(name), _settings(table)] for name, table in session.config.items()],
         "flaws": [_text(flaw) for flaw in session.flaws],
         "stages": [[name, meaning] for name, (_, meaning) in STAGES.items()],
@@ -100,7 +100,8 @@ def _text(value: object) -> str:
 
 
 def _packed(levels: Sequence[Level]) -> list[Json]:
-    """Runs of levels that follow on each other: when the first begins, how long each is, and the levels as bytes."""
+    """Runs of adjacent levels. `at` is the start of the run, `step` the mean length of a level, `each` the ends of the
+    levels relative to `at` (None if all are equally long), `peak` and `rms` the levels as bytes."""
     runs: list[list[Level]] = []
     for level in levels:
         if runs and abs(level.start - runs[-1][-1].end) < _CONTIGUOUS_S:
@@ -125,7 +126,7 @@ def _uneven(run: Sequence[Level]) -> bool:
 
 
 def _bytes(levels: Iterable[float]) -> str:
-    """A byte each; its square is the level, so that quiet sound keeps its shape."""
+    """Base64 of one byte for each level: 255 times its square root, so that quiet sound keeps its shape."""
     return base64.b64encode(bytes(round(255 * min(max(level, 0.0), 1.0) ** 0.5) for level in levels)).decode()
 
 

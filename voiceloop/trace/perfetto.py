@@ -1,7 +1,7 @@
-"""A session as Chrome's trace events, which Perfetto (ui.perfetto.dev) and chrome://tracing open. Pure.
+"""Export of a session in Chrome's trace event format, for Perfetto (ui.perfetto.dev) and chrome://tracing. Pure.
 
-https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU: complete events (`X`), instants (`i`),
-counters (`C`), names (`M`); times in microseconds.
+The format: https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU. Used here: complete events
+(`X`), instants (`i`), counters (`C`), names (`M`). Times are in microseconds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 
 def chrome_trace(session: Session) -> Json:
-    """The whole document, for `json.dumps`."""
+    """The document, for `json.dumps`."""
     return {"displayTimeUnit": "ms", "traceEvents": list(_all(session))}
 
 
@@ -38,7 +38,7 @@ def _all(session: Session) -> Iterator[Json]:
     for span in session.muted:
         yield _complete("muted", _VOICE + 2, span.start, span.end)
     for lane, turn in _in_lanes(session.turns, lambda t: (t.start, t.end)):
-        lanes_used[_TURNS + lane] = "turns" if not lane else f"turns, beside ({lane})"
+        lanes_used[_TURNS + lane] = "turns" if not lane else f"turns, overlapping ({lane})"
         yield from _turn(turn, _TURNS + lane)
     for lane, request in _in_lanes(session.requests, lambda r: (r.start, r.end or session.length)):
         lanes_used[_REQUESTS + lane] = f"requests {lane + 1}"
@@ -101,7 +101,7 @@ def _instant(name: str, tid: int, at: float, args: Json) -> Json:
 
 
 def _level(name: str, levels: Iterable[Level]) -> Iterable[Json]:
-    """A counter, wherever it changes; 0 where there was no sound at all."""
+    """Counter events of the peak, one for each change; 0 in pauses without samples."""
     shown, until = 0.0, -math.inf
     for level in levels:
         if shown and level.start - until > _PAUSE_S:
@@ -128,7 +128,7 @@ def _safe(text: str) -> str:
 
 
 def _in_lanes(things: Sequence[T], span: Callable[[T], tuple[float, float]]) -> Iterator[tuple[int, T]]:
-    """Each with the first lane that is free from its start on: what overlaps lies in different ones."""
+    """Each thing with the first lane that is free at its start, so that overlapping things get different lanes."""
     free: list[float] = []
     for thing in sorted(things, key=lambda thing: span(thing)[0]):
         start, end = span(thing)

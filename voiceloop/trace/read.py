@@ -1,6 +1,6 @@
-"""Reads a trace file, whatever has become of it: cut off, damaged, or no trace at all. Gives raw records, checked.
+"""The reader of trace files. Accepts cut-off and damaged files; gives records by kind, their fields not yet checked.
 
-What a record means is `build.py`'s business.
+What the records mean is decided in `build.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Record = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Records:
-    """The records of one file by kind, in their order, and what could not be read."""
+    """The records of one file by kind, in file order, and counts of what could not be read."""
 
     header: Record
     by_kind: dict[str, list[Record]] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Records:
 
 
 def read(path: Path) -> Records:
-    """Read a trace. Raises BadTraceFile, in one line, when there is none to be read."""
+    """Read a trace file. Raises BadTraceFile, with a message of one line, if it can't be read or is not a trace."""
     try:
         with path.open("rb") as file:
             header = _header(file.readline(_HEAD_LIMIT), path)
@@ -58,8 +58,8 @@ def _header(line: bytes, path: Path) -> Record:
         raise BadTraceFile(f"{path} is not a trace", place=_PLACE, remedy=_MAKE_ONE)
     version = header.get("version")
     if version != VERSION:
-        what = f"{path} has format {str(version)[:20]!r}; this voiceloop reads {VERSION}"
-        raise BadTraceFile(what, place=_PLACE, remedy="Read it with the voiceloop that wrote it")
+        what = f"{path} has format version {str(version)[:20]!r}; this voiceloop reads {VERSION}"
+        raise BadTraceFile(what, place=_PLACE, remedy="Read it with the version of voiceloop that wrote it")
     try:
         number(header["at"]), number(header["time"])
     except (KeyError, ValueError):
@@ -71,10 +71,12 @@ def _records(header: Record, lines: Iterable[bytes]) -> Records:
     records = Records(header)
     for line in lines:
         record = _parsed(line)
-        if not line.endswith(b"\n"):
-            records.cut_off = True  # the program was killed while it wrote; all before is whole
+        complete = line.endswith(b"\n")
+        if not complete:
+            records.cut_off = True  # the program was killed while it wrote this line; the lines before are complete
         if record is None:
-            records.bad_lines += line.endswith(b"\n")
+            if complete:
+                records.bad_lines += 1
         elif (kind := str(record.get("k"))) in KINDS:
             records.by_kind.setdefault(kind, []).append(record)
         else:
@@ -93,12 +95,12 @@ def _parsed(line: bytes) -> Record | None:
 def number(value: object) -> float:
     """A finite number of reasonable size. Raises ValueError for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{type(value).__name__} is not a number")  # noqa: TRY004 - damaged, whatever way
+        raise ValueError(f"{type(value).__name__} is not a number")  # noqa: TRY004 - one error for any damage
     if not math.isfinite(value) or abs(value) > _LARGEST:
         raise ValueError("not a reasonable number")
     return float(value)
 
 
 def maybe(value: object) -> float | None:
-    """As `number`; None stays None."""
+    """As `number`, but None is returned as None."""
     return None if value is None else number(value)

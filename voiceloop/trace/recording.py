@@ -1,4 +1,4 @@
-"""Puts a session's trace together: the file, its header and the taps. The composition root asks for it, or doesn't."""
+"""Tracing of a session: opens the trace file, writes its header and connects the taps. For the composition root."""
 
 from __future__ import annotations
 
@@ -16,41 +16,42 @@ from voiceloop.events import Publish
 from voiceloop.net.watch import Observe
 from voiceloop.playback.speaker import Speaker
 from voiceloop.trace.records import VERSION
-from voiceloop.trace.taps import EarTap, RequestTap, SpeakerTap
+from voiceloop.trace.taps import ListenerTap, RequestTap, SpeakerTap
 from voiceloop.trace.writing import Recorder, open_trace
 from voiceloop.types import CAPTURE_RATE_HZ
 
 _TABLES = ("audio", "segment", "conversation", "preemptive")
-"""Those that decide when something happens, whole; the file's reader needs no more to judge a delay."""
-_OF_PARTS = ("use", "model", "voice", "language", "base_url", "stream", "format", "response_format")
+"""Tables that affect timing, recorded with all their keys: enough to understand a delay."""
+_PART_KEYS = ("use", "model", "voice", "language", "base_url", "stream", "format", "response_format")
+"""The keys that are recorded of a part's table."""
 
 
 @dataclass(slots=True)
 class Tracing:
-    """What the loop is tapped with. `publish` records every event on its way."""
+    """The taps of one session. `publish` records every event and passes it on; `observe` records HTTP requests."""
 
     recorder: Recorder
     publish: Publish
     observe: Observe
-    _ears: EarTap | None = None
+    _listener: ListenerTap | None = None
     _speaker: SpeakerTap | None = None
 
-    def tap(self, captured: Callable[[int], float], speaker: Speaker) -> EarTap:
-        """Watch `speaker`, and give what is to watch the ears. `captured` is the microphone's clock."""
-        self._ears, self._speaker = EarTap(self.recorder, captured), SpeakerTap(self.recorder)
+    def tap(self, captured: Callable[[int], float], speaker: Speaker) -> ListenerTap:
+        """Tap `speaker`, and return the tap for the listener. `captured` is the microphone's clock."""
+        self._listener, self._speaker = ListenerTap(self.recorder, captured), SpeakerTap(self.recorder)
         speaker.watch = self._speaker
-        return self._ears
+        return self._listener
 
     def flush(self) -> None:
-        """Record what the taps still hold."""
-        if self._ears is not None and self._speaker is not None:
-            self._ears.flush()
+        """Write out what the taps have gathered."""
+        if self._listener is not None and self._speaker is not None:
+            self._listener.flush()
             self._speaker.flush()
 
 
 @asynccontextmanager
 async def open_tracing(path: Path, config: Config, publish: Publish) -> AsyncIterator[Tracing]:
-    """Trace into `path` while the body runs. Raises OutputError when it can't be made."""
+    """Write a trace to `path` while the body runs. Raises OutputError if the file can't be created."""
     async with open_trace(path, header(config), publish) as recorder:
         tracing = Tracing(recorder, recorder.publishing(publish), RequestTap(recorder))
         try:
@@ -60,8 +61,8 @@ async def open_tracing(path: Path, config: Config, publish: Publish) -> AsyncIte
 
 
 def header(config: Config) -> dict[str, object]:
-    """The first line: versions, both clocks at this moment, and of the config what decides about times. No secrets,
-    no prompts."""
+    """The first line: versions, both clocks at this moment, and the settings that affect timing. No secrets and no
+    prompts."""
     return {
         "version": VERSION,
         "voiceloop": __version__,
@@ -74,7 +75,7 @@ def header(config: Config) -> dict[str, object]:
 
 def _essentials(values: dict[str, Any]) -> dict[str, Any]:
     parts = {
-        name: {key: values[name][key] for key in _OF_PARTS if values[name].get(key)}
+        name: {key: values[name][key] for key in _PART_KEYS if values[name].get(key)}
         for name in ("vad", "transcribe", "handler", "speak")
     }
     return parts | {name: values[name] for name in _TABLES if name in values}

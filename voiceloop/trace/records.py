@@ -1,25 +1,25 @@
-"""What a trace file holds: JSON lines, one record each, its kind in `k`. All times are seconds of one monotonic clock.
+"""The format of a trace file: JSON lines, one record each, its kind in `k`. Times are seconds of one monotonic clock.
 
     trace       the first line: `version` of this format, `voiceloop`, `at` and `time` (the same moment on the monotonic
-                and the wall clock), `rate_hz` of the microphone's sample index, `config` (what decides about times)
-    event       `name`, `at`, `fields`: an event as `run --json` prints it; transcripts and replies are in here
-    mic         20 ms of the microphone a step: `index` of the first sample, `at` when that was captured, `peak`, `rms`
-    vad         `runs` of [first sample, end, voiced]; a later one overrides an earlier one on the same samples
-    deaf        `start`, `end` (samples): not listened to
+                and the wall clock), `rate_hz` of the microphone's sample index, `config` (settings that affect timing)
+    event       `name`, `at`, `fields`: an event as `run --json` prints it; transcripts and replies are among them
+    mic         the microphone in steps of 20 ms: `index` of the first sample, `at` when it was captured, `peak`, `rms`
+    vad         `runs` of [first sample, end, voiced]; for the same samples a later run overrides an earlier one
+    muted       `start`, `end` (samples): the listener ignored the microphone
     gap         `index`, `reason`: the microphone was lost there
-    request     `id`, `at`, `method`, `url`, `model`, `attempt` (1 is the first), `sent_bytes`, `turn` if known
-    answer      `id`, `at`, `status`, `connected` (over a connection opened for it)
-    response    `id`, `at` of its end, `first_byte`, `bytes`, `outcome` (done, cancelled, failed), `error` (its kind)
-    play        what the loudspeaker pulled: `at`, then for each step `at_tenths_ms` later, `samples`, `peak`, `rms`
-    speaker     its state from `at` on: `sounding`, `held`, `gain`, `underruns`, `latency_s`, `rate_hz`
-    lost        `records` that the trace had no room for
-    end         `at`: the session ended in order
+    request     `id`, `at`, `method`, `url`, `model`, `attempt` (from 1), `sent_bytes`, `turn` if known
+    answer      `id`, `at`, `status`, `connected` (whether a connection was opened for it)
+    response    `id`, `at` of its end, `first_byte`, `bytes`, `outcome` (done, cancelled, failed), `error` (its class)
+    play        what the loudspeaker took: `at`, and for each step `at_tenths_ms` after that, `samples`, `peak`, `rms`
+    speaker     the loudspeaker's state from `at` on: `sounding`, `held`, `gain`, `underruns`, `latency_s`, `rate_hz`
+    lost        `records`: how many were dropped because the disk was too slow
+    end         `at`: the session ended normally
 
-`peak` and `rms` are base64 of a byte a step, as `levels.py` packs them. Never in here: sound, bodies, headers, keys.
+`peak` and `rms` are base64 of one byte for each step (`levels.py`). Sound, bodies, headers and keys are never recorded.
 """
 
 VERSION = 1
 KINDS = frozenset(
     ("event", "mic", "vad", "muted", "gap", "request", "answer", "response", "play", "speaker", "lost", "end")
 )
-"""All but the header's."""
+"""The kinds of all records except the first line."""

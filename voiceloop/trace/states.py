@@ -1,4 +1,4 @@
-"""The loudspeaker's states as spans: sounding, held, ducked, and where it ran dry. Pure."""
+"""The loudspeaker's states as spans of time: sounding, held, ducked, and underruns. Pure."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ _DUCKED_BELOW = 0.99
 
 
 def states(session: Session) -> dict[str, list[Span]]:
-    """Spans of `sounding`, `held` and `ducked`; `underrun`s are points, labelled with how many."""
+    """Spans of `sounding`, `held`, `ducked` and `underrun`; the last have length 0 and say how many underruns."""
     found = {
         "sounding": _spans(session, lambda state: state.sounding),
         "held": _spans(session, lambda state: state.held),
         "ducked": _spans(session, lambda state: state.gain < _DUCKED_BELOW and state.sounding),
     }
-    dry, before = [], 0
+    underruns, before = [], 0
     for state in session.speaker:
         if state.underruns > before:
-            dry.append(Span(state.at, state.at, f"{state.underruns - before} underrun"))
+            underruns.append(Span(state.at, state.at, f"{state.underruns - before} underrun"))
         before = max(before, state.underruns)
-    return found | {"underrun": dry}
+    return found | {"underrun": underruns}
 
 
 def _spans(session: Session, holds: Callable[[SpeakerState], bool]) -> list[Span]:

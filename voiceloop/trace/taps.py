@@ -1,6 +1,6 @@
-"""Where a trace is tapped: frames with their verdicts, requests, and what the loudspeaker pulls. Makes records of them.
+"""The taps: make trace records of microphone frames with their verdicts, of HTTP requests, and of what is played.
 
-Each tap copies a few values and returns; levels are computed later, by the thread that writes.
+A tap copies a few values and returns; levels are computed later by the thread that writes the file.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from voiceloop.trace.writing import Recorder
 from voiceloop.types import FRAME_SAMPLES, SAMPLE_BYTES, Frame, Gap
 
 PACK_FRAMES = 25
-"""Half a second of the microphone in one line."""
+"""Microphone frames in one record: half a second."""
 PACK_STEPS = 25
-"""About half a second of playback in one line."""
+"""Playback steps in one record: about half a second."""
 STEP_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """Sound that becomes levels when it is written."""
+    """Sound (int16, mono) whose levels are computed when the record is written; `counts` as in `levels.packed`."""
 
     pcm: bytes
     counts: Sequence[int]
@@ -40,8 +40,8 @@ class Levels:
 
 
 @dataclass(slots=True)
-class EarTap:
-    """What the microphone heard, and what the VAD made of it. `captured` tells when a sample was at the microphone."""
+class ListenerTap:
+    """Records microphone levels, VAD verdicts and mutes. `captured` gives the time of a sample index (seconds)."""
 
     recorder: Recorder
     captured: Callable[[int], float]
@@ -51,9 +51,9 @@ class EarTap:
     _muted_from: int | None = None
 
     def __call__(self, item: Frame | Gap, verdicts: Sequence[Verdict], *, muted: bool) -> None:
-        """Take what the ears took."""
+        """Record what the listener took: a frame or a gap, and the verdicts that came with it."""
         for verdict in verdicts:
-            self._judged(verdict)
+            self._add_verdict(verdict)
         if isinstance(item, Gap):
             self.flush()
             self.recorder.put("gap", at=time.monotonic(), index=item.index, reason=item.reason)
@@ -66,25 +66,25 @@ class EarTap:
         if muted and self._muted_from is None:
             self._muted_from = item.index
         elif not muted and self._muted_from is not None:
-            self._hears_again(item.index)
+            self._record_mute(until=item.index)
         if len(self._frames) >= PACK_FRAMES or item.samples < FRAME_SAMPLES:
             self.flush()
 
-    def _judged(self, verdict: Verdict) -> None:
+    def _add_verdict(self, verdict: Verdict) -> None:
         if self._runs and self._runs[-1][1:] == (verdict.start, verdict.voiced):
             self._runs[-1] = (self._runs[-1][0], verdict.end, verdict.voiced)
         else:
             self._runs.append((verdict.start, verdict.end, verdict.voiced))
 
-    def _hears_again(self, index: int) -> None:
-        self.recorder.put("muted", start=self._muted_from, end=index)
+    def _record_mute(self, *, until: int) -> None:
+        self.recorder.put("muted", start=self._muted_from, end=until)
         self._muted_from = None
 
     def flush(self) -> None:
-        """Record what is not yet a whole line."""
-        if self._muted_from is not None and self._frames:  # so that a long deafness is seen while it lasts
+        """Record what has been gathered, though a record is not full."""
+        if self._muted_from is not None and self._frames:  # so that a long mute is in the file while it lasts
             end = self._index + len(self._frames) * FRAME_SAMPLES
-            self._hears_again(end)
+            self._record_mute(until=end)
             self._muted_from = end
         if self._frames:
             pcm = b"".join(self._frames)
@@ -99,7 +99,7 @@ class EarTap:
 
 
 class RequestTap:
-    """Observes requests: `net.watch.Observe`."""
+    """Records HTTP requests: `net.watch.Observe`."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -150,14 +150,14 @@ class _Seen(Sight):
             first_byte=self.first_byte,
             bytes=self.count,
             outcome=outcome,
-            # The kind alone: what a server says may repeat what was said to it.
+            # The class alone: a server's message may repeat the text that was sent to it.
             error=type(error).__name__ if outcome == "failed" else None,
         )
 
 
 @dataclass(slots=True)
 class SpeakerTap:
-    """What the loudspeaker's device took, and when: `Speaker.watch`."""
+    """Records what the loudspeaker's device takes, and the loudspeaker's state: `Speaker.watch`."""
 
     recorder: Recorder
     _played: int = 0
@@ -168,7 +168,7 @@ class SpeakerTap:
     _state: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, speaker: Speaker) -> None:
-        """The device has pulled."""
+        """Called each time the device has taken samples."""
         now = time.monotonic()
         ring = speaker.ring
         count = ring.played - self._played
@@ -204,7 +204,7 @@ class SpeakerTap:
         self._pcm.append(pcm.rjust(count * SAMPLE_BYTES, b"\0"))
 
     def flush(self) -> None:
-        """Record what is not yet a whole line."""
+        """Record what has been gathered, though a record is not full."""
         if self._steps:
             counts = [count for _, count in self._steps]
             tenths = [at for at, _ in self._steps]

@@ -1,4 +1,4 @@
-"""A session in a terminal: one row of times a turn, and a bar that shows where they went. Pure: text out of values."""
+"""A session as text for a terminal: a row of times for each turn, and a bar that shows where the time went. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from voiceloop.text import clean_line
+from voiceloop.text import clean_line, shortened
 from voiceloop.trace.read import number
 from voiceloop.trace.timeline import Session, Turn
 from voiceloop.trace.turns import KNOWN_MARKS, STAGES
@@ -26,14 +26,14 @@ _COLOURS = {"end": 244, "transcribe": 39, "answer": 135, "clause": 205, "speak":
 _NARROWEST = 40
 _LABEL = 6
 _TOTAL = 10
-_ODD_EVENTS = frozenset(
+_NOTABLE_EVENTS = frozenset(
     ("net.retry", "speech.failed", "speech.refused", "device.lost", "device.back", "microphone.gap", "warm.failed")
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """What to draw on: columns, and whether colours may be used."""
+    """The terminal: its width in columns, and whether colours may be used."""
 
     width: int
     colour: bool = False
@@ -53,36 +53,36 @@ class Screen:
 
 
 def rendered(session: Session, screen: Screen) -> str:
-    """All of it, without a last newline."""
+    """The whole text, without a newline at the end."""
     lines = [*_about(session, screen), ""]
     if session.turns:
         lines += [*_table(session.turns, screen), "", *_bars(session.turns, screen), ""]
     else:
-        lines += ["No turn: nothing was said, or nothing was heard.", ""]
-    lines += _besides(session, screen)
+        lines += ["No turn: no speech was recognised.", ""]
+    lines += _notes(session, screen)
     return "\n".join(lines).rstrip("\n")
 
 
 def _about(session: Session, screen: Screen) -> Iterable[str]:
     began = datetime.fromtimestamp(session.began_unix).astimezone() if abs(session.began_unix) < 1e11 else None
     when = f"{began:%Y-%m-%d %H:%M:%S}" if began else "at an unknown time"
-    yield _fit(f"voiceloop {clean_line(session.version)}, {when}, {session.length:.1f} s", screen.usable)
-    for name, said in session.described.items():
-        yield screen.dim(_fit(f"  {clean_line(name):<11} {clean_line(said)}", screen.usable))
+    yield shortened(f"voiceloop {clean_line(session.version)}, {when}, {session.length:.1f} s", screen.usable)
+    for name, description in session.described.items():
+        yield screen.dim(shortened(f"  {clean_line(name):<11} {clean_line(description)}", screen.usable))
 
 
 def _table(turns: Sequence[Turn], screen: Screen) -> Iterable[str]:
-    yield _fit("Milliseconds after the last voiced sample:", screen.usable)
+    yield shortened("Milliseconds after the last voiced sample:", screen.usable)
     head = f"{'turn':>4} {'voiced at':>10}" + "".join(f"{name:>7}" for name, _ in _COLUMNS) + f"{'end':>8}  "
-    yield screen.dim(_fit(head + "what became of it", screen.usable))
+    yield screen.dim(shortened(head + "outcome", screen.usable))
     for turn in turns:
         voiced = turn.marks.get("last_voiced")
         row = f"{turn.number:>4} " + (f"{voiced:>8.2f} s" if voiced is not None else f"{'–':>10}")
         row += "".join(f"{_ms(turn.after_voice_ms(mark)):>7}" for _, mark in _COLUMNS)
         ended = None if voiced is None else (turn.end - voiced) * 1000
-        yield _fit(f"{row}{_ms(ended):>8}  {outcome(turn)}", screen.usable)
+        yield shortened(f"{row}{_ms(ended):>8}  {outcome(turn)}", screen.usable)
         if turn.text and screen.usable > _LABEL + 10:
-            yield screen.dim(_fit(f"     “{clean_line(turn.text)}”", screen.usable))
+            yield screen.dim(shortened(f"     “{clean_line(turn.text)}”", screen.usable))
 
 
 def _ms(value: float | None) -> str:
@@ -90,7 +90,7 @@ def _ms(value: float | None) -> str:
 
 
 def outcome(turn: Turn) -> str:
-    """What became of a turn, in words that are safe to print."""
+    """The outcome of a turn in words that are safe to print."""
     if turn.outcome == "failed":
         words = f"failed: {turn.error}"
     elif turn.reason == "merged" and turn.replaced_by is not None:
@@ -105,13 +105,13 @@ def outcome(turn: Turn) -> str:
 
 
 def _bars(turns: Sequence[Turn], screen: Screen) -> Iterable[str]:
-    begun = [turn for turn in turns if turn.stages]
-    if not begun:
+    staged = [turn for turn in turns if turn.stages]
+    if not staged:
         return
-    yield _fit("Where the time went, from the last voiced sample to the first one played:", screen.usable)
+    yield shortened("Where the time went, from the last voiced sample to the first one played:", screen.usable)
     room = screen.usable - _LABEL - _TOTAL
-    longest = max(turn.stages[-1].end - turn.stages[0].start for turn in begun) or 1.0
-    for turn in begun:
+    longest = max(turn.stages[-1].end - turn.stages[0].start for turn in staged) or 1.0
+    for turn in staged:
         bar, drawn, zero = "", 0, turn.stages[0].start
         for stage in turn.stages:
             until = round((stage.end - zero) / longest * room)
@@ -120,60 +120,59 @@ def _bars(turns: Sequence[Turn], screen: Screen) -> Iterable[str]:
         total = f"{turn.answered_ms:.0f} ms" if turn.answered_ms is not None else "no reply"
         yield f"{turn.number:>4}  {bar} {total}"
     yield ""
-    answered = [turn for turn in begun if turn.answered_ms is not None] or begun
+    answered = [turn for turn in staged if turn.answered_ms is not None] or staged
     for name, (_, meaning) in STAGES.items():
         times = [stage.ms for turn in answered for stage in turn.stages if stage.name == name]
         if times:
-            middle = statistics.median(times)
-            words = f"{middle:>7.0f} ms  {meaning}"
-            yield "   " + screen.key(_LETTERS[name], _COLOURS[name]) + _fit(words, screen.usable - 4)
+            words = f"{statistics.median(times):>7.0f} ms  {meaning}"
+            yield "   " + screen.key(_LETTERS[name], _COLOURS[name]) + shortened(words, screen.usable - 4)
     totals = [turn.answered_ms for turn in answered if turn.answered_ms is not None]
     if totals:
-        words = f"{statistics.median(totals):>8.0f} ms  in all; medians of {_count(len(totals), 'turn')} with a reply"
-        yield "   " + _fit(words, screen.usable - 3)
+        words = f"{statistics.median(totals):>8.0f} ms  in total; medians of {_count(len(totals), 'turn')} with a reply"
+        yield "   " + shortened(words, screen.usable - 3)
 
 
-def _besides(session: Session, screen: Screen) -> Iterable[str]:
+def _notes(session: Session, screen: Screen) -> Iterable[str]:
     failed = Counter(
         f"{r.kind} {r.error or r.outcome}" for r in session.requests if r.outcome in {"failed", "cancelled"}
     )
     posts = sum(request.method == "POST" for request in session.requests)
-    fresh = sum(request.connected for request in session.requests if request.method == "POST")
+    new_connections = sum(request.connected for request in session.requests if request.method == "POST")
     words = f"{posts} posts"
-    if fresh:
-        words += f", {fresh} over a new connection"
+    if new_connections:
+        words += f", {new_connections} over a new connection"
     if failed:
         words += "; " + ", ".join(f"{count} × {clean_line(name)}" for name, count in failed.most_common())
     if session.requests:
-        yield _fit(words, screen.usable)
+        yield shortened(words, screen.usable)
     if session.speaker:
         underruns = session.speaker[-1].underruns
-        yield _fit(
-            f"{underruns} underruns; the loudspeaker adds {session.speaker[-1].latency_s * 1000:.0f} ms to what was "
-            "played, by its own account",
+        yield shortened(
+            f"{underruns} underruns; the loudspeaker reports a latency of "
+            f"{session.speaker[-1].latency_s * 1000:.0f} ms, which the times of playback leave out",
             screen.usable,
         )
     if wasted := [event.fields for event in session.events if event.name == "preemptive.wasted"]:
         sums = {
             name: sum(_number(fields.get(name)) for fields in wasted) for name in ("requests", "audio_s", "cost_usd")
         }
-        words = (
-            f"working ahead for nothing: {_count(round(sums['requests']), 'request')}, {sums['audio_s']:.1f} s posted"
+        words = f"preemptive work wasted: {_count(round(sums['requests']), 'request')}, {sums['audio_s']:.1f} s posted"
+        yield shortened(f"{words}, {sums['cost_usd']:.6f} USD", screen.usable)
+    notable = Counter(event.name for event in session.events if event.name in _NOTABLE_EVENTS)
+    if notable:
+        yield shortened(
+            "events: " + ", ".join(f"{count} × {name}" for name, count in notable.most_common()), screen.usable
         )
-        yield _fit(f"{words}, {sums['cost_usd']:.6f} USD", screen.usable)
-    odd = Counter(event.name for event in session.events if event.name in _ODD_EVENTS)
-    if odd:
-        yield _fit("told: " + ", ".join(f"{count} × {name}" for name, count in odd.most_common()), screen.usable)
     for turn in session.turns:
         others = [f"{clean_line(name)[:40]} {at:.3f} s" for name, at in turn.marks.items() if name not in KNOWN_MARKS]
         if others:
-            yield _fit(f"turn {turn.number} also has: {', '.join(others)}", screen.usable)
+            yield shortened(f"turn {turn.number} also has: {', '.join(others)}", screen.usable)
     for flaw in session.flaws:
-        yield _fit(f"note: {clean_line(flaw)}", screen.usable)
+        yield shortened(f"note: {clean_line(flaw)}", screen.usable)
 
 
-def _count(number_: int, what: str) -> str:
-    return f"{number_} {what}{'s' * (number_ != 1)}"
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _number(value: object) -> float:
@@ -181,7 +180,3 @@ def _number(value: object) -> float:
         return number(value)
     except ValueError:
         return 0.0
-
-
-def _fit(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"

@@ -1,4 +1,4 @@
-"""A session as its trace tells it: values only. Times are seconds since the session began unless said otherwise."""
+"""A traced session as values. Times are seconds since the session began, unless stated otherwise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What the loop told."""
+    """An event that was published."""
 
     at: float
     name: str
@@ -18,6 +18,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Span:
+    """A stretch of time, with a label where one is needed."""
+
     start: float
     end: float
     label: str = ""
@@ -35,7 +37,7 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class SpeakerState:
-    """The loudspeaker from `at` on. `underruns` counts from the beginning."""
+    """The loudspeaker's state from `at` on. `underruns` counts from the start of the session."""
 
     at: float
     sounding: bool
@@ -47,7 +49,7 @@ class SpeakerState:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One attempt at an HTTP request. What is None wasn't reached."""
+    """One attempt at an HTTP request. A time that is None was not reached."""
 
     number: int
     start: float
@@ -58,11 +60,11 @@ class Request:
     sent_bytes: int
     turn: int | None
     guessed: bool = False
-    """The turn was told from the time, not by the loop."""
+    """Whether `turn` was inferred from the time, because the record has none."""
     answered: float | None = None
     status: int | None = None
     connected: bool = False
-    """It had to open a connection of its own."""
+    """Whether a connection was opened for it."""
     first_byte: float | None = None
     end: float | None = None
     bytes: int = 0
@@ -71,7 +73,7 @@ class Request:
 
     @property
     def kind(self) -> str:
-        """`transcribe`, `answer`, `speak`, `warm` or `other`, by its path."""
+        """`transcribe`, `answer`, `speak`, `warm` (a HEAD request) or `other`, by method and path."""
         if self.method == "HEAD":
             return "warm"
         path = self.url.split("?")[0].rstrip("/")
@@ -87,7 +89,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A piece of the way from the last voiced sample to the first one played; `name` is one of `turns.STAGES`."""
+    """A part of the time from the last voiced sample to the first one played. `name` is one of `turns.STAGES`."""
 
     name: str
     start: float
@@ -100,7 +102,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn. `marks` are all that the loop told, and what could be found out besides (`found`)."""
+    """One turn. `marks` are the times of its steps; those in `found` were not recorded but inferred."""
 
     number: int
     start: float
@@ -116,23 +118,23 @@ class Turn:
     replaces: int | None = None
     replaced_by: int | None = None
     wasted: int = 0
-    """Requests made ahead for nothing."""
+    """How many requests were made whose results were thrown away."""
     requests: tuple[Request, ...] = ()
 
     @property
     def answered_ms(self) -> float | None:
-        """From the last voiced sample to the first one played; None when no reply began."""
+        """Milliseconds from the last voiced sample to the first one played; None if no reply began."""
         return self.after_voice_ms("first_played")
 
     def after_voice_ms(self, mark: str) -> float | None:
-        """When a mark was reached, in ms after the last voiced sample."""
+        """The time of a mark in milliseconds after the last voiced sample; None if either is unknown."""
         zero, at = self.marks.get("last_voiced"), self.marks.get(mark)
         return None if zero is None or at is None else (at - zero) * 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """All of it. `began_unix` is the wall clock's time at 0."""
+    """A whole session. `began_unix` is the Unix time at time 0, `length` is in seconds."""
 
     version: str
     began_unix: float
@@ -141,20 +143,20 @@ class Session:
     events: tuple[Event, ...] = ()
     microphone: tuple[Level, ...] = ()
     voice: tuple[Span, ...] = ()
-    """What the VAD judged to be voice, in the end."""
+    """What was voice by the VAD's last verdicts."""
     utterances: tuple[Span, ...] = ()
-    """From onset to last voice; the label is what became of it."""
+    """From onset to last voice. The label is `ended`, `dropped` or `unfinished`."""
     muted: tuple[Span, ...] = ()
     requests: tuple[Request, ...] = ()
     playback: tuple[Level, ...] = ()
-    """As it was pulled, the gain applied."""
+    """The levels that were played, the gain included."""
     speaker: tuple[SpeakerState, ...] = ()
     turns: tuple[Turn, ...] = ()
     flaws: tuple[str, ...] = field(default=())
-    """What of the file could not be used, in words."""
+    """Messages on what is missing or could not be used in the file."""
 
     @property
     def described(self) -> dict[str, str]:
-        """What the loop said of its parts at its start (`echo`, `vad`, `microphone`, ...); untrusted."""
+        """The descriptions of the parts in the `listening` event (`echo`, `vad`, `microphone`, ...); untrusted text."""
         first = next((event.fields for event in self.events if event.name == "listening"), {})
-        return {name: str(said) for name, said in first.items()}
+        return {name: str(description) for name, description in first.items()}

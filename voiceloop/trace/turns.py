@@ -1,7 +1,12 @@
-"""Each turn's times, and where they went: the way from the last voiced sample to the first one played. Pure.
+"""The turns of a traced session, and the stages between the last voiced sample and the first one played. Pure.
 
-Takes whatever marks and events there are: what it doesn't know is kept and shown, what is missing is found out where
-the other records tell it, and else left out.
+    | end | transcribe | answer     | clause     | speak     | gate        | device       |       stages
+    ^     ^            ^            ^            ^           ^             ^              ^       marks
+    |     post         text         first_text   speak_post  first_pcm     first_write    first_played
+    last_voiced
+
+A turn's marks are the times of its steps. Unknown marks are kept and shown. A missing mark is inferred from other
+records where possible, and otherwise left out.
 """
 
 from __future__ import annotations
@@ -15,15 +20,15 @@ from voiceloop.trace.read import number
 from voiceloop.trace.timeline import Event, Level, Request, Span, Stage, Turn
 
 STAGES: Mapping[str, tuple[str, str]] = {
-    "end": ("post", "end of turn: until the pause was long enough to post"),
+    "end": ("post", "end of turn: until the pause was long enough to post the clip"),
     "transcribe": ("text", "transcription"),
     "answer": ("first_text", "first words of the answer"),
-    "clause": ("speak_post", "until the first clause stood"),
-    "speak": ("first_pcm", "speech: until its first sound came"),
-    "gate": ("first_write", "sound was there, held back until the turn was certain"),
-    "device": ("first_played", "ring and loudspeaker"),
+    "clause": ("speak_post", "first clause: until it was complete"),
+    "speak": ("first_pcm", "speech: until its first sound arrived"),
+    "gate": ("first_write", "held back: until the turn was certain"),
+    "device": ("first_played", "jitter buffer and loudspeaker"),
 }
-"""The stages in their order: the mark that ends each, and what it is."""
+"""The stages in order: name, and the mark that ends the stage with its description."""
 KNOWN_MARKS = frozenset(
     (
         *("last_voiced", "pause", "speech_end", "committed", "cancelled", "first_audible"),
@@ -32,15 +37,15 @@ KNOWN_MARKS = frozenset(
 )
 _EARLY_S = 0.05
 _AUDIBLE = 0.003
-"""-50 dB: voices often begin with a moment of silence, which is no fault of the loop."""
+"""-50 dB. Synthesised speech often begins with a moment of silence, which is not a delay of the loop."""
 _WEEK_S = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What turns are found in, `playback` by its time.
+    """The records from which turns are built; `playback` is sorted by time.
 
-    `zero` is the monotonic clock's time at 0, `captured` tells a sample's session time.
+    `zero` is the monotonic clock's time at session time 0; `captured` gives the session time of a sample index.
     """
 
     events: Sequence[Event]
@@ -53,8 +58,8 @@ class Material:
 
 
 @dataclass(slots=True)
-class _Told:
-    """What the events say of one turn."""
+class _TurnEvents:
+    """The events and marks of one turn, as far as they were recorded."""
 
     number: int
     marks: dict[str, float] = field(default_factory=dict)
@@ -66,30 +71,30 @@ class _Told:
     wasted: int = 0
     latest: float = 0.0
 
-    def find(self, name: str, at: float | None) -> None:
-        """A mark that the loop didn't make."""
+    def infer(self, name: str, at: float | None) -> None:
+        """Add a mark that was not recorded, unless it was."""
         if at is not None and name not in self.marks:
             self.marks[name] = at
             self.found.add(name)
 
 
 def build_turns(material: Material) -> tuple[Turn, ...]:
-    """The turns that the events tell of, in their order."""
-    told = _told(material.events)
-    for turn in told.values():
+    """The turns in the events, sorted by number."""
+    by_number = _by_turn(material.events)
+    for turn in by_number.values():
         _take_marks(turn, material.zero)
-        _find_voice(turn, material)
-    turns = [_turn(turn, material) for turn in told.values()]
+        _infer_last_voiced(turn, material)
+    turns = [_turn(turn, material) for turn in by_number.values()]
     owned = with_turns(material.requests, turns)
     replaced = {turn.replaces: turn.number for turn in turns if turn.replaces is not None}
     return tuple(
-        replace(_finished(turn, told[turn.number], owned, material), replaced_by=replaced.get(turn.number))
+        replace(_finished(turn, by_number[turn.number], owned, material), replaced_by=replaced.get(turn.number))
         for turn in sorted(turns, key=lambda turn: turn.number)
     )
 
 
 def with_turns(requests: Iterable[Request], turns: Sequence[Turn]) -> tuple[Request, ...]:
-    """The requests, each with its turn: as it was told, else the latest turn that was under way when it began."""
+    """The requests with their turns: the recorded one, or else the latest turn running at the request's start."""
     return tuple(request if request.turn is not None else _guess(request, turns) for request in requests)
 
 
@@ -102,13 +107,13 @@ def _guess(request: Request, turns: Sequence[Turn]) -> Request:
     return replace(request, turn=max(under_way, key=lambda turn: turn.start).number, guessed=True)
 
 
-def _told(events: Iterable[Event]) -> dict[int, _Told]:
-    found: dict[int, _Told] = {}
+def _by_turn(events: Iterable[Event]) -> dict[int, _TurnEvents]:
+    found: dict[int, _TurnEvents] = {}
     for event in events:
         key = event.fields.get("turn")
         if isinstance(key, bool) or not isinstance(key, int):
             continue
-        turn = found.setdefault(key, _Told(key))
+        turn = found.setdefault(key, _TurnEvents(key))
         turn.latest = max(turn.latest, event.at)
         match event.name:
             case "turn.done":
@@ -131,7 +136,7 @@ def _or_none(value: object) -> float | None:
         return None
 
 
-def _take_marks(turn: _Told, zero: float) -> None:
+def _take_marks(turn: _TurnEvents, zero: float) -> None:
     marks: Any = turn.done.fields.get("marks") if turn.done else None
     if isinstance(marks, dict):
         for name, value in marks.items():
@@ -139,65 +144,65 @@ def _take_marks(turn: _Told, zero: float) -> None:
                 turn.marks[str(name)] = at - zero
 
 
-def _sampled(turn: _Told, name: str, material: Material) -> float | None:
-    """A time of the transcript, which counts samples."""
+def _sampled(turn: _TurnEvents, name: str, material: Material) -> float | None:
+    """The session time of a field of the transcript event, which counts seconds of microphone samples."""
     seconds = _or_none(turn.transcript.fields.get(name)) if turn.transcript else None
     return None if seconds is None else material.captured(seconds * material.rate_hz)
 
 
-def _find_voice(turn: _Told, material: Material) -> None:
-    turn.find("last_voiced", _sampled(turn, "end_s", material))
+def _infer_last_voiced(turn: _TurnEvents, material: Material) -> None:
+    turn.infer("last_voiced", _sampled(turn, "end_s", material))
     noticed = turn.marks.get("speech_end") or turn.marks.get("post") or turn.marks.get("text")
     if noticed is not None:
         before = [span.end for span in material.utterances if span.end <= noticed]
-        turn.find("last_voiced", max(before, default=None))
+        turn.infer("last_voiced", max(before, default=None))
 
 
-def _turn(told: _Told, material: Material) -> Turn:
-    fields: Mapping[str, Any] = told.done.fields if told.done else {}
-    said: Mapping[str, Any] = told.transcript.fields if told.transcript else {}
-    first = min([*told.marks.values(), told.latest])
+def _turn(recorded: _TurnEvents, material: Material) -> Turn:
+    fields: Mapping[str, Any] = recorded.done.fields if recorded.done else {}
+    transcript: Mapping[str, Any] = recorded.transcript.fields if recorded.transcript else {}
+    first = min([*recorded.marks.values(), recorded.latest])
     starts = [span.start for span in material.utterances if span.start <= first]
-    start = _sampled(told, "start_s", material)
-    replaces = _or_none(said.get("replaces"))
+    start = _sampled(recorded, "start_s", material)
+    replaces = _or_none(transcript.get("replaces"))
     return Turn(
-        number=told.number,
+        number=recorded.number,
         start=start if start is not None else max(starts, default=first),
-        end=max([told.latest, *told.marks.values()]),
+        end=max([recorded.latest, *recorded.marks.values()]),
         marks={},
         found=frozenset(),
         stages=(),
         outcome=str(fields.get("outcome", "unfinished")),
         reason=str(fields.get("reason", "")),
-        error=told.error,
-        text=str(said.get("text", "")),
-        reply=told.reply,
+        error=recorded.error,
+        text=str(transcript.get("text", "")),
+        reply=recorded.reply,
         replaces=None if replaces is None else int(replaces),
-        wasted=told.wasted,
+        wasted=recorded.wasted,
     )
 
 
-def _finished(turn: Turn, told: _Told, requests: Iterable[Request], material: Material) -> Turn:
+def _finished(turn: Turn, recorded: _TurnEvents, requests: Iterable[Request], material: Material) -> Turn:
     own = tuple(request for request in requests if request.turn == turn.number and request.kind != "warm")
-    reached = [told.marks[name] for name in ("first_text", "text", "last_voiced") if name in told.marks]
+    reached = [recorded.marks[name] for name in ("first_text", "text", "last_voiced") if name in recorded.marks]
     if reached:
         since = reached[0]
         asked = (r.start for r in own if r.kind == "speak" and r.start >= since - _EARLY_S)
-        told.find("speak_post", min(asked, default=None))
-    wrote = told.marks.get("first_write")
+        recorded.infer("speak_post", min(asked, default=None))
+    wrote = recorded.marks.get("first_write")
     if wrote is not None:
         first = bisect_left(material.playback, wrote, key=lambda level: level.start)
         last = bisect_right(material.playback, turn.end, key=lambda level: level.start)
         pulled = material.playback[first:last]
-        told.find("first_played", next((level.start for level in pulled), None))
-        told.find("first_audible", next((level.start for level in pulled if level.peak > _AUDIBLE), None))
-    marks = dict(sorted(told.marks.items(), key=lambda item: item[1]))
-    return replace(turn, marks=marks, found=frozenset(told.found), requests=own, stages=tuple(_stages(marks)))
+        recorded.infer("first_played", next((level.start for level in pulled), None))
+        recorded.infer("first_audible", next((level.start for level in pulled if level.peak > _AUDIBLE), None))
+    marks = dict(sorted(recorded.marks.items(), key=lambda item: item[1]))
+    return replace(turn, marks=marks, found=frozenset(recorded.found), requests=own, stages=tuple(_stages(marks)))
 
 
 def _stages(marks: Mapping[str, float]) -> Iterable[Stage]:
-    """Each stage ends at its mark and begins where the last one ended; one whose mark is missing is part of the next.
-    Where work went ahead of its turn, as speculation does, a stage may have taken no time at all."""
+    """The stages: each begins where the one before ended, and ends at its mark. If its mark is missing, its time
+    is part of the next stage. After preemptive work a stage may have length 0."""
     at = marks.get("last_voiced")
     if at is None:
         return

@@ -1,6 +1,6 @@
-"""Writes what happens in a session as JSON lines, beside the loop: nothing that happens ever waits for the disk.
+"""The writer of trace files: JSON lines, written in a thread, so that the session never waits for the disk.
 
-Knows nothing of what the records mean; `taps.py` makes them, `voiceloop/trace/records.py` says what each holds.
+Knows nothing of what the records mean: `taps.py` makes them, `records.py` describes them.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from voiceloop.nursery import private_nursery
 Record = dict[str, Any]
 
 WRITE_EVERY_S = 0.2
-"""So much at most is missing from the trace of a program that was killed."""
+"""The most that is missing at the end of the trace if the program is killed."""
 MOST_WAITING = 20_000
-"""Records that wait while the disk hangs: minutes of a lively session. Later ones are dropped and counted."""
+"""How many records may wait while the disk hangs: minutes of a busy session. Further ones are dropped and counted."""
 _LAST_WRITE_S = 0.3
-"""How long a disk that hangs may hold up the end of the program."""
+"""How long a disk that hangs may delay the end of the program."""
 _PLACE = "run --trace"
 
 
 class Recorder:
-    """Takes records from anywhere in Trio's thread. Get one from `open_trace`."""
+    """Collects records, to be written by a thread. Use it in Trio's thread only. `open_trace` makes one."""
 
     def __init__(self) -> None:
         self._waiting: list[Record] = []
         self._lost = 0
         self.off = False
-        """Writing has failed, and was told: what comes now is discarded."""
+        """Whether writing has failed; further records are discarded."""
 
     def put(self, kind: str, /, **fields: object) -> None:
-        """Add a record; never waits. What `fields` hold must not change afterwards: it is encoded later, in a thread.
+        """Add a record; never waits. The values in `fields` must not change afterwards: a thread encodes them later.
 
-        A value with a method `recorded()` gives its fields there.
+        A value with a method `recorded()` is replaced by the fields which that returns in the thread.
         """
         if self.off:
             return
@@ -55,7 +55,7 @@ class Recorder:
             self._lost += 1
 
     def take(self) -> list[Record]:
-        """All that waits, which is handed over."""
+        """Remove and return all waiting records."""
         waiting, self._waiting = self._waiting, []
         if self._lost:
             waiting.append({"k": "lost", "records": self._lost})
@@ -63,31 +63,31 @@ class Recorder:
         return waiting
 
     def publishing(self, publish: Publish) -> Publish:
-        """`publish`, with every event recorded on its way."""
+        """A function that records each event and passes it on to `publish`."""
 
-        def told(name: str, /, **fields: object) -> None:
+        def record_and_publish(name: str, /, **fields: object) -> None:
             self.put("event", at=time.monotonic(), name=name, fields=fields)
             publish(name, **fields)
 
-        return told
+        return record_and_publish
 
 
 @asynccontextmanager
 async def open_trace(path: Path, header: Mapping[str, object], publish: Publish) -> AsyncIterator[Recorder]:
-    """Write a trace to `path` while the body runs; `header` goes into its first line.
+    """Write a trace to `path` while the body runs. `header` is its first line.
 
-    A file that can't be made raises OutputError. One that can't be written any more (a full disk) is told once, as a
-    `notice`; the session goes on without. The file is for its owner alone: it holds what was said.
+    Raises OutputError if the file can't be created. If writing fails later (a full disk), one `notice` is published
+    and the session goes on without a trace. Only the file's owner can read it, because it holds what was said.
     """
     file = await trio.to_thread.run_sync(_File, path)
     recorder = Recorder()
     recorder.put("trace", **header)
     try:
         async with private_nursery() as nursery:
-            nursery.start_soon(_keep_writing, recorder, file, publish)
+            nursery.start_soon(_keep_writing, recorder, file, publish, name="trace writer")
             yield recorder
     finally:
-        # Shielded and short: the end of what happened is worth a moment, but not a hang.
+        # Shielded, so that the last records are written; limited in time, in case the disk hangs.
         with trio.move_on_after(_LAST_WRITE_S, shield=True):
             recorder.put("end", at=time.monotonic())
             await _write(recorder, file, publish)
@@ -107,32 +107,32 @@ async def _write(recorder: Recorder, file: _File, publish: Publish) -> None:
     except OSError as error:
         recorder.off = True
         reason = (error.strerror or str(error)).lower()
-        text = f"{_PLACE}: {file.path} can't be written: {reason}. The trace ends here; the loop goes on."
+        text = f"{_PLACE}: {file.path} can't be written: {reason}. The trace ends here; the session goes on."
         publish("notice", text=text)
 
 
 class _File:
-    """The file, written by threads. One that the loop no longer waits for still ends the lines that it began."""
+    """The file, written by threads. A thread that nobody waits for any more still completes the lines it has begun."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # One batch, and another where waiting for the first to be written was given up.
+        # Bounded: one batch, and a last one if waiting for the first was given up at the end.
         self.batches: deque[list[Record]] = deque()
         self._lock = threading.Lock()
         try:
-            # O_NONBLOCK: a named pipe that nobody reads is an error, not a wait.
+            # O_NONBLOCK: opening a named pipe that nobody reads fails instead of waiting.
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK
             self._file = os.open(path, flags, 0o600)
             os.set_blocking(self._file, True)
             if stat.S_ISREG(os.fstat(self._file).st_mode):
-                os.fchmod(self._file, 0o600)  # it may have been there, open to others
+                os.fchmod(self._file, 0o600)  # an existing file may have been readable by others
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             what = f"{path} can't be written: {reason}"
             raise OutputError(what, place=_PLACE, remedy="Name another file") from error
 
     def write_all(self) -> None:
-        """Encode and write the batches; encoding takes as long as writing."""
+        """Encode and write the batches. Encoding is done here because it takes as long as writing."""
         with self._lock:
             while self.batches:
                 rest = memoryview("".join(line(record) + "\n" for record in self.batches.popleft()).encode())
@@ -145,7 +145,7 @@ class _File:
 
 
 def line(record: Record) -> str:
-    """One record as JSON, on one line, in ASCII: half characters and line separators are escaped."""
+    """One record as one line of ASCII JSON; lone surrogates and line separators are escaped."""
     fields: Record = {}
     for name, value in record.items():
         if recorded := getattr(value, "recorded", None):

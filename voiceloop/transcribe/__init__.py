@@ -1,1 +1,1 @@
-"""From utterances to text."""
+"""Transcription: from utterances to text."""

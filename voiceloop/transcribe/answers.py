@@ -1,4 +1,4 @@
-"""The JSON of a transcription to a transcript. Pure; believes no field but `text` to be there."""
+"""The parser of a transcription server's JSON answers. Pure; only `text` is required, all other fields are optional."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from voiceloop.types import Transcript, Utterance, Word
 
 
 def transcript(answer: JsonAnswer, utterance: Utterance, where: Where) -> Transcript:
-    """The transcript in an answer. Raises `BadAnswer` without a text; ignores what it doesn't know."""
+    """Parse an answer into a transcript. Raises `BadAnswer` when it has no text; ignores unknown fields."""
     value = answer.value
     text = value.get("text")
     if not isinstance(text, str):
@@ -41,22 +41,22 @@ def _words(value: Any) -> tuple[Word, ...]:
 
 
 def _confidence(value: Any) -> float | None:
-    """How sure the model was: the mean probability of a token, weighted by the segments' lengths."""
+    """The mean probability of a token (`avg_logprob`), averaged over segments weighted by their length. 0 to 1."""
     total = weight = 0.0
     for row in value if isinstance(value, list) else ():
         if not isinstance(row, dict):
             continue
-        log = finite(row.get("avg_logprob"))
-        if log is None:
+        log_probability = finite(row.get("avg_logprob"))
+        if log_probability is None:
             continue
         length = max((amount(row.get("end")) or 0.0) - (amount(row.get("start")) or 0.0), 0.01)
-        total += math.exp(min(log, 0.0)) * length
+        total += math.exp(min(log_probability, 0.0)) * length
         weight += length
     return total / weight if weight else None
 
 
 def _no_speech(value: Any) -> float | None:
-    """How sure the model was that nobody spoke: the least of all segments, for one with speech is enough."""
+    """The probability that nobody spoke: the minimum over all segments, since one segment with speech is enough."""
     found = [
         min(score, 1.0)
         for row in (value if isinstance(value, list) else ())

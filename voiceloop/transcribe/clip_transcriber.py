@@ -1,4 +1,4 @@
-"""What the transcribers that post clips to a server have in common: options, opening, warming."""
+"""The base classes of transcribers that post clips to a server: common options and the transcriber itself."""
 
 from __future__ import annotations
 
@@ -17,44 +17,49 @@ from voiceloop.types import Utterance
 
 
 class ClipOptions(Table):
-    """Options of every such transcriber."""
+    """Options common to all transcribers that post clips."""
 
     model: str
     language: str | None = None
-    """What is spoken, as ISO 639-1 (`en`, `ja`); detected when left out."""
+    """Language of the speech, as an ISO 639-1 code (`en`, `ja`). Left out: detected by the model."""
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
-    """How freely the model guesses; 0 is its best guess."""
+    """Randomness of the model's decoding, 0 to 1; at 0 it returns its best guess."""
     response_format: Literal["json", "verbose_json"] = "json"
-    """`verbose_json` asks for words, confidence and the language too, as far as the model knows them; one that refuses
-    it is asked without, which is said once."""
+    """`verbose_json` also asks for word times, confidence and the language, as far as the model provides them. If the
+    model refuses this format, `json` is used instead, with one notice."""
     vocabulary: tuple[str, ...] = ()
-    """Names and terms that are likely to be said. Sent as the prompt, by which models of Whisper's kind spell;
+    """Names and terms that you are likely to say. Sent as the prompt, whose spelling Whisper-like models follow;
     dictation also writes them as they are spelled here."""
     max_clip_s: Annotated[float, Field(ge=5, le=3600)] | None = None
-    """Longer clips are cut at pauses. Left out: what is known of the model, or is learned when it refuses one."""
+    """Longer clips are cut at pauses. Left out: the known limit of the model, or one found when it refuses a clip."""
 
     def prompt_with(self, prompt: object) -> str | None:
-        """A prompt of the user's with the vocabulary behind it; None when there is neither."""
+        """The user's prompt followed by the vocabulary; None when there is neither."""
         return " ".join(part for part in (str(prompt or ""), ", ".join(self.vocabulary)) if part) or None
 
     def wanted(self, openrouter: Endpoint) -> Wanted:
         settings, table = server_of(self, openrouter, "transcribe")
-        return Wanted("transcribe", "transcription", settings, table, (self.model,))
+        return Wanted(part="transcribe", kind="transcription", settings=settings, table=table, models=(self.model,))
 
 
 class ClipTranscriber(ServedPart):
-    """A transcriber that posts one utterance at a time. Those that are named say how by `request`."""
+    """A transcriber that posts one utterance at a time. Subclasses build the request in `request`."""
 
     preemptive: ClassVar[bool] = True
 
     def __init__(self, options: Any, service: Service, services: Services) -> None:
         super().__init__(options, service, services)
-        posting = Posting(self.request, options.model, options.response_format == "verbose_json", options.max_clip_s)
+        posting = Posting(
+            request=self.request,
+            model=options.model,
+            verbose=options.response_format == "verbose_json",
+            max_clip_s=options.max_clip_s,
+        )
         self._poster = Poster(service, posting, services)
 
     def transcription(self) -> AbstractAsyncContextManager[Transcription]:
         return self._poster.transcription()
 
     def request(self, utterance: Utterance, *, verbose: bool) -> Request:
-        """The post of one clip: every field that is set, and no other. `verbose` asks for `verbose_json`."""
+        """Build the request for one clip, with only the fields that are set. `verbose` asks for `verbose_json`."""
         raise NotImplementedError

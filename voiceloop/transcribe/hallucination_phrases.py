@@ -1,4 +1,4 @@
-"""What recognisers write down in many languages when nobody speaks: as reported of Whisper and its like."""
+"""Known hallucinations, by language: phrases reported of Whisper-like recognisers when nobody speaks."""
 
 from __future__ import annotations
 
@@ -120,9 +120,9 @@ _BY_LANGUAGE: dict[str, tuple[str, ...]] = {
 
 
 def key(text: str) -> str:
-    """What phrases are compared by: letters and digits, whatever their case and width."""
+    """`text` normalised for comparison: letters and digits only, regardless of case and width (NFKC)."""
     return "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum())
 
 
 PHRASES = frozenset(key(phrase) for phrases in _BY_LANGUAGE.values() for phrase in phrases)
-"""All of them: a hallucination is often in another language than what was said before."""
+"""The keys of all phrases. A hallucination is often in another language than the speech before it."""

@@ -1,7 +1,8 @@
-"""Words that nobody said: what recognisers make of noise, of silence and of their own prompt. Pure.
+"""The detection of hallucinations: text that recognisers produce from noise, silence or their own prompt. Pure.
 
-Whisper was trained on subtitles, and ends silence as they end: with thanks for watching and the subtitler's name. Each
-rule is an option, and needs more than the words: people do say "thank you".
+Whisper was trained on subtitles and transcribes silence as subtitles end: with thanks for watching and the name of the
+subtitler. Each rule can be turned off (`Hallucinations`) and needs more evidence than the words alone: people do say
+"thank you".
 """
 
 from __future__ import annotations
@@ -19,32 +20,36 @@ from voiceloop.transcribe.hallucination_phrases import PHRASES, key
 from voiceloop.types import Transcript, Utterance
 
 SHORT_S = 2.0
-"""A hallucination is all that was heard in a clip with less voice than this."""
+"""A known phrase in a weak sound is a hallucination only if the clip holds at most this much voice."""
 WEAK_DB = 10.0
-"""Speech rises above the noise around it by more than this, even far from a microphone."""
+"""Speech is louder than the background noise by more than this, even far from the microphone."""
 FASTEST = 30.0
-"""Letters that nobody can say in a second."""
+"""Letters per second; nobody speaks faster."""
 ECHO = 0.6
-"""How much of the prompt is much of it."""
+"""Share of the prompt that a transcript must repeat to count as an echo of it when the model is unsure."""
 COMPRESSED = 2.4
-"""Text that zlib makes shorter by this goes round in circles, or counts: Whisper's own limit."""
+"""Text with a higher zlib compression ratio repeats itself, or counts. Whisper's own limit."""
 _ECHO_LETTERS = 20
-"""Less of it may well have been said, however unsure the model is: a prompt may be one name."""
+"""Fewer letters of the prompt may really have been said, however unsure the model is: a prompt may be one name."""
 _LONG_LETTERS = 120
+"""Texts with fewer letters are not checked for their compression ratio."""
 _RUNS = {1: 8, 2: 5}
-"""How often words repeat that hardly anybody repeats: one word, two words."""
+"""Repetitions that people hardly ever reach, by the number of words repeated: one word, two words."""
 _LONGER_RUN = 4
+"""The same for three words and more."""
 _ENDLESS = 3
-"""So many times as often nobody repeats them, however clear it sounds: a model that has lost its way goes on until it
-may write no more, for some hundred words."""
+"""Factor on these counts that nobody reaches, however clear the sound: a model caught in a loop continues up to its
+maximum length, some hundred words."""
 _LONGEST_LOOP = 12
+"""Words in the longest loop that is looked for."""
 _UNSURE = 0.4
-"""Confidence below this, together with the no-speech score: e to the -1 is where Whisper draws the line."""
+"""Confidence below which the model counts as unsure. Whisper's limit, used with the no-speech score, is e to the -1."""
 _NO_SPEECH = 0.6
+"""No-speech score above which a clip holds no speech, if the model is also unsure."""
 
 
 class Reason(StrEnum):
-    """Why something was dropped."""
+    """Why a clip or a text was dropped."""
 
     QUIET = "too quiet"
     LITTLE = "too little voice"
@@ -56,23 +61,31 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """What a clip sounds like. `level_dbfs` is its loudest 10 ms; `rise_db` how far above its quietest tenth."""
+    """The loudness of a clip."""
 
     level_dbfs: float
+    """Level of the loudest 10 ms."""
     rise_db: float
+    """`level_dbfs` above the 10th percentile of the clip's levels, which stands for the background noise."""
     voice_s: float
+    """Total length of the loud parts."""
 
     @classmethod
     def of(cls, utterance: Utterance) -> Sound:
+        """Measure an utterance."""
         levels = levels_dbfs(utterance.pcm, utterance.rate_hz)
         if not len(levels):
-            return cls(SILENCE_DBFS, 0.0, 0.0)
+            return cls(level_dbfs=SILENCE_DBFS, rise_db=0.0, voice_s=0.0)
         top = float(levels.max())
-        return cls(top, top - float(np.percentile(levels, 10)), float(loud(levels).sum()) / HOPS_PER_S)
+        return cls(
+            level_dbfs=top,
+            rise_db=top - float(np.percentile(levels, 10)),
+            voice_s=float(loud(levels).sum()) / HOPS_PER_S,
+        )
 
 
 def not_worth_posting(utterance: Utterance, rules: Hallucinations) -> Reason | None:
-    """Why a clip holds nothing that a recogniser could hear."""
+    """Why a clip can't hold recognisable speech (too quiet, too little voice); None when it can."""
     if not rules.quiet:
         return None
     sound = Sound.of(utterance)
@@ -83,38 +96,40 @@ def not_worth_posting(utterance: Utterance, rules: Hallucinations) -> Reason | N
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is left of a text: all of it without a reason; with one what is beside a loop and that once, or nothing."""
+    """A text after the check for hallucinations."""
 
     text: str
+    """Without a reason, the whole text. Else the rest: nothing, or the text with one round of each loop."""
     reason: Reason | None = None
 
 
 def judge(transcript: Transcript, rules: Hallucinations, prompts: Sequence[str] = ()) -> Judgement:
-    """What of a transcript was said. `prompts` are what the recogniser was told to expect."""
-    said = key(transcript.text)
-    if not said:
+    """Remove hallucinations from a transcript. `prompts` are the texts that the recogniser was told to expect."""
+    letters = key(transcript.text)
+    if not letters:
         return Judgement(transcript.text)
     sound = Sound.of(transcript.utterance)
-    reason = _nobody_said(transcript, said, sound, rules)
+    reason = _invented(transcript, letters, sound, rules)
     if reason is None and rules.prompt_echo:
-        reason = _echo(transcript, said, sound, prompts)
+        reason = _echo(transcript, letters, sound, prompts)
     if reason is not None:
         return Judgement("", reason)
     if rules.repetition:
-        # Not by the words alone: people sing, count, spell and say "no, no, no" too.
-        doubtful = _weak_or_too_fast(said, sound) or _unsure(transcript)
-        goes_round = doubtful and _goes_round(transcript.text, said)
-        kept = "" if goes_round else _without_loops(transcript.text, 1 if doubtful else _ENDLESS)
+        # The words alone are not enough: people also sing, count, spell and say "no, no, no".
+        doubtful = _weak_or_too_fast(letters, sound) or _unsure(transcript)
+        repetitive = doubtful and _is_repetitive(transcript.text, letters)
+        kept = "" if repetitive else _without_loops(transcript.text, 1 if doubtful else _ENDLESS)
         if kept is not None:
             return Judgement(kept, Reason.LOOP)
     return Judgement(transcript.text)
 
 
-def _nobody_said(transcript: Transcript, said: str, sound: Sound, rules: Hallucinations) -> Reason | None:
+def _invented(transcript: Transcript, letters: str, sound: Sound, rules: Hallucinations) -> Reason | None:
+    """Why the whole text is a hallucination: a known phrase, or the model heard no speech."""
     no_speech = transcript.no_speech
-    if rules.phrases and _is_known(said, rules.more_phrases):
+    if rules.phrases and _is_known_phrase(letters, rules.more_phrases):
         weak = sound.voice_s <= SHORT_S and (sound.rise_db < WEAK_DB or sound.level_dbfs < rules.weak_dbfs)
-        if weak or _too_fast(said, sound) or (no_speech is not None and no_speech >= rules.phrase_no_speech):
+        if weak or _too_fast(letters, sound) or (no_speech is not None and no_speech >= rules.phrase_no_speech):
             return Reason.PHRASE
     if rules.no_speech and no_speech is not None and no_speech > _NO_SPEECH and _unsure(transcript):
         return Reason.NO_SPEECH
@@ -125,66 +140,71 @@ def _unsure(transcript: Transcript) -> bool:
     return transcript.confidence is not None and transcript.confidence < _UNSURE
 
 
-def _too_fast(said: str, sound: Sound) -> bool:
-    """Whether nobody can say so much in so little voice."""
-    return len(said) > FASTEST * max(sound.voice_s, 0.01)
+def _too_fast(letters: str, sound: Sound) -> bool:
+    """Whether the text is too long to be said in the time for which there is voice."""
+    return len(letters) > FASTEST * max(sound.voice_s, 0.01)
 
 
-def _weak_or_too_fast(said: str, sound: Sound) -> bool:
-    return sound.rise_db < WEAK_DB or _too_fast(said, sound)
+def _weak_or_too_fast(letters: str, sound: Sound) -> bool:
+    return sound.rise_db < WEAK_DB or _too_fast(letters, sound)
 
 
-def _is_known(said: str, more: Sequence[str]) -> bool:
-    """Whether it is a known phrase, once or several times, or begins as one that names somebody."""
+def _is_known_phrase(letters: str, more: Sequence[str]) -> bool:
+    """Whether the text is a known phrase, once or repeated, or begins like one that names a subtitler."""
     known = PHRASES | {key(phrase) for phrase in more}
-    if said in known or any(said.startswith(start) and len(said) < 80 for start in _STARTS):
+    if letters in known or any(letters.startswith(start) and len(letters) < 80 for start in _STARTS):
         return True
-    return any(said == phrase * (len(said) // len(phrase)) for phrase in known if len(phrase) > 3)
+    return any(letters == phrase * (len(letters) // len(phrase)) for phrase in known if len(phrase) > 3)
 
 
 _STARTS = ("subtitlesby", "subtitledby", "captionsby", "captioningby", "transcribedby", "untertitelvon")
 
 
-def _echo(transcript: Transcript, said: str, sound: Sound, prompts: Sequence[str]) -> Reason | None:
-    """The prompt's own words are there to be said: a vocabulary above all."""
-    improbable, unsure = _weak_or_too_fast(said, sound), _unsure(transcript)
+def _echo(transcript: Transcript, letters: str, sound: Sound, prompts: Sequence[str]) -> Reason | None:
+    """Whether the text repeats a prompt, and the sound or the confidence makes it improbable that it was said.
+
+    The words alone are not enough: a prompt, above all a vocabulary, lists what the user is likely to say.
+    """
+    improbable, unsure = _weak_or_too_fast(letters, sound), _unsure(transcript)
     for prompt in map(key, prompts):
-        if prompt and said in prompt:
-            much = len(said) >= ECHO * len(prompt) and len(said) >= _ECHO_LETTERS
-            if (improbable and len(said) >= 8) or (unsure and much):
+        if prompt and letters in prompt:
+            large_part = len(letters) >= ECHO * len(prompt) and len(letters) >= _ECHO_LETTERS
+            if (improbable and len(letters) >= 8) or (unsure and large_part):
                 return Reason.ECHO
     return None
 
 
-def _goes_round(text: str, said: str) -> bool:
-    """Whether it says nearly the same all the time."""
+def _is_repetitive(text: str, letters: str) -> bool:
+    """Whether a long text repeats nearly the same words throughout."""
     data = text.encode()
-    return len(said) >= _LONG_LETTERS and len(data) / len(zlib.compress(data)) > COMPRESSED
+    return len(letters) >= _LONG_LETTERS and len(data) / len(zlib.compress(data)) > COMPRESSED
 
 
-def _without_loops(text: str, rounds: int) -> str | None:
-    """The text with each loop once; empty when all of it is one loop; None when nothing is. A loop goes round `rounds`
-    times as often as what people hardly repeat."""
+def _without_loops(text: str, factor: int) -> str | None:
+    """The text with one round of each loop; empty when all of it is one loop; None when there is no loop.
+
+    A loop has at least `factor` times the repetitions that people hardly ever reach (`_RUNS`).
+    """
     words = text.split()
     keys = [key(word) for word in words]
-    found = _loop(keys, rounds)
+    found = _loop(keys, factor)
     if found is None:
-        return "" if len(words) <= 2 and _one_letter_loop("".join(keys), rounds) else None
+        return "" if len(words) <= 2 and _letter_loop("".join(keys), factor) else None
     at, size, count = found
     end = at + size * count
-    while end < len(keys) and keys[end] == keys[end - size]:  # its last round may have been cut off
+    while end < len(keys) and keys[end] == keys[end - size]:  # the last round may be incomplete
         end += 1
     rest = " ".join(words[end:])
     if not at and not rest:
         return ""
-    after = _without_loops(rest, rounds)
+    after = _without_loops(rest, factor)
     return " ".join([*words[: at + size], *(rest if after is None else after).split()])
 
 
-def _loop(keys: Sequence[str], rounds: int) -> tuple[int, int, int] | None:
-    """Where the shortest loop begins, how many words it has and how often it goes round."""
+def _loop(keys: Sequence[str], factor: int) -> tuple[int, int, int] | None:
+    """The start of the loop with the fewest words, its length in words and its repetitions; None without a loop."""
     for size in range(1, min(_LONGEST_LOOP, len(keys) // 2) + 1):
-        least = rounds * _RUNS.get(size, _LONGER_RUN)
+        least = factor * _RUNS.get(size, _LONGER_RUN)
         for at in range(len(keys) - size * least + 1):
             count = 1
             while keys[at : at + size] == keys[at + count * size : at + (count + 1) * size]:
@@ -194,9 +214,9 @@ def _loop(keys: Sequence[str], rounds: int) -> tuple[int, int, int] | None:
     return None
 
 
-def _one_letter_loop(joined: str, rounds: int) -> bool:
-    """A script without spaces goes round too: some letters, ten times `rounds` and more."""
+def _letter_loop(joined: str, factor: int) -> bool:
+    """Whether the text is a loop of 1 to 8 letters, at least 10 * `factor` times: for scripts without spaces."""
     return any(
-        len(joined) >= 10 * rounds * size and joined == (joined[:size] * (len(joined) // size + 1))[: len(joined)]
+        len(joined) >= 10 * factor * size and joined == (joined[:size] * (len(joined) // size + 1))[: len(joined)]
         for size in range(1, 9)
     )

@@ -1,4 +1,4 @@
-"""Keeps what was said and may not be sent (`journal/unsent.py`), and says so in the error."""
+"""Keeping of speech that may not be sent because a limit is reached (`journal/unsent.py`)."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ from voiceloop.errors import LimitReached
 from voiceloop.journal.unsent import keep
 from voiceloop.types import Utterance
 
-HOW = "what you said is kept, and 'voiceloop transcribe --pending' with the same --config writes it down"
+KEPT = "what you said is kept, and 'voiceloop transcribe --pending' with the same --config transcribes it"
+"""What an error adds when a clip was kept."""
 
 
 @asynccontextmanager
 async def keeping(utterance: Utterance, *, keeps: bool) -> AsyncIterator[None]:
-    """Keep `utterance` when the body raises `LimitReached`, and say so in it. `keeps` is off for what is a file."""
+    """Save `utterance` to disk when the body raises `LimitReached`, and add that to the error's remedy.
+
+    `keeps` is false when the speech comes from a file, which need not be saved again.
+    """
     try:
         yield
     except LimitReached as error:
         if not keeps:
             raise
-        # What was said must not be lost to a barge-in either.
+        # Shielded, so that a barge-in does not lose the speech.
         with trio.CancelScope(shield=True):
             path = await trio.to_thread.run_sync(keep, utterance)
         if path is not None:
-            error.remedy = f"{error.remedy}; {HOW}"
+            error.remedy = f"{error.remedy}; {KEPT}"
             error.args = (error.what, error.place, error.remedy)
         raise

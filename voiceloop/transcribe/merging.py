@@ -1,4 +1,4 @@
-"""What a user said in one turn, in one or several utterances: joining clips and joining texts. Pure."""
+"""The merging of the utterances of one turn: joins clips and joins transcripts. Pure."""
 
 from __future__ import annotations
 
@@ -9,28 +9,34 @@ from voiceloop.text import join_chunks
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript, Utterance, Word
 
 LONGEST_QUIET = CAPTURE_RATE_HZ * 3 // 10
-"""Of the quiet between two joined clips at most 300 ms is kept: a recogniser hears a pause, nobody pays for more."""
+"""Maximum quiet between two joined clips, in samples: 300 ms. A recogniser needs to hear a pause; more would only cost
+money."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """An utterance and, once it is known, its text."""
+class SpokenClip:
+    """An utterance and its transcript, once that is known."""
 
     utterance: Utterance
     transcript: Transcript | None = None
 
-    def lightened(self) -> Said:
-        """Without the samples of a piece of longer speech: it is never posted again, and such speech may go on for
-        hours."""
+    def lightened(self) -> SpokenClip:
+        """A copy without samples, if this is a transcribed piece of longer speech; else itself.
+
+        Such a piece is never posted again, and long speech may go on for hours.
+        """
         if not self.utterance.continues or self.transcript is None:
             return self
         light = replace(self.utterance, pcm=b"")
-        return Said(light, replace(self.transcript, utterance=light))
+        return SpokenClip(light, replace(self.transcript, utterance=light))
 
 
 def merge(utterances: Sequence[Utterance], *, limit_s: float) -> Utterance | None:
-    """One clip of all of them in order, quiet between them shortened; None when it would be longer than `limit_s` or
-    the samples of one are gone."""
+    """One clip of all utterances in order, with the quiet between them shortened.
+
+    None when it would be longer than `limit_s`, or when the samples of one utterance were dropped
+    (`SpokenClip.lightened`).
+    """
     if not all(utterance.pcm for utterance in utterances):
         return None
     pieces: list[bytes] = []
@@ -47,9 +53,9 @@ def merge(utterances: Sequence[Utterance], *, limit_s: float) -> Utterance | Non
 
 
 def join(transcripts: Sequence[Transcript]) -> Transcript:
-    """One transcript of several in order: texts joined by a space (none between scripts that use none).
+    """One transcript of several in order: texts joined by a space, except in scripts that don't use spaces.
 
-    Its utterance goes from the first one's start to the last one's end, with the samples that are still there.
+    Its utterance goes from the start of the first to the end of the last, with the samples that are still held.
     """
     if len(transcripts) == 1:
         return transcripts[0]
@@ -61,24 +67,30 @@ def join(transcripts: Sequence[Transcript]) -> Transcript:
     pcm = b"".join(transcript.utterance.pcm for transcript in transcripts)
     utterance = Utterance(pcm, first.utterance.start, last.utterance.voiced_end, first.utterance.rate_hz)
     text = join_chunks(text for transcript in transcripts if (text := transcript.text.strip()))
-    return Transcript(text, utterance, None, tuple(words), _least(transcripts), last.language or first.language)
+    return Transcript(
+        text=text,
+        utterance=utterance,
+        words=tuple(words),
+        confidence=_lowest_confidence(transcripts),
+        language=last.language or first.language,
+    )
 
 
-def _least(transcripts: Sequence[Transcript]) -> float | None:
+def _lowest_confidence(transcripts: Sequence[Transcript]) -> float | None:
     known = [t.confidence for t in transcripts if t.confidence is not None]
     return min(known) if known else None
 
 
 def is_empty(text: str) -> bool:
-    """Whether nothing was said: recognisers answer noise with "", "..." or "♪"."""
+    """Whether `text` has no words. Recognisers return "", "..." or "♪" for noise."""
     return not any(character.isalnum() for character in text)
 
 
 def is_only(text: str, words: Sequence[str]) -> bool:
-    """Whether `text` says nothing but some of `words` ("mhm", "yeah, okay"), once or more."""
+    """Whether `text` consists only of `words`, once or repeated ("mhm", "yeah, okay")."""
     known = {_letters(word) for word in words}
-    said = [letters for word in text.split() if (letters := _letters(word))]
-    return bool(said) and all(word in known for word in said)
+    spoken = [letters for word in text.split() if (letters := _letters(word))]
+    return bool(spoken) and all(word in known for word in spoken)
 
 
 def _letters(word: str) -> str:

@@ -1,4 +1,4 @@
-"""`use = "none"`: writes nothing down. For voice-native handlers, which are sent the sound itself."""
+"""The transcriber `use = "none"`: transcribes nothing. For voice-native handlers, which receive the audio itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from voiceloop.plugins import Services, Transcription
 from voiceloop.types import Transcript, Utterance
 
 SPOKEN = "(spoken)"
-"""Stands in the history for what was said."""
+"""Placeholder in the history for the user's words."""
 
 
 class NoTranscribeOptions(Table):
@@ -22,7 +22,7 @@ class NoTranscribeOptions(Table):
 
 
 class NoTranscriber:
-    """The transcriber that `use = "none"` names."""
+    """The transcriber of `use = "none"`."""
 
     Options: ClassVar[type[BaseModel]] = NoTranscribeOptions
     preemptive: ClassVar[bool] = True
@@ -37,17 +37,17 @@ class NoTranscriber:
 
     @property
     def description(self) -> str:
-        return "none: what you say is not written down"
+        return "none: speech is not transcribed"
 
     async def warm(self) -> None:
         await trio.lowlevel.checkpoint()
 
     @asynccontextmanager
     async def transcription(self) -> AsyncIterator[Transcription]:
-        yield _Unheard()
+        yield _NoTranscription()
 
 
-class _Unheard:
+class _NoTranscription:
     async def feed(self, pcm: bytes) -> None:
         await trio.lowlevel.checkpoint()
 

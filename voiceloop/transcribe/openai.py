@@ -1,5 +1,8 @@
-"""Transcribes by OpenAI's own form of /audio/transcriptions, which is what servers that people run themselves speak:
-speaches, LocalAI, vLLM, whisper.cpp's server (with `--inference-path /v1/audio/transcriptions`)."""
+"""The transcriber for servers with OpenAI's own form of /audio/transcriptions (a multipart form).
+
+Self-hosted servers use this form: speaches, LocalAI, vLLM, whisper.cpp's server (with
+`--inference-path /v1/audio/transcriptions`).
+"""
 
 from __future__ import annotations
 
@@ -17,18 +20,18 @@ from voiceloop.types import Utterance
 
 
 class OpenAITranscribeOptions(ClipOptions, OwnServer):
-    """Options of `[transcribe] use = "openai"`: a server of OpenAI's shape, and what to ask it."""
+    """Options of `[transcribe] use = "openai"`: a server with OpenAI's API."""
 
     base_url: str = "http://127.0.0.1:8000/v1"
-    """Where it is."""
+    """Address of the server."""
     model: str = "whisper-1"
-    """The model that listens; some servers have but one and ignore this."""
+    """The transcription model. Servers with a single model ignore this."""
     prompt: str | None = None
-    """Words that are likely to be said: names, terms."""
+    """Words that you are likely to say: names, terms."""
 
 
 class OpenAITranscriber(ClipTranscriber):
-    """The transcriber that `use = "openai"` names."""
+    """The transcriber of `use = "openai"`."""
 
     Options: ClassVar[type[BaseModel]] = OpenAITranscribeOptions
     _options: OpenAITranscribeOptions
@@ -51,7 +54,7 @@ class OpenAITranscriber(ClipTranscriber):
 
 
 def form(fields: Mapping[str, str], clip: bytes, boundary: str) -> tuple[str, bytes]:
-    """Content type and body of a form with a WAV as its `file` (RFC 7578)."""
+    """Content type and body of a multipart form (RFC 7578) with a WAV as its `file`."""
     lines = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
         for name, value in fields.items()

@@ -1,4 +1,4 @@
-"""Transcribes by /audio/transcriptions: one utterance, one post. Knows no device and no turn."""
+"""The transcriber for OpenRouter's /audio/transcriptions: one post for each utterance. Knows no device and no turn."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from voiceloop.transcribe.clip_transcriber import ClipOptions, ClipTranscriber
 from voiceloop.types import Utterance
 
 PROMPTED = ("groq", "openai")
-"""Providers whose own transcription takes a `prompt`. OpenRouter hands each its own options, and ignores the rest."""
+"""Providers whose transcription takes a `prompt`. OpenRouter passes each its own options and ignores the rest."""
 
 
 class OpenRouterTranscribeOptions(ClipOptions):
     """Options of `[transcribe] use = "openrouter"`."""
 
     model: str
-    """The model that listens, like `openai/whisper-large-v3`; `voiceloop models --transcription` lists them."""
+    """The transcription model, like `openai/whisper-large-v3`; `voiceloop models --transcription` lists them."""
     timestamp_granularities: tuple[Literal["segment", "word"], ...] = ()
-    """What `verbose_json` gives times of."""
+    """Which times `verbose_json` returns: of segments, of words, or both."""
     provider: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Options passed through to a provider, by its name: `provider.groq = { prompt = "names: Ada, Grace" }`."""
+    """Options passed on to a provider, by its name: `provider.groq = { prompt = "names: Ada, Grace" }`."""
 
     def provider_options(self) -> dict[str, dict[str, Any]]:
-        """`provider` with the vocabulary in the prompts of those that take one; others never see it."""
+        """`provider`, with the vocabulary added to the prompts of those in `PROMPTED`. Others don't receive it."""
         options = {name: dict(values) for name, values in self.provider.items()}
         if self.vocabulary:
             for name in PROMPTED:
@@ -47,7 +47,7 @@ class OpenRouterTranscribeOptions(ClipOptions):
 
 
 class OpenRouterTranscriber(ClipTranscriber):
-    """The transcriber that `use = "openrouter"` names."""
+    """The transcriber of `use = "openrouter"`."""
 
     Options: ClassVar[type[BaseModel]] = OpenRouterTranscribeOptions
     _options: OpenRouterTranscribeOptions

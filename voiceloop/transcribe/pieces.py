@@ -1,4 +1,4 @@
-"""Cuts a clip that is too long for a model at its quietest places, and joins what was heard. Pure."""
+"""The cutting of clips that are too long for a model, and the joining of the pieces' transcripts. Pure."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy as np
 from voiceloop.types import SAMPLE_BYTES, Transcript, Usage, Utterance, Word
 
 _WINDOW_S = 0.2
-"""A pause between words is about this long."""
+"""Length of a pause between words, about."""
 
 
 def cut(utterance: Utterance, longest_s: float) -> Iterator[Utterance]:
-    """`utterance` in pieces of at most `longest_s`, each cut in the last third at the quietest 200 ms."""
+    """Cut `utterance` into pieces of at most `longest_s`, each at the quietest 200 ms of its last third."""
     rate = utterance.rate_hz
     samples = np.frombuffer(utterance.pcm, dtype="<i2")
     longest = max(int(longest_s * rate), 1)
     at = 0
     while len(samples) - at > longest:
-        end = at + _quietest(samples[at : at + longest], int(_WINDOW_S * rate))
-        yield _piece(utterance, at, end, continues=True)
+        end = at + _quietest(samples[at : at + longest], window=int(_WINDOW_S * rate))
+        yield _piece(utterance, start=at, end=end, continues=True)
         at = end
-    yield _piece(utterance, at, len(samples), continues=utterance.continues)
+    yield _piece(utterance, start=at, end=len(samples), continues=utterance.continues)
 
 
-def _quietest(samples: np.ndarray, window: int) -> int:
-    """The middle of the quietest window in the last third; the end when there is no room for one."""
+def _quietest(samples: np.ndarray, *, window: int) -> int:
+    """The middle of the quietest window of the last third; the end when a window doesn't fit there. In samples."""
     first = len(samples) * 2 // 3
     if len(samples) - first <= window or window < 1:
         return len(samples)
@@ -35,18 +35,18 @@ def _quietest(samples: np.ndarray, window: int) -> int:
     return first + int(np.argmin(power[window:] - power[:-window])) + window // 2
 
 
-def _piece(utterance: Utterance, at: int, end: int, *, continues: bool) -> Utterance:
+def _piece(utterance: Utterance, *, start: int, end: int, continues: bool) -> Utterance:
     return replace(
         utterance,
-        pcm=utterance.pcm[at * SAMPLE_BYTES : end * SAMPLE_BYTES],
-        start=utterance.start + at,
+        pcm=utterance.pcm[start * SAMPLE_BYTES : end * SAMPLE_BYTES],
+        start=utterance.start + start,
         voiced_end=min(utterance.voiced_end, utterance.start + end),
         continues=continues,
     )
 
 
 def join(utterance: Utterance, parts: Sequence[Transcript]) -> Transcript:
-    """What was heard in the pieces of `utterance` as one: words keep their times, confidences weigh by length."""
+    """One transcript of the pieces of `utterance`. Word times are shifted to it; confidence is weighted by length."""
     words: list[Word] = []
     total = weight = 0.0
     usage: Usage | None = None

@@ -1,4 +1,4 @@
-"""What transcribers that post whole clips have in common: what to do when a model refuses one."""
+"""The posting of whole clips, with fallbacks when a model refuses the format or the length of a clip."""
 
 from __future__ import annotations
 
@@ -16,31 +16,33 @@ from voiceloop.transcribe.pieces import cut, join
 from voiceloop.types import Transcript, Utterance
 
 LONG_S = 55.0
-"""Models that refuse long clips draw the line at about 60 s."""
+"""Length of pieces for models that refuse long clips; their limit is about 60 s."""
 LIMITS_S = {"google/chirp": LONG_S}
-"""Models known to, by the beginnings of their names."""
+"""Models known to refuse long clips, by the start of their names."""
 
 
-class _Make(Protocol):
+class _MakeRequest(Protocol):
     def __call__(self, utterance: Utterance, *, verbose: bool) -> Request: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """How clips are posted: what a request looks like, and which model it is for."""
+    """How clips are posted: the form of the request, and the model."""
 
-    request: _Make
+    request: _MakeRequest
     """Makes the request for a clip; `verbose` asks for words and confidence (`verbose_json`)."""
     model: str
     verbose: bool
+    """Ask for `verbose_json`."""
     max_clip_s: float | None = None
+    """Longer clips are cut. None: not known yet."""
 
 
 class Poster:
-    """Posts clips, and learns what its model refuses.
+    """Posts clips, and remembers what its model refuses.
 
-    Both refusals look alike (a bare 400), so that it can only be tried without: `verbose_json` first, then shorter
-    clips. What was learned holds for as long as the program runs, and is said once.
+    A refused format and a refused length look alike (a plain 400). So the clip is posted again, first without
+    `verbose_json`, then in shorter pieces. What is learned is kept until the program ends, with one notice.
     """
 
     def __init__(self, service: Service, posting: Posting, services: Services) -> None:
@@ -52,63 +54,65 @@ class Poster:
 
     @asynccontextmanager
     async def transcription(self) -> AsyncIterator[Transcription]:
-        yield _Posted(self)
+        yield _ClipTranscription(self)
 
     async def post(self, utterance: Utterance) -> Transcript:
-        """The transcript of a clip of any length. Raises `ServiceError`s; a clip that may not be sent is kept."""
+        """Transcribe a clip of any length. Raises `ServiceError`s; a clip that may not be sent is saved (`keeping`)."""
         async with keeping(utterance, keeps=self._keeps):
             return await self._post(utterance)
 
     async def _post(self, utterance: Utterance) -> Transcript:
         if self._longest_s is None or utterance.duration_s <= self._longest_s:
             try:
-                return await self._clip(utterance)
+                return await self._post_clip(utterance)
             except BadRequest:
                 if self._longest_s is not None or utterance.duration_s <= LONG_S:
                     raise
-            return await self._shorter(utterance)
+            return await self._post_long(utterance)
         return await self._in_pieces(utterance, self._longest_s)
 
-    async def _shorter(self, utterance: Utterance) -> Transcript:
-        heard = await self._in_pieces(utterance, LONG_S)
+    async def _post_long(self, utterance: Utterance) -> Transcript:
+        """Post a refused long clip in pieces; if they are accepted, remember the limit."""
+        result = await self._in_pieces(utterance, LONG_S)
         self._longest_s = LONG_S
-        self._say(f"{self._posting.model} refuses clips over {LONG_S:g} s: longer ones are cut at pauses from now on")
-        return heard
+        model = self._posting.model
+        self._notify(f"{model} refuses clips over {LONG_S:g} s: longer ones are cut at pauses from now on")
+        return result
 
     async def _in_pieces(self, utterance: Utterance, longest_s: float) -> Transcript:
-        return join(utterance, [await self._clip(piece) for piece in cut(utterance, longest_s)])
+        return join(utterance, [await self._post_clip(piece) for piece in cut(utterance, longest_s)])
 
-    async def _clip(self, utterance: Utterance) -> Transcript:
+    async def _post_clip(self, utterance: Utterance) -> Transcript:
         if self._verbose:
             try:
-                return await self._once(utterance, verbose=True)
+                return await self._call(utterance, verbose=True)
             except BadRequest:
-                # It may be the clip that is refused: only when it goes without is it the format.
-                heard = await self._once(utterance, verbose=False)
+                # The clip itself may be refused. It is the format only if the clip is accepted without it.
+                result = await self._call(utterance, verbose=False)
             if self._verbose:
                 self._verbose = False
-                self._say(f"{self._posting.model} refuses verbose_json: no words and no confidence from now on")
-            return heard
-        return await self._once(utterance, verbose=False)
+                self._notify(f"{self._posting.model} refuses verbose_json: no word times and no confidence from now on")
+            return result
+        return await self._call(utterance, verbose=False)
 
-    async def _once(self, utterance: Utterance, *, verbose: bool) -> Transcript:
+    async def _call(self, utterance: Utterance, *, verbose: bool) -> Transcript:
         request = self._posting.request(utterance, verbose=verbose)
-        heard = transcript(await self._service.call(request), utterance, self._service.where(request))
-        self._service.spent(heard.usage)
-        return heard
+        result = transcript(await self._service.call(request), utterance, self._service.where(request))
+        self._service.spent(result.usage)
+        return result
 
-    def _say(self, text: str) -> None:
+    def _notify(self, text: str) -> None:
         self._publish("notice", text=text)
 
 
-class _Posted:
-    """One utterance: nothing is sent before its end."""
+class _ClipTranscription:
+    """The transcription of one utterance. Nothing is sent before its end."""
 
     def __init__(self, poster: Poster) -> None:
         self._poster = poster
 
     async def feed(self, pcm: bytes) -> None:
-        """A clip is posted whole."""
+        """Ignored: the whole clip is posted at the end."""
 
     async def finish(self, utterance: Utterance) -> Transcript:
         return await self._poster.post(utterance)

@@ -1,6 +1,6 @@
-"""Screening: a transcriber that does not post clips without speech, and drops hallucinations.
+"""A wrapper of a transcriber that skips clips without speech and drops hallucinations.
 
-Every drop is published with its reason, and all are counted at the end; the text of one never is.
+Publishes an event with the reason for every drop, and their counts at the end; never the dropped text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from voiceloop.types import Transcript, Utterance
 
 
 class Screened:
-    """`plugins.Transcriber` around another one."""
+    """A `plugins.Transcriber` that screens the clips and transcripts of another one."""
 
     def __init__(
         self, inner: Transcriber, rules: Hallucinations, prompts: tuple[str, ...], publish: Publish | None
@@ -43,11 +43,11 @@ class Screened:
             yield _Screening(self, transcription)
 
     def quietly(self) -> Screened:
-        """The same, for guesses at what may be transcribed again: nothing is counted or told."""
+        """The same without events and counts, for provisional transcripts of speech that is transcribed again later."""
         return Screened(self._inner, self._rules, self.prompts, None)
 
     async def finish(self, transcription: Transcription, utterance: Utterance) -> Transcript:
-        """The transcript of `utterance` without what nobody said."""
+        """The transcript of `utterance` without hallucinations."""
         if (reason := not_worth_posting(utterance, self._rules)) is not None:
             self._drop(reason, utterance)
             return Transcript("", utterance)
@@ -68,6 +68,8 @@ class Screened:
 
 
 class _Screening:
+    """One transcription, screened at its end."""
+
     def __init__(self, owner: Screened, inner: Transcription) -> None:
         self._owner, self._inner = owner, inner
 
@@ -80,7 +82,7 @@ class _Screening:
 
 @contextmanager
 def screened(inner: Transcriber, rules: Hallucinations, options: BaseModel, publish: Publish) -> Iterator[Screened]:
-    """`inner` with its hallucinations dropped; what was dropped is counted up when the block ends."""
+    """Wrap `inner` with the screening. When the block ends, the counts of drops are published (`hallucinations`)."""
     outer = Screened(inner, rules, tuple(_prompts(options)), publish)
     yield outer
     if outer.dropped:
@@ -88,11 +90,12 @@ def screened(inner: Transcriber, rules: Hallucinations, options: BaseModel, publ
 
 
 def _prompts(options: BaseModel) -> Iterator[str]:
-    """What the recogniser is told to expect: `prompt`, or that of each provider, with the vocabulary or without."""
-    given: list[Any] = [getattr(options, "prompt", None)]
+    """The prompts that the recogniser may receive: `prompt` and those of the providers, with and without vocabulary."""
+    prompts: list[Any] = [getattr(options, "prompt", None)]
     providers = getattr(options, "provider", None)
     if isinstance(providers, dict):
-        given += [values.get("prompt") for values in providers.values() if isinstance(values, dict)]
-    whole = getattr(options, "prompt_with", None)
-    given += [whole(prompt) for prompt in dict.fromkeys([*given, None])] if whole is not None else []
-    yield from dict.fromkeys(prompt for prompt in given if isinstance(prompt, str))
+        prompts += [values.get("prompt") for values in providers.values() if isinstance(values, dict)]
+    prompt_with = getattr(options, "prompt_with", None)
+    if prompt_with is not None:
+        prompts += [prompt_with(prompt) for prompt in dict.fromkeys([*prompts, None])]
+    yield from dict.fromkeys(prompt for prompt in prompts if isinstance(prompt, str))

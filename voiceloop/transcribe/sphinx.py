@@ -1,10 +1,11 @@
-"""`sphinx`: the embedded recogniser, pocketsphinx in a process of its own. Knows neither how it decodes nor how
-it is kept alive apart from the daemon (`sphinx_process.py`).
+"""The transcriber `use = "sphinx"`: pocketsphinx, embedded, in a separate process.
 
-pocketsphinx holds the GIL while it decodes, so it can't live in the daemon. `sphinx_worker.py` loads the model once,
-when the loop opens, and forks for each transcription: several may be open at once, and one that is abandoned frees its
-processor the moment its socket closes. When the worker dies another is started; its forks finish what they are at, and
-an utterance whose fork died is given to a new one.
+pocketsphinx holds the GIL while it decodes, so it can't run in the daemon. The worker process (`sphinx_worker.py`)
+loads the model once, when the loop opens, and forks for each transcription. So several may be open at once, and an
+abandoned one stops using the processor as soon as its socket closes. When the worker dies, another is started. The
+forks of the dead worker finish their utterances; an utterance whose fork died is given to a new fork.
+
+`sphinx_process.py` starts and kills the process.
 """
 
 from __future__ import annotations
@@ -30,46 +31,48 @@ if TYPE_CHECKING:
     from voiceloop.plugins import Services
 
 ANSWER_BYTES = 1 << 20
+"""Maximum length of an answer."""
 MORE_TRIES = 2
-"""Forks that an utterance is given to after the first one died. Two, because a worker that is dying may still take it.
-"""
+"""How often an utterance is given to another fork after its first fork died. Twice, because a dying worker may still
+accept it. Also how often the worker is started again after it died while loading."""
 BREADTH = 3_000
-"""Phone models kept alive in each frame. pocketsphinx keeps 30,000: the same errors (24 % of read speech, 73 % of
-telephone prompts) for half as much work again; with 1,000 errors rise (34 and 77 %)."""
+"""Phone models kept active in each frame (`maxhmmpf`). pocketsphinx's default of 30,000 needs half as much work again
+for the same word errors (24 % on read speech, 73 % on telephone prompts); 1,000 raises them (34 and 77 %)."""
 MODEL_PATHS = {"hmm": "hmm", "lm": "lm", "dictionary": "dict", "jsgf": "jsgf"}
-_AGAIN = "Say it again; the recogniser has been started afresh"
+"""The options that are paths, with pocketsphinx's names for them."""
+_AGAIN = "Say it again; the recogniser has been restarted"
 
 
 class SphinxOptions(Table):
-    """The keys of `[transcribe]` with `use = "sphinx"`."""
+    """Options of `[transcribe] use = "sphinx"`."""
 
     hmm: Path | None = None
-    """The folder of an acoustic model; none is the American English one of the package."""
+    """Folder of an acoustic model. Left out: American English, from the package."""
     lm: Path | None = None
-    """A language model (ARPA or binary); none is that of the package."""
+    """A language model (ARPA or binary). Left out: English, from the package."""
     dictionary: Path | None = None
-    """A pronouncing dictionary; none is that of the package (134,000 words of English)."""
+    """A pronouncing dictionary. Left out: 134,000 words of English, from the package."""
     jsgf: Path | None = None
-    """A JSGF grammar instead of the language model: only its sentences are heard, far more reliably."""
+    """A JSGF grammar instead of the language model: only its sentences are recognised, but far more reliably."""
     keyphrase: str | None = None
     """A single phrase to listen for instead of the language model, in words of the dictionary."""
     keyphrase_threshold: Annotated[float, Field(gt=0, le=1)] = 1e-30
-    """How sure of the phrase it must be: smaller hears it more often, and wrongly more often."""
+    """Threshold for detecting the keyphrase. Smaller values miss it less often and give more false detections."""
     remove_noise: bool = False
-    """pocketsphinx's noise removal, for steady noise; on clean speech it costs words."""
+    """Turn on pocketsphinx's noise removal, for steady noise. On clean speech more words are wrong with it."""
     second_pass: bool = False
-    """Search once more at the end, over the words found (`fwdflat`): the text comes 0.2 to 0.4 s later, and on the
-    recordings that it was tried on it made no clear difference."""
+    """Search a second time at the end, over the words found (`fwdflat`). The text comes 0.2 to 0.4 s later; on the test
+    recordings it made no clear difference."""
 
     @model_validator(mode="after")
     def _one_search(self) -> Self:
         searches = [name for name in ("lm", "jsgf", "keyphrase") if getattr(self, name) is not None]
         if len(searches) > 1:
-            raise ValueError(f"only one of {', '.join(searches)} can be set: each is a whole search of its own")
+            raise ValueError(f"only one of {', '.join(searches)} can be set: each replaces the others")
         return self
 
     def settings(self) -> dict[str, object]:
-        """As pocketsphinx spells them."""
+        """The settings under pocketsphinx's names."""
         given: dict[str, object] = {
             spelled: str(path) for name, spelled in MODEL_PATHS.items() if (path := getattr(self, name)) is not None
         }
@@ -81,14 +84,15 @@ class SphinxOptions(Table):
 
     @property
     def own_model(self) -> bool:
+        """Whether the user has set any model, grammar or keyphrase."""
         return any(getattr(self, name) is not None for name in (*MODEL_PATHS, "keyphrase"))
 
 
 def check(options: SphinxOptions) -> None:
-    """Raise ConfigError for files that are not there."""
+    """Raise `ConfigError` if a model path doesn't exist."""
     given = {name: getattr(options, name) for name in MODEL_PATHS}
     missing = [
-        f"transcribe.{name}: there is no '{path}'"
+        f"transcribe.{name}: there is no file or folder '{path}'"
         for name, path in given.items()
         if path and not path.expanduser().exists()
     ]
@@ -97,55 +101,61 @@ def check(options: SphinxOptions) -> None:
 
 
 class Died(Exception):
-    """The fork that an utterance was fed to is gone."""
+    """The fork that decodes the utterance has died."""
 
 
 class SphinxTranscription:
-    """One utterance, decoded as it comes."""
+    """One utterance, decoded while it arrives."""
 
     def __init__(self, owner: SphinxTranscriber, stream: trio.SocketStream) -> None:
         self._owner = owner
         self._stream = stream
         self._fed_bytes = 0
-        self._begun = False
+        self._mean_sent = False
 
     async def feed(self, pcm: bytes) -> None:
-        """Pass speech on (int16, mono, 16 kHz). Waits when the recogniser is far behind; when it died, `finish` gives
-        the utterance to its successor."""
+        """Send speech to the recogniser (int16, mono, 16 kHz). Waits when the recogniser is far behind.
+
+        If the recogniser has died, `finish` gives the whole utterance to another.
+        """
         self._fed_bytes += len(pcm)
         if pcm:
             with suppress(Died):
                 await self._send(pcm)
 
     async def finish(self, utterance: Utterance) -> Transcript:
-        """The text, which is empty when no word was understood. Raises EngineError when the recogniser dies over it
-        again and again, or can't be started."""
+        """Return the transcript; its text is empty when no word was recognised.
+
+        Raises `EngineError` when the recogniser dies repeatedly on this utterance or can't be started.
+        """
         if utterance.rate_hz != CAPTURE_RATE_HZ:
-            raise EngineError(f"takes {CAPTURE_RATE_HZ} Hz, not {utterance.rate_hz}", place=PLACE)
+            raise EngineError(f"needs audio at {CAPTURE_RATE_HZ} Hz, not {utterance.rate_hz} Hz", place=PLACE)
         try:
-            heard = await self._ask(utterance.pcm[self._fed_bytes :])
+            answer = await self._ask(utterance.pcm[self._fed_bytes :])
         except Died:
-            heard = await self._ask_others(utterance.pcm)
-        if "error" in heard:
-            raise EngineError(f"pocketsphinx failed: {heard['error']}", place=PLACE, remedy=_AGAIN)
-        if heard["text"]:  # the mean of a noise would spoil the next utterance
-            self._owner.cmn = heard["cmn"]
-        words = tuple(Word(*word) for word in heard["words"])
-        return Transcript(text=heard["text"], utterance=utterance, words=words, confidence=heard["confidence"])
+            answer = await self._ask_again(utterance.pcm)
+        if "error" in answer:
+            raise EngineError(f"pocketsphinx failed: {answer['error']}", place=PLACE, remedy=_AGAIN)
+        if answer["text"]:  # the mean of mere noise would make the next utterance worse
+            self._owner.cmn = answer["cmn"]
+        words = tuple(Word(*word) for word in answer["words"])
+        return Transcript(text=answer["text"], utterance=utterance, words=words, confidence=answer["confidence"])
 
     def close(self) -> None:
-        """The fork dies of it, at once."""
+        """Close the socket. This ends the fork at once."""
         self._stream.socket.close()
 
-    async def _ask_others(self, pcm: bytes) -> Any:
+    async def _ask_again(self, pcm: bytes) -> Any:
+        """Give the whole utterance to new forks."""
         for _ in range(MORE_TRIES):
             self.close()
-            self._stream, self._begun = await self._owner.utterance(), False
+            self._stream, self._mean_sent = await self._owner.utterance(), False
             with suppress(Died):
                 return await self._ask(pcm)
-        raise EngineError("the recogniser died over this utterance", place=PLACE, remedy=_AGAIN)
+        raise EngineError("the recogniser's process died on this utterance", place=PLACE, remedy=_AGAIN)
 
     async def _ask(self, pcm: bytes) -> Any:
+        """Send the rest of the utterance and wait for the answer. Raises `Died`."""
         if pcm:
             await self._send(pcm)
         await self._send(b"")
@@ -161,8 +171,8 @@ class SphinxTranscription:
         return json.loads(line)
 
     async def _send(self, message: bytes) -> None:
-        if not self._begun:
-            self._begun = True
+        if not self._mean_sent:
+            self._mean_sent = True
             await self._send(self._owner.cmn.encode())
         try:
             await self._stream.send_all(LENGTH.pack(len(message)) + message)
@@ -171,9 +181,9 @@ class SphinxTranscription:
 
 
 class SphinxTranscriber:
-    """pocketsphinx in its own process: the text is there 25 to 50 ms after the last sample.
+    """pocketsphinx in its own process. The text is ready 25 to 50 ms after the last sample.
 
-    A demonstration: 28 % of the words of clean read English are wrong, more in noise. For real use set
+    A demonstration: 28 % of the words of clean read English are wrong, and more in noise. For real use, set
     `transcribe.use` to a service or a local server.
     """
 
@@ -185,15 +195,18 @@ class SphinxTranscriber:
         self._services = services
         self._worker = worker
         self._failure: EngineError | None = None
-        self._changed = trio.Event()
+        self._worker_changed = trio.Event()
         self.cmn = ""
-        """The cepstral mean of the last utterance: the microphone and the speaker are the same in the next."""
+        """The cepstral mean of the last utterance. The next one starts with it: same microphone, same speaker."""
 
     @classmethod
     @asynccontextmanager
     async def open(cls, options: BaseModel, services: Services) -> AsyncIterator[Self]:
-        """Start the process. Waits until the model is loaded (about 0.5 s) only where it is the user's own: then a
-        mistake in it is said at start. Raises MissingExtra, ConfigError, EngineError."""
+        """Start the process.
+
+        Waits until the model is loaded (about 0.5 s) only if the user has set one, so that errors in it are reported
+        at start-up. Raises `MissingExtra`, `ConfigError`, `EngineError`.
+        """
         assert isinstance(options, SphinxOptions)
         registry.check(cls)
         check(options)
@@ -202,7 +215,7 @@ class SphinxTranscriber:
             if options.own_model:
                 await self._worker.ready()
             async with private_nursery() as nursery:
-                nursery.start_soon(self._keep)
+                nursery.start_soon(self._keep_running, name="restart the recogniser's process")
                 yield self
         finally:
             with trio.move_on_after(KILL_S, shield=True):
@@ -215,7 +228,7 @@ class SphinxTranscriber:
 
     @asynccontextmanager
     async def transcription(self) -> AsyncIterator[SphinxTranscription]:
-        """Start on an utterance. Raises EngineError when the recogniser can't be started."""
+        """Begin an utterance. Raises `EngineError` when the recogniser can't be started."""
         transcription = SphinxTranscription(self, await self.utterance())
         try:
             yield transcription
@@ -223,11 +236,11 @@ class SphinxTranscriber:
             transcription.close()
 
     async def warm(self) -> None:
-        """Nothing to do: the worker is always up."""
+        """Does nothing: the worker is always running."""
         await trio.lowlevel.checkpoint()
 
     async def utterance(self) -> trio.SocketStream:
-        """A socket to a new fork; when the worker has just died, one to its successor's."""
+        """A socket to a new fork. If the worker has died, waits for the next worker."""
         while True:
             if self._failure is not None:
                 raise self._failure
@@ -239,10 +252,11 @@ class SphinxTranscriber:
 
     async def _replaced(self, worker: Worker) -> None:
         while self._worker is worker and self._failure is None:
-            await self._changed.wait()
+            await self._worker_changed.wait()
 
-    async def _keep(self) -> None:
-        """Start the worker again whenever it dies; give up when it can't load, or dies of it again and again."""
+    async def _keep_running(self) -> None:
+        """Start the worker again whenever it dies. Give up when it can't load the model, or dies repeatedly while it
+        loads."""
         died_loading = 0
         while True:
             try:
@@ -252,13 +266,13 @@ class SphinxTranscriber:
                 died_loading += 1
                 if not isinstance(error, DiedLoading) or died_loading > MORE_TRIES:
                     self._failure = error
-                    self._announce()
+                    self._announce_change()
                     return
             await self._worker.ended()
             self._services.publish("notice", text="The recogniser's process died; starting it again.")
             self._worker = await Worker.start(self._options.settings())
-            self._announce()
+            self._announce_change()
 
-    def _announce(self) -> None:
-        changed, self._changed = self._changed, trio.Event()
+    def _announce_change(self) -> None:
+        changed, self._worker_changed = self._worker_changed, trio.Event()
         changed.set()

@@ -1,4 +1,4 @@
-"""The recogniser's process as the daemon sees it: starting it, telling when it is ready or gone, killing it."""
+"""The recogniser's process from the daemon's side: starting it, waiting until it is ready or gone, killing it."""
 
 from __future__ import annotations
 
@@ -18,33 +18,34 @@ from voiceloop.errors import EngineError
 WORKER = Path(__file__).with_name("sphinx_worker.py")
 PLACE = 'transcribe.use = "sphinx"'
 SEND_BUFFER_BYTES = 1 << 20
-"""What the kernel may hold of an utterance while the worker still loads."""
+"""Socket buffer for an utterance: holds speech while the worker is still loading."""
 KILL_S = 2.0
-"""A killed process is gone within milliseconds; one that is not (stuck in the kernel) is left to itself."""
+"""Time to wait for a killed process. It ends within milliseconds; one stuck in the kernel is left alone."""
 _MODEL_REMEDY = "Check the paths of [transcribe] (hmm, lm, dictionary, jsgf, keyphrase), or remove them for English"
 _INSTALL = "Install it again: pip install --force-reinstall pocketsphinx"
 
 
 class DiedLoading(EngineError):
-    """It may have been killed: another may live."""
+    """The process died while it loaded. Perhaps it was killed, so starting another may help."""
 
 
 class Worker:
-    """The process and the socket to it."""
+    """The process and the control socket to it."""
 
     def __init__(self, process: trio.Process, control: trio.socket.SocketType) -> None:
         self._process = process
         self._control = control
-        self._told = bytearray()
+        self._received = bytearray()
 
     @classmethod
     async def start(cls, settings: dict[str, object]) -> Worker:
+        """Start the process. `settings` are those of the decoder. Does not wait until the model is loaded."""
         ours, theirs = socket.socketpair()
-        ours.sendall(json.dumps(settings).encode() + b"\n")  # far less than the socket holds
+        ours.sendall(json.dumps(settings).encode() + b"\n")  # can't block: far less than the socket's buffer
         try:
             with theirs:
-                # -P: the script's folder has modules whose names are other packages' too. A group of its own, so that
-                # its forks can be killed with it and Ctrl-C doesn't reach them.
+                # -P: keep the script's folder out of sys.path, since its modules share names with other packages. A
+                # separate process group: its forks can be killed with it, and Ctrl-C doesn't reach them.
                 process = await trio.lowlevel.open_process(
                     [sys.executable, "-P", str(WORKER)], stdin=theirs, stdout=subprocess.DEVNULL, process_group=0
                 )
@@ -58,18 +59,18 @@ class Worker:
         return self._process.pid
 
     async def ready(self) -> None:
-        """Wait until the model is loaded. Raises EngineError with the reason when it can't be."""
-        while b"\n" not in self._told:
+        """Wait until the model is loaded. Raises `EngineError` with the reason when loading fails."""
+        while b"\n" not in self._received:
             data = await self._read()
             if not data:
                 raise DiedLoading("the recogniser's process died while it loaded", place=PLACE, remedy=_INSTALL)
-            self._told += data
-        told = json.loads(self._told)
-        if "error" in told:
-            raise EngineError(f"pocketsphinx can't be started: {told['error']}", place=PLACE, remedy=_MODEL_REMEDY)
+            self._received += data
+        message = json.loads(self._received)
+        if "error" in message:
+            raise EngineError(f"pocketsphinx can't be started: {message['error']}", place=PLACE, remedy=_MODEL_REMEDY)
 
     async def ended(self) -> None:
-        """Wait until the process is gone. Its forks, which have their own sockets, finish what they are at."""
+        """Wait until the process has ended. Its forks have their own sockets and finish their utterances."""
         while await self._read():
             pass
         await self._process.wait()
@@ -82,7 +83,7 @@ class Worker:
             return b""
 
     async def utterance(self) -> trio.SocketStream:
-        """The socket of a new utterance. Raises OSError when the worker is gone."""
+        """A socket to a new fork, for one utterance. Raises `OSError` when the worker has ended."""
         ours, theirs = socket.socketpair()
         with theirs:
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
@@ -95,10 +96,10 @@ class Worker:
         return stream
 
     async def kill(self) -> None:
-        """End it and its forks, now."""
+        """Kill the process and its forks."""
         self._control.close()
         if self._process.returncode is None:
-            with suppress(ProcessLookupError, PermissionError):  # PermissionError: macOS, of a group of zombies
+            with suppress(ProcessLookupError, PermissionError):  # PermissionError: macOS, for a group of zombies
                 os.killpg(self._process.pid, signal.SIGKILL)
             await self._process.wait()
 

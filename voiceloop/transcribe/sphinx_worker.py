@@ -1,17 +1,24 @@
-"""The recogniser's process: loads pocketsphinx once and forks for each utterance. Needs the standard library only.
+"""The recogniser's process: loads pocketsphinx once and forks for each utterance.
 
-Run by path as a program of its own, not imported by the daemon: what the daemon imports (Trio, NumPy, pydantic) would
-be 60 MB of dead weight here. A fork shares the loaded model, so utterances may overlap, an abandoned one dies at once
-whatever it is doing, and nothing that one of them does reaches the next.
+Runs as a program of its own. It needs only pocketsphinx and the standard library: the daemon's imports (Trio, NumPy,
+pydantic) would cost 60 MB here for nothing. The forks share the loaded model. So utterances may overlap, an abandoned
+fork ends at once whatever it is doing, and no utterance can affect the next.
 
-On standard input: a Unix stream socket. The first line is the decoder's settings (JSON); then each byte carries the
-socket of a new utterance (SCM_RIGHTS). Out of it comes one line, {"ready": true} or {"error": "..."}; its end means
-that the daemon is gone, and so is this process.
+    daemon                             worker                       fork (one per utterance)
+      | -- settings (a line of JSON) --> | loads the model
+      | <-- {"ready": true} ------------ |
+      | -- a byte and a socket --------> | -- fork -----------------> |
+      | -- mean, PCM, PCM, ..., empty message ----------------------> | decodes while PCM arrives
+      | <-- a line of JSON ------------------------------------------ |
 
-On an utterance's socket: messages of a 4-byte little-endian length and that many bytes. The first is the cepstral
-mean to begin with (may be empty), the others PCM (int16, mono, 16 kHz), an empty one says that speech is over. The
-answer is one line of JSON: text, confidence, words [text, start_s, end_s, confidence], cmn; or error. A socket that
-ends without the empty message was abandoned.
+Control socket (standard input, a Unix stream socket): the first line holds the decoder's settings. After that, each
+byte carries the socket of a new utterance (SCM_RIGHTS). The worker writes one line, {"ready": true} or
+{"error": "..."}. When the daemon's end closes, the worker ends.
+
+Socket of an utterance: messages, each a 4-byte little-endian length and that many bytes. The first is the cepstral
+mean to start with (may be empty), the others are PCM (int16, mono, 16 kHz), and an empty message ends the speech. The
+answer is one line of JSON: text, confidence, words [text, start_s, end_s, confidence] and cmn; or error. If the socket
+closes before the empty message, the utterance was abandoned.
 """
 
 from __future__ import annotations
@@ -30,23 +37,27 @@ from typing import Any
 LENGTH = struct.Struct("<I")
 RECV_BYTES = 1 << 16
 STEP_BYTES = 3_200
-"""0.1 s: how much is decoded between two looks at the socket (about 15 ms of work)."""
+"""0.1 s: decoded between two checks of the socket (about 15 ms of work)."""
 FRAMES_PER_S = 100
 LISTEN_BYTES = 2 * 32_000
-"""2 s: how much of the first utterance is heard before it is decoded, so that its mean is known. Errors on read speech:
-35 % with the model's own mean, 27 % with that of the speech before, 24 % with this too; on telephone prompts 96 % with
-the model's own, 70 % with either. It makes the first text about 0.4 s later."""
+"""2 s: the part of the first utterance from which its cepstral mean is measured before decoding starts. Word errors on
+read speech: 35 % with the model's own mean, 27 % with the mean of the speech before, 24 % with this measurement too; on
+telephone prompts: 96 % with the model's own mean, 70 % with either of the others. The first text comes about 0.4 s
+later."""
 CMN_WINDOW = 500
-"""CMN_WIN of pocketsphinx's cmn.h."""
+"""Frames in pocketsphinx's running cepstral mean (CMN_WIN in its cmn.h)."""
 
 
 class Abandoned(Exception):
-    """The daemon closed the utterance's socket."""
+    """The daemon has closed the utterance's socket."""
 
 
 class Inbox:
-    """Messages of one utterance. What has arrived is taken off the socket before each step, so that its end is seen at
-    once; it holds at most the utterance."""
+    """The received messages of one utterance.
+
+    All data that has arrived is read before each decoding step, so that a closed socket is noticed at once. The buffer
+    grows to the size of the utterance at most.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -54,13 +65,13 @@ class Inbox:
         self._messages: deque[bytes] = deque()
 
     def next(self) -> bytes:
-        """The next message; waits for it. Raises `Abandoned`."""
+        """Wait for the next message and return it. Raises `Abandoned`."""
         while self._receive(wait=not self._messages):
             pass
         return self._messages.popleft()
 
     def _receive(self, *, wait: bool) -> bool:
-        """Take one piece off the socket; say whether to look again."""
+        """Read once from the socket. False when there was nothing to read."""
         try:
             data = self._sock.recv(RECV_BYTES, 0 if wait else socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -83,7 +94,7 @@ class Inbox:
 
 
 def recognise(decoder: Any, sock: socket.socket) -> None:
-    """Decode one utterance as it comes and answer. `decoder` is a `pocketsphinx.Decoder`."""
+    """Decode one utterance while it arrives, then answer. `decoder` is a `pocketsphinx.Decoder`."""
     inbox = Inbox(sock)
     decode = Decoding(decoder, inbox.next().decode())
     while message := inbox.next():
@@ -93,34 +104,37 @@ def recognise(decoder: Any, sock: socket.socket) -> None:
 
 
 class Decoding:
-    """One utterance in the decoder. Without a mean to begin with it listens for a while first."""
+    """The decoding of one utterance. `cmn` is the cepstral mean to start with.
+
+    If `cmn` is empty, the mean is first measured on `LISTEN_BYTES` of speech.
+    """
 
     def __init__(self, decoder: Any, cmn: str) -> None:
         self._decoder = decoder
         self._pending = bytearray()
-        self._begun = bool(cmn)
+        self._started = bool(cmn)
         if cmn:
             decoder.set_cmn(cmn)
             decoder.start_utt()
 
     def feed(self, pcm: bytes) -> None:
         self._pending += pcm
-        if not self._begun and len(self._pending) >= LISTEN_BYTES:
-            self._begin()
-        while self._begun and len(self._pending) >= STEP_BYTES:
+        if not self._started and len(self._pending) >= LISTEN_BYTES:
+            self._start()
+        while self._started and len(self._pending) >= STEP_BYTES:
             self._step()
 
     def finish(self) -> None:
-        if not self._begun:
-            self._begin()
+        if not self._started:
+            self._start()
         while self._pending:
             self._step()
         self._decoder.end_utt()
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
         self._decoder.set_cmn(measured_mean(self._decoder, bytes(self._pending)))
         self._decoder.start_utt()
-        self._begun = True
+        self._started = True
 
     def _step(self) -> None:
         self._decoder.process_raw(bytes(self._pending[:STEP_BYTES]))
@@ -128,9 +142,10 @@ class Decoding:
 
 
 def measured_mean(decoder: Any, pcm: bytes) -> str:
-    """The cepstral mean of `pcm`: how this microphone and speaker differ from those of the model.
+    """The cepstral mean of `pcm`, which reflects the microphone and the speaker.
 
-    pocketsphinx's running mean begins as CMN_WINDOW frames of the model's and follows slowly; they are taken out here.
+    pocketsphinx's running mean starts with the weight of CMN_WINDOW frames of the model's own mean and adapts slowly.
+    This function removes those frames from it.
     """
     start = _numbers(decoder.get_cmn(False))
     decoder.start_utt()
@@ -140,20 +155,20 @@ def measured_mean(decoder: Any, pcm: bytes) -> str:
     frames = decoder.n_frames()
     end = _numbers(decoder.get_cmn(False))
     if not frames:
-        return _spelled(start)
-    return _spelled([(e * (CMN_WINDOW + frames) - s * CMN_WINDOW) / frames for s, e in zip(start, end, strict=True)])
+        return _joined(start)
+    return _joined([(e * (CMN_WINDOW + frames) - s * CMN_WINDOW) / frames for s, e in zip(start, end, strict=True)])
 
 
 def _numbers(cmn: str) -> list[float]:
     return [float(number) for number in cmn.split(",")]
 
 
-def _spelled(cmn: list[float]) -> str:
+def _joined(cmn: list[float]) -> str:
     return ",".join(f"{number:.4f}" for number in cmn)
 
 
 def answer(decoder: Any) -> dict[str, object]:
-    """What was understood. `<sil>`, `[NOISE]`, `++UM++` are no words; `read(2)` is a pronunciation of `read`."""
+    """The answer for a decoded utterance. `<sil>`, `[NOISE]`, `++UM++` are not words; `read(2)` is a form of `read`."""
     hypothesis = decoder.hyp()
     text = hypothesis.hypstr if hypothesis else ""
     spoken = [s for s in (decoder.seg() or ()) if text and s.word[0] not in "<[+"]
@@ -161,13 +176,13 @@ def answer(decoder: Any) -> dict[str, object]:
         (s.word.partition("(")[0], s.start_frame / FRAMES_PER_S, (s.end_frame + 1) / FRAMES_PER_S, min(s.prob, 1.0))
         for s in spoken
     ]
-    # pocketsphinx's own figure is the whole path's posterior, next to nothing for any long sentence.
+    # pocketsphinx's own figure is the posterior of the whole path, which is close to zero for any long sentence.
     confidence = sum(word[3] for word in words) / len(words) if words else None
     return {"text": text, "confidence": confidence, "words": words, "cmn": decoder.get_cmn(False)}
 
 
 def load(settings: dict[str, object]) -> Any:
-    """The decoder. Raises RuntimeError with the reason that pocketsphinx writes to standard error."""
+    """Create the decoder. Raises `RuntimeError` with the reason, which pocketsphinx writes to standard error."""
     from pocketsphinx import Decoder, set_loglevel  # type: ignore[attr-defined]
 
     with tempfile.TemporaryFile() as log:
@@ -175,7 +190,7 @@ def load(settings: dict[str, object]) -> Any:
         os.dup2(log.fileno(), 2)
         try:
             decoder = Decoder(loglevel="ERROR", **settings)
-            set_loglevel("FATAL")  # from now on it would complain of each noise at the person's terminal
+            set_loglevel("FATAL")  # else it would log an error to the user's terminal for every noise
             return decoder
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             log.seek(0)
@@ -187,14 +202,14 @@ def load(settings: dict[str, object]) -> Any:
 
 
 def serve(decoder: Any, control: socket.socket) -> None:
-    """Fork for each socket that comes over `control`, until that ends."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
+    """Fork for each socket received over `control`, until `control` closes."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the forks
     gc.disable()
-    gc.freeze()  # a collection would write into every shared page
+    gc.freeze()  # a garbage collection would write to the shared pages, and so copy them
     while True:
         try:
             byte, fds, _, _ = socket.recv_fds(control, 1, 1)
-        except ConnectionResetError:  # the program was killed
+        except ConnectionResetError:  # the daemon was killed
             return
         if not byte:
             return
@@ -206,14 +221,14 @@ def serve(decoder: Any, control: socket.socket) -> None:
                 recognise(decoder, sock)
             except (Abandoned, OSError):
                 pass
-            except Exception as error:  # noqa: BLE001 - whatever it is, the daemon must hear of it
+            except Exception as error:  # noqa: BLE001 - any error is reported to the daemon
                 sock.sendall(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode() + b"\n")
             finally:
                 os._exit(0)
 
 
 def main() -> int:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to act on
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the daemon handles Ctrl-C
     control = socket.socket(fileno=os.dup(0))
     with control.makefile("rb", buffering=0) as lines:
         settings = json.loads(lines.readline() or b"{}")

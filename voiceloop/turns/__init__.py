@@ -1,1 +1,1 @@
-"""Turn-taking: who speaks when, and what a turn does."""
+"""Turn-taking: when the user or the loop speaks, and what a turn does."""

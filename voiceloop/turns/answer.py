@@ -1,6 +1,17 @@
-"""One go at an answer: handler and delivery, behind a gate. Thrown away when the user goes on after a pause.
+"""An answer attempt: the handler's reply to one transcript and its delivery, behind the turn's gate.
 
-Doesn't know whether the user has finished: `turn.py` does, by the gate.
+Doesn't decide whether the user has finished: the turn (`turn.py`) does, by opening the gate. An attempt that was begun
+in a pause is thrown away when the user goes on; nothing of it was heard or done by then.
+
+    time  --------------------------------------------------------------------------->
+    text known                          gate opens (the turn is certain)
+    |                                   |
+    [handler: say("..."), say("..."), committed() waits here | acts, says more ...]
+         [first chunk synthesised]      |                    |
+                           waits ------>[first chunk plays][second chunk plays] ...
+                                        [second chunk synthesised]
+
+A handler that isn't preemptive starts only when the gate is open.
 """
 
 from __future__ import annotations
@@ -20,19 +31,24 @@ from voiceloop.types import Heard, Message, Speech, Transcript, Usage
 
 @dataclass(slots=True, eq=False)
 class AnswerAttempt:
-    """See the module. `spend` is told what each request took; nothing may be seen of it before `gate` is set."""
+    """One attempt to answer what the user said. Nothing of it is heard or done before `gate` is set.
+
+    It is also the `DeliveryOwner` of its `Delivery`: it notes times and counts requests.
+    """
 
     context: TurnContext
     gate: trio.Event
-    spend: Callable[[Usage], None]
-    kept: TurnJournal
+    """Set when the turn is certain."""
+    add_usage: Callable[[Usage], None]
+    """Called with what each request took."""
+    journal: TurnJournal
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     marks: dict[str, float] = field(default_factory=dict)
-    """When each point was first reached."""
+    """When each point was first reached, by the clock of the context: its name and its time in seconds."""
     asked: list[Asked] = field(default_factory=list)
-    """The requests made for it."""
+    """The requests made for this attempt."""
     acted: bool = False
-    """The handler was let do what can't be undone."""
+    """Whether the handler may have done something that can't be undone: its call of `committed` has returned."""
     _delivery: Delivery | None = None
 
     def mark(self, name: str) -> None:
@@ -40,28 +56,28 @@ class AnswerAttempt:
         self.marks.setdefault(name, self.context.now())
 
     def sounds(self, text: str) -> None:
-        """A chunk of the reply begins to be played."""
+        """A chunk of the reply begins to play."""
         self.context.audible.begin(text, self.context.now())
 
     def asking(self, kind: Kind, units: float = 1.0) -> None:
-        """Count a request that is about to be made."""
+        """Count a request that is about to be made (`units` as in `Asked`)."""
         self.asked.append(Asked(kind, units))
 
     def spent(self, kind: Kind, usage: Usage) -> None:
-        """Count what a request took."""
-        self.spend(usage)
+        """Add `usage` to the turn's, and its cost to the oldest request of this kind that has none yet."""
+        self.add_usage(usage)
         for request in self.asked:
             if request.kind == kind and request.cost_usd is None:
                 request.cost_usd = usage.cost_usd
                 return
 
     async def committed(self) -> None:
-        """Wait until the turn is certain, and note that what was said may be delivered from now on."""
+        """Wait until the turn is certain, and note in the journal that the speech may be delivered from now on."""
         await self.gate.wait()
-        await self.kept.delivering()
+        await self.journal.delivering()
 
     def heard(self) -> Heard:
-        """What of the reply has been played."""
+        """The part of the reply that has been played."""
         return self._delivery.heard() if self._delivery else Heard("", complete=True)
 
     def heard_s(self) -> float:
@@ -69,34 +85,34 @@ class AnswerAttempt:
         return self._delivery.heard_s() if self._delivery else 0.0
 
     async def answer(self, transcript: Transcript, history: Sequence[Message]) -> None:
-        """Let the handler answer, and deliver what it says. Raises what made it fail, once all that it had said was
-        played."""
+        """Run the handler and deliver its reply. If the handler fails, its error is raised after the text that it had
+        already said was played."""
         context = self.context
         self._delivery = delivery = Delivery(context.synthesizer, context.speaker, context.publish, self)
         failures: list[VoiceloopError] = []
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._handle, transcript, _Answer(self, delivery, history), failures)
+            nursery.start_soon(self._handle, transcript, _Reply(self, delivery, history), failures, name="handler")
             await delivery.run()
         context.audible.cut(context.now())
         if failures:
             raise failures[0]
 
-    async def _handle(self, transcript: Transcript, answer: _Answer, failures: list[VoiceloopError]) -> None:
+    async def _handle(self, transcript: Transcript, reply: _Reply, failures: list[VoiceloopError]) -> None:
         try:
-            await trio.lowlevel.checkpoint_if_cancelled()  # what was thrown away already asks nothing
+            await trio.lowlevel.checkpoint_if_cancelled()  # an attempt that was thrown away must make no request
             self.asking("handle")
-            await self.context.handler.handle(transcript, answer)
+            await self.context.handler.handle(transcript, reply)
         except* VoiceloopError as group:
             failures.append(first(group))
-        except* (Exception, SystemExit) as group:  # noqa: BLE001 - whatever it raises is told as the handler's
+        except* (Exception, SystemExit) as group:  # noqa: BLE001 - any error of a handler is reported as the handler's
             error = first(group)
             failures.append(HandlerError(f"{type(error).__name__}: {error}", place="handler"))
-        await answer.delivery.finish()
+        await reply.delivery.finish()
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """`plugins.Reply`, as a handler sees it."""
+class _Reply:
+    """The `plugins.Reply` that a handler is given."""
 
     attempt: AnswerAttempt
     delivery: Delivery

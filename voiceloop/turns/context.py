@@ -1,4 +1,4 @@
-"""What every turn works with: the parts, the loudspeaker, the settings and the clocks."""
+"""The turn context: the parts, the loudspeaker, the settings and the clocks that all turns share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from voiceloop.turns.preemptive import PreemptiveGeneration
 
 @dataclass(frozen=True, slots=True)
 class TurnContext:
-    """What every turn works with."""
+    """What all turns of a conversation share."""
 
     transcriber: Transcriber
     handler: Handler
@@ -29,17 +29,18 @@ class TurnContext:
     settings: Settings
     preemptive: PreemptiveGeneration
     now: Callable[[], float]
+    """The clock of all times: seconds."""
     captured: Callable[[int], float]
-    """When a sample was at the microphone, by the clock of `now`."""
+    """When a sample, given by its index, was at the microphone; by the clock of `now`."""
     posts: trio.CapacityLimiter
     """How many transcriptions may be under way at once."""
     language: str | None = None
-    """What is spoken, where the config says it."""
+    """The spoken language, if the config names one."""
     journal: Journal = NO_JOURNAL
-    """Keeps what is said until it is delivered."""
+    """Keeps speech until it is delivered."""
     asleep: Callable[[], bool] = lambda: False
-    """Whether only words that wake it count."""
+    """Whether the loop is asleep, so that only words that wake it count."""
     played: Tap | None = None
-    """What the loudspeaker took lately, where the microphone may hear it."""
+    """What the loudspeaker played lately; None where the microphone can't hear it."""
     audible: Audible = field(default_factory=Audible)
-    """What of the replies could be heard when."""
+    """Which words of the replies were audible, and when."""

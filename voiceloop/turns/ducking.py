@@ -1,6 +1,13 @@
-"""Who has the floor: ducks, holds and gives back the loudspeaker as the user perhaps, surely or no longer speaks.
+"""Ducking: lowers, holds and resumes the reply at the loudspeaker as the user may be, is, or no longer is speaking.
 
-Decides nothing about turns. All of it is reversible: a held reply goes on from the sample where it froze.
+Decides nothing about turns. All of it is reversible: a held reply goes on from the sample where it stopped.
+
+    early voice   speaking   awaiting text   reply
+    any           yes        any             held
+    any           no         yes             held: the utterance is over, and its text decides what becomes of the reply
+    LIKELY        no         no              held
+    POSSIBLE      no         no              ducked, or held if it has not begun to sound
+    NONE          no         no              at full level
 """
 
 from __future__ import annotations
@@ -12,54 +19,53 @@ from voiceloop.events import Publish
 from voiceloop.playback.speaker import Speaker
 
 DUCKED = 0.25
-"""The gain while somebody perhaps speaks: 12 dB lower, so that a reply that goes on was no more than dimmed."""
+"""The gain of a ducked reply: -12 dB, so that a reply that goes on was only quieter for a moment."""
 
 
 @dataclass(slots=True)
 class Ducking:
-    """Set what is known with `now`; the loudspeaker follows.
-
-    `speaking`: an utterance is under way. `undecided`: one over the reply is over, and what it was is not known yet.
-    `early_voice`: the first signs of voice.
-    """
+    """Sets the loudspeaker's gain and hold by what is known of the user. Publishes `ducked`, `held` and `resumed`."""
 
     speaker: Speaker
     publish: Publish
     speaking: bool = False
-    undecided: bool = False
-    early_voice: EarlyVoice = EarlyVoice.CALM
-    _state: str = ""
+    """An utterance is under way."""
+    awaiting_text: bool = False
+    """An utterance over the reply has ended, and it isn't known yet whether it interrupts the reply."""
+    early_voice: EarlyVoice = EarlyVoice.NONE
+    _published: str = ""
+    """The state that was published last: "held", "ducked", or "" at full level."""
 
-    def now(
-        self, *, speaking: bool | None = None, undecided: bool | None = None, early_voice: EarlyVoice | None = None
+    def update(
+        self, *, speaking: bool | None = None, awaiting_text: bool | None = None, early_voice: EarlyVoice | None = None
     ) -> None:
-        """Something has changed."""
+        """Set what has changed, and apply it to the loudspeaker."""
         self.speaking = self.speaking if speaking is None else speaking
-        self.undecided = self.undecided if undecided is None else undecided
+        self.awaiting_text = self.awaiting_text if awaiting_text is None else awaiting_text
         self.early_voice = self.early_voice if early_voice is None else early_voice
-        self._settle()
+        self._apply()
 
-    def clear(self) -> None:
-        """Discard the reply; the next one sounds only when the user leaves it the floor."""
-        self.speaker.cancel()  # ends a hold as well
-        self._settle()
+    def discard_reply(self) -> None:
+        """Discard the reply. The next one sounds only when the user is not speaking."""
+        self.speaker.cancel()  # also ends a hold
+        self._apply()
 
-    def _settle(self) -> None:
+    def _apply(self) -> None:
         sounding = self.speaker.sounding
-        # A reply that has not begun doesn't begin at the first sign of voice: half-duplex would go deaf within a word,
-        # and a reply that came too soon would be heard.
-        stirred = self.early_voice is EarlyVoice.LIKELY or (self.early_voice is EarlyVoice.POSSIBLE and not sounding)
-        held = self.speaking or self.undecided or stirred
-        ducked = self.early_voice is not EarlyVoice.CALM or held
+        # A reply that has not begun is held already at the first sign of voice: if it began, the half-duplex mute would
+        # cut off the user after a word, and a reply that came too soon would be heard.
+        voice = self.early_voice is EarlyVoice.LIKELY or (self.early_voice is EarlyVoice.POSSIBLE and not sounding)
+        held = self.speaking or self.awaiting_text or voice
+        ducked = self.early_voice is not EarlyVoice.NONE or held
         self.speaker.gain = DUCKED if ducked and sounding else 1.0
         if held:
             self.speaker.hold()
         else:
             self.speaker.resume()
-        self._tell("held" if held else "ducked" if ducked else "", sounding=sounding)
+        self._publish_change("held" if held else "ducked" if ducked else "", sounding=sounding)
 
-    def _tell(self, state: str, *, sounding: bool) -> None:
-        if state == self._state or (state and not sounding and not self._state):
-            return  # nothing has changed that could be heard
-        self._state = state
+    def _publish_change(self, state: str, *, sounding: bool) -> None:
+        if state == self._published or (state and not sounding and not self._published):
+            return  # no audible change
+        self._published = state
         self.publish(state or "resumed")

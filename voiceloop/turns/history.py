@@ -1,4 +1,7 @@
-"""What was said, and what of the replies was heard, as handlers are given it. Decides nothing about turns."""
+"""The history of the conversation: what the user said and what was heard of the replies, for handlers.
+
+Decides nothing about turns.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,17 @@ from voiceloop.types import Message
 
 
 class History:
-    """`record` adds what became of a turn. At most `longest` messages: the oldest go first."""
+    """The last `longest` messages; older ones are forgotten first."""
 
     def __init__(self, longest: int) -> None:
         self._messages: deque[Message] = deque(maxlen=longest)
 
     def messages(self) -> tuple[Message, ...]:
-        """All of it, oldest first."""
+        """All messages, oldest first."""
         return tuple(self._messages)
 
     def record(self, turn: Turn) -> None:
-        """Add what was said in `turn`, unless that is not known, and what of the reply was heard until now."""
+        """Add what the user said in `turn` and what was heard of its reply; nothing if its text is unknown."""
         if turn.transcript is None:
             return
         self._messages.append(Message("user", turn.transcript.text))

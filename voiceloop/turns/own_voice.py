@@ -1,7 +1,7 @@
-"""Tells the loop's own voice from the user's where the microphone hears the loudspeaker. Decides nothing about turns.
+"""Detection of the loop's own voice in the microphone, where it hears the loudspeaker. Decides nothing about turns.
 
-The canceller comes before it. What leaks through, and all of it with `echo = "off"`, is told by its sound (a copy of
-what was just played) and by its words (they repeat what could be heard then).
+The echo canceller comes before it. Residual echo, or with `echo = "off"` the whole echo, is recognised by its sound (a
+copy of what was just played) and by its words (they repeat the reply that was audible then).
 """
 
 from __future__ import annotations
@@ -16,47 +16,48 @@ from voiceloop.turns.turn import Turn
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript
 
 _CLIP_S = 2.0
-"""How much of what was said last is compared."""
-_LATER_S = 0.5
-"""How much later than it was played an echo may come."""
+"""How much of the latest speech is compared with what was played."""
+_LATEST_ECHO_S = 0.5
+"""How much later than it was played an echo may arrive."""
 
 
 @dataclass(slots=True)
 class OwnVoice:
-    """`begin` and `feed` take what is said over a reply, as it comes."""
+    """Compares speech, given with `begin` and `feed` as it comes, with what the loudspeaker played."""
 
     context: TurnContext
     dropped: int = 0
-    """How often something was not taken because it was only the loop's own voice."""
+    """How many utterances were dropped because they were only the loop's own voice."""
     known_in: Turn | None = None
     """The turn whose reply the microphone is known to hear."""
-    _said: bytearray = field(default_factory=bytearray)
+    _speech: bytearray = field(default_factory=bytearray)
+    """The last 2 s of the current utterance: int16, mono, 16 kHz."""
 
     def begin(self, pcm: bytes) -> None:
-        """Somebody, or the loudspeaker, begins to speak."""
-        self._said = bytearray(pcm)
+        """An utterance begins: the user's, or an echo of the loudspeaker."""
+        self._speech = bytearray(pcm)
 
     def feed(self, pcm: bytes) -> None:
-        """More of it."""
-        self._said += pcm
-        del self._said[: -round(_CLIP_S * CAPTURE_RATE_HZ) * SAMPLE_BYTES]
+        """Take more of the utterance."""
+        self._speech += pcm
+        del self._speech[: -round(_CLIP_S * CAPTURE_RATE_HZ) * SAMPLE_BYTES]
 
-    def is_known_in(self, live: Turn | None) -> bool:
-        """Whether the microphone is known to hear the reply of `live`."""
-        return live is not None and live is self.known_in
+    def is_known_in(self, turn: Turn | None) -> bool:
+        """Whether the microphone is known to hear the reply of `turn`."""
+        return turn is not None and turn is self.known_in
 
     def copies(self) -> bool:
-        """Whether what was said last is what was played before. Takes up to 10 ms: ask when it matters."""
+        """Whether the latest speech is a copy of what was just played. Takes up to 10 ms, so call it only at need."""
         if self.context.played is None:
             return False
-        seconds = len(self._said) / SAMPLE_BYTES / CAPTURE_RATE_HZ
-        played, rate_hz = self.context.played.recent(seconds + _LATER_S)
-        if played.count(0) == len(played):
+        seconds = len(self._speech) / SAMPLE_BYTES / CAPTURE_RATE_HZ
+        played, rate_hz = self.context.played.recent(seconds + _LATEST_ECHO_S)
+        if played.count(0) == len(played):  # only silence was played
             return False
-        return correlation(bytes(self._said), resample(played, rate_hz, CAPTURE_RATE_HZ)) >= OWN_VOICE
+        return correlation(bytes(self._speech), resample(played, rate_hz, CAPTURE_RATE_HZ)) >= OWN_VOICE
 
     def repeats(self, transcript: Transcript) -> bool:
-        """Whether a transcript only has words that were sounding while they were said."""
+        """Whether a transcript only repeats words of a reply that was audible while they were said."""
         context, utterance = self.context, transcript.utterance
         start_s, end_s = context.captured(utterance.start), context.captured(utterance.voiced_end)
         return repeats(transcript.text, context.audible.between(start_s, end_s))

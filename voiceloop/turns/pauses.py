@@ -1,6 +1,6 @@
-"""The pauses in what is being said: whether work goes ahead in one, and what the endpointer is told of it.
+"""The pauses of the current utterance: whether preemptive work runs in one, and what the endpointer is told about it.
 
-Knows no turn and decides nothing about them; all times are sample indices.
+Knows no turn. All times are sample indices.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from voiceloop.types import CAPTURE_RATE_HZ, Transcript
 
 
 class Pauses:
-    """Those of one utterance after the other: `start` begins one, `end` ends it."""
+    """The pauses of one utterance after the other: `start` begins an utterance, `end` ends it.
+
+    Within it `begin` starts a pause and `resume` ends one.
+    """
 
     def __init__(self, endpointer: Endpointer, preemptive: PreemptiveGeneration, language: str | None) -> None:
         self._endpointer = endpointer
@@ -19,54 +22,57 @@ class Pauses:
         self._language = language
         self._onset = 0
         self._since: int | None = None
-        self._ahead = False
+        """Where the pause under way began."""
+        self._working = False
         self._quiet = 0
+        """Samples of quiet in the utterance's earlier pauses."""
 
     def start(self, onset: int) -> None:
-        """An utterance began, at that sample."""
-        self._onset, self._since, self._ahead, self._quiet = onset, None, False, 0
+        """An utterance began at the sample `onset`."""
+        self._onset, self._since, self._working, self._quiet = onset, None, False, 0
 
     @property
-    def ahead(self) -> bool:
-        """Whether work goes ahead in the pause that lasts."""
-        return self._ahead
+    def working(self) -> bool:
+        """Whether preemptive work runs in the pause under way."""
+        return self._working
 
-    def begin(self, since: int, *, ahead: bool) -> None:
-        """It has been quiet from `since` on. Work goes ahead only if `ahead`."""
+    def begin(self, since: int, *, may_work: bool) -> None:
+        """A pause began at the sample `since`. Without `may_work` there is no preemptive work in it."""
         self._since = since
-        self._ahead = ahead and self._preemptive.allowed
-        if ahead:
+        self._working = may_work and self._preemptive.allowed
+        if may_work:
             self._preemptive.count_pause()
-        if self._ahead:
+        if self._working:
             self._endpointer.awaiting(since)
 
-    def over(self, at: int) -> None:
-        """Speech goes on from `at` on."""
+    def resume(self, at: int) -> None:
+        """The user goes on from the sample `at`."""
         if self._since is not None:
             self._quiet += at - self._since
-        self._since, self._ahead = None, False
+        self._since, self._working = None, False
 
     def end(self) -> None:
-        """The utterance is over, or nobody hears it any more."""
-        self._since, self._ahead = None, False
+        """The utterance is over, or no turn takes it any more."""
+        self._since, self._working = None, False
 
-    def heard(self, transcript: Transcript) -> None:
-        """What was said up to the pause that lasts."""
-        # What the config says is surer than what a service makes of half a sentence.
-        self._judge(transcript.text, self._language or transcript.language)
+    def transcribed(self, transcript: Transcript) -> None:
+        """The text of the speech before the pause under way is known: tell the endpointer."""
+        # The configured language is surer than what a service makes of half a sentence.
+        self._tell_endpointer(transcript.text, self._language or transcript.language)
 
-    def unheard(self) -> None:
-        """No text will come for the pause that lasts: how long it lasts alone decides."""
-        self._judge("", self._language)
+    def untranscribed(self) -> None:
+        """The pause under way will have no text: tell the endpointer, which then goes by its length alone."""
+        self._tell_endpointer("", self._language)
 
-    def outlasts(self, voiced_end: int, voice_ms: float) -> bool:
-        """Whether there was so much voice since the onset, up to `voiced_end`. Pauses are none."""
-        return (voiced_end - self._onset - self._quiet) * 1000 >= voice_ms * CAPTURE_RATE_HZ
+    def voiced_for(self, voice_ms: float, *, until: int) -> bool:
+        """Whether there were at least `voice_ms` of voice from the onset to the sample `until`, pauses not counted."""
+        return (until - self._onset - self._quiet) * 1000 >= voice_ms * CAPTURE_RATE_HZ
 
-    def was_one(self, since: int) -> None:
-        """The quiet between `since` and the onset, which was taken for the end, was a pause."""
+    def add_missed(self, since: int) -> None:
+        """The quiet from `since` to the onset had been taken for the end of the speech, but was a pause in it: the
+        endpointer learns from it."""
         self._endpointer.resumed(since, self._onset)
 
-    def _judge(self, text: str, language: str | None) -> None:
-        if self._ahead and self._since is not None:
+    def _tell_endpointer(self, text: str, language: str | None) -> None:
+        if self._working and self._since is not None:
             self._endpointer.heard(text, at=self._since, language=language)

@@ -1,7 +1,9 @@
-"""What working ahead costs, and whether it is worth it. Pure: knows no clock, no service and no turn.
+"""The cost of preemptive generation: counts what it wastes, and turns it off for a while when that is too much.
 
-At a short pause the loop goes on as if the user had finished. When that was wrong, what was asked of services in the
-pause is thrown away: paid for, and of use to nobody.
+Pure: knows no clock, no service and no turn.
+
+At a short pause the loop transcribes and answers as if the user had finished. If the user goes on, the requests made in
+the pause were wasted: they are paid for, and their results are thrown away.
 """
 
 from __future__ import annotations
@@ -13,25 +15,27 @@ from typing import Literal
 Kind = Literal["transcribe", "handle", "speak"]
 
 _MEMORY = 0.9
-"""How much of what is remembered each further attempt leaves: some ten of them count."""
-_JUDGED_FROM = 5
-"""Attempts before which a share says nothing."""
-_REST = 10
-"""For how many pauses nothing is done ahead once too much was wasted; then it is tried again."""
+"""The weight that older attempts keep with each new one: about the last ten count."""
+_LEAST_ATTEMPTS = 5
+"""With fewer attempts the wasted share means nothing."""
+REST_PAUSES = 10
+"""For how many pauses there is no preemptive work after too much was wasted; then it is tried again."""
 
 
 @dataclass(slots=True)
 class Asked:
-    """One request: `units` are seconds of sound for a transcription, else 1. `cost_usd` once an answer has told it."""
+    """One request to a service."""
 
     kind: Kind
     units: float = 1.0
+    """Seconds of sound for a transcription, else 1."""
     cost_usd: float | None = None
+    """Known once an answer has stated it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What was asked for: requests, seconds of sound posted, USD (estimated where no answer told it)."""
+    """A sum of requests: their number, the seconds of sound posted, and USD (estimated where no answer stated it)."""
 
     requests: int = 0
     audio_s: float = 0.0
@@ -44,16 +48,17 @@ class Tally:
 
 
 class PreemptiveGeneration:
-    """Counts what working ahead wasted, and pauses it above `max_waste`, a share of the cost of late.
+    """Counts what preemptive work wasted. Above `max_waste`, a share of the recent cost, there is none for 10 pauses.
 
-    A request that was broken off tells no cost; it counts as much as those before it did on average. Where no answer
-    ever tells one, seconds of posted sound stand for cost.
+    A request that was broken off states no cost: it counts as much as the requests of its kind before it did on
+    average. Where no answer ever states a cost, seconds of posted sound stand for it.
     """
 
     def __init__(self, *, enabled: bool = True, max_waste: float = 0.5) -> None:
         self._enabled, self._max_waste = enabled, max_waste
-        self._told: dict[Kind, tuple[float, float]] = {}  # USD and units of the answers that told a cost
-        self._recent = (0.0, 0.0)  # what was wasted and all, forgetting
+        # By kind: USD and units of the requests whose answers stated a cost.
+        self._stated: dict[Kind, tuple[float, float]] = {}
+        self._recent = (0.0, 0.0)  # recent cost: what was wasted, and all of it; older attempts count less
         self._attempts = 0
         self._resting = 0
         self.used = Tally()
@@ -61,51 +66,54 @@ class PreemptiveGeneration:
 
     @property
     def share(self) -> float:
-        """The wasted share of what was spent of late: 0 to 1."""
+        """The wasted share of the recent cost: 0 to 1."""
         wasted, everything = self._recent
         return wasted / everything if everything else 0.0
 
     @property
     def resting(self) -> bool:
-        """Whether it has paused itself."""
+        """Whether it is off for some pauses, because too much was wasted."""
         return self._resting > 0
 
     @property
     def allowed(self) -> bool:
-        """Whether to work ahead in the pause that has just begun."""
+        """Whether there may be preemptive work in the pause that has just begun."""
         return self._enabled and not self._resting
 
     def count_pause(self) -> None:
-        """A pause has begun in which work might have gone ahead: while it has paused itself, one fewer is left."""
+        """Count a pause in which preemptive work was possible. While it is off, one pause fewer is left."""
         if self._resting:
             self._resting -= 1
             if not self._resting:
                 self._recent, self._attempts = (0.0, 0.0), 0
 
     def use(self, asked: Sequence[Asked]) -> None:
-        """An attempt was of use."""
+        """Count the requests of an attempt whose answer was used."""
         self._learn(asked)
         self.used += self._tally(asked)
         self._remember(asked, wasted=False)
 
-    def waste(self, asked: Sequence[Asked], *, ahead: bool = True) -> Tally:
-        """An attempt was thrown away; gives what it took. Not `ahead`: it was asked for after the user had, by all
-        signs, finished; working ahead is not to blame, and not paused for it."""
+    def waste(self, asked: Sequence[Asked], *, preemptive: bool = True) -> Tally:
+        """Count the requests of an attempt that was thrown away; returns their sum.
+
+        Not `preemptive`: they were made when the user had finished by all signs, so preemptive work is not turned off
+        because of them.
+        """
         self._learn(asked)
         lost = self._tally(asked)
         self.wasted += lost
-        if not ahead:
+        if not preemptive:
             return lost
         self._remember(asked, wasted=True)
-        if self._attempts >= _JUDGED_FROM and self.share > self._max_waste:
-            self._resting = _REST
+        if self._attempts >= _LEAST_ATTEMPTS and self.share > self._max_waste:
+            self._resting = REST_PAUSES
         return lost
 
     def _learn(self, asked: Sequence[Asked]) -> None:
         for request in asked:
             if request.cost_usd is not None:
-                cost, units = self._told.get(request.kind, (0.0, 0.0))
-                self._told[request.kind] = (cost + request.cost_usd, units + request.units)
+                cost, units = self._stated.get(request.kind, (0.0, 0.0))
+                self._stated[request.kind] = (cost + request.cost_usd, units + request.units)
 
     def _tally(self, asked: Sequence[Asked]) -> Tally:
         seconds = sum(request.units for request in asked if request.kind == "transcribe")
@@ -114,11 +122,11 @@ class PreemptiveGeneration:
     def _cost(self, request: Asked) -> float:
         if request.cost_usd is not None:
             return request.cost_usd
-        cost, units = self._told.get(request.kind, (0.0, 0.0))
+        cost, units = self._stated.get(request.kind, (0.0, 0.0))
         return cost / units * request.units if units else 0.0
 
     def _remember(self, asked: Sequence[Asked], *, wasted: bool) -> None:
-        if any(cost for cost, _ in self._told.values()):
+        if any(cost for cost, _ in self._stated.values()):
             weight = sum(map(self._cost, asked))
         else:
             weight = sum(request.units for request in asked if request.kind == "transcribe")

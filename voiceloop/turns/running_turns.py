@@ -1,6 +1,6 @@
-"""The turns at work: numbers, opens and refuses them, and sums what they have taken.
+"""The running turns: numbers, starts and refuses turns, and sums up their usage.
 
-Doesn't know which of them is live, nor what their ends mean: `conversation.py` does.
+Doesn't know which turn is live, nor what the end of a turn means: the conversation (`conversation.py`) does.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from voiceloop.types import CAPTURE_RATE_HZ, Message, Transcript, Usage, Utteran
 
 
 class RunningTurns:
-    """Its turns run in `nursery`. `ended` is called when one of them has: it is still at work then, unless it was
-    removed before."""
+    """The turns that run in `nursery`.
 
-    def __init__(self, context: TurnContext, nursery: trio.Nursery, ended: Callable[[Turn], None]) -> None:
-        self._context, self._nursery, self._ended = context, nursery, ended
+    `on_end` is called when a turn has ended; the turn is still in `at_work` then, unless it was removed before.
+    """
+
+    def __init__(self, context: TurnContext, nursery: trio.Nursery, on_end: Callable[[Turn], None]) -> None:
+        self._context, self._nursery, self._on_end = context, nursery, on_end
         self._replaces = context.handler.turns == "replace"
         self._number = 0
         self._at_work: list[Turn] = []
         self.usage: Usage | None = None
-        """What all turns that have ended took."""
+        """The usage of all turns that have ended."""
 
     @property
     def at_work(self) -> tuple[Turn, ...]:
@@ -34,12 +36,15 @@ class RunningTurns:
 
     def open(
         self,
+        *,
         history: Callable[[], Sequence[Message]],
         transcribed: Callable[[Turn, Transcript], bool],
         untranscribed: Callable[[Turn], None],
     ) -> Turn | None:
-        """A new turn at work (see `Turn`), which follows those before it unless turns replace one another; None when
-        too many wait already, which bounds what a handler that hangs can pile up."""
+        """Start a turn; the callables are those of `Turn`. Unless turns replace one another, it follows the others.
+
+        None when `conversation.waiting` turns are at work already: so a handler that hangs can't pile up more.
+        """
         if not self._replaces and len(self._at_work) >= self._context.settings.waiting:
             return None
         self._number += 1
@@ -47,19 +52,20 @@ class RunningTurns:
         if not self._replaces:
             turn.follows = self.at_work
         self._at_work.append(turn)
-        self._nursery.start_soon(self._run, turn)
+        self._nursery.start_soon(self._run, turn, name=f"turn {turn.number}")
         return turn
 
     def refuse(self, utterance: Utterance) -> None:
-        """`open` gave None: what was said is kept under a number of its own, and that it was refused is told."""
+        """Keep an utterance for which `open` gave no turn in the journal, under a number of its own, and publish
+        `speech.refused`."""
         self._number += 1
-        kept = self._context.journal.turn(self._number)
-        kept.heard(utterance)
-        kept.left("too many utterances waited for the handler (conversation.waiting)")
+        journal = self._context.journal.turn(self._number)
+        journal.heard(utterance)
+        journal.left("too many utterances waited for the handler (conversation.waiting)")
         self._context.publish("speech.refused", start_s=utterance.start / CAPTURE_RATE_HZ, waiting=len(self._at_work))
 
     def remove(self, turn: Turn) -> bool:
-        """It is no longer at work; whether it was."""
+        """Take `turn` out of `at_work`. Returns whether it was there."""
         at_work = turn in self._at_work
         if at_work:
             self._at_work.remove(turn)
@@ -72,4 +78,4 @@ class RunningTurns:
         finally:
             if turn.usage is not None:
                 self.usage = turn.usage if self.usage is None else self.usage + turn.usage
-            self._ended(turn)
+            self._on_end(turn)

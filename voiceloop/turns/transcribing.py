@@ -1,9 +1,21 @@
-"""What the user says in one turn, on its way to text: transcribed while it is said, and again when it goes on.
+"""Transcription of the speech of one turn: begun while the user speaks, and again when they go on after a pause.
 
-Doesn't decide whether a pause is the end, and does nothing with the text.
+Doesn't decide whether a pause is the end of the speech, and does nothing with the text.
 
-An utterance that pauses may be transcribed as if it were over (`pause`); when it goes on (`resume`), that attempt is
-abandoned and the longer clip is posted in its place. Pieces of an utterance that was cut for length overlap.
+With a preemptive transcriber every pause is transcribed as if the user had finished. If they go on, that transcription
+is abandoned, and the longer clip is posted in its place. A is what is said before the pause, B what is said after it:
+
+    time    ----------------------------------------------------------------------------
+    voice     AAAAAA            BBBBBB
+    calls     begin     pause   resume      pause               end: `complete` is set
+              feed...   |       feed...     |                   |
+    posted              [clip A x           [clip A+B ]         |
+                                                       ^ `text` returns
+
+`text` may return during the pause already; `complete` tells whether that is all the speech.
+
+With other transcribers there are no calls of `pause` and `resume`: the clip is finished at `end`. A very long utterance
+is cut into pieces for length; each piece has its own begin and end, and their transcriptions overlap.
 """
 
 from __future__ import annotations
@@ -16,187 +28,198 @@ from dataclasses import dataclass, field
 import trio
 
 from voiceloop.plugins import Transcriber, Transcription, is_preemptive
-from voiceloop.transcribe.merging import Said, join, merge
+from voiceloop.transcribe.merging import SpokenClip, join, merge
 from voiceloop.types import Transcript, Utterance
 
 
 @dataclass(slots=True, eq=False)
 class _Session:
-    """One attempt to transcribe a stretch: its sound so far on a channel that its end closes."""
+    """One attempt to transcribe a piece: its sound arrives on a channel, which is closed when the sound is complete."""
 
     scope: trio.CancelScope
     send: trio.MemorySendChannel[bytes]
     receive: trio.MemoryReceiveChannel[bytes]
 
 
-def _session() -> _Session:
-    # Bounded by the longest utterance, which the segmenter enforces: nothing ever waits or is dropped here.
+def _open_session() -> _Session:
+    # Bounded by the longest utterance, which the segmenter enforces: no sender ever waits, and nothing is dropped.
     return _Session(trio.CancelScope(), *trio.open_memory_channel[bytes](math.inf))
 
 
 @dataclass(slots=True, eq=False)
-class _Stretch:
-    """One utterance: `said` from its first pause on (None again when it goes on), `ended` when it is complete."""
+class _Piece:
+    """One utterance, or one piece of an utterance that was cut for length."""
 
-    session: _Session = field(default_factory=_session)
-    said: Said | None = None
+    session: _Session = field(default_factory=_open_session)
+    clip: SpokenClip | None = None
+    """The clip being transcribed, and its text once it is known. Set at each pause and at the end; None while the user
+    speaks."""
     ended: trio.Event = field(default_factory=trio.Event)
-    merged: tuple[Said, ...] = ()
-    """Earlier speech that is part of the clip in `said`."""
+    """Set when the utterance is complete."""
+    merged: tuple[SpokenClip, ...] = ()
+    """Earlier speech that is part of `clip`."""
     fed: list[bytes] = field(default_factory=list)
-    """What the next attempt starts with."""
-    known: trio.Event = field(default_factory=trio.Event)
-    """Its text is known, or it was a noise."""
+    """All sound so far, which the next session starts with. Kept for preemptive transcribers only."""
+    text_known: trio.Event = field(default_factory=trio.Event)
+    """Set when the text is known, or the utterance was a noise."""
 
 
 @dataclass(slots=True, eq=False)
 class Transcribing:
-    """All that is said in one turn. What it is told is synchronous, so that hearing never waits for a turn.
+    """The speech of one turn on its way to text.
 
-    `safe` is waited for before a clip is sent, `posted(clip)` called when it is, `came(transcript)` when its text is
-    there, `failed()` when no text will come for a pause.
+    `begin`, `feed`, `pause`, `resume`, `end` and `drop` are synchronous, so that the listener never waits for a turn.
     """
 
     transcriber: Transcriber
     posts: trio.CapacityLimiter
-    """How many transcriptions may be under way at once."""
+    """How many transcriptions may be under way at once, over all turns."""
     merge_max_s: float
-    posted: Callable[[Utterance], None]
-    came: Callable[[Transcript], None]
-    failed: Callable[[], None]
-    safe: Callable[[], Awaitable[None]]
-    before: tuple[Said, ...] = ()
-    """Speech of a turn that this one replaced before its reply was heard: part of what is said here."""
+    """Speech up to this long is merged with earlier speech into one clip (`conversation.merge_max_s`)."""
+    on_post: Callable[[Utterance], None]
+    """Called with a clip just before it is sent."""
+    on_transcript: Callable[[Transcript], None]
+    """Called when a clip's text has arrived."""
+    on_pause_failure: Callable[[], None]
+    """Called when a pause will have no text, because its transcription failed."""
+    wait_until_saved: Callable[[], Awaitable[None]]
+    """Awaited before a clip is sent: returns when the journal has saved the speech."""
+    earlier: tuple[SpokenClip, ...] = ()
+    """Speech of a turn that this one replaced before its reply was heard: it belongs to the speech of this turn."""
     complete: trio.Event = field(default_factory=trio.Event)
-    """The user has finished: nothing follows in this turn."""
+    """Set when the user has finished: no more speech follows in this turn."""
     _paused: trio.Event = field(default_factory=trio.Event)
-    """It is quiet: what was said so far may be all."""
-    _own: list[_Stretch] = field(default_factory=list)
+    """Set while the user is quiet: the speech so far may be all of it."""
+    _pieces: list[_Piece] = field(default_factory=list)
     # Unbounded in name only: a turn has one utterance, or the pieces of one that was cut for length.
-    _due: tuple[trio.MemorySendChannel[_Stretch], trio.MemoryReceiveChannel[_Stretch]] = field(
-        default_factory=lambda: trio.open_memory_channel[_Stretch](math.inf)
+    _queue: tuple[trio.MemorySendChannel[_Piece], trio.MemoryReceiveChannel[_Piece]] = field(
+        default_factory=lambda: trio.open_memory_channel[_Piece](math.inf)
     )
 
     def begin(self) -> None:
-        """An utterance begins: the first, or the rest of one that was cut for length."""
-        self._own.append(_Stretch())
-        self._start(self._own[-1])
+        """An utterance begins: the first, or the next piece of one that was cut for length."""
+        self._pieces.append(_Piece())
+        self._start(self._pieces[-1])
 
     def feed(self, pcm: bytes) -> None:
-        """More of the utterance that began."""
-        stretch = self._own[-1]
+        """Take more sound of the current utterance: int16, mono, 16 kHz."""
+        piece = self._pieces[-1]
         if is_preemptive(self.transcriber):
-            stretch.fed.append(pcm)
-        if stretch.said is None:
+            piece.fed.append(pcm)
+        if piece.clip is None:
             with suppress(trio.BrokenResourceError):
-                stretch.session.send.send_nowait(pcm)
+                piece.session.send.send_nowait(pcm)
 
     def pause(self, clip: Utterance) -> None:
-        """It may be over: transcribe `clip`, all of the utterance so far. For speculative transcribers only."""
-        stretch = self._own[-1]
-        stretch.said = Said(clip)
-        stretch.session.send.close()
+        """The user may have finished: transcribe `clip`, the utterance so far. Only for preemptive transcribers."""
+        piece = self._pieces[-1]
+        piece.clip = SpokenClip(clip)
+        piece.session.send.close()
         self._paused.set()
 
     def resume(self) -> None:
-        """It was not over: what was made of the pause is thrown away."""
-        stretch = self._own[-1]
-        stretch.session.scope.cancel("resumed")
-        self.before = tuple(sorted(stretch.merged + self.before, key=lambda said: said.utterance.start))
-        stretch.merged = ()
-        stretch.said, stretch.known, self._paused = None, trio.Event(), trio.Event()
-        stretch.session = _session()
-        stretch.session.send.send_nowait(b"".join(stretch.fed))
-        self._start(stretch)
+        """The user goes on: abandon the transcription that the pause started, and begin one of the longer clip."""
+        piece = self._pieces[-1]
+        piece.session.scope.cancel("resumed")
+        self.earlier = tuple(sorted(piece.merged + self.earlier, key=lambda clip: clip.utterance.start))
+        piece.merged = ()
+        piece.clip, piece.text_known, self._paused = None, trio.Event(), trio.Event()
+        piece.session = _open_session()
+        piece.session.send.send_nowait(b"".join(piece.fed))
+        self._start(piece)
 
     def end(self, utterance: Utterance) -> None:
-        """The utterance is complete; without `continues` so is what the user says in this turn."""
-        stretch = self._own[-1]
-        stretch.ended.set()
-        stretch.fed.clear()
-        if stretch.said is None:
-            stretch.said = Said(utterance)
-            stretch.session.send.close()
+        """The utterance is complete. Unless it `continues`, the user has finished speaking in this turn."""
+        piece = self._pieces[-1]
+        piece.ended.set()
+        piece.fed.clear()
+        if piece.clip is None:
+            piece.clip = SpokenClip(utterance)
+            piece.session.send.close()
         if not utterance.continues:
             self._finish()
 
     def drop(self) -> None:
-        """The utterance was a noise after all. The turn goes on when it has earlier ones."""
-        self._own[-1].ended.set()
-        self._own[-1].session.send.close()
+        """The utterance was only a noise. If the turn has earlier utterances, it goes on with those."""
+        self._pieces[-1].ended.set()
+        self._pieces[-1].session.send.close()
         self._finish()
 
-    def said(self) -> tuple[Said, ...]:
-        """All that was said in this turn so far, in order."""
-        return self.before + tuple(stretch.said for stretch in self._own if stretch.said is not None)
+    def clips(self) -> tuple[SpokenClip, ...]:
+        """The speech of this turn so far, in order."""
+        return self.earlier + tuple(piece.clip for piece in self._pieces if piece.clip is not None)
 
-    def _start(self, stretch: _Stretch) -> None:
-        with suppress(trio.BrokenResourceError):  # its task has just failed; the conversation will hear of it
-            self._due[0].send_nowait(stretch)
+    def _start(self, piece: _Piece) -> None:
+        with suppress(trio.BrokenResourceError):  # `run` has just failed; the conversation is about to be told
+            self._queue[0].send_nowait(piece)
 
     def _finish(self) -> None:
-        self._due[0].close()
+        self._queue[0].close()
         self._paused.set()
         self.complete.set()
 
     async def run(self) -> None:
-        """Transcribe until all is said and every text is known. Raises what made a transcription fail."""
-        async with trio.open_nursery() as nursery, self._due[1]:
-            async for stretch in self._due[1]:
-                nursery.start_soon(self._transcribe, stretch, stretch.session)
+        """Transcribe until the user has finished and every text is known. Raises the error of a transcription."""
+        async with trio.open_nursery() as nursery, self._queue[1]:
+            async for piece in self._queue[1]:
+                nursery.start_soon(self._transcribe, piece, piece.session, name="transcription of a piece")
 
     async def text(self) -> Transcript:
-        """What was said until now, as soon as it is quiet and known; `complete` tells whether that is all."""
+        """The text of this turn's own speech so far, once the user is quiet and it is known.
+
+        `complete` says whether the user has finished. `with_earlier` adds the text of earlier speech.
+        """
         await self._paused.wait()
-        for stretch in tuple(self._own):
-            await stretch.known.wait()
-        texts = [s.said.transcript for s in self._own if s.said is not None and s.said.transcript is not None]
+        for piece in tuple(self._pieces):
+            await piece.text_known.wait()
+        texts = [p.clip.transcript for p in self._pieces if p.clip is not None and p.clip.transcript is not None]
         return join(texts) if texts else Transcript("", Utterance(b"", 0, 0))
 
     async def with_earlier(self, own: Transcript) -> Transcript:
-        """`own`, after the texts of earlier speech that did not go into this turn's clip."""
-        while missing := [said for said in self.before if said.transcript is None]:
-            found = Said(missing[0].utterance, await self._transcribe_clip(missing[0].utterance))
-            self.before = tuple(found if said is missing[0] else said for said in self.before)
-        earlier = [said.transcript for said in self.before if said.transcript is not None]
+        """`own`, preceded by the text of earlier speech that was not merged into this turn's clip."""
+        while missing := [clip for clip in self.earlier if clip.transcript is None]:
+            found = SpokenClip(missing[0].utterance, await self._transcribe_clip(missing[0].utterance))
+            self.earlier = tuple(found if clip is missing[0] else clip for clip in self.earlier)
+        earlier = [clip.transcript for clip in self.earlier if clip.transcript is not None]
         return join([*earlier, own]) if earlier else own
 
-    async def _transcribe(self, stretch: _Stretch, session: _Session) -> None:
+    async def _transcribe(self, piece: _Piece, session: _Session) -> None:
         with session.scope:
             failures: list[Exception] = []
             try:
-                await self._attempt(stretch, session)
+                await self._run_session(piece, session)
             except* Exception as group:  # noqa: BLE001 - raised below
                 failures += group.exceptions
-            await trio.lowlevel.checkpoint_if_cancelled()  # it may have gone on in this very moment
+            await trio.lowlevel.checkpoint_if_cancelled()  # the user may have gone on at this very moment
             if failures:
-                if stretch.said is not None:
-                    self.failed()
-                    await stretch.ended.wait()  # what fails in a pause fails only if the pause was the end
+                if piece.clip is not None:
+                    self.on_pause_failure()
+                    # Preemptive work: report its error only if the user really had finished.
+                    await piece.ended.wait()
                 raise ExceptionGroup("the transcription failed", failures)
-            stretch.known.set()
+            piece.text_known.set()
 
-    async def _attempt(self, stretch: _Stretch, session: _Session) -> None:
+    async def _run_session(self, piece: _Piece, session: _Session) -> None:
         async with self.transcriber.transcription() as transcription:
             async with session.receive:
                 async for pcm in session.receive:
                     await transcription.feed(pcm)
-            if stretch.said is None:  # a noise after all
+            if piece.clip is None:  # the utterance was only a noise
                 return
-            clip = self._with_before(stretch, stretch.said.utterance)
-            transcript = await self._post(transcription, stretch.said.utterance) if clip is None else None
+            clip = self._merged_with_earlier(piece, piece.clip.utterance)
+            transcript = await self._post(transcription, piece.clip.utterance) if clip is None else None
         if clip is not None:
-            # In one step, before anything is awaited: whoever takes over from this turn takes all of its speech.
-            self.before, stretch.merged, stretch.said = (), self.before, Said(clip)
+            # In one step, with no await in between: a turn that takes over from this one must get all of its speech.
+            self.earlier, piece.merged, piece.clip = (), self.earlier, SpokenClip(clip)
             transcript = await self._transcribe_clip(clip)
-        await trio.lowlevel.checkpoint_if_cancelled()  # it may have gone on in this very moment
-        stretch.said = Said(stretch.said.utterance, transcript).lightened()
+        await trio.lowlevel.checkpoint_if_cancelled()  # the user may have gone on at this very moment
+        piece.clip = SpokenClip(piece.clip.utterance, transcript).lightened()
 
-    def _with_before(self, stretch: _Stretch, utterance: Utterance) -> Utterance | None:
-        """One clip with the replaced turn's speech, when there is some and the clip is not too long."""
-        if not self.before or stretch is not self._own[0]:
+    def _merged_with_earlier(self, piece: _Piece, utterance: Utterance) -> Utterance | None:
+        """One clip of the earlier speech and `utterance`; None if there is none or it would be too long."""
+        if not self.earlier or piece is not self._pieces[0]:
             return None
-        clips = [*(said.utterance for said in self.before), utterance]
+        clips = [*(clip.utterance for clip in self.earlier), utterance]
         return merge(clips, limit_s=self.merge_max_s)
 
     async def _transcribe_clip(self, clip: Utterance) -> Transcript:
@@ -206,9 +229,9 @@ class Transcribing:
 
     async def _post(self, transcription: Transcription, clip: Utterance) -> Transcript:
         async with self.posts:
-            await self.safe()
-            await trio.lowlevel.checkpoint_if_cancelled()  # what goes on is not posted
-            self.posted(clip)
+            await self.wait_until_saved()
+            await trio.lowlevel.checkpoint_if_cancelled()  # if the user has gone on, this clip must not be posted
+            self.on_post(clip)
             transcript = await transcription.finish(clip)
-        self.came(transcript)
+        self.on_transcript(transcript)
         return transcript

@@ -1,6 +1,23 @@
-"""One turn: what the user says, and the attempts to answer it, behind a gate.
+"""A turn: what the user says, its transcript, and the attempts to answer it, behind a gate.
 
-Doesn't decide which turn is live, nor when the user has finished: `conversation.py` does.
+Doesn't decide which turn is live, nor when the user has finished: the conversation (`conversation.py`) does, and calls
+`pause`, `resume`, `end`, `commit` and `cancel`.
+
+The life of a turn, with a preemptive transcriber and handler; A and B are what the user says before and after a pause:
+
+    time              ------------------------------------------------------------------------------------
+    voice               AAAAAA            BBBBBB
+    calls                         pause   resume      pause               end, commit
+                                  |       |           |                   |
+    transcribing                  [clip A x           [A+B]               |
+    answer attempt 1              [.......x                               |
+    answer attempt 2                                  [...][handler, chunk| reply plays]
+    gate                closed                                            | open: transcript published
+
+- Each pause starts preemptive work: transcription and an answer attempt, as if the user had finished.
+- `resume` throws that work away (event `preemptive.wasted`), and a new attempt begins.
+- `commit` opens the gate. Before it nothing of the turn is seen, heard or done.
+- A turn ends as "done"; "empty", when there was no text; "cancelled", with a `CancelReason`; or "failed", with `error`.
 """
 
 from __future__ import annotations
@@ -17,7 +34,7 @@ from voiceloop.plugins import TurnJournal, patience_s
 from voiceloop.transcribe.merging import is_empty
 from voiceloop.turns.answer import AnswerAttempt
 from voiceloop.turns.context import TurnContext
-from voiceloop.turns.preemptive import Tally
+from voiceloop.turns.preemptive import REST_PAUSES, Tally
 from voiceloop.turns.transcribing import Transcribing
 from voiceloop.types import CAPTURE_RATE_HZ, CancelReason, Heard, Message, Transcript, Usage, Utterance
 
@@ -27,112 +44,116 @@ Outcome = Literal["done", "empty", "cancelled", "failed"]
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """One turn: a cancel scope, and in it one attempt after the other until one is not thrown away.
-
-    `transcribed` is called with its text before anything is done with it, and may cancel the turn; False: it can't say
-    yet what to make of that text while the user may go on. `untranscribed` is called when a pause will have no text.
-    """
+    """One turn: a cancel scope in which answer attempts run, one after the other, until one is not thrown away."""
 
     number: int
     context: TurnContext
     history: Callable[[], Sequence[Message]]
+    """The conversation before this turn, as the handler is given it."""
     transcribed: Callable[[Turn, Transcript], bool]
+    """Called with the turn's text before the turn acts on it; may cancel the turn. Returns False when the text can't be
+    judged yet because the user may go on: the turn then asks again when the user has finished."""
     untranscribed: Callable[[Turn], None]
+    """Called when a pause will have no text, because its transcription failed."""
     follows: tuple[Turn, ...] = ()
     """The turns that must have ended before this one's handler begins."""
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     gate: trio.Event = field(default_factory=trio.Event)
     ended: trio.Event = field(default_factory=trio.Event)
     transcript: Transcript | None = None
+    """The text that the turn acts on, once it is known."""
     outcome: Outcome = "cancelled"
     reason: CancelReason | None = None
-    """Why it was cancelled."""
+    """Why the turn was cancelled."""
     replaces: int | None = None
-    """The turn whose speech it took over; of several in a row, the last one whose transcript was told."""
-    told: bool = False
-    """Its transcript was published."""
+    """The number of the turn whose speech this one took over; of several in a row, the last whose transcript was
+    published."""
+    announced: bool = False
+    """Whether the transcript was published."""
     error: str | None = None
     usage: Usage | None = None
     transcribing: Transcribing = field(init=False)
-    kept: TurnJournal = field(init=False)
+    journal: TurnJournal = field(init=False)
     _marks: dict[str, float] = field(default_factory=dict)
     _attempt: AnswerAttempt = field(init=False)
-    _heard: Heard | None = None
+    _heard_at_cancel: Heard | None = None
 
     def __post_init__(self) -> None:
         context = self.context
-        self.kept = kept = context.journal.turn(self.number)
+        self.journal = context.journal.turn(self.number)
         self.transcribing = Transcribing(
-            context.transcriber,
-            context.posts,
-            context.settings.merge_max_s,
-            self._posted,
-            self._transcript_came,
-            lambda: self.untranscribed(self),
-            kept.safe,
+            transcriber=context.transcriber,
+            posts=context.posts,
+            merge_max_s=context.settings.merge_max_s,
+            on_post=self._count_post,
+            on_transcript=self._count_transcript,
+            on_pause_failure=lambda: self.untranscribed(self),
+            wait_until_saved=self.journal.safe,
         )
-        self._attempt = AnswerAttempt(context, self.gate, self._spend, kept)
+        self._attempt = self._new_attempt()
 
-    # What the conversation tells it; all synchronous, so that hearing never waits for a turn.
+    def _new_attempt(self) -> AnswerAttempt:
+        return AnswerAttempt(self.context, self.gate, self._add_usage, self.journal)
 
-    @property
-    def over(self) -> bool:
-        """Whether it has ended or was told to: it hears nothing more."""
-        return self.ended.is_set() or self.scope.cancel_called
+    # Called by the conversation. All synchronous, so that the listener never waits for a turn.
 
     @property
     def complete(self) -> bool:
-        """Whether all of what the user says in it was said."""
+        """Whether the user has finished speaking in this turn."""
         return self.transcribing.complete.is_set()
 
     def pause(self, clip: Utterance, *, since: int) -> None:
-        """The user may have finished: answer `clip`, all that was said so far, behind the gate."""
+        """The user may have finished: transcribe and answer `clip`, the speech so far, behind the gate.
+
+        `since` is the sample at which the quiet began.
+        """
         self.transcribing.pause(clip)
         self._marks["last_voiced"] = self.context.captured(since)
         self._marks["pause"] = self.context.now()
 
     def resume(self) -> None:
-        """The user goes on: what was made of the pause is thrown away."""
-        lost, self._attempt = self._attempt, AnswerAttempt(self.context, self.gate, self._spend, self.kept)
-        lost.scope.cancel("resumed")
+        """The user goes on: throw away the preemptive work of the pause."""
+        abandoned, self._attempt = self._attempt, self._new_attempt()
+        abandoned.scope.cancel("resumed")
         self.transcribing.resume()
         self._marks.clear()
-        if lost.asked:
-            tell_waste(self, self.context.preemptive.waste(lost.asked))
+        if abandoned.asked:
+            publish_waste(self, self.context.preemptive.waste(abandoned.asked))
 
     def end(self, utterance: Utterance) -> None:
-        """The utterance is complete; without `continues` so is what the user says in this turn."""
-        self.kept.heard(utterance)
+        """The utterance is complete. Unless it `continues`, the user has finished speaking in this turn."""
+        self.journal.heard(utterance)
         self.transcribing.end(utterance)
         if not utterance.continues:
             self._marks["last_voiced"] = self.context.captured(utterance.voiced_end)
             self._marks["speech_end"] = self.context.now()
 
     def take_over(self, earlier: Turn) -> None:
-        """`earlier` was not all that the user had to say: what was said in it becomes part of this one."""
-        self.transcribing.before = earlier.transcribing.said() + self.transcribing.before
-        # One that was never told has no text that could be replaced; the one whose place it took may have.
-        self.replaces = earlier.number if earlier.told or earlier.replaces is None else earlier.replaces
+        """Add the speech of `earlier` before this turn's own: the user had not finished when it was answered."""
+        self.transcribing.earlier = earlier.transcribing.clips() + self.transcribing.earlier
+        # A turn whose transcript was never published has nothing to be replaced; the turn that it replaced may have.
+        self.replaces = earlier.number if earlier.announced or earlier.replaces is None else earlier.replaces
 
     def commit(self) -> None:
-        """It is certain: open the gate."""
+        """The turn is certain: open the gate."""
         self._marks.setdefault("committed", self.context.now())
         self.gate.set()
 
     def cancel(self, reason: CancelReason | None) -> None:
-        """End it here: what was heard until now is what was heard."""
-        self._heard, self.reason = self.heard(), reason
+        """End the turn now. `heard` stays what it is at this moment."""
+        self._heard_at_cancel, self.reason = self.heard(), reason
         self._marks["cancelled"] = self.context.now()
         self.scope.cancel(reason)
 
     @property
     def marks(self) -> dict[str, float]:
-        """When each point of the turn was reached, by the attempt that was not thrown away."""
+        """When each point of the turn was reached, in seconds by the clock of the context. Points of the answer are
+        those of the attempt that was not thrown away."""
         return self._marks | self._attempt.marks
 
     def heard(self) -> Heard:
-        """What of the reply has been played."""
-        return self._heard or self._attempt.heard()
+        """The part of the reply that has been played."""
+        return self._heard_at_cancel or self._attempt.heard()
 
     def heard_s(self) -> float:
         """Seconds of the reply that have been played."""
@@ -140,104 +161,111 @@ class Turn:
 
     @property
     def acted(self) -> bool:
-        """Whether its handler may have done something that can't be undone, beside speaking."""
+        """Whether the handler may have done something that can't be undone, besides speaking."""
         return self._attempt.acted
 
     async def run(self) -> None:
-        """Everything from the first sample to the last. A turn fails alone: no error of its parts leaves it."""
+        """Run the turn from its first sample to its end. Errors of its parts are kept in `error`, never raised."""
         try:
             with self.scope:
                 self.outcome = await self._run()
-        except* (Exception, SystemExit) as group:  # noqa: BLE001 - a bug in a part costs the turn, which says it
+        except* (Exception, SystemExit) as group:  # noqa: BLE001 - a bug in a part costs this turn, which reports it
             self.outcome = "failed"
-            self.error = _told(first(group))
+            self.error = _describe(first(group))
         finally:
-            self._count()
-            self._keep()
+            self._count_requests()
+            self._close_journal()
             self.follows = ()  # else every turn would keep all turns before it alive
             self.ended.set()
 
-    def _count(self) -> None:
+    def _count_requests(self) -> None:
+        """Count the requests of the last attempt as used or wasted."""
         asked, preemptive = self._attempt.asked, self.context.preemptive
         if asked and self.reason in {CancelReason.MERGED, CancelReason.JOINED}:
-            preemptive.waste(asked, ahead=False)
+            preemptive.waste(asked, preemptive=False)
         elif asked:
             preemptive.use(asked)
 
-    def _keep(self) -> None:
-        """What was not delivered, though the user didn't call it off, is kept."""
+    def _close_journal(self) -> None:
+        """Keep the speech in the journal if it was not delivered and the user didn't call it off; else forget it."""
         if self.outcome in {"done", "empty"} or self.reason in {CancelReason.STOP_WORD, CancelReason.WITHDRAWN}:
-            self.kept.over()
+            self.journal.over()
         else:
-            self.kept.left(self.error or self.reason or "")
+            self.journal.left(self.error or self.reason or "")
 
     async def _run(self) -> Outcome:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.transcribing.run)
+            nursery.start_soon(self.transcribing.run, name=f"transcribing of turn {self.number}")
             outcome: Outcome | None = None
             while outcome is None:
                 attempt = self._attempt
                 with attempt.scope:
-                    outcome = await self._certainly(partial(self._answer, attempt))
+                    outcome = await self._delay_errors(partial(self._answer, attempt))
             nursery.cancel_scope.cancel()
         return outcome
 
-    async def _certainly(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
-        """What fails in a pause fails only if the pause was the end."""
+    async def _delay_errors(self, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Do preemptive work: report its error only if the user really had finished.
+
+        An error waits until the speech is complete; if the user goes on instead, the attempt is cancelled meanwhile.
+        """
         failures: list[BaseException] = []
         try:
-            return await attempt()
+            return await work()
         except* (Exception, SystemExit) as group:  # noqa: BLE001 - raised below
             failures += group.exceptions
         await self.transcribing.complete.wait()
-        raise BaseExceptionGroup("the attempt failed", failures)
+        raise BaseExceptionGroup("the answer attempt failed", failures)
 
     async def _answer(self, attempt: AnswerAttempt) -> Outcome:
-        transcript = await self._understood(attempt)
+        transcript = await self._accepted_transcript(attempt)
         if is_empty(transcript.text):
             await self.transcribing.complete.wait()
             return "empty"
         if not self.context.handler.preemptive:
             await self.gate.wait()
-            self.kept.transcribed(transcript)
+            self.journal.transcribed(transcript)
         for turn in self.follows:
             await turn.ended.wait()
         if not self.context.handler.preemptive:
-            await self._in_time(transcript)
+            await self._check_age(transcript)
             await attempt.committed()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._announce, transcript)
-            # In here, because what was said is told even if the answer to it fails.
-            await self._certainly(partial(attempt.answer, transcript, tuple(self.history())))
+            nursery.start_soon(self._announce, transcript, name=f"announcing the transcript of turn {self.number}")
+            # Errors are delayed in here too, because the transcript is published even if the answer to it fails.
+            await self._delay_errors(partial(attempt.answer, transcript, tuple(self.history())))
         return "done"
 
-    async def _in_time(self, transcript: Transcript) -> None:
-        """Show, and raise TooLate for, what the handler doesn't take so late."""
+    async def _check_age(self, transcript: Transcript) -> None:
+        """Publish the transcript and raise TooLate if it is older than the handler accepts (its `late_s`)."""
         late_s, context = patience_s(self.context.handler), self.context
         if late_s is None:
             return
         age_s = context.now() - context.captured(transcript.utterance.voiced_end)
         if age_s > late_s:
             await self._announce(transcript)
-            remedy = "'voiceloop transcribe --pending' writes it down"
+            remedy = "'voiceloop transcribe --pending' transcribes it"
             raise TooLate(f"the text came {age_s:.0f} s after it was said, and is not typed", remedy=remedy)
 
-    async def _understood(self, attempt: AnswerAttempt) -> Transcript:
-        """What was said, once the conversation knows what to make of it."""
+    async def _accepted_transcript(self, attempt: AnswerAttempt) -> Transcript:
+        """The turn's text, once the conversation has accepted it (`transcribed`)."""
         own = await self.transcribing.text()
         transcript = await self.transcribing.with_earlier(own)
         attempt.mark("text")
-        await trio.lowlevel.checkpoint_if_cancelled()  # the user may have gone on in this very moment
+        await trio.lowlevel.checkpoint_if_cancelled()  # the user may have gone on at this very moment
         if not self.transcribed(self, transcript):
             await self.transcribing.complete.wait()
             self.transcribed(self, transcript)
-        await trio.lowlevel.checkpoint_if_cancelled()  # it may have been for nothing: then no handler hears of it
-        self.transcript = await self.transcribing.with_earlier(own)  # it may just have taken a turn's place
+        # `transcribed` may have cancelled the turn (the handler is then never called), or made it take over another's
+        # speech (which must come before its own).
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self.transcript = await self.transcribing.with_earlier(own)
         return self.transcript
 
     async def _announce(self, transcript: Transcript) -> None:
+        """Publish the transcript once the gate is open."""
         await self.gate.wait()
-        utterance, self.told = transcript.utterance, True
+        utterance, self.announced = transcript.utterance, True
         self.context.publish(
             "transcript",
             turn=self.number,
@@ -248,29 +276,29 @@ class Turn:
             replaces=self.replaces,
         )
 
-    def _posted(self, clip: Utterance) -> None:
+    def _count_post(self, clip: Utterance) -> None:
         self._attempt.mark("post")
         self._attempt.asking("transcribe", clip.samples / CAPTURE_RATE_HZ)
 
-    def _transcript_came(self, transcript: Transcript) -> None:
+    def _count_transcript(self, transcript: Transcript) -> None:
         if transcript.usage is not None:
             self._attempt.spent("transcribe", transcript.usage)
 
-    def _spend(self, usage: Usage) -> None:
+    def _add_usage(self, usage: Usage) -> None:
         self.usage = usage if self.usage is None else self.usage + usage
 
 
-def _told(error: BaseException) -> str:
-    """What went wrong, in its own words; the type's name too where the words aren't ours."""
+def _describe(error: BaseException) -> str:
+    """An error's message; with its type's name unless it is one of ours, whose messages are complete."""
     return str(error) if isinstance(error, VoiceloopError) else f"{type(error).__name__}: {error}"
 
 
-def tell_waste(turn: Turn, lost: Tally) -> None:
-    """Publish what a pause that was none has cost."""
+def publish_waste(turn: Turn, lost: Tally) -> None:
+    """Publish what the preemptive work of a pause has cost, when the user went on after the pause."""
     publish, preemptive = turn.context.publish, turn.context.preemptive
     share = round(preemptive.share, 3)
     costs = {"requests": lost.requests, "audio_s": round(lost.audio_s, 2), "cost_usd": lost.cost_usd}
     publish("preemptive.wasted", turn=turn.number, share=share, **costs)
     if preemptive.resting:
-        what = f"{share:.0%} of what was sent of late was for nothing (preemptive.max_waste)"
-        publish("notice", text=f"Not working ahead for the next pauses: {what}.")
+        what = f"{share:.0%} of the recent cost was wasted, more than preemptive.max_waste allows"
+        publish("notice", text=f"Preemptive generation is off for the next {REST_PAUSES} pauses: {what}.")

@@ -1,4 +1,4 @@
-"""What the loop tells and does around a turn: events at its end, a tone when it failed, warm connections before."""
+"""Actions around a turn: events at its end, an earcon when it failed, and warm connections before it begins."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from voiceloop.turns.context import TurnContext
 from voiceloop.turns.turn import Turn
 
 
-def tell(turn: Turn) -> None:
-    """Publish what became of a turn: what of its reply was heard, its times and its costs."""
+def publish_end(turn: Turn) -> None:
+    """Publish what became of a turn: what was heard of its reply, its times and its costs."""
     heard = turn.heard()
     publish = turn.context.publish
     if heard.text:
@@ -30,7 +30,7 @@ def tell(turn: Turn) -> None:
 
 
 async def sound_earcon(speaker: Speaker) -> None:
-    """A short low tone after what sounds now, unless the reply is cancelled first."""
+    """Play a short low tone once nothing else is audible, unless the reply is cancelled first."""
     epoch = speaker.epoch
     await speaker.silent()
     await speaker.write(earcon(speaker.rate_hz), epoch=epoch)
@@ -38,14 +38,15 @@ async def sound_earcon(speaker: Speaker) -> None:
 
 
 async def warm(context: TurnContext, onset: int) -> None:
-    """Get the loudspeaker and the connections ready while the user still speaks, since the sample `onset`."""
+    """Get the loudspeaker and the connections ready while the user still speaks, and tell the handler of the `onset`
+    (a sample index) if it wants to know."""
     context.speaker.ready()
     try:
         async with trio.open_nursery() as nursery:
             if not context.asleep():
                 for part in (context.transcriber, context.handler, context.synthesizer):
-                    nursery.start_soon(part.warm)
+                    nursery.start_soon(part.warm, name="warming a part")
             if (began := beginning(context.handler)) is not None:
-                nursery.start_soon(began, onset)
-    except* Exception as group:  # noqa: BLE001 - only a head start is lost; the turn itself will say what is wrong
+                nursery.start_soon(began, onset, name="telling the handler of an onset")
+    except* Exception as group:  # noqa: BLE001 - only a head start is lost; the turn itself will report what is wrong
         context.publish("warm.failed", error=repr(group.exceptions[0]))

@@ -1,6 +1,7 @@
-"""What is being said: the turn that hears it, its pauses, and whether it is too long to wake anybody.
+"""The current utterance: the turn that takes it, its pauses, and whether it counts while the loop is asleep.
 
-Decides nothing about turns. It may be that none hears what is being said: its turn has ended first, or too many wait.
+Decides nothing about turns. An utterance can be without a turn: its turn has ended before the user finished, or too
+many turns were waiting when it began.
 """
 
 from __future__ import annotations
@@ -14,73 +15,74 @@ from voiceloop.turns.turn import Turn
 from voiceloop.types import Transcript, Utterance
 
 WAKING_S = 3.0
-"""What is said while it sleeps is transcribed only up to this length, pre-roll and tail included: "wake up" is shorter,
-and nobody pays for a conversation that is none of its business, nor has it sent away."""
+"""The longest utterance that is transcribed while the loop is asleep, pre-roll and tail included. "Wake up" is shorter;
+longer speech is a conversation that the loop must neither send away nor pay for."""
 
 
 class CurrentUtterance:
-    """One utterance after the other: `hear` begins one, or the rest of one that was cut for length; `over` ends it."""
+    """One utterance after the other: `begin` starts one, or the next piece of one that was cut for length; `finish`
+    ends it."""
 
     def __init__(self, context: TurnContext, endpointer: Endpointer) -> None:
         self.turn: Turn | None = None
-        """The turn that hears it, until all of it was said."""
+        """The turn that takes the utterance, until the utterance is finished."""
         self.pauses = Pauses(endpointer, context.preemptive, context.language)
         self._asleep = context.asleep
         self._is_preemptive = is_preemptive(context.transcriber)
-        self._overheard = False
-        """It goes on from what was too long to wake it."""
+        self._rest_ignored = False
+        """What follows is the rest of an utterance that was too long to wake the loop."""
 
-    def hear(self, turn: Turn | None, pcm: bytes) -> None:
-        """`turn`, if any, hears it from now on; `pcm` is how it begins."""
+    def begin(self, turn: Turn | None, pcm: bytes) -> None:
+        """From now on `turn`, if there is one, takes the utterance, which begins with `pcm`."""
         self.turn = turn
         if turn is not None:
             turn.transcribing.begin()
             turn.transcribing.feed(pcm)
 
     def pause(self, event: SpeechPaused) -> None:
-        """Work ahead as if that was all, while the pause may yet turn out to be none."""
+        """The user has paused: start preemptive work as if the utterance were complete."""
         if self.turn is None:
             return
         asleep = self._asleep()
-        if not asleep:  # else it may yet be too long to be any business of ours
-            self.turn.kept.paused(event.utterance)
-        self.pauses.begin(event.since, ahead=self._is_preemptive and not asleep)
-        if self.pauses.ahead:
+        if not asleep:  # while asleep, the utterance may yet get too long to be taken, and is then not to be kept
+            self.turn.journal.paused(event.utterance)
+        self.pauses.begin(event.since, may_work=self._is_preemptive and not asleep)
+        if self.pauses.working:
             self.turn.pause(event.utterance, since=event.since)
 
     def resume(self, event: SpeechResumed) -> None:
-        """The pause was none."""
-        ahead = self.pauses.ahead
-        self.pauses.over(event.at)
-        if ahead and self.turn is not None:
+        """The user goes on after a pause: throw away the preemptive work."""
+        working = self.pauses.working
+        self.pauses.resume(event.at)
+        if working and self.turn is not None:
             self.turn.resume()
 
     def counts(self, utterance: Utterance) -> bool:
-        """Whether the utterance, which is complete or was cut, is any business of a loop that may be asleep."""
-        return not (self._asleep() and (self._overheard or utterance.duration_s > WAKING_S))
+        """Whether a complete or cut utterance is to be taken: always while awake; while asleep only if it is short."""
+        return not (self._asleep() and (self._rest_ignored or utterance.duration_s > WAKING_S))
 
     def ended(self, utterance: Utterance) -> None:
-        """The utterance is complete or was cut: if it does not count, the rest of it does not either."""
-        self._overheard = utterance.continues and not self.counts(utterance)
+        """Note that the utterance is complete or was cut. If it doesn't count, neither does the rest of it."""
+        self._rest_ignored = utterance.continues and not self.counts(utterance)
 
-    def over(self) -> Turn | None:
-        """All of it was said; returns the turn that heard it."""
+    def finish(self) -> Turn | None:
+        """The user has finished the utterance. Returns the turn that took it."""
         self.pauses.end()
         turn, self.turn = self.turn, None
         return turn
 
-    def lose(self, turn: Turn) -> None:
-        """`turn` has ended; if it is the one that hears, that is before the user did."""
+    def release(self, turn: Turn) -> None:
+        """`turn` has ended. If it was taking the current utterance, the rest of that is without a turn."""
         if turn is self.turn:
-            self.pauses.unheard()
-            self.over()
+            self.pauses.untranscribed()
+            self.finish()
 
     def transcribed(self, turn: Turn, transcript: Transcript) -> None:
-        """What was said in `turn` up to now is known."""
+        """The text of what was said in `turn` so far is known."""
         if turn is self.turn:
-            self.pauses.heard(transcript)
+            self.pauses.transcribed(transcript)
 
     def untranscribed(self, turn: Turn) -> None:
-        """What was said in `turn` up to now will not be known."""
+        """What was said in `turn` so far will have no text: its transcription failed."""
         if turn is self.turn:
-            self.pauses.unheard()
+            self.pauses.untranscribed()

@@ -1,4 +1,4 @@
-"""How a transcript ends."""
+"""The classifier of how a transcript ends, and the guess of its language."""
 
 from __future__ import annotations
 
@@ -54,18 +54,18 @@ def test_english_endings(text: str, expected: Ending) -> None:
 @pytest.mark.parametrize(
     "text", ["my number is five five", "0 1 7", "It's 0 1 7.", "555-12", "01763", "oh one seven", "5, 5, 5.", "4455 66"]
 )
-def test_digits_in_progress_mean_more(text: str) -> None:
+def test_a_number_being_read_out_means_that_the_speaker_goes_on(text: str) -> None:
     assert ending(text, "en") is OPEN
 
 
 @pytest.mark.parametrize(
     "text", ["Set it to 20.", "Make that twenty five.", "In 1984.", "It costs 1,500 euros.", "0 1 7 0 5 5 5 1 2 3 4."]
 )
-def test_a_finished_number_does_not(text: str) -> None:
+def test_a_complete_number_does_not_mean_that_the_speaker_goes_on(text: str) -> None:
     assert ending(text, "en") is STOP
 
 
-def test_an_amount_with_a_conjunction_after_it_does() -> None:
+def test_a_conjunction_after_an_amount_means_that_the_speaker_goes_on() -> None:
     assert ending("$20 and.", "en") is OPEN
 
 
@@ -80,14 +80,14 @@ def test_an_amount_with_a_conjunction_after_it_does() -> None:
         ("nl", "Ik wil een koffie en.", "Zet de radio aan", "Een koffie, alstublieft."),
     ],
 )
-def test_each_language_has_its_words(language: str, open_: str, linked: str, closed: str) -> None:
+def test_each_language_has_its_lists_of_words(language: str, open_: str, linked: str, closed: str) -> None:
     assert ending(open_, language) is OPEN
     assert ending(linked, language) is LINKED
     assert ending(closed, language) is QUESTION
     assert ending("1 2", language) is OPEN
 
 
-def test_an_elided_article_runs_on() -> None:
+def test_an_elided_article_means_that_the_speaker_goes_on() -> None:
     assert ending("Je cherche l'", "fr") is OPEN
     assert ending("Dov'è l’", "it") is OPEN
 
@@ -111,7 +111,7 @@ def test_a_language_may_be_named_in_several_ways(name: str) -> None:
     assert basis(name) is Basis.WORDS
 
 
-def test_scripts_without_spaces_and_undetected_languages_go_by_punctuation() -> None:
+def test_scripts_without_spaces_and_unknown_languages_are_classified_by_punctuation() -> None:
     for language in (*SPACELESS, "Japanese", None, ""):
         assert basis(language) is Basis.PUNCTUATION
     assert ending("今何時ですか？", "ja") is QUESTION
@@ -122,28 +122,28 @@ def test_scripts_without_spaces_and_undetected_languages_go_by_punctuation() -> 
     assert ending("0 1 7.", None) is OPEN
 
 
-def test_other_languages_go_by_pauses_alone() -> None:
+def test_in_other_languages_no_text_is_evidence() -> None:
     assert basis("pl") is Basis.PAUSES
     for text in ("Która godzina?", "Tak.", "i,", "0 1 7"):
         assert ending(text, "pl") is UNKNOWN
 
 
-def test_every_language_that_is_named_has_its_rule() -> None:
+def test_every_language_name_stands_for_a_language_with_a_rule() -> None:
     assert set(NAMES.values()) <= set(WORDS) | SPACELESS
 
 
 @given(st.text(), st.sampled_from([*WORDS, "ja", "pl", None]))
-def test_any_text_can_be_judged(text: str, language: str | None) -> None:
+def test_any_text_can_be_classified(text: str, language: str | None) -> None:
     assert isinstance(ending(text, language), Ending)
 
 
 @given(st.text(alphabet="abc und. ?,", max_size=300), st.sampled_from([*WORDS, None]))
-def test_what_was_said_long_before_makes_no_difference(text: str, language: str | None) -> None:
+def test_only_the_end_of_the_text_makes_a_difference(text: str, language: str | None) -> None:
     assert ending("word " * 100 + text, language) is ending("other " * 200 + text, language)
 
 
 @given(st.text(), st.sampled_from([*WORDS, None]))
-def test_a_question_mark_never_makes_more_likely(text: str, language: str | None) -> None:
+def test_a_question_mark_at_the_end_always_makes_a_question(text: str, language: str | None) -> None:
     assert ending(text + " ok?", language) is QUESTION
 
 
@@ -176,10 +176,10 @@ def test_a_language_is_guessed_by_its_small_words(language: str, text: str) -> N
         "今何時ですか",
     ],
 )
-def test_what_is_too_short_or_in_another_language_is_not(text: str) -> None:
+def test_no_language_is_guessed_for_a_text_that_is_too_short_or_in_another_language(text: str) -> None:
     assert guess(text) is None
 
 
 @given(st.text())
-def test_any_text_can_be_guessed(text: str) -> None:
+def test_the_guess_of_any_text_is_a_known_language_or_none(text: str) -> None:
     assert guess(text) in {None, *WORDS}

@@ -1,4 +1,4 @@
-"""How long a pause must last."""
+"""The endpointer: how long a pause must last before it ends a turn."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from voiceloop.config.tables import Segment
 USUAL = samples(600)
 SHORTEST, LONGEST = samples(400), samples(1_600)
 TEXTS = ("What?", "Yes.", "tea", "I want to", "I want tea and", "")
-"""From the surest end to none."""
+"""Ordered from the most certain ending to none."""
 
 
 def ask(endpointer: Endpointer, pause: Pause) -> int:
-    """As the segmenter does whenever time passes in a pause."""
+    """Ask for the hangover as the segmenter does whenever time passes in a pause."""
     endpointer.consider(pause)
     return endpointer.hangover(pause)
 
 
-def judging() -> Endpointer:
+def adaptive() -> Endpointer:
     return Endpointer.of(Segment(), half_duplex=False)
 
 
@@ -30,15 +30,15 @@ def pause(start: int = 0, hangover: int = USUAL) -> Pause:
 
 
 def after(text: str, language: str | None = "en") -> int:
-    """The hangover after this was said."""
-    endpointer = judging()
+    """Return the hangover after this transcript."""
+    endpointer = adaptive()
     ask(endpointer, pause())
     endpointer.heard(text, at=0, language=language)
     return ask(endpointer, pause())
 
 
 def speak(endpointer: Endpointer, length_ms: float, *, start: int, text: str = "") -> int:
-    """A pause of that length inside speech; where the next may begin."""
+    """Pause for this length inside speech; return where the next pause may begin."""
     at = start + samples(length_ms)
     ask(endpointer, pause(start))
     if text:
@@ -48,7 +48,7 @@ def speak(endpointer: Endpointer, length_ms: float, *, start: int, text: str = "
     return at + 16_000
 
 
-def test_unjudged_a_pause_must_last_as_long_as_the_hangover() -> None:
+def test_without_adaptive_endpointing_a_pause_must_last_as_long_as_the_hangover() -> None:
     endpointer = Endpointer.of(Segment(adaptive=False), half_duplex=False)
     for start in range(10):
         assert ask(endpointer, pause(start)) == USUAL
@@ -70,7 +70,7 @@ def test_milliseconds_become_samples_at_the_capture_rate() -> None:
 
 
 def test_before_anything_is_known_the_hangover_is_the_configured_one() -> None:
-    assert ask(judging(), pause()) == USUAL
+    assert ask(adaptive(), pause()) == USUAL
 
 
 def test_a_question_needs_less_quiet_than_a_sentence_and_a_trailing_word_more() -> None:
@@ -82,12 +82,12 @@ def test_a_full_stop_after_a_trailing_word_does_not_shorten() -> None:
     assert after("That's what I'm looking for.") == USUAL
 
 
-def test_a_language_without_words_goes_by_pauses_alone() -> None:
+def test_in_a_language_without_lists_of_words_the_text_makes_no_difference() -> None:
     assert after("Która godzina?", "pl") == USUAL
 
 
-def test_a_language_that_nobody_tells_is_known_from_what_was_said() -> None:
-    endpointer = judging()
+def test_an_unknown_language_is_guessed_from_the_transcripts() -> None:
+    endpointer = adaptive()
     ask(endpointer, pause(0))
     endpointer.heard("Get salt and.", at=0, language=None)
     assert ask(endpointer, pause(0)) < USUAL
@@ -99,22 +99,22 @@ def test_a_language_that_nobody_tells_is_known_from_what_was_said() -> None:
 
 
 def test_a_transcript_that_comes_late_is_ignored() -> None:
-    endpointer = judging()
+    endpointer = adaptive()
     ask(endpointer, pause(0))
     ask(endpointer, pause(8_000))
     endpointer.heard("It is late and", at=0, language="en")
     assert ask(endpointer, pause(8_000)) == USUAL
 
 
-def test_each_pause_begins_anew() -> None:
-    endpointer = judging()
+def test_a_transcript_has_no_effect_on_the_next_pause() -> None:
+    endpointer = adaptive()
     ask(endpointer, pause(0))
     endpointer.heard("It is late and", at=0, language="en")
     assert ask(endpointer, pause(8_000)) == USUAL
 
 
 def test_while_the_transcript_is_on_its_way_the_turn_is_not_over() -> None:
-    endpointer = judging()
+    endpointer = adaptive()
     ask(endpointer, pause())
     endpointer.awaiting(0)
     assert ask(endpointer, pause()) == LONGEST
@@ -123,7 +123,7 @@ def test_while_the_transcript_is_on_its_way_the_turn_is_not_over() -> None:
 
 
 def test_a_request_that_failed_leaves_the_usual_hangover() -> None:
-    endpointer = judging()
+    endpointer = adaptive()
     ask(endpointer, pause())
     endpointer.awaiting(0)
     endpointer.heard("", at=0, language=None)
@@ -131,7 +131,7 @@ def test_a_request_that_failed_leaves_the_usual_hangover() -> None:
 
 
 def test_a_speaker_who_pauses_long_is_given_more_time_and_one_who_does_not_less() -> None:
-    slow, brisk = judging(), judging()
+    slow, brisk = adaptive(), adaptive()
     at = then = 0
     for _ in range(40):
         at = speak(slow, 900, start=at)
@@ -140,8 +140,8 @@ def test_a_speaker_who_pauses_long_is_given_more_time_and_one_who_does_not_less(
     assert SHORTEST <= ask(brisk, pause(then)) < samples(500)
 
 
-def test_a_few_pauses_move_it_little() -> None:
-    endpointer = judging()
+def test_a_few_pauses_change_the_hangover_little() -> None:
+    endpointer = adaptive()
     at = speak(endpointer, 1_500, start=0)
     for _ in range(3):
         at = speak(endpointer, 250, start=at)
@@ -149,7 +149,7 @@ def test_a_few_pauses_move_it_little() -> None:
 
 
 def test_long_pauses_are_forgotten() -> None:
-    endpointer = judging()
+    endpointer = adaptive()
     at = 0
     for _ in range(5):
         at = speak(endpointer, 1_500, start=at)
@@ -159,33 +159,33 @@ def test_long_pauses_are_forgotten() -> None:
     assert ask(endpointer, pause(at)) < USUAL < long
 
 
-def test_a_long_pause_after_and_teaches_nothing_about_the_others() -> None:
-    endpointer = judging()
+def test_long_pauses_after_and_do_not_lengthen_other_pauses() -> None:
+    endpointer = adaptive()
     at = 0
     for _ in range(20):
         at = speak(endpointer, 900, start=at, text="I went and")
     assert ask(endpointer, pause(at)) <= USUAL
 
 
-def test_a_transcript_that_came_when_the_turn_had_ended_held_nothing() -> None:
-    endpointer = judging()
+def test_a_transcript_that_came_after_the_end_of_the_turn_is_not_counted_as_used() -> None:
+    endpointer = adaptive()
     ask(endpointer, pause(0))
-    endpointer.heard("I went and", at=0, language="en")  # and the segmenter never asked again
+    endpointer.heard("I went and", at=0, language="en")  # the segmenter never asked again
     endpointer.resumed(0, samples(900))
     assert ask(endpointer, pause(50_000)) > USUAL
 
 
 def test_a_pause_counts_once() -> None:
-    endpointer = judging()
+    endpointer = adaptive()
     ask(endpointer, pause(0))
     endpointer.resumed(0, samples(900))
-    once = endpointer.pace
+    once = endpointer.speaker_factor
     endpointer.resumed(0, samples(900))
-    assert endpointer.pace == once
+    assert endpointer.speaker_factor == once
 
 
-def test_the_share_of_pauses_that_is_outlasted_settles_where_it_ought_to() -> None:
-    endpointer = judging()
+def test_about_one_in_twenty_pauses_is_cut_once_the_speaker_factor_has_settled() -> None:
+    endpointer = adaptive()
     at = cut = 0
     lengths = [250 + 17 * (n * 7_919 % 50) for n in range(2_000)]  # evenly from 250 to 1,083 ms
     for number, length_ms in enumerate(lengths):
@@ -194,7 +194,7 @@ def test_the_share_of_pauses_that_is_outlasted_settles_where_it_ought_to() -> No
     assert cut / 1_000 == pytest.approx(0.05, abs=0.03)
 
 
-def test_in_half_duplex_the_usual_hangover_is_the_shortest() -> None:
+def test_in_half_duplex_the_configured_hangover_is_the_lower_bound() -> None:
     segment = Segment()
     endpointer = Endpointer.of(segment, half_duplex=True)
     usual = samples(segment.half_duplex_hangover_ms)
@@ -204,15 +204,15 @@ def test_in_half_duplex_the_usual_hangover_is_the_shortest() -> None:
     assert ask(endpointer, pause(at, usual)) >= samples(segment.hangover_ms)
 
 
-def test_it_says_what_it_goes_by() -> None:
-    endpointer = judging()
+def test_the_description_names_the_evidence() -> None:
+    endpointer = adaptive()
     assert endpointer.description("English") == "words, punctuation and pauses (en)"
     assert endpointer.description("pl") == "pauses alone (pl)"
     assert endpointer.description(None).startswith("punctuation and pauses; words once")
     assert Endpointer().description("en") == "a fixed pause"
 
 
-def test_surer_endings_have_smaller_factors() -> None:
+def test_more_certain_endings_have_smaller_factors() -> None:
     assert list(FACTORS) == sorted(FACTORS)
     assert list(FACTORS.values()) == sorted(FACTORS.values())
 
@@ -224,8 +224,8 @@ CALLS = st.lists(
 
 
 def replay(calls: list[Call], hangover: int = USUAL, longer: int = 0) -> list[int]:
-    """The answers to a run of calls; each inner pause `longer` by that much."""
-    endpointer, start, answers = judging(), 0, []
+    """Return the hangover after each call; `longer` samples are added to each inner pause."""
+    endpointer, start, answers = adaptive(), 0, []
     for what, length, text in calls:
         if what == "ask":
             start += 40_000
@@ -250,7 +250,7 @@ def test_the_same_calls_have_the_same_answers(calls: list[Call]) -> None:
 
 
 @given(CALLS, st.integers(0, len(TEXTS) - 2), st.integers(0, len(TEXTS) - 2))
-def test_a_surer_ending_never_waits_longer(calls: list[Call], one: int, other: int) -> None:
+def test_a_more_certain_ending_never_waits_longer(calls: list[Call], one: int, other: int) -> None:
     sure, unsure = sorted((one, other))
     new: Call = ("ask", 1, "")
     first, second = ([*calls, new, ("hear", 1, TEXTS[which])] for which in (sure, unsure))
@@ -260,7 +260,7 @@ def test_a_surer_ending_never_waits_longer(calls: list[Call], one: int, other: i
 @given(st.lists(st.integers(1, 30_000), max_size=40), st.integers(0, 20_000))
 def test_longer_pauses_never_make_the_answer_shorter(lengths: list[int], longer: int) -> None:
     def learned(more: int) -> int:
-        endpointer, at = judging(), 0
+        endpointer, at = adaptive(), 0
         for length in lengths:
             ask(endpointer, pause(at))
             endpointer.resumed(at, at + length + more)
@@ -278,8 +278,8 @@ def test_a_larger_hangover_never_gives_a_shorter_answer(calls: list[Call], hango
 
 
 @given(st.lists(st.integers(0, 10**9), max_size=200))
-def test_it_remembers_only_so_many_pauses(starts: list[int]) -> None:
-    endpointer = judging()
+def test_a_limited_number_of_pauses_is_remembered(starts: list[int]) -> None:
+    endpointer = adaptive()
     for start in starts:
         ask(endpointer, pause(start))
         endpointer.heard("and", at=start, language="en")

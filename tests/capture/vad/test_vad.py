@@ -1,4 +1,4 @@
-"""The VAD engines: the hybrid's gate with a judge written by hand, and all three on recorded speech."""
+"""The VADs: all three on recorded speech, and the hybrid's gate with a fake Silero model."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def speech() -> bytes:
         assert (file.getframerate(), file.getsampwidth(), file.getnchannels()) == (48_000, 2, 1)
         samples = array("h", file.readframes(file.getnframes()))
     thirds = array("h", (sum(samples[n : n + 3]) // 3 for n in range(0, len(samples) - 2, 3)))
-    hush = array("h", (Random(n).randint(-3, 3) for n in range(16_000))).tobytes()
-    return hush + thirds.tobytes() + hush
+    quiet = array("h", (Random(n).randint(-3, 3) for n in range(16_000))).tobytes()
+    return quiet + thirds.tobytes() + quiet
 
 
 def make(name: str) -> Vad:
@@ -45,7 +45,7 @@ def make(name: str) -> Vad:
 
 
 def feed(vad: Vad, pcm: bytes, lengths: Iterable[int] = (), index: int = 0) -> list[Verdict]:
-    """All verdicts on `pcm`, fed in pieces of so many samples (then 320)."""
+    """Return all verdicts on `pcm`, fed in pieces of these lengths in samples (then 320)."""
     verdicts: list[Verdict] = []
     each, at = iter(lengths), 0
     while at * 2 < len(pcm):
@@ -56,14 +56,14 @@ def feed(vad: Vad, pcm: bytes, lengths: Iterable[int] = (), index: int = 0) -> l
 
 
 def final(verdicts: Sequence[Verdict]) -> dict[int, bool]:
-    """The last word on each stretch of 16 samples."""
+    """Return the last verdict on each stretch of 16 samples."""
     return {at: verdict.voiced for verdict in verdicts for at in range(verdict.start, verdict.end, 16)}
 
 
 @pytest.mark.parametrize("name", ["webrtc", "silero", "hybrid"])
 def test_a_person_speaking_is_voice_and_the_quiet_around_is_not(name: str, speech: bytes) -> None:
-    judged = final(feed(make(name), speech))
-    voiced = [at for at, voice in judged.items() if voice]
+    verdicts = final(feed(make(name), speech))
+    voiced = [at for at, voice in verdicts.items() if voice]
     assert 14_000 < min(voiced) < 19_000
     assert max(voiced) < len(speech) // 2 - 8_000
     assert len(voiced) * 16 > 10_000
@@ -94,15 +94,15 @@ def test_no_verdict_reaches_over_a_gap(name: str, speech: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["webrtc", "silero", "hybrid"])
 def test_verdicts_leave_no_sample_out(name: str, speech: bytes) -> None:
-    judged = sorted(final(feed(make(name), speech)))
+    covered = sorted(final(feed(make(name), speech)))
     end = len(speech) // 2
-    assert judged[0] == 0
-    assert judged[-1] >= end - HOP - PIECE
-    assert all(after - before <= 16 for before, after in pairwise(judged))
+    assert covered[0] == 0
+    assert covered[-1] >= end - HOP - PIECE
+    assert all(after - before <= 16 for before, after in pairwise(covered))
 
 
 @pytest.mark.parametrize("name", ["webrtc", "silero", "hybrid"])
-def test_a_vad_says_what_it_is(name: str) -> None:
+def test_the_description_names_the_vad(name: str) -> None:
     assert name in make(name).description
 
 
@@ -130,8 +130,8 @@ def test_loading_the_model_leaves_the_environment_as_it_was(monkeypatch: pytest.
     assert os.environ["OMP_THREAD_LIMIT"] == "3"
 
 
-class Scripted(SileroModel):
-    """A judge that finds voice where the samples are not zero, and remembers what it heard."""
+class FakeSilero(SileroModel):
+    """A model that finds voice where the samples are not zero, and counts the hops that it was given."""
 
     def __init__(self) -> None:
         self.voiced = False
@@ -144,36 +144,36 @@ class Scripted(SileroModel):
         return self.voiced
 
 
-def gated(options: HybridOptions, *triggers: int) -> tuple[HybridVad, Scripted]:
-    """A hybrid whose gate finds voice in the pieces of these numbers."""
-    model, seen = Scripted(), iter(range(1_000_000))
-    return HybridVad(options, model=model, gate=lambda piece: next(seen) in triggers), model
+def gated(options: HybridOptions, *triggers: int) -> tuple[HybridVad, FakeSilero]:
+    """Return a hybrid whose gate finds voice in the pieces of these numbers, and its model."""
+    model, numbers = FakeSilero(), iter(range(1_000_000))
+    return HybridVad(options, model=model, gate=lambda piece: next(numbers) in triggers), model
 
 
 HOLD = 320
 OPTIONS = HybridOptions(gate_hold_ms=HOLD, warm_hops=6, gate_triggers=1)
 FIRST_HOPS = 2_000 // 32
-"""What the judge hears before the gate closes for the first time."""
+"""The hops that Silero is given before the gate closes for the first time."""
 SECOND = bytes(32_000)
 
 
-def test_the_judge_listens_first_and_then_sleeps_while_the_gate_is_closed() -> None:
+def test_silero_runs_at_first_and_then_not_while_the_gate_is_closed() -> None:
     vad, model = gated(OPTIONS)
     verdicts = feed(vad, SECOND * 5)
     assert model.hops == FIRST_HOPS
     assert final(verdicts) == dict.fromkeys(range(0, 80_000, 16), False)
 
 
-def test_when_the_gate_opens_the_judge_thinks_again_about_what_came_before() -> None:
+def test_when_the_gate_opens_silero_decides_on_the_hops_before_it_too() -> None:
     vad, model = gated(OPTIONS, 300)
     voice = b"\1\0" * 4 * HOP
     opened = 301 * PIECE
     quiet_before = bytes((opened - 4 * HOP) * 2)
     before = feed(vad, quiet_before + voice[: -PIECE * 2])
     assert not any(verdict.voiced for verdict in before)
-    heard = model.hops
+    hops = model.hops
     verdicts = vad.feed(voice[-PIECE * 2 :], opened - PIECE)
-    assert model.hops == heard + 6
+    assert model.hops == hops + 6
     assert [verdict.voiced for verdict in verdicts] == [False, False, True, True, True, True]
     assert verdicts[0].start == opened - 6 * HOP
     assert verdicts[-1].end == opened
@@ -182,19 +182,19 @@ def test_when_the_gate_opens_the_judge_thinks_again_about_what_came_before() -> 
 def test_the_gate_closes_when_nothing_has_triggered_it_for_the_hold() -> None:
     vad, model = gated(OPTIONS, 300)
     feed(vad, SECOND * 3)
-    heard = model.hops
+    hops = model.hops
     feed(vad, SECOND * 5, index=48_000)
-    assert model.hops == heard + 6 + HOLD // 32
+    assert model.hops == hops + 6 + HOLD // 32
 
 
-def test_the_judge_keeps_the_gate_open_while_it_hears_voice() -> None:
+def test_silero_keeps_the_gate_open_while_it_finds_voice() -> None:
     vad, _ = gated(OPTIONS, 300)
     feed(vad, SECOND * 3)
     verdicts = feed(vad, b"\1\0" * 80_000, index=48_000)
     assert final(verdicts)[48_000 + 79_008]
 
 
-def test_a_single_click_opens_no_gate_that_wants_more() -> None:
+def test_too_few_triggers_do_not_open_the_gate() -> None:
     options = HybridOptions(gate_hold_ms=HOLD, gate_triggers=3)
     clicked, model = gated(options, 300, 302)
     feed(clicked, SECOND * 5)
@@ -214,7 +214,7 @@ def test_voice_lasts_until_it_falls_below_the_lower_threshold() -> None:
 
     class Hysteresis(SileroModel):
         def __init__(self) -> None:
-            super().__init__(0.5, 0.35)
+            super().__init__(threshold=0.5, exit_threshold=0.35)
             self._model = Model()  # type: ignore[assignment]
 
     model = Hysteresis()

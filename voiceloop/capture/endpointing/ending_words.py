@@ -1,9 +1,11 @@
-"""The words by which `endings.py` knows that more is to come, for each language. Data only; all casefolded, NFC.
+"""Lists of words, for each language, by which `endings.py` judges whether the speaker will go on. Data only.
 
-Chosen by grammar, not learned: a word is `open` when hardly a sentence of the language ends with it (conjunctions that
-need a second half, articles, possessives before a noun, contractions with a verb) or when it only holds the turn
-(fillers); it is `link` when it often runs on and yet ends sentences too (prepositions that may be stranded or belong to
-a verb: "turn it on", "mach das Licht an"; pronouns, auxiliaries).
+All words are casefolded and in Unicode's form NFC. They are chosen by grammar, not learned:
+
+- `open`: hardly any sentence of the language ends with the word (conjunctions that need a second half, articles,
+  possessives before a noun, contractions with a verb), or the word only holds the turn (fillers).
+- `link`: the sentence often goes on after the word, but may end with it (prepositions that may be stranded or belong to
+  a verb: "turn it on", "mach das Licht an"; pronouns; auxiliaries).
 """
 
 from __future__ import annotations
@@ -16,11 +18,11 @@ class Words:
     """One language's words."""
 
     open: frozenset[str]
-    """After these the sentence goes on, whatever punctuation a recogniser put there."""
+    """After these words the sentence goes on, whatever punctuation a recogniser put there."""
     link: frozenset[str]
-    """After these it goes on more often than not."""
+    """After these words the sentence goes on more often than not."""
     closing: tuple[str, ...]
-    """With these a turn is over, one or more words."""
+    """Phrases of one or more words that end a turn."""
     digits: frozenset[str]
     """The names of the digits, as they are read out one by one."""
 
@@ -114,7 +116,7 @@ NAMES = {
     "myanmar": "my",
     "khmer": "km",
 }
-"""Recognisers name the language in English or by its code."""
+"""Codes by English name, because recognisers give either the name or the code of a language."""
 
 SPACELESS = frozenset({"zh", "yue", "wuu", "ja", "th", "lo", "my", "km"})
-"""Languages whose words can't be told apart by spaces."""
+"""Languages that are written without spaces between words."""

@@ -1,4 +1,4 @@
-"""Voice activity by Silero's neural model, always running: the best verdicts, a few per cent of a core."""
+"""A VAD that runs Silero's neural model all the time: the best verdicts, for a few per cent of a CPU core."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ Probability = Annotated[float, Field(gt=0, lt=1)]
 
 class SileroOptions(Table):
     threshold: Probability = 0.5
-    """The probability from which on it is voice."""
+    """Voice begins when Silero's probability of voice reaches this value."""
     exit_threshold: Probability = 0.35
-    """Once it is voice, it remains so down to this probability."""
+    """Voice ends when the probability falls below this value."""
 
 
 class SileroVad:
-    """One verdict for each 32 ms."""
+    """Gives one verdict for each 32 ms."""
 
     Options: ClassVar[type[BaseModel]] = SileroOptions
 
     def __init__(self, options: SileroOptions) -> None:
         self._options = options
-        self._silero = SileroModel(options.threshold, options.exit_threshold)
+        self._silero = SileroModel(threshold=options.threshold, exit_threshold=options.exit_threshold)
         self._pending = b""
         self._index = 0
 
@@ -46,25 +46,25 @@ class SileroVad:
 
     @property
     def judged_hops(self) -> int:
-        """How many hops the model has run for."""
+        """How many hops of 32 ms the model has judged."""
         return self._silero.hops
 
     def reset(self) -> None:
-        """Forget what is not judged yet. The model goes on with what it learned of the room and the speaker."""
+        """Discard samples not judged yet. The model keeps its state: what it learned of the room and the speaker."""
         self._pending = b""
         self._silero.break_off()
 
     def feed(self, pcm: bytes, index: int) -> Sequence[Verdict]:
-        """See `plugins.Vad`. Samples that don't follow on the last `reset`."""
+        """See `plugins.Vad`. Samples that are not contiguous with the last ones cause a `reset`."""
         if index != self._index:
             self.reset()
         start = index - len(self._pending) // SAMPLE_BYTES
         self._index = index + len(pcm) // SAMPLE_BYTES
         pending = self._pending + pcm
         verdicts = []
-        whole = len(pending) - len(pending) % HOP_BYTES
-        for offset in range(0, whole, HOP_BYTES):
+        complete = len(pending) - len(pending) % HOP_BYTES
+        for offset in range(0, complete, HOP_BYTES):
             verdicts.append(Verdict(start, start + HOP, self._silero.hear(pending[offset : offset + HOP_BYTES])))
             start += HOP
-        self._pending = pending[whole:]
+        self._pending = pending[complete:]
         return verdicts

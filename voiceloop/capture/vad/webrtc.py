@@ -1,4 +1,4 @@
-"""Voice activity by WebRTC's detector (GMMs over six bands): nearly free, and easily fooled by steady noise."""
+"""A VAD by WebRTC's detector (Gaussian mixture models over six bands): nearly free, easily fooled by steady noise."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _HOP = 320
 
 
 def open_detector(mode: int) -> Callable[[bytes], bool]:
-    """WebRTC's detector with fresh state: whether 10, 20 or 30 ms (int16, mono, 16 kHz) sound like voice."""
+    """Return a new WebRTC detector: a function that tells whether 10, 20 or 30 ms (int16, mono, 16 kHz) are voice."""
     return partial(webrtcvad.Vad(mode).is_speech, sample_rate=CAPTURE_RATE_HZ)  # type: ignore[no-untyped-call]
 
 
 class WebRtcOptions(Table):
     mode: Annotated[int, Field(ge=0, le=3)] = 3
-    """How little is taken for voice: 0 (the most) to 3 (the least). 3 misses some of a quiet microphone's speech,
-    and hum or hiss hold lower modes."""
+    """The detector's strictness, from 0 (takes the most for voice) to 3 (takes the least). 3 misses some of a quiet
+    microphone's speech; lower modes take steady hum or hiss for voice that doesn't end."""
 
 
 class WebRtcVad:
-    """One verdict for each 20 ms."""
+    """Gives one verdict for each 20 ms."""
 
     Options: ClassVar[type[BaseModel]] = WebRtcOptions
 
@@ -51,11 +51,11 @@ class WebRtcVad:
         return f"webrtc (mode {self._mode})"
 
     def reset(self) -> None:
-        """Forget what is not judged yet. The detector goes on with what it learned of the room's noise."""
+        """Discard samples not judged yet. The detector keeps its state: what it learned of the room's noise."""
         self._pending = b""
 
     def feed(self, pcm: bytes, index: int) -> Sequence[Verdict]:
-        """See `plugins.Vad`. Samples that don't follow on the last `reset`."""
+        """See `plugins.Vad`. Samples that are not contiguous with the last ones cause a `reset`."""
         if index != self._index:
             self.reset()
         start = index - len(self._pending) // SAMPLE_BYTES
@@ -63,10 +63,10 @@ class WebRtcVad:
         pending = self._pending + pcm if self._pending else pcm
         verdicts = []
         size = _HOP * SAMPLE_BYTES
-        whole = len(pending) - len(pending) % size
-        for offset in range(0, whole, size):
+        complete = len(pending) - len(pending) % size
+        for offset in range(0, complete, size):
             voiced = self._detect(pending[offset : offset + size])
             verdicts.append(Verdict(start, start + _HOP, voiced))
             start += _HOP
-        self._pending = pending[whole:]
+        self._pending = pending[complete:]
         return verdicts

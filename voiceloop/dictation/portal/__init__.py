@@ -1,1 +1,1 @@
-"""The desktop portal: typing on GNOME and KDE."""
+"""The desktop portal: typing and the clipboard on GNOME and KDE."""

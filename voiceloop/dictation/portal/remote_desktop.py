@@ -1,5 +1,8 @@
-"""A session of the desktop portal's RemoteDesktop: a keyboard, and where the desktop has it the clipboard, which the
-user allows once in a dialog of the desktop's (https://flatpak.github.io/xdg-desktop-portal/docs/). Knows no text.
+"""A RemoteDesktop session of the desktop portal: lends a keyboard and, where the desktop supports it, the clipboard.
+
+The user allows the session once, in a dialog of the desktop (https://flatpak.github.io/xdg-desktop-portal/docs/).
+
+    CreateSession -> SelectDevices -> RequestClipboard -> Start (dialog) -> keys, clipboard -> Close
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import Any
 
 import trio
 
-from voiceloop.dictation.portal.session_bus import ANSWER_S, Bus, Refused, Signal, open_bus
+from voiceloop.dbus.session_bus import ANSWER_S, Bus, Refused, Signal, open_bus
 from voiceloop.errors import TargetError
 from voiceloop.events import Publish
 
@@ -24,183 +27,191 @@ CLIPBOARD = "org.freedesktop.portal.Clipboard"
 _REQUEST, _SESSION = "org.freedesktop.portal.Request", "org.freedesktop.portal.Session"
 _SETTINGS = "org.freedesktop.portal.Settings"
 _LAYOUTS = ("org.gnome.desktop.input-sources", "sources")
-_GROUP = 3
-"""So many of the user's layouts GNOME puts into one keymap, and one of the language's behind them."""
+_MOST_GNOME_LAYOUTS = 3
+"""The most user layouts that GNOME puts into one keymap; behind them it adds one for the language."""
 CONSENT_S = 60.0
 """How long the user may take to answer the desktop's dialog."""
 ASKING_S = 1.0
-"""A desktop that hasn't answered after it asks the user."""
+"""A desktop that hasn't answered within this time is taken to be showing the dialog to the user."""
 CLOSE_S = 1.0
+"""How long closing a session may take."""
 LAST_WORDS_S = 0.2
+"""How long a Response may still arrive after the session has ended."""
 _KEYBOARD = 1
+"""The bit for a keyboard in a set of device types."""
 _UNTIL_REVOKED = 2
+"""The `persist_mode` that remembers the permission until the user revokes it."""
 _NO_KEYBOARD = "the desktop's portal lends no keyboard (RemoteDesktop)"
-_REFUSED, _ENDED = 1, 2
-"""What a Response says."""
+_REFUSED, _OTHERWISE_ENDED = 1, 2
+"""The codes of a Response: the user refused; the session or the request ended otherwise."""
 
 
 class PortalSession:
-    """A keyboard. Once it has ended nothing works any more: `ended` says why."""
+    """A session with a keyboard. `ended` says why it has ended, and is empty before. Then every call raises
+    `TargetError`."""
 
     def __init__(self, bus: Bus, publish: Publish) -> None:
         self._bus = bus
         self._publish = publish
         self._path = ""
         self._responses: dict[str, tuple[int, dict[str, Any]]] = {}
-        self._news = trio.Event()
+        self._changed = trio.Event()
         self._hear_clipboard: Callable[[Signal], None] | None = None
         self._clipboard_owner: Signal | None = None
         self.ended = ""
         self.is_gnome = "GNOME" in os.environ.get("XDG_CURRENT_DESKTOP", "").split(":")
         self.gnome_layouts: int | None = None
-        """How many of its layouts, from the first, the user can switch on: GNOME has others behind them. None where
-        that isn't known."""
+        """How many layouts of the keymap, from the first, the user can switch to: GNOME adds others behind them. None
+        when unknown."""
         self.has_clipboard = False
 
     async def start(self, *, clipboard: bool) -> None:
-        """Get the keyboard, and the clipboard where it is wanted and there is one; the user may be asked. Raises
-        `TargetError`."""
+        """Start the session with a keyboard and, if `clipboard` and the desktop has one, the clipboard. The desktop may
+        ask the user. Raises `TargetError`."""
         self._bus.when_lost = lambda: self._end("the session's message bus is gone")
-        await self._bus.subscribe(f"type='signal',sender='{SERVICE}'", self._hear)
+        await self._bus.subscribe(f"type='signal',sender='{SERVICE}'", self._on_signal)
         owner = "type='signal',member='NameOwnerChanged',sender='org.freedesktop.DBus'"
-        await self._bus.subscribe(f"{owner},arg0='{SERVICE}'", self._hear_owner)
+        await self._bus.subscribe(f"{owner},arg0='{SERVICE}'", self._on_portal_owner_changed)
         version = await self._version()
         if self.is_gnome:
             with suppress(Refused):
-                (found,) = await self._bus.call(SERVICE, PATH, _SETTINGS, "ReadAll", "as", [_LAYOUTS[0]])
-                self._count_layouts(found.get(_LAYOUTS[0], {}).get(_LAYOUTS[1]))
-        created = await self._ask("CreateSession", "a{sv}", {"session_handle_token": ("s", "voiceloop")})
+                (settings,) = await self._bus.call(SERVICE, PATH, _SETTINGS, "ReadAll", "as", [_LAYOUTS[0]])
+                self._count_layouts(settings.get(_LAYOUTS[0], {}).get(_LAYOUTS[1]))
+        created = await self._request("CreateSession", "a{sv}", {"session_handle_token": ("s", "voiceloop")})
         self._path = str(created["session_handle"][1])
         await self._select(version)
-        wanted = clipboard and await self._may_ask_clipboard()
-        started = await self._ask("Start", "osa{sv}", self._path, "", {}, by_user=True)
-        _remember(str(started["restore_token"][1]) if "restore_token" in started else None)
+        clipboard = clipboard and await self._request_clipboard()
+        started = await self._request("Start", "osa{sv}", self._path, "", {}, by_user=True)
+        _store_token(str(started["restore_token"][1]) if "restore_token" in started else None)
         if not started.get("devices", ("u", 0))[1] & _KEYBOARD:
-            raise _failed("the desktop lent no keyboard: allow the remote interaction when it asks")
-        self.has_clipboard = wanted and bool(started.get("clipboard_enabled", ("b", False))[1])
+            raise _error("the desktop lent no keyboard", remedy="Allow remote interaction in its dialog")
+        self.has_clipboard = clipboard and bool(started.get("clipboard_enabled", ("b", False))[1])
 
     async def key(self, method: str, number: int, *, down: bool) -> None:
-        """Press a key or let it go: `NotifyKeyboardKeycode` with Linux's number, `NotifyKeyboardKeysym` with the
-        layout's number of a character. Raises `TargetError`."""
+        """Press or release a key. `method`: `NotifyKeyboardKeycode` with Linux's number of the key, or
+        `NotifyKeyboardKeysym` with the keysym of a character. Raises `TargetError`."""
         await self.call(REMOTE_DESKTOP, method, "oa{sv}iu", {}, number, int(down))
 
     async def call(self, interface: str, method: str, signature: str, *values: Any) -> tuple[Any, ...]:
         """Call a method of the session. Raises `TargetError`."""
         if self.ended:
-            raise _failed(self.ended, "Start anew to be lent a keyboard again")
+            raise _error(self.ended, remedy="Restart voiceloop to type again")
         return await self._bus.call(SERVICE, PATH, interface, method, signature, self._path, *values)
 
     def hear_clipboard(self, hear: Callable[[Signal], None]) -> None:
-        """Have `hear` told what happens to the clipboard, and what it holds already."""
+        """Call `hear` for every signal about the clipboard, beginning with the last one about its owner."""
         self._hear_clipboard = hear
         if self._clipboard_owner is not None:
             hear(self._clipboard_owner)
 
     async def close(self) -> None:
-        """Give the keyboard back; what is still pressed is let go by the desktop."""
+        """End the session. The desktop releases keys that are still pressed."""
         if self._path and not self.ended:
-            self.ended = "it was given back"
+            self.ended = "the session was closed"
             await self._bus.tell(SERVICE, self._path, _SESSION, "Close")
 
     async def _version(self) -> int:
         try:
-            (found,) = await self._bus.call(
+            (properties,) = await self._bus.call(
                 SERVICE, PATH, "org.freedesktop.DBus.Properties", "GetAll", "s", REMOTE_DESKTOP
             )
         except Refused as error:
             none = error.name == "org.freedesktop.DBus.Error.ServiceUnknown"
-            raise _failed("there is no desktop portal (xdg-desktop-portal)" if none else _NO_KEYBOARD) from error
-        if not found.get("AvailableDeviceTypes", ("u", 0))[1] & _KEYBOARD:
-            raise _failed(_NO_KEYBOARD)
-        return int(found["version"][1])
+            raise _error("there is no desktop portal (xdg-desktop-portal)" if none else _NO_KEYBOARD) from error
+        if not properties.get("AvailableDeviceTypes", ("u", 0))[1] & _KEYBOARD:
+            raise _error(_NO_KEYBOARD)
+        return int(properties["version"][1])
 
     async def _select(self, version: int) -> None:
         devices: dict[str, tuple[str, Any]] = {"types": ("u", _KEYBOARD)}
-        remembered: dict[str, tuple[str, str]] = {}
+        restore_token: dict[str, tuple[str, str]] = {}
         if version >= 2:
             devices["persist_mode"] = ("u", _UNTIL_REVOKED)
-            remembered = _remembered()
+            restore_token = _stored_token()
         try:
-            await self._ask("SelectDevices", "oa{sv}", self._path, devices | remembered)
+            await self._request("SelectDevices", "oa{sv}", self._path, devices | restore_token)
         except Refused:
-            if not remembered:
+            if not restore_token:
                 raise
-            _remember(None)  # it is damaged
-            await self._ask("SelectDevices", "oa{sv}", self._path, devices)
+            _store_token(None)  # the token is damaged
+            await self._request("SelectDevices", "oa{sv}", self._path, devices)
 
-    async def _may_ask_clipboard(self) -> bool:
+    async def _request_clipboard(self) -> bool:
         try:
             await self.call(CLIPBOARD, "RequestClipboard", "oa{sv}", {})
-        except Refused:  # the desktop has no such thing
+        except Refused:  # the desktop's portal has no clipboard
             return False
         return True
 
-    async def _ask(
+    async def _request(
         self, method: str, signature: str, *values: Any, by_user: bool = False
     ) -> dict[str, tuple[str, Any]]:
-        """Call a method that answers by a Request, and wait for its Response; `by_user`: who may be asked for it."""
+        """Call a method that answers by a Request, and return the results of its Response.
+
+        `by_user`: the desktop may ask the user, who gets `CONSENT_S` to answer. Raises `TargetError`.
+        """
         *others, options = values
         options = options | {"handle_token": ("s", f"voiceloop_{method}")}
         (path,) = await self._bus.call(SERVICE, PATH, REMOTE_DESKTOP, method, signature, *others, options)
         with trio.move_on_after(ASKING_S if by_user else ANSWER_S):
-            await self._answered(path)
+            await self._wait_for_response(path)
         if by_user and path not in self._responses and not self.ended:
             self._publish("notice", text="The desktop asks whether voiceloop may type: allow it in that dialog.")
             with trio.move_on_after(CONSENT_S):
-                await self._answered(path)
+                await self._wait_for_response(path)
         if path not in self._responses and not self.ended:
-            await self._bus.tell(SERVICE, path, _REQUEST, "Close")  # so that the dialog goes away
-            raise _failed(
-                f"nobody has answered the desktop's dialog for {CONSENT_S:g} s" if by_user else f"no {method}"
+            await self._bus.tell(SERVICE, path, _REQUEST, "Close")  # closes the dialog
+            raise _error(
+                f"nobody answered the desktop's dialog within {CONSENT_S:g} s" if by_user else f"{method} got no answer"
             )
-        code, results = self._responses.pop(path, (_ENDED, {}))
+        code, results = self._responses.pop(path, (_OTHERWISE_ENDED, {}))
         if code:
-            raise _failed(
-                "it was refused in the desktop's dialog" if code == _REFUSED else self.ended or f"no {method}"
+            raise _error(
+                "typing was refused in the desktop's dialog" if code == _REFUSED else self.ended or f"{method} failed"
             )
         return results
 
-    async def _answered(self, path: str) -> None:
+    async def _wait_for_response(self, path: str) -> None:
         while path not in self._responses and not self.ended:
-            self._news = trio.Event()
-            await self._news.wait()
+            self._changed = trio.Event()
+            await self._changed.wait()
         if self.ended:
-            with trio.move_on_after(LAST_WORDS_S):  # KDE ends the session first, and then says that it was refused
+            with trio.move_on_after(LAST_WORDS_S):  # KDE ends the session first, then reports the refusal
                 while path not in self._responses:
-                    self._news = trio.Event()
-                    await self._news.wait()
+                    self._changed = trio.Event()
+                    await self._changed.wait()
 
-    def _hear(self, signal: Signal) -> None:
+    def _on_signal(self, signal: Signal) -> None:
         if signal.name == f"{_REQUEST}.Response":
             self._responses[signal.path] = (signal.body[0], signal.body[1])
-            self._news.set()
+            self._changed.set()
         elif signal.name == f"{_SESSION}.Closed" and signal.path == self._path:
-            self._end("it was ended on the desktop")
+            self._end("the session was ended on the desktop")
         elif signal.name == f"{_SETTINGS}.SettingChanged" and signal.body[:2] == _LAYOUTS:
             self._count_layouts(signal.body[2])
         elif self._hear_clipboard is not None and signal.name.startswith(f"{CLIPBOARD}."):
             self._hear_clipboard(signal)
-        elif signal.name == f"{CLIPBOARD}.SelectionOwnerChanged":  # told at once, before anybody can hear it
+        elif signal.name == f"{CLIPBOARD}.SelectionOwnerChanged":  # sent at once, before `hear_clipboard` is called
             self._clipboard_owner = signal
 
     def _count_layouts(self, sources: tuple[str, list[Any]] | None) -> None:
         count = len(sources[1]) if sources is not None else 0
-        self.gnome_layouts = count if 0 < count <= _GROUP else None
+        self.gnome_layouts = count if 0 < count <= _MOST_GNOME_LAYOUTS else None
 
-    def _hear_owner(self, signal: Signal) -> None:
+    def _on_portal_owner_changed(self, signal: Signal) -> None:
         if signal.name.endswith(".NameOwnerChanged") and signal.body[0] == SERVICE and not signal.body[2]:
             self._end("the desktop's portal is gone")
 
     def _end(self, why: str) -> None:
         self.ended = self.ended or why
-        self._news.set()
+        self._changed.set()
 
 
-def _failed(what: str, remedy: str = "") -> TargetError:
+def _error(what: str, *, remedy: str = "") -> TargetError:
     return TargetError(what, place=NAME, remedy=remedy)
 
 
-# What lets the next session begin without a dialog
+# The restore token, with which the next session starts without a dialog
 
 
 def _token_file() -> Path:
@@ -209,7 +220,7 @@ def _token_file() -> Path:
     return user_state_path("voiceloop", appauthor=False) / "portal-token"
 
 
-def _remembered() -> dict[str, tuple[str, str]]:
+def _stored_token() -> dict[str, tuple[str, str]]:
     try:
         token = _token_file().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
@@ -217,8 +228,9 @@ def _remembered() -> dict[str, tuple[str, str]]:
     return {"restore_token": ("s", token)} if token else {}
 
 
-def _remember(token: str | None) -> None:
-    """Keep it for the user alone; each is good for once. Where that fails the desktop asks again."""
+def _store_token(token: str | None) -> None:
+    """Store the restore token, readable for the user alone, or delete it (None). Each token is valid once. If storing
+    fails, the desktop asks the user again."""
     path = _token_file()
     with suppress(OSError):
         path.unlink(missing_ok=True)
@@ -230,8 +242,8 @@ def _remember(token: str | None) -> None:
 
 @asynccontextmanager
 async def open_portal_session(publish: Publish, *, clipboard: bool) -> AsyncIterator[PortalSession]:
-    """A keyboard of the desktop's, allowed by the user. Raises `TargetError`."""
-    async with open_bus() as bus:
+    """Open a session with a keyboard, once the user has allowed it. Raises `TargetError`."""
+    async with open_bus(NAME) as bus:
         session = PortalSession(bus, publish)
         try:
             await session.start(clipboard=clipboard)

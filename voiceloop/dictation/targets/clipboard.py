@@ -1,4 +1,4 @@
-"""Text on the clipboard: all that was said since somebody last copied something else."""
+"""The clipboard as a target: holds all text dictated since the user last copied something else."""
 
 from __future__ import annotations
 
@@ -12,30 +12,33 @@ from voiceloop.text import join_chunks
 
 
 class Aside:
-    """What a window didn't get, on the clipboard: all of it since somebody last copied something else."""
+    """Text that could not be written into a window, put on the clipboard instead. Successive texts are joined, until
+    something else is copied."""
 
     def __init__(self, clipboard: Clipboard) -> None:
         self._clipboard = clipboard
         self._text = ""
 
     async def held(self) -> str:
-        """What of it is still there."""
+        """The text put aside that is still on the clipboard; empty once something else was copied."""
         if self._text and not await self._clipboard.holds(self._text):
             self._text = ""
         return self._text
 
     async def add(self, text: str) -> None:
-        """Put `text` behind what is still there."""
-        await self.add_behind(await self.held(), text)
+        """Append `text` to the text put aside that is still on the clipboard."""
+        await self.add_behind(held=await self.held(), text=text)
 
-    async def add_behind(self, held: str, text: str) -> None:
-        """As `add`, where `held` was still there a moment ago."""
+    async def add_behind(self, *, held: str, text: str) -> None:
+        """Append `text` to `held`, the result of an earlier call of `held()`."""
         text = held + text if text[:1].isspace() or not (held and text) else join_chunks([held, text])
         await self._clipboard.keep(text)
         self._text = text
 
 
 class ClipboardTarget:
+    """Appends each insertion to the text on the clipboard. `Insertion.mark` is the length of that text before it."""
+
     name = "clipboard"
     watches_focus = False
 
@@ -48,7 +51,7 @@ class ClipboardTarget:
         return None
 
     async def insert(self, text: str, *, focus: Focus | None) -> Insertion:
-        if not await self._ours():
+        if not await self._is_ours():
             self._text = ""
         text = plain(text) if self._text else plain(text).lstrip(" ")
         before, self._text = self._text, self._text + text
@@ -56,10 +59,10 @@ class ClipboardTarget:
         return Insertion(text, focus, len(before))
 
     async def since(self, insertion: Insertion) -> Since:
-        return "nothing" if await self._ours() else "elsewhere"
+        return "nothing" if await self._is_ours() else "elsewhere"
 
     async def undo(self, insertion: Insertion) -> None:
-        if not await self._ours():
+        if not await self._is_ours():
             raise CantUndo("something else was copied since", place=self.name)
         self._text = self._text[: insertion.mark]
         await self._clipboard.keep(self._text)
@@ -71,5 +74,5 @@ class ClipboardTarget:
         await self.insert(text, focus=None)
         return self.name
 
-    async def _ours(self) -> bool:
+    async def _is_ours(self) -> bool:
         return bool(self._text) and await self._clipboard.holds(self._text)

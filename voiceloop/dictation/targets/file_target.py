@@ -1,4 +1,4 @@
-"""Text to standard output, one utterance a line, and text appended to a file."""
+"""Two targets: standard output, with one insertion a line, and a file that text is appended to."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _R = TypeVar("_R")
 
 
 def plain(text: str) -> str:
-    """`text` as any target may have it: nothing but what shows, spaces and newlines, composed (NFC)."""
+    """`text` made safe for any target: only visible characters, spaces and newlines, composed (NFC)."""
     return unicodedata.normalize("NFC", clean(text).replace("\t", " "))
 
 
 class StdoutTarget:
-    """Each insertion is a line."""
+    """Writes each insertion as a line of standard output."""
 
     name = "stdout"
     watches_focus = False
@@ -38,7 +38,7 @@ class StdoutTarget:
 
     async def insert(self, text: str, *, focus: Focus | None) -> Insertion:
         text = plain(text).strip(" ")
-        await _thread(_print, text.removesuffix("\n") + "\n")
+        await _in_thread(_print, text.removesuffix("\n") + "\n")
         return Insertion(text, focus)
 
     async def since(self, insertion: Insertion) -> Since:
@@ -50,7 +50,7 @@ class StdoutTarget:
         raise CantUndo("standard output can't take back what was written", place=PLACE)
 
     async def enter(self, *, focus: Focus | None) -> None:
-        await _thread(_print, "\n")
+        await _in_thread(_print, "\n")
 
     async def set_aside(self, text: str) -> str:
         await self.insert(text, focus=None)
@@ -58,8 +58,8 @@ class StdoutTarget:
 
 
 class FileTarget:
-    """Text appended to a file, which anybody may write and move in the meantime. `Insertion.mark` is its length
-    before, in bytes."""
+    """Appends text to a file, which other programs may change or move in the meantime. `Insertion.mark` is the file's
+    length before the insertion, in bytes."""
 
     watches_focus = False
 
@@ -73,35 +73,35 @@ class FileTarget:
 
     async def insert(self, text: str, *, focus: Focus | None) -> Insertion:
         text = plain(text)
-        return Insertion(text, focus, await self._do(self._append, text.encode()))
+        return Insertion(text, focus, await self._run(self._append, text.encode()))
 
     async def since(self, insertion: Insertion) -> Since:
-        return "nothing" if await self._do(self._ends_with, insertion) else "something"
+        return "nothing" if await self._run(self._ends_with, insertion) else "something"
 
     async def undo(self, insertion: Insertion) -> None:
-        if not await self._do(self._cut, insertion):
+        if not await self._run(self._cut, insertion):
             raise CantUndo("the file has been changed since", place=self.name)
 
     async def enter(self, *, focus: Focus | None) -> None:
-        await self._do(self._append, b"\n")
+        await self._run(self._append, b"\n")
 
     async def set_aside(self, text: str) -> str:
         await self.insert(text, focus=None)
         return self.name
 
     async def check(self) -> None:
-        """Raise `TargetError` when it can't be written."""
-        await self._do(self._append, b"")
+        """Raise `TargetError` when the file can't be written."""
+        await self._run(self._append, b"")
 
-    async def _do(self, what: Callable[[_A], _R], argument: _A) -> _R:
+    async def _run(self, function: Callable[[_A], _R], argument: _A) -> _R:
         try:
-            return await _thread(what, argument)
+            return await _in_thread(function, argument)
         except OSError as error:
             why = f"can't be written: {error.strerror}"
             raise TargetError(why, place=self.name, remedy="Check the path and its permissions") from error
 
     def _append(self, data: bytes) -> int:
-        # 0600: what somebody dictates is theirs, until they say otherwise.
+        # 0600: dictated text is private until its user decides otherwise.
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             before = os.lseek(descriptor, 0, os.SEEK_END)
@@ -129,43 +129,43 @@ def _ends_with(file: BinaryIO, insertion: Insertion) -> bool:
 
 
 def open_stdout() -> AbstractAsyncContextManager[Target]:
-    """Standard output."""
+    """Open standard output as a target."""
     return opened(StdoutTarget())
 
 
 @asynccontextmanager
 async def open_file(path: str) -> AsyncIterator[Target]:
-    """A file, made when it isn't there. Raises `TargetError` when it can't be written."""
+    """Open a file as a target; it is created if missing. Raises `TargetError` when it can't be written."""
     target = FileTarget(path)
     await target.check()
     yield target
 
 
 def _print(text: str) -> None:
-    # Not by its buffer: that would write later what is kept and told as not written.
+    # Not through Python's buffer: the buffer could write later a text that was already reported as not written.
     try:
         _write(sys.stdout.fileno(), text.encode(sys.stdout.encoding, "replace"))
     except BrokenPipeError as error:
-        os.kill(os.getpid(), signal.SIGTERM)  # it would go on for nobody, perhaps for money
-        raise TargetError("can't be written: who read it has gone", place="stdout") from error
+        os.kill(os.getpid(), signal.SIGTERM)  # nobody reads the output: going on would only cost money
+        raise TargetError("can't be written: the program that reads it has ended", place="stdout") from error
     except OSError as error:
         raise TargetError(
-            f"can't be written: {error.strerror}", place="stdout", remedy="Free some space where it goes"
+            f"can't be written: {error.strerror}", place="stdout", remedy="Free some space where it is written to"
         ) from error
 
 
 def _write(descriptor: int, data: bytes) -> None:
-    """All of it, or nothing: what a full disk took of it is taken back, where there is a file."""
+    """Write all of `data` or nothing: when a full disk cuts it short, the written part is cut off the file again."""
     written = 0
     try:
         while written < len(data):
             written += os.write(descriptor, data[written:])
     except OSError:
-        with suppress(OSError):  # a pipe has what it has
+        with suppress(OSError):  # a pipe can't be cut: the part stays written
             os.ftruncate(descriptor, os.lseek(descriptor, -written, os.SEEK_CUR))
         raise
 
 
-async def _thread(what: Callable[[_A], _R], argument: _A) -> _R:
-    # Never abandoned: it would write what nobody knows of any more.
-    return await trio.to_thread.run_sync(what, argument)
+async def _in_thread(function: Callable[[_A], _R], argument: _A) -> _R:
+    # Never abandoned on cancellation: the thread would still write, after the write counted as cancelled.
+    return await trio.to_thread.run_sync(function, argument)

@@ -1,5 +1,8 @@
-"""What keyboard layouts can type, read by libxkbcommon, which every Wayland desktop has. Tells which characters come
-out right where nobody says which of several layouts is on.
+"""Keymaps: which characters a user's keyboard layouts can type. Read with libxkbcommon, which every Wayland desktop
+has.
+
+A user may have several layouts, and no desktop tells which of them is on. So a keymap answers which characters come out
+right in all of them.
 """
 
 from __future__ import annotations
@@ -14,12 +17,14 @@ from voiceloop.errors import TargetError
 
 LIBRARY = "libxkbcommon.so.0"
 _EVDEV = 8
-"""Keymaps number keys so much higher than Linux does (input-event-codes.h)."""
+"""A keymap's number of a key is higher by this than Linux's number (input-event-codes.h)."""
 _MODIFIERS = (frozenset({"none"}), frozenset({"Shift"}), frozenset({"Mod5"}))
-"""What desktops press to reach a level of a key: nothing, Shift, AltGr. Mutter 48 and KWin 6.3 reach no higher one."""
+"""The modifiers that desktops press for each level of a key: none, Shift, AltGr. Mutter 48 and KWin 6.3 reach no higher
+level."""
 _NOWHERE = -1
+"""The level of a character that desktops can't press."""
 _LAST_OF_X = 255
-"""Keys beyond it don't reach X windows (XWayland)."""
+"""Keys with a higher number in the keymap don't reach X windows (XWayland)."""
 _MOST_MASKS = 16
 
 
@@ -29,28 +34,31 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Keymap:
-    """Where each of the user's layouts has its characters."""
+    """The user's layouts: for each, the place of every character."""
 
     layouts: Sequence[Mapping[str, Place]] = ()
 
     def same_everywhere(self, char: str) -> bool:
-        """Whether the same key types `char` in every layout: for desktops that look in one of them, whichever is on."""
+        """Whether the same key types `char` in every layout. For desktops that look the key up in one fixed layout,
+        whichever layout is on."""
         first = self.layouts[0].get(char) if self.layouts else None
         return first is not None and first[1] != _NOWHERE and all(one.get(char) == first for one in self.layouts)
 
     def everywhere(self, char: str, layouts: int | None = None) -> bool:
-        """Whether a key types `char` in each of the first `layouts`: for desktops that look in the one that is on."""
+        """Whether each of the first `layouts` layouts (None: all) has a key for `char`. For desktops that look the key
+        up in the layout that is on."""
         places = [one.get(char) for one in self.layouts[:layouts]]
         return bool(places) and all(place is not None and place[1] != _NOWHERE for place in places)
 
     def code(self, char: str) -> int | None:
-        """The key that has `char` without a modifier, in the first layout that has it so."""
+        """Linux's number of the key that types `char` without a modifier, in the first layout with such a key; else
+        None."""
         places = (one.get(char) for one in self.layouts)
         return next((place[0] for place in places if place is not None and place[1] == 0), None)
 
 
 def read_keymap(text: bytes) -> Keymap:
-    """A keymap in the text format (`xkb_v1`). Raises `TargetError` when it can't be read."""
+    """Read a keymap in the text format (`xkb_v1`). Raises `TargetError` when it can't be read."""
     library = _library()
     context = library.xkb_context_new(0)
     keymap = library.xkb_keymap_new_from_string(context, text.rstrip(b"\0"), 1, 0)
@@ -65,18 +73,18 @@ def read_keymap(text: bytes) -> Keymap:
 
 
 def _places(library: ctypes.CDLL, keymap: int, layout: int) -> dict[str, Place]:
-    """Where a layout has each character, its key and level: the first place, which desktops take. `_NOWHERE` is the
-    level of what they can't press."""
+    """The key and level of each character in a layout. A character with several places gets the first, which desktops
+    use too. Characters that desktops can't press get the level `_NOWHERE`."""
     found: dict[str, Place] = {}
     for code in range(library.xkb_keymap_min_keycode(keymap), library.xkb_keymap_max_keycode(keymap) + 1):
         for level in range(library.xkb_keymap_num_levels_for_key(keymap, code, layout)):
             for char in _characters(library, keymap, code, layout, level):
-                reached = (
+                reachable = (
                     code <= _LAST_OF_X
                     and level < len(_MODIFIERS)
-                    and _MODIFIERS[level] <= _needs(library, keymap, code, layout, level)
+                    and _MODIFIERS[level] <= _modifiers_for(library, keymap, code, layout, level)
                 )
-                found.setdefault(char, (code - _EVDEV, level if reached else _NOWHERE))
+                found.setdefault(char, (code - _EVDEV, level if reachable else _NOWHERE))
     return found
 
 
@@ -89,8 +97,8 @@ def _characters(library: ctypes.CDLL, keymap: int, code: int, layout: int, level
             yield chr(number)
 
 
-def _needs(library: ctypes.CDLL, keymap: int, code: int, layout: int, level: int) -> set[str]:
-    """The sets of modifiers that reach a level, those of one modifier by its name."""
+def _modifiers_for(library: ctypes.CDLL, keymap: int, code: int, layout: int, level: int) -> set[str]:
+    """The modifier masks that reach a level, by name: `none`, `Shift`, `Mod5`; every other mask is an empty string."""
     masks = (c_uint32 * _MOST_MASKS)()
     count = library.xkb_keymap_key_get_mods_for_level(keymap, code, layout, level, masks, _MOST_MASKS)
     names = {0: "none"}
@@ -100,7 +108,7 @@ def _needs(library: ctypes.CDLL, keymap: int, code: int, layout: int, level: int
 
 
 def keysym(char: str) -> int:
-    """The number by which a keyboard layout names a character."""
+    """The keysym of a character: the number by which keyboard layouts name it."""
     return int(_library().xkb_utf32_to_keysym(ord(char)))
 
 

@@ -1,5 +1,8 @@
-"""Lends the clipboard: keeps what it holds, offers a text, waits until the window has read it, gives back. Whose
-clipboard it is and how it is had is for those who derive from it.
+"""Lending the clipboard for a paste: saves its content, offers a text, waits until the window has read it, restores.
+
+A base class, independent of the protocol: subclasses own and read the selections.
+
+    save content -> offer text -> SETTLE_S -> press the paste keys -> text is read -> GRACE_S -> restore content
 """
 
 from __future__ import annotations
@@ -16,24 +19,25 @@ from voiceloop.errors import TargetError
 
 TEXT = ("text/plain;charset=utf-8", "text/plain", "UTF8_STRING", "STRING", "TEXT")
 OWNER_S = 1.0
-"""How long the owner of the clipboard may take for each form of what it holds."""
+"""How long the owner of the clipboard may take to give each form of its content."""
 SAVE_S = 4.0
+"""How long the content of the clipboard may take to save in all its forms."""
 SAVE_BYTES = 256 << 20
-"""How long and how much is read of a clipboard to give it back."""
+"""How much of the clipboard's content is saved at most."""
 SETTLE_S = 0.05
-"""After we set the clipboard: its managers read it at once, and are not the window."""
+"""Wait after setting the clipboard: clipboard managers read it at once, and must not be taken for the window."""
 GRACE_S = 0.1
-"""After a window has read a paste: some read it twice."""
+"""Wait after a window has read a paste: some windows read it twice."""
 CALLED_OFF_S = 0.3
-"""How long a window may still take to read a paste that is called off after its keys were pressed."""
+"""How long a window may still take to read a paste that is cancelled after its keys were pressed."""
 
 Content = Mapping[str, bytes]
-"""By MIME type."""
+"""The forms of a clipboard's content, by MIME type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """All that a selection held; `why` says what of it could not be read."""
+    """The saved content of a selection; `why` says why a part could not be read, and is empty when all was."""
 
     content: Content
     why: str = ""
@@ -41,7 +45,7 @@ class Saved:
 
 @dataclass(slots=True, eq=False)
 class Source:
-    """What we offer; `gone` once somebody else has taken the selection over."""
+    """Content that we offer; `gone` once another program has taken the selection over."""
 
     content: Content
     gone: bool = False
@@ -49,7 +53,8 @@ class Source:
 
 
 class Lending:
-    """A clipboard of its own for each of `_ours`: `CLIPBOARD`, and `PRIMARY` where there is one."""
+    """Base class of clipboards. `_ours` holds, for each selection (`CLIPBOARD`, and `PRIMARY` where there is one), the
+    content that we offered last."""
 
     def __init__(self, options: TargetOptions) -> None:
         self._options = options
@@ -57,11 +62,11 @@ class Lending:
         self._read = trio.Event()
 
     async def _save(self, name: str) -> Saved:
-        """All that a selection holds, in every form."""
+        """Read the content of a selection in every form."""
         raise NotImplementedError
 
     async def _own(self, name: str, content: Content) -> Source:
-        """Offer `content`, or nothing; it is `_ours` from then on."""
+        """Offer `content` as the selection `name` and note it in `_ours`; empty content clears the selection."""
         raise NotImplementedError
 
     async def keep(self, text: str) -> None:
@@ -80,27 +85,30 @@ class Lending:
         before: int | None = None
         try:
             for name in names:
-                with trio.CancelScope(shield=True):  # half of it could not be undone; it waits for nobody
+                with trio.CancelScope(shield=True):  # half an offer can't be undone; it waits for no other program
                     sources[name] = await self._own(name, forms(text))
             await trio.sleep(SETTLE_S)
-            reads = _reads(sources)
+            reads = _count_reads(sources)
             await paste()
             before = reads
-            return await self._read_and_restored(saved, sources, before, self._options.clipboard_s)
+            return await self._wait_and_restore(
+                saved, sources, reads_before=before, patience_s=self._options.clipboard_s
+            )
         except BaseException:
             with trio.move_on_after(OWNER_S, shield=True), suppress(TargetError):
                 if before is not None:
-                    await self._read_and_restored(saved, sources, before, CALLED_OFF_S)
+                    await self._wait_and_restore(saved, sources, reads_before=before, patience_s=CALLED_OFF_S)
                 else:
                     await self._restore(saved, sources)
             raise
 
-    async def _read_and_restored(
-        self, saved: Mapping[str, Saved], sources: Mapping[str, Source], before: int, patience_s: float
+    async def _wait_and_restore(
+        self, saved: Mapping[str, Saved], sources: Mapping[str, Source], *, reads_before: int, patience_s: float
     ) -> Lent:
+        """Wait until the text has been read once more, then restore. A text that isn't read stays on the clipboard."""
         with trio.move_on_after(patience_s):
-            await self._until(lambda: _reads(sources) > before)
-        if _reads(sources) == before:
+            await self._until(lambda: _count_reads(sources) > reads_before)
+        if _count_reads(sources) == reads_before:
             return Lent(read=False, restored=False)
         await trio.sleep(GRACE_S)
         await self._restore(saved, sources)
@@ -114,7 +122,7 @@ class Lending:
                 await self._own(name, one.content)
 
     async def _saved(self, mimes: Iterable[str], receive: Callable[[str], Awaitable[bytes | None]]) -> Saved:
-        """What `receive` gives for each form; None: not in time."""
+        """Collect what `receive` returns for each form. None from `receive` means: not in time."""
         content, left = dict[str, bytes](), SAVE_BYTES
         slow = False
         with trio.move_on_after(SAVE_S) as scope:
@@ -129,8 +137,8 @@ class Lending:
         slow = slow or scope.cancelled_caught
         return Saved(content, "its owner didn't give all of it in time" if slow else "")
 
-    async def _until(self, true: Callable[[], bool]) -> None:
-        while not true():
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
             self._read = trio.Event()
             await self._read.wait()
 
@@ -140,9 +148,9 @@ class Lending:
 
 
 def forms(text: str) -> Content:
-    """A text as windows ask for it."""
+    """A text in the forms that windows ask for."""
     return dict.fromkeys(TEXT, text.encode())
 
 
-def _reads(sources: Mapping[str, Source]) -> int:
+def _count_reads(sources: Mapping[str, Source]) -> int:
     return sum(source.reads for source in sources.values())

@@ -1,4 +1,4 @@
-"""Selects what was put in, by keys, and tells whether it is that. Deletes nothing."""
+"""Selects an insertion with Shift+Left and checks that the selection is that text. Deletes nothing."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from voiceloop.dictation.targets.desktop import Clipboard, Keys
 from voiceloop.dictation.targets.target import Insertion
 
 LOOK_S = 0.03
-"""How often what is selected is looked at."""
+"""Time between two looks at the selection."""
 SELECT_S = 1.5
-"""How long a window may take to show what it has selected."""
+"""How long a window may take to publish its selection."""
 STEADY_S = 0.3
-"""A selection that hasn't changed for so long is all that the keys have selected."""
+"""A selection that hasn't changed for this time is complete: the window has handled all keys."""
 
 Verdict = Literal["same", "other", "unknown"]
-"""Whether a window has selected what was put in; `unknown`: it doesn't tell what it selects."""
+"""Whether the selection is the insertion (`same`) or another text; `unknown`: the window doesn't publish its
+selection."""
 
 
 async def select(
     insertion: Insertion, graphemes: Sequence[str], before: str | None, keys: Keys, clipboard: Clipboard
 ) -> Verdict:
-    """Select `insertion`, which is these graphemes, before the cursor of the window that has the focus. `before`: what
-    was selected before."""
+    """Select `insertion`, split into `graphemes`, before the cursor of the focused window. `before`: the text that was
+    selected until now."""
     await keys.press("shift+Left", len(graphemes))
     selected, steady_s = before, 0.0
     with trio.move_on_after(SELECT_S):
@@ -35,7 +36,7 @@ async def select(
             if selected is not None and selected != before and _same_text(selected, insertion.text):
                 return "same"
             steady_s = steady_s + LOOK_S if selected == last else 0.0
-            if steady_s > STEADY_S and (missing := _missing(selected, insertion.text)):
+            if steady_s > STEADY_S and (missing := _missing(selected, wanted=insertion.text)):
                 await keys.press("shift+Left", missing)
                 steady_s = 0.0
             await trio.sleep(LOOK_S)
@@ -50,7 +51,8 @@ def _plain_lines(text: str) -> str:
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\u00a0", " "))
 
 
-def _missing(selected: str | None, wanted: str) -> int:
-    """How many characters of `wanted` a window has not selected yet that counts smaller parts than graphemes."""
+def _missing(selected: str | None, *, wanted: str) -> int:
+    """The number of characters of `wanted` that are not selected yet, because the window's Shift+Left selects less than
+    a grapheme; 0 when `selected` is another text."""
     selected, wanted = _plain_lines(selected or ""), _plain_lines(wanted)
     return len(wanted) - len(selected) if selected and wanted.endswith(selected) else 0

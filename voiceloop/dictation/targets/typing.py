@@ -1,5 +1,5 @@
-"""Types into the window that has the focus. Decides what is typed, what is pasted and what may be taken back; how is
-for `desk.py`'s parts to know.
+"""The typing target: writes text into the window that has the focus. Decides what is typed, what is pasted and what may
+be undone. How keys are pressed and clipboards are lent is up to the parts that `desktop.py` declares.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import regex
 import trio
 
 from voiceloop.dictation.targets.clipboard import Aside
-from voiceloop.dictation.targets.desktop import Activity, Clipboard, Eyes, Keys, NoClipboard, paste_chord
+from voiceloop.dictation.targets.desktop import Activity, Clipboard, DesktopState, Keys, NoClipboard, paste_chord
 from voiceloop.dictation.targets.file_target import plain
 from voiceloop.dictation.targets.selecting import select
 from voiceloop.dictation.targets.target import Focus, Insertion, Since, TargetOptions
@@ -21,32 +21,36 @@ from voiceloop.errors import CantUndo, ClipboardSilent, FocusChanged, KeysHeld, 
 from voiceloop.events import Publish
 
 LOOK_S = 0.03
-"""How often held keys are looked at while one waits for them."""
+"""Time between two looks at the held keys, while typing waits for their release."""
 STRETCH = 40
-"""Characters that are typed without looking whether the focus is still there."""
-_CLOSED = frozenset('([{"`<')
-"""What editors close by themselves when it is typed."""
+"""Characters that are typed in one go, before the focus is checked again."""
+_AUTO_CLOSED = frozenset('([{"`<')
+"""Characters for which editors insert the closing counterpart by themselves when they are typed."""
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
 
 @dataclass(frozen=True, slots=True)
 class Desktop:
-    """What typing works with."""
+    """The parts of a desktop that typing works with."""
 
     keys: Keys
-    eyes: Eyes
+    state: DesktopState
     clipboard: Clipboard
 
 
 class TypingTarget:
-    """`Insertion.mark` counts the input that the user had given by then, and what of ours may stand there in part."""
+    """Types or pastes text into the focused window.
+
+    `Insertion.mark` is the user's input count right after the insertion, plus the number of our own texts that may have
+    been written only in part. A later mark that differs means: don't undo, something else may stand before the cursor.
+    """
 
     def __init__(self, desktop: Desktop, options: TargetOptions, publish: Publish) -> None:
-        self._keys, self._eyes, self._clipboard = desktop.keys, desktop.eyes, desktop.clipboard
+        self._keys, self._desktop_state, self._clipboard = desktop.keys, desktop.state, desktop.clipboard
         self._aside = Aside(desktop.clipboard)
         self._options = options
         self._publish = publish
-        self._presses = self._torn = 0
+        self._key_actions = self._partial_texts = 0
 
     @property
     def name(self) -> str:
@@ -54,53 +58,54 @@ class TypingTarget:
 
     @property
     def watches_focus(self) -> bool:
-        return self._eyes.watches_focus
+        return self._desktop_state.watches_focus
 
     async def focus(self) -> Focus | None:
-        return await self._eyes.focus()
+        return await self._desktop_state.focus()
 
     async def insert(self, text: str, *, focus: Focus | None) -> Insertion:
         text = plain(text)
         if focus is not None and focus.terminal:
             text = text.replace("\n", " ")
-        await self._free_keys()
-        await self._same(focus)
+        await self._wait_for_modifiers()
+        await self._check_focus(focus)
         read = True
-        with self._whole():
-            if await self._is_pasted(text, focus):
+        with self._counting_partial_texts():
+            if await self._must_paste(text, focus):
                 read = await self._paste_or_type(text, focus)
             else:
                 await self._type(text, focus)
-            insertion = Insertion(text, focus, await self._count(), read)
-        self._torn += not read
+            insertion = Insertion(text, focus, await self._input_mark(), read)
+        if not read:
+            self._partial_texts += 1
         return insertion
 
     async def since(self, insertion: Insertion) -> Since:
-        if not self._eyes.watches_focus:
+        if not self._desktop_state.watches_focus:
             return "unknown"
-        if await self._eyes.focus() != insertion.focus:
+        if await self._desktop_state.focus() != insertion.focus:
             return "elsewhere"
-        activity = await self._eyes.activity()
-        if (activity or Activity()).count + self._torn == insertion.mark:
+        activity = await self._desktop_state.activity()
+        if (activity or Activity()).count + self._partial_texts == insertion.mark:
             return "unknown" if activity is None else "nothing"
         return "line" if activity is not None and activity.line else "something"
 
     async def undo(self, insertion: Insertion) -> None:
-        await self._may_undo(insertion)
+        await self._check_undo(insertion)
         graphemes = regex.findall(r"\X", insertion.text)
         if not graphemes:
             return
-        with self._whole():
+        with self._counting_partial_texts():
             if insertion.focus is not None and insertion.focus.terminal:
-                await self._erase(graphemes)
+                await self._press_backspaces(graphemes)
             else:
                 await self._select_and_delete(insertion, graphemes)
 
     async def enter(self, *, focus: Focus | None) -> None:
-        await self._free_keys()
-        await self._same(focus)
-        with self._whole():
-            async with self._ours():
+        await self._wait_for_modifiers()
+        await self._check_focus(focus)
+        with self._counting_partial_texts():
+            async with self._pressing_keys():
                 await self._keys.press("Return")
 
     async def set_aside(self, text: str) -> str:
@@ -110,49 +115,51 @@ class TypingTarget:
     # Inserting
 
     @contextmanager
-    def _whole(self) -> Iterator[None]:
-        """What breaks off after a key was pressed counts as input since: nothing before it is taken back any more."""
-        before = self._presses
+    def _counting_partial_texts(self) -> Iterator[None]:
+        """Count an action that fails after pressing a key as other input: no earlier insertion can be undone then."""
+        before = self._key_actions
         try:
             yield
         except CantUndo:  # nothing was changed
             raise
         except BaseException:
-            self._torn += self._presses != before
+            if self._key_actions != before:
+                self._partial_texts += 1
             raise
 
-    async def _free_keys(self) -> None:
-        """Wait until no modifier is held: with Ctrl down, text is commands."""
+    async def _wait_for_modifiers(self) -> None:
+        """Wait until no modifier key is held: with Ctrl down, typed text would trigger shortcuts. Raises `KeysHeld`."""
         held = ""
         with trio.move_on_after(self._options.modifiers_s):
-            while held := await self._eyes.held():  # noqa: ASYNC110 - the server tells of no release that it grabbed
+            while held := await self._desktop_state.held():  # noqa: ASYNC110 - X reports no release of a grabbed key
                 await trio.sleep(LOOK_S)
         if held:
-            raise KeysHeld(f"{held} is held down, and what is typed would be commands", place=self.name)
+            raise KeysHeld(f"{held} is held down, and typed text would trigger shortcuts", place=self.name)
 
-    async def _same(self, focus: Focus | None) -> None:
-        if not self._eyes.watches_focus:
+    async def _check_focus(self, focus: Focus | None) -> None:
+        if not self._desktop_state.watches_focus:
             return
-        now = await self._eyes.focus()
+        now = await self._desktop_state.focus()
         if now is None or not now.window or now != focus:  # an unknown window is never the same
-            raise FocusChanged(f"{_named(now)} has the focus, and it was said to {_named(focus)}", place=self.name)
+            what = f"{_window_name(now)} has the focus, but you spoke to {_window_name(focus)}"
+            raise FocusChanged(what, place=self.name)
 
-    async def _is_pasted(self, text: str, focus: Focus | None) -> bool:
+    async def _must_paste(self, text: str, focus: Focus | None) -> bool:
         if self._options.paste != "when-needed":
             return self._options.paste == "always"
         typable = await self._is_typable(text)
         if isinstance(self._clipboard, NoClipboard):
-            return not typable  # it says why it can't be
-        closed = focus is None or not focus.terminal
-        closes = closed and not _CLOSED.isdisjoint(text)
-        return not typable or self._keys.american or "\n" in text or closes
+            return not typable  # lending raises an error that says why nothing can be pasted
+        may_be_editor = focus is None or not focus.terminal
+        gets_closed = may_be_editor and not _AUTO_CLOSED.isdisjoint(text)
+        return not typable or self._keys.american or "\n" in text or gets_closed
 
     async def _is_typable(self, text: str) -> bool:
-        typable = None if self._keys.american else await self._eyes.typable()
+        typable = None if self._keys.american else await self._desktop_state.typable()
         return all(map(self._keys.types, text)) if typable is None else typable >= set(text)
 
     async def _paste_or_type(self, text: str, focus: Focus | None) -> bool:
-        """Whether it was read."""
+        """Paste, or type where the clipboard could not be restored. Returns whether the window has taken the text."""
         try:
             return await self._paste(text, focus)
         except ClipboardSilent as error:
@@ -163,108 +170,110 @@ class TypingTarget:
         return True
 
     async def _paste(self, text: str, focus: Focus | None) -> bool:
-        """Whether it was read."""
+        """Paste. Returns whether the window has read the text; if not, the text is left on the clipboard."""
         chord = paste_chord(focus, self._options.paste_chord, self._options.paste_chords)
 
         async def paste() -> None:
-            await self._same(focus)
-            await self._free_keys()
-            async with self._ours():
+            await self._check_focus(focus)
+            await self._wait_for_modifiers()
+            async with self._pressing_keys():
                 await self._keys.press(chord)
 
-        aside = await self._aside.held()
+        text_aside = await self._aside.held()
         lent = await self._clipboard.lend(text, paste, focus=focus, primary="insert" in chord.casefold())
         if not lent.read:
-            window = "The window" if focus is None else _named(focus)
+            window = "The window" if focus is None else _window_name(focus)
             if not await self._clipboard.holds(text):
-                what = f"{window} has not read what was pasted before something else was copied"
+                what = f"{window} had not read the pasted text when something else was copied"
                 raise TargetError(what, place=self.name)
-            await self._aside.add_behind(aside, text)
-            self._publish("notice", text=f"{window} has not read what was pasted: it is in the clipboard.")
+            await self._aside.add_behind(held=text_aside, text=text)
+            self._publish("notice", text=f"{window} has not read the pasted text: it is in the clipboard.")
         elif not lent.restored:
-            self._publish("notice", text=f"The clipboard was not given back whole: {lent.why}.")
+            self._publish("notice", text=f"The clipboard was not fully restored: {lent.why}.")
         return lent.read
 
     async def _type(self, text: str, focus: Focus | None) -> None:
         for at in range(0, len(text), STRETCH):
             if at:
-                await self._still_same(focus, text[:at])
-            async with self._ours():
+                await self._check_focus_between(focus, text[:at])
+            async with self._pressing_keys():
                 await self._keys.type(text[at : at + STRETCH])
 
-    async def _still_same(self, focus: Focus | None, typed: str) -> None:
+    async def _check_focus_between(self, focus: Focus | None, typed: str) -> None:
         try:
-            await self._same(focus)
+            await self._check_focus(focus)
         except FocusChanged as error:
             raise FocusChanged(f"{error.what}; {len(typed)} characters were typed before", place=self.name) from None
 
     @asynccontextmanager
-    async def _ours(self) -> AsyncIterator[None]:
-        """The keys that come now are ours."""
-        await self._eyes.typing(on=True)
-        self._presses += 1
+    async def _pressing_keys(self) -> AsyncIterator[None]:
+        """While open: key presses are our own, not the user's."""
+        await self._desktop_state.typing(on=True)
+        self._key_actions += 1
         try:
             yield
         finally:
             with trio.CancelScope(shield=True):
-                await self._eyes.typing(on=False)
+                await self._desktop_state.typing(on=False)
 
-    async def _count(self) -> int:
-        activity = await self._eyes.activity()
-        return (activity or Activity()).count + self._torn
+    async def _input_mark(self) -> int:
+        activity = await self._desktop_state.activity()
+        return (activity or Activity()).count + self._partial_texts
 
-    # Taking back
+    # Undo
 
-    async def _may_undo(self, insertion: Insertion) -> None:
+    async def _check_undo(self, insertion: Insertion) -> None:
         if insertion.focus is None:
-            # In a terminal, the keys that select elsewhere write rubbish or run things.
-            raise CantUndo("which window has the focus can't be read here", place=self.name)
-        await self._free_keys()
-        if not await self._untouched(insertion) and insertion.focus.terminal:
-            # Where keys can't be seen only what is selected tells what stands there, and a terminal selects nothing.
-            raise CantUndo("whether you typed since can't be seen here, and a terminal doesn't show", place=self.name)
+            # It may be a terminal, where the keys that select text elsewhere would write rubbish or run commands.
+            raise CantUndo("it can't be seen here which window has the focus", place=self.name)
+        await self._wait_for_modifiers()
+        if not await self._is_untouched(insertion) and insertion.focus.terminal:
+            # Where the user's keys can't be seen, only a selection shows the text, and keys select nothing in a
+            # terminal.
+            what = "whether you typed since can't be seen here, and in a terminal nothing can be selected to check"
+            raise CantUndo(what, place=self.name)
 
-    async def _untouched(self, insertion: Insertion) -> bool:
-        """Whether there certainly was no input since; False: nobody knows. Raises `CantUndo` where there was."""
+    async def _is_untouched(self, insertion: Insertion) -> bool:
+        """Whether there certainly was no input since; False: unknown. Raises `CantUndo` when there was input."""
         since = await self.since(insertion)
         match since:
             case "elsewhere":
                 raise CantUndo("another window has the focus", place=self.name)
             case "line" | "something":
-                raise CantUndo("there was other input since, or part of a text was put in", place=self.name)
+                raise CantUndo("there was other input since, or only part of a text was written", place=self.name)
         return since == "nothing"
 
-    async def _erase(self, graphemes: Sequence[str]) -> None:
-        """In a terminal, where nothing can be selected: so many BackSpaces."""
+    async def _press_backspaces(self, graphemes: Sequence[str]) -> None:
+        """Undo in a terminal, where keys select nothing: press BackSpace once for each character."""
         if any(len(grapheme) > 1 for grapheme in graphemes):
-            raise CantUndo("how many keys its characters take differs between terminals", place=self.name)
-        async with self._ours():
+            raise CantUndo("terminals differ in how many BackSpaces these characters need", place=self.name)
+        async with self._pressing_keys():
             await self._keys.press("BackSpace", len(graphemes))
 
     async def _select_and_delete(self, insertion: Insertion, graphemes: Sequence[str]) -> None:
-        """Select what was put in, look whether it is that, and delete it: a BackSpace for each would also take a
-        bracket that an editor has closed by itself."""
+        """Undo elsewhere: select the insertion, check the selection, and delete it. One BackSpace for each character
+        would also delete brackets that the editor has closed by itself."""
         if any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in insertion.text):
-            raise CantUndo("keys don't tell which way text from right to left is selected", place=self.name)
+            raise CantUndo("text from right to left can't be selected reliably by keys", place=self.name)
         before = await self._clipboard.selected(insertion.focus)
-        async with self._ours():
+        async with self._pressing_keys():
             try:
                 verdict = await select(insertion, graphemes, before, self._keys, self._clipboard)
-            except BaseException:  # the user's next key would delete what is selected
+            except BaseException:  # left selected, the text would be deleted by the user's next key
                 with trio.CancelScope(shield=True), suppress(TargetError):
                     await self._keys.press("Right")
                 raise
-            certain = await self._untouched(insertion)
+            certain = await self._is_untouched(insertion)
             if certain and verdict == "unknown" and all(len(grapheme) == 1 for grapheme in graphemes):
-                verdict = "same"  # so many keys, so many characters
+                verdict = "same"  # each key press has selected one character
             await self._keys.press("BackSpace" if verdict == "same" else "Right")
         if verdict == "unknown" and not certain:
-            raise CantUndo("neither what you typed since nor what is selected can be seen here", place=self.name)
+            raise CantUndo("neither your typing since nor the selection can be seen here", place=self.name)
         if verdict != "same":
-            raise CantUndo("what stands before the cursor is not what was put in", place=self.name)
+            raise CantUndo("the text before the cursor is not what was put in", place=self.name)
 
 
-def _named(focus: Focus | None) -> str:
+def _window_name(focus: Focus | None) -> str:
     if focus is None:
         return "an unknown window"
     return (focus.app or "A window") if focus.window else "no window"

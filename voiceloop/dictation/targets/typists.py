@@ -1,5 +1,5 @@
-"""The programs that type: xdotool, wtype, ydotool. Each is run once for a text; text goes to its standard input, never
-into its arguments, which every user of the machine can read.
+"""Programs that type: xdotool, wtype, ydotool, and failover between them. Each is run once for a text. The text goes to
+its standard input, never into its arguments, which every user of the machine can read.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from voiceloop.events import Publish
 from voiceloop.text import clean_line
 
 DELAY_MS = 2
-"""Between keys. At 0 xdotool got every character of the layout right in a Tk field and an xterm; programs differ."""
+"""Pause between keys. Without one xdotool got every character of the layout right in a Tk field and an xterm, but
+programs differ."""
 SLOWEST_S = 20.0
-"""A program that types hangs when its server does."""
+"""Time limit for one run: a program that types hangs when its display server does."""
 _BATCH = 50
-"""Chords in one run."""
+"""Chords pressed in one run of a program."""
 
 
 async def run(program: str, *arguments: str, text: str | None = None) -> None:
-    """Run a program to its end. Not cancelled once it has begun: half a word would stand there.
+    """Run a program to its end. Once started it is not cancelled, since half a word would have been typed.
 
-    Raises `TargetError`."""
+    Raises `TargetError` when it can't be run, fails or takes longer than `SLOWEST_S`."""
     await trio.lowlevel.checkpoint()
     try:
         with trio.fail_after(SLOWEST_S, shield=True):
@@ -39,28 +40,29 @@ async def run(program: str, *arguments: str, text: str | None = None) -> None:
                 stdout=subprocess.DEVNULL,
                 capture_stderr=True,
                 check=False,
-                # They read text by their locale: started where that is C, as over ssh, they would leave out words.
+                # They decode text by their locale: with locale C, as over ssh, they would leave out words.
                 env={**os.environ, "LC_ALL": "C.UTF-8"},
-                # Ctrl-C in our terminal is for us: between Ctrl down and Ctrl up it would leave Ctrl held down.
+                # Keeps Ctrl-C in our terminal from the program: ended between press and release of Ctrl, it would leave
+                # Ctrl held down.
                 start_new_session=True,
             )
     except OSError as error:
         raise TargetError(f"can't be run: {error.strerror}", place=program, remedy="Install it") from error
     except trio.TooSlowError:
-        raise TargetError(f"hung and was ended after {SLOWEST_S:g} s", place=program) from None
+        raise TargetError(f"did not finish within {SLOWEST_S:g} s and was killed", place=program) from None
     if done.returncode != 0:
-        said = clean_line(done.stderr.decode(errors="replace"))[:300] or f"ended with status {done.returncode}"
-        raise TargetError(said, place=program)
+        what = clean_line(done.stderr.decode(errors="replace"))[:300] or f"ended with status {done.returncode}"
+        raise TargetError(what, place=program)
 
 
-def _there(program: str) -> None:
+def _check_installed(program: str) -> None:
     if shutil.which(program) is None:
         raise TargetError("is not installed", place=program, remedy=f"sudo apt install {program}")
 
 
 class Xdotool:
-    """Types into any X window. A character without a key of its own it puts on a spare key for a moment, which
-    windows that are slow to notice get wrong: those are pasted."""
+    """Types into any X window. For a character without a key xdotool remaps a spare key for a moment; windows that
+    notice the remapping too late get another character. So such characters are pasted instead."""
 
     name = "xdotool"
     american = False
@@ -69,7 +71,7 @@ class Xdotool:
         return " " <= char <= "~"
 
     async def probe(self) -> None:
-        _there("xdotool")
+        _check_installed("xdotool")
         await run("xdotool", "mousemove_relative", "--", "0", "0")
 
     async def type(self, text: str) -> None:
@@ -84,8 +86,8 @@ _WTYPE_MODIFIERS = {"ctrl": "ctrl", "shift": "shift", "alt": "alt", "super": "lo
 
 
 class Wtype:
-    """Types into Wayland windows, where the compositor has the virtual keyboard protocol (sway,
-    Hyprland, river). It brings a keyboard layout of its own that has every character of the text."""
+    """Types into Wayland windows, where the compositor has the virtual keyboard protocol (sway, Hyprland, river). Uses
+    its own keyboard layout, which has every character of the text."""
 
     name = "wtype"
     american = False
@@ -94,7 +96,7 @@ class Wtype:
         return char not in "\n\t"
 
     async def probe(self) -> None:
-        _there("wtype")
+        _check_installed("wtype")
         await run("wtype", "")
 
     async def type(self, text: str) -> None:
@@ -106,18 +108,20 @@ class Wtype:
         down = [part for name in names for part in ("-M", name)]
         up = [part for name in names for part in ("-m", name)]
         for at in range(0, times, _BATCH):
-            # GTK 3 never looks up the last key of a layout, and wtype's layout has only the keys of this run.
+            # The final Shift_L: GTK 3 never looks up the last key of a layout, and wtype's layout has only this run's
+            # keys.
             await run("wtype", *down, *["-k", key] * min(_BATCH, times - at), *up, "-k", "Shift_L")
 
 
 CODES = {"ctrl": 29, "shift": 42, "alt": 56, "super": 125, "altgr": 100, "return": 28, "backspace": 14, "left": 105}
 CODES |= {"right": 106, "insert": 110, "a": 30, "c": 46, "v": 47, "x": 45, "y": 21}
-"""Linux's numbers of the keys that we press (input-event-codes.h): ydotool 1 knows no names."""
+"""Linux's numbers of the keys that we press (input-event-codes.h): ydotool 1 knows no key names."""
 
 
 class Ydotool:
-    """Types on any desktop by a keyboard of its own in the kernel, as an American one: with another layout "y" comes
-    out as "z", so that text is pasted where it can be. Version 1, with its daemon running."""
+    """Types on any desktop through its own virtual keyboard in the kernel. Presses the keys of an American keyboard:
+    with a German layout "y" comes out as "z". So text is pasted wherever possible. Version 1, with its daemon
+    running."""
 
     name = "ydotool"
     american = True
@@ -126,7 +130,7 @@ class Ydotool:
         return " " <= char <= "~"
 
     async def probe(self) -> None:
-        _there("ydotool")
+        _check_installed("ydotool")
         await run("ydotool", "key", "-d", "0", "0:0")
 
     async def type(self, text: str) -> None:
@@ -148,14 +152,14 @@ class Ydotool:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What types, and why not those before it."""
+    """The means of typing that works, and why those tried before it don't."""
 
     keys: Keys
     refused: Sequence[str]
 
 
 async def choose(candidates: Sequence[Keys]) -> Choice:
-    """The first whose probe works. Raises `TargetError` with what each said when none does."""
+    """Choose the first whose probe works. Raises `TargetError` with all their errors when none does."""
     refused: list[str] = []
     for keys in candidates:
         try:
@@ -164,66 +168,69 @@ async def choose(candidates: Sequence[Keys]) -> Choice:
             refused.append(str(error))
         else:
             return Choice(keys, refused)
-    raise TargetError(f"nothing can type here: {'; '.join(refused)}", place=PLACE, remedy="Or use --to clipboard")
+    raise TargetError(f"nothing can type here: {'; '.join(refused)}", place=PLACE, remedy="Use --to clipboard instead")
 
 
 class Failover:
-    """The program that was chosen, until it fails: then the next that works types from then on.
+    """Types with the first program that works; when that fails, switches to the next one for all later texts.
 
-    What it failed at is not tried again by the next: part of it may stand there. The error says that it failed.
+    The text that failed is not typed again by the next program, since part of it may have been typed. The error is
+    raised.
     """
 
     def __init__(self, typists: Sequence[Keys], publish: Publish) -> None:
         self._typists = typists
         self._publish = publish
-        self._now = typists[0]
+        self._active = typists[0]
 
     async def probe(self) -> None:
-        """Choose; says why not those before the one that works."""
+        """Choose a program. Publishes a notice for each one before it that doesn't work, with the reason."""
         choice = await choose(self._typists)
         for why in choice.refused:
-            self._publish("notice", text=f"Not typing by {why.rstrip('.')}.")
-        self._now = choice.keys
-        self._warn()
+            self._publish("notice", text=f"Can't type with {why.rstrip('.')}.")
+        self._active = choice.keys
+        self._warn_if_american()
 
     @property
     def name(self) -> str:
-        return self._now.name
+        return self._active.name
 
     @property
     def american(self) -> bool:
-        return self._now.american
+        return self._active.american
 
     def types(self, char: str) -> bool:
-        return self._now.types(char)
+        return self._active.types(char)
 
     async def type(self, text: str) -> None:
-        await self._watched(self._now.type(text))
+        await self._switching_on_failure(self._active.type(text))
 
     async def press(self, chord: str, times: int = 1) -> None:
-        await self._watched(self._now.press(chord, times))
+        await self._switching_on_failure(self._active.press(chord, times))
 
-    async def _watched(self, working: Awaitable[None]) -> None:
+    async def _switching_on_failure(self, action: Awaitable[None]) -> None:
         failed: TargetError | None = None
         try:
-            await working
+            await action
         except TargetError as error:
             failed = error
         if failed is not None:
-            await self._next()
+            await self._switch()
             raise failed
 
-    async def _next(self) -> None:
-        failed = self._now
+    async def _switch(self) -> None:
+        failed = self._active
         rest = [typist for typist in self._typists if typist is not failed]
         try:
-            self._now = (await choose(rest)).keys
+            self._active = (await choose(rest)).keys
         except TargetError:
-            return  # it may yet work again, and nothing else does
-        self._publish("notice", text=f"{failed.name} failed: {self._now.name} types from now on.")
-        self._warn()
+            return  # keep the failed one: no other works, and it may work again
+        self._publish("notice", text=f"{failed.name} failed: {self._active.name} types from now on.")
+        self._warn_if_american()
 
-    def _warn(self) -> None:
-        if self._now.american:
-            what = "presses the keys of an American keyboard: with another layout, what can't be pasted comes out wrong"
-            self._publish("notice", text=f"{self._now.name} {what}.")
+    def _warn_if_american(self) -> None:
+        if self._active.american:
+            what = (
+                "presses the keys of an American keyboard: in other layouts, text that can't be pasted comes out wrong"
+            )
+            self._publish("notice", text=f"{self._active.name} {what}.")

@@ -1,1 +1,1 @@
-"""What was dictated as text: spoken marks and commands, and how utterances join."""
+"""The text of dictation: spoken marks and commands, and the joining of utterances into running text."""

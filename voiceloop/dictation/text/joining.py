@@ -1,7 +1,8 @@
-"""Joins what was said into running text: spaces, capitals, spoken marks and commands. Pure; puts nothing anywhere.
+"""The joiner: turns transcripts into running text with spaces, capitals, spoken marks and commands. Pure: returns edits
+and writes nothing.
 
-The transcript is untrusted: what leaves here holds no control, escape or direction character, and a newline only where
-one was said or a replacement of the user's has one.
+The transcript is untrusted. The resulting text holds no control, escape or direction characters, and a newline only
+where the user said one or a replacement in the config has one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from voiceloop.dictation.text.spoken_phrases import Lexicon, Piece, Token, comma
 from voiceloop.text import clean, join_chunks
 
 REMEMBERED = 32
-"""Characters before the cursor that spacing and capitals look at."""
+"""How many characters before the cursor are kept to decide about spaces and capitals."""
 _OPENING = frozenset("([{¿¡«„“‘#@/")
 _CLOSING = frozenset(".,;:!?…)]}»”’%")
 _ENDS = frozenset(".!?…。！？")
@@ -26,7 +27,7 @@ _AFTER_END = "\"'”’“»)] "
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """Put `text` before the cursor, exactly. `before` is the joiner's state when that is undone."""
+    """Put exactly `text` before the cursor. `before`: the joiner's state to return to when this is undone."""
 
     text: str
     before: State
@@ -34,15 +35,16 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """Take the last insertion back. `before` is the joiner's state when that is refused, `rest` what was said after."""
+    """Undo the last insertion. `before`: the joiner's state to return to when the undo is refused; `rest`: the rest of
+    the transcript after it."""
 
     before: State = field(default_factory=lambda: State(), compare=False)  # noqa: PLW0108 - it stands below
-    rest: Said = field(default_factory=lambda: Said(), compare=False)  # noqa: PLW0108 - it stands below
+    rest: Unjoined = field(default_factory=lambda: Unjoined(), compare=False)  # noqa: PLW0108 - it stands below
 
 
 @dataclass(frozen=True, slots=True)
 class Enter:
-    """Press Enter. `before` is the joiner's state when that fails."""
+    """Press Enter. `before`: the joiner's state to return to when that fails."""
 
     before: State = field(default_factory=lambda: State(), compare=False)  # noqa: PLW0108 - it stands below
 
@@ -62,9 +64,9 @@ Edit = Insert | Undo | Enter | Sleep | Wake
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is known of where the text will go. `verbatim`: no capitals of ours, no new lines (a terminal).
+    """What is known about the place where the text will go. `verbatim`: add no capitals and no new lines (a terminal).
 
-    `undone`: the states that taking back the insertions before leads to, the last one's first."""
+    `undone`: the joiner's states after undoing one, two, three … of the earlier insertions."""
 
     since: Since = "nothing"
     language: str | None = None
@@ -74,27 +76,29 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What stands before the cursor, as far as is known. `sentence`: whether a sentence begins here; None: unknown."""
+    """The text before the cursor, as far as it is known. `sentence`: whether a sentence begins here; None: unknown."""
 
     tail: str = ""
     sentence: bool | None = True
     tight: bool = False
-    """No space follows, whatever comes."""
+    """Whether the next piece gets no space before it, whatever it is."""
     caps: bool = False
+    """Whether words get capitals ("caps on")."""
     asleep: bool = False
 
     def moved(self, since: Since) -> State:
-        """After what the user did meanwhile."""
+        """The state after the user's own input since the last insertion."""
         match since:
             case "elsewhere" | "line":
                 return replace(self, tail="", sentence=True, tight=False)
             case "something":
-                # A space too many reads better than two words glued together.
+                # Any letter as the tail, so that a space follows: one too many reads better than two words glued
+                # together.
                 return replace(self, tail="x", sentence=None, tight=False)
         return self
 
     def written(self, text: str) -> State:
-        """After `text` was put in."""
+        """The state after `text` was written."""
         tail = (self.tail + text)[-REMEMBERED:]
         ends = tail.rstrip(_AFTER_END)[-1:] in _ENDS or tail.endswith("\n")
         # Quotes and brackets alone don't begin a sentence: the word after them does.
@@ -103,8 +107,8 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What is still to be joined: commands that are heeded, and the sentences after them."""
+class Unjoined:
+    """The part of a transcript still to be joined: commands to obey, and the sentences after them."""
 
     commands: tuple[Command, ...] = ()
     sentences: tuple[Sequence[Token], ...] = ()
@@ -112,9 +116,9 @@ class Said:
 
 @dataclass(slots=True)
 class Joiner:
-    """Turns each transcript into edits. `commands`: whether spoken marks and commands are heeded.
+    """Turns each transcript into edits. `commands`: whether spoken marks and commands are obeyed.
 
-    `state` may be set back by whoever does the edits, to what it was when one failed.
+    When an edit fails, the caller that performs the edits sets `state` back to the state before that edit.
     """
 
     lexicon: Lexicon = field(default_factory=Lexicon)
@@ -122,51 +126,51 @@ class Joiner:
     state: State = field(default_factory=State)
 
     def add(self, text: str, context: Context = Context()) -> list[Edit]:
-        """What to do for a transcript, in order. The state is then that after all of it."""
+        """The edits for a transcript, in order. `state` is afterwards the state after all of them."""
         self.state = self.state.moved(context.since)
         tokens = tokens_of(unicodedata.normalize("NFC", clean(text)))
-        return self._join(Said(sentences=tuple(sentences(tokens))), context)
+        return self._join(Unjoined(sentences=tuple(sentences(tokens))), context)
 
     def add_after(self, refused: Undo, context: Context) -> list[Edit]:
-        """What to do in place of all that came after an undo that was refused: what it was to take back still stands
+        """The edits that replace all edits after a refused undo: the text that it should have removed is still
         there."""
         self.state = refused.before
         return self._join(refused.rest, context)
 
-    def _join(self, said: Said, context: Context) -> list[Edit]:
+    def _join(self, unjoined: Unjoined, context: Context) -> list[Edit]:
         spoken = spoken_in(context.language) if self.commands else None
         edits: list[Edit] = []
         waiting: list[Token] = []
         undone = list(context.undone)
-        commands, rest = deque(said.commands), deque(said.sentences)
+        commands, rest = deque(unjoined.commands), deque(unjoined.sentences)
         while commands or rest:
             if not commands:
                 sentence = rest.popleft()
-                commands += self._heeded(commands_in(sentence, spoken)) if spoken else []
+                commands += self._to_obey(commands_in(sentence, spoken)) if spoken else []
                 if not commands:
                     waiting += [] if self.state.asleep else sentence
                     continue
                 self._write(waiting, context, spoken, edits)
                 waiting = []
             command = commands.popleft()
-            self._obey(command, edits, undone, Said(tuple(commands), tuple(rest)))
+            self._obey(command, edits, undone, Unjoined(tuple(commands), tuple(rest)))
         self._write(waiting, context, spoken, edits)
         return edits
 
-    def _heeded(self, commands: list[Command]) -> list[Command]:
-        """Asleep, only waking counts; awake, it is words like any others."""
+    def _to_obey(self, commands: list[Command]) -> list[Command]:
+        """The commands that count now: asleep only "wake up"; awake all but "wake up", which is then ordinary text."""
         return [command for command in commands if (command is Command.WAKE) == self.state.asleep]
 
-    def _obey(self, command: Command, edits: list[Edit], undone: list[State], rest: Said) -> None:
+    def _obey(self, command: Command, edits: list[Edit], undone: list[State], rest: Unjoined) -> None:
         match command:
             case Command.UNDO:
                 last = edits[-1] if edits else None
-                if isinstance(last, Insert):  # said in the same breath: it was never put in
+                if isinstance(last, Insert):  # said in the same utterance: it was not written yet
                     edits.pop()
                     self.state = last.before
                 else:
                     edits.append(Undo(self.state, rest))
-                    if undone:  # what follows is joined to what then stands there
+                    if undone:  # the following text is joined to the text that remains after the undo
                         self.state = replace(undone.pop(0), asleep=self.state.asleep)
             case Command.ENTER:
                 edits.append(Enter(self.state))
@@ -190,7 +194,7 @@ class Joiner:
 
 @dataclass(slots=True)
 class _Writer:
-    """Writes pieces behind what stands before the cursor."""
+    """Appends pieces to the text before the cursor."""
 
     state: State
     context: Context
@@ -216,18 +220,18 @@ class _Writer:
             text = text.replace("\n", " ").rstrip(" ")
         if not text:
             return
-        spaced = not (self.state.tight or piece.tight_left) and _parted(self.state.tail, text)
+        spaced = not (self.state.tight or piece.tight_left) and _needs_space(text, after=self.state.tail)
         written = f" {text}" if spaced else text
         self.text += written
         self.state = replace(self.state.written(written), tight=piece.tight_right)
 
     def _cased(self, piece: Piece) -> str:
-        text, how = piece.text, self.next_format
+        text, format_ = piece.text, self.next_format
         if any(map(str.isalnum, text)):
             self.next_format = None
-            if how is Format.ALL_CAPS:
+            if format_ is Format.ALL_CAPS:
                 return text.upper()
-            if how is Format.CAPITAL or self.state.caps:
+            if format_ is Format.CAPITAL or self.state.caps:
                 return _capitalised(text)
         if piece.fixed or self.context.verbatim:
             return text
@@ -236,7 +240,7 @@ class _Writer:
         return self._lowered(text) if self.state.sentence is False and piece.loose else text
 
     def _lowered(self, text: str) -> str:
-        """Without the capital that the transcriber gave the first word of what it took for a sentence."""
+        """Undo the capital that the transcriber gave to the first word of a supposed sentence."""
         word = text.strip(".,;:!?…\"'()")
         small = self.spoken is not None and word.casefold() in self.spoken.small
         return text[0].lower() + text[1:] if small and word[1:] == word[1:].lower() else text
@@ -249,10 +253,10 @@ def _capitalised(text: str) -> str:
     return text[:at] + text[at : at + 1].upper() + text[at + 1 :]
 
 
-def _parted(tail: str, text: str) -> bool:
-    """Whether a space belongs between what stands before the cursor and `text`."""
-    if not tail or tail[-1].isspace() or tail[-1] in _OPENING or text[0].isspace():
+def _needs_space(text: str, *, after: str) -> bool:
+    """Whether a space belongs between `after`, the text before the cursor, and `text`."""
+    if not after or after[-1].isspace() or after[-1] in _OPENING or text[0].isspace():
         return False
     if text[0] in _CLOSING and not any(map(str.isalnum, text)):
         return False
-    return len(join_chunks([tail, text])) > len(tail) + len(text)  # scripts that use no spaces
+    return len(join_chunks([after, text])) > len(after) + len(text)  # false for scripts without spaces

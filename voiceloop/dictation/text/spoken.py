@@ -1,4 +1,4 @@
-"""What can be said besides words: marks, lines, formatting, commands, per language. Data; knows no text."""
+"""Spoken phrases with a meaning, per language: punctuation marks, new lines, formatting, commands. Data only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A mark that is said: `tight_left`, `tight_right`: no space on that side."""
+    """A punctuation mark that can be spoken. `tight_left`, `tight_right`: no space on that side."""
 
     text: str
     tight_left: bool = True
@@ -17,7 +17,7 @@ class Mark:
 
 
 class Format(Enum):
-    """What changes how the next words are written."""
+    """A spoken instruction that changes how the next words are written."""
 
     ALL_CAPS = auto()
     CAPITAL = auto()
@@ -25,11 +25,11 @@ class Format(Enum):
     CAPS_OFF = auto()
     NO_SPACE = auto()
     LITERAL = auto()
-    """The next phrase is meant as words."""
+    """The next phrase is written as words, even if it names a mark."""
 
 
 class Command(Enum):
-    """What is done in place of being written; only as a sentence of its own."""
+    """A spoken command: performed instead of written. Counts only as a sentence of its own."""
 
     UNDO = auto()
     ENTER = auto()
@@ -39,25 +39,25 @@ class Command(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A language's: phrases in lower case, without hyphens, alternatives parted by `|`."""
+    """The phrases of a language: in lower case, without hyphens, alternatives separated by `|`."""
 
     marks: Mapping[str, Mark]
     formats: Mapping[str, Format]
     commands: Mapping[str, Command]
     determiners: frozenset[str]
-    """After one of these a mark's name is a noun: "the period", "a comma"."""
+    """Words after which the name of a mark is an ordinary noun: "the period", "a comma"."""
     small: frozenset[str]
-    """Words that have a capital only where a sentence begins."""
+    """Words that have a capital only at the beginning of a sentence."""
 
     def phrases(self) -> Iterator[tuple[str, Mark | Format]]:
-        """What can stand anywhere in a sentence."""
+        """The phrases that count anywhere in a sentence, with their meanings."""
         for table in (self.marks, self.formats):
             for names, meaning in table.items():
                 for name in names.split("|"):
                     yield name, meaning
 
     def command(self, sentence: str) -> Command | None:
-        """The command that a sentence is, in lower case and without its mark."""
+        """The command that a sentence means, else None. `sentence`: in lower case, without its final mark."""
         for names, command in self.commands.items():
             if sentence in names.split("|"):
                 return command
@@ -270,13 +270,14 @@ SPANISH = Spoken(
 )
 
 LANGUAGES = {"en": ENGLISH, "de": GERMAN, "fr": FRENCH, "es": SPANISH}
-"""By ISO 639-1."""
+"""The phrases by ISO 639-1 code of the language."""
 
 NAMES = {"english": "en", "german": "de", "french": "fr", "spanish": "es"}
-"""What some transcribers call a language."""
+"""Names that some transcribers return in place of a code."""
 
 
 def spoken_in(language: str | None) -> Spoken | None:
-    """What can be said in a language (`de-AT`, `german`); English where none is known, None where we have none."""
+    """The phrases of a language (`de-AT`, `german`); English when `language` is None, None for a language without
+    phrases."""
     name = (language or "en").strip().casefold()
     return LANGUAGES.get(NAMES.get(name) or name.replace("_", "-").partition("-")[0])

@@ -1,1 +1,1 @@
-"""Wayland: virtual keyboards, clipboards, and the focus in sway."""
+"""Wayland desktops: the keyboard layout, the clipboard, and the focus in sway."""

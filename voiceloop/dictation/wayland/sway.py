@@ -1,4 +1,4 @@
-"""Which window has the focus, as sway tells (and i3 would): its IPC, a socket. Reads no title."""
+"""The focused window in sway, read from its IPC socket (i3 has the same protocol). Reads no window titles."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from typing import Any
 
 import trio
 
-from voiceloop.dictation.targets.desktop import Activity, Eyes, is_terminal
+from voiceloop.dictation.targets.desktop import Activity, DesktopState, is_terminal
 from voiceloop.dictation.targets.target import Focus
 from voiceloop.events import Publish
 
 ANSWER_S = 1.0
+"""How long sway may take to answer."""
 _MAGIC = b"i3-ipc"
 _GET_TREE = 4
 
 
-class BlindEyes:
-    """Where nothing can be read."""
+class UnknownDesktopState:
+    """Stands in where the desktop's state can't be read: every answer is "unknown"."""
 
     watches_focus = False
 
@@ -45,8 +46,8 @@ class BlindEyes:
         await trio.lowlevel.checkpoint()
 
 
-class SwayEyes(BlindEyes):
-    """Eyes that see the focus and nothing else."""
+class SwayState(UnknownDesktopState):
+    """Reads from sway which window has the focus; the rest of the desktop's state is unknown."""
 
     watches_focus = True
 
@@ -67,16 +68,16 @@ class SwayEyes(BlindEyes):
                 answer += data
                 if len(answer) >= 14 and len(answer) >= 14 + struct.unpack_from("=I", answer, 6)[0]:
                     return answer[14:]
-        raise ValueError("it has closed the connection")
+        raise ValueError("sway has closed the connection")
 
 
 def focused(node: Mapping[str, Any], terminals: tuple[str, ...]) -> Focus:
-    """The focused window of sway's tree; that no window has the focus where none does."""
+    """The focused window in sway's tree; a `Focus` with an empty `window` when none has the focus."""
     if node.get("focused") and node.get("pid"):
         names = [str(node["app_id"])] if node.get("app_id") else []
-        of_x = node.get("window_properties") or {}  # a window of XWayland
-        names += [str(of_x[key]) for key in ("class", "instance") if of_x.get(key)]
-        return Focus(str(node["id"]), names[0] if names else "", is_terminal(names, terminals))
+        x_properties = node.get("window_properties") or {}  # present for windows of XWayland
+        names += [str(x_properties[key]) for key in ("class", "instance") if x_properties.get(key)]
+        return Focus(str(node["id"]), names[0] if names else "", is_terminal(names, more=terminals))
     for child in [*node.get("nodes", ()), *node.get("floating_nodes", ())]:
         found = focused(child, terminals)
         if found.window:
@@ -84,36 +85,42 @@ def focused(node: Mapping[str, Any], terminals: tuple[str, ...]) -> Focus:
     return Focus("")
 
 
-async def find_eyes(environment: Mapping[str, str], terminals: tuple[str, ...], publish: Publish) -> Eyes:
-    """Eyes that see the focus where the compositor is sway and answers, blind ones elsewhere; says what sway lacks."""
-    told = environment.get("SWAYSOCK")
+async def find_desktop_state(
+    environment: Mapping[str, str], terminals: tuple[str, ...], publish: Publish
+) -> DesktopState:
+    """`SwayState` when the compositor is sway and answers, else `UnknownDesktopState`.
+
+    Publishes a notice when sway can't be asked.
+    """
+    socket_path = environment.get("SWAYSOCK")
     path = await _ipc_of_compositor(environment)
     if path is not None:
-        eyes = SwayEyes(path, terminals)
-        if await eyes.focus() is not None:
-            return eyes
+        state = SwayState(path, terminals)
+        if await state.focus() is not None:
+            return state
         publish("notice", text=f"sway doesn't say which window has the focus: {path} gives no answer.")
-    elif told:
-        publish("notice", text=f"The focus can't be watched: {told} ($SWAYSOCK) is not of the compositor that is here.")
-    return BlindEyes()
+    elif socket_path:
+        what = f"{socket_path} ($SWAYSOCK) doesn't belong to this session's compositor"
+        publish("notice", text=f"The focus can't be watched: {what}.")
+    return UnknownDesktopState()
 
 
 async def _ipc_of_compositor(environment: Mapping[str, str]) -> str | None:
-    """The IPC socket of the compositor itself. $SWAYSOCK may name that of an earlier session, which tmux keeps, or that
-    of a sway around this one."""
+    """The IPC socket of the compositor that we are connected to; None when it has none. $SWAYSOCK alone isn't enough:
+    it may belong to an earlier session (tmux keeps it), or to a sway that this compositor runs inside."""
     runtime = Path(environment.get("XDG_RUNTIME_DIR") or "/nonexistent")
-    compositor = await _listener(runtime / (environment.get("WAYLAND_DISPLAY") or "wayland-0"))
+    compositor = await _listening_process(runtime / (environment.get("WAYLAND_DISPLAY") or "wayland-0"))
     if compositor is None:
         return None
     pid, user = compositor
     for path in (environment.get("SWAYSOCK"), str(runtime / f"sway-ipc.{user}.{pid}.sock")):
-        if path and await _listener(path) == compositor:
+        if path and await _listening_process(path) == compositor:
             return path
     return None
 
 
-async def _listener(path: str | Path) -> tuple[int, int] | None:
-    """The process that listens at a socket and its user; None when nobody does."""
+async def _listening_process(path: str | Path) -> tuple[int, int] | None:
+    """The process that listens at a socket, and its user, by their ids; None when no process listens."""
     with trio.move_on_after(ANSWER_S), suppress(OSError):
         async with await trio.open_unix_socket(path) as stream:
             credentials = struct.Struct("3i")

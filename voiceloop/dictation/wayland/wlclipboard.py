@@ -1,7 +1,7 @@
-"""The clipboard of a Wayland compositor that lets programs without a window have it: by wlr-data-control (sway,
+"""The clipboard of a Wayland compositor, through the protocols for programs without a window: wlr-data-control (sway,
 Hyprland, KDE) or ext-data-control.
 
-We own it ourselves, as on X: wl-copy can offer but one form, and tells nobody when it was read.
+We own the clipboard ourselves, as on X: wl-copy offers only one form, and doesn't tell when it was read.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from voiceloop.errors import TargetError
 from voiceloop.nursery import private_nursery
 
 MANAGERS = ("ext_data_control_manager_v1", "zwlr_data_control_manager_v1")
+"""The interfaces that give access to the clipboard, the preferred one first."""
 
 
 class WlClipboard(WlConnection, Lending):
-    """Its events are handled by `run`, which must be running."""
+    """The clipboard. `run`, which handles the compositor's events, must be running while it is used."""
 
     def __init__(self, stream: trio.socket.SocketType, options: TargetOptions) -> None:
         WlConnection.__init__(self, stream)
@@ -36,18 +37,18 @@ class WlClipboard(WlConnection, Lending):
         self._device = self._manager = 0
 
     async def bind(self) -> None:
-        """Raise `TargetError` when the compositor has no such clipboard."""
+        """Bind the clipboard's interface. Raises `TargetError` when the compositor has none."""
         await self._ask_globals()
         name = next((name for name in MANAGERS if name in self._globals), None)
         if name is None or "wl_seat" not in self._globals:
             raise TargetError(
-                "the compositor lets no program without a window have the clipboard (data-control)",
+                "the compositor gives no clipboard to programs without a window (it lacks data-control)",
                 place=PLACE,
-                remedy="--to stdout or file:PATH work everywhere",
+                remedy="Use --to stdout or --to file:PATH: both work everywhere",
             )
         seat = await self._bind("wl_seat", 1)
         self._manager = await self._bind(name, 1 if name.startswith("ext") else 2)
-        self._device = self._new()
+        self._device = self._new_id()
         await self._send(request(self._manager, 1, self._device, seat))
 
     async def selected(self, focus: Focus | None) -> str | None:
@@ -59,13 +60,13 @@ class WlClipboard(WlConnection, Lending):
     async def _own(self, name: str, content: Content) -> Source:
         source, number = Source(content), 0
         if content:
-            number = self._new()
+            number = self._new_id()
             self._sources[number] = source
             await self._send(request(self._manager, 0, number))
             for mime in content:
                 await self._send(request(number, 0, mime))
         else:
-            self._selection[name] = 0  # what is offered there was ours; the compositor says so later
+            self._selection[name] = 0  # the offer there was ours; the compositor reports its end only later
         self._ours[name] = source
         await self._send(request(self._device, 0 if name == "CLIPBOARD" else 2, number))
         return source
@@ -78,7 +79,7 @@ class WlClipboard(WlConnection, Lending):
         return await self._saved(self._offers.get(offer, ()), partial(self._receive, offer))
 
     async def _receive(self, offer: int, mime: str) -> bytes | None:
-        if offer not in self._offers:  # somebody has copied something else meanwhile
+        if offer not in self._offers:  # something else was copied meanwhile
             return None
         read, write = os.pipe2(os.O_CLOEXEC)
         async with trio.lowlevel.FdStream(read) as stream:
@@ -104,7 +105,7 @@ class WlClipboard(WlConnection, Lending):
             self._offers[message.sender].append(message.string())
 
     def _device_event(self, message: Message) -> None:
-        if message.opcode == 2:  # finished
+        if message.opcode == 2:  # the event `finished`
             return
         (offer,) = message.numbers(1)
         if message.opcode == 0:
@@ -113,15 +114,15 @@ class WlClipboard(WlConnection, Lending):
         self._selection["CLIPBOARD" if message.opcode == 1 else "PRIMARY"] = offer
         for old in set(self._offers) - set(self._selection.values()):
             del self._offers[old]
-            self._later(request(old, 1))
+            self._send_soon(request(old, 1))
 
     def _source_event(self, message: Message, source: Source) -> None:
         if message.opcode == 1:
             source.gone = True
             del self._sources[message.sender]
-            self._later(request(message.sender, 1))
+            self._send_soon(request(message.sender, 1))
         elif self._fds and self._nursery is not None:
-            self._nursery.start_soon(self._give, source, message.string(), self._fds.pop(0))
+            self._nursery.start_soon(self._give, source, message.string(), self._fds.pop(0), name="clipboard transfer")
 
     async def _give(self, source: Source, mime: str, fd: int) -> None:
         os.set_blocking(fd, False)
@@ -133,9 +134,9 @@ class WlClipboard(WlConnection, Lending):
 
 @asynccontextmanager
 async def open_wlclipboard(options: TargetOptions) -> AsyncIterator[WlClipboard]:
-    """The clipboard of the compositor at $WAYLAND_DISPLAY. Raises `TargetError` when it can't be had."""
+    """Open the clipboard of the compositor at $WAYLAND_DISPLAY. Raises `TargetError` when it gives none."""
     async with open_wayland() as stream, private_nursery() as nursery:
         clipboard = WlClipboard(stream, options)
-        nursery.start_soon(clipboard.run, nursery)
+        nursery.start_soon(clipboard.run, nursery, name="Wayland clipboard events")
         await clipboard.bind()
         yield clipboard

@@ -1,5 +1,5 @@
-"""A connection to the Wayland compositor: its globals by name, messages there and back with their file descriptors.
-Knows no interface but the display's and the registry's.
+"""A connection to the Wayland compositor: lists its globals, sends and receives messages and their file descriptors.
+Knows only the interfaces wl_display and wl_registry.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from voiceloop.dictation.wayland.wlwire import Message, messages, request
 from voiceloop.errors import TargetError
 
 ANSWER_S = 1.0
+"""How long the compositor may take to list its globals."""
 _DISPLAY, _REGISTRY, _SYNCED = 1, 2, 3
-_LARGEST = 1 << 16
+"""Ids of our first objects: the display, the registry, and the callback that ends the list of globals."""
+_RECEIVE_BYTES = 1 << 16
+"""Bytes that are received at once."""
 
 
 class WlConnection:
-    """To be derived from: `_event` gets what is said to the objects that were made. `run` must be running."""
+    """Base class: a subclass handles the events of the objects that it creates in `_event`. `run` must be running."""
 
     def __init__(self, stream: trio.socket.SocketType) -> None:
         self._stream = stream
@@ -35,12 +38,12 @@ class WlConnection:
         self._nursery: trio.Nursery | None = None
 
     async def run(self, nursery: trio.Nursery) -> None:
-        """Handle what the compositor says, until it is gone."""
+        """Receive and handle the compositor's messages until the connection ends."""
         self._nursery = nursery
         buffer = bytearray()
         try:
             while True:
-                data, ancillary, _, _ = await self._stream.recvmsg(_LARGEST, socket.CMSG_SPACE(4 * 28))
+                data, ancillary, _, _ = await self._stream.recvmsg(_RECEIVE_BYTES, socket.CMSG_SPACE(4 * 28))
                 for level, kind, fds in ancillary:
                     if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                         self._fds += array.array("i", fds[: len(fds) - len(fds) % 4])
@@ -48,23 +51,24 @@ class WlConnection:
                     raise OSError("it has closed the connection")
                 buffer += data
                 for message in messages(buffer):
-                    self._said(message)
+                    self._on_message(message)
         except OSError as error:
             self._lost = str(error)
-            self._gone()
+            self._on_lost()
         finally:
             for fd in self._fds:
                 os.close(fd)
             self._synced.set()
 
     def _event(self, message: Message) -> None:
+        """Handle an event of an object that a subclass has created."""
         raise NotImplementedError
 
-    def _gone(self) -> None:
-        """The compositor is gone."""
+    def _on_lost(self) -> None:
+        """Called when the connection to the compositor has ended; for subclasses to override."""
 
     async def _ask_globals(self) -> None:
-        """Learn what the compositor has."""
+        """Ask for the compositor's globals and wait until all are listed."""
         await self._send(request(_DISPLAY, 1, _REGISTRY))
         await self._send(request(_DISPLAY, 0, _SYNCED))
         with trio.move_on_after(ANSWER_S):
@@ -72,11 +76,11 @@ class WlConnection:
 
     async def _bind(self, interface: str, version: int) -> int:
         number, known = self._globals[interface]
-        new = self._new()
-        await self._send(request(_REGISTRY, 0, number, interface, min(version, known), new))
-        return new
+        new_id = self._new_id()
+        await self._send(request(_REGISTRY, 0, number, interface, min(version, known), new_id))
+        return new_id
 
-    def _new(self) -> int:
+    def _new_id(self) -> int:
         self._next_id += 1
         return self._next_id - 1
 
@@ -89,11 +93,11 @@ class WlConnection:
         except OSError as error:
             raise TargetError(f"the compositor: {error.strerror}", place=PLACE) from error
 
-    def _later(self, data: bytes) -> None:
+    def _send_soon(self, data: bytes) -> None:
         if self._nursery is not None:
-            self._nursery.start_soon(self._send, data)
+            self._nursery.start_soon(self._send, data, name="Wayland request")
 
-    def _said(self, message: Message) -> None:
+    def _on_message(self, message: Message) -> None:
         if message.sender == _DISPLAY and message.opcode == 0:
             raise OSError(f"it reports {message.string(8)}")
         if message.sender == _REGISTRY and message.opcode == 0:
@@ -108,9 +112,9 @@ class WlConnection:
 
 @asynccontextmanager
 async def open_wayland() -> AsyncIterator[trio.socket.SocketType]:
-    """A socket of the compositor at $WAYLAND_DISPLAY. Raises `TargetError` when none answers there."""
+    """Open a socket to the compositor at $WAYLAND_DISPLAY. Raises `TargetError` when none answers there."""
     name = os.environ.get("WAYLAND_DISPLAY") or "wayland-0"
-    path = Path(os.environ.get("XDG_RUNTIME_DIR") or "/nonexistent") / name  # an absolute name stays as it is
+    path = Path(os.environ.get("XDG_RUNTIME_DIR") or "/nonexistent") / name  # joining keeps an absolute name as it is
     stream = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with stream:
         try:

@@ -1,4 +1,5 @@
-"""The keyboard layout of a Wayland compositor, and its changes. Sees no keys: those go to the window with the focus."""
+"""The keyboard layout of a Wayland compositor, kept up to date. Receives no key presses: those go to the focused
+window."""
 
 from __future__ import annotations
 
@@ -15,13 +16,13 @@ from voiceloop.errors import TargetError
 from voiceloop.nursery import private_nursery
 
 KEYBOARD_S = 2.0
-"""How long a desktop may take to tell of its keyboard."""
+"""How long a desktop may take to send its keyboard layout."""
 _KEYBOARD = 2
-"""In a seat's capabilities."""
+"""The bit for a keyboard in the capabilities of a wl_seat."""
 
 
 class WlKeyboard(WlConnection):
-    """Its events are handled by `run`, which must be running."""
+    """The keyboard layout. `run`, which handles the compositor's events, must be running."""
 
     keymap: Keymap | None = None
     """None until it is known."""
@@ -32,22 +33,22 @@ class WlKeyboard(WlConnection):
         self._known = trio.Event()
 
     async def learn(self) -> None:
-        """Wait until the layout is known. Raises `TargetError` when it isn't in time."""
+        """Wait until the layout is known. Raises `TargetError` when it doesn't come in time."""
         await self._ask_globals()
         if "wl_seat" in self._globals:
-            self._seat = self._next_id  # what it says may come before `_bind` returns
+            self._seat = self._next_id  # set before `_bind`, because its events may come before `_bind` returns
             await self._bind("wl_seat", 4)
             with trio.move_on_after(KEYBOARD_S):
                 await self._known.wait()
         if self.keymap is None:
-            raise TargetError(self._lost or "the desktop doesn't tell of it", place="the keyboard layout")
+            raise TargetError(self._lost or "the desktop has not sent it", place="the keyboard layout")
 
     def _event(self, message: Message) -> None:
         if message.sender == self._seat and message.opcode == 0:
             (capabilities,) = message.numbers(1)
             if capabilities & _KEYBOARD and not self._keyboard:
-                self._keyboard = self._new()
-                self._later(request(self._seat, 1, self._keyboard))
+                self._keyboard = self._new_id()
+                self._send_soon(request(self._seat, 1, self._keyboard))
         elif message.sender == self._keyboard and message.opcode == 0 and self._fds:
             _, size = message.numbers(2)
             self._read_keymap(self._fds.pop(0), size)
@@ -61,15 +62,15 @@ class WlKeyboard(WlConnection):
             os.close(fd)
             self._known.set()
 
-    def _gone(self) -> None:
+    def _on_lost(self) -> None:
         self._known.set()
 
 
 @asynccontextmanager
 async def open_wlkeyboard() -> AsyncIterator[WlKeyboard]:
-    """The keyboard of the compositor at $WAYLAND_DISPLAY. Raises `TargetError` when its layout can't be read."""
+    """Open the keyboard of the compositor at $WAYLAND_DISPLAY. Raises `TargetError` when its layout can't be read."""
     async with open_wayland() as stream, private_nursery() as nursery:
         keyboard = WlKeyboard(stream)
-        nursery.start_soon(keyboard.run, nursery)
+        nursery.start_soon(keyboard.run, nursery, name="Wayland keyboard events")
         await keyboard.learn()
         yield keyboard

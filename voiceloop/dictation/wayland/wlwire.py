@@ -1,4 +1,4 @@
-"""The Wayland wire format: messages in, messages out, by value (Wayland protocol, "Wire Format"). Pure."""
+"""The Wayland wire format: encodes requests and decodes events (Wayland protocol, "Wire Format"). Pure."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ _HEADER = struct.Struct("=IHH")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An event of the object `sender`; `body` holds its arguments."""
+    """An event of the object `sender`; `body` holds its encoded arguments."""
 
     sender: int
     opcode: int
     body: bytes
 
     def numbers(self, count: int) -> tuple[int, ...]:
-        """Its first arguments, where those are numbers, objects or new ids."""
+        """The first `count` arguments, if those are numbers, objects or new ids."""
         return struct.unpack_from(f"={count}I", self.body)
 
     def string(self, at: int = 0) -> str:
-        """The argument that begins at byte `at`, where that is a string."""
+        """The argument that begins at byte `at`, if that is a string."""
         (length,) = struct.unpack_from("=I", self.body, at)
         return self.body[at + 4 : at + 4 + max(0, length - 1)].decode(errors="replace")
 
 
 def request(target: int, opcode: int, *arguments: int | str) -> bytes:
-    """A request to the object `target`: numbers, objects, new ids, strings. File descriptors go beside it."""
+    """Encode a request to the object `target`. Arguments: numbers, objects, new ids, strings; file descriptors are not
+    part of the message, but sent with it."""
     body = b"".join(map(_argument, arguments))
     return _HEADER.pack(target, opcode, _HEADER.size + len(body)) + body
 
 
 def messages(buffer: bytearray) -> Iterator[Message]:
-    """The messages that are whole, taken off the front of `buffer`."""
+    """Decode the complete messages at the front of `buffer`, and remove them from it."""
     while len(buffer) >= _HEADER.size:
         sender, opcode, size = _HEADER.unpack_from(buffer)
         if size < _HEADER.size or len(buffer) < size:

@@ -1,1 +1,1 @@
-"""X11: windows, keys and selections."""
+"""X11 desktops: the focused window, the user's input, and the clipboard (selections)."""

@@ -1,6 +1,11 @@
-"""A connection to the X server in a thread of its own, so that a server that is held up holds up nobody else.
+"""A connection to the X server in its own thread, so that a server that hangs doesn't block the Trio loop.
 
-Knows nothing of windows or selections: it runs what it is given and hands out events.
+Runs the functions that it is given and passes events on. Knows nothing of windows or selections.
+
+    Trio loop                     thread
+    call(function) -- _jobs -->   function()
+                   <-- soon ---   job.done.set
+                                  event -> handlers
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ from voiceloop.errors import TargetError
 from voiceloop.nursery import private_nursery
 
 ANSWER_S = 10.0
-"""How long the server may take for what is asked of it before it counts as gone."""
+"""How long the server may take to answer before it counts as gone."""
 
 _R = TypeVar("_R")
 Handler = Callable[[Any], None]
@@ -36,29 +41,31 @@ class _Job(Generic[_R]):
 
 
 class XConnection:
-    """`display` may be used in the thread only: by what `call` runs and by the handlers of events."""
+    """A connection and its thread. `display` may be used in the thread only: by functions that `call` runs and by event
+    handlers."""
 
     def __init__(self, name: str | None, token: trio.lowlevel.TrioToken) -> None:
         self.display = display.Display(name)
-        self.display.set_error_handler(lambda *_: None)  # a window may be gone at any moment
+        self.display.set_error_handler(lambda *_: None)  # errors of single requests: a window may close at any moment
         self._handlers: list[Handler] = []
         self._jobs: deque[_Job[Any]] = deque()
         self._lost: str | None = None
-        self._woken, self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._wake_receive, self._wake_send = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._token = token
         self._stopped = False
         self.ended = trio.Event()
         """Set when the thread has ended."""
 
-    async def call(self, what: Callable[[], _R]) -> _R:
-        """Run `what` in the thread. Raises `TargetError` when the server is gone or doesn't answer."""
-        job = _Job(what)
+    async def call(self, function: Callable[[], _R]) -> _R:
+        """Run `function` in the thread and return its result. Raises `TargetError` when the server is gone or doesn't
+        answer."""
+        job = _Job(function)
         self._jobs.append(job)
-        self._nudge()
+        self._wake_thread()
         with trio.move_on_after(ANSWER_S) as scope:
             await job.done.wait()
         if scope.cancelled_caught:
-            raise _gone("it doesn't answer")
+            raise _lost_error("it doesn't answer")
         if job.error is not None:
             raise job.error
         return job.result  # type: ignore[return-value]
@@ -67,13 +74,14 @@ class XConnection:
         """Have `handler` called in the thread for every event."""
         self._handlers.append(handler)
 
-    def soon(self, what: Callable[[], object]) -> None:
-        """From the thread: have the loop call `what`."""
+    def soon(self, function: Callable[[], object]) -> None:
+        """From the thread: have the Trio loop call `function`."""
         with suppress(trio.RunFinishedError):
-            self._token.run_sync_soon(what)
+            self._token.run_sync_soon(function)
 
     def pump(self, until: Callable[[], bool], *, timeout_s: float) -> bool:
-        """In the thread: handle events until `until()`; whether it came to that in time."""
+        """In the thread: handle events until `until()` is true. Returns False when that takes longer than
+        `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while True:
             self.handle_pending()
@@ -85,7 +93,7 @@ class XConnection:
             select.select([self.display.fileno()], [], [], min(left, 0.5))
 
     def handle_pending(self) -> None:
-        """In the thread: handle the events that are there."""
+        """In the thread: handle the events that have arrived."""
         while self.display.pending_events():
             event = self.display.next_event()
             for handler in self._handlers:
@@ -93,17 +101,17 @@ class XConnection:
                     handler(event)
 
     def run(self) -> None:
-        """The thread: until `stop`, or the connection is lost."""
+        """The body of the thread: runs until `stop` is called or the connection is lost."""
         try:
             while not self._stopped:
                 self.handle_pending()
                 while self._jobs:
-                    self._do(self._jobs.popleft())
+                    self._run_job(self._jobs.popleft())
                 self.display.flush()
                 if not self.display.pending_events():
-                    select.select([self.display.fileno(), self._woken], [], [])
+                    select.select([self.display.fileno(), self._wake_receive], [], [])
                 with suppress(BlockingIOError):
-                    os.read(self._woken, 1024)
+                    os.read(self._wake_receive, 1024)
         except (error.ConnectionClosedError, OSError, ValueError) as reason:
             self._lost = str(reason) or "the connection broke off"
         finally:
@@ -115,40 +123,40 @@ class XConnection:
     def stop(self) -> None:
         """End the thread."""
         self._stopped = True
-        self._nudge()
+        self._wake_thread()
 
     def close(self) -> None:
-        """Free what the thread no longer uses."""
-        os.close(self._wake)
-        os.close(self._woken)
+        """Close the wake-up pipe. Only after the thread has ended."""
+        os.close(self._wake_send)
+        os.close(self._wake_receive)
 
-    def _nudge(self) -> None:
+    def _wake_thread(self) -> None:
         if self._lost is not None:
             self._fail_rest()
         with suppress(BlockingIOError):
-            os.write(self._wake, b"\0")
+            os.write(self._wake_send, b"\0")
 
-    def _do(self, job: _Job[Any]) -> None:
+    def _run_job(self, job: _Job[Any]) -> None:
         try:
             job.result = job.run()
         except error.ConnectionClosedError:
-            job.error = _gone("the connection broke off")
+            job.error = _lost_error("the connection broke off")
             self.soon(job.done.set)
             raise
-        except Exception as reason:  # noqa: BLE001 - raised where it was called
+        except Exception as reason:  # noqa: BLE001 - raised again in `call`
             job.error = reason
         self.soon(job.done.set)
 
     def _fail_rest(self) -> None:
         while self._jobs:
             job = self._jobs.popleft()
-            job.error = _gone(self._lost or "it was closed")
+            job.error = _lost_error(self._lost or "it was closed")
             self.soon(job.done.set)
 
 
-def _gone(why: str) -> TargetError:
+def _lost_error(why: str) -> TargetError:
     return TargetError(
-        f"the X server: {why}", place="handler.to", remedy="Text can go to a file meanwhile: --to file:PATH"
+        f"the X server: {why}", place="handler.to", remedy="Text can go to a file instead: --to file:PATH"
     )
 
 
@@ -158,9 +166,9 @@ async def open_x(name: str | None = None) -> AsyncIterator[XConnection]:
     try:
         connection = await trio.to_thread.run_sync(XConnection, name, trio.lowlevel.current_trio_token())
     except (error.DisplayError, error.ConnectionClosedError, OSError) as reason:
-        raise _gone(str(reason)) from reason
+        raise _lost_error(str(reason)) from reason
     async with private_nursery() as nursery:
-        nursery.start_soon(_thread, connection)
+        nursery.start_soon(_run_thread, connection, name="X connection thread")
         try:
             yield connection
         finally:
@@ -171,6 +179,6 @@ async def open_x(name: str | None = None) -> AsyncIterator[XConnection]:
                 connection.close()
 
 
-async def _thread(connection: XConnection) -> None:
-    # Abandoned when it is cancelled, for the server may hang; the thread itself tells when it has ended.
+async def _run_thread(connection: XConnection) -> None:
+    # Abandoned on cancellation, because the server may hang; the thread itself sets `ended`.
     await trio.to_thread.run_sync(connection.run, abandon_on_cancel=True)

@@ -1,4 +1,6 @@
-"""Reads all that a selection of an X server holds (ICCCM, chapter 2). In the connection's thread only. Owns nothing."""
+"""Reader of an X server's selections, in all their forms (ICCCM, chapter 2). For the connection's thread only. Owns no
+selection.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +14,20 @@ from Xlib import X, Xatom
 from voiceloop.dictation.x11.xconnection import XConnection
 
 CHUNK_BYTES = 128 * 1024
-"""More goes over in pieces (INCR); a request of 256 KB is the most without an extension."""
+"""Larger values are transferred in pieces (INCR): without an extension, a request may have 256 KB at most."""
 OWNER_S = 1.0
-"""How long the owner of a selection may take for each piece."""
+"""How long the owner of a selection may take to give each piece."""
 SAVE_S = 4.0
+"""How long the content of the clipboard may take to save in all its forms."""
 SAVE_BYTES = 256 << 20
-"""How long and how much is read of a clipboard to give it back."""
+"""How much of the clipboard's content is saved at most."""
 _META = frozenset({"TARGETS", "MULTIPLE", "TIMESTAMP", "DELETE", "INSERT_SELECTION", "INSERT_PROPERTY", "SAVE_TARGETS"})
+"""Targets that are requests about the selection, not forms of its content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a selection holds in one form: its type (an atom) and items of `bits` each."""
+    """The content of a selection in one form: its type (an atom) and data in items of `bits` bits."""
 
     type: int
     bits: int
@@ -35,22 +39,24 @@ class Value:
 
 
 class _UnreadError(Exception):
-    """There is more than could be read, and why."""
+    """A part of a selection could not be read; the message says why."""
 
 
 Content = Mapping[int, Value]
-"""By target (an atom)."""
+"""The forms of a selection's content, by target (an atom)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """All that a selection held; `why` says what of it could not be read."""
+    """The saved content of a selection; `why` says why a part could not be read, and is empty when all was."""
 
     content: Content
     why: str = ""
 
 
 class XReader:
+    """Reads selections through a hidden window of ours, to whose properties the owners write."""
+
     def __init__(self, connection: XConnection) -> None:
         self._connection = connection
         self._display = connection.display
@@ -59,13 +65,13 @@ class XReader:
         self._notified: Any = None
         self._changed: set[int] = set()
         self._stamp = 0
-        connection.subscribe(self._answer)
+        connection.subscribe(self._on_answer)
 
     def atom(self, name: str) -> int:
         return int(self._display.intern_atom(name))
 
     def save(self, selection: str) -> Saved:
-        """All that a selection holds, in every form."""
+        """Read the content of a selection in every form."""
         name = self.atom(selection)
         if not self.owner(selection):
             return Saved({})
@@ -78,7 +84,7 @@ class XReader:
         return self._save_all(name, [int(target) for target in offered.data])
 
     def text(self, selection: str) -> str | None:
-        """The text that a selection holds; None when nobody owns it or it holds none."""
+        """The text in a selection; None when it has no owner or no text."""
         name = self.atom(selection)
         if not self.owner(selection):
             return None
@@ -106,45 +112,45 @@ class XReader:
             except _UnreadError as unread:
                 why = str(unread)
                 continue
-            if value is not None:  # what its owner refuses to give nobody else gets either
+            if value is not None:  # a form that its owner refuses is not lost: no program can read it
                 content[target] = value
                 left -= value.size
         return Saved(content, why)
 
     def _read(self, name: int, target: int) -> Value | None:
-        """A form of a selection; None when its owner refuses it. Raises `_UnreadError`."""
-        slot = self.atom(f"VOICELOOP_READ_{target}")  # an answer that comes too late is not taken for another
+        """Read one form of a selection; None when its owner refuses it. Raises `_UnreadError`."""
+        slot = self.atom(f"VOICELOOP_READ_{target}")  # one per target, so that a late answer isn't taken for another's
         self._window.delete_property(slot)
         self._notified = None
         self._window.convert_selection(name, target, slot, self._now())
-        if not self._connection.pump(lambda: self._answered(name, target), timeout_s=OWNER_S):
+        if not self._connection.pump(lambda: self._answered(name=name, target=target), timeout_s=OWNER_S):
             raise _UnreadError("its owner didn't give all of it in time")
         if self._notified.property == X.NONE:
             return None
         self._changed.discard(slot)
-        value = self._take(slot)
+        value = self._take_property(slot)
         return self._read_pieces(slot) if value is not None and value.type == self.atom("INCR") else value
 
-    def _answered(self, name: int, target: int) -> bool:
-        told = self._notified
-        return told is not None and told.selection == name and told.target == target
+    def _answered(self, *, name: int, target: int) -> bool:
+        event = self._notified
+        return event is not None and event.selection == name and event.target == target
 
     def _read_pieces(self, slot: int) -> Value | None:
-        data, kind = bytearray(), 0
+        data, type_ = bytearray(), 0
         while self._connection.pump(lambda: slot in self._changed, timeout_s=OWNER_S):
             self._changed.discard(slot)
-            value = self._take(slot)
+            value = self._take_property(slot)
             if value is None:
                 continue
             if not len(value.data):
-                return Value(kind or value.type, 8, bytes(data))
+                return Value(type_ or value.type, 8, bytes(data))
             if value.bits != 8 or len(data) > SAVE_BYTES:
                 raise _UnreadError("it holds too much to be read")
             data += value.data
-            kind = value.type
+            type_ = value.type
         raise _UnreadError("its owner didn't give all of it in time")
 
-    def _take(self, slot: int) -> Value | None:
+    def _take_property(self, slot: int) -> Value | None:
         found = self._window.get_full_property(slot, X.AnyPropertyType, sizehint=CHUNK_BYTES)
         self._window.delete_property(slot)
         if found is None:
@@ -152,14 +158,14 @@ class XReader:
         return Value(int(found.property_type), int(found.format), found.value)
 
     def _now(self) -> int:
-        """The server's time: ICCCM forbids CurrentTime for owning."""
+        """The server's time, needed to own a selection: ICCCM forbids CurrentTime for that."""
         slot = self.atom("VOICELOOP_TIME")
         self._changed.discard(slot)
         self._window.change_property(slot, Xatom.STRING, 8, b"", mode=X.PropModeAppend)
         self._connection.pump(lambda: slot in self._changed, timeout_s=OWNER_S)
         return self._stamp
 
-    def _answer(self, event: Any) -> None:
+    def _on_answer(self, event: Any) -> None:
         if event.type == X.SelectionNotify:
             self._notified = event
         elif event.type == X.PropertyNotify and event.window == self._window and event.state == X.PropertyNewValue:

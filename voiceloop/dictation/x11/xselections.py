@@ -1,7 +1,7 @@
-"""The selections of an X server: owning one (ICCCM, chapter 2), and reading it. In the connection's thread only.
+"""The selections of an X server: owning and reading them (ICCCM, chapter 2). For the connection's thread only.
 
-Owning one ourselves is what tells when a window has read a paste and whether the clipboard is still ours; no program
-that sets the clipboard from outside can say either.
+We own the clipboard ourselves, because only its owner learns when a window has read a paste and whether the clipboard
+is still ours. Programs that set the clipboard for us tell neither.
 """
 
 from __future__ import annotations
@@ -21,27 +21,30 @@ TEXT = ("UTF8_STRING", "text/plain;charset=utf-8", "text/plain", "STRING", "TEXT
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Somebody read the text that we own: the window that asked."""
+    """A program has read the text that we own; `requestor` is the window that asked for it."""
 
     selection: int
     requestor: int
 
 
 class XSelections(XReader):
+    """Owns selections and answers requests for their content. `on_read` is called, in the thread, for each text
+    read."""
+
     def __init__(self, connection: XConnection, on_read: Callable[[Read], None]) -> None:
         super().__init__(connection)
         self._on_read = on_read
         self._owned: dict[int, tuple[Content, int]] = {}
         self._sending: dict[tuple[int, int], tuple[Value, int]] = {}
-        connection.subscribe(self._event)
+        connection.subscribe(self._on_event)
 
     def save(self, selection: str) -> Saved:
-        """All that a selection holds, in every form."""
+        """Read the content of a selection in every form."""
         name = self.atom(selection)
         return Saved(self._owned[name][0]) if name in self._owned else super().save(selection)
 
     def own_text(self, selection: str, text: str) -> None:
-        """Own a selection that holds text."""
+        """Own a selection and offer `text` in all text forms."""
         data = text.encode()
         latin = text.encode("latin-1", "replace")
         types = {name: self.atom("UTF8_STRING") if name == "TEXT" else self.atom(name) for name in TEXT}
@@ -51,7 +54,7 @@ class XSelections(XReader):
         )
 
     def own(self, selection: str, content: Content) -> None:
-        """Own a selection with this content, or let go of it when there is none."""
+        """Own a selection and offer `content`; give the selection up when `content` is empty."""
         name, now = self.atom(selection), self._now()
         if content:
             self._owned[name] = (content, now)
@@ -62,37 +65,38 @@ class XSelections(XReader):
         self._display.sync()
 
     def owns(self, selection: str) -> bool:
-        """Whether what we put there is still there."""
+        """Whether the selection is still ours, with the content that we put there."""
         self._connection.handle_pending()
         return self.atom(selection) in self._owned and self.owner(selection) == self._window.id
 
     def hand_over(self) -> None:
-        """Give what we own on the clipboard to the desktop's clipboard manager, where there is one: it ends with us."""
+        """Hand our clipboard content over to the desktop's clipboard manager, if there is one: else it ends with our
+        program."""
         manager = self.atom("CLIPBOARD_MANAGER")
         if not (self.owns("CLIPBOARD") and self.owner("CLIPBOARD_MANAGER")):
             return
         self._notified = None
         target = self.atom("SAVE_TARGETS")
         self._window.convert_selection(manager, target, self.atom("VOICELOOP_SAVED"), self._now())
-        self._connection.pump(lambda: self._answered(manager, target), timeout_s=OWNER_S)
+        self._connection.pump(lambda: self._answered(name=manager, target=target), timeout_s=OWNER_S)
 
     # Events
 
-    def _event(self, event: Any) -> None:
+    def _on_event(self, event: Any) -> None:
         if event.type == X.SelectionRequest:
-            self._asked(event)
+            self._on_request(event)
         elif event.type == X.SelectionClear:
             self._owned.pop(event.atom, None)
         elif event.type == X.PropertyNotify and event.state == X.PropertyDelete:
             self._send_more(event.window, event.atom)
 
-    def _asked(self, event: Any) -> None:
+    def _on_request(self, event: Any) -> None:
         slot = event.property or event.target  # obsolete clients leave the property out
         given = False
         if event.target == self.atom("MULTIPLE"):
             given = self._give_several(event, slot)
         else:
-            given = self._give(event, event.target, slot)
+            given = self._give(event, target=event.target, slot=slot)
         answer = events.SelectionNotify(
             time=event.time,
             requestor=event.requestor,
@@ -112,12 +116,12 @@ class XSelections(XReader):
             return False
         pairs = list(found.value)
         for at in range(0, len(pairs) - 1, 2):
-            if not self._give(event, pairs[at], pairs[at + 1]):
+            if not self._give(event, target=pairs[at], slot=pairs[at + 1]):
                 pairs[at + 1] = X.NONE
         event.requestor.change_property(slot, found.property_type, 32, pairs)
         return True
 
-    def _give(self, event: Any, target: int, slot: int) -> bool:
+    def _give(self, event: Any, *, target: int, slot: int) -> bool:
         content, stamp = self._owned.get(event.selection, ({}, 0))
         if not content:
             return False
@@ -131,10 +135,10 @@ class XSelections(XReader):
         value = content.get(target)
         if value is None:
             return False
-        self._put(event.requestor, slot, value)
+        self._write_property(event.requestor, slot, value)
         return True
 
-    def _put(self, window: Any, slot: int, value: Value) -> None:
+    def _write_property(self, window: Any, slot: int, value: Value) -> None:
         if value.size <= CHUNK_BYTES:
             window.change_property(slot, value.type, value.bits, value.data)
             return

@@ -1,4 +1,4 @@
-"""A desktop on an X server: eyes and clipboard, as typing wants them."""
+"""A session on an X server: provides the `DesktopState` and the `Clipboard` that the typing target needs."""
 
 from __future__ import annotations
 
@@ -11,62 +11,64 @@ import trio
 from voiceloop.dictation.targets.desktop import Activity, Lent, Paste, check_given_back
 from voiceloop.dictation.targets.target import Focus, TargetOptions
 from voiceloop.dictation.x11.xconnection import XConnection, open_x
-from voiceloop.dictation.x11.xdesktop import XDesk
+from voiceloop.dictation.x11.xdesktop import XDesktop
 from voiceloop.dictation.x11.xreading import Saved
 from voiceloop.dictation.x11.xselections import Read, XSelections
 from voiceloop.errors import TargetError
 
 GRACE_S = 0.1
-"""After a window has read a paste: some read it twice."""
+"""Wait after a window has read a paste: some windows read it twice."""
 CALLED_OFF_S = 0.3
-"""How long a window may still take to read a paste that is called off after its keys were pressed."""
+"""How long a window may still take to read a paste that is cancelled after its keys were pressed."""
 
 
 class XSession:
+    """The desktop's state and its clipboard, read and written in the connection's thread."""
+
     def __init__(self, connection: XConnection, options: TargetOptions) -> None:
         self._x = connection
         self._options = options
         self._reads: list[Read] = []
-        self._news = trio.Event()
+        self._read_added = trio.Event()
 
     async def start(self) -> None:
-        """To be called once."""
-        self._desk, self._selections = await self._x.call(
-            lambda: (XDesk(self._x, self._options.terminals), XSelections(self._x, self._on_read))
+        """Set up the parts that use the connection. To be called once, before anything else."""
+        self._desktop, self._selections = await self._x.call(
+            lambda: (XDesktop(self._x, self._options.terminals), XSelections(self._x, self._on_read))
         )
-        self._owner_mask = ~self._x.display.display.info.resource_id_mask
+        self._client_mask = ~self._x.display.display.info.resource_id_mask
 
     async def end(self) -> None:
-        """Before the connection closes."""
+        """Hand the clipboard over. To be called before the connection closes."""
         await self._x.call(self._selections.hand_over)
 
-    # Eyes
+    # Desktop state
 
     watches_focus = True
 
     async def focus(self) -> Focus:
-        return await self._x.call(self._desk.focus)
+        return await self._x.call(self._desktop.focus)
 
     async def activity(self) -> Activity | None:
         def now() -> Activity:
             self._x.display.sync()
             self._x.handle_pending()
-            return self._desk.activity
+            return self._desktop.activity
 
-        return await self._x.call(now) if self._desk.watches else None
+        return await self._x.call(now) if self._desktop.watches else None
 
     async def held(self) -> str:
-        return await self._x.call(self._desk.held)
+        return await self._x.call(self._desktop.held)
 
     async def typable(self) -> Set[str]:
-        return await self._x.call(self._desk.typable)
+        return await self._x.call(self._desktop.typable)
 
     async def typing(self, *, on: bool) -> None:
         def switch() -> None:
-            # What the server was told to type before has come by then: its events are ahead of the answer.
+            # Once `sync` has its answer, the events of all keys typed before have arrived too.
             self._x.display.sync()
             self._x.handle_pending()
-            self._desk.typing = on
+            self._desktop.typing = on
 
         await self._x.call(switch)
 
@@ -92,18 +94,18 @@ class XSession:
             self._reads.clear()
             await paste()
             pasted = True
-            return await self._read_and_restored(focus, saved, self._options.clipboard_s)
+            return await self._wait_and_restore(focus, saved, self._options.clipboard_s)
         except BaseException:
             with trio.CancelScope(shield=True), suppress(TargetError):
                 if pasted:
-                    await self._read_and_restored(focus, saved, CALLED_OFF_S)
+                    await self._wait_and_restore(focus, saved, CALLED_OFF_S)
                 else:
                     await self._restore(saved)
             raise
 
-    async def _read_and_restored(self, focus: Focus | None, saved: dict[str, Saved], patience_s: float) -> Lent:
+    async def _wait_and_restore(self, focus: Focus | None, saved: dict[str, Saved], patience_s: float) -> Lent:
         with trio.move_on_after(patience_s):
-            await self._read_by(focus)
+            await self._wait_for_read_by(focus)
         if not self._was_read_by(focus):
             return Lent(read=False, restored=False)
         await trio.sleep(GRACE_S)
@@ -119,7 +121,7 @@ class XSession:
     async def _restore(self, saved: dict[str, Saved]) -> Lent:
         def restore(name: str) -> bool:
             if not self._selections.owns(name):
-                return False  # somebody copied something meanwhile: that stays
+                return False  # something else was copied meanwhile: keep that
             self._selections.own(name, saved[name].content)
             return True
 
@@ -129,28 +131,28 @@ class XSession:
         return Lent(read=True, restored=not why, why=why)
 
     def _on_read(self, read: Read) -> None:
-        self._x.soon(lambda: self._note(read))
+        self._x.soon(lambda: self._add_read(read))
 
-    def _note(self, read: Read) -> None:
+    def _add_read(self, read: Read) -> None:
         self._reads.append(read)
-        self._news.set()
+        self._read_added.set()
 
-    async def _read_by(self, focus: Focus | None) -> None:
+    async def _wait_for_read_by(self, focus: Focus | None) -> None:
         while not self._was_read_by(focus):
-            self._news = trio.Event()
-            await self._news.wait()
+            self._read_added = trio.Event()
+            await self._read_added.wait()
 
     def _was_read_by(self, focus: Focus | None) -> bool:
-        """Whether the window's own client asked: clipboard managers read all that comes by."""
+        """Whether the window's own program has read the text: clipboard managers read everything, too."""
         return any(focus is None or self._same_client(read.requestor, focus) for read in self._reads)
 
     def _same_client(self, window: int, focus: Focus) -> bool:
-        return bool(focus.window and window) and (window ^ int(focus.window, 16)) & self._owner_mask == 0
+        return bool(focus.window and window) and (window ^ int(focus.window, 16)) & self._client_mask == 0
 
 
 @asynccontextmanager
 async def open_xsession(options: TargetOptions, display: str | None = None) -> AsyncIterator[XSession]:
-    """The X server that `display` or $DISPLAY names. Raises `TargetError` when there is none."""
+    """Open a session on the X server that `display` or $DISPLAY names. Raises `TargetError` when there is none."""
     async with open_x(display) as connection:
         session = XSession(connection, options)
         await session.start()

@@ -1,4 +1,4 @@
-// What the page was given, and how numbers are said. Text from the trace is only ever set as text, never as markup.
+// The data of the page, and how numbers are written. Text from the trace is only ever set as text, never as markup.
 const DATA = JSON.parse(document.getElementById('data').textContent);
 const STAGES = DATA.stages.map(([name]) => name);
 const NAMES = {
@@ -25,7 +25,7 @@ const MIC = levels(DATA.mic);
 const PLAY = levels(DATA.play);
 
 // The index of the first element that is not below `value`; `list` is sorted.
-function place(list, value) {
+function firstAtLeast(list, value) {
   let low = 0, high = list.length;
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -34,7 +34,7 @@ function place(list, value) {
   return low;
 }
 
-// Things in rows, so that what overlaps lies in different ones. Sets `row` on each; returns how many there are.
+// Put things into rows so that overlapping ones are in different rows. Sets `row` on each; returns the number of rows.
 function inRows(things, start, end) {
   const free = [];
   for (const thing of [...things].sort((a, b) => start(a) - start(b))) {

@@ -1,4 +1,4 @@
-// The lanes: each draws what of it is in view, and leaves in `hits` what the pointer may ask about.
+// The lanes: each draws the part that is in view, and adds boxes with tooltips to `hits`.
 const FONT = '12px system-ui, sans-serif';
 const turnRows = inRows(DATA.turns, (t) => t.at, (t) => t.end);
 const requestRows = inRows(DATA.requests, (r) => r.at, ends);
@@ -14,11 +14,11 @@ const LANES = [
   { name: 'events', height: 30, draw: drawEvents },
 ];
 const LEAST = LANES.reduce((sum, lane) => sum + lane.height, 0) + 6;
-const CROWD = 24; // with more turns than this in view, lines and ticks would hide what they point at
+const CROWD = 24; // with more turns than this in view, guide lines and marks are left out: they would cover the rest
 const FLEXIBLE = new Set([drawMicrophone, drawPlayback]);
 let height = LEAST;
 
-// What the window has to spare goes to the waveforms.
+// Spare height of the window goes to the waveforms.
 function heightOf(lane) {
   const around = overview.offsetHeight + document.getElementById('notes').offsetHeight + 8;
   const spare = chart.parentElement.clientHeight - around - LEAST;
@@ -28,7 +28,7 @@ function heightOf(lane) {
 function drawChart() {
   const heights = LANES.map(heightOf);
   height = heights.reduce((sum, one) => sum + one, 6);
-  const pen = fresh(chart, height);
+  const pen = cleared(chart, height);
   hits = [];
   pen.font = FONT;
   pen.textBaseline = 'middle';
@@ -52,7 +52,7 @@ function drawChart() {
 
 const inView = (turn) => turn.end >= view.from && turn.at <= view.to;
 
-// A box in the plot; at least 1 px wide, so that nothing that happened is invisible.
+// A box in the plot; at least 1 px wide, so that short things are visible too. Returns its visible sides, or null.
 function box(pen, from, to, y, height, colour, tip) {
   const left = xOf(from), width = Math.max(xOf(to) - left, 1);
   if (left > chart.clientWidth || left + width < LABELS) return null;
@@ -62,11 +62,11 @@ function box(pen, from, to, y, height, colour, tip) {
   return { left: Math.max(left, LABELS), right: left + width };
 }
 
-// As much of `text` as fits into the box; nothing when that would be too little to read.
-function write(pen, text, place_, y, colour, floor = 22) {
-  if (!place_) return;
-  const room = place_.right - place_.left - 8;
-  if (room < floor) return;
+// Write as much of `text` as fits between the sides; nothing if there is less than `leastRoom` (px).
+function write(pen, text, sides, y, colour, leastRoom = 22) {
+  if (!sides) return;
+  const room = sides.right - sides.left - 8;
+  if (room < leastRoom) return;
   let cut = text;
   if (pen.measureText(text).width > room) {
     let kept = Math.floor(text.length * room / pen.measureText(text).width);
@@ -75,7 +75,7 @@ function write(pen, text, place_, y, colour, floor = 22) {
     cut = `${text.slice(0, kept)}…`;
   }
   pen.fillStyle = colour;
-  pen.fillText(cut, place_.left + 4, y);
+  pen.fillText(cut, sides.left + 4, y);
 }
 
 function tickStep() {
@@ -93,7 +93,7 @@ function drawAxis(pen, top, height) {
   }
 }
 
-// Through all lanes below the turns: where each turn's wait begins and ends.
+// Dashed lines through the lanes below the turns, at each turn's last voiced and first played sample.
 function drawGuides(pen, top) {
   if (DATA.turns.filter(inView).length > CROWD) return;
   pen.save();
@@ -113,35 +113,35 @@ function drawGuides(pen, top) {
 }
 
 function drawTurns(pen, top) {
-  const seen = DATA.turns.filter(inView);
-  for (const turn of seen) {
+  const visible = DATA.turns.filter(inView);
+  for (const turn of visible) {
     const y = top + 6 + turn.row * 40;
     const tip = [`Turn ${turn.number}: ${turn.became}`, `“${turn.text}”`, `answered in ${answeredIn(turn)}`];
     const from = turn.stages.length ? turn.stages[0][1] : turn.end;
     const until = turn.stages.length ? turn.stages.at(-1)[2] : turn.end;
     write(pen, `turn ${turn.number}  ${turn.text ? `“${turn.text}”  ` : ''}${turn.became}`,
-      { left: Math.max(xOf(turn.at), LABELS), right: Math.max(xOf(turn.end), xOf(turn.at) + (seen.length > CROWD ? 0 : 50)) }, y + 6, palette.text);
+      { left: Math.max(xOf(turn.at), LABELS), right: Math.max(xOf(turn.end), xOf(turn.at) + (visible.length > CROWD ? 0 : 50)) }, y + 6, palette.text);
     write(pen, 'speaks', box(pen, turn.at, Math.max(from, turn.at), y + 14, 18, palette.speech, tip), y + 23, palette.dim);
     if (mark(turn, 'first_played') !== undefined) {
       write(pen, 'reply', box(pen, until, turn.end, y + 14, 18, palette.reply, tip), y + 23, palette.dim);
     }
     for (const [name, start, end] of turn.stages) {
       if (end - start < 0.05) continue;
-      const told = [`${NAMES[name]}: ${ms(end - start)}`, `turn ${turn.number}, of ${ms(lengthOf(turn))}`];
-      const drawn = box(pen, start, end, y + 14, 18, palette[name], told);
+      const stageTip = [`${NAMES[name]}: ${ms(end - start)}`, `turn ${turn.number}, of ${ms(lengthOf(turn))}`];
+      const drawn = box(pen, start, end, y + 14, 18, palette[name], stageTip);
       const wide = drawn && drawn.right - drawn.left > 120;
       write(pen, wide ? `${NAMES[name]} ${ms(end - start)}` : ms(end - start), drawn, y + 23, palette.panel, 34);
     }
-    if (seen.length > CROWD) continue;
+    if (visible.length > CROWD) continue;
     for (const [name, at, found] of turn.marks) {
-      box(pen, at, at, y + 32, 5, palette.text, [name, `turn ${turn.number}, at ${seconds(at, 3)}${found ? ', found out from the other records' : ''}`]);
+      box(pen, at, at, y + 32, 5, palette.text, [name, `turn ${turn.number}, at ${seconds(at, 3)}${found ? ', inferred from other records' : ''}`]);
     }
   }
 }
 
 function waveform(pen, sound, middle, half, loud, soft) {
   const per = (view.to - view.from) / plot();
-  let at = Math.max(place(sound.end, view.from), 0);
+  let at = Math.max(firstAtLeast(sound.end, view.from), 0);
   for (let x = LABELS; x < chart.clientWidth && at < sound.start.length; x++) {
     const until = timeAt(x + 1);
     let peak = -1, rms = 0;
@@ -156,7 +156,7 @@ function waveform(pen, sound, middle, half, loud, soft) {
     }
     at = n;
     if (peak < 0) continue;
-    // The square root lets quiet speech be seen beside loud.
+    // The square root keeps quiet speech visible beside loud speech.
     const outer = Math.max(Math.sqrt(peak) * half, 0.5), inner = Math.sqrt(rms) * half;
     pen.fillStyle = soft;
     pen.fillRect(x, middle - outer, 1, 2 * outer);
@@ -167,7 +167,7 @@ function waveform(pen, sound, middle, half, loud, soft) {
 
 function drawMicrophone(pen, top, height) {
   for (const [from, to] of DATA.muted) {
-    write(pen, 'muted', box(pen, from, to, top, height - 1, palette.muted, ['not listening', 'half-duplex: deaf while it speaks']), top + 9, palette.dim);
+    write(pen, 'muted', box(pen, from, to, top, height - 1, palette.muted, ['microphone ignored', 'half-duplex mute during a reply, or not listening']), top + 9, palette.dim);
   }
   waveform(pen, MIC, top + height / 2, height / 2 - 4, palette.mic, palette['mic-soft']);
 }
@@ -178,7 +178,7 @@ function drawVoice(pen, top) {
     write(pen, label === 'ended' ? 'utterance' : `utterance, ${label}`, drawn, top + 13, palette.dim);
   }
   for (const [from, to] of DATA.voice) {
-    box(pen, from, to, top + 25, 8, palette.voice, ['voice, says the VAD', `${seconds(from, 3)} to ${seconds(to, 3)}, ${ms(to - from)}`]);
+    box(pen, from, to, top + 25, 8, palette.voice, ['voice activity', `${seconds(from, 3)} to ${seconds(to, 3)}, ${ms(to - from)}`]);
   }
 }
 
@@ -206,7 +206,7 @@ function drawRequests(pen, top) {
     const name = NAMES[r.kind] || r.kind === 'warm' ? r.kind : r.url.split('/').at(-1);
     const label = `${name} ${r.outcome === 'done' ? ms(ends(r) - r.at) : r.outcome}`;
     write(pen, label, drawn, y + 9, palette.text);
-    if (r.outcome !== 'done' && drawn) { // for nothing: cancelled, failed, or never ended
+    if (r.outcome !== 'done' && drawn) { // cancelled, failed or unfinished
       pen.fillStyle = palette.bad;
       pen.fillRect(drawn.left, y + 15, drawn.right - drawn.left, 2);
       pen.fillRect(drawn.right - 3, y, 3, 17);
@@ -217,7 +217,7 @@ function drawRequests(pen, top) {
 function drawPlayback(pen, top, height) {
   waveform(pen, PLAY, top + height / 2, height / 2 - 6, palette.play, palette['play-soft']);
   for (const [from, to] of DATA.states.held) {
-    write(pen, 'held', box(pen, from, to, top + height - 12, 11, palette.gate, ['held', `${ms(to - from)}: frozen, or kept from beginning`]), top + height - 6, palette.panel);
+    write(pen, 'held', box(pen, from, to, top + height - 12, 11, palette.gate, ['held', `${ms(to - from)}: the reply was paused, or kept from starting`]), top + height - 6, palette.panel);
   }
   for (const [from, to] of DATA.states.ducked) {
     write(pen, 'ducked', box(pen, from, to, top + 1, 11, palette.speech, ['ducked', ms(to - from)]), top + 7, palette.text);
@@ -253,7 +253,7 @@ function drawCursor(pen) {
   }
 }
 
-// The whole session is drawn once for each width and palette; only the window on it moves.
+// The overview of the whole session. It is drawn once for each width and palette; only the frame of the view moves.
 const sketch = document.createElement('canvas');
 let sketched = null;
 
@@ -286,7 +286,7 @@ function sketchAll(width, tall) {
 }
 
 function drawOverview() {
-  const tall = 56, pen = fresh(overview, tall), width = overview.clientWidth;
+  const tall = 56, pen = cleared(overview, tall), width = overview.clientWidth;
   sketchAll(width, tall);
   pen.drawImage(sketch, 0, 0, width, tall);
   const from = view.from / DATA.length * width, to = view.to / DATA.length * width;

@@ -1,6 +1,6 @@
-// Puts it together: what is said around the chart, and what the pointer and the keys do.
+// The page: the texts around the chart, and what the pointer and the keys do.
 const tip = document.getElementById('tip');
-const LONG = 120000; // ms: of a longer session the beginning is shown first
+const LONG = 120000; // ms: of a longer session only the beginning is shown at first
 let due = false;
 
 function draw() {
@@ -27,7 +27,7 @@ function fillAbout() {
     legend.append(item);
   }
   const notes = document.getElementById('notes');
-  for (const [name, said] of DATA.about) notes.append(element('div', '', `${name}: ${said}`));
+  for (const [name, description] of DATA.about) notes.append(element('div', '', `${name}: ${description}`));
   if (DATA.config.length) {
     const settings = element('details');
     settings.append(element('summary', '', 'settings'));
@@ -38,16 +38,16 @@ function fillAbout() {
   for (const flaw of DATA.flaws) notes.append(element('div', '', `note: ${flaw}`));
 }
 
-// The turn whose wait the time lies in or last began before it.
-function after(time) {
-  const before = begun.filter((turn) => turn.stages[0][1] <= time);
+// The turn whose last voiced sample was the latest before `time`; null if there is none.
+function turnBefore(time) {
+  const before = staged.filter((turn) => turn.stages[0][1] <= time);
   return before.length ? before.reduce((a, b) => (a.stages[0][1] > b.stages[0][1] ? a : b)) : null;
 }
 
 function showTip(event) {
   const { x, y } = view.cursor;
   const hit = hits.findLast((h) => x >= h.left && x <= h.right && y >= h.top && y <= h.bottom);
-  const time = timeAt(x), turn = after(time);
+  const time = timeAt(x), turn = turnBefore(time);
   const lines = hit ? [...hit.tip] : [];
   let where = seconds(time, 3);
   if (turn && time - turn.stages[0][1] < 20000) where += `, ${ms(time - turn.stages[0][1])} after turn ${turn.number}'s last voiced sample`;
@@ -102,7 +102,7 @@ function press(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const middle = LABELS + plot() / 2;
   const shown = DATA.turns.findIndex((turn) => turn.number === view.shown);
-  const to = (place_) => { if (DATA.turns[place_]) goTo(DATA.turns[place_]); };
+  const to = (index) => { if (DATA.turns[index]) goTo(DATA.turns[index]); };
   const keys = {
     ArrowLeft: () => pan(-plot() / 6), ArrowRight: () => pan(plot() / 6), '+': () => zoom(0.7, middle), '=': () => zoom(0.7, middle),
     '-': () => zoom(1.4, middle), 0: () => { view.shown = null; look(0, DATA.length); }, n: () => to(shown + 1),
@@ -120,7 +120,7 @@ listen();
 look(0, DATA.length > LONG ? LONG / 2 : DATA.length);
 new ResizeObserver(draw).observe(document.getElementById('timeline'));
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { readPalette(); draw(); });
-// A link may name a turn: page.html#turn=3
-const named = DATA.turns.find((turn) => location.hash === `#turn=${turn.number}`);
-if (named) goTo(named);
+// A link can name a turn: page.html#turn=3
+const linked = DATA.turns.find((turn) => location.hash === `#turn=${turn.number}`);
+if (linked) goTo(linked);
 document.documentElement.dataset.drawn = String(DATA.turns.length);

@@ -1,9 +1,9 @@
-// Each turn's times, beside the axis: how long the answer took, and what of it each step took.
+// The cards beside the chart: for each turn how long the answer took, and how long each stage took.
 const aside = document.getElementById('turns');
 const cards = new Map();
-const begun = DATA.turns.filter((turn) => turn.stages.length);
-const answered = begun.filter((turn) => turn.answered !== null);
-const longest = Math.max(1, ...begun.map(lengthOf));
+const staged = DATA.turns.filter((turn) => turn.stages.length);
+const answered = staged.filter((turn) => turn.answered !== null);
+const longest = Math.max(1, ...staged.map(lengthOf));
 
 function stageBar(stages, scale) {
   const bar = element('div', 'bar');
@@ -44,7 +44,7 @@ function summary() {
   }).filter(Boolean);
   const count = `${answered.length} turn${answered.length === 1 ? '' : 's'} with a reply`;
   card.append(head('Median', `of ${count}`, median(answered.map((turn) => turn.answered))), stageBar(medians, longest), stageTable(medians));
-  card.append(element('div', 'marks', `from the last voiced sample to the first one played; the loudspeaker says that it adds ${ms(DATA.latency)}`));
+  card.append(element('div', 'marks', `from the last voiced sample to the first one played; the loudspeaker reports a latency of ${ms(DATA.latency)}, which is not included`));
   return card;
 }
 
@@ -70,7 +70,7 @@ function turnCard(turn) {
 function fillTurns() {
   if (answered.length) aside.append(summary());
   for (const turn of DATA.turns) aside.append(turnCard(turn));
-  if (!DATA.turns.length) aside.append(element('div', 'turn', 'No turn: nothing was said, or nothing was heard.'));
+  if (!DATA.turns.length) aside.append(element('div', 'turn', 'No turn: no speech was recognised.'));
 }
 
 function showTurn() {

@@ -1,15 +1,15 @@
-// Which part of the session is seen, and the canvases it is drawn on.
-const LABELS = 96; // px at the left, for the lanes' names
-const SHORTEST = 20; // ms: zooming in ends here
+// The view: which part of the session is visible, and the canvases on which it is drawn.
+const LABELS = 96; // px at the left for the names of the lanes
+const SHORTEST = 20; // ms: the shortest visible part when zooming in
 const chart = document.getElementById('chart');
 const overview = document.getElementById('overview');
 
 const view = {
   from: 0,
   to: DATA.length,
-  cursor: null, // { x, y, time } under the pointer
+  cursor: null, // { x, y } of the pointer
   measured: null, // [from, to] in ms
-  shown: null, // the number of the turn that was gone to
+  shown: null, // the number of the turn that was selected
 };
 
 function look(from, to) {
@@ -43,8 +43,8 @@ function goTo(turn) {
   look(from - 2 * room, Math.max(until, from) + room);
 }
 
-// A context in CSS pixels, cleared.
-function fresh(canvas, height) {
+// The canvas's drawing context, cleared and scaled to CSS pixels.
+function cleared(canvas, height) {
   const ratio = window.devicePixelRatio || 1;
   const width = canvas.clientWidth;
   if (canvas.style.height !== `${height}px`) canvas.style.height = `${height}px`;

@@ -1,4 +1,4 @@
-"""The session's message bus (D-Bus): calls and signals, by jeepney. Maps what goes wrong there to `TargetError`."""
+"""A connection to the session's message bus (D-Bus): calls and signals, by jeepney. Failures are `TargetError`s."""
 
 from __future__ import annotations
 
@@ -16,16 +16,14 @@ from jeepney.io.trio import DBusConnection, open_dbus_connection
 from voiceloop.errors import TargetError
 from voiceloop.nursery import private_nursery
 
-PLACE = "portal"
-"""All that it is used for."""
 ANSWER_S = 5.0
-"""The portal may have to be started first."""
+"""How long a call may take: the service may have to be started first."""
 _BUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What somebody on the bus told everybody, or us."""
+    """A signal that came over the bus."""
 
     path: str
     name: str
@@ -36,8 +34,8 @@ class Signal:
 class Refused(TargetError):
     """A call was answered with an error; `name` is the bus's name of it."""
 
-    def __init__(self, what: str, name: str) -> None:
-        super().__init__(what, place=PLACE)
+    def __init__(self, what: str, name: str, *, place: str) -> None:
+        super().__init__(what, place=place)
         self.name = name
 
 
@@ -48,12 +46,12 @@ class _Answer:
 
 
 class Bus:
-    """Its messages are handled by `run`, which must be running."""
+    """One connection. `run` handles its messages, and must be running. `place` is named in errors."""
 
-    def __init__(self, connection: DBusConnection) -> None:
-        self._connection = connection
+    def __init__(self, connection: DBusConnection, *, place: str) -> None:
+        self._connection, self._place = connection, place
         self._waiting: dict[int, _Answer] = {}
-        self._hearers: list[Callable[[Signal], None]] = []
+        self._subscribers: list[Callable[[Signal], None]] = []
         self._lost = False
         self.when_lost: Callable[[], None] | None = None
         """Called once the bus is gone."""
@@ -70,14 +68,17 @@ class Bus:
             if self.when_lost is not None:
                 self.when_lost()
 
-    async def subscribe(self, rule: str, hear: Callable[[Signal], None]) -> None:
-        """Have every signal from now on told to `hear`; `rule` adds to what comes here (D-Bus, "Match Rules")."""
-        self._hearers.append(hear)
+    async def subscribe(self, rule: str, receive: Callable[[Signal], None]) -> None:
+        """Call `receive` with every signal from now on. `rule` is a D-Bus match rule: it adds to the signals that are
+        sent to this connection."""
+        self._subscribers.append(receive)
         await self.call(*_BUS, "AddMatch", "s", rule)
 
     async def call(self, service: str, path: str, interface: str, method: str, *arguments: Any) -> tuple[Any, ...]:
-        """Call a method; `arguments` are its signature and values. Raises `TargetError`, and of it `Refused` when the
-        answer is an error."""
+        """Call a method; `arguments` are its signature and values. Returns the values of the answer.
+
+        Raises `Refused` when the answer is an error, `TargetError` when there is none.
+        """
         address = DBusAddress(path, bus_name=service, interface=interface)
         signature, values = (arguments[0], arguments[1:]) if arguments else (None, ())
         serial = next(self._connection.outgoing_serial)
@@ -90,15 +91,15 @@ class Bus:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         except trio.TooSlowError:
-            raise TargetError(f"{service} doesn't answer ({method})", place=PLACE) from None
+            raise TargetError(f"{service} doesn't answer ({method})", place=self._place) from None
         finally:
             del self._waiting[serial]
         if answer.message is None:
-            raise TargetError("the session's message bus is gone", place=PLACE)
+            raise TargetError("the session's message bus is gone", place=self._place)
         if answer.message.header.message_type is MessageType.error:
             name = str(answer.message.header.fields.get(HeaderFields.error_name, ""))
             said = answer.message.body[0] if answer.message.body else name
-            raise Refused(f"{method}: {said}", name)
+            raise Refused(f"{method}: {said}", name, place=self._place)
         return tuple(answer.message.body)
 
     async def tell(self, service: str, path: str, interface: str, method: str) -> None:
@@ -116,24 +117,28 @@ class Bus:
             answer.arrived.set()
         elif message.header.message_type is MessageType.signal:
             name = f"{fields[HeaderFields.interface]}.{fields[HeaderFields.member]}"
-            for hear in self._hearers:
-                hear(Signal(fields[HeaderFields.path], name, tuple(message.body)))
+            for receive in self._subscribers:
+                receive(Signal(fields[HeaderFields.path], name, tuple(message.body)))
 
 
 @asynccontextmanager
-async def open_bus() -> AsyncIterator[Bus]:
-    """The bus of this session. Raises `TargetError` when there is none."""
-    default = f"unix:path={os.environ.get('XDG_RUNTIME_DIR') or '/nonexistent'}/bus"
-    address = os.environ.get("DBUS_SESSION_BUS_ADDRESS") or default
+async def open_bus(place: str) -> AsyncIterator[Bus]:
+    """Connect to the session's bus while the body runs. `place` is named in errors. Raises `TargetError` when there
+    is no bus."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    address = os.environ.get("DBUS_SESSION_BUS_ADDRESS") or (f"unix:path={runtime}/bus" if runtime else "")
+    if not address:
+        what = "no message bus of the session is named (DBUS_SESSION_BUS_ADDRESS, XDG_RUNTIME_DIR)"
+        raise TargetError(what, place=place)
     try:
         get_bus(address)
         with trio.fail_after(ANSWER_S):
             connection = await open_dbus_connection(address, enable_fds=True)
     except (OSError, ValueError, RuntimeError, StopIteration, trio.TooSlowError, trio.BrokenResourceError) as error:
-        raise TargetError(f"no message bus of the session answers at {address}: {error}", place=PLACE) from error
+        raise TargetError(f"no message bus of the session answers at {address}: {error}", place=place) from error
     except ExceptionGroup as group:  # what jeepney's own tasks raise when the bus hangs up at Hello
-        raise TargetError(f"the message bus at {address} hung up", place=PLACE) from group
+        raise TargetError(f"the message bus at {address} hung up", place=place) from group
     async with connection, private_nursery() as nursery:
-        bus = Bus(connection)
-        nursery.start_soon(bus.run)
+        bus = Bus(connection, place=place)
+        nursery.start_soon(bus.run, name="read the session's message bus")
         yield bus

@@ -1,4 +1,4 @@
-"""Desktops to type into: an X server without a screen, windows on it, and what they hold read back."""
+"""Desktops to type into: an X server and a Wayland compositor without a screen, with windows whose text can be read."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ import trio
 PATIENCE_S = 20
 NOBODY = 65534
 SYSTEM_PYTHON = "/usr/bin/python3"
-"""The one that Debian's python3-tk and python3-gi are for."""
+"""The Python for which Debian's python3-tk and python3-gi are built."""
 
 
 def needs(*programs: str, module: str = "") -> pytest.MarkDecorator:
-    """Skips where a program is missing, or a module of the system's Python."""
+    """Skip a test where a program, or a module of the system's Python, is missing."""
     absent = [program for program in programs if shutil.which(program) is None]
     if module and not absent:
         found = subprocess.run([SYSTEM_PYTHON, "-c", f"import {module}"], check=False, capture_output=True)
@@ -32,36 +32,38 @@ def needs(*programs: str, module: str = "") -> pytest.MarkDecorator:
 
 @dataclass(slots=True)
 class Program:
-    """A program that tells of itself in lines of JSON."""
+    """A program that reports its state in JSON lines. `state`: the last value of each field; `done`: finished
+    commands."""
 
     process: trio.Process
-    told: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     news: trio.Event = field(default_factory=trio.Event)
 
     async def listen(self) -> None:
+        """Read the program's JSON lines until it closes its output."""
         assert self.process.stdout is not None
         rest = b""
         async for data in self.process.stdout:
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
-                told = json.loads(line)
-                if "done" in told:
-                    self.done.append(told.pop("done"))
-                self.told |= told
+                fields = json.loads(line)
+                if "done" in fields:
+                    self.done.append(fields.pop("done"))
+                self.state |= fields
             self.news.set()
             self.news = trio.Event()
 
     async def until(self, **wanted: object) -> None:
-        """Wait until it has told this; fails with what it told instead."""
+        """Wait until its state has these values; fails with the actual values."""
         with trio.move_on_after(PATIENCE_S):
-            while not wanted.items() <= self.told.items():
+            while not wanted.items() <= self.state.items():
                 await self.news.wait()
-        shown = {key: self.told.get(key) for key in wanted}
-        assert shown == wanted, f"told {shown}, not {wanted}"
+        actual = {key: self.state.get(key) for key in wanted}
+        assert actual == wanted, f"{actual}, not {wanted}"
 
     async def do(self, command: str, *, wait: bool = True) -> None:
-        """Have it obey a line."""
+        """Send a command line, and wait until it is done (`wait`)."""
         before = self.done.count(command)
         assert self.process.stdin is not None
         await self.process.stdin.send_all(f"{command}\n".encode())
@@ -71,12 +73,12 @@ class Program:
 
     @property
     def text(self) -> str:
-        return str(self.told["text"])
+        return str(self.state["text"])
 
 
 @asynccontextmanager
 async def running(argv: Sequence[str], env: dict[str, str], **streams: Any) -> AsyncIterator[trio.Process]:
-    """A program in a group of its own, ended with the context."""
+    """Run a program in a process group of its own; killed when the block ends."""
     process = await trio.lowlevel.open_process(argv, env=env, stderr=subprocess.DEVNULL, process_group=0, **streams)
     try:
         yield process
@@ -92,7 +94,7 @@ async def running(argv: Sequence[str], env: dict[str, str], **streams: Any) -> A
 
 @asynccontextmanager
 async def open_program(argv: Sequence[str], env: dict[str, str]) -> AsyncIterator[Program]:
-    """One that tells of itself."""
+    """Run a program that reports its state in JSON lines."""
     async with running(argv, env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         program = Program(process)
         async with trio.open_nursery() as nursery:
@@ -103,7 +105,7 @@ async def open_program(argv: Sequence[str], env: dict[str, str]) -> AsyncIterato
 
 @asynccontextmanager
 async def open_field(env: dict[str, str], *options: str, kind: str = "tk") -> AsyncIterator[Program]:
-    """A text field that has the focus, of Tk or (`gtk`) of GTK."""
+    """Open a window with a text field that has the focus. `kind`: `tk` or `gtk`."""
     script = Path(__file__).with_name(f"{kind}_field.py")
     async with open_program([SYSTEM_PYTHON, str(script), *options], env) as program:
         await program.until(text="")
@@ -112,7 +114,7 @@ async def open_field(env: dict[str, str], *options: str, kind: str = "tk") -> As
 
 @asynccontextmanager
 async def open_xvfb(home: Path) -> AsyncIterator[dict[str, str]]:
-    """An X server without a screen; the environment of what runs on it."""
+    """Run an X server without a screen; gives the environment of its clients."""
     read, write = os.pipe()
     argv = ["Xvfb", "-displayfd", str(write), "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"]
     async with running(argv, dict(os.environ), pass_fds=(write,)) as process:
@@ -132,15 +134,15 @@ async def open_xvfb(home: Path) -> AsyncIterator[dict[str, str]]:
 
 @asynccontextmanager
 async def open_sway(home: Path) -> AsyncIterator[dict[str, str]]:
-    """A Wayland compositor without a screen; the environment of what runs on it."""
+    """Run a Wayland compositor without a screen; gives the environment of its clients."""
     config, runtime = home / "sway.conf", home / "run"
     config.write_text("xwayland disable\nfocus_follows_mouse no\n")
     runtime.mkdir(mode=0o700)
     argv = ["sway", "-c", str(config)]
-    if os.geteuid() == 0:  # sway refuses to be root
+    if os.geteuid() == 0:  # sway refuses to run as root
         os.chown(runtime, NOBODY, NOBODY)
         argv = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *argv]
-        for folder in (home, *list(home.parents)[:2]):  # pytest's folders are their owner's alone
+        for folder in (home, *list(home.parents)[:2]):  # only their owner may enter pytest's folders
             folder.chmod(folder.stat().st_mode | 0o055)
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     env = {"HOME": str(runtime), "LC_ALL": "C.UTF-8", "XDG_RUNTIME_DIR": str(runtime), **kept}
@@ -153,19 +155,19 @@ async def open_sway(home: Path) -> AsyncIterator[dict[str, str]]:
             "SERVER_PID": str(process.pid),
         }
         env |= {"WAYLAND_DISPLAY": min(path.name for path in runtime.glob("wayland-*"))}
-        # A keyboard that stays, as desktops have one: windows notice a first one too late for its first key.
+        # A keyboard that stays, as on real desktops: windows notice a new keyboard too late for its first key.
         async with running(["wtype", "-s", "600000"], env):
             yield env
 
 
 async def xdotool(env: dict[str, str], *arguments: str) -> None:
-    """What a user does by hand."""
+    """Do what a user does by hand."""
     await trio.run_process(["xdotool", *arguments], env=env)
 
 
-async def until(true: Callable[[], bool]) -> None:
-    """Wait until it is true: for what tells nobody of itself."""
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition is true, by polling: for changes that nothing reports."""
     with trio.move_on_after(PATIENCE_S):
-        while not true():  # noqa: ASYNC110 - see above
+        while not condition():  # noqa: ASYNC110 - see above
             await trio.sleep(0.02)
-    assert true()
+    assert condition()

@@ -1,6 +1,6 @@
-"""Checks merged values against the tables and the parts' options, and collects every mistake. Reads no file.
+"""The checker: compares values with the tables and the parts' options, and collects every mistake. Reads no file.
 
-Values are checked as JSON in strict mode: a number in quotes is a mistake, and a TOML list may become a tuple.
+Values are checked as JSON in pydantic's strict mode: a number in quotes is a mistake, but a TOML list can be a tuple.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PART_TABLES = tuple(name for name, field in Config.model_fields.items() if field
 
 
 class Checker:
-    """Collects mistakes over one configuration. `failures` are parts that were found but can't be imported."""
+    """Collects the mistakes of one configuration. `failures` are parts that are known but can't be imported."""
 
     def __init__(self, find: Find) -> None:
         self._find = find
@@ -34,7 +34,7 @@ class Checker:
         self.failures: list[tuple[Path, EngineError]] = []
 
     def config(self, merged: Merged) -> Config | None:
-        """The typed configuration, or nothing when there are mistakes."""
+        """The typed configuration; None if there are mistakes."""
         values = self._without_secrets(merged.values, ())
         tables: dict[str, object] = {}
         for name in values:
@@ -47,13 +47,13 @@ class Checker:
                 model = field.annotation
                 if isinstance(model, type) and issubclass(model, BaseModel):
                     tables[name] = self._table(model, values[name], (name,), merged)
-                else:  # several tables by name, or a plain value: checked with the whole
+                else:  # not a table of its own: checked by `_complete`
                     tables[name] = values[name]
         if self.problems or self.failures:
             return None
-        return self._whole(tables)
+        return self._complete(tables)
 
-    def _whole(self, tables: Mapping[str, object]) -> Config | None:
+    def _complete(self, tables: Mapping[str, object]) -> Config | None:
         try:
             return Config(**tables)  # type: ignore[arg-type]  # each table has been checked against its own type
         except ValidationError as error:
@@ -86,24 +86,22 @@ class Checker:
             return None
         known = [field.alias or name for name, field in model.model_fields.items()]
         checked, problems = _validate(model, content, at, known)
-        if as_typed := {
-            problem.path: text for problem in problems if (text := _typed_text(problem, merged)) is not None
-        }:
-            for path, text in as_typed.items():
+        if typed := {problem.path: text for problem in problems if (text := _typed_text(problem, merged)) is not None}:
+            for path, text in typed.items():
                 _replace(content, path[len(at) :], text)
             checked, problems = _validate(model, content, at, known)
         if problems:
-            # Conflicts show only when every key by itself is well: try once more without those that aren't.
+            # Pydantic checks for conflicts only if every single value is valid: check again without the invalid ones.
             wrong = {problem.path[len(at)] for problem in problems if len(problem.path) > len(at)}
             rest = {key: value for key, value in content.items() if key not in wrong}
             _, more = _validate(model, rest, at, known)
-            seen = {problem.path for problem in problems}
-            problems += [p for p in more if p.path not in seen and p.what != MISSING and not _mentions(p, wrong)]
+            reported = {problem.path for problem in problems}
+            problems += [p for p in more if p.path not in reported and p.what != MISSING and not _mentions(p, wrong)]
         self.problems += problems
         return checked
 
     def _without_secrets(self, values: Mapping[str, object], at: Path) -> Data:
-        """A copy of `values` without credentials; each one is a mistake."""
+        """A copy of `values` without credentials. Each credential is recorded as a mistake."""
         clean: Data = {}
         for key, value in values.items():
             if isinstance(value, dict):
@@ -125,7 +123,7 @@ def _validate(
 
 
 def _plain(value: object) -> object:
-    """TOML's dates and times, as JSON knows them."""
+    """A TOML date or time as text, because JSON has no such type."""
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     raise TypeError(type(value))
@@ -141,7 +139,7 @@ def _secret(path: Path) -> Problem:
 
 
 def _typed_text(problem: Problem, merged: Merged) -> str | None:
-    """What was typed after `--set` for a value that should have been text: `--set audio.input=1` means "1"."""
+    """The text typed after `--set` for a value that must be text: `--set audio.input=1` means "1". None otherwise."""
     origin: Layer | None = merged.origins.get(problem.path)
     return origin.raw.get(problem.path) if origin and "text in quotes" in problem.what else None
 

@@ -1,4 +1,4 @@
-"""A recording instead of a microphone: the same VAD and segmenter, as fast as the machine can, posts overlapping."""
+"""The transcription of a recording: the VAD and segmenter of the live loop, at full speed, with overlapping posts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from voiceloop.types import Frame, Transcript, Utterance
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """An utterance and the one place for its transcript."""
+    """An utterance, and a channel with room for its transcript."""
 
     utterance: Utterance
     send: trio.MemorySendChannel[Transcript]
@@ -26,7 +26,7 @@ class _Job:
 class Recording:
     """Transcribes samples (int16, mono, 16 kHz, in pieces of any length) utterance by utterance.
 
-    `overlap` is how many transcriptions are under way at once.
+    `overlap` is the maximum number of concurrent transcriptions.
     """
 
     vad: Vad
@@ -36,15 +36,15 @@ class Recording:
 
     @asynccontextmanager
     async def transcripts(self, pieces: Iterable[bytes]) -> AsyncIterator[trio.MemoryReceiveChannel[Transcript]]:
-        """The transcripts in the order of speaking. Raises what the transcriber does."""
-        # As many wait as are under way: cutting runs no further ahead, so that a long file isn't held in memory.
+        """The transcripts in the order of speech. Raises the errors of the transcriber."""
+        # At most `overlap` utterances are queued. Then cutting waits, so that a long file isn't held in memory.
         jobs, ordered = trio.open_memory_channel[_Job](self.overlap)
         send, receive = trio.open_memory_channel[Transcript](0)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._cut, pieces, jobs, nursery)
-            nursery.start_soon(_in_order, ordered, send)
+            nursery.start_soon(self._cut, pieces, jobs, nursery, name="cut the recording")
+            nursery.start_soon(_in_order, ordered, send, name="order the transcripts")
             yield receive
-            nursery.cancel_scope.cancel("no more is wanted")
+            nursery.cancel_scope.cancel("the reader has ended")
 
     async def _cut(self, pieces: Iterable[bytes], jobs: trio.MemorySendChannel[_Job], nursery: trio.Nursery) -> None:
         limit = trio.CapacityLimiter(self.overlap)
@@ -69,7 +69,7 @@ class Recording:
             if isinstance(event, SpeechEnded):
                 job = _Job(event.utterance, *trio.open_memory_channel[Transcript](1))
                 await jobs.send(job)
-                nursery.start_soon(self._transcribe, job, limit)
+                nursery.start_soon(self._transcribe, job, limit, name="transcribe an utterance")
 
     async def _transcribe(self, job: _Job, limit: trio.CapacityLimiter) -> None:
         async with limit, self.transcriber.transcription() as session:

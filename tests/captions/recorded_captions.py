@@ -1,4 +1,4 @@
-"""A captioner in virtual time: somebody speaks words at known times, a service hears those in each clip it is given."""
+"""A captioner in virtual time: words are spoken at known times, and a fake service returns those in each clip."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import trio
 from tests.captions.speech import heard
 from voiceloop.captions.captioner import Captioner
 from voiceloop.captions.pacer import Pacer
-from voiceloop.captions.posts import Means
+from voiceloop.captions.posts import CaptionContext
 from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.words import Spoken, text_of
 from voiceloop.capture.listener import HalfDuplexMute, Listener
@@ -24,13 +24,13 @@ from voiceloop.plugins import Transcriber, Transcription, Verdict
 from voiceloop.transcribe.screening import Screened
 from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, CancelReason, Frame, Transcript, Utterance
 
-ROOM_ENOUGH = Room(crowded=False, share=1.0)
-ANY = Hallucinations(quiet=False, phrases=False, no_speech=False, repetition=False, prompt_echo=False)
+ENOUGH_ROOM = Room(crowded=False, share=1.0)
+NO_SCREENING = Hallucinations(quiet=False, phrases=False, no_speech=False, repetition=False, prompt_echo=False)
 
 
 @dataclass
 class Service:
-    """Hears exactly the words in a clip, after `service_s`; `fail` may raise for one instead."""
+    """A fake transcriber: returns exactly the words in a clip, after `service_s`. `fail` may raise instead."""
 
     truth: Sequence[Spoken]
     service_s: float = 0.3
@@ -57,15 +57,15 @@ class Service:
 
 
 @dataclass
-class Hall:
-    """What was shown, and when."""
+class RecordedCaptions:
+    """Runs a captioner on the words of `service`, and records what it shows and publishes, and when."""
 
     service: Service
-    room: Room = ROOM_ENOUGH
+    room: Room = ENOUGH_ROOM
     lives: list[tuple[float, Live]] = field(default_factory=list)
     finals: list[Final] = field(default_factory=list)
-    told: list[tuple[str, dict[str, object]]] = field(default_factory=list)
-    pacer: Pacer = field(default_factory=lambda: Pacer(0.7, 5.0))
+    published: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    pacer: Pacer = field(default_factory=lambda: Pacer(every_s=0.7, budget_s=5.0))
 
     def live(self, live: Live) -> None:
         self.lives.append((trio.current_time(), live))
@@ -75,7 +75,7 @@ class Hall:
         self.live(live)
 
     def publish(self, name: str, /, **fields: object) -> None:
-        self.told.append((name, fields))
+        self.published.append((name, fields))
 
     @property
     def text(self) -> str:
@@ -88,32 +88,39 @@ class Hall:
     async def listen(
         self, *, longest_s: float = 12.0, guesses: bool = True, waiting: int = 100, cancel_s: float | None = None
     ) -> None:
-        """Hear all that is said, in real (virtual) time, and wait for the last words. At `cancel_s` it is cancelled."""
-        screened = Screened(cast("Transcriber", self.service), ANY, (), self.publish)
-        means = Means(
-            screened, screened.quietly(), self, self.publish, lambda: self.room, waiting,
-            keeps=True, overlap_s=1.2, guesses=guesses,
-        )  # fmt: skip
+        """Caption all words in real (virtual) time and wait for the last ones. Withdraw the speech at `cancel_s`."""
+        screened = Screened(cast("Transcriber", self.service), NO_SCREENING, (), self.publish)
+        context = CaptionContext(
+            transcriber=screened,
+            guesser=screened.quietly(),
+            showing=self,
+            publish=self.publish,
+            room=lambda: self.room,
+            waiting=waiting,
+            keeps=True,
+            overlap_s=1.2,
+            guesses=guesses,
+        )
         segment = Segment(max_utterance_s=longest_s, adaptive=False, hangover_ms=500)
         captioners: list[Captioner] = []
         segmenter = Segmenter(segment, hangover_ms=500)
         try:
             async with trio.open_nursery() as nursery:
-                captioner = Captioner("", means, self.pacer, lambda index: index / CAPTURE_RATE_HZ, nursery)
+                captioner = Captioner("", context, self.pacer, lambda index: index / CAPTURE_RATE_HZ, nursery)
                 captioners.append(captioner)
                 listener = Listener(
-                    cast("Any", _Vad(self.service.truth)),
+                    cast("Any", WordVad(self.service.truth)),
                     segmenter,
                     captioner,
                     HalfDuplexMute(lambda: False, trio.current_time, 0, half_duplex=False),
                 )
-                began = trio.current_time()
+                began_s = trio.current_time()
                 pcm = sound(self.service.truth)
                 for at in range(0, len(pcm) // 2, FRAME_SAMPLES):
                     frame = Frame(pcm[2 * at : 2 * (at + FRAME_SAMPLES)], at)
-                    await trio.sleep_until(began + frame.end / CAPTURE_RATE_HZ)
+                    await trio.sleep_until(began_s + frame.end / CAPTURE_RATE_HZ)
                     listener.hear(frame)
-                    if cancel_s is not None and frame.end >= cancel_s * CAPTURE_RATE_HZ:  # as the desk does
+                    if cancel_s is not None and frame.end >= cancel_s * CAPTURE_RATE_HZ:  # as the controller does
                         cancel_s = None
                         if captioner.hearing:
                             listener.forget()
@@ -128,8 +135,8 @@ class Hall:
 
 
 @dataclass
-class _Vad:
-    """Voice is where a word is."""
+class WordVad:
+    """A fake VAD: frames are voiced where a word is spoken."""
 
     truth: Sequence[Spoken]
 
@@ -140,11 +147,11 @@ class _Vad:
         return [Verdict(index, end, voiced)]
 
     def reset(self) -> None:
-        """It remembers nothing."""
+        """Do nothing: it has no state."""
 
 
 def sound(truth: Sequence[Spoken], tail_s: float = 2.0) -> bytes:
-    """Noise where the words are, softer at their edges."""
+    """PCM with noise where the words are, softer at their edges, and near silence elsewhere."""
     count = round((truth[-1].end_s + tail_s) * CAPTURE_RATE_HZ)
     samples = np.random.default_rng(1).standard_normal(count) * 10
     for word in truth:

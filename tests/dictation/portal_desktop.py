@@ -1,5 +1,6 @@
-"""A desktop portal on a private message bus, which answers as those of GNOME 48 and Plasma 6.3 were seen to: dialogs,
-keys, the clipboard and its manager, a user who stops it. Keys go to a field that it has itself.
+"""A fake desktop portal on a private message bus: dialogs, keys, the clipboard and its manager, a user who stops it.
+
+It answers as the portals of GNOME 48 and Plasma 6.3 were observed to do. Keys go to a text field of its own (`text`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from jeepney import DBusAddress, HeaderFields, Message, MessageType, new_error, 
 from jeepney.bus_messages import message_bus
 from jeepney.io.trio import DBusConnection, open_dbus_connection
 
-from tests.dictation.desks import PATIENCE_S, running
+from tests.dictation.desktops import PATIENCE_S, running
 from voiceloop.dictation.portal.remote_desktop import CLIPBOARD, PATH, REMOTE_DESKTOP, SERVICE
 
 TOKEN = "82754afd-7c9a-4198-9254-b1567c128a51"
@@ -26,29 +27,29 @@ _SESSION, _REQUEST = "org.freedesktop.portal.Session", "org.freedesktop.portal.R
 
 
 @dataclass(slots=True)
-class PortalDesk:
-    """What the desktop is like (set before it is asked), and what was done to it."""
+class PortalDesktop:
+    """A fake portal. The first group of fields are its settings, the second group records what happened."""
 
     version: int = 2
     lends: int = 7
     """`AvailableDeviceTypes`."""
     answer: int | None = 0
-    """Of the dialog: 0 allowed, 1 refused, 2 ended; None: nobody answers it."""
+    """The answer to the dialog: 0 allowed, 1 refused, 2 ended; None: nobody answers."""
     devices: int = 1
     clipboard: dict[str, bytes] | None = None
-    """What it holds, where there is a Clipboard portal."""
+    """The clipboard's content by MIME type; None: there is no Clipboard portal."""
     sources: Sequence[tuple[str, str]] = ()
     ends_after: int | None = None
-    """The user stops it after so many keys."""
+    """The user ends the session after this many key events."""
     window_reads: bool = True
 
     calls: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
     keys: list[tuple[str, int, int]] = field(default_factory=list)
     text: str = ""
     offered: list[str] | None = None
-    """Forms that the session offers; None while others have the clipboard."""
+    """The MIME types that the session offers; None while another program owns the clipboard."""
     own_read: bool = False
-    """Whether the session read its own selection, which ends GNOME 48's portal."""
+    """Whether the session read its own selection, which makes GNOME 48's portal end."""
     connection: DBusConnection | None = None
     _fds: dict[int, int] = field(default_factory=dict)
     _serial: int = 0
@@ -60,22 +61,22 @@ class PortalDesk:
             while True:
                 message = await connection.receive()
                 if message.header.message_type is MessageType.method_call:
-                    await self._called(message)
+                    await self._handle(message)
 
     async def copy(self, content: dict[str, bytes]) -> None:
-        """Somebody copies something."""
+        """Another program copies something."""
         self.clipboard, self.offered = content, None
         await self._owner_changed()
 
     async def stop(self) -> None:
-        """The user stops it in the panel."""
+        """The user ends the session in the desktop's panel."""
         await self._signal("/session", _SESSION, "Closed", "a{sv}", {})
 
     def named(self, method: str) -> list[tuple[Any, ...]]:
-        """What a method was called with."""
+        """The arguments of each call of a method."""
         return [arguments for name, arguments in self.calls if name == method]
 
-    async def _called(self, message: Message) -> None:
+    async def _handle(self, message: Message) -> None:
         fields = message.header.fields
         interface, method = fields[HeaderFields.interface], fields[HeaderFields.member]
         self.calls.append((method, message.body))
@@ -133,7 +134,7 @@ class PortalDesk:
         if self.version >= 2:
             results |= {"restore_token": ("s", TOKEN)}
         results |= {"clipboard_enabled": ("b", bool(self.named("RequestClipboard")))}
-        if self.answer:  # Plasma ends the session before it says why
+        if self.answer:  # Plasma ends the session before it answers
             await self.stop()
         await self._respond(message, self.answer, {} if self.answer else results)
         if self.clipboard is not None:
@@ -141,7 +142,7 @@ class PortalDesk:
 
     async def _notifykeyboardkeysym(self, message: Message, _: str, __: object, number: int, down: int) -> None:
         await self._key(message, "symbol", number, down)
-        if down and self._takes():
+        if down and self._accepts_keys():
             self.text += "\n" if number == RETURN else chr(number & 0xFFFFFF)
 
     async def _notifykeyboardkeycode(self, message: Message, _: str, __: object, number: int, down: int) -> None:
@@ -149,7 +150,7 @@ class PortalDesk:
         if down and number == V and ("code", CTRL, 0) not in self.keys[-2:] and self.window_reads:
             await self._transfer("text/plain;charset=utf-8", pasted=True)
 
-    def _takes(self) -> bool:
+    def _accepts_keys(self) -> bool:
         return self.ends_after is None or len(self.keys) < self.ends_after
 
     async def _key(self, message: Message, kind: str, number: int, down: int) -> None:
@@ -193,9 +194,9 @@ class PortalDesk:
     async def _selectionwritedone(self, message: Message, _: str, serial: int, done: bool) -> None:
         await self._return(message)
         if done:
-            said = _read(self._fds.pop(serial))
+            data = _read(self._fds.pop(serial))
             if self._pasted[serial]:
-                self.text += said.decode()
+                self.text += data.decode()
 
     async def _selectionread(self, message: Message, _: str, mime: str) -> None:
         self.own_read |= self.offered is not None
@@ -211,31 +212,31 @@ def _read(fd: int) -> bytes:
 
 
 def _write(fd: int, data: bytes) -> None:
-    """What tests hold fits into a pipe."""
+    """Write at once: the tests' contents fit into the buffer of a pipe."""
     with os.fdopen(fd, "wb") as file:
         file.write(data)
 
 
 @asynccontextmanager
 async def open_bus_daemon(folder: Path) -> AsyncIterator[trio.Process]:
-    """A private message bus at `folder`/bus; ended with the context."""
+    """Run a private message bus at `folder`/bus; ended when the block ends."""
     argv = ["dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address=unix:path={folder}/bus"]
     env = {"PATH": os.environ["PATH"]}
     async with running([*argv, "--print-address"], env, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         with trio.fail_after(PATIENCE_S):
-            assert await process.stdout.receive_some()  # it is told once it listens
+            assert await process.stdout.receive_some()  # printed once the bus listens
         yield process
 
 
 @asynccontextmanager
-async def open_portal_desk(folder: Path, desk: PortalDesk) -> AsyncIterator[None]:
-    """The portal, on the bus of `open_bus_daemon`."""
+async def open_portal_desktop(folder: Path, desktop: PortalDesktop) -> AsyncIterator[None]:
+    """Serve the portal on the bus of `open_bus_daemon`."""
     with trio.fail_after(PATIENCE_S):
         connection = await open_dbus_connection(f"unix:path={folder}/bus", enable_fds=True)
     async with connection, trio.open_nursery() as nursery:
         async with connection.router() as router:
             await router.send_and_get_reply(message_bus.RequestName(SERVICE))
-        nursery.start_soon(desk.answer_calls, connection)
+        nursery.start_soon(desktop.answer_calls, connection)
         yield
         nursery.cancel_scope.cancel()

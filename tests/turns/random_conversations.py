@@ -1,7 +1,7 @@
-"""Anything a user might do, in any order, before parts that are slow or fail as they like; all in virtual time.
+"""A random conversation in virtual time: any user acts in any order, with parts that are slow or fail at random.
 
-What is said can be read off the samples: word 7 is a stretch of samples with the value 7. So the made-up recogniser
-knows exactly what is in a clip, however it was cut and joined, and a test can follow each word to where it ends up.
+Speech can be read from its samples: word 7 is a stretch of samples with the value 7. So the fake recogniser knows
+exactly which words a clip holds, however the clip was cut and joined, and a test can follow each word to its end.
 The same holds for replies: reply 7 sounds as samples with the value 7.
 """
 
@@ -38,28 +38,28 @@ RATE_HZ = 8_000
 BLOCK = RATE_HZ // 100
 FRAME = 320
 LONGEST_S = 600
-"""By then all must be over."""
+"""The conversation must be over by then, in virtual seconds."""
 MHM, NOISE = 10_000, 20_000
-"""Above these values a sound is a backchannel, or voice to the VAD and nothing to the recogniser."""
+"""Samples above these values are a backchannel, or a noise: voice to the VAD, but no words to the recogniser."""
 
 Kind = Literal["word", "mhm", "noise", "quiet", "hint", "gap", "stall", "stop"]
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """`frames` (20 ms each) of something; of a stall, how many frames later come all at once."""
+    """`frames` (20 ms each) of a kind of sound. After a stall, that many frames arrive all at once."""
 
     kind: Kind
     frames: int
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
-    """How the parts behave. Times are chosen from the given ones at random; failures happen one time in `fails`."""
+class Behaviour:
+    """How the parts behave. Delays are chosen at random from those given; one call in `fails` fails."""
 
     seed: int
     turns: Turns = "replace"
-    ahead: Literal["on", "off", "resting"] = "on"
+    generation: Literal["on", "off", "resting"] = "on"
     clips: bool = True
     preemptive: bool = True
     half_duplex: bool = False
@@ -72,7 +72,7 @@ class Manners:
 
 
 def values(pcm: bytes) -> list[int]:
-    """The sounds in `pcm`, in order."""
+    """Return the values of the sounds in `pcm`, in order."""
     samples = array("h", pcm)[:: FRAME // 4]
     found = [samples[0]] if samples else []
     found += [b for a, b in pairwise(samples) if a != b]
@@ -84,7 +84,7 @@ def words(pcm: bytes) -> list[int]:
 
 
 def spelled(pcm: bytes) -> str:
-    """What a recogniser that makes no mistakes writes."""
+    """Return the transcript of a recogniser that makes no mistakes."""
     return " ".join("mhm" if v >= MHM else f"w{v}" for v in values(pcm) if v < NOISE)
 
 
@@ -94,28 +94,28 @@ def numbers(text: str) -> list[int]:
 
 @dataclass
 class Scene:
-    """The parts, and all that they and the loop did."""
+    """The fake parts, and a record of everything that they and the conversation did."""
 
-    manners: Manners
+    behaviour: Behaviour
     random: Random = field(init=False)
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     posts: int = 0
     chunks: int = 0
     asked: list[tuple[int, str]] = field(default_factory=list)
-    """Turn and text of each call of the handler; its place is the number of its reply."""
+    """Turn and text of each call of the handler. The reply to call n is reply n + 1."""
     replies: list[str] = field(default_factory=list)
     effects: list[tuple[int, str]] = field(default_factory=list)
     all_turns: list[Turn] = field(default_factory=list)
     played: list[tuple[float, Counter[int]]] = field(default_factory=list)
-    """What each pull of 10 ms took from the ring."""
+    """The samples that each pull of 10 ms took from the ring: the time, and a count of each value."""
     sounded_over_speech: list[float] = field(default_factory=list)
-    pages: dict[int, Page] = field(default_factory=dict)
+    pages: dict[int, FakePage] = field(default_factory=dict)
     history: list[Message] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.random = Random(self.manners.seed)
+        self.random = Random(self.behaviour.seed)
 
-    def told(self, name: str) -> list[dict[str, Any]]:
+    def published(self, name: str) -> list[dict[str, Any]]:
         return [fields for event, fields in self.events if event == name]
 
     def publish(self, name: str, /, **fields: object) -> None:
@@ -123,13 +123,13 @@ class Scene:
 
     async def _takes(self, choice: Sequence[float], *, may_fail: bool = True) -> None:
         await trio.sleep(self.random.choice(choice))
-        if may_fail and not self.random.randrange(self.manners.fails):
+        if may_fail and not self.random.randrange(self.behaviour.fails):
             raise RateLimited("busy", status=429)
 
 
 @dataclass
 class Recogniser:
-    """Writes down exactly what is in a clip."""
+    """A recogniser that transcribes a clip without mistakes."""
 
     scene: Scene
     preemptive: bool
@@ -147,13 +147,13 @@ class Recogniser:
 
     async def finish(self, utterance: Utterance) -> Transcript:
         self.scene.posts += 1
-        await self.scene._takes(self.scene.manners.transcribing_s)
+        await self.scene._takes(self.scene.behaviour.transcribing_s)
         return Transcript(spelled(utterance.pcm), utterance, Usage(cost_usd=0.001))
 
 
 @dataclass
 class Answerer:
-    """Says a few words, or nothing, or does something that can't be undone."""
+    """A handler that says a few sentences or nothing, and sometimes does something that can't be undone."""
 
     scene: Scene
     turns: Turns
@@ -170,13 +170,13 @@ class Answerer:
         number = len(scene.asked)
         scene.asked.append((turn, transcript.text))
         scene.replies.append("")
-        await scene._takes(scene.manners.answering_s)
+        await scene._takes(scene.behaviour.answering_s)
         for _ in range(scene.random.randrange(4)):
             await self._say(number, reply)
         if not scene.random.randrange(3):
             await reply.committed()
             scene.effects.append((turn, transcript.text))
-            await scene._takes(scene.manners.answering_s)
+            await scene._takes(scene.behaviour.answering_s)
             await self._say(number, reply)
 
     async def _say(self, number: int, reply: Reply) -> None:
@@ -189,7 +189,7 @@ class Answerer:
 
 @dataclass
 class Voice:
-    """Takes 50 ms to say a character, in pieces of any length."""
+    """A synthesizer that speaks 50 ms per character, in pieces of random length."""
 
     scene: Scene
     description = "made up"
@@ -200,7 +200,7 @@ class Voice:
     @asynccontextmanager
     async def speech(self, text: str) -> AsyncIterator[trio.MemoryReceiveChannel[Speech]]:
         self.scene.chunks += 1
-        await self.scene._takes(self.scene.manners.speaking_s)
+        await self.scene._takes(self.scene.behaviour.speaking_s)
         send, receive = trio.open_memory_channel[Speech](8)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send, text, send)
@@ -218,7 +218,7 @@ class Voice:
 
 @dataclass
 class Detector:
-    """Takes for voice what isn't 0."""
+    """A VAD that takes samples other than 0 for voice."""
 
     description = "made up"
     hint: bool = False
@@ -231,51 +231,51 @@ class Detector:
 
 
 @dataclass
-class Page:
-    """A page of the journal: what it was told, in order."""
+class FakePage:
+    """A journal page that records the calls it got, in order."""
 
-    told: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
     utterances: list[Utterance] = field(default_factory=list)
 
     def paused(self, clip: Utterance) -> None:
-        assert not {"over", "left"} & set(self.told)
+        assert not {"over", "left"} & set(self.calls)
 
     def heard(self, utterance: Utterance) -> None:
-        self.told.append("heard")
+        self.calls.append("heard")
         self.utterances.append(utterance)
 
     async def safe(self) -> None:
         await trio.lowlevel.checkpoint()
 
     def transcribed(self, transcript: Transcript) -> None:
-        self.told.append("transcribed")
+        self.calls.append("transcribed")
 
     async def delivering(self) -> None:
-        self.told.append("delivering")
+        self.calls.append("delivering")
         await trio.lowlevel.checkpoint()
 
     def over(self) -> None:
-        self.told.append("over")
+        self.calls.append("over")
 
     def left(self, reason: str) -> None:
-        self.told.append("left")
+        self.calls.append("left")
 
 
 @dataclass
-class Diary:
-    pages: dict[int, Page]
+class FakeJournal:
+    pages: dict[int, FakePage]
 
-    def turn(self, number: int) -> Page:
+    def turn(self, number: int) -> FakePage:
         assert number not in self.pages
-        return self.pages.setdefault(number, Page())
+        return self.pages.setdefault(number, FakePage())
 
 
-def _witnessed(conversation: Conversation, scene: Scene) -> None:
-    """Note every turn."""
-    opened = conversation._open_turn
+def _record_turns(conversation: Conversation, scene: Scene) -> None:
+    """Record every turn that the conversation opens."""
+    original = conversation._open_turn
 
     def _open_turn() -> Turn | None:
-        turn = opened()
+        turn = original()
         if turn is not None:
             scene.all_turns.append(turn)
         return turn
@@ -283,40 +283,40 @@ def _witnessed(conversation: Conversation, scene: Scene) -> None:
     vars(conversation)["_open_turn"] = _open_turn
 
 
-def _stage(scene: Scene, speaker: Speaker, preemptive: PreemptiveGeneration) -> TurnContext:
-    manners, began = scene.manners, trio.current_time()
+def _turn_context(scene: Scene, speaker: Speaker, preemptive: PreemptiveGeneration) -> TurnContext:
+    behaviour, began = scene.behaviour, trio.current_time()
     return TurnContext(
-        cast(Transcriber, Recogniser(scene, manners.clips)),
-        cast(Handler, Answerer(scene, manners.turns, manners.preemptive)),
+        cast(Transcriber, Recogniser(scene, behaviour.clips)),
+        cast(Handler, Answerer(scene, behaviour.turns, behaviour.preemptive)),
         cast(Synthesizer, Voice(scene)),
         speaker,
         scene.publish,
-        Settings(waiting=manners.waiting, history_turns=10_000, earcon=False),
+        Settings(waiting=behaviour.waiting, history_turns=10_000, earcon=False),
         preemptive,
         trio.current_time,
         lambda index: began + index / CAPTURE_RATE_HZ,
         trio.CapacityLimiter(3),
-        journal=Diary(scene.pages),
+        journal=FakeJournal(scene.pages),
     )
 
 
-async def play(acts: Sequence[Act], manners: Manners) -> Scene:
-    """Let the user do `acts`, and the loop answer, until all is quiet; and nothing is left over then."""
-    scene = Scene(manners)
+async def play(acts: Sequence[Act], behaviour: Behaviour) -> Scene:
+    """Perform the user's `acts` until the conversation is over, and check that nothing is left under way."""
+    scene = Scene(behaviour)
     speaker = Speaker(Ring(RATE_HZ * 4, RATE_HZ))
     preemptive = PreemptiveGeneration(
-        enabled=manners.ahead != "off", max_waste=0.05 if manners.ahead == "resting" else 1.0
+        enabled=behaviour.generation != "off", max_waste=0.05 if behaviour.generation == "resting" else 1.0
     )
-    segment = Segment(max_utterance_s=manners.longest_s)
-    endpointer = Endpointer.of(segment, half_duplex=manners.half_duplex)
+    segment = Segment(max_utterance_s=behaviour.longest_s)
+    endpointer = Endpointer.of(segment, half_duplex=behaviour.half_duplex)
     segmenter = Segmenter(segment, hangover_ms=segment.hangover_ms, endpointer=endpointer)
-    mute = HalfDuplexMute(lambda: speaker.audible, trio.current_time, 0.25, half_duplex=manners.half_duplex)
+    mute = HalfDuplexMute(lambda: speaker.audible, trio.current_time, 0.25, half_duplex=behaviour.half_duplex)
     detector = Detector()
     with trio.fail_after(LONGEST_S):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_pull, speaker, scene, segmenter)
-            async with open_conversation(_stage(scene, speaker, preemptive), endpointer) as conversation:
-                _witnessed(conversation, scene)
+            async with open_conversation(_turn_context(scene, speaker, preemptive), endpointer) as conversation:
+                _record_turns(conversation, scene)
                 await _speak(acts, Listener(cast(Any, detector), segmenter, conversation, mute), detector, conversation)
             nursery.cancel_scope.cancel()
     scene.history = list(conversation.history)
@@ -324,22 +324,22 @@ async def play(acts: Sequence[Act], manners: Manners) -> Scene:
     assert not conversation.hearing
     assert (speaker.held, speaker.gain) == (False, 1.0)
     assert conversation._live is conversation._candidate is None
-    asked = preemptive.used.requests + preemptive.wasted.requests
-    assert asked == scene.posts + len(scene.asked) + scene.chunks, "a request was not counted once"
+    counted = preemptive.used.requests + preemptive.wasted.requests
+    assert counted == scene.posts + len(scene.asked) + scene.chunks, "each request is counted exactly once"
     return scene
 
 
 async def _speak(acts: Sequence[Act], listener: Listener, detector: Detector, conversation: Conversation) -> None:
-    index = held = 0
+    index = stalled = 0
     late: list[Frame] = []
-    for said, act in enumerate((*acts, Act("quiet", 400)), start=1):
-        value = {"word": said, "mhm": MHM + said, "noise": NOISE + said}.get(act.kind, 0)
+    for number, act in enumerate((*acts, Act("quiet", 400)), start=1):
+        value = {"word": number, "mhm": MHM + number, "noise": NOISE + number}.get(act.kind, 0)
         detector.hint = act.kind == "hint"
         if act.kind == "stop":
             listener.end()
             conversation.stop(CancelReason.WITHDRAWN)
         elif act.kind == "stall":
-            held = act.frames
+            stalled = act.frames
         elif act.kind == "gap":
             index += act.frames * FRAME
         else:
@@ -347,8 +347,8 @@ async def _speak(acts: Sequence[Act], listener: Listener, detector: Detector, co
                 late.append(Frame(array("h", [value]).tobytes() * FRAME, index))
                 index += FRAME
                 await trio.sleep(FRAME / CAPTURE_RATE_HZ)
-                held -= 1
-                if held <= 0:
+                stalled -= 1
+                if stalled <= 0:
                     for frame in late:
                         listener.hear(frame)
                     late.clear()
@@ -356,17 +356,17 @@ async def _speak(acts: Sequence[Act], listener: Listener, detector: Detector, co
 
 
 async def _pull(speaker: Speaker, scene: Scene, segmenter: Segmenter) -> None:
-    """The output device, and what it heard while the user spoke."""
+    """Play as the output device does, and record any sound that is played while the user speaks."""
     block = bytearray(BLOCK * 2)
-    spoke = False
+    was_speaking = False
     while True:
         before = speaker.ring.played
         speaker.ring.read_into(memoryview(block))
         taken = array("h", speaker.ring.recent(speaker.ring.played - before))
         if taken:
             scene.played.append((trio.current_time(), Counter(taken)))
-        if any(block) and spoke and segmenter.speaking:
+        if any(block) and was_speaking and segmenter.speaking:
             scene.sounded_over_speech.append(trio.current_time())
-        spoke = segmenter.speaking
+        was_speaking = segmenter.speaking
         speaker.pulled()
         await trio.sleep(0.01)

@@ -1,0 +1,1 @@
+"""The message bus of the user's desktop session (D-Bus)."""
