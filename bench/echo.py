@@ -29,7 +29,7 @@ def measure(mode: str, delay_ms: int, replies: int, folder: Path) -> str:
     words = ["--text", "front center", "--reply", "Please wait.", "--transcribe-ms", "100", "--speak-ms", "100"]
     for name in ANSWERS:
         voice, path = read_wav(ASTERISK / f"{name}.wav"), folder / f"{name}.wav"
-        path.write_bytes(wav_bytes(resample(voice.pcm, voice.rate_hz, SPEAKER_HZ), SPEAKER_HZ))
+        path.write_bytes(wav_bytes(resample(voice.pcm, from_hz=voice.rate_hz, to_hz=SPEAKER_HZ), SPEAKER_HZ))
         words += ["--wav", str(path)]
     with Cable() as cable, serving(*words) as server:
         echo_path(cable, delay_ms=delay_ms)

@@ -65,7 +65,7 @@ def prompt(name: str) -> bytes:
 def answer(folder: Path) -> tuple[Path, bytes]:
     """The service's voice as a file and as PCM, at the loudspeaker's rate, cut to begin with a loud sample."""
     clip = read_wav(ASTERISK / f"{ANSWER}.wav")
-    pcm = resample(clip.pcm, clip.rate_hz, SPEAKER_HZ)
+    pcm = resample(clip.pcm, from_hz=clip.rate_hz, to_hz=SPEAKER_HZ)
     begin = first_sound(pcm, above=1000)
     pcm = pcm[2 * (begin or 0) :]
     path = folder / "answer.wav"

@@ -122,7 +122,7 @@ find_python() {
     return 1
 }
 
-# system_packages WHAT...: Python and libraries, by apt or by telling which.
+# system_packages WHAT...: Python and libraries, by apt; without apt, prints what to install.
 system_packages() {
     local -a wanted=("$@")
     if have_apt; then

@@ -170,14 +170,14 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
         totals = stack.enter_context(_publishing_totals(microphone, context.publish))
         conversation = totals.conversation = await stack.enter_async_context(open_conversation(context, endpointer))
         listener = totals.listener = Listener(
-            parts.vad,
-            segmenter,
-            conversation,
-            mute,
-            lambda calm: microphone.relax(calm=calm),
-            source.watch,
-            lambda frame: attention.accepts(microphone.clock(frame.index)),
-            source.canceller,
+            vad=parts.vad,
+            segmenter=segmenter,
+            receiver=conversation,
+            mute=mute,
+            relax=lambda calm: microphone.relax(calm=calm),
+            watch=source.watch,
+            accepts=lambda frame: attention.accepts(microphone.clock(frame.index)),
+            cleaner=source.canceller,
         )
         if controlled is not None:
             await controlled.serve(stack, Loop(microphone, conversation, listener, waking(parts.handler)))

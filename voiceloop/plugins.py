@@ -90,7 +90,8 @@ class Vad(Part, Protocol):
         ...
 
     def reset(self) -> None:
-        """Forget everything: the next samples are not contiguous with the last."""
+        """Discard the samples that are not judged yet: the next ones are not contiguous with them. What was learned of
+        the room may stay."""
         ...
 
 

@@ -21,9 +21,9 @@ _LONGEST_ESCAPE = 512
 """The longest escape, in characters. One that hasn't ended by then is malformed: what follows is text again."""
 
 WIDE_STOPS = frozenset("。！？｡．")
-"""End a sentence without a space after them."""
+"""Marks that end a sentence without a space after them."""
 WIDE_CLAUSES = frozenset("、，；：")
-"""End a clause without a space after them."""
+"""Marks that end a clause without a space after them."""
 
 
 class _State(Enum):

@@ -114,7 +114,9 @@ class Listener:
         if isinstance(event, SpeechStarted):
             begin, prompt = self._prompt(event.onset)
             if self._ended is not None and self._ended > begin + prompt.words[0].start:
-                self._endpointer.resumed(self._ended, event.onset)  # as the conversation does when it merges a turn
+                self._endpointer.resumed(
+                    start=self._ended, at=event.onset
+                )  # as the conversation does when it merges a turn
                 self._heard |= event.onset > self._reply_at
         elif isinstance(event, SpeechPaused):
             pause = event.since

@@ -122,7 +122,9 @@ def _delay_ms(uttered: Uttered, until: float, mic: Track, speaker: Track) -> flo
     if not len(loud) or len(sound) - loud[0] < speaker.rate_hz:
         return None
     played = sound[loud[0] : loud[0] + speaker.rate_hz]
-    wanted = np.frombuffer(resample(np.rint(played).astype("<i2").tobytes(), speaker.rate_hz, MIC_HZ), "<i2")
+    wanted = np.frombuffer(
+        resample(np.rint(played).astype("<i2").tobytes(), from_hz=speaker.rate_hz, to_hz=MIC_HZ), "<i2"
+    )
     played_at = speaker.when(first + int(loud[0]))
     low, heard = mic.between(played_at - 0.1, played_at + 1.6)
     at, correlation = locate(wanted.astype(np.float64), heard)

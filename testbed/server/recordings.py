@@ -47,7 +47,7 @@ class Recording:
 
     @cached_property
     def sound(self) -> Sound:
-        return _samples(resample(self.pcm, self.rate_hz, RATE_HZ))
+        return _samples(resample(self.pcm, from_hz=self.rate_hz, to_hz=RATE_HZ))
 
     @cached_property
     def bright(self) -> Sound:
@@ -117,7 +117,7 @@ class Recordings:
 
     def find(self, pcm: bytes, rate_hz: int) -> list[Found]:
         """The recordings in a clip (int16, mono), in order of time."""
-        clip = _bright(_samples(resample(pcm, rate_hz, RATE_HZ)))
+        clip = _bright(_samples(resample(pcm, from_hz=rate_hz, to_hz=RATE_HZ)))
         longest = max((len(recording.sound) for recording in self.all), default=0)
         size = 1 << (len(clip) + longest).bit_length()
         scores = _Scores(clip, size)
@@ -136,7 +136,7 @@ class Recordings:
             if spoken is None:
                 return None
             recording, begin, end = spoken
-            pcm, letters = resample(recording.pcm, recording.rate_hz, rate_hz), _letters(recording.words)
+            pcm, letters = resample(recording.pcm, from_hz=recording.rate_hz, to_hz=rate_hz), _letters(recording.words)
             cuts = [2 * (len(pcm) // 2 * at // len(letters)) for at in (begin, end)]
             sound, rest = sound + pcm[cuts[0] : cuts[1]], rest[end - begin :]
         return sound or None

@@ -36,14 +36,14 @@ def test_a_sample_split_between_chunks_is_put_together_again(data: bytes, cuts: 
 @given(cuts=CUTS)
 def test_resampling_does_not_depend_on_the_cuts(cuts: list[int]) -> None:
     pcm = array("h", [round(9000 * math.sin(n / 9)) for n in range(4800)]).tobytes()
-    resampler = Resampler(48_000, 16_000)
+    resampler = Resampler(from_hz=48_000, to_hz=16_000)
     out = b"".join(resampler.feed(piece) for piece in pieces(pcm, cuts)) + resampler.feed(b"", last=True)
-    assert out == resample(pcm, 48_000, 16_000)
+    assert out == resample(pcm, from_hz=48_000, to_hz=16_000)
     assert len(out) // 2 == pytest.approx(1600, abs=1)
 
 
 def test_audio_at_the_wanted_rate_is_passed_through() -> None:
-    resampler = Resampler(16_000, 16_000)
+    resampler = Resampler(from_hz=16_000, to_hz=16_000)
     assert resampler.feed(b"abc") + resampler.feed(b"d", last=True) == b"abcd"
     assert resampler.delay == 0
 

@@ -122,7 +122,7 @@ class RecordedCaptions:
                     listener.hear(frame)
                     if cancel_s is not None and frame.end >= cancel_s * CAPTURE_RATE_HZ:  # as the controller does
                         cancel_s = None
-                        if captioner.hearing:
+                        if captioner.speaking:
                             listener.forget()
                         captioner.withdraw(CancelReason.WITHDRAWN)
                 for event in listener.segmenter.flush():

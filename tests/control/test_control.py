@@ -59,10 +59,10 @@ class Record:
         return [fields["state"] for name, fields in self.events if name == "attention"]
 
 
-def controller(record: Record, *, hearing: bool = False) -> Controller:
+def controller(record: Record, *, speaking: bool = False) -> Controller:
     made = Controller("dictate", Attention(), Limits(), lambda: record.now, record.publish)
     conversation = SimpleNamespace(
-        hearing=hearing, working=0, usage=None, wasted=Tally(), stop=lambda reason: record.note(f"stop: {reason}")
+        speaking=speaking, working=0, usage=None, wasted=Tally(), stop=lambda reason: record.note(f"stop: {reason}")
     )
     microphone = SimpleNamespace(mute=lambda *, muted: record.note("muted" if muted else "open"))
     listener = SimpleNamespace(forget=lambda: record.note("listener forgets"))
@@ -116,7 +116,7 @@ async def test_unmuting_restores_the_idle_state() -> None:
 
 async def test_cancel_ends_the_current_utterance_before_it_withdraws_the_turn() -> None:
     record = Record()
-    async with served(controller(record, hearing=True)):
+    async with served(controller(record, speaking=True)):
         await ask(do("cancel"))
     assert record.calls[:2] == ["listener forgets", "stop: withdrawn"]
 

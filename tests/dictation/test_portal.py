@@ -20,7 +20,7 @@ from tests.dictation.portal_desktop import (
     open_bus_daemon,
     open_portal_desktop,
 )
-from tests.dictation.test_keys import install
+from tests.dictation.targets.test_typists import install
 from voiceloop.dictation.desktops import candidates
 from voiceloop.dictation.portal import portal_keys as portalkeys
 from voiceloop.dictation.portal import remote_desktop as portal

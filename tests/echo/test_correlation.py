@@ -39,7 +39,9 @@ def noise(count: int) -> NDArray[np.float64]:
 def test_a_quiet_delayed_copy_of_the_reply_is_an_echo(reply: str, delay_ms: int) -> None:
     played = recorded(reply)[: RATE_HZ // 2]
     echo = np.concatenate([noise(RATE_HZ * 3 // 10), np.zeros(delay_ms * 16), played * 0.25, noise(3200)])
-    assert correlation(pcm(echo), pcm(np.concatenate([np.zeros(8000), played, np.zeros(8000)]))) > OWN_VOICE
+    assert (
+        correlation(heard=pcm(echo), played=pcm(np.concatenate([np.zeros(8000), played, np.zeros(8000)]))) > OWN_VOICE
+    )
 
 
 @pytest.mark.parametrize("reply", REPLIES)
@@ -47,25 +49,30 @@ def test_the_same_speaker_saying_something_else_is_no_echo(reply: str) -> None:
     played = pcm(recorded(reply)[: RATE_HZ * 3 // 2])
     for name in PROMPTS:
         said = np.concatenate([noise(4800), recorded(name)[: RATE_HZ // 2], noise(3200)])
-        assert correlation(pcm(said), played) < OWN_VOICE
+        assert correlation(heard=pcm(said), played=played) < OWN_VOICE
 
 
 @pytest.mark.parametrize("reply", REPLIES)
 def test_a_voice_over_the_echo_of_the_reply_is_no_echo(reply: str) -> None:
     played = recorded(reply)[:RATE_HZ]
     said = recorded("transfer")[: len(played)]
-    assert correlation(pcm(played[: len(said)] * 0.25 + said), pcm(played)) < OWN_VOICE
+    assert correlation(heard=pcm(played[: len(said)] * 0.25 + said), played=pcm(played)) < OWN_VOICE
 
 
 def test_the_correlation_with_silence_is_zero() -> None:
     sound = pcm(noise(8000))
-    assert correlation(bytes(16_000), sound) == 0.0
-    assert correlation(sound, bytes(16_000)) == 0.0
-    assert correlation(b"", b"") == correlation(sound, b"") == correlation(b"", sound) == 0.0
+    assert correlation(heard=bytes(16_000), played=sound) == 0.0
+    assert correlation(heard=sound, played=bytes(16_000)) == 0.0
+    assert (
+        correlation(heard=b"", played=b"")
+        == correlation(heard=sound, played=b"")
+        == correlation(heard=b"", played=sound)
+        == 0.0
+    )
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=4000), st.binary(max_size=4000))
 def test_the_correlation_of_any_audio_is_between_0_and_1(heard: bytes, played: bytes) -> None:
     samples = (heard[: len(heard) // 2 * 2], played[: len(played) // 2 * 2])
-    assert 0.0 <= correlation(*samples) <= 1.0 + 1e-9
+    assert 0.0 <= correlation(heard=samples[0], played=samples[1]) <= 1.0 + 1e-9

@@ -76,7 +76,7 @@ def spoken_file(folder: Path) -> Path:
     pcm = quiet
     for name in SAID:
         wav = read_wav(ASTERISK / f"{name}.wav")
-        pcm += resample(wav.pcm, wav.rate_hz, CAPTURE_RATE_HZ) + quiet
+        pcm += resample(wav.pcm, from_hz=wav.rate_hz, to_hz=CAPTURE_RATE_HZ) + quiet
     path = folder / "talk.wav"
     path.write_bytes(wav_bytes(pcm, CAPTURE_RATE_HZ))
     return path

@@ -29,7 +29,7 @@ def service(folder: Path, name: str, times: int = 1) -> list[str]:
     """Return the arguments of a server that answers with this recording, repeated."""
     voice = read_wav(ASTERISK / f"{name}.wav")
     path = folder / "answer.wav"
-    path.write_bytes(wav_bytes(resample(voice.pcm, voice.rate_hz, SPEAKER_HZ) * times, SPEAKER_HZ))
+    path.write_bytes(wav_bytes(resample(voice.pcm, from_hz=voice.rate_hz, to_hz=SPEAKER_HZ) * times, SPEAKER_HZ))
     return ["--text", "front center", "--reply", "Please wait.", "--wav", str(path)]
 
 

@@ -53,7 +53,7 @@ def test_the_offline_loop_answers_what_was_said(cable: Cable, tmp_path: Path) ->
 
 def test_the_assistant_answers_with_the_voice_that_the_service_sends(cable: Cable, tmp_path: Path) -> None:
     voice = read_wav(ASTERISK / "queue-thankyou.wav")
-    answer = resample(voice.pcm, voice.rate_hz, SPEAKER_HZ)
+    answer = resample(voice.pcm, from_hz=voice.rate_hz, to_hz=SPEAKER_HZ)
     spoken = tmp_path / "answer.wav"
     spoken.write_bytes(wav_bytes(answer, SPEAKER_HZ))
     service = ["--text", "front center", "--reply", "Thank you for your patience.", "--wav", str(spoken)]
@@ -130,7 +130,7 @@ def test_a_killed_sound_server_is_waited_for(cable: Cable) -> None:
 def test_in_full_duplex_a_barge_in_silences_the_reply(cable: Cable, tmp_path: Path) -> None:
     spoken = tmp_path / "answer.wav"
     voice = read_wav(ASTERISK / "conf-waitforleader.wav")
-    spoken.write_bytes(wav_bytes(resample(voice.pcm, voice.rate_hz, SPEAKER_HZ) * 4, SPEAKER_HZ))
+    spoken.write_bytes(wav_bytes(resample(voice.pcm, from_hz=voice.rate_hz, to_hz=SPEAKER_HZ) * 4, SPEAKER_HZ))
     service = ["--text", "front center", "--text", "one more thing", "--reply", "Wait.", "--wav", str(spoken)]
     with serving(*service) as server:
         words = ["--config", "assistant", "--set", f"openrouter.base_url={server.url}", "--set", "audio.echo=off"]

@@ -33,7 +33,7 @@ def traced_session(cable: Cable, folder: Path, number: signal.Signals) -> Path:
     """Run a session of one turn, end it by a signal after its reply, and return the path of its trace."""
     voice = read_wav(ASTERISK / "queue-thankyou.wav")
     answer, path = folder / "answer.wav", folder / "t.jsonl"
-    answer.write_bytes(wav_bytes(resample(voice.pcm, voice.rate_hz, SPEAKER_HZ), SPEAKER_HZ))
+    answer.write_bytes(wav_bytes(resample(voice.pcm, from_hz=voice.rate_hz, to_hz=SPEAKER_HZ), SPEAKER_HZ))
     service = ["--text", "front center", "--reply", "Thank you for your patience.", "--wav", str(answer)]
     service += ["--transcribe-ms", str(TRANSCRIBE_MS), "--first-token-ms", str(FIRST_TOKEN_MS)]
     service += ["--token-ms", "5", "--speak-ms", str(SPEAK_MS)]

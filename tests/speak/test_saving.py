@@ -13,7 +13,7 @@ import trio
 from testbed.http_parts import endpoint, open_bench
 from testbed.server import Fault, Script, open_server
 from testbed.server.script import tone
-from tests.speak.test_openrouter_speech import open_synthesizer
+from tests.speak.test_openrouter import open_synthesizer
 from voiceloop.audio.wav import read_wav
 from voiceloop.errors import BadAnswer, BadRequest, DeviceError, UsageError
 from voiceloop.plugins import Synthesizer

@@ -44,7 +44,7 @@ def recorded() -> Recordings:
 
 
 def at_mic(recording: Recording, gain: float = 1.0) -> Sound:
-    pcm = resample(recording.pcm, recording.rate_hz, MIC_HZ)
+    pcm = resample(recording.pcm, from_hz=recording.rate_hz, to_hz=MIC_HZ)
     return np.frombuffer(pcm, "<i2").astype(np.float64) * gain
 
 
@@ -112,4 +112,4 @@ def test_a_text_that_is_in_no_recording_has_no_sound() -> None:
 
 def test_a_wav_is_transcribed_at_any_sample_rate() -> None:
     recording = SYNTHETIC.all[2]
-    assert SYNTHETIC.hear(wav_bytes(resample(recording.pcm, RATE_HZ, MIC_HZ), MIC_HZ)) == "six seven"
+    assert SYNTHETIC.hear(wav_bytes(resample(recording.pcm, from_hz=RATE_HZ, to_hz=MIC_HZ), MIC_HZ)) == "six seven"

@@ -321,7 +321,7 @@ async def play(acts: Sequence[Act], behaviour: Behaviour) -> Scene:
             nursery.cancel_scope.cancel()
     scene.history = list(conversation.history)
     assert conversation.working == 0
-    assert not conversation.hearing
+    assert not conversation.speaking
     assert (speaker.held, speaker.gain) == (False, 1.0)
     assert conversation._live is conversation._candidate is None
     counted = preemptive.used.requests + preemptive.wasted.requests

@@ -1,4 +1,4 @@
-"""Random conversations: what must hold whatever is said and whichever part is slow or fails. See `babble.py`."""
+"""Random conversations (`random_conversations.py`): what must hold whatever is said, and whichever part fails."""
 
 from __future__ import annotations
 

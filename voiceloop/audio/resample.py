@@ -10,7 +10,7 @@ class Resampler:
     output as a whole.
     """
 
-    def __init__(self, from_hz: int, to_hz: int, *, quality: str = "HQ") -> None:
+    def __init__(self, *, from_hz: int, to_hz: int, quality: str = "HQ") -> None:
         self.from_hz, self.to_hz = from_hz, to_hz
         self._align = Aligner()
         self._stream = None
@@ -40,6 +40,6 @@ class Resampler:
         return samples
 
 
-def resample(pcm: bytes, from_hz: int, to_hz: int) -> bytes:
+def resample(pcm: bytes, *, from_hz: int, to_hz: int) -> bytes:
     """Return a whole clip (int16, mono) converted from `from_hz` to `to_hz`."""
-    return Resampler(from_hz, to_hz).feed(pcm, last=True)
+    return Resampler(from_hz=from_hz, to_hz=to_hz).feed(pcm, last=True)

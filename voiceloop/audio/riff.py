@@ -20,7 +20,8 @@ _FORMAT_BYTES = 16
 
 
 class BrokenHeader(ValueError):
-    """The bytes begin like a WAV file, but no samples can be found by them. The words follow on "the file"."""
+    """The bytes begin like a WAV file, but its samples can't be found. The message continues a sentence whose subject is
+    the file."""
 
 
 @dataclass(frozen=True, slots=True)

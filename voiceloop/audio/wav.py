@@ -36,7 +36,7 @@ class Wav:
 
     def at(self, rate_hz: int) -> bytes:
         """The samples at another rate."""
-        return self.pcm if rate_hz == self.rate_hz else resample(self.pcm, self.rate_hz, rate_hz)
+        return self.pcm if rate_hz == self.rate_hz else resample(self.pcm, from_hz=self.rate_hz, to_hz=rate_hz)
 
 
 def read_wav(path: Path, *, place: str = "") -> Wav:

@@ -19,7 +19,7 @@ import trio
 from voiceloop.captions.joiner import Joiner
 from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.piece import Piece, under_way
-from voiceloop.captions.posts import AT_ONCE, CaptionContext, Posts
+from voiceloop.captions.posts import AT_ONCE, CaptionContext, Posts, has_room
 from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.words import Spoken, spoken, text_of
 from voiceloop.capture.early_voice import EarlyVoice
@@ -78,7 +78,7 @@ class Captioner:
         return self._posts.kept
 
     @property
-    def hearing(self) -> bool:
+    def speaking(self) -> bool:
         """Whether somebody is speaking."""
         return self._piece is not None
 
@@ -158,7 +158,8 @@ class Captioner:
             now_s=piece.end_s, clip_s=clip.duration_s, reserve_s=reserve_s, crowded=True
         ):
             return
-        if self._posts.spare(room):
+        self._posts.note(room)
+        if has_room(room):
             self._pacer.guess(now_s=piece.end_s, clip_s=clip.duration_s)
             self._nursery.start_soon(self._guess, piece, clip, name="guess at captions")
 
@@ -173,7 +174,10 @@ class Captioner:
         clip = _with_carry(piece, utterance)
         again_s = clip.duration_s + self._context.overlap_s
         room = self._context.room()
-        if room.crowded or not self._pacer.affords(clip.duration_s, reserve_s=again_s) or not self._posts.spare(room):
+        if room.crowded or not self._pacer.affords(clip.duration_s, reserve_s=again_s):
+            return
+        self._posts.note(room)
+        if not has_room(room):
             return
         self._pacer.post(clip.duration_s)
         self._preemptive = preemptive = _PreemptivePost(utterance)

@@ -27,8 +27,8 @@ class Controls:
             microphone.mute(muted=muted)
 
     @property
-    def hearing(self) -> bool:
-        return any(captioner.hearing for captioner in self.captioners)
+    def speaking(self) -> bool:
+        return any(captioner.speaking for captioner in self.captioners)
 
     @property
     def working(self) -> int:
@@ -36,7 +36,7 @@ class Controls:
 
     def forget(self) -> None:
         for listener, captioner in zip(self.listeners, self.captioners, strict=True):
-            if captioner.hearing:
+            if captioner.speaking:
                 listener.forget()
 
     def stop(self, reason: CancelReason) -> None:

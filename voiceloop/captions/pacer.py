@@ -12,7 +12,7 @@ SLOWEST_S = 8.0
 SLOWER = 4.0
 """By what factor guesses become rarer while the server wants fewer requests."""
 CARRIED_S = 10.0
-"""How much unused budget is carried over: that of so many seconds of speech."""
+"""At most the budget of this many seconds of speech is carried over."""
 
 
 @dataclass(slots=True, kw_only=True)

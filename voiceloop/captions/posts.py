@@ -46,6 +46,11 @@ class CaptionContext:
     """Whether words are shown while they are spoken."""
 
 
+def has_room(room: Room) -> bool:
+    """Whether enough of the limits is left for posts that are not final words."""
+    return room.share >= ROOM
+
+
 class Posts:
     """The posts of one source, to the transcribers of `context`."""
 
@@ -61,16 +66,14 @@ class Posts:
         """How many more posts may start now."""
         return int(self._limiter.available_tokens)
 
-    def spare(self, room: Room) -> bool:
-        """Whether enough of the limits is left for posts that are not final words. Publishes a notice the first time
-        that it is not."""
-        scarce = room.share < ROOM
-        if scarce and not self._notice_published:  # only once: a limit per minute falls below a quarter again and again
-            self._notice_published = True
-            reason = "Less than a quarter of what [limits] allows is left"
-            effect = "captions appear after each utterance, not while it is spoken"
-            self._context.publish("notice", text=f"{reason}: {effect}.")
-        return not scarce
+    def note(self, room: Room) -> None:
+        """Publish a notice the first time that too little of the limits is left for preemptive posts."""
+        if has_room(room) or self._notice_published:  # once: a limit per minute falls below a quarter again and again
+            return
+        self._notice_published = True
+        reason = "Less than a quarter of what [limits] allows is left"
+        effect = "captions appear after each utterance, not while it is spoken"
+        self._context.publish("notice", text=f"{reason}: {effect}.")
 
     async def warm(self) -> None:
         """Open the transcriber's connections in advance, while somebody begins to speak."""

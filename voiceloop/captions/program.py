@@ -109,7 +109,7 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
             for source, pacer in zip(sources, pacers, strict=True):
                 captioner = Captioner(source.name, context, pacer, clock.captured_by(source.microphone), nursery)
                 segmenter = Segmenter(config.segment, hangover_ms=config.segment.hangover_ms)
-                accepts = _heeds(attention, source.microphone)
+                accepts = _accepting(attention, source.microphone)
                 listeners.append(Listener(source.vad, segmenter, captioner, _NEVER_MUTED, accepts=accepts))
                 captioners.append(captioner)
             if controlled is not None:
@@ -138,7 +138,7 @@ def _described(device: str, microphone: Microphone) -> str:
     return f"{prefix}{microphone.description}"
 
 
-def _heeds(attention: Attention, microphone: Microphone) -> Callable[[Frame], bool]:
+def _accepting(attention: Attention, microphone: Microphone) -> Callable[[Frame], bool]:
     return lambda frame: attention.accepts(microphone.clock(frame.index))
 
 

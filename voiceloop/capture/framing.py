@@ -30,7 +30,7 @@ class Framer:
     def restart(self, *, rate_hz: int, channels: int) -> None:
         """Prepare for the blocks of a newly opened device: `channels` interleaved, at `rate_hz`."""
         self._rate_hz, self._channels, self._expected_start = rate_hz, channels, 0
-        self._resampler = Resampler(rate_hz, CAPTURE_RATE_HZ) if rate_hz != CAPTURE_RATE_HZ else None
+        self._resampler = Resampler(from_hz=rate_hz, to_hz=CAPTURE_RATE_HZ) if rate_hz != CAPTURE_RATE_HZ else None
         self._clock.restart(self.received)
 
     def take(self, block: Block) -> list[Frame | Gap]:

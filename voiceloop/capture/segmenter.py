@@ -270,7 +270,7 @@ class Segmenter:
     def _extend(self, spoken: _Open, *, start: int, end: int, events: list[SpeechEvent]) -> None:
         """Voice from `start` to `end` belongs to the open utterance."""
         if spoken.paused:
-            self._endpointer.resumed(spoken.voiced_end, start)
+            self._endpointer.resumed(start=spoken.voiced_end, at=start)
             spoken.paused = False
             events.append(SpeechResumed(at=start))
         spoken.voiced_end = max(spoken.voiced_end, end)

@@ -32,7 +32,7 @@ def check(  # noqa: PLR0913, PLR0917 - the command's options
     """Test the configuration, the devices, the API key and the engines, and report what works and what doesn't."""
     from voiceloop.config.load import load_with_origins
 
-    loaded = load_with_origins(config, with_devices(sets, microphone, loudspeaker))
+    loaded = load_with_origins(config, with_devices(sets, microphone=microphone, loudspeaker=loudspeaker))
     where = str(loaded.file) if loaded.file else "the built-in defaults"
     run_async(lambda: _check(loaded.config, where, online=online, json=json))
 

@@ -175,7 +175,7 @@ def _clip(speech: Sequence[Speech]) -> Utterance:
     """The synthesized speech as an utterance at the capture rate; a second of silence when there is none."""
     pcm = bytes(CAPTURE_RATE_HZ * SAMPLE_BYTES)
     if speech:
-        pcm = resample(b"".join(piece.pcm for piece in speech), speech[0].rate_hz, CAPTURE_RATE_HZ)
+        pcm = resample(b"".join(piece.pcm for piece in speech), from_hz=speech[0].rate_hz, to_hz=CAPTURE_RATE_HZ)
     return Utterance(pcm, 0, len(pcm) // SAMPLE_BYTES)
 
 

@@ -41,7 +41,7 @@ TraceOption = Annotated[
 ]
 
 
-def with_devices(sets: list[str] | None, microphone: str | None, loudspeaker: str | None) -> list[str]:
+def with_devices(sets: list[str] | None, *, microphone: str | None, loudspeaker: str | None) -> list[str]:
     """`sets` with `--input` and `--output` added as `audio.input=…` and `audio.output=…`."""
     options = {"audio.input": microphone, "audio.output": loudspeaker}
     return [*(sets or ()), *(f"{key}={value}" for key, value in options.items() if value is not None)]

@@ -27,6 +27,6 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
     from voiceloop.cli.render import renderer
     from voiceloop.config.load import load
 
-    settings = load(config, with_devices(sets, microphone, loudspeaker))
+    settings = load(config, with_devices(sets, microphone=microphone, loudspeaker=loudspeaker))
     publish = renderer(settings, json=json)
     run_async(lambda: app.run(settings, publish, trace=trace))

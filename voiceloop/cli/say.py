@@ -39,7 +39,7 @@ def say(
         raise UsageError(
             "there is nothing to say", place="say", remedy="Give a text, or - and the text on standard input."
         )
-    settings = load(config, with_devices(sets, None, loudspeaker))
+    settings = load(config, with_devices(sets, microphone=None, loudspeaker=loudspeaker))
     if save is not None:
         from voiceloop.speak.saving import checked
 

@@ -180,7 +180,8 @@ class Conversation(Table):
     the reply is resumed and the transcription goes on beside it."""
     merge_ms: Milliseconds = 500
     """If you go on speaking before this much of the reply was heard, the reply is dropped, and what you said before
-    and say now becomes one turn. Not when the handler has already acted on the first part."""
+    and say now becomes one turn. Not when the handler has waited for
+    certainty by `reply.committed` on the first part, as tools of `chat` do."""
     merge_max_s: Annotated[float, Field(ge=1, le=120)] = 20
     """For `merge_ms`: speech up to this long is transcribed again as one clip; if it is longer, the texts of its
     parts are joined."""

@@ -28,17 +28,17 @@ class Closable(Protocol):
     def mute(self, *, muted: bool) -> None: ...
 
 
-class Forgetful(Protocol):
+class DiscardsSpeech(Protocol):
     """A listener that can discard the current utterance."""
 
     def forget(self) -> None: ...
 
 
-class Talk(Protocol):
+class ControlledConversation(Protocol):
     """The conversation, as far as the controller uses it."""
 
     @property
-    def hearing(self) -> bool:
+    def speaking(self) -> bool:
         """Whether the user is speaking."""
 
     @property
@@ -62,8 +62,8 @@ class Loop:
     """The running parts that the controller acts on."""
 
     microphone: Closable
-    conversation: Talk
-    listener: Forgetful
+    conversation: ControlledConversation
+    listener: DiscardsSpeech
     wake: Callable[[], None]
     """Wakes a handler that is asleep."""
 
@@ -128,7 +128,7 @@ class Controller:
             case "mute" | "unmute":
                 attention.muted = command == "mute"
             case "cancel":
-                if loop.conversation.hearing:
+                if loop.conversation.speaking:
                     loop.listener.forget()
                 loop.conversation.stop(CancelReason.WITHDRAWN)
         loop.microphone.mute(muted=attention.muted)
@@ -150,7 +150,7 @@ class Controller:
         loop = self.loop
         return {
             "state": self.attention.state,
-            "speaking": loop is not None and loop.conversation.hearing,
+            "speaking": loop is not None and loop.conversation.speaking,
             "working": loop.conversation.working if loop is not None else 0,
             "pending": self._pending,
             "microphone_lost": self._microphone_lost,

@@ -20,7 +20,7 @@ _LOWEST_HZ = 500
 _HIGHEST_HZ = 3_400
 
 
-def correlation(heard: bytes, played: bytes) -> float:
+def correlation(*, heard: bytes, played: bytes) -> float:
     """Return the largest normalised cross-correlation of `heard` with any part of `played`, from 0 to 1.
 
     Gain and delay play no part. Both clips: int16, mono, 16 kHz, up to some seconds (6 ms of work for two seconds).

@@ -12,9 +12,9 @@ import trio
 
 from voiceloop.errors import TimedOut
 from voiceloop.handlers.completion import CompletionReader, Delta
-from voiceloop.net.closing import streaming
 from voiceloop.net.failures import BODY_LIMIT, bad_answer
 from voiceloop.net.service import Request, Service, generation_id, refusal
+from voiceloop.net.streaming import streaming
 from voiceloop.types import Usage
 
 if TYPE_CHECKING:

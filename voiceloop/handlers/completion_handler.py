@@ -11,7 +11,7 @@ from voiceloop.config.address import ADDRESS, no_address
 from voiceloop.config.tables import Conflict, Endpoint, Table
 from voiceloop.handlers.completing import Patience
 from voiceloop.handlers.prompt import SYSTEM, recent
-from voiceloop.net.service_part import ServedPart
+from voiceloop.net.service_part import ServicePart
 from voiceloop.net.wanted import Wanted
 from voiceloop.plugins import Turns
 from voiceloop.types import Message
@@ -59,7 +59,7 @@ class CompletionOptions(Table):
         return Wanted("handler", "chat", settings, table, (self.model, *self.fallbacks()))
 
 
-class CompletionHandler(ServedPart):
+class CompletionHandler(ServicePart):
     """The base class of handlers that ask /chat/completions. Subclasses build the request and use the answer."""
 
     turns: ClassVar[Turns] = "replace"

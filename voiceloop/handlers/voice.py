@@ -19,7 +19,7 @@ from voiceloop.handlers.completion import Sound
 from voiceloop.handlers.completion_handler import CompletionHandler, CompletionOptions
 from voiceloop.handlers.prompt import messages
 from voiceloop.plugins import Reply
-from voiceloop.transcribe.keeping import keeping
+from voiceloop.transcribe.keeping import keeping_unsent
 from voiceloop.types import Speech, Transcript, Usage
 
 RATE_HZ = 24_000
@@ -53,7 +53,7 @@ class VoiceHandler(CompletionHandler):
         Raises `ServiceError`s; sound passed to `reply` before the error is still played.
         """
         # No transcriber keeps the utterance here, so the handler does.
-        async with keeping(transcript.utterance, keeps=self._services.keeps):
+        async with keeping_unsent(transcript.utterance, keeps=self._services.keeps):
             await self._handle(transcript, reply)
 
     async def _handle(self, transcript: Transcript, reply: Reply) -> None:

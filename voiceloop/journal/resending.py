@@ -83,7 +83,7 @@ async def _start(
         for entry in entries:
             send, receive = trio.open_memory_channel[_Result](1)
             await jobs.send(receive)
-            nursery.start_soon(fetching.fetch, entry, send)
+            nursery.start_soon(fetching.fetch, entry, send, name=f"transcribe {entry.path.name}")
 
 
 @dataclass(slots=True)

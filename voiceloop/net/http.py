@@ -20,7 +20,7 @@ import trio
 from voiceloop import errors
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, clean, from_status, reasons, tls_failure
 from voiceloop.net.sockets import Backend
-from voiceloop.net.watch import Exchange, Observe, Sight, watching
+from voiceloop.net.watch import Exchange, ExchangeObserver, Observe, watching
 
 # The debug lines of both contain the addresses of all requests and the server's headers, which may repeat the key.
 for _name in ("httpx", "httpcore"):
@@ -80,7 +80,7 @@ class Call:
 class Answer:
     """An answer whose body has not been read yet. Read the body once, with `drain` or `read`."""
 
-    def __init__(self, response: httpx.Response, call: Call, deadline: float, sight: Sight) -> None:
+    def __init__(self, response: httpx.Response, call: Call, deadline: float, sight: ExchangeObserver) -> None:
         self._response, self._call, self._deadline, self._sight = response, call, deadline, sight
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers

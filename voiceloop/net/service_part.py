@@ -13,7 +13,7 @@ from voiceloop.net.wanted import Wants
 from voiceloop.plugins import Services
 
 
-class ServedPart:
+class ServicePart:
     """A part whose options (`Wants`) name a server and what the part needs from it."""
 
     Options: ClassVar[type[BaseModel]]

@@ -19,7 +19,7 @@ class Exchange:
     sent_bytes: int
 
 
-class Sight:
+class ExchangeObserver:
     """The observer of one exchange. This base class ignores everything."""
 
     def answered(self, status: int, *, connected: bool) -> None:
@@ -32,13 +32,13 @@ class Sight:
         """The exchange is over. `error` is `trio.Cancelled`, another error, or None for success."""
 
 
-Observe = Callable[[Exchange], Sight]
+Observe = Callable[[Exchange], ExchangeObserver]
 """Called when an exchange begins; returns its observer."""
-_IGNORE = Sight()
+_IGNORE = ExchangeObserver()
 
 
 @contextmanager
-def watching(observe: Observe | None, exchange: Exchange) -> Iterator[Sight]:
+def watching(observe: Observe | None, exchange: Exchange) -> Iterator[ExchangeObserver]:
     """Observe the body of the context as one exchange."""
     if observe is None:
         yield _IGNORE

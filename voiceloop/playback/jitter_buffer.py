@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import deque
 
 _REMEMBERED = 12
-"""How many streams are remembered. More than one, because one may arrive evenly by luck; a hiccup is forgotten after so
-many, which is some replies."""
+"""How many streams are remembered. One stream may arrive evenly by luck. A single delay is forgotten after twelve
+streams, a few replies."""
 _MARGIN = 1.5
 """What the worst of the remembered streams needed is multiplied by this: a worse one may come. With 0 to 150 ms of
 jitter and 12 streams, a margin of 1 left 7 gaps in 1,000 replies, 1.25 left 1, and 1.5 none."""

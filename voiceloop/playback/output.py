@@ -232,7 +232,8 @@ class _Device:
                 return None
 
     def _patience_s(self) -> float:
-        """How long an idle stream stays open: `idle_s` only if it has played something, for only that can echo."""
+        """How long an idle stream stays open: `idle_s` only if it has played something, because only then
+        can there be an echo."""
         return self._idle_s if self._ring.sounded != self._sounded else IDLE_S
 
     async def _close_idle(self) -> bool:

@@ -65,7 +65,7 @@ class _Converted:
 
     def __init__(self, ring: Ring, rate_hz: int) -> None:
         self._ring = ring
-        self._resampler = Resampler(ring.rate_hz, rate_hz)
+        self._resampler = Resampler(from_hz=ring.rate_hz, to_hz=rate_hz)
         self._block = memoryview(bytearray(ring.rate_hz // _BLOCKS_PER_S * SAMPLE_BYTES))
         self._ready = b""
 

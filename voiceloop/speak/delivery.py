@@ -219,7 +219,7 @@ class Delivery:
                     self.owner.spent("speak", piece.usage)
                 if self._resampler is None or self._resampler.from_hz != piece.rate_hz:
                     await self._flush()
-                    self._resampler = Resampler(piece.rate_hz, self.speaker.rate_hz)
+                    self._resampler = Resampler(from_hz=piece.rate_hz, to_hz=self.speaker.rate_hz)
                 await self._write_pcm(slot, self._resampler.feed(piece.pcm))
         if not slot.ready:
             await self._flush(slot)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from voiceloop.config.tables import OwnServer
-from voiceloop.speak.service_synthesizer import ServedSynthesizer, SpokenOptions
+from voiceloop.speak.service_synthesizer import ServiceSynthesizer, SpokenOptions
 
 
 class OpenAISpeakOptions(SpokenOptions, OwnServer):
@@ -23,7 +23,7 @@ class OpenAISpeakOptions(SpokenOptions, OwnServer):
     """How to speak, described in words, for models that support it."""
 
 
-class OpenAISynthesizer(ServedSynthesizer):
+class OpenAISynthesizer(ServiceSynthesizer):
     """The synthesizer that `use = "openai"` names."""
 
     Options: ClassVar[type[BaseModel]] = OpenAISpeakOptions

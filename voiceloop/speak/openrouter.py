@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 
-from voiceloop.speak.service_synthesizer import ServedSynthesizer, SpokenOptions
+from voiceloop.speak.service_synthesizer import ServiceSynthesizer, SpokenOptions
 
 
 class OpenRouterSpeakOptions(SpokenOptions):
@@ -22,7 +22,7 @@ class OpenRouterSpeakOptions(SpokenOptions):
     """Options that are passed on to a provider, by its name: `provider.azure = { style = "cheerful" }`."""
 
 
-class OpenRouterSynthesizer(ServedSynthesizer):
+class OpenRouterSynthesizer(ServiceSynthesizer):
     """The synthesizer that `use = "openrouter"` names."""
 
     Options: ClassVar[type[BaseModel]] = OpenRouterSpeakOptions

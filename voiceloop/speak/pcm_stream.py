@@ -21,7 +21,7 @@ _HEADER_LIMIT = 65_536
 """Bytes of a WAV header after which the samples must have begun."""
 _JSON = re.compile(rb'\{\s*"[a-z_]+"\s*:')
 _JSON_BYTES = 40
-"""So many bytes tell an error in JSON from sound that happens to begin like one."""
+"""How many bytes are examined to tell a JSON error from sound that begins like one."""
 
 
 class NotSpeech(ValueError):
@@ -70,7 +70,7 @@ class SpeechParser:
         self._rest = b""
         self._sniffed = False
         self._left: int | None = None
-        """Bytes of the WAV's data chunk still to come; None for as much as there is."""
+        """Bytes of the WAV's data chunk still to come; None: up to the end of the stream."""
         self.samples = 0
         """Mono samples returned so far."""
 

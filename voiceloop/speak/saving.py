@@ -94,7 +94,7 @@ class _Wav:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._writer: WavWriter | None = None
-        self._resampler = Resampler(1, 1)
+        self._resampler = Resampler(from_hz=1, to_hz=1)
         self._rate_hz = 0
 
     def write(self, speech: Speech) -> None:
@@ -102,7 +102,7 @@ class _Wav:
             self._rate_hz = speech.rate_hz
             self._writer = WavWriter(self._path, speech.rate_hz, place=_PLACE)
         if self._resampler.from_hz != speech.rate_hz:
-            self._resampler = Resampler(speech.rate_hz, self._rate_hz)
+            self._resampler = Resampler(from_hz=speech.rate_hz, to_hz=self._rate_hz)
         self._writer.write(self._resampler.feed(speech.pcm))
 
     def close(self) -> None:

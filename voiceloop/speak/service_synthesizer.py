@@ -10,7 +10,7 @@ from pydantic import Field
 
 from voiceloop.config.tables import Endpoint, Table
 from voiceloop.net.service import Request
-from voiceloop.net.service_part import ServedPart
+from voiceloop.net.service_part import ServicePart
 from voiceloop.net.wanted import Wanted, server_of
 from voiceloop.speak.streamed import mp3_speech, streamed_speech
 from voiceloop.types import Speech
@@ -33,7 +33,7 @@ class SpokenOptions(Table):
         return Wanted("speak", "speech", settings, table, (self.model,), self.voice)
 
 
-class ServedSynthesizer(ServedPart):
+class ServiceSynthesizer(ServicePart):
     """A synthesizer that streams PCM from /audio/speech. Subclasses add fields to the request in `extra`."""
 
     def speech(self, text: str) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Speech]]:

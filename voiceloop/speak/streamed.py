@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from voiceloop.errors import TimedOut
-from voiceloop.net.closing import streaming
 from voiceloop.net.failures import BODY_LIMIT, bad_answer
 from voiceloop.net.service import Request, Service, refusal
+from voiceloop.net.streaming import streaming
 from voiceloop.speak.pcm_stream import NotSpeech, SpeechParser, announced
 from voiceloop.types import Speech
 
@@ -72,13 +72,18 @@ class Drip:
     """
 
     def __init__(self, *, patience_s: float, now: float) -> None:
-        self._patience_s, self._since, self._waited_s = patience_s, now, 0.0
+        self._patience_s, self._since = patience_s, now
+        self._waited_s = self._spoken_s = 0.0
 
-    def too_slow(self, *, now: float, spoken_s: float) -> bool:
-        """Note that a piece arrived, `spoken_s` of speech in all. Returns whether the server is too slow."""
+    def arrived(self, now: float, *, spoken_s: float) -> None:
+        """Note that a piece arrived; `spoken_s` is the speech that has arrived in all."""
         self._waited_s += now - self._since
-        self._since = now
-        return self._waited_s > self._patience_s and spoken_s < self._waited_s / SLOWEST
+        self._since, self._spoken_s = now, spoken_s
+
+    @property
+    def too_slow(self) -> bool:
+        """Whether the server is too slow, as of the last piece."""
+        return self._waited_s > self._patience_s and self._spoken_s < self._waited_s / SLOWEST
 
     def listened(self, now: float) -> None:
         """Note that the reader has taken the piece."""
@@ -107,7 +112,8 @@ class _SpeechRequest:
 
             async def take(piece: bytes) -> bool:
                 speech = parser.feed(piece)
-                if drip.too_slow(now=trio.current_time(), spoken_s=parser.samples / parser.rate_hz):
+                drip.arrived(trio.current_time(), spoken_s=parser.samples / parser.rate_hz)
+                if drip.too_slow:
                     raise TimedOut(
                         f"the speech arrives more than {SLOWEST} times slower than it plays",
                         place=str(answer.where),

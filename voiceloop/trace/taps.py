@@ -13,7 +13,7 @@ from typing import Any
 import trio
 
 from voiceloop.events import TURN
-from voiceloop.net.watch import Exchange, Sight
+from voiceloop.net.watch import Exchange, ExchangeObserver
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Verdict
 from voiceloop.trace.levels import packed
@@ -105,7 +105,7 @@ class RequestTap:
         self._recorder = recorder
         self._number = 0
 
-    def __call__(self, exchange: Exchange) -> Sight:
+    def __call__(self, exchange: Exchange) -> ExchangeObserver:
         self._number += 1
         self._recorder.put(
             "request",
@@ -118,11 +118,11 @@ class RequestTap:
             sent_bytes=exchange.sent_bytes,
             turn=TURN.get(),
         )
-        return _Seen(self._recorder, self._number)
+        return _RecordedExchange(self._recorder, self._number)
 
 
 @dataclass(slots=True)
-class _Seen(Sight):
+class _RecordedExchange(ExchangeObserver):
     recorder: Recorder
     number: int
     first_byte: float | None = None

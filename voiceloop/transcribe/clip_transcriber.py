@@ -9,7 +9,7 @@ from pydantic import Field
 
 from voiceloop.config.tables import Endpoint, Table
 from voiceloop.net.service import Request, Service
-from voiceloop.net.service_part import ServedPart
+from voiceloop.net.service_part import ServicePart
 from voiceloop.net.wanted import Wanted, server_of
 from voiceloop.plugins import Services, Transcription
 from voiceloop.transcribe.posting import Poster, Posting
@@ -42,7 +42,7 @@ class ClipOptions(Table):
         return Wanted(part="transcribe", kind="transcription", settings=settings, table=table, models=(self.model,))
 
 
-class ClipTranscriber(ServedPart):
+class ClipTranscriber(ServicePart):
     """A transcriber that posts one utterance at a time. Subclasses build the request in `request`."""
 
     preemptive: ClassVar[bool] = True

@@ -16,7 +16,7 @@ KEPT = "what you said is kept, and 'voiceloop transcribe --pending' with the sam
 
 
 @asynccontextmanager
-async def keeping(utterance: Utterance, *, keeps: bool) -> AsyncIterator[None]:
+async def keeping_unsent(utterance: Utterance, *, keeps: bool) -> AsyncIterator[None]:
     """Save `utterance` to disk when the body raises `LimitReached`, and add that to the error's remedy.
 
     `keeps` is false when the speech comes from a file, which need not be saved again.

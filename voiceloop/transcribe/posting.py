@@ -11,7 +11,7 @@ from voiceloop.errors import BadRequest
 from voiceloop.net.service import Request, Service
 from voiceloop.plugins import Services, Transcription
 from voiceloop.transcribe.answers import transcript
-from voiceloop.transcribe.keeping import keeping
+from voiceloop.transcribe.keeping import keeping_unsent
 from voiceloop.transcribe.pieces import cut, join
 from voiceloop.types import Transcript, Utterance
 
@@ -57,8 +57,8 @@ class Poster:
         yield _ClipTranscription(self)
 
     async def post(self, utterance: Utterance) -> Transcript:
-        """Transcribe a clip of any length. Raises `ServiceError`s; a clip that may not be sent is saved (`keeping`)."""
-        async with keeping(utterance, keeps=self._keeps):
+        """Transcribe a clip of any length. Raises `ServiceError`s; a clip that may not be sent is saved."""
+        async with keeping_unsent(utterance, keeps=self._keeps):
             return await self._post(utterance)
 
     async def _post(self, utterance: Utterance) -> Transcript:

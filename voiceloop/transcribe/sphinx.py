@@ -181,9 +181,9 @@ class SphinxTranscription:
 
 
 class SphinxTranscriber:
-    """pocketsphinx in its own process. The text is ready 25 to 50 ms after the last sample.
+    """pocketsphinx in its own process. The text is ready about 70 ms after the last sample.
 
-    A demonstration: 28 % of the words of clean read English are wrong, and more in noise. For real use, set
+    A demonstration: a quarter of the words of clean read English are wrong, and more in noise. For real use, set
     `transcribe.use` to a service or a local server.
     """
 
@@ -224,7 +224,7 @@ class SphinxTranscriber:
     @property
     def description(self) -> str:
         search = "a grammar" if self._options.jsgf else "a keyphrase" if self._options.keyphrase else "English"
-        return f"pocketsphinx, {search} (a demonstration: about 28 % of the words of clean speech come out wrong)"
+        return f"pocketsphinx, {search} (a demonstration: about one word in four of clean speech comes out wrong)"
 
     @asynccontextmanager
     async def transcription(self) -> AsyncIterator[SphinxTranscription]:

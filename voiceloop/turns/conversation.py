@@ -92,7 +92,7 @@ class Conversation:
         self._live: Turn | None = None
         self._candidate: Turn | None = None
         self._compare_at = 0
-        """The sample from which on speech over the reply is compared with the reply again (`_copies_reply`)."""
+        """The sample from which on speech over the reply is compared with the reply again (`_check_barge_in`)."""
         self.own_voice = OwnVoice(context)
 
     @property
@@ -106,14 +106,14 @@ class Conversation:
         return self._running.usage
 
     @property
-    def hearing(self) -> bool:
+    def speaking(self) -> bool:
         """Whether the user is speaking, and a turn takes what they say."""
         return self._current.turn is not None
 
     @property
     def working(self) -> int:
         """How many turns are at work on complete utterances."""
-        return len(self._running.at_work) - (1 if self.hearing else 0)
+        return len(self._running.at_work) - (1 if self.speaking else 0)
 
     @property
     def wasted(self) -> Tally:
@@ -188,7 +188,11 @@ class Conversation:
 
     def _on_paused(self, event: SpeechPaused) -> None:
         self._context.publish("speech.paused", at_s=event.since / CAPTURE_RATE_HZ)
-        if self._current.turn is not None and not self._copies_reply(self._current.turn):
+        if self._current.turn is None:
+            return
+        if self.own_voice.copies():
+            self._note_copy(self._current.turn)
+        else:
             self._current.pause(event)
 
     def _on_resumed(self, event: SpeechResumed) -> None:
@@ -206,7 +210,9 @@ class Conversation:
         if voiced_end < self._compare_at or not self._current.pauses.voiced_for(barge_in_ms, until=voiced_end):
             return
         self._compare_at = voiced_end + barge_in_ms * CAPTURE_RATE_HZ // 2000
-        if not self._copies_reply(turn):
+        if self.own_voice.copies():
+            self._note_copy(turn)
+        else:
             self._promote(turn)
 
     def _on_utterance_ended(self, utterance: Utterance) -> None:
@@ -232,8 +238,11 @@ class Conversation:
         """The user has finished speaking."""
         turn = self._current.finish()
         if turn is not None:
+            copy = self.own_voice.copies()
+            if copy:
+                self._note_copy(turn)
             # `earlier` holds speech of the user. With it the turn is more than an echo, and must be answered.
-            if self._copies_reply(turn) and not turn.transcribing.earlier:
+            if copy and not turn.transcribing.earlier:
                 self._drop_own_voice(turn)
             else:
                 self._commit(turn)
@@ -301,25 +310,22 @@ class Conversation:
             if self._candidate is not None:
                 self._promote(self._candidate)
 
-    def _copies_reply(self, turn: Turn) -> bool:
-        """Whether the current utterance is a copy of what was just played.
+    def _note_copy(self, turn: Turn) -> None:
+        """The current utterance, of this turn, is a copy of what was just played.
 
         If it is the candidate's, the microphone is known to hear the live reply. From then on voice alone neither ducks
         nor holds that reply: otherwise its own words would stop it.
         """
-        if not self.own_voice.copies():
-            return False
         if turn is self._candidate:
             self.own_voice.known_in = self._live
             self._ducking.update(speaking=False, early_voice=EarlyVoice.NONE)
-        return True
 
     def _promote(self, turn: Turn) -> None:
         """Make the candidate live. The turn that was live ends here, at this sample: merged or interrupted."""
         live, self._candidate, self._live = self._live, None, turn
         if live is not None:
             if live.heard_s() * 1000 < self._context.settings.merge_ms and not live.acted:
-                self._merge(live, turn)
+                self._merge(live, into=turn)
             else:
                 self._history.record(live)
                 self._cancel(live, CancelReason.BARGE_IN)
@@ -332,11 +338,11 @@ class Conversation:
         self._ducking.discard_reply()
         self._context.audible.cut(self._context.now() + self._context.speaker.latency_s)
 
-    def _merge(self, live: Turn, turn: Turn) -> None:
-        """Move the speech of `live` to `turn`: hardly anything of the reply was heard, so the user had not finished."""
+    def _merge(self, live: Turn, *, into: Turn) -> None:
+        """Move the speech of `live` to `into`: hardly anything of the reply was heard, so the user had not finished."""
         if clips := live.transcribing.clips():
             self._current.pauses.add_missed(clips[-1].utterance.voiced_end)
-        turn.take_over(live)
+        into.take_over(live)
         self._cancel(live, CancelReason.MERGED)
 
     def _give_way(self, turn: Turn, reason: CancelReason | None) -> None:

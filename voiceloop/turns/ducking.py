@@ -29,7 +29,7 @@ class Ducking:
     speaker: Speaker
     publish: Publish
     speaking: bool = False
-    """An utterance is under way."""
+    """An utterance is under way that isn't known to be the reply's echo."""
     awaiting_text: bool = False
     """An utterance over the reply has ended, and it isn't known yet whether it interrupts the reply."""
     early_voice: EarlyVoice = EarlyVoice.NONE

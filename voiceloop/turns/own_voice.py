@@ -54,7 +54,10 @@ class OwnVoice:
         played, rate_hz = self.context.played.recent(seconds + _LATEST_ECHO_S)
         if played.count(0) == len(played):  # only silence was played
             return False
-        return correlation(bytes(self._speech), resample(played, rate_hz, CAPTURE_RATE_HZ)) >= OWN_VOICE
+        return (
+            correlation(heard=bytes(self._speech), played=resample(played, from_hz=rate_hz, to_hz=CAPTURE_RATE_HZ))
+            >= OWN_VOICE
+        )
 
     def repeats(self, transcript: Transcript) -> bool:
         """Whether a transcript only repeats words of a reply that was audible while they were said."""

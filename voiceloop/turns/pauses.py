@@ -71,7 +71,7 @@ class Pauses:
     def add_missed(self, since: int) -> None:
         """The quiet from `since` to the onset had been taken for the end of the speech, but was a pause in it: the
         endpointer learns from it."""
-        self._endpointer.resumed(since, self._onset)
+        self._endpointer.resumed(start=since, at=self._onset)
 
     def _tell_endpointer(self, text: str, language: str | None) -> None:
         if self._working and self._since is not None:

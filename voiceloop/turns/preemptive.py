@@ -81,7 +81,7 @@ class PreemptiveGeneration:
         return self._enabled and not self._resting
 
     def count_pause(self) -> None:
-        """Count a pause in which preemptive work was possible. While it is off, one pause fewer is left."""
+        """Count a pause. While preemptive work is off, the time off becomes one pause shorter."""
         if self._resting:
             self._resting -= 1
             if not self._resting:

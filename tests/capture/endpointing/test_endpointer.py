@@ -44,7 +44,7 @@ def speak(endpointer: Endpointer, length_ms: float, *, start: int, text: str = "
     if text:
         endpointer.heard(text, at=start, language="en")
         ask(endpointer, pause(start))
-    endpointer.resumed(start, at)
+    endpointer.resumed(start=start, at=at)
     return at + 16_000
 
 
@@ -53,7 +53,7 @@ def test_without_adaptive_endpointing_a_pause_must_last_as_long_as_the_hangover(
     for start in range(10):
         assert ask(endpointer, pause(start)) == USUAL
         endpointer.heard("I went and", at=start, language="en")
-        endpointer.resumed(start, start + 20_000)
+        endpointer.resumed(start=start, at=start + 20_000)
     assert ask(endpointer, pause(99)) == USUAL
     assert ask(Endpointer(), pause()) == USUAL
 
@@ -171,16 +171,16 @@ def test_a_transcript_that_came_after_the_end_of_the_turn_is_not_counted_as_used
     endpointer = adaptive()
     ask(endpointer, pause(0))
     endpointer.heard("I went and", at=0, language="en")  # the segmenter never asked again
-    endpointer.resumed(0, samples(900))
+    endpointer.resumed(start=0, at=samples(900))
     assert ask(endpointer, pause(50_000)) > USUAL
 
 
 def test_a_pause_counts_once() -> None:
     endpointer = adaptive()
     ask(endpointer, pause(0))
-    endpointer.resumed(0, samples(900))
+    endpointer.resumed(start=0, at=samples(900))
     once = endpointer.speaker_factor
-    endpointer.resumed(0, samples(900))
+    endpointer.resumed(start=0, at=samples(900))
     assert endpointer.speaker_factor == once
 
 
@@ -234,7 +234,7 @@ def replay(calls: list[Call], hangover: int = USUAL, longer: int = 0) -> list[in
         elif what == "await":
             endpointer.awaiting(start)
         else:
-            endpointer.resumed(start, start + length + longer)
+            endpointer.resumed(start=start, at=start + length + longer)
         answers.append(ask(endpointer, pause(start, hangover)))
     return answers
 
@@ -263,7 +263,7 @@ def test_longer_pauses_never_make_the_answer_shorter(lengths: list[int], longer:
         endpointer, at = adaptive(), 0
         for length in lengths:
             ask(endpointer, pause(at))
-            endpointer.resumed(at, at + length + more)
+            endpointer.resumed(start=at, at=at + length + more)
             at += 100_000
         return ask(endpointer, pause(at))
 
@@ -283,5 +283,5 @@ def test_a_limited_number_of_pauses_is_remembered(starts: list[int]) -> None:
     for start in starts:
         ask(endpointer, pause(start))
         endpointer.heard("and", at=start, language="en")
-        endpointer.resumed(start, start + 9_000)
+        endpointer.resumed(start=start, at=start + 9_000)
     assert len(endpointer._pauses) <= 16

@@ -45,7 +45,7 @@ class Pause:
 
 
 @dataclass(slots=True)
-class _Judged:
+class _KnownPause:
     """What is known of one pause."""
 
     factor: float = 1.0
@@ -116,7 +116,7 @@ class Endpointer:
         self._adaptive = adaptive
         self._speaker_factor = 1.0
         self._configured = 0  # the configured hangover, as the last pause gave it
-        self._pauses: OrderedDict[int, _Judged] = OrderedDict()
+        self._pauses: OrderedDict[int, _KnownPause] = OrderedDict()
         self._current: int | None = None  # the start of the pause that was considered last
         self._language: str | None = None
 
@@ -124,8 +124,8 @@ class Endpointer:
     def of(cls, segment: Segment, *, half_duplex: bool) -> Endpointer:
         """Make an endpointer as configured.
 
-        In half-duplex `hangover_ms` is also the lower bound: if an answer comes too early, the user is not heard when
-        going on, so the mistake can't be noticed.
+        In half-duplex the lower bound is the lesser of `hangover_ms` and `half_duplex_hangover_ms`: if an answer comes
+        too early, the user is not heard when going on, so the mistake can't be noticed.
         """
         if not segment.adaptive:
             return cls()
@@ -151,19 +151,19 @@ class Endpointer:
         if not self._adaptive:
             return
         self._current, self._configured = pause.start, pause.hangover
-        judged = self._pauses.get(pause.start)
-        if judged is not None and not judged.awaited:
-            judged.used = judged.factor
+        known = self._pauses.get(pause.start)
+        if known is not None and not known.awaited:
+            known.used = known.factor
 
     def hangover(self, pause: Pause) -> int:
         """Return how many samples of quiet after `pause.start` end the turn, by what is known now."""
         if not self._adaptive:
             return self._within(pause.hangover)
         base = self._within(pause.hangover * self._speaker_factor)
-        judged = self._pauses.get(pause.start)
-        if judged is None:
+        known = self._pauses.get(pause.start)
+        if known is None:
             return base
-        return self._longest if judged.awaited else self._within(base * judged.factor)
+        return self._longest if known.awaited else self._within(base * known.factor)
 
     def awaiting(self, at: int) -> None:
         """Note that the clip up to the pause that starts at `at` was posted. `heard` follows, with "" on failure."""
@@ -176,30 +176,30 @@ class Endpointer:
         It is ignored if that pause is no longer the current one, because then it is out of date.
         """
         if at == self._current:
-            judged = self._remember(at)
+            known = self._remember(at)
             if language is None:
                 language = self._language = guess(text) or self._language
-            judged.factor, judged.awaited = FACTORS[ending(text, language)], False
+            known.factor, known.awaited = FACTORS[ending(text, language)], False
 
-    def resumed(self, start: int, at: int) -> None:
+    def resumed(self, *, start: int, at: int) -> None:
         """Note that the speaker went on at `at` after the pause from `start` (an inner pause). A pause counts once."""
         if not self._adaptive or not self._configured or at <= start:
             return
-        judged = self._remember(start)
-        if judged.counted:
+        known = self._remember(start)
+        if known.counted:
             return
-        judged.counted = True
-        wanted = _MARGIN * (at - start) / (self._configured * judged.used)
+        known.counted = True
+        wanted = _MARGIN * (at - start) / (self._configured * known.used)
         factor = min(max(wanted, self._speaker_factor * _DOWN), self._speaker_factor * _UP)
         self._speaker_factor = min(max(factor, self._shortest / self._configured), self._longest / self._configured)
 
     def _within(self, length: float) -> int:
         return min(max(round(length), self._shortest), self._longest)
 
-    def _remember(self, start: int) -> _Judged:
-        judged = self._pauses.get(start)
-        if judged is None:
-            judged = self._pauses[start] = _Judged()
+    def _remember(self, start: int) -> _KnownPause:
+        known = self._pauses.get(start)
+        if known is None:
+            known = self._pauses[start] = _KnownPause()
             if len(self._pauses) > _REMEMBERED:
                 self._pauses.popitem(last=False)
-        return judged
+        return known

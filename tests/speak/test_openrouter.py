@@ -175,10 +175,13 @@ async def test_speech_that_arrives_too_slowly_is_given_up() -> None:
 def test_a_slow_reader_does_not_count_as_a_slow_server() -> None:
     drip = Drip(patience_s=10.0, now=0.0)
     for at in range(0, 1_000, 50):
-        assert not drip.too_slow(now=at + 0.1, spoken_s=at / 100)
+        drip.arrived(at + 0.1, spoken_s=at / 100)
+        assert not drip.too_slow
         drip.listened(at + 50.0)
     for now, spoken_s, too_slow in ((9.0, 0.0, False), (11.0, 2.0, True), (11.0, 3.0, False)):
-        assert Drip(patience_s=10.0, now=0.0).too_slow(now=now, spoken_s=spoken_s) is too_slow
+        drip = Drip(patience_s=10.0, now=0.0)
+        drip.arrived(now, spoken_s=spoken_s)
+        assert drip.too_slow is too_slow
 
 
 async def _sent_after(server: Server, seconds: float) -> int:
