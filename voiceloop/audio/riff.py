@@ -20,8 +20,8 @@ _FORMAT_BYTES = 16
 
 
 class BrokenHeader(ValueError):
-    """The bytes begin like a WAV file, but its samples can't be found. The message continues a sentence whose subject is
-    the file."""
+    """The bytes begin like a WAV file, but its samples can't be found. The message continues a sentence about the
+    file: "has a broken header"."""
 
 
 @dataclass(frozen=True, slots=True)
