@@ -62,6 +62,8 @@ def test_pieces_fit_and_lose_nothing(text: str, width: int) -> None:
         ("漢字漢字", 6, "漢字…"),
         (FAMILY * 3, 5, f"{FAMILY * 2}…"),
         ("漢字", 1, "…"),
+        ("漢字", 2, "…"),
+        ("漢字漢字", 3, "漢…"),
     ],
 )
 def test_what_is_too_wide_is_cut_to_its_columns(text: str, width: int, shown: str) -> None:

@@ -170,7 +170,8 @@ def shortened(text: str, width: int) -> str:
     """`text`, cut to at most `width` columns; an ellipsis stands for the rest."""
     if columns(text) <= width:
         return text
-    return f"{chopped(text, width - 1)[0]}…" if width > 1 else "…"
+    start = chopped(text, width - 1)[0]
+    return f"{start}…" if columns(start) < width else "…"
 
 
 def padded(text: str, width: int) -> str:

@@ -19,7 +19,7 @@ them; a leak of one allocation for each request would exceed them."""
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="scripts/bench soak-http", description=__doc__.partition("\n\n")[0])
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()

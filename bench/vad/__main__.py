@@ -93,7 +93,7 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="scripts/bench vad", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer prompts, less noise")
     parser.add_argument("--json", action="store_true", help="every figure, by condition and engine")
     parser.add_argument("--conditions", action="store_true", help="a table for each condition as well")

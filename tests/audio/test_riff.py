@@ -55,6 +55,13 @@ def test_chunks_after_the_samples_are_no_sound_in_a_file_or_in_a_stream() -> Non
     assert parse_wav(data).pcm == streamed(data, []) == SOUND
 
 
+@pytest.mark.parametrize("size", [0x7FFFEF00, 0x7FFFF001, 0x80000000, 0xFFFFFFFE])
+def test_a_long_recording_that_was_cut_off_is_said_to_be_so(size: int) -> None:
+    clip = parse_wav(wav(fmt(), chunk(b"data", SOUND, size)))
+    assert clip.pcm == SOUND
+    assert clip.flaw == f"is truncated: {len(SOUND)} of {size} bytes of sound are there, and are used"
+
+
 @given(
     before=st.lists(st.binary(max_size=9).map(lambda body: chunk(b"LIST", body)), max_size=3),
     behind=st.lists(st.binary(max_size=9).map(lambda body: chunk(b"id3 ", body)), max_size=2),

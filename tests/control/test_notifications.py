@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import trio
@@ -16,6 +17,7 @@ from jeepney.io.trio import DBusConnection, open_dbus_connection
 
 from testbed.recorder import Recorder
 from tests.dictation.portal_desktop import open_bus_daemon
+from voiceloop.control.controller import Loop
 from voiceloop.control.notifications import Notifier
 
 SERVICE = "org.freedesktop.Notifications"
@@ -29,6 +31,8 @@ class Desktop:
     refuses: bool = False
     slow: trio.Event | None = None
     """The first call is answered once this is set."""
+    answer: tuple[str, tuple[Any, ...]] = ("u", (7,))
+    """Signature and values of its answers."""
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     called: trio.Event = field(default_factory=trio.Event)
 
@@ -61,7 +65,7 @@ class Desktop:
         if self.refuses:
             await connection.send(new_error(message, "org.example.No", "s", ("no room",)))
         else:
-            await connection.send(new_method_return(message, "u", (7,)))
+            await connection.send(new_method_return(message, *self.answer))
 
 
 @asynccontextmanager
@@ -85,6 +89,13 @@ async def notifying() -> AsyncIterator[tuple[Notifier, Recorder]]:
         nursery.start_soon(notifier.run)
         yield notifier, recorder
         nursery.cancel_scope.cancel()
+
+
+def loop() -> Loop:
+    """A loop that does nothing."""
+    conversation = SimpleNamespace(speaking=False, working=0, usage=None, wasted=None, stop=lambda reason: None)
+    microphone = SimpleNamespace(mute=lambda *, muted: None)
+    return Loop(cast(Any, microphone), cast(Any, conversation), cast(Any, SimpleNamespace()), lambda: None)
 
 
 @pytest.fixture

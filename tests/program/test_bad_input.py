@@ -253,7 +253,7 @@ def test_a_page_is_never_written_over_the_trace_and_an_unwritable_path_is_named(
     env: dict[str, str], tmp_path: Path
 ) -> None:
     path = tmp_path / "t.jsonl"
-    path.write_text('{"k": "trace", "version": 1, "at": 1, "time": 1}\n')
+    path.write_text('{"k": "trace", "version": 2, "at": 1, "time": 1}\n')
     before = path.read_bytes()
     assert "is the trace itself" in fails(2, "trace", str(path), "--html", str(path), env=env)
     assert path.read_bytes() == before

@@ -10,6 +10,7 @@ import numpy as np
 
 from voiceloop.trace.build import build
 from voiceloop.trace.read import read
+from voiceloop.trace.records import VERSION
 from voiceloop.trace.taps import Levels
 from voiceloop.trace.timeline import Session
 from voiceloop.trace.writing import Record, line
@@ -32,7 +33,14 @@ MARKS = {
 
 
 def header(**changes: Any) -> Record:
-    fields = {"k": "trace", "version": 1, "voiceloop": "9.9", "at": ZERO, "time": 1_700_000_000.0, "rate_hz": 16_000}
+    fields = {
+        "k": "trace",
+        "version": VERSION,
+        "voiceloop": "9.9",
+        "at": ZERO,
+        "time": 1_700_000_000.0,
+        "rate_hz": 16_000,
+    }
     return fields | {"config": {"segment": {"pause_ms": 160}, "odd": 7}} | changes
 
 

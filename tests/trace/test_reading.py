@@ -172,8 +172,9 @@ def test_a_mute_recorded_in_pieces_becomes_one_span(tmp_path: Path) -> None:
         (b'{"event": "ready"}\n', "is not a trace"),
         (b"[" * 100_000, "is not a trace"),
         (b'{"k": "trace"}\n', "has format version 'None'"),
-        (b'{"k": "trace", "version": 99, "at": 1, "time": 1}\n', "has format version '99'; this voiceloop reads 1"),
-        (b'{"k": "trace", "version": 1, "at": NaN, "time": 1}\n', "has a damaged first line"),
+        (b'{"k": "trace", "version": 99, "at": 1, "time": 1}\n', "has format version '99'; this voiceloop reads 2"),
+        (b'{"k": "trace", "version": 1, "at": 1, "time": 1}\n', "has format version '1'; this voiceloop reads 2"),
+        (b'{"k": "trace", "version": 2, "at": NaN, "time": 1}\n', "has a damaged first line"),
         (None, "can't be read: no such file"),
     ],
 )

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 from tests.turns.room import Room, open_room
 from voiceloop.errors import RateLimited, VoiceloopError
 from voiceloop.plugins import Reply, Turns
-from voiceloop.turns.preemptive import PreemptiveGeneration
+from voiceloop.turns.preemptive import REST_PAUSES, PreemptiveGeneration
 from voiceloop.types import Message, Transcript
 
 LONG = "This is a rather long answer that goes on for quite a while without an end in sight."
@@ -236,9 +236,18 @@ async def test_too_much_waste_pauses_preemptive_generation_with_one_notice(autoj
         for _ in range(5):
             await room.speak((0.5, 0.5, 0.5), (0.5, 0.5, 0.6))
             await room.quiet(3)
-    notices = [event["text"] for event in room.published("notice")]
-    assert len(notices) == 1
-    assert "preemptive.max_waste" in notices[0]
+        notices = [event["text"] for event in room.published("notice")]
+        assert len(notices) == 1
+        assert "preemptive.max_waste" in notices[0]
+        posted = len(room.recogniser.clips)
+        for _ in range(REST_PAUSES):  # how many are left depends on when it paused itself
+            await room.say(0.5)
+            await room.quiet(3)
+        assert len(room.recogniser.clips) == posted + REST_PAUSES
+        wasted = len(room.published("preemptive.wasted"))
+        await room.speak((0.5, 0.5), (0.5, 0.6))
+        await room.quiet(3)
+        assert len(room.published("preemptive.wasted")) == wasted + 1
 
 
 async def test_a_replaced_attempt_leaves_no_task_behind(autojump_clock: MockClock) -> None:

@@ -13,9 +13,10 @@ WAV_MAGIC = (b"RIFF", b"RF64")
 """The first four bytes."""
 PCM, FLOAT = 1, 3
 _EXTENSIBLE = 0xFFFE
-_UNKNOWN_FROM = 0x7FFFF000
-"""A program that writes to a pipe doesn't know how many bytes will follow. SoX writes this size, others 0x7FFFFFFF,
-0xFFFFFFFF (FFmpeg, and every RF64 file) or 0. A header that announces 2 GB is taken for one of these."""
+_SOX_SIZE = 0x7FFFF000
+_UNKNOWN_SIZES = (0, 0x7FFFFFFF, 0xFFFFFFFF, *range(_SOX_SIZE - 64, _SOX_SIZE + 1))
+"""A program that writes to a pipe doesn't know how many bytes will follow, and announces one of these. FFmpeg and every
+RF64 file: 0xFFFFFFFF. SoX 14.4: 0x7FFFF000, rounded down to whole frames."""
 _FORMAT_BYTES = 16
 
 
@@ -66,7 +67,9 @@ def read_header(data: bytes, *, complete: bool) -> WavHeader | None:
     while at + 8 <= len(data):
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         if name == b"data":
-            return WavHeader(form, at + 8, None if size == 0 or size >= _UNKNOWN_FROM else size)
+            there = len(data) - at - 8 if complete else 0
+            unknown = size in _UNKNOWN_SIZES and not 0 < size <= there
+            return WavHeader(form, at + 8, None if unknown else size)
         if name == b"fmt ":
             body = data[at + 8 : at + 8 + size]
             if len(body) < size and not complete:

@@ -150,7 +150,7 @@ def _pending(fields: Mapping[str, object]) -> str:
 _STATES = {
     "listening": "Listening.",
     "idle": "Not listening. 'voiceloop ctl start' or 'voiceloop ctl toggle' starts it again.",
-    "asleep": 'Asleep: say "wake up".',
+    "asleep": "Asleep.",
     "muted": "Muted: the microphone is closed.",
 }
 Words = Callable[[Mapping[str, object]], str]

@@ -53,9 +53,8 @@ class Notifier:
         with self._receive:
             try:
                 await self._run()
-            except* (TargetError, ImportError) as group:
-                error = first(group)
-                why = error.what if isinstance(error, TargetError) else "there is no D-Bus on this system"
+            except* Exception as group:  # noqa: BLE001 - whatever a desktop answers, the session goes on
+                why = _reason(first(group))
                 text = f"{PLACE}: {why}. The state is shown by 'voiceloop ctl status' only."
                 self._publish("notice", text=text)
 
@@ -67,5 +66,14 @@ class Notifier:
         async with open_bus(PLACE) as bus:
             while True:
                 values: tuple[object, ...] = (_TITLE, shown_id, "", _TITLE, text, [], _HINTS, _SHOWN_MS)
-                (shown_id,) = await bus.call(*_SERVICE, "Notify", _SIGNATURE, *values)
+                answer = await bus.call(*_SERVICE, "Notify", _SIGNATURE, *values)
+                shown_id = answer[0] if answer and isinstance(answer[0], int) else 0
                 text = await self._receive.receive()
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TargetError):
+        return error.what
+    if isinstance(error, ImportError):
+        return "there is no D-Bus on this system"
+    return f"{type(error).__name__}: {error}"

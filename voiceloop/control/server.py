@@ -33,7 +33,7 @@ async def open_control(sock: socket.socket, controller: Controller) -> AsyncIter
     listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock.dup()))
     clients = _Clients(controller)
     async with listener, trio.open_nursery() as nursery:
-        await nursery.start(trio.serve_listeners, clients.serve, [listener])
+        await nursery.start(trio.serve_listeners, clients.serve, [listener], name="control socket")
         try:
             yield
         finally:

@@ -64,6 +64,7 @@ async def fetched(
     """
     # Bounded to `overlap`, so that nothing is paid for long before it is delivered; when full, no further entry starts.
     jobs, ordered = trio.open_memory_channel[trio.MemoryReceiveChannel[_Result]](overlap)
+    # 0: an entry is handed over only when the reader asks for it.
     send, receive = trio.open_memory_channel[Fetched | Failed](0)
     fetching = _Fetching(transcriber, publish, merge, trio.CapacityLimiter(overlap))
     async with trio.open_nursery() as nursery:
@@ -81,7 +82,7 @@ async def _start(
 ) -> None:
     with jobs:
         for entry in entries:
-            send, receive = trio.open_memory_channel[_Result](1)
+            send, receive = trio.open_memory_channel[_Result](1)  # one result: the sender never waits
             await jobs.send(receive)
             nursery.start_soon(fetching.fetch, entry, send, name=f"transcribe {entry.path.name}")
 

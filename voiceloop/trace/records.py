@@ -18,7 +18,8 @@
 `peak` and `rms` are base64 of one byte for each step (`levels.py`). Sound, bodies, headers and keys are never recorded.
 """
 
-VERSION = 1
+VERSION = 2
+"""2: `muted` and `held`, which were `deaf` and `hushed`."""
 KINDS = frozenset(
     ("event", "mic", "vad", "muted", "gap", "request", "answer", "response", "play", "speaker", "lost", "end")
 )

@@ -39,6 +39,7 @@ class Recording:
         """The transcripts in the order of speech. Raises the errors of the transcriber."""
         # At most `overlap` utterances are queued. Then cutting waits, so that a long file isn't held in memory.
         jobs, ordered = trio.open_memory_channel[_Job](self.overlap)
+        # 0: a transcript is handed over only when the reader asks for it.
         send, receive = trio.open_memory_channel[Transcript](0)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._cut, pieces, jobs, nursery, name="cut the recording")
@@ -67,6 +68,7 @@ class Recording:
         await trio.lowlevel.checkpoint()
         for event in events:
             if isinstance(event, SpeechEnded):
+                # 1: a job has one result, so its sender never waits.
                 job = _Job(event.utterance, *trio.open_memory_channel[Transcript](1))
                 await jobs.send(job)
                 nursery.start_soon(self._transcribe, job, limit, name="transcribe an utterance")

@@ -48,6 +48,32 @@ def speak(endpointer: Endpointer, length_ms: float, *, start: int, text: str = "
     return at + 16_000
 
 
+def test_asking_changes_nothing() -> None:
+    learned, asked = adaptive(), adaptive()
+    for endpointer in (learned, asked):
+        ask(endpointer, pause())
+        endpointer.heard("I went and", at=0, language="en")
+    for _ in range(3):
+        asked.hangover(pause())
+        asked.hangover(pause(50_000))
+    for endpointer in (learned, asked):
+        endpointer.resumed(start=0, at=20_000)
+    assert asked.speaker_factor == learned.speaker_factor != 1.0
+    assert asked.hangover(pause(90_000)) == learned.hangover(pause(90_000))
+
+
+def test_a_text_counts_for_a_pause_only_once_the_pause_was_considered_with_it() -> None:
+    considered, not_considered = adaptive(), adaptive()
+    for endpointer in (considered, not_considered):
+        ask(endpointer, pause())
+        endpointer.heard("I went and", at=0, language="en")
+    considered.consider(pause())
+    not_considered.hangover(pause())
+    for endpointer in (considered, not_considered):
+        endpointer.resumed(start=0, at=samples(900))
+    assert considered.speaker_factor < not_considered.speaker_factor
+
+
 def test_without_adaptive_endpointing_a_pause_must_last_as_long_as_the_hangover() -> None:
     endpointer = Endpointer.of(Segment(adaptive=False), half_duplex=False)
     for start in range(10):
