@@ -15,8 +15,8 @@ from jeepney import HeaderFields, Message, MessageType, new_error, new_method_re
 from jeepney.bus_messages import message_bus
 from jeepney.io.trio import DBusConnection, open_dbus_connection
 
+from testbed.message_bus import open_bus_daemon
 from testbed.recorder import Recorder
-from tests.dictation.portal_desktop import open_bus_daemon
 from voiceloop.control.controller import Loop
 from voiceloop.control.notifications import Notifier
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import trio
 
-PATIENCE_S = 20
+from testbed.message_bus import PATIENCE_S, running
+
 NOBODY = 65534
 SYSTEM_PYTHON = "/usr/bin/python3"
 """The Python for which Debian's python3-tk and python3-gi are built."""
@@ -74,22 +75,6 @@ class Program:
     @property
     def text(self) -> str:
         return str(self.state["text"])
-
-
-@asynccontextmanager
-async def running(argv: Sequence[str], env: dict[str, str], **streams: Any) -> AsyncIterator[trio.Process]:
-    """Run a program in a process group of its own; killed when the block ends."""
-    process = await trio.lowlevel.open_process(argv, env=env, stderr=subprocess.DEVNULL, process_group=0, **streams)
-    try:
-        yield process
-    finally:
-        with trio.CancelScope(shield=True):
-            if process.returncode is None:
-                os.killpg(process.pid, 9)
-            await process.wait()
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    await stream.aclose()
 
 
 @asynccontextmanager

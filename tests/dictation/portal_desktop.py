@@ -6,7 +6,6 @@ It answers as the portals of GNOME 48 and Plasma 6.3 were observed to do. Keys g
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from jeepney import DBusAddress, HeaderFields, Message, MessageType, new_error, 
 from jeepney.bus_messages import message_bus
 from jeepney.io.trio import DBusConnection, open_dbus_connection
 
-from tests.dictation.desktops import PATIENCE_S, running
+from testbed.message_bus import PATIENCE_S
 from voiceloop.dictation.portal.remote_desktop import CLIPBOARD, PATH, REMOTE_DESKTOP, SERVICE
 
 TOKEN = "82754afd-7c9a-4198-9254-b1567c128a51"
@@ -215,18 +214,6 @@ def _write(fd: int, data: bytes) -> None:
     """Write at once: the tests' contents fit into the buffer of a pipe."""
     with os.fdopen(fd, "wb") as file:
         file.write(data)
-
-
-@asynccontextmanager
-async def open_bus_daemon(folder: Path) -> AsyncIterator[trio.Process]:
-    """Run a private message bus at `folder`/bus; ended when the block ends."""
-    argv = ["dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address=unix:path={folder}/bus"]
-    env = {"PATH": os.environ["PATH"]}
-    async with running([*argv, "--print-address"], env, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        with trio.fail_after(PATIENCE_S):
-            assert await process.stdout.receive_some()  # printed once the bus listens
-        yield process
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from testbed.message_bus import open_bus_daemon
 from tests.dictation.desktops import needs, until
 from tests.dictation.portal_desktop import (
     BACKSPACE,
@@ -17,7 +18,6 @@ from tests.dictation.portal_desktop import (
     TOKEN,
     PortalDesktop,
     V,
-    open_bus_daemon,
     open_portal_desktop,
 )
 from tests.dictation.targets.test_typists import install

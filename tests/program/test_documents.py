@@ -348,3 +348,17 @@ def test_the_map_of_the_code_has_every_folder() -> None:
     folders = {path.parent.relative_to(ROOT / "voiceloop") for path in (ROOT / "voiceloop").rglob("__init__.py")}
     missing = {str(path) for path in folders - {Path()} if f"`{path}/`" not in text}
     assert not missing
+
+
+def test_every_benchmark_that_the_documents_name_is_one_of_scripts_bench() -> None:
+    script = read("scripts/bench")
+    line = re.search(r"^#\s+scripts/bench \[([\w|-]+)\]", script, re.MULTILINE)
+    assert line is not None
+    known = set(line[1].split("|"))
+    offered = re.findall(r"^ {4}([a-z-]+(?: \| [a-z-]+)*)\) exec", script, re.MULTILINE)
+    assert known == {name for names in offered for name in names.split(" | ")}
+    for document in DOCUMENTS:
+        text = re.sub(r"\s+", " ", read(document))
+        named = set(re.findall(r"`scripts/bench ([a-z-]+)", text))
+        assert named <= known, f"{document}: {named - known}"
+    assert known <= set(re.findall(r"scripts/bench ([a-z-]+)", read("docs/benchmarks.md")))
