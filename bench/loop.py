@@ -24,7 +24,8 @@ import numpy as np
 from testbed.running import Running, running
 from testbed.serving import KEY, Serving, serving
 from testbed.sound.cable import MIC_HZ, SPEAKER_HZ, Cable, Listener, why_not
-from testbed.sound.match import find, first_sound, longest_gap_s
+from testbed.sound.match import find, longest_gap_s
+from voiceloop.audio.audible import first_audible
 from voiceloop.audio.resample import resample
 from voiceloop.audio.wav import read_wav
 
@@ -63,10 +64,10 @@ def prompt(name: str) -> bytes:
 
 
 def answer(folder: Path) -> tuple[Path, bytes]:
-    """The service's voice as a file and as PCM, at the loudspeaker's rate, cut to begin with a loud sample."""
+    """The service's voice as a file and as PCM, at the loudspeaker's rate, cut to begin with audible sound."""
     clip = read_wav(ASTERISK / f"{ANSWER}.wav")
     pcm = resample(clip.pcm, from_hz=clip.rate_hz, to_hz=SPEAKER_HZ)
-    begin = first_sound(pcm, above=1000)
+    begin = first_audible(pcm, SPEAKER_HZ)
     pcm = pcm[2 * (begin or 0) :]
     path = folder / "answer.wav"
     with wave.open(str(path), "wb") as file:
@@ -161,9 +162,9 @@ def idle(cable: Cable, server: Serving, seconds: float, trace: Path | None = Non
 
 
 def turns(cable: Cable, service: Sequence[str], folder: Path, runs: int) -> list[Figure]:
-    """Over several turns: last voiced frame to POST, first PCM byte to sound, gaps inside replies, memory."""
+    """Over several turns: last voiced frame to POST, first PCM byte to audible sound, gaps inside replies, memory."""
     post = Figure("last voiced frame to POST, beyond the hangover", "ms", "≤ 60 ms")
-    sound = Figure("first PCM byte to sound at the monitor", "ms", "≤ 60 ms")
+    sound = Figure("first PCM byte to audible sound at the monitor", "ms", "≤ 60 ms")
     gaps = Figure("longest gap inside a reply", "ms", "0 ms")
     memory = Figure("memory, after the turns, openrouter engines", "MB", "≤ 100 MB")
     clips = folder / "clips"
@@ -219,7 +220,7 @@ def _post_ms(posted: Posted, said: bytes, mic: Listener) -> float:
 
 def _sound_ms(server: Serving, speaker: Listener, number: int) -> float:
     request = server.wait_for("/audio/speech", count=number + 1)
-    begin = first_sound(speaker.heard, above=500)
+    begin = first_audible(speaker.heard, SPEAKER_HZ)
     assert begin is not None, "no reply was heard"
     return (speaker.when(2 * begin) - float(request["first_byte_at"])) * 1000
 

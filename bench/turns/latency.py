@@ -1,5 +1,5 @@
-"""Measures the time from the end of speech to the first sound, beyond the services' times, and the requests that were
-posted for it."""
+"""Measures the time from the end of speech to the first audible sound, beyond the services' times, and the requests
+that were posted for it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from bench.turns.measures import Sound, Track, locate
 from bench.turns.posts import Posts, Used, cost, used
 from bench.turns.room import Uttered, open_room
 from testbed.serving import Serving
+from voiceloop.audio.audible import first_audible
 
 REPLIES = (
     ("all-circuits-busy-now", "please-try-again"),
@@ -23,8 +24,6 @@ REPLIES = (
 )
 """Two sentences each, so that there is a chunk to prefetch. All differ, so the sound shows its
 chat request."""
-_FIRST = 500
-"""The first sample louder than this is the beginning of a reply."""
 _QUIET_S = 0.6
 """Silence between a reply and the next prompt."""
 
@@ -46,7 +45,7 @@ def measure(runs: int, sets: Sequence[str]) -> list[Figure]:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The requests for one prompt. `took_s`: from its end to the first sound; None when there was no sound."""
+    """The requests for one prompt. `took_s`: from its end to the first audible sound; None when there was no sound."""
 
     posts: Posts
     used: Used | None
@@ -60,9 +59,9 @@ def end_of_speech(mic: Track, uttered: Uttered) -> float | None:
     return mic.when(first + at + len(uttered.spoken.sound)) if correlation > 0.95 else None
 
 
-def first_loud(sound: Sound) -> int | None:
-    loud = np.flatnonzero(np.abs(sound) > _FIRST)
-    return int(loud[0]) if len(loud) else None
+def first_audible_sample(sound: Sound, rate_hz: int) -> int | None:
+    """Where the loudspeaker becomes audible; None when it stays silent."""
+    return first_audible(np.rint(sound).astype("<i2").tobytes(), rate_hz)
 
 
 def _turn(
@@ -71,14 +70,14 @@ def _turn(
     mic, speaker = tracks
     posts = Posts.of(server.requests, uttered.at, until)
     first, sound = speaker.between(uttered.at, until)
-    ended, begins = end_of_speech(mic, uttered), first_loud(sound)
+    ended, begins = end_of_speech(mic, uttered), first_audible_sample(sound, speaker.rate_hz)
     took_s = None if ended is None or begins is None else speaker.when(first + begins) - ended
     return Turn(posts, used(posts, sound, replies), took_s)
 
 
 def _latency(turns: Sequence[Turn]) -> list[Figure]:
-    over = Figure("end of speech → first sound, beyond the services' times", "ms", "median ≤ 280 ms", "~410 ms")
-    total = Figure("end of speech → first sound, in all", "ms", "", "1,314 ms")
+    over = Figure("end of speech → first audible sound, beyond the services' times", "ms", "median ≤ 280 ms", "~410 ms")
+    total = Figure("end of speech → first audible sound, in all", "ms", "", "1,314 ms")
     for turn in turns:
         if turn.took_s is not None and turn.used is not None:
             total.values.append(turn.took_s * 1000)

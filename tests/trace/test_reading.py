@@ -33,7 +33,7 @@ from voiceloop.trace.terminal import Screen, rendered
 from voiceloop.trace.writing import line
 
 
-def test_the_stages_lead_from_the_last_voiced_sample_to_the_first_one_played(tmp_path: Path) -> None:
+def test_the_stages_lead_from_the_last_voiced_sample_to_the_first_audible_one_played(tmp_path: Path) -> None:
     (turn,) = session(tmp_path, one_turn()).turns
     assert [(stage.name, round(stage.ms)) for stage in turn.stages] == [
         ("end", 210),
@@ -72,10 +72,22 @@ def test_without_a_mark_the_last_voiced_sample_is_taken_from_the_transcript(tmp_
     assert {"last_voiced", "first_played", "speak_post"} <= turn.found
 
 
-def test_silence_at_the_start_of_a_reply_does_not_count_as_audible(tmp_path: Path) -> None:
-    records = [header(), speaker(0.0), playing(3.13, 0.2, value=0), playing(3.33, 0.2), done(4.0)]
+@pytest.mark.parametrize("value", [0, 100, 150])
+def test_without_a_mark_a_reply_is_played_from_its_first_audible_step_on(tmp_path: Path, value: int) -> None:
+    """100 is -50 dBFS, and 150 is more than 40 dB below the reply's peak."""
+    marks = {"last_voiced": 2.0, "first_write": 3.12}
+    records = [header(), speaker(0.0), playing(3.13, 0.2, value=value), playing(3.33, 0.2), done(4.0, marks=marks)]
     (turn,) = session(tmp_path, records).turns
-    assert turn.marks["first_audible"] == pytest.approx(3.33)
+    assert turn.marks["first_played"] == pytest.approx(3.33)
+    assert "first_played" in turn.found
+
+
+def test_a_reply_of_silence_was_not_played(tmp_path: Path) -> None:
+    marks = {"last_voiced": 2.0, "first_write": 3.12}
+    records = [header(), speaker(0.0), playing(3.13, 0.2, value=50), done(4.0, marks=marks)]
+    (turn,) = session(tmp_path, records).turns
+    assert "first_played" not in turn.marks
+    assert turn.answered_ms is None
 
 
 def test_unknown_marks_and_events_are_kept_and_shown(tmp_path: Path) -> None:
@@ -172,9 +184,9 @@ def test_a_mute_recorded_in_pieces_becomes_one_span(tmp_path: Path) -> None:
         (b'{"event": "ready"}\n', "is not a trace"),
         (b"[" * 100_000, "is not a trace"),
         (b'{"k": "trace"}\n', "has format version 'None'"),
-        (b'{"k": "trace", "version": 99, "at": 1, "time": 1}\n', "has format version '99'; this voiceloop reads 2"),
-        (b'{"k": "trace", "version": 1, "at": 1, "time": 1}\n', "has format version '1'; this voiceloop reads 2"),
-        (b'{"k": "trace", "version": 2, "at": NaN, "time": 1}\n', "has a damaged first line"),
+        (b'{"k": "trace", "version": 99, "at": 1, "time": 1}\n', "has format version '99'; this voiceloop reads 3"),
+        (b'{"k": "trace", "version": 2, "at": 1, "time": 1}\n', "has format version '2'; this voiceloop reads 3"),
+        (b'{"k": "trace", "version": 3, "at": NaN, "time": 1}\n', "has a damaged first line"),
         (None, "can't be read: no such file"),
     ],
 )

@@ -2,7 +2,7 @@
 
 Speech can be read from its samples: word 7 is a stretch of samples with the value 7. So the fake recogniser knows
 exactly which words a clip holds, however the clip was cut and joined, and a test can follow each word to its end.
-The same holds for replies: reply 7 sounds as samples with the value 7.
+The same holds for replies: reply 7 sounds as samples with the value 1,007, which is audible.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ LONGEST_S = 600
 """The conversation must be over by then, in virtual seconds."""
 MHM, NOISE = 10_000, 20_000
 """Samples above these values are a backchannel, or a noise: voice to the VAD, but no words to the recogniser."""
+REPLY = 1_000
+"""Samples above this value are a reply."""
 
 Kind = Literal["word", "mhm", "noise", "quiet", "hint", "gap", "stall", "stop"]
 
@@ -107,7 +109,7 @@ class Scene:
     effects: list[tuple[int, str]] = field(default_factory=list)
     all_turns: list[Turn] = field(default_factory=list)
     played: list[tuple[float, Counter[int]]] = field(default_factory=list)
-    """The samples that each pull of 10 ms took from the ring: the time, and a count of each value."""
+    """The samples that each pull of 10 ms took from the ring: the time, and how many of each reply."""
     sounded_over_speech: list[float] = field(default_factory=list)
     pages: dict[int, FakePage] = field(default_factory=dict)
     history: list[Message] = field(default_factory=list)
@@ -209,7 +211,7 @@ class Voice:
 
     async def _send(self, text: str, send: trio.MemorySendChannel[Speech]) -> None:
         value = int(text.split(maxsplit=1)[0].strip("r."))
-        left = array("h", [value]) * (len(text) * RATE_HZ // 20)
+        left = array("h", [REPLY + value]) * (len(text) * RATE_HZ // 20)
         with send:
             while left:
                 piece, left = left[: (cut := self.scene.random.randrange(1, 4000))], left[cut:]
@@ -364,7 +366,7 @@ async def _pull(speaker: Speaker, scene: Scene, segmenter: Segmenter) -> None:
         speaker.ring.read_into(memoryview(block))
         taken = array("h", speaker.ring.recent(speaker.ring.played - before))
         if taken:
-            scene.played.append((trio.current_time(), Counter(taken)))
+            scene.played.append((trio.current_time(), Counter(value - REPLY for value in taken)))
         if any(block) and was_speaking and segmenter.speaking:
             scene.sounded_over_speech.append(trio.current_time())
         was_speaking = segmenter.speaking

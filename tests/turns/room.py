@@ -35,6 +35,8 @@ from voiceloop.turns.preemptive import PreemptiveGeneration
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Speech, Transcript, Usage, Utterance
 
 RATE_HZ = 8_000
+SOUND = b"\x00\x04"
+"""A sample of the reply: -30 dBFS, so that it is audible."""
 SAMPLES_A_CHARACTER = 400
 """50 ms of sound for each character of the reply."""
 HANGOVER_S = 0.6
@@ -144,7 +146,7 @@ class Voice(Part):
     async def _send(self, text: str, send: trio.MemorySendChannel[Speech]) -> None:
         with send:
             for _ in text:
-                await send.send(Speech(b"\x10\x00" * SAMPLES_A_CHARACTER, RATE_HZ))
+                await send.send(Speech(SOUND * SAMPLES_A_CHARACTER, RATE_HZ))
 
 
 @dataclass

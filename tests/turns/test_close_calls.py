@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.turns.room import RATE_HZ, SAMPLES_A_CHARACTER, Room, open_room
+from tests.turns.room import RATE_HZ, SAMPLES_A_CHARACTER, SOUND, Room, open_room
 from tests.turns.test_interruptions import LONG, FakeVad
 from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.listener import HalfDuplexMute, Listener
@@ -220,8 +220,8 @@ async def test_the_earcon_of_a_failed_turn_waits_until_the_reply_is_over(
         await room.say(0.5)
         await room.quiet(20)
     assert len(room.published("turn.failed")) == 1
-    tones = [number for number, block in enumerate(played) if set(block) - {0x10, 0}]
-    replies = [number for number, block in enumerate(played) if set(block) == {0x10, 0}]
+    tones = [number for number, block in enumerate(played) if set(block) - set(SOUND)]
+    replies = [number for number, block in enumerate(played) if set(block) == set(SOUND)]
     assert tones
     assert min(tones) >= max(replies)
 
@@ -252,7 +252,7 @@ async def test_of_a_chunk_synthesised_in_real_time_only_the_part_heard_enters_th
 async def _send_in_real_time(text: str, send: trio.MemorySendChannel[Speech]) -> None:
     with send:
         for _ in text:
-            await send.send(Speech(b"\x10\x00" * SAMPLES_A_CHARACTER, RATE_HZ))
+            await send.send(Speech(SOUND * SAMPLES_A_CHARACTER, RATE_HZ))
             await trio.sleep(SAMPLES_A_CHARACTER / RATE_HZ)
 
 

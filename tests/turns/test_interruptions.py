@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.turns.room import RATE_HZ, SAMPLES_A_CHARACTER, Room, open_room
+from tests.turns.room import RATE_HZ, SAMPLES_A_CHARACTER, SOUND, Room, open_room
 from voiceloop.capture.listener import HalfDuplexMute, Listener
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Conversation as Settings
@@ -110,7 +110,7 @@ async def test_a_slow_service_does_not_keep_the_reply_silent(autojump_clock: Moc
 
 
 async def _play(reply: Reply, text: str = "") -> None:
-    await reply.play(Speech(b"\x10\x00" * RATE_HZ * 3, RATE_HZ), text)
+    await reply.play(Speech(SOUND * RATE_HZ * 3, RATE_HZ), text)
 
 
 def _answer_with_sound(room: Room) -> None:
@@ -150,7 +150,7 @@ async def test_of_a_chunk_that_breaks_off_only_the_part_heard_enters_the_reply(a
         send, receive = trio.open_memory_channel[Speech](100)
         with send:
             for _ in range(len(text) // 4):
-                send.send_nowait(Speech(b"\x10\x00" * SAMPLES_A_CHARACTER, RATE_HZ))
+                send.send_nowait(Speech(SOUND * SAMPLES_A_CHARACTER, RATE_HZ))
         await trio.lowlevel.checkpoint()
         yield receive
         raise RateLimited("it broke off")

@@ -61,6 +61,12 @@ class Speaker:
         """The absolute position of the next sample that the device takes; it is heard `latency_s` later."""
         return self.ring.position
 
+    @property
+    def spare_s(self) -> float:
+        """How many seconds of the reply are still to be played, beyond the jitter buffer's level. Negative when it
+        would not begin, or go on, with what is written."""
+        return self.ring.pending / self.rate_hz - self.jitter_buffer.seconds
+
     def played_in(self, start: int, end: int) -> int:
         """How many samples of the span from `start` to `end` (positions, as `written` gives them) were played."""
         return self.ring.played_in(start, end)

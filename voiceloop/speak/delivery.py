@@ -1,6 +1,6 @@
 """Delivery: takes a reply as a stream of text and plays it, synthesising ahead and noting what was heard.
 
-    say() -> splitter -> [chunks] -> synthesizer -> [slots] -> resampler -> gate (`committed`) -> speaker
+    say() -> splitter -> [chunks] -> synthesizer -> [slots] -> resampler -> trimmer -> gate (`committed`) -> speaker
     play() -----------------^ (audio that needs no synthesis)
 
 It knows no device and no service, only a `Synthesizer` and a `Speaker`.
@@ -8,8 +8,9 @@ It knows no device and no service, only a `Synthesizer` and a `Speaker`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import trio
 
@@ -19,16 +20,20 @@ from voiceloop.events import Publish
 from voiceloop.playback.jitter_buffer import Stream
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Synthesizer
-from voiceloop.speak.heard import Span, heard
+from voiceloop.speak.heard import Spans
 from voiceloop.speak.splitter import Splitter
-from voiceloop.text import join_chunks
+from voiceloop.speak.trimming import Trimmed, Trimmer, pause_s
 from voiceloop.types import SAMPLE_BYTES, Heard, Speech, Usage
 
 AHEAD = 1
 """How many chunks are synthesised beside the one being played. One chunk ahead hides the latency of its request; more
 would only be discarded at a barge-in."""
-_LETTERS_A_SECOND = 14
-"""How fast voices speak: used to estimate the length of a chunk that broke off or has not arrived completely."""
+RESERVE_S = 0.06
+"""Silence that is held back is written when no more than this is left to play, beyond the jitter buffer's level."""
+_STEP_S = 0.02
+_SLICE_S = 0.1
+"""How much sound is worked on before the first of it is written: a synthesizer may deliver many seconds at once."""
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -54,6 +59,11 @@ def _seconds(piece: Speech) -> float:
     return len(piece.pcm) / SAMPLE_BYTES / piece.rate_hz
 
 
+def _slices(piece: Speech) -> Iterator[bytes]:
+    size = max(1, round(_SLICE_S * piece.rate_hz)) * SAMPLE_BYTES
+    return (piece.pcm[at : at + size] for at in range(0, len(piece.pcm), size))
+
+
 class DeliveryOwner(Protocol):
     """The owner of a reply's delivery: decides when the reply may sound, and notes its progress and its requests."""
 
@@ -61,10 +71,11 @@ class DeliveryOwner(Protocol):
         """Wait until the reply may sound."""
 
     def mark(self, name: str) -> None:
-        """Note that a point in time is reached: `first_text`, `first_pcm`, `first_write`, `first_played`."""
+        """Note that a point in time is reached: `first_text`, and for the first audible sample `first_pcm` (it has
+        arrived), `first_write` and `first_played`."""
 
     def sounds(self, text: str) -> None:
-        """Note that the first sample of a chunk that says `text` is played."""
+        """Note that the first audible sample of a chunk that says `text` is played."""
 
     def asking(self, kind: Literal["speak"]) -> None:
         """Note that a request is about to be made."""
@@ -85,13 +96,14 @@ class Delivery:
     publish: Publish
     owner: DeliveryOwner
     _splitter: Splitter = field(default_factory=Splitter)
-    _spans: list[Span] = field(default_factory=list)
-    _last_span_grows: bool = False
-    """More audio of the last span is still to come."""
     _epoch: int | None = None
     """The ring's epoch that this reply is written under; None before its first sample."""
     _slot_count: int = 0
     _failure: ServiceError | EngineError | None = None
+    _spans: Spans = field(init=False)
+    _trimmer: Trimmer = field(init=False)
+    _last_slot: _Slot | None = None
+    """The slot that was written last."""
     _resampler: Resampler | None = None
     _play_stream: Stream | None = None
     """For the jitter buffer: all audio from `play`, which is one stream."""
@@ -99,6 +111,9 @@ class Delivery:
         # Bound: 16 chunks. When speech is that far behind the handler waits; a model's text uses no memory meanwhile.
         default_factory=lambda: trio.open_memory_channel[str | _Slot](16)
     )
+
+    def __post_init__(self) -> None:
+        self._spans, self._trimmer = Spans(self.speaker.rate_hz), Trimmer(self.speaker.rate_hz)
 
     async def say(self, delta: str) -> None:
         """Add text. Waits when speech is far behind."""
@@ -140,9 +155,10 @@ class Delivery:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._synthesise_all, send, name="synthesise a reply")
             async with receive:
-                async for slot in receive:
+                while (slot := await self._next(receive)) is not None:
                     await self._write(slot)
-                await self._flush()
+                await self._end_chunk()
+                await self._write_trimmed(None, self._trimmer.finish())
         if self._epoch is not None:
             self.speaker.finish(epoch=self._epoch)
             await self.speaker.drained(epoch=self._epoch)
@@ -150,12 +166,12 @@ class Delivery:
             raise self._failure
 
     async def _report_played(self) -> None:
-        """Report each chunk to the owner when its first sample is played."""
+        """Report each chunk to the owner when its first audible sample is played."""
         reported = 0
         while True:
-            while reported < len(self._spans):
-                span = self._spans[reported]
-                if not self.speaker.played_in(span.start, span.end):
+            while reported < len(self._spans.all):
+                span = self._spans.all[reported]
+                if not self.speaker.played_in(span.onset, span.onset + 1):
                     break
                 self.owner.mark("first_played")
                 self.owner.sounds(span.text)
@@ -164,20 +180,12 @@ class Delivery:
 
     def heard(self) -> Heard:
         """The part of the reply that has been played by now."""
-        spans = self._spans
-        # Audio may arrive no faster than it is played. Without an estimate of its full length, nearly all of a long
-        # chunk would count as heard.
-        if self._last_span_grows:
-            last = spans[-1]
-            length = round(len(last.text) / _LETTERS_A_SECOND * self.speaker.rate_hz)
-            spans = [*spans[:-1], replace(last, end=max(last.end, last.start + length))]
-        played = heard(spans, self.speaker.played_in)
+        played = self._spans.heard(self.speaker.played_in)
         return replace(played, complete=played.complete and self._failure is None)
 
     def heard_s(self) -> float:
         """How many seconds of the reply have been played by now."""
-        played = sum(self.speaker.played_in(span.start, span.end) for span in self._spans)
-        return played / self.speaker.rate_hz
+        return self._spans.heard_s(self.speaker.played_in)
 
     async def _synthesise_all(self, ready: trio.MemorySendChannel[_Slot]) -> None:
         async with trio.open_nursery() as nursery, ready, self._chunks[1]:
@@ -211,55 +219,80 @@ class Delivery:
             self._failure = error
         self.publish("speech.failed", error=str(error))
 
+    async def _next(self, channel: trio.MemoryReceiveChannel[T]) -> T | None:
+        """The next of a channel, None at its end. Meanwhile silence that is held back is written, if the loudspeaker
+        would run dry: then it is heard where it belongs, and no sound is late because of it."""
+        while True:
+            patience_s = float("inf")
+            if self._epoch is not None and self._trimmer.held:
+                if (lacking_s := RESERVE_S - self.speaker.spare_s) > 0:
+                    await self._write_pcm(self._trimmer.take(round((lacking_s + _STEP_S) * self.speaker.rate_hz)))
+                patience_s = max(self.speaker.spare_s - RESERVE_S, _STEP_S)
+            try:
+                with trio.move_on_after(patience_s):
+                    return await channel.receive()
+            except trio.EndOfChannel:
+                return None
+
     async def _write(self, slot: _Slot) -> None:
         """Write the audio of one chunk to the ring, at the loudspeaker's rate, and note its position there."""
+        await self._begin_chunk(slot)
         async with slot.receive:
-            async for piece in slot.receive:
+            while (piece := await self._next(slot.receive)) is not None:
                 if piece.usage is not None:
                     self.owner.spent("speak", piece.usage)
                 if self._resampler is None or self._resampler.from_hz != piece.rate_hz:
                     await self._flush()
                     self._resampler = Resampler(from_hz=piece.rate_hz, to_hz=self.speaker.rate_hz)
-                await self._write_pcm(slot, self._resampler.feed(piece.pcm))
+                for pcm in _slices(piece):
+                    await self._write_trimmed(slot, self._trimmer.feed(self._resampler.feed(pcm)))
         if not slot.ready:
-            await self._flush(slot)
-            self._last_span_grows = False
+            await self._end_chunk(slot)
             if self._epoch is not None:
                 # The next chunk is a new request: a short one like "Yes." is played without waiting for it.
                 self.speaker.enough(epoch=self._epoch)
         if slot.failed and slot.sounded:
-            self._keep_words_that_sounded()
-        elif slot.text and not slot.sounded and not slot.failed and self._spans:
-            # Text without audio belongs to the audio before: speech models send the last words after their audio.
-            self._spans[-1] = replace(self._spans[-1], text=join_chunks([self._spans[-1].text, slot.text]))
+            self._spans.break_off()
+        elif slot.text and not slot.sounded and not slot.failed:
+            self._spans.add_unspoken(slot.text)
+
+    async def _begin_chunk(self, slot: _Slot) -> None:
+        last, self._last_slot = self._last_slot, slot
+        if last is None or not (last.ready and slot.ready):
+            if last is not None and last.ready:
+                await self._end_chunk()
+            self._trimmer.begin(pause_s(last.text if last else "", slot.text))
+
+    async def _end_chunk(self, slot: _Slot | None = None) -> None:
+        """Write the end of `slot`, or of the audio before, and hold back the silence after it."""
+        await self._flush(slot)
+        await self._write_trimmed(slot, self._trimmer.end())
+        self._spans.growing = False
 
     async def _flush(self, slot: _Slot | None = None) -> None:
         """Write what is left in the resampler: the end of `slot`, or of the audio before."""
         resampler, self._resampler = self._resampler, None
         if resampler is not None:
-            await self._write_pcm(slot, resampler.feed(b"", last=True))
+            await self._write_trimmed(slot, self._trimmer.feed(resampler.feed(b"", last=True)))
 
-    def _keep_words_that_sounded(self) -> None:
-        """Shorten the text of the last span, a chunk that broke off, to the words that its audio can have said."""
-        span = self._spans[-1]
-        letters = round((span.end - span.start) / self.speaker.rate_hz * _LETTERS_A_SECOND)
-        words = span.text[:letters].rpartition(" ")[0] if letters < len(span.text) else span.text
-        self._spans[-1] = replace(span, text=words)
-
-    async def _write_pcm(self, slot: _Slot | None, pcm: bytes) -> None:
-        """Write `pcm` as audio of `slot`, or of the last chunk if that is None."""
-        if not pcm:
-            return
-        if self._epoch is None:
+    async def _write_trimmed(self, slot: _Slot | None, trimmed: Trimmed) -> None:
+        """Write sound of `slot`, or of the last chunk if that is None."""
+        if trimmed.own and self._epoch is None:
             self.owner.mark("first_pcm")
             await self.owner.committed()
             self._epoch = self.speaker.epoch
             self.owner.mark("first_write")
-        if not self._spans or (slot is not None and not slot.sounded):
-            self._spans.append(Span(slot.text if slot else "", self.speaker.written, self.speaker.written))
-        if slot is not None:
-            slot.sounded, self._last_span_grows = True, not slot.ready
-        # Noted before the write: if that is cancelled in the middle, the span must include the samples in the ring.
-        span = self._spans[-1]
-        self._spans[-1] = replace(span, end=span.end + len(pcm) // SAMPLE_BYTES)
-        await self.speaker.write(pcm, epoch=self._epoch)
+        await self._write_pcm(trimmed.before)
+        if trimmed.onset is not None and (not self._spans.all or (slot is not None and not slot.sounded)):
+            start = self.speaker.written
+            self._spans.begin(slot.text if slot else "", start, start + trimmed.onset)
+        if slot is not None and trimmed.onset is not None:
+            slot.sounded, self._spans.growing = True, not slot.ready
+        await self._write_pcm(trimmed.own)
+
+    async def _write_pcm(self, pcm: bytes) -> None:
+        """Write sound of the last span."""
+        if pcm and self._epoch is not None:
+            # Noted before the write: if that is cancelled in the middle, the span must include the samples in the ring.
+            self._spans.grow(len(pcm) // SAMPLE_BYTES)
+            await self.speaker.write(pcm, epoch=self._epoch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from voiceloop.text import join_chunks
 from voiceloop.types import Heard
@@ -16,6 +16,63 @@ class Span:
     text: str
     start: int
     end: int
+    onset: int = 0
+    """The position of its first audible sample."""
+
+
+_LETTERS_A_SECOND = 14
+"""How fast voices speak: used to estimate the length of a chunk that broke off or has not arrived completely."""
+
+
+@dataclass(slots=True)
+class Spans:
+    """The spans of a reply, noted while its sound is written. `rate_hz` is the ring's."""
+
+    rate_hz: int
+    all: list[Span] = field(default_factory=list)
+    growing: bool = False
+    """More sound of the last span is still to come."""
+    _unspoken: str = ""
+    """Text at the beginning of the reply whose sound was only silence."""
+
+    def begin(self, text: str, start: int, onset: int) -> None:
+        """Begin a span at the position `start`, whose first audible sample is at `onset`."""
+        self.all.append(Span(join_chunks(filter(None, (self._unspoken, text))), start, start, onset))
+        self._unspoken = ""
+
+    def grow(self, samples: int) -> None:
+        """Add samples to the last span."""
+        self.all[-1] = replace(self.all[-1], end=self.all[-1].end + samples)
+
+    def add_unspoken(self, text: str) -> None:
+        """Add text without audible sound of its own. It belongs to the sound before it, because speech models send the
+        last words after their sound; and at the beginning of a reply to the sound after it."""
+        if self.all:
+            self.all[-1] = replace(self.all[-1], text=join_chunks([self.all[-1].text, text]))
+        else:
+            self._unspoken = join_chunks(filter(None, (self._unspoken, text)))
+
+    def break_off(self) -> None:
+        """Shorten the text of the last span, a chunk that broke off, to the words that its sound can have said."""
+        span = self.all[-1]
+        letters = round((span.end - span.start) / self.rate_hz * _LETTERS_A_SECOND)
+        words = span.text[:letters].rpartition(" ")[0] if letters < len(span.text) else span.text
+        self.all[-1] = replace(span, text=words)
+
+    def heard(self, played_in: Callable[[int, int], int]) -> Heard:
+        """The text that was played (`played_in` as in `heard`)."""
+        spans = self.all
+        # Sound may arrive no faster than it is played. Without an estimate of its full length, nearly all of a long
+        # chunk would count as heard.
+        if self.growing:
+            last = spans[-1]
+            length = round(len(last.text) / _LETTERS_A_SECOND * self.rate_hz)
+            spans = [*spans[:-1], replace(last, end=max(last.end, last.start + length))]
+        return heard(spans, played_in)
+
+    def heard_s(self, played_in: Callable[[int, int], int]) -> float:
+        """How many seconds were played (`played_in` as in `heard`)."""
+        return sum(played_in(span.start, span.end) for span in self.all) / self.rate_hz
 
 
 def heard(spans: Sequence[Span], played_in: Callable[[int, int], int]) -> Heard:

@@ -169,6 +169,15 @@ class Splitter:
         return [chunk] if chunk else []
 
 
+def cut_between(chunk: str, following: str) -> Cut:
+    """What ended between two chunks that are spoken one after the other: a clause or a sentence."""
+    last = chunk.rstrip(_CLOSING)[-1:]
+    if last == "." or last in WIDE_STOPS or last in _STOPS:
+        return Cut.SENTENCE
+    # Without a mark it was cut before a conjunction or for its length, or it was a heading or an entry of a list.
+    return Cut.CLAUSE if last in WIDE_CLAUSES or last in _CLAUSES or following[:1].islower() else Cut.SENTENCE
+
+
 def spoken(text: str) -> str:
     """`text` as it is spoken: one line, with each URL as its host. Empty if nothing in it can be pronounced."""
     line = _SPACE_BEFORE_STOP.sub("", " ".join(_URL.sub(r"\1", text).split()))

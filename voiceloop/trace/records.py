@@ -18,8 +18,9 @@
 `peak` and `rms` are base64 of one byte for each step (`levels.py`). Sound, bodies, headers and keys are never recorded.
 """
 
-VERSION = 2
-"""2: `muted` and `held`, which were `deaf` and `hushed`."""
+VERSION = 3
+"""2: `muted` and `held`, which were `deaf` and `hushed`. 3: the marks `first_pcm`, `first_write` and `first_played` of
+`turn.done` are those of a reply's first audible sample, no longer of silence before it."""
 KINDS = frozenset(
     ("event", "mic", "vad", "muted", "gap", "request", "answer", "response", "play", "speaker", "lost", "end")
 )

@@ -108,7 +108,7 @@ def _bars(turns: Sequence[Turn], screen: Screen) -> Iterable[str]:
     staged = [turn for turn in turns if turn.stages]
     if not staged:
         return
-    yield shortened("Where the time went, from the last voiced sample to the first one played:", screen.usable)
+    yield shortened("Where the time went, from the last voiced sample to the first audible one played:", screen.usable)
     room = screen.usable - _LABEL - _TOTAL
     longest = max(turn.stages[-1].end - turn.stages[0].start for turn in staged) or 1.0
     for turn in staged:

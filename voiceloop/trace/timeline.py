@@ -89,7 +89,8 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A part of the time from the last voiced sample to the first one played. `name` is one of `turns.STAGES`."""
+    """A part of the time from the last voiced sample to the first audible one played. `name` is one of
+    `turns.STAGES`."""
 
     name: str
     start: float
@@ -123,7 +124,7 @@ class Turn:
 
     @property
     def answered_ms(self) -> float | None:
-        """Milliseconds from the last voiced sample to the first one played; None if no reply began."""
+        """Milliseconds from the last voiced sample to the first audible one played; None if no reply began."""
         return self.after_voice_ms("first_played")
 
     def after_voice_ms(self, mark: str) -> float | None:

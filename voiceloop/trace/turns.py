@@ -1,11 +1,12 @@
-"""The turns of a traced session, and the stages between the last voiced sample and the first one played. Pure.
+"""The turns of a traced session, and the stages between the last voiced sample and the first audible one played. Pure.
 
     | end | transcribe | answer     | clause     | speak     | gate        | device       |       stages
     ^     ^            ^            ^            ^           ^             ^              ^       marks
     |     post         text         first_text   speak_post  first_pcm     first_write    first_played
     last_voiced
 
-A turn's marks are the times of its steps. Unknown marks are kept and shown. A missing mark is inferred from other
+A turn's marks are the times of its steps; `first_pcm`, `first_write` and `first_played` are those of the reply's first
+audible sample (`voiceloop/audio/audible.py`). Unknown marks are kept and shown. A missing mark is inferred from other
 records where possible, and otherwise left out.
 """
 
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from voiceloop.audio.audible import is_audible
 from voiceloop.trace.read import number
 from voiceloop.trace.timeline import Event, Level, Request, Span, Stage, Turn
 
@@ -24,20 +26,18 @@ STAGES: Mapping[str, tuple[str, str]] = {
     "transcribe": ("text", "transcription"),
     "answer": ("first_text", "first words of the answer"),
     "clause": ("speak_post", "first clause: until it was complete"),
-    "speak": ("first_pcm", "speech: until its first sound arrived"),
+    "speak": ("first_pcm", "speech: until its first audible sound arrived"),
     "gate": ("first_write", "held back: until the turn was certain"),
     "device": ("first_played", "jitter buffer and loudspeaker"),
 }
 """The stages in order: name, and the mark that ends the stage with its description."""
 KNOWN_MARKS = frozenset(
     (
-        *("last_voiced", "pause", "speech_end", "committed", "cancelled", "first_audible"),
+        *("last_voiced", "pause", "speech_end", "committed", "cancelled"),
         *(mark for mark, _ in STAGES.values()),
     )
 )
 _EARLY_S = 0.05
-_AUDIBLE = 0.003
-"""-50 dB. Synthesised speech often begins with a moment of silence, which is not a delay of the loop."""
 _WEEK_S = 7 * 24 * 3600.0
 
 
@@ -194,8 +194,9 @@ def _finished(turn: Turn, recorded: _TurnEvents, requests: Iterable[Request], ma
         first = bisect_left(material.playback, wrote, key=lambda level: level.start)
         last = bisect_right(material.playback, turn.end, key=lambda level: level.start)
         pulled = material.playback[first:last]
-        recorded.infer("first_played", next((level.start for level in pulled), None))
-        recorded.infer("first_audible", next((level.start for level in pulled if level.peak > _AUDIBLE), None))
+        peak = max((level.peak for level in pulled), default=0.0)
+        audible = (level.start for level in pulled if is_audible(level.rms, peak))
+        recorded.infer("first_played", next(audible, None))
     marks = dict(sorted(recorded.marks.items(), key=lambda item: item[1]))
     return replace(turn, marks=marks, found=frozenset(recorded.found), requests=own, stages=tuple(_stages(marks)))
 

@@ -93,7 +93,7 @@ function drawAxis(pen, top, height) {
   }
 }
 
-// Dashed lines through the lanes below the turns, at each turn's last voiced and first played sample.
+// Dashed lines through the lanes below the turns, at each turn's last voiced and first audible played sample.
 function drawGuides(pen, top) {
   if (DATA.turns.filter(inView).length > CROWD) return;
   pen.save();

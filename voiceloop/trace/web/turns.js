@@ -44,7 +44,7 @@ function summary() {
   }).filter(Boolean);
   const count = `${answered.length} turn${answered.length === 1 ? '' : 's'} with a reply`;
   card.append(head('Median', `of ${count}`, median(answered.map((turn) => turn.answered))), stageBar(medians, longest), stageTable(medians));
-  card.append(element('div', 'marks', `from the last voiced sample to the first one played; the loudspeaker reports a latency of ${ms(DATA.latency)}, which is not included`));
+  card.append(element('div', 'marks', `from the last voiced sample to the first audible one played; the loudspeaker reports a latency of ${ms(DATA.latency)}, which is not included`));
   return card;
 }
 

@@ -38,7 +38,7 @@ function pan(pixels) {
 function goTo(turn) {
   view.shown = turn.number;
   const from = mark(turn, 'last_voiced') ?? turn.at;
-  const until = mark(turn, 'first_audible') ?? mark(turn, 'first_played') ?? mark(turn, 'cancelled') ?? turn.end;
+  const until = mark(turn, 'first_played') ?? mark(turn, 'cancelled') ?? turn.end;
   const room = Math.max(until - from, 300) * 0.2;
   look(from - 2 * room, Math.max(until, from) + room);
 }
