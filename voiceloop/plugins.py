@@ -114,6 +114,8 @@ class Transcriber(Part, Protocol):
     May have `preemptive = True`: then a pause is transcribed as if it were the end, and the longer clip again when the
     user goes on. That suits engines that post whole clips; an engine that is fed speech as it comes would begin again
     after each pause.
+
+    May have `embedded = True`: it runs on this machine's processor, and a call costs nothing but time.
     """
 
     def transcription(self) -> AbstractAsyncContextManager[Transcription]:
@@ -177,7 +179,11 @@ class Handler(Part, Protocol):
 
 
 class Synthesizer(Part, Protocol):
-    """Text to speech."""
+    """Text to speech.
+
+    May have `in_language(code)`: returns the synthesizer for a reply in that language (`de`, `pt-br`), itself if it has
+    no other voice for it. It makes no request and opens nothing: `speech` does. Called with a transcript's `language`.
+    """
 
     def speech(self, text: str) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Speech]]:
         """Speak one chunk of text: a bounded channel of PCM, closed at its end. The context manager raises errors."""
@@ -229,6 +235,11 @@ def is_preemptive(transcriber: Transcriber) -> bool:
     return bool(getattr(transcriber, "preemptive", False))
 
 
+def is_embedded(transcriber: Transcriber) -> bool:
+    """Whether `transcriber` runs on this machine's processor, so that its calls cost nothing but time."""
+    return bool(getattr(transcriber, "embedded", False))
+
+
 def hints(vad: Vad) -> bool:
     """Whether `vad` hints at voice now. False for one that has no `hint`."""
     return bool(getattr(vad, "hint", False))
@@ -238,6 +249,12 @@ def beginning(handler: Handler) -> Callable[[int], Awaitable[None]] | None:
     """The method of `handler` that is to be called with an onset: its `began`, if it has one."""
     began: Callable[[int], Awaitable[None]] | None = getattr(handler, "began", None)
     return began
+
+
+def speaking(synthesizer: Synthesizer, language: str | None) -> Synthesizer:
+    """The synthesizer for a reply in `language`: what its `in_language` returns, if it has one."""
+    in_language: Callable[[str], Synthesizer] | None = getattr(synthesizer, "in_language", None)
+    return in_language(language) if in_language is not None and language else synthesizer
 
 
 def patience_s(handler: Handler) -> float | None:

@@ -15,7 +15,7 @@ from voiceloop.speak import espeak
 from voiceloop.speak.espeak import EspeakOptions, EspeakSynthesizer
 from voiceloop.types import Speech
 
-pytest.importorskip("espeakng_loader", reason="the extra 'offline' is not installed")
+pytest.importorskip("espeakng_loader", reason="the extra 'espeak' is not installed")
 
 LONG = "This goes on and on, and then on again. " * 2_000
 SERVICES = cast(Any, None)
@@ -134,6 +134,6 @@ async def test_an_error_of_the_reader_is_raised_unchanged() -> None:
 
 async def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"voiceloop\[offline\]"):
+    with pytest.raises(MissingExtra, match=r"voiceloop\[espeak\]"):
         async with open_synthesizer():
             pass

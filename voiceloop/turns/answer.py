@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 import trio
 
 from voiceloop.errors import HandlerError, VoiceloopError, first
-from voiceloop.plugins import TurnJournal
+from voiceloop.plugins import TurnJournal, speaking
 from voiceloop.speak.delivery import Delivery
 from voiceloop.turns.context import TurnContext
 from voiceloop.turns.preemptive import Asked, Kind
@@ -88,7 +88,8 @@ class AnswerAttempt:
         """Run the handler and deliver its reply. If the handler fails, its error is raised after the text that it had
         already said was played."""
         context = self.context
-        self._delivery = delivery = Delivery(context.synthesizer, context.speaker, context.publish, self)
+        synthesizer = speaking(context.synthesizer, transcript.language)
+        self._delivery = delivery = Delivery(synthesizer, context.speaker, context.publish, self)
         failures: list[VoiceloopError] = []
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._handle, transcript, _Reply(self, delivery, history), failures, name="handler")
