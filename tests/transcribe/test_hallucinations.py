@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,11 +15,13 @@ from voiceloop.config.tables import Hallucinations
 from voiceloop.net.failures import Where
 from voiceloop.net.service import JsonAnswer
 from voiceloop.plugins import Transcription
+from voiceloop.transcribe import voice_evidence
 from voiceloop.transcribe.answers import transcript as parsed
-from voiceloop.transcribe.hallucinations import Judgement, Reason, judge, not_worth_posting
+from voiceloop.transcribe.embedded.moonshine.transcriber import MoonshineOptions
+from voiceloop.transcribe.hallucinations import Judgement, Reason, judge, not_worth_posting, without_voice
 from voiceloop.transcribe.openai import OpenAITranscribeOptions
 from voiceloop.transcribe.screening import Screened, screened
-from voiceloop.transcribe.sphinx import SphinxOptions
+from voiceloop.transcribe.voice_evidence import Voice, VoiceJudge
 from voiceloop.types import CAPTURE_RATE_HZ, Transcript, Utterance
 
 ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
@@ -234,6 +237,78 @@ def test_a_quiet_persons_shortest_words_are_posted() -> None:
             assert not_worth_posting(clip(quiet), RULES) is None, (name, quieter_db)
 
 
+CLEAR = Voice(first=1.0, settled=1.0)
+"""The evidence for a voice that is clearly heard."""
+OF_NOISE = [
+    ("You", 0.93, Voice(0.01, 0.01), SPEECH, Reason.PHRASE),  # a sniff
+    ("Uh?", 0.78, Voice(0.35, 0.08), SPEECH, Reason.PHRASE),  # a throat cleared
+    ("Uh, uh, uh.", 0.67, Voice(0.47, 0.02), SPEECH, Reason.PHRASE),
+    ("Yeah.", 0.59, Voice(0.64, 0.22), SPEECH, Reason.PHRASE),
+    ("Thank you for watching!", 0.78, Voice(0.40, 0.02), LONG_SPEECH, Reason.PHRASE),  # music
+    ("© transcript Emily Beynon", 0.72, Voice(0.1, 0.02), LONG_SPEECH, Reason.PHRASE),  # coughs
+    ("That.", 0.48, Voice(0.65, 0.21), SPEECH, Reason.DOUBTFUL),
+    ("And the packet.", 0.21, Voice(0.48, 0.48), SPEECH, Reason.DOUBTFUL),
+    ("The first is the first is the first is the first is", 0.6, Voice(0.2, 0.01), LONG_SPEECH, Reason.LOOP),  # hiss
+    ("♪♪♪♪♪", 0.72, Voice(0.01, 0.0), SPEECH, Reason.NO_WORDS),  # keys
+    ("??", 0.5, CLEAR, SPEECH, Reason.NO_WORDS),
+    ("2-3ตวบนลา", 0.5, CLEAR, SPEECH, Reason.SCRIPT),
+    ("You", 0.22, CLEAR, SPEECH, Reason.PHRASE),  # a cough with a voiced end
+]
+"""What Moonshine tiny made of noises: text, confidence, evidence for voice, a clip about as long and loud; and why it
+is dropped."""
+
+
+@pytest.mark.parametrize(("text", "confidence", "voice", "sound", "reason"), OF_NOISE)
+def test_what_moonshine_makes_of_noise_is_dropped(
+    text: str, confidence: float, voice: Voice, sound: Utterance, reason: Reason
+) -> None:
+    transcript = Transcript(text, sound, confidence=confidence, language="en")
+    judgement = judge(transcript, RULES, voice=voice)
+    assert judgement.reason is reason
+    assert len(judgement.text.split()) <= 3
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "voice"),
+    [
+        ("E.", 0.66, Voice(0.6, 0.13)),  # a letter, spoken by a person to a model that had heard nothing before
+        ("Oh,", 0.80, Voice(0.5, 0.12)),
+        ("Four.", 0.71, Voice(0.7, 0.49)),
+        ("You.", 0.8, CLEAR),
+        ("Yeah.", 0.47, CLEAR),
+        ("Thank you.", 0.3, CLEAR),
+        ("Livid.", 0.37, CLEAR),
+    ],
+)
+def test_a_word_that_moonshine_hears_from_a_person_is_transcribed(text: str, confidence: float, voice: Voice) -> None:
+    transcript = Transcript(text, SPEECH, confidence=confidence, language="en")
+    assert judge(transcript, RULES, voice=voice) == Judgement(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("こんにちは", "ja"),
+        ("こんにちは", None),
+        ("Привет", "ru"),
+        ("The angle α is 3", "en"),
+        ("Naïve café", "en-GB"),
+        ("12:30", "en"),
+    ],
+)
+def test_letters_of_any_script_are_transcribed_where_the_language_may_have_them(
+    text: str, language: str | None
+) -> None:
+    assert judge(Transcript(text, SPEECH, language=language), RULES) == Judgement(text)
+
+
+def test_a_clip_without_voice_is_dropped_unless_that_is_turned_off() -> None:
+    nothing = Voice(first=0.2, settled=0.02)
+    assert without_voice(SPEECH, nothing, RULES) is Reason.NO_VOICE
+    assert without_voice(SPEECH, CLEAR, RULES) is None
+    assert without_voice(SPEECH, nothing, Hallucinations(quiet=False)) is None
+
+
 def test_each_kind_can_be_turned_off() -> None:
     off = Hallucinations(phrases=False, no_speech=False, repetition=False, prompt_echo=False)
     for text in ("Thank you.", "no " * 30, "expect this"):
@@ -272,14 +347,17 @@ async def finish(outer: Screened, fake: FakeTranscriber, utterance: Utterance) -
     return (await outer.finish(inner, utterance)).text
 
 
-async def test_every_drop_is_published_with_its_reason_but_not_its_text_and_counted_at_the_end() -> None:
+async def test_every_drop_is_published_with_its_reason_but_not_its_text_and_counted_at_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(voice_evidence, "open_look", lambda: lambda _: CLEAR)
     published: list[tuple[str, dict[str, object]]] = []
     fake = FakeTranscriber()
 
     def publish(name: str, /, **fields: object) -> None:
         published.append((name, fields))
 
-    with screened(fake, RULES, SphinxOptions(), publish) as outer:  # type: ignore[arg-type]
+    with screened(fake, RULES, MoonshineOptions(), publish) as outer:  # type: ignore[arg-type]
         assert await finish(outer, fake, clip(noise(1, -80))) == ""
         assert await finish(outer, fake, HISS) == ""
         assert await finish(outer, fake, SPEECH) == "Thank you."
@@ -291,6 +369,30 @@ async def test_every_drop_is_published_with_its_reason_but_not_its_text_and_coun
         ("hallucinations", {"too quiet": 1, "a known hallucination": 1}),
     ]
     assert "Thank" not in repr(published)
+
+
+async def test_a_clip_without_voice_never_reaches_the_recogniser() -> None:
+    fake = FakeTranscriber()
+    rules_off = Hallucinations(quiet=False, phrases=False)
+    with trio.fail_after(30):
+        for rules, requests in ((RULES, 0), (rules_off, 1)):
+            outer = Screened(fake, rules, (), None, VoiceJudge())  # type: ignore[arg-type]
+            await finish(outer, fake, SPEECH)  # Silero's own verdict: it is only shaped like speech
+            assert fake.requests == requests
+
+
+async def test_guesses_and_final_words_share_one_voice_model() -> None:
+    looks: list[bytes] = []
+
+    def look(pcm: bytes) -> Voice:
+        looks.append(pcm)
+        return CLEAR
+
+    fake = FakeTranscriber()
+    outer = Screened(fake, RULES, (), None, VoiceJudge(look))  # type: ignore[arg-type]
+    await finish(outer, fake, SPEECH)
+    await finish(outer.quietly(), fake, SPEECH)
+    assert len(looks) == 2
 
 
 def test_the_vocabulary_is_a_prompt_too() -> None:

@@ -76,7 +76,8 @@ async def test_every_option_is_sent_as_published() -> None:
 
 
 async def test_the_vocabulary_is_in_the_prompt_of_each_provider_that_takes_one() -> None:
-    options = {"vocabulary": ("Ada", "voiceloop"), "provider": {"groq": {"prompt": "A talk."}, "other": {"x": 1}}}
+    providers = {"groq": {"prompt": "A talk."}, "other": {"x": 1}}
+    options = {"vocabulary": ("Ada", "voiceloop=voice loop"), "provider": providers}
     async with open_server() as server, open_transcriber(server, **options) as transcriber:
         await transcribe(transcriber)
         assert server.requests[0].body["provider"]["options"] == {

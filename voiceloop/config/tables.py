@@ -329,7 +329,8 @@ class Hallucinations(Table):
     reason, never with the text itself, and all are counted at the end."""
 
     quiet: bool = True
-    """Whether clips that hold no voice are not sent to the recogniser."""
+    """Whether clips that hold no voice are not sent to the recogniser: by their level, and by what Silero's model finds
+    in them, whichever `vad.use` is set."""
     least_dbfs: Annotated[float, Field(ge=-120, le=0)] = -58.0
     """For `quiet`: a clip holds no voice if its loudest 10 ms are below this level (dB relative to full scale)."""
     least_voice_ms: Milliseconds = 80
@@ -337,7 +338,9 @@ class Hallucinations(Table):
     phrases: bool = True
     """Whether known hallucinations ("Thanks for watching!", "Subtitles by …", in many languages) are dropped. Only
     when the text holds nothing else, and the clip is short and weak, or too short to say the text, or the no-speech
-    score is at least `phrase_no_speech`."""
+    score is at least `phrase_no_speech`. In clips with hardly any voice, also the small words that recognisers make of
+    noise ("you", "uh"). Text without letters or digits, or in letters that the model's language doesn't have, is always
+    dropped."""
     more_phrases: tuple[str, ...] = ()
     """Further phrases for `phrases`. Choose ones that you don't say yourself."""
     weak_dbfs: Annotated[float, Field(ge=-120, le=0)] = -45.0
@@ -349,7 +352,7 @@ class Hallucinations(Table):
     0."""
     no_speech: bool = True
     """Whether any text is dropped for which the model reports both a high no-speech score and a low confidence, as
-    Whisper's own programs do."""
+    Whisper's own programs do; or a low confidence for a clip with hardly any voice."""
     repetition: bool = True
     """Whether text that repeats itself in a loop is dropped. Only when the clip is hardly above its own noise, or too
     short to say the text, or the model is unsure; a loop longer than anybody would repeat is always dropped. If the

@@ -29,13 +29,18 @@ class ClipOptions(Table):
     model refuses this format, `json` is used instead, with one notice."""
     vocabulary: tuple[str, ...] = ()
     """Names and terms that you are likely to say. Sent as the prompt, whose spelling Whisper-like models follow;
-    dictation also writes them as they are spelled here."""
+    dictation also writes them as they are spelled here. `term=its sound` is sent without the sound."""
     max_clip_s: Annotated[float, Field(ge=5, le=3600)] | None = None
     """Longer clips are cut at pauses. Left out: the known limit of the model, or one found when it refuses a clip."""
 
     def prompt_with(self, prompt: object) -> str | None:
         """The user's prompt followed by the vocabulary; None when there is neither."""
-        return " ".join(part for part in (str(prompt or ""), ", ".join(self.vocabulary)) if part) or None
+        terms = ""
+        if self.vocabulary:
+            from voiceloop.transcribe.vocabulary import as_written  # only where there is a vocabulary
+
+            terms = ", ".join(as_written(self.vocabulary))
+        return " ".join(part for part in (str(prompt or ""), terms) if part) or None
 
     def wanted(self, openrouter: Endpoint) -> Wanted:
         settings, table = server_of(self, openrouter, "transcribe")

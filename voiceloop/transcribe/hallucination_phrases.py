@@ -126,3 +126,33 @@ def key(text: str) -> str:
 
 PHRASES = frozenset(key(phrase) for phrases in _BY_LANGUAGE.values() for phrase in phrases)
 """The keys of all phrases. A hallucination is often in another language than the speech before it."""
+
+STARTS = (
+    "subtitlesby", "subtitledby", "captionsby", "captioningby", "transcribedby", "untertitelvon",
+    "transcriptemilybeynon",
+)  # fmt: skip
+"""How the keys of texts begin that name a subtitler."""
+
+INVENTIONS = frozenset((
+    "ah", "aha", "am", "eh", "er", "err", "hey", "hm", "hmm", "huh", "i", "im", "it", "mhm", "mm", "mmhmm", "or",
+    "shh", "so", "the", "uh", "uhhuh", "um", "yeah", "yep", "you", "youknow", "youcan", "1", "2", "3", "12", "13",
+    "23",
+))  # fmt: skip
+"""The keys of what Moonshine tiny makes of coughs, throats, breath, keys, hum and tones (`scripts/bench noise`), except
+for words that are likely to be said alone. People say some of these too, so they need more evidence than phrases."""
+
+_LATIN = frozenset((
+    "cs", "da", "de", "en", "es", "et", "fi", "fr", "hr", "hu", "is", "it", "lt", "lv", "nb", "nl", "no", "pl",
+    "pt", "ro", "sk", "sl", "sv", "tr",
+))  # fmt: skip
+"""Languages that are written in Latin letters only."""
+
+
+def has_other_script(letters: str, language: str | None) -> bool:
+    """Whether most letters of a text are of a script that its language doesn't use: Moonshine writes Thai, Chinese and
+    Korean letters for noise. False for languages that are unknown or not written in Latin letters."""
+    if language is None or language.partition("-")[0].lower() not in _LATIN:
+        return False
+    written = [char for char in letters if char.isalpha()]
+    other = sum(not unicodedata.name(char, "").startswith("LATIN") for char in written)
+    return 2 * other > len(written)

@@ -1,8 +1,8 @@
 """The detection of hallucinations: text that recognisers produce from noise, silence or their own prompt. Pure.
 
 Whisper was trained on subtitles and transcribes silence as subtitles end: with thanks for watching and the name of the
-subtitler. Each rule can be turned off (`Hallucinations`) and needs more evidence than the words alone: people do say
-"thank you".
+subtitler. Moonshine makes "You" of silence, "Uh?" of a cleared throat and "♪♪" of typing, and is often sure of it. Each
+rule can be turned off (`Hallucinations`) and needs more evidence than the words alone: people do say "thank you".
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 
 from voiceloop.audio.loudness import HOPS_PER_S, SILENCE_DBFS, levels_dbfs, loud
 from voiceloop.config.tables import Hallucinations
-from voiceloop.transcribe.hallucination_phrases import PHRASES, key
+from voiceloop.transcribe.hallucination_phrases import INVENTIONS, PHRASES, STARTS, has_other_script, key
+from voiceloop.transcribe.voice_evidence import Voice
 from voiceloop.types import Transcript, Utterance
 
 SHORT_S = 2.0
@@ -44,6 +45,8 @@ _LONGEST_LOOP = 12
 """Words in the longest loop that is looked for."""
 _UNSURE = 0.4
 """Confidence below which the model counts as unsure. Whisper's limit, used with the no-speech score, is e to the -1."""
+_UNSURE_OF_NOISE = 0.5
+"""The same for a clip with hardly any voice. Moonshine is surer of nearly all clearly recorded single words."""
 _NO_SPEECH = 0.6
 """No-speech score above which a clip holds no speech, if the model is also unsure."""
 
@@ -53,8 +56,12 @@ class Reason(StrEnum):
 
     QUIET = "too quiet"
     LITTLE = "too little voice"
+    NO_VOICE = "no voice"
     PHRASE = "a known hallucination"
+    NO_WORDS = "no words"
+    SCRIPT = "another script"
     NO_SPEECH = "the model heard no speech"
+    DOUBTFUL = "hardly any voice, and the model is unsure"
     LOOP = "a loop"
     ECHO = "the prompt's echo"
 
@@ -94,6 +101,13 @@ def not_worth_posting(utterance: Utterance, rules: Hallucinations) -> Reason | N
     return Reason.LITTLE if sound.voice_s * 1000 < rules.least_voice_ms else None
 
 
+def without_voice(utterance: Utterance, voice: Voice, rules: Hallucinations) -> Reason | None:
+    """`NO_VOICE` when the voice model finds no voice in a clip; else None."""
+    sound_s = Sound.of(utterance).voice_s
+    absent = rules.quiet and voice.absent(sound_s=sound_s, duration_s=utterance.duration_s)
+    return Reason.NO_VOICE if absent else None
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """A text after the check for hallucinations."""
@@ -103,20 +117,27 @@ class Judgement:
     reason: Reason | None = None
 
 
-def judge(transcript: Transcript, rules: Hallucinations, prompts: Sequence[str] = ()) -> Judgement:
-    """Remove hallucinations from a transcript. `prompts` are the texts that the recogniser was told to expect."""
+def judge(
+    transcript: Transcript, rules: Hallucinations, prompts: Sequence[str] = (), *, voice: Voice | None = None
+) -> Judgement:
+    """Remove hallucinations from a transcript. `prompts` are the texts that the recogniser was told to expect; `voice`
+    is the evidence for voice in its clip, where that is known."""
     letters = key(transcript.text)
     if not letters:
-        return Judgement(transcript.text)
+        silent = not transcript.text.strip() or not rules.phrases
+        return Judgement(transcript.text) if silent else Judgement("", Reason.NO_WORDS)
     sound = Sound.of(transcript.utterance)
-    reason = _invented(transcript, letters, sound, rules)
+    doubtful = voice is not None and voice.doubtful
+    reason = _invented(transcript, letters, sound, rules) or _made_of_noise(
+        transcript, letters, rules, doubtful=doubtful
+    )
     if reason is None and rules.prompt_echo:
         reason = _echo(transcript, letters, sound, prompts)
     if reason is not None:
         return Judgement("", reason)
     if rules.repetition:
         # The words alone are not enough: people also sing, count, spell and say "no, no, no".
-        doubtful = _weak_or_too_fast(letters, sound) or _unsure(transcript)
+        doubtful = doubtful or _weak_or_too_fast(letters, sound) or _unsure(transcript)
         repetitive = doubtful and _is_repetitive(transcript.text, letters)
         kept = "" if repetitive else _without_loops(transcript.text, 1 if doubtful else _ENDLESS)
         if kept is not None:
@@ -125,15 +146,29 @@ def judge(transcript: Transcript, rules: Hallucinations, prompts: Sequence[str] 
 
 
 def _invented(transcript: Transcript, letters: str, sound: Sound, rules: Hallucinations) -> Reason | None:
-    """Why the whole text is a hallucination: a known phrase, or the model heard no speech."""
+    """Why the whole text is a hallucination: a known phrase, a script that the model's language doesn't have, or the
+    model heard no speech."""
     no_speech = transcript.no_speech
     if rules.phrases and _is_known_phrase(letters, rules.more_phrases):
         weak = sound.voice_s <= SHORT_S and (sound.rise_db < WEAK_DB or sound.level_dbfs < rules.weak_dbfs)
         if weak or _too_fast(letters, sound) or (no_speech is not None and no_speech >= rules.phrase_no_speech):
             return Reason.PHRASE
+    if rules.phrases and has_other_script(letters, transcript.language):
+        return Reason.SCRIPT
     if rules.no_speech and no_speech is not None and no_speech > _NO_SPEECH and _unsure(transcript):
         return Reason.NO_SPEECH
     return None
+
+
+def _made_of_noise(transcript: Transcript, letters: str, rules: Hallucinations, *, doubtful: bool) -> Reason | None:
+    """Why a text is made of noise. Two of these are needed: it is a usual invention or a known phrase; its clip has
+    hardly any voice (`doubtful`); the model is unsure."""
+    if rules.phrases and (doubtful or _unsure(transcript)) and _is_invention(letters):
+        return Reason.PHRASE
+    if rules.phrases and doubtful and _is_known_phrase(letters, rules.more_phrases):
+        return Reason.PHRASE
+    unsure = transcript.confidence is not None and transcript.confidence < _UNSURE_OF_NOISE
+    return Reason.DOUBTFUL if rules.no_speech and doubtful and unsure else None
 
 
 def _unsure(transcript: Transcript) -> bool:
@@ -152,12 +187,14 @@ def _weak_or_too_fast(letters: str, sound: Sound) -> bool:
 def _is_known_phrase(letters: str, more: Sequence[str]) -> bool:
     """Whether the text is a known phrase, once or repeated, or begins like one that names a subtitler."""
     known = PHRASES | {key(phrase) for phrase in more}
-    if letters in known or any(letters.startswith(start) and len(letters) < 80 for start in _STARTS):
+    if letters in known or any(letters.startswith(start) and len(letters) < 80 for start in STARTS):
         return True
     return any(letters == phrase * (len(letters) // len(phrase)) for phrase in known if len(phrase) > 3)
 
 
-_STARTS = ("subtitlesby", "subtitledby", "captionsby", "captioningby", "transcribedby", "untertitelvon")
+def _is_invention(letters: str) -> bool:
+    """Whether the text is one of the small words that recognisers make of noise, once or repeated."""
+    return any(letters == word * (len(letters) // len(word)) for word in INVENTIONS)
 
 
 def _echo(transcript: Transcript, letters: str, sound: Sound, prompts: Sequence[str]) -> Reason | None:

@@ -11,6 +11,12 @@ from voiceloop.types import SAMPLE_BYTES, Transcript, Usage, Utterance, Word
 
 _WINDOW_S = 0.2
 """Length of a pause between words, about."""
+_SMALL = (
+    "a an and as at be but by for from he her his if in is it its my not of on or our she so than that the their them "
+    "then there these they this those to was we were what when where which who will with you your"
+)
+_SMALL_WORDS = frozenset(_SMALL.split())
+"""English words that no name begins with."""
 
 
 def cut(utterance: Utterance, longest_s: float) -> Iterator[Utterance]:
@@ -45,6 +51,19 @@ def _piece(utterance: Utterance, *, start: int, end: int, continues: bool) -> Ut
     )
 
 
+def joined_text(texts: Sequence[str]) -> str:
+    """The texts of consecutive pieces as one. A recogniser writes each piece like a text of its own: a comma that
+    begins one is dropped, and a small English word after an unfinished sentence loses its capital letter."""
+    whole = ""
+    for text in texts:
+        rest = text.lstrip(" ,;:") if whole else text
+        first, gap, more = rest.partition(" ")
+        if whole and whole[-1] not in ".?!…" and first.lower() in _SMALL_WORDS:
+            rest = first.lower() + gap + more
+        whole = f"{whole} {rest}" if whole and rest else whole or rest
+    return whole
+
+
 def join(utterance: Utterance, parts: Sequence[Transcript]) -> Transcript:
     """One transcript of the pieces of `utterance`. Word times are shifted to it; confidence is weighted by length."""
     words: list[Word] = []
@@ -59,7 +78,7 @@ def join(utterance: Utterance, parts: Sequence[Transcript]) -> Transcript:
         if part.usage is not None:
             usage = part.usage if usage is None else usage + part.usage
     return Transcript(
-        text=" ".join(part.text for part in parts if part.text),
+        text=joined_text([part.text for part in parts]),
         utterance=utterance,
         usage=usage,
         words=tuple(words),

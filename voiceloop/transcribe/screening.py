@@ -15,8 +15,9 @@ from pydantic import BaseModel
 
 from voiceloop.config.tables import Hallucinations
 from voiceloop.events import Publish
-from voiceloop.plugins import Transcriber, Transcription, is_preemptive
-from voiceloop.transcribe.hallucinations import Reason, judge, not_worth_posting
+from voiceloop.plugins import Transcriber, Transcription, is_embedded, is_preemptive
+from voiceloop.transcribe.hallucinations import Reason, judge, not_worth_posting, without_voice
+from voiceloop.transcribe.voice_evidence import VoiceJudge
 from voiceloop.types import Transcript, Utterance
 
 
@@ -24,10 +25,16 @@ class Screened:
     """A `plugins.Transcriber` that screens the clips and transcripts of another one."""
 
     def __init__(
-        self, inner: Transcriber, rules: Hallucinations, prompts: tuple[str, ...], publish: Publish | None
+        self,
+        inner: Transcriber,
+        rules: Hallucinations,
+        prompts: tuple[str, ...],
+        publish: Publish | None,
+        voice_judge: VoiceJudge | None = None,
     ) -> None:
         self._inner, self._rules, self.prompts, self._publish = inner, rules, prompts, publish
-        self.preemptive = is_preemptive(inner)
+        self._voice_judge = voice_judge or VoiceJudge()
+        self.preemptive, self.embedded = is_preemptive(inner), is_embedded(inner)
         self.dropped: Counter[Reason] = Counter()
 
     @property
@@ -44,15 +51,20 @@ class Screened:
 
     def quietly(self) -> Screened:
         """The same without events and counts, for provisional transcripts of speech that is transcribed again later."""
-        return Screened(self._inner, self._rules, self.prompts, None)
+        return Screened(self._inner, self._rules, self.prompts, None, self._voice_judge)
 
     async def finish(self, transcription: Transcription, utterance: Utterance) -> Transcript:
         """The transcript of `utterance` without hallucinations."""
-        if (reason := not_worth_posting(utterance, self._rules)) is not None:
+        rules = self._rules
+        reason, voice = not_worth_posting(utterance, rules), None
+        if reason is None and (rules.quiet or rules.phrases):
+            voice = await self._voice_judge.voice(utterance)
+            reason = without_voice(utterance, voice, rules) if voice is not None else None
+        if reason is not None:
             self._drop(reason, utterance)
             return Transcript("", utterance)
         transcript = await transcription.finish(utterance)
-        judgement = judge(transcript, self._rules, self.prompts)
+        judgement = judge(transcript, rules, self.prompts, voice=voice)
         if judgement.reason is None:
             return transcript
         self._drop(judgement.reason, utterance)

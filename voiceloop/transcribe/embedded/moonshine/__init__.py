@@ -1,0 +1,1 @@
+"""Moonshine: small recognisers for one language each, run with ONNX Runtime."""

@@ -1,0 +1,1 @@
+"""How words sound: pronunciations, their distances, and terms found by them. Pure."""
