@@ -91,11 +91,11 @@ apt_get() {
 elsewhere() {
     case "$(uname -s):$(. /etc/os-release 2>/dev/null && echo "${ID:-} ${ID_LIKE:-}")" in
         Darwin:*) echo "brew install python@3.13 portaudio" ;;
-        *fedora* | *rhel*) echo "sudo dnf install python3 portaudio alsa-plugins-pulseaudio flite" ;;
-        *arch*) echo "sudo pacman -S --needed python portaudio alsa-plugins flite" ;;
-        *suse*) echo "sudo zypper install python313 libportaudio2 alsa-plugins-pulse flite" ;;
+        *fedora* | *rhel*) echo "sudo dnf install python3 portaudio alsa-plugins-pulseaudio" ;;
+        *arch*) echo "sudo pacman -S --needed python portaudio alsa-plugins" ;;
+        *suse*) echo "sudo zypper install python313 libportaudio2 alsa-plugins-pulse" ;;
         *alpine*) echo "voiceloop's wheels need glibc: use a Debian container" ;;
-        *) echo "Python 3.11 or newer with venv, PortAudio (libportaudio.so.2), ALSA's pulse plugin, flite" ;;
+        *) echo "Python 3.11 or newer with venv, PortAudio (libportaudio.so.2), ALSA's pulse plugin" ;;
     esac
 }
 
@@ -155,19 +155,63 @@ stamp() {
     { printf '%s\n' "$root" && cat "$root/pyproject.toml" "$venv/pyvenv.cfg"; } | digest
 }
 
-# project WHAT PIP-ARGUMENT...: installs the project into the environment, unless that was done before.
+# pip ARGUMENT...: the environment's pip.
+pip() { (cd "$root" && "$venv/bin/python" -m pip --disable-pip-version-check -q "$@"); }
+
+# project WHAT PIP-ARGUMENT...: installs the project with its extras into the environment, unless that was done before.
+# What can't be had on this machine is left out, and told.
 project() {
-    local what=$1 mark=$venv/.installed-$1 pip=("$venv/bin/python" -m pip --disable-pip-version-check -q)
+    local what=$1 mark=$venv/.installed-$1 extras=local,espeak,echo
     shift
+    [[ $what == run ]] || extras+=,piper,whisper,parakeet
     make_venv
     [[ -f $mark && $(<"$mark") == "$(stamp)" ]] && return 0
     say "Installing voiceloop into .venv; the first time it takes a minute (up to 600 MB)"
     if [[ $what == test ]]; then # dependency groups came with pip 25.1; Debian 12 has 23
-        "${pip[@]}" install --upgrade 'pip>=25.1' >&2 || pip_failed
+        pip install --upgrade 'pip>=25.1' >&2 || pip_failed
     fi
-    (cd "$root" && "${pip[@]}" install -e '.[offline,echo]' "$@") >&2 || pip_failed
+    if ! pip install -e ".[$extras]" "$@" >&2; then
+        say "Not everything can be installed here; trying one after the other"
+        pip install -e . "$@" >&2 || pip_failed
+        # Without the network, or on a full disk, it is tried again the next time.
+        one_by_one "$extras" || return 0
+    fi
     stamp >"$mark"
     [[ $what == run ]] || stamp >"$venv/.installed-run" # who can test can run
+}
+
+# requirements EXTRAS: prints each requirement of the extras, a line each, as 'EXTRA REQUIREMENT'.
+requirements() {
+    "$venv/bin/python" -c '
+import sys, tomllib
+project = tomllib.load(open(sys.argv[1], "rb"))["project"]
+for extra in sys.argv[2].split(","):
+    for requirement in project["optional-dependencies"][extra]:
+        print(extra, requirement)
+' "$root/pyproject.toml" "$1"
+}
+
+# one_by_one EXTRAS: installs each of their requirements on its own and says which ones failed, and why. False if one
+# failed for another reason than that there is no wheel for this machine.
+one_by_one() {
+    local extra requirement output final=1 lacking=0
+    while read -r extra requirement; do
+        # A wheel or nothing: what is built from source here would need compilers and libraries, and hours.
+        output=$(pip install --only-binary=:all: "$requirement" 2>&1 </dev/null) && continue
+        lacking=1
+        say "Not installed: ${requirement%%;*} (extra '$extra'), on $(machine)"
+        say "    $(grep -m1 '^ERROR' <<<"$output" || printf '%s' "${output##*$'\n'}")"
+        [[ $output == *"No matching distribution"* && $output != *"Retrying"* ]] || final=0
+    done < <(requirements "$1")
+    ((!lacking)) || say "What can be used instead is told by: .venv/bin/voiceloop check"
+    ((final))
+}
+
+# machine: the processor and the C library, on which the wheels depend.
+machine() {
+    local libc
+    libc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || libc="a C library other than glibc"
+    printf '%s with %s' "$(uname -m)" "$libc"
 }
 
 pip_failed() { die "pip failed; see above. The first installation needs the network."; }

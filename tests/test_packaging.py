@@ -14,7 +14,7 @@ from voiceloop.config.load import presets
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
-MODULES = {"webrtcvad-wheels": "webrtcvad", "python-xlib": "Xlib"}
+MODULES = {"webrtcvad-wheels": "webrtcvad", "python-xlib": "Xlib", "hibari-tts": "hibari", "piper-tts": "piper"}
 """The modules of distributions that have another name than their module."""
 
 

@@ -65,11 +65,13 @@ def test_an_installed_wheel_finds_its_entry_points_in_its_metadata(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     registry._own.cache_clear()
+    registry._checkout.cache_clear()
     monkeypatch.setattr(registry, "__file__", str(tmp_path / "site-packages" / "voiceloop" / "registry.py"))
     try:
         assert "echo" in [entry.name for entry in registry.entries("handler")]
     finally:
         registry._own.cache_clear()
+        registry._checkout.cache_clear()
 
 
 def test_a_users_class_is_found_by_its_path() -> None:
@@ -116,20 +118,51 @@ def test_a_users_module_that_fails_says_why_and_where(importable: Path, source: 
     assert caught.value.__cause__ is not None
 
 
-def test_a_missing_package_names_its_extra_and_what_to_use_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("module", "extra", "instead"),
+    [
+        ("espeakng_loader", "espeak", "speak.use = 'openrouter'"),
+        ("hibari", "local", "speak.use = 'espeak'"),
+        ("piper", "piper", "speak.use = 'espeak'"),
+        ("onnxruntime", "local", "'openai' for a server of your own"),
+        ("faster_whisper", "whisper", "transcribe.use = 'moonshine'"),
+        ("onnx_asr", "parakeet", "transcribe.use = 'whisper'"),
+    ],
+)
+def test_a_missing_package_names_its_extra_and_what_to_use_instead(
+    monkeypatch: pytest.MonkeyPatch, module: str, extra: str, instead: str
+) -> None:
     monkeypatch.setattr(registry, "has_wheel", lambda _: True)
-    text = str(registry.missing("espeakng_loader"))
-    assert "pip install 'voiceloop[offline]'" in text
-    assert "speak.use = 'openrouter'" in text
+    text = str(registry.missing(module))
+    assert f"pip install 'voiceloop[{extra}]'" in text
+    assert instead in text
 
 
-def test_without_a_wheel_for_the_machine_no_installation_is_advised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
-    text = str(registry.missing("pocketsphinx"))
-    assert "has no wheel for" in text
-    assert "riscv64" in text
-    assert "transcribe.use = 'openrouter'" in text
-    assert "pip install" not in text
+MACHINES = [
+    ("Linux", "x86_64", ("glibc", "2.36"), True),
+    ("Linux", "aarch64", ("glibc", "2.31"), True),
+    ("Linux", "armv7l", ("glibc", "2.36"), False),
+    ("Linux", "riscv64", ("glibc", "2.41"), False),
+    ("Linux", "x86_64", ("", ""), False),  # musl, which Python 3.11 does not recognise
+    ("Linux", "x86_64", ("musl", "1.2.5"), False),
+    ("Darwin", "arm64", ("", ""), True),
+    ("Windows", "AMD64", ("", ""), True),
+]
+
+
+@pytest.mark.parametrize(("system", "machine", "libc", "has"), MACHINES)
+def test_only_where_there_are_wheels_an_installation_is_advised(
+    monkeypatch: pytest.MonkeyPatch, system: str, machine: str, libc: tuple[str, str], has: bool
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(platform, "libc_ver", lambda: libc)
+    text = str(registry.missing("onnxruntime"))
+    assert ("pip install" in text) == has
+    assert ("has no wheel for" in text) != has
+    assert "'openai' for a server of your own" in text
+    if not has:
+        assert f"{system} {machine}, {' '.join(libc) if libc[0] else 'musl'}" in text
 
 
 def test_the_missing_package_of_an_engine_is_named_before_it_is_opened(importable: Path) -> None:
@@ -141,19 +174,20 @@ def test_the_missing_package_of_an_engine_is_named_before_it_is_opened(importabl
 
 
 @pytest.mark.parametrize(
-    ("system", "machine"),
-    [("Linux", "x86_64"), ("Linux", "aarch64"), ("Linux", "riscv64"), ("Darwin", "x86_64"), ("Darwin", "arm64")],
+    ("system", "machine", "there"),
+    [
+        ("linux", "x86_64", True),
+        ("linux", "aarch64", True),
+        ("linux", "armv7l", False),
+        ("darwin", "arm64", True),
+        ("darwin", "x86_64", False),
+        ("win32", "AMD64", True),
+    ],
 )
-@pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 13), (3, 14)])
-def test_the_table_of_wheels_agrees_with_the_markers_of_the_extra(
-    system: str, machine: str, version: tuple[int, int]
-) -> None:
-    environment = {
-        "python_version": ".".join(map(str, version)),
-        "platform_machine": machine,
-        "sys_platform": system.lower(),
-    }
+def test_the_model_is_installed_only_where_its_package_has_a_wheel(system: str, machine: str, there: bool) -> None:
+    """Elsewhere pip would refuse the whole extra."""
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
-    lines = [line for line in project["optional-dependencies"]["offline"] if line.startswith("pocketsphinx")]
-    wanted = [line for line in lines if (marker := Requirement(line).marker) and marker.evaluate(environment)]
-    assert len(wanted) == int(version in registry.WHEELS["pocketsphinx"].get((system, machine), ()))
+    (line,) = [line for line in project["optional-dependencies"]["local"] if line.startswith("moonshine-voice")]
+    marker = Requirement(line).marker
+    assert marker is not None
+    assert marker.evaluate({"platform_machine": machine, "sys_platform": system}) == there

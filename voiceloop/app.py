@@ -25,7 +25,7 @@ from voiceloop.config.tables import Config
 from voiceloop.control.attention import Attention
 from voiceloop.control.controller import Loop
 from voiceloop.echo import webrtc_aec as echo
-from voiceloop.echo.canceller import Canceller
+from voiceloop.echo.canceller import Canceller, Processor
 from voiceloop.echo.far_end import FarEnd
 from voiceloop.events import Publish
 from voiceloop.journal.no_journal import NO_JOURNAL
@@ -71,17 +71,18 @@ async def run(config: Config, publish: Publish, *, trace: Path | None = None, na
             publish = tracing.publish
         observe = tracing.observe if tracing is not None else None
         services, _ = await open_services(stack, config, publish, observe)
-        mode = echo.mode(config.audio)
-        tap = Tap() if mode != "half-duplex" else None
-        idle_s = CANCELLING_IDLE_S if mode == "cancel" else IDLE_S
-        # Devices first: opening one waits for the sound server, and is the step that fails most often.
-        speaker = await stack.enter_async_context(open_speaker(config.audio, publish, tap=tap, idle_s=idle_s))
-        microphone = await stack.enter_async_context(open_microphone(config.audio, publish))
-        canceller = await _open_canceller(microphone, tap) if mode == "cancel" else None
         handler = await open_part(stack, config.handler, services)
         journal = await _open_journal(stack, config, handler, publish)
         # With a journal the parts need not save speech as well.
         parts = await open_parts(stack, dataclasses.replace(services, keeps=journal is NO_JOURNAL), handler)
+        mode = echo.mode(config.audio)
+        processor = await trio.to_thread.run_sync(echo.open_processor) if mode == "cancel" else None
+        # Devices last: loading an engine holds the GIL for longer than an audio callback may wait.
+        tap = Tap() if mode != "half-duplex" else None
+        idle_s = CANCELLING_IDLE_S if mode == "cancel" else IDLE_S
+        speaker = await stack.enter_async_context(open_speaker(config.audio, publish, tap=tap, idle_s=idle_s))
+        microphone = await stack.enter_async_context(open_microphone(config.audio, publish))
+        canceller = _canceller(processor, microphone, tap)
         context = TurnContext(
             transcriber=parts.transcriber,
             handler=parts.handler,
@@ -142,11 +143,9 @@ def half_duplex(config: Config) -> bool:
     return echo.mode(config.audio) == "half-duplex"
 
 
-async def _open_canceller(microphone: Microphone, tap: Tap | None) -> Canceller | None:
-    """The echo canceller, loaded in a thread: meanwhile the loop must fetch the microphone's first blocks."""
-    if tap is None:
+def _canceller(processor: Processor | None, microphone: Microphone, tap: Tap | None) -> Canceller | None:
+    if processor is None or tap is None:
         return None
-    processor = await trio.to_thread.run_sync(echo.open_processor)
     return Canceller(processor, FarEnd(tap), microphone.clock.counted)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voiceloop.config.tables import Config, PartTable
+from voiceloop.errors import EngineError
 from voiceloop.events import Publish
 from voiceloop.net.client import Clients, open_clients
 from voiceloop.net.watch import Observe
@@ -34,8 +35,16 @@ async def open_services(
 
 
 async def open_part(stack: AsyncExitStack, table: PartTable, services: Services) -> Any:
-    """Open the part that a table of the config names."""
-    return await stack.enter_async_context(table.part.open(table.options, services))
+    """Open the part that a table of the config names. Raises `EngineError` when a library of its can't be loaded, and
+    what the part raises."""
+    try:
+        return await stack.enter_async_context(table.part.open(table.options, services))
+    except (ImportError, MemoryError) as error:  # a damaged installation, or too little memory for the library
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise EngineError(
+            f"a library of '{table.use}' can't be loaded: {what}",
+            remedy="Free some memory, or install the library again",
+        ) from error
 
 
 async def open_transcriber(stack: AsyncExitStack, services: Services) -> Any:

@@ -11,7 +11,6 @@ import importlib.util
 import inspect
 import platform
 import re
-import sys
 import tomllib
 import traceback
 from collections.abc import Iterator, Mapping
@@ -39,22 +38,24 @@ GROUPS = {
 OWN = "voiceloop"
 """The name of our own distribution."""
 
+_SERVED = "'openrouter', or 'openai' for a server of your own"
+
 INSTEAD = {
-    "pocketsphinx": "transcribe.use = 'openrouter'",
-    "espeakng_loader": "speak.use = 'openrouter'",
+    "onnxruntime": f"use = {_SERVED}; for speech also 'espeak'",
+    "faster_whisper": f"transcribe.use = 'moonshine' for English, {_SERVED}",
+    "onnx_asr": f"transcribe.use = 'whisper', {_SERVED}",
+    "hibari": f"speak.use = 'espeak', {_SERVED}",
+    "piper": f"speak.use = 'espeak', {_SERVED}",
+    "espeakng_loader": f"speak.use = {_SERVED}",
 }
 """What to use instead, where an optional package of ours can't be installed."""
 
-WHEELS = {
-    "pocketsphinx": {
-        ("Linux", "x86_64"): ((3, 11), (3, 12), (3, 13)),
-        ("Linux", "aarch64"): ((3, 11), (3, 13)),
-        ("Darwin", "arm64"): ((3, 11), (3, 12), (3, 13)),
-        ("Darwin", "x86_64"): ((3, 11), (3, 12), (3, 13)),
-    }
-}
-"""The platforms and Python versions for which a package has wheels. The markers in pyproject.toml must agree, so that
-installing never needs a compiler."""
+DISTRIBUTIONS = {"hibari": "hibari-tts", "piper": "piper-tts"}
+"""The distributions of optional packages that have another name than their module."""
+
+_ONNX = {"Linux": {"x86_64", "aarch64"}, "Darwin": {"arm64", "x86_64"}, "Windows": {"AMD64", "ARM64"}}
+WHEELS = dict.fromkeys(("onnxruntime", "hibari", "faster_whisper", "onnx_asr"), _ONNX)
+"""The systems and processors for which a package and all that it needs have wheels; on Linux with glibc only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +155,8 @@ def missing(module: str, *, owner: str = OWN) -> MissingExtra:
     root = module.partition(".")[0]
     instead = f"Use another engine: {INSTEAD[root]}" if root in INSTEAD else "Use another engine"
     if not has_wheel(root):
-        here = f"Python {sys.version_info.major}.{sys.version_info.minor} on {platform.system()} {platform.machine()}"
-        return MissingExtra(f"the package '{root}' is not installed, and has no wheel for {here}", remedy=f"{instead}.")
+        problem = f"the package '{root}' is not installed, and has no wheel for {_platform()}"
+        return MissingExtra(problem, remedy=f"{instead}.")
     extra = _extra_with(root, owner)
     if extra is None:
         return MissingExtra(f"the package '{root}' is not installed", remedy=f"pip install '{root}'")
@@ -163,9 +164,18 @@ def missing(module: str, *, owner: str = OWN) -> MissingExtra:
 
 
 def has_wheel(module: str) -> bool:
-    """Whether a package has a wheel for this interpreter and machine (`WHEELS`); True for packages not listed there."""
+    """Whether a package has a wheel for this machine (`WHEELS`); True for packages not listed there."""
     known = WHEELS.get(module)
-    return known is None or sys.version_info[:2] in known.get((platform.system(), platform.machine()), ())
+    if known is None:
+        return True
+    system = platform.system()
+    return platform.machine() in known.get(system, ()) and (system != "Linux" or platform.libc_ver()[0] == "glibc")
+
+
+def _platform() -> str:
+    """The machine, for messages: `Linux armv7l, glibc 2.36`. The C library that Python doesn't recognise is musl."""
+    libc = f", {' '.join(platform.libc_ver()).strip() or 'musl'}" if platform.system() == "Linux" else ""
+    return f"{platform.system()} {platform.machine()}{libc}"
 
 
 def _named(candidates: list[Entry], name: str) -> Entry | None:
@@ -257,21 +267,27 @@ def _own_entries(kind: str) -> list[Entry]:
 
 @cache
 def _own() -> Mapping[str, Mapping[str, str]]:
-    """Our own entry points, by group.
-
-    In a checkout they are read from its pyproject.toml: the metadata of an editable install are only updated when it is
-    installed again.
-    """
-    checkout = Path(__file__).parents[1] / "pyproject.toml"
-    if checkout.is_file():
-        project: dict[str, Any] = tomllib.loads(checkout.read_text(encoding="utf-8")).get("project", {})
-        if project.get("name") == OWN:
-            return dict(project.get("entry-points", {}))
+    """Our own entry points, by group."""
+    if project := _checkout():
+        return dict(project.get("entry-points", {}))
     groups: dict[str, dict[str, str]] = {}
     if own := _distribution(OWN):
         for point in own.entry_points:
             groups.setdefault(point.group, {})[point.name] = point.value
     return groups
+
+
+@cache
+def _checkout() -> Mapping[str, Any]:
+    """`[project]` of the checkout's pyproject.toml; empty when this is no checkout.
+
+    It goes before the metadata of an editable install, which are only updated when it is installed again.
+    """
+    path = Path(__file__).parents[1] / "pyproject.toml"
+    if not path.is_file():
+        return {}
+    project: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
+    return project if project.get("name") == OWN else {}
 
 
 def _distribution(name: str) -> Distribution | None:
@@ -284,15 +300,17 @@ def _distribution(name: str) -> Distribution | None:
 
 
 def _extra_with(module: str, owner: str) -> str | None:
-    """The extra of `owner` that requires the distribution `module`; None if no extra does."""
-    for requirement, extra in _optional_requirements(owner):
-        if _normalised(requirement) == _normalised(module):
-            return extra
-    return None
+    """The extra of `owner` that requires the distribution of `module`; None if no extra does."""
+    wanted = _normalised(DISTRIBUTIONS.get(module, module))
+    return next((extra for name, extra in _optional_requirements(owner) if _normalised(name) == wanted), None)
 
 
 def _optional_requirements(owner: str) -> Iterator[tuple[str, str]]:
     """The optional requirements of a distribution: the name of each, and its extra."""
+    if owner == OWN and (project := _checkout()):
+        for extra, lines in project.get("optional-dependencies", {}).items():
+            yield from ((re.split(r"[^\w.-]", line, maxsplit=1)[0], extra) for line in lines)
+        return
     found = _distribution(owner)
     for line in (found.requires if found else None) or ():
         match = re.match(r"([\w.-]+).*;.*extra\s*==\s*['\"]([^'\"]+)['\"]", line)

@@ -5,6 +5,9 @@ server. The server returns the true words of exactly the audio posted: each word
 A word counts as shown when it first appears in its place on the screen, final or not.
 
     scripts/bench captions [--minutes 10] [--service-ms 300 1500] [--texts FILE] [--busy-every N] [--set KEY=VALUE]
+    scripts/bench captions --engine moonshine [--minutes 10] [--show] [--set KEY=VALUE]
+
+With --engine, an engine on this machine transcribes instead; `embedded.py` says what is measured then.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.captions import embedded
 from bench.captions.material import Material, material, write
 from bench.captions.measures import Score, score, watch
 from bench.endpoint.material import PACKAGES, TEXTS, VOICE
@@ -84,6 +88,16 @@ def session(folder: Path, made: Material, service_ms: int, words: list[str], bus
     )
 
 
+def measure_engine(folder: Path, made: Material, arguments: argparse.Namespace) -> None:
+    """Measure the captions of an engine on this machine, and print the table."""
+    run = embedded.session(folder, made, arguments.engine, arguments.set)
+    print(f"{made.samples / CAPTURE_RATE_HZ / 60:.1f} minutes, {len(made.words)} words")
+    print(embedded.HEAD)
+    print(run.row())
+    if arguments.show:
+        print(run.text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench captions", description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=10.0)
@@ -91,6 +105,8 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, default=TEXTS, help=f"the prompts' texts ({TEXTS.name})")
     parser.add_argument("--busy-every", type=int, default=0, metavar="N", help="answer every N-th post with 429")
     parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE")
+    parser.add_argument("--engine", help="an engine on this machine, such as moonshine, instead of a server")
+    parser.add_argument("--show", action="store_true", help="print the captions of the engine")
     parser.add_argument("--keep", type=Path, help="keep the track and the events in this folder")
     arguments = parser.parse_args()
     if not arguments.texts.exists() or not VOICE.is_dir():
@@ -100,6 +116,9 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         made = material(arguments.minutes, texts=arguments.texts)
         write(made, folder)
+        if arguments.engine:
+            measure_engine(folder, made, arguments)
+            return
         runs: list[Run] = []
 
         def measure(service_ms: int) -> None:

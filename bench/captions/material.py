@@ -29,6 +29,8 @@ class Material:
 
     pcm: bytearray = field(default_factory=bytearray)
     words: list[Word] = field(default_factory=list)
+    placed: list[tuple[int, int, int]] = field(default_factory=list)
+    """For each prompt: its first sample, its last one, and how many words it has."""
 
     @property
     def samples(self) -> int:
@@ -43,7 +45,23 @@ class Material:
         end = prompt.words[-1].end if trimmed else len(prompt.pcm) // SAMPLE_BYTES
         shift = self.samples - begin
         self.words += [Word(word.text, word.start + shift, word.end + shift) for word in prompt.words]
+        self.placed.append((self.samples, self.samples + end - begin, len(prompt.words)))
         self.pcm += prompt.pcm[begin * SAMPLE_BYTES : end * SAMPLE_BYTES]
+
+    def said(self) -> list[str]:
+        """The words of the track."""
+        return [word.text for word in self.words]
+
+    def cut(self, folder: Path) -> list[tuple[Path, list[str]]]:
+        """Write each prompt as a file of its own; return the files with their words."""
+        folder.mkdir(parents=True, exist_ok=True)
+        clips, at = [], 0
+        for number, (start, end, count) in enumerate(self.placed):
+            path = folder / f"{number:04}.wav"
+            path.write_bytes(wav_bytes(bytes(self.pcm[start * SAMPLE_BYTES : end * SAMPLE_BYTES]), CAPTURE_RATE_HZ))
+            clips.append((path, self.said()[at : at + count]))
+            at += count
+        return clips
 
 
 def material(minutes: float, *, texts: Path = TEXTS, seed: int = 1) -> Material:

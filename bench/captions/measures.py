@@ -18,6 +18,8 @@ class Moment:
 
     at_s: float
     words: tuple[str, ...]
+    sure: int = 0
+    """How many of the words are settled: final, or shown as words that will not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ class Watch:
         if event["event"] == "caption.final":
             self._finals += keys(event["text"])
         elif event["event"] == "caption.live":
-            live = keys(f"{event['sure']} {event['unsure']}")
-            self.moments.append(Moment(event["time"] - self.began, (*self._finals, *live)))
+            sure, unsure = (*self._finals, *keys(event["sure"])), keys(event["unsure"])
+            self.moments.append(Moment(event["time"] - self.began, (*sure, *unsure), len(sure)))
 
     @property
     def finals(self) -> tuple[str, ...]:

@@ -164,7 +164,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench endpoint", description=__doc__.partition("\n")[0])
     parser.add_argument("--transcribe-ms", type=float, default=300, help="the time that a transcription takes")
     parser.add_argument(
-        "--reply-ms", type=float, default=600, help="the time that a reply takes, from the text to its first sound"
+        "--reply-ms",
+        type=float,
+        default=600,
+        help="the time that a reply takes, from the text to its first audible sound",
     )
     parser.add_argument("--texts", type=Path, default=TEXTS, help=f"the prompts' texts ({TEXTS.name})")
     parser.add_argument("--seed", type=int, default=1)

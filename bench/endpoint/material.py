@@ -1,19 +1,17 @@
 """The material of the endpointing benchmark: recorded prompts with the time of every word, laid out as one session.
 
-The speech and its text are Debian's `asterisk-core-sounds-en-wav` and `asterisk-core-sounds-en`. Pocketsphinx aligns
-the text with the speech, which gives the times of the words. Prompts with a word that its dictionary lacks are left
-out.
+The speech and its text are Debian's `asterisk-core-sounds-en-wav` and `asterisk-core-sounds-en`. `word_times.txt` says
+when each word begins and ends, in 10 ms: a recogniser with a pronouncing dictionary aligned the texts with the speech
+once. Prompts with a word that its dictionary lacked are left out.
 """
 
 from __future__ import annotations
 
 import gzip
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 
@@ -25,8 +23,8 @@ TEXTS = Path("/usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz")
 PACKAGES = "asterisk-core-sounds-en-wav asterisk-core-sounds-en"
 BETWEEN_S = 3.0
 """Silence between prompts."""
-_ALIGNER_FRAME = CAPTURE_RATE_HZ // 100
-_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+TIMES = Path(__file__).with_name("word_times.txt")
+_TIMES_UNIT = CAPTURE_RATE_HZ // 100
 _SHORTEST = 8
 """Words in the shortest prompt that is used: long enough for an inner pause."""
 _QUIET_DBFS = -62.0
@@ -60,11 +58,18 @@ class Session:
 
 
 def prompts(texts: Path) -> list[Prompt]:
-    """All prompts that can be aligned with their text."""
-    from pocketsphinx import Decoder  # type: ignore[attr-defined]
+    """All prompts whose words have known times, and whose recording is the one that was measured."""
+    times = dict(_times(TIMES.read_text(encoding="ascii")))
+    return [prompt for name, text in _texts(texts) if name in times and (prompt := _timed(name, text, times[name]))]
 
-    decoder = Decoder(lm=None, samprate=CAPTURE_RATE_HZ, loglevel="FATAL")
-    return [prompt for name, text in _texts(texts) if (prompt := _aligned(decoder, name, text))]
+
+def _times(text: str) -> Iterator[tuple[str, tuple[int, list[tuple[int, int]]]]]:
+    """For each line `NAME SAMPLES: START-END START-END …`: the name, the length of the recording, and the times."""
+    for line in text.splitlines():
+        head, _, spans = line.partition(": ")
+        name, _, length = head.partition(" ")
+        pairs = (span.split("-") for span in spans.split())
+        yield name, (int(length), [(int(start), int(end)) for start, end in pairs])
 
 
 def _texts(path: Path) -> Iterator[tuple[str, str]]:
@@ -75,30 +80,14 @@ def _texts(path: Path) -> Iterator[tuple[str, str]]:
                 yield name, text
 
 
-def _aligned(decoder: Any, name: str, text: str) -> Prompt | None:
+def _timed(name: str, text: str, times: tuple[int, list[tuple[int, int]]]) -> Prompt | None:
+    length, spans = times
     tokens = text.replace("-", " ").split()
-    spoken = [_spoken_words(token) for token in tokens]
-    if not all(spoken) or any(decoder.lookup_word(word) is None for words in spoken for word in words):
-        return None
     pcm = read_wav(VOICE / f"{name}.wav").at(CAPTURE_RATE_HZ)
-    decoder.set_align_text(" ".join(word for words in spoken for word in words))
-    decoder.start_utt()
-    decoder.process_raw(pcm, full_utt=True)
-    decoder.end_utt()
-    found = [(s.start_frame, s.end_frame + 1) for s in decoder.seg() or () if not s.word.startswith(("<", "["))]
-    if len(found) != sum(map(len, spoken)):
+    if len(tokens) != len(spans) or len(pcm) != length * SAMPLE_BYTES:
         return None
-    words, at = [], 0
-    for token, parts in zip(tokens, spoken, strict=True):
-        start, end = found[at][0], found[at + len(parts) - 1][1]
-        words.append(Word(token, start * _ALIGNER_FRAME, end * _ALIGNER_FRAME))
-        at += len(parts)
-    return Prompt(pcm, tuple(words))
-
-
-def _spoken_words(token: str) -> list[str]:
-    spelt = re.sub(r"\d", lambda digit: f" {_DIGITS[int(digit[0])]} ", token.lower())
-    return [word for part in spelt.split() if (word := part.strip('.,;:!?"()'))]
+    bounds = ((start * _TIMES_UNIT, end * _TIMES_UNIT) for start, end in spans)
+    return Prompt(pcm, tuple(Word(token, *bound) for token, bound in zip(tokens, bounds, strict=True)))
 
 
 def hesitating(prompt: Prompt, random: Random, shortest_s: float = 0.3, longest_s: float = 1.0) -> Prompt:

@@ -7,15 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.captions.embedded import longest_without_update
+from bench.captions.material import Material
 from bench.captions.measures import Moment, changes, score, watch
+from bench.captions.mistakes import Mistakes, mistakes
+from bench.endpoint.material import Word
 from testbed.server.track import Track, TrackWord
 from voiceloop.audio.wav import wav_bytes
 
 RATE = 16_000
 
 
-def moment(at_s: float, text: str) -> Moment:
-    return Moment(at_s, tuple(text.split()))
+def moment(at_s: float, text: str, *, sure: int = 0) -> Moment:
+    return Moment(at_s, tuple(text.split()), sure)
 
 
 def test_the_wait_for_a_word_runs_from_its_end_to_when_it_was_first_shown() -> None:
@@ -46,8 +50,31 @@ def test_the_screen_shows_the_final_words_and_the_live_words() -> None:
         {"event": "caption.live", "time": 103.0, "sure": "", "unsure": ""},
     ]
     watched = watch(events)
-    assert watched.moments == [moment(2.0, "please hold"), moment(3.0, "please hold")]
+    assert watched.moments == [moment(2.0, "please hold", sure=1), moment(3.0, "please hold", sure=2)]
     assert watched.finals == ("please", "hold")
+
+
+@pytest.mark.parametrize(
+    ("heard", "wrong", "missing", "repeated"),
+    [
+        ("One, two three four!", 0, 0, 0),
+        ("one three four", 1, 1, 0),
+        ("one to three four", 1, 0, 0),
+        ("one two two three four", 1, 0, 1),
+        ("one two three two three four", 2, 0, 2),
+        ("one two three four five", 1, 0, 0),
+        ("", 4, 4, 0),
+    ],
+)
+def test_other_missing_and_repeated_words_are_told_apart(heard: str, wrong: int, missing: int, repeated: int) -> None:
+    found = mistakes(["One,", "two", "three", "four."], heard.split())
+    assert found == Mistakes(4, wrong, missing, repeated)
+
+
+def test_the_longest_time_without_an_update_counts_only_while_somebody_speaks() -> None:
+    made = Material(words=[Word("a", 0, RATE), Word("b", RATE, 2 * RATE), Word("c", 9 * RATE, 10 * RATE)])
+    assert longest_without_update(made, [0.5, 1.9, 9.2]) == pytest.approx(1.4)
+    assert longest_without_update(made, [1.9]) == pytest.approx(1.9)
 
 
 @pytest.mark.parametrize(

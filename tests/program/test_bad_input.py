@@ -16,6 +16,7 @@ import pytest
 from testbed.running import COMMAND, running, voiceloop
 from testbed.serving import KEY, serving
 from voiceloop.audio.wav import wav_bytes
+from voiceloop.trace.records import VERSION
 
 
 @pytest.fixture
@@ -253,7 +254,7 @@ def test_a_page_is_never_written_over_the_trace_and_an_unwritable_path_is_named(
     env: dict[str, str], tmp_path: Path
 ) -> None:
     path = tmp_path / "t.jsonl"
-    path.write_text('{"k": "trace", "version": 2, "at": 1, "time": 1}\n')
+    path.write_text(f'{{"k": "trace", "version": {VERSION}, "at": 1, "time": 1}}\n')
     before = path.read_bytes()
     assert "is the trace itself" in fails(2, "trace", str(path), "--html", str(path), env=env)
     assert path.read_bytes() == before

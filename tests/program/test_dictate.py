@@ -260,13 +260,13 @@ def test_speech_kept_for_one_service_is_sent_to_another_only_if_asked_for(speech
     assert len(before) == 3
     own = tmp_path / ".config/voiceloop/config.toml"
     own.parent.mkdir(parents=True)
-    own.write_text('transcribe.use = "sphinx"')
+    own.write_text('transcribe.use = "moonshine"')
     code, out, errors = voiceloop("transcribe", "--pending", env=env)
     assert (code, out) == (2, "")
-    message = f"the kept speech was recorded for openrouter at {server.url}, but this config would send it to sphinx"
+    message = f"the kept speech was recorded for openrouter at {server.url}, but this config would send it to moonshine"
     assert message in errors
     assert [entry.path for entry in JournalStore(state(env)).entries()] == before
-    code, out, errors = voiceloop("transcribe", "--pending", "--set", "transcribe.use=sphinx", env=env)
+    code, out, errors = voiceloop("transcribe", "--pending", "--set", "transcribe.use=moonshine", env=env)
     assert code == 0, errors
     assert out.count("\n") == 3
     assert JournalStore(state(env)).entries() == []

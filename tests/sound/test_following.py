@@ -90,8 +90,7 @@ async def test_a_monitor_given_by_name_is_kept(headset: Cable) -> None:
 
 def test_the_default_loudspeaker_is_followed_after_a_restart_of_the_server_too(headset: Cable) -> None:
     """In a separate process, because PortAudio's thread of a stream whose server was killed may outlive the test."""
-    sphinx = ("--config", "offline", "--set", "transcribe.use=sphinx", "--source", "speaker")
-    with running(*sphinx, env=headset.env, command="captions") as captions:
+    with running("--config", "offline", "--source", "speaker", env=headset.env, command="captions") as captions:
         captions.wait_for("ready")
         headset.kill()
         captions.wait_for("device.lost")

@@ -24,7 +24,7 @@ pytestmark = [
 ]
 
 
-def spoken_by_espeak(text: str, folder: Path) -> bytes:
+def spoken_by_the_program(text: str, folder: Path) -> bytes:
     """Return the offline voice's speech for `text` at the loudspeaker's rate, as the program writes it to a file."""
     path = folder / "reference.wav"
     code, _, errors = voiceloop("say", text, "--config", "offline", "--output", f"file:{path}")
@@ -43,7 +43,7 @@ def test_the_offline_loop_answers_what_was_said(cable: Cable, tmp_path: Path) ->
     transcript = loop.named("transcript")[0].fields["text"]
     assert len(transcript.split()) >= 2
     assert loop.named("reply")[0].fields == loop.named("reply")[0].fields | {"text": transcript, "complete": True}
-    spoken = spoken_by_espeak(transcript, tmp_path)
+    spoken = spoken_by_the_program(transcript, tmp_path)
     _, similarity = find(spoken, heard)
     assert similarity > 0.99
     assert longest_gap_s(spoken, heard, SPEAKER_HZ) <= 0.020

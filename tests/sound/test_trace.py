@@ -13,8 +13,10 @@ from testbed.running import running, voiceloop
 from testbed.serving import KEY, serving
 from testbed.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
 from testbed.sound.match import first_sound
+from voiceloop.audio.audible import first_audible
 from voiceloop.audio.resample import resample
 from voiceloop.audio.wav import read_wav, wav_bytes
+from voiceloop.speak.trimming import SENTENCE_S, Trimmer
 from voiceloop.trace.build import build
 from voiceloop.trace.read import read
 from voiceloop.trace.timeline import Session
@@ -49,6 +51,14 @@ def traced_session(cable: Cable, folder: Path, number: signal.Signals) -> Path:
                     pass
             loop.end(number)
     return path
+
+
+def trimmed_s(pcm: bytes) -> float:
+    """How long a reply at the loudspeaker's rate lasts without the silences around it."""
+    trimmer = Trimmer(SPEAKER_HZ)
+    trimmer.begin(SENTENCE_S)
+    kept = [trimmer.feed(pcm).own, trimmer.end().own, trimmer.finish().before]
+    return sum(map(len, kept)) / 2 / SPEAKER_HZ
 
 
 def check_times(session: Session) -> None:
@@ -88,7 +98,7 @@ def test_the_trace_of_a_session_holds_its_turn_requests_and_levels(cable: Cable,
     assert heard[0].start == pytest.approx(onset, abs=0.25)
     assert any(span.start <= onset + 0.2 and span.end > onset + 0.3 for span in session.voice)
     played = sum(level.end - level.start for level in session.playback)
-    assert played == pytest.approx(len(read_wav(tmp_path / "answer.wav").pcm) / 2 / SPEAKER_HZ, abs=0.1)
+    assert played == pytest.approx(trimmed_s(read_wav(tmp_path / "answer.wav").pcm), abs=0.1)
     assert max(level.peak for level in session.playback) > 0.1
     assert session.described["echo"]
 
@@ -101,12 +111,17 @@ def test_the_times_in_the_trace_are_those_measured_at_the_cables(cable: Cable, t
         assert voice is not None
         assert reply is not None
         voice_at, reply_at = said.when(2 * voice), heard.when(2 * reply)
+        audible = first_audible(heard.heard, SPEAKER_HZ)
+        assert audible is not None
+        audible_at = heard.when(2 * audible)
     records = read(path)
     session, zero = build(records), records.header["at"]
     microphone = next(level.start for level in session.microphone if level.peak > 1_000 / 32_768)
     loudspeaker = next(level.start for level in session.playback if level.peak > 1_000 / 32_768)
     assert zero + microphone == pytest.approx(voice_at, abs=0.06)
     assert zero + loudspeaker + session.speaker[-1].latency_s == pytest.approx(reply_at, abs=0.06)
+    first_played = session.turns[0].marks["first_played"]
+    assert zero + first_played + session.speaker[-1].latency_s == pytest.approx(audible_at, abs=0.06)
 
 
 def test_a_killed_session_is_readable_up_to_its_last_line(cable: Cable, tmp_path: Path) -> None:

@@ -218,7 +218,9 @@ class Captioner:
     async def _guess(self, piece: Piece, clip: Utterance) -> None:
         with trio.CancelScope() as scope:
             piece.guessing.add(scope)
+            began_s = trio.current_time()
             result = await self._posts.ask(clip, self._context.guesser)
+            self._pacer.took(trio.current_time() - began_s)
             if isinstance(result, Transcript):
                 piece.guesses.feed(spoken(result), end_s=clip.end / CAPTURE_RATE_HZ)
                 piece.trim()

@@ -39,11 +39,12 @@ class CaptionsOptions(Table):
     guesses: bool = True
     """Whether `voiceloop captions` shows words while they are spoken. Off: it shows each utterance at its end, which
     costs a quarter or less."""
-    guess_every_ms: Milliseconds = 700
-    """How often the current utterance is transcribed for a guess while it is spoken, if the budget allows it."""
+    guess_every_ms: Milliseconds | None = None
+    """How often the current utterance is transcribed for a guess while it is spoken, if the budget allows it. Left out:
+    700 with a server; 300 with an engine on this machine, which then uses up to 0.4 of a processor core for it."""
     posted_per_second: Annotated[float, Field(ge=2, le=20)] = 5.0
-    """How many seconds of audio may be sent to the transcriber for each second of speech, in all. Final words come
-    first; guesses use the rest."""
+    """How many seconds of audio may be sent to a server for each second of speech, in all. Final words come first;
+    guesses use the rest."""
     overlap_ms: Milliseconds = 1_200
     """How much audio two pieces share when long speech is cut into pieces, so that no word is torn at the cut."""
 

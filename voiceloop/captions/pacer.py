@@ -1,5 +1,8 @@
 """Pacer: decides when to transcribe unfinished speech for a guess, as often as the budget allows. Pure.
 
+The budget is money with a server, so it counts seconds of posted audio. With an engine on this machine it is processor
+time: the interval follows the time that the last guess took.
+
 Times are seconds of the source's sample time, so that a replay makes the same guesses as the live run.
 """
 
@@ -13,6 +16,8 @@ SLOWER = 4.0
 """By what factor guesses become rarer while the server wants fewer requests."""
 CARRIED_S = 10.0
 """At most the budget of this many seconds of speech is carried over."""
+SHARE = 0.4
+"""The share of the time that guesses may take on this machine's processor."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,17 +25,21 @@ class Pacer:
     """At least `every_s` between guesses; at most `budget_s` seconds of audio posted per second of speech, in all."""
 
     every_s: float
-    budget_s: float
+    budget_s: float | None
+    """None: the audio costs nothing but time."""
     heard_s: float = 0.0
     posted_s: float = 0.0
     _balance_s: float = 0.0
     """How much audio may be posted now."""
     _last_guess_s: float = field(default=float("-inf"))
+    _rest_s: float = 0.0
+    """The interval that the time taken by the last guess demands."""
 
     def hear(self, seconds: float) -> None:
         """Add `seconds` of speech, which earns budget."""
         self.heard_s += seconds
-        self._balance_s = min(self._balance_s + seconds * self.budget_s, CARRIED_S * self.budget_s)
+        if self.budget_s is not None:
+            self._balance_s = min(self._balance_s + seconds * self.budget_s, CARRIED_S * self.budget_s)
 
     def begin(self, now_s: float) -> None:
         """Note that somebody begins to speak: the first guess is due after the usual interval."""
@@ -40,11 +49,12 @@ class Pacer:
         """Whether to post a clip of `clip_s` for a guess now. `reserve_s` is the budget to keep for the final words.
         `crowded`: the server has answered that there are too many requests."""
         every_s = min(self.every_s * SLOWER, SLOWEST_S) if crowded else self.every_s
-        return now_s - self._last_guess_s >= every_s and self.affords(clip_s, reserve_s=reserve_s)
+        waited_s = now_s - self._last_guess_s
+        return waited_s >= max(every_s, self._rest_s) and self.affords(clip_s, reserve_s=reserve_s)
 
     def affords(self, clip_s: float, *, reserve_s: float) -> bool:
         """Whether the budget allows a clip of `clip_s` and still leaves `reserve_s`."""
-        return self._balance_s - clip_s >= reserve_s
+        return self.budget_s is None or self._balance_s - clip_s >= reserve_s
 
     def guess(self, *, now_s: float, clip_s: float) -> None:
         """Note that a clip was posted for a guess."""
@@ -55,3 +65,7 @@ class Pacer:
         """Deduct a posted clip from the budget."""
         self.posted_s += clip_s
         self._balance_s -= clip_s
+
+    def took(self, seconds: float) -> None:
+        """Note how long a guess took. Without a budget, guesses may take up to SHARE of the time."""
+        self._rest_s = seconds / SHARE if self.budget_s is None else 0.0

@@ -52,15 +52,16 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> in
         if controlled is not None:
             publish = controlled.controller.publish
         services, clients = await open_services(stack, config, publish)
-        sources = []
-        for name, device in inputs.items():
-            audio = config.audio.model_copy(update={"input": device})
-            microphone = await stack.enter_async_context(open_microphone(audio, publish))
-            sources.append(_Source(name, microphone, await open_part(stack, config.vad, services)))
         # The captioners themselves keep speech that can't be transcribed: the clips that they post overlap.
         transcriber = await open_transcriber(stack, replace(services, keeps=False))
         handler = await open_part(stack, config.handler, services)
         assert isinstance(handler, CaptionsHandler)
+        vads = [await open_part(stack, config.vad, services) for _ in inputs]
+        # Devices last: loading an engine holds the GIL for longer than an audio callback may wait.
+        sources = []
+        for (name, device), vad in zip(inputs.items(), vads, strict=True):
+            audio = config.audio.model_copy(update={"input": device})
+            sources.append(_Source(name, await stack.enter_async_context(open_microphone(audio, publish)), vad))
         options = handler.options
         cost = RunningCost.of(config, posted_per_second=options.posted_per_second, guesses=options.guesses)
         publish(
@@ -100,7 +101,7 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
     attention: Attention,
     controlled: Controlled | None,
 ) -> None:
-    pacers = [Pacer(every_s=options.guess_every_ms / 1000, budget_s=options.posted_per_second) for _ in sources]
+    pacers = [pacer_of(options, embedded=context.transcriber.embedded) for _ in sources]
     listeners: list[Listener] = []
     captioners: list[Captioner] = []
     clock = _SessionClock([source.microphone for source in sources], context.publish)
@@ -131,6 +132,13 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
             silence_s=round(ledger.silence / 16_000, 1),
             kept=sum(captioner.kept for captioner in captioners),
         )
+
+
+def pacer_of(options: CaptionsOptions, *, embedded: bool) -> Pacer:
+    """The pacer of a source, for a transcriber that is embedded or a service."""
+    default_ms, budget_s = (300, None) if embedded else (700, options.posted_per_second)
+    every_ms = default_ms if options.guess_every_ms is None else options.guess_every_ms
+    return Pacer(every_s=every_ms / 1000, budget_s=budget_s)
 
 
 def _described(device: str, microphone: Microphone) -> str:

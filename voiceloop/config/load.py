@@ -34,9 +34,9 @@ DEFAULTS = Layer(
     "the built-in default",
     {
         "vad": {"use": "hybrid"},
-        "transcribe": {"use": "sphinx"},
+        "transcribe": {"use": "moonshine"},
         "handler": {"use": "echo"},
-        "speak": {"use": "espeak"},
+        "speak": {"use": "local"},
     },
 )
 """The parts that work offline."""

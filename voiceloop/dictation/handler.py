@@ -58,6 +58,10 @@ class DictationHandler:
         self.late_s = options.late_s if unwatched else None
         self._language: str | None = getattr(transcribe, "language", None)
         vocabulary: tuple[str, ...] = getattr(transcribe, "vocabulary", ())
+        if vocabulary:
+            from voiceloop.transcribe.vocabulary import as_written  # only where there is a vocabulary
+
+            vocabulary = as_written(vocabulary)
         self._joiner = Joiner(Lexicon(options.replacements, vocabulary), commands=options.commands)
         self._focuses: deque[tuple[int, Focus | None]] = deque(maxlen=REMEMBERED_ONSETS)
         self._insertions: deque[tuple[Insertion, State]] = deque(maxlen=REMEMBERED_INSERTIONS)

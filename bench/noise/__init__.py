@@ -1,0 +1,1 @@
+"""What the recogniser and the filter of hallucinations make of noises, and of short words."""
