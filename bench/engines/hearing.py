@@ -17,10 +17,11 @@ from bench.engines.figures import Score, table
 from bench.engines.job import Engine, Failed, Job, measured
 from bench.engines.material import SENTENCE_WORDS, Clip, positions, prompts, readings
 from bench.engines.words import compare, words_of
-from bench.vad.material import Sound
+from bench.vad.material import RATE_HZ, Sound
 
 NOISY = 75
 """How many of the sentences are heard in every condition."""
+PREROLL_S, PAUSE_S = 0.3, 0.2
 PHRASES = 100
 """How many of the shorter prompts are heard."""
 
@@ -71,8 +72,14 @@ def _written(task: Task, folder: Path, number: int) -> Iterator[Path]:
     """The files of the task's clips, as they sound in its condition."""
     for clip in task.clips:
         path = folder / f"{number}-{clip.name.replace('/', '-')}.pcm"
-        path.write_bytes(pcm_of(task.condition.heard(clip.sound, zlib.crc32(clip.name.encode()))))
+        path.write_bytes(pcm_of(task.condition.heard(as_cut(clip.sound), zlib.crc32(clip.name.encode()))))
         yield path
+
+
+def as_cut(sound: Sound) -> Sound:
+    """A recording with the quiet around it that an utterance has when the program cuts it out: the pre-roll, and the
+    pause after which it is transcribed."""
+    return np.pad(sound, (round(PREROLL_S * RATE_HZ), round(PAUSE_S * RATE_HZ)))
 
 
 def pcm_of(sound: Sound) -> bytes:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voiceloop.errors import ConfigError, EngineError
+from voiceloop.inference.onnx import first_line, open_session
 from voiceloop.speak.hibari_lexicon import PackedJson
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Voice:
         try:
             sound = [self.sound(phonemes) for phonemes in self.phonemes(_TRIAL)]
         except Exception as error:  # ONNX Runtime's errors have no class in common
-            raise ConfigError([f"speak.voice: the voice does not speak: {_line(error)}"]) from error
+            raise ConfigError([f"speak.voice: the voice does not speak: {first_line(error)}"]) from error
         if not any(sound):
             raise ConfigError(["speak.voice: the voice is silent: it is not one of hibari's"])
 
@@ -139,7 +140,7 @@ def _g2p(assets: Path, *, british: bool) -> Any:
     g2p.tokenizer = Tokenizer(json.loads((assets / "tokenizer_exceptions.json").read_text(encoding="utf-8")))
     g2p.tagger = _tagger(_unpacked(assets / "tagger.json.gz"))
     g2p.unk, g2p.british = "", british
-    g2p._oov = OOV(str(unknown), _session(unknown))
+    g2p._oov = OOV(str(unknown), open_session(unknown, place=PLACE, remedy=_REINSTALL))
     return g2p
 
 
@@ -171,24 +172,9 @@ def _unpacked(path: Path) -> bytes:
 def _model(path: Path) -> Any:
     """The session of a voice's model. Raises ConfigError if the file is no voice of hibari."""
     try:
-        session = _session(path)
-    except Exception as error:  # ONNX Runtime's errors have no class in common
-        raise ConfigError([f"speak.voice: '{path}' can't be loaded: {_line(error)}"]) from error
+        session = open_session(path, place=PLACE, remedy=_REINSTALL)
+    except EngineError as error:
+        raise ConfigError([f"speak.voice: {error.what}"]) from error
     if {put.name for put in session.get_inputs()} != _INPUTS or len(session.get_outputs()) != _OUTPUTS:
         raise ConfigError([f"speak.voice: '{path}' is not a voice of hibari"])
     return session
-
-
-def _session(path: Path) -> Any:
-    """A session of ONNX Runtime: one thread, as more gain nothing; no arena, which would keep the most ever used."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = 4  # silent: it would print its errors beside raising them
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]

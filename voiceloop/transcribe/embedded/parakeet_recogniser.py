@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from voiceloop.errors import EngineError
+from voiceloop.inference.onnx import runtime
 from voiceloop.transcribe.embedded.exiting import before_exit
 from voiceloop.transcribe.embedded.parakeet_files import TDT, ModelFiles
 from voiceloop.transcribe.embedded.recogniser import Call, Recognised
@@ -42,9 +43,8 @@ class ParakeetRecogniser:
         """Load the model and try it on half a second of silence. Raises `EngineError`."""
         import numpy as np
         import onnx_asr
-        import onnxruntime
 
-        options = onnxruntime.SessionOptions()
+        options = runtime().SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = _SILENT
         self._name = files.name

@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from voiceloop.errors import EngineError
+from voiceloop.inference.onnx import first_line, open_session, run_options, runtime
 from voiceloop.transcribe.embedded.moonshine import tokens
 from voiceloop.transcribe.embedded.moonshine.model_files import DECODER, ENCODER, TOKENS, ModelFiles
-from voiceloop.transcribe.embedded.onnx import open_session, run_options
 from voiceloop.transcribe.embedded.recogniser import Call, GivenUp, Recognised
 from voiceloop.types import CAPTURE_RATE_HZ
 
@@ -49,8 +49,6 @@ class MoonshineRecogniser:
 
     def __init__(self, files: ModelFiles) -> None:
         """Load the model (0.2 s) and try it. Raises `EngineError`."""
-        import onnxruntime
-
         self._files = files
         try:
             self._tokens = tokens.parse((files.folder / TOKENS).read_bytes())
@@ -59,7 +57,7 @@ class MoonshineRecogniser:
             raise EngineError(what, place=PLACE, remedy=_REPLACE) from error
         self._encoder = open_session(files.folder / ENCODER, place=PLACE, remedy=_REPLACE)
         self._decoder = open_session(files.folder / DECODER, place=PLACE, remedy=_REPLACE)
-        self._value = onnxruntime.OrtValue.ortvalue_from_numpy
+        self._value = runtime().OrtValue.ortvalue_from_numpy
         self._tokens_per_s = TOKENS_PER_S.get(files.language or "", _TOKENS_PER_S)
         self._inputs = {one.name for one in self._decoder.get_inputs()}
         self._outputs = [one.name for one in self._decoder.get_outputs()]
@@ -89,7 +87,7 @@ class MoonshineRecogniser:
             raise
         except Exception as error:  # ONNX Runtime has one class for each of its status codes, without a common base
             call.check()  # a run that was terminated raises, too
-            raise EngineError(f"Moonshine failed: {error}", place=PLACE, remedy="Say it again") from error
+            raise EngineError(f"Moonshine failed: {first_line(error)}", place=PLACE, remedy="Say it again") from error
         confidence = math.exp(sum(logs) / len(logs)) if logs else None
         return Recognised(tokens.text_of(self._tokens, ids), confidence=confidence, language=self._files.language)
 

@@ -1,0 +1,1 @@
+"""What the embedded engines share to run neural networks. Knows no speech."""
