@@ -11,6 +11,9 @@ from typing import Any
 
 from voiceloop.captions.words import letters
 
+SHIFT = 10
+"""How many words, at most, the words on the screen may lack or have too many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -20,6 +23,8 @@ class Moment:
     words: tuple[str, ...]
     sure: int = 0
     """How many of the words are settled: final, or shown as words that will not change."""
+    final: int = 0
+    """How many of them are final."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,8 @@ class Watch:
             self._finals += keys(event["text"])
         elif event["event"] == "caption.live":
             sure, unsure = (*self._finals, *keys(event["sure"])), keys(event["unsure"])
-            self.moments.append(Moment(event["time"] - self.began, (*sure, *unsure), len(sure)))
+            at_s = event["time"] - self.began
+            self.moments.append(Moment(at_s, (*sure, *unsure), len(sure), len(self._finals)))
 
     @property
     def finals(self) -> tuple[str, ...]:
@@ -93,13 +99,21 @@ def score(said: Sequence[tuple[str, float]], moments: Sequence[Moment], finals: 
             places |= dict(zip(range(a, b), range(c, d), strict=True))
         else:
             lost, added = lost + b - a, added + d - c
-    first: dict[int, float] = {}
-    for moment in moments:
-        for place, word in enumerate(moment.words):
-            if place not in first and place < len(finals) and finals[place] == word:
-                first[place] = moment.at_s
+    first = first_shown(moments, finals)
     waits = [first[places[at]] - end_s for at, (_, end_s) in enumerate(said) if places.get(at) in first]
     return Score(waits, len(finals), changes(moments), lost, added)
+
+
+def first_shown(moments: Sequence[Moment], finals: Sequence[str]) -> dict[int, float]:
+    """When each final word was first on the screen, by its place. A word need not stand at its final place yet: one
+    before it may have been heard as two, or not at all."""
+    first: dict[int, float] = {}
+    for moment in moments:
+        live, ahead = moment.words[moment.final :], finals[moment.final : len(moment.words) + SHIFT]
+        for block in SequenceMatcher(None, live, ahead, autojunk=False).get_matching_blocks():
+            for place in range(moment.final + block.b, moment.final + block.b + block.size):
+                first.setdefault(place, moment.at_s)
+    return first
 
 
 def changes(moments: Sequence[Moment]) -> int:

@@ -18,8 +18,8 @@ from voiceloop.audio.wav import wav_bytes
 RATE = 16_000
 
 
-def moment(at_s: float, text: str, *, sure: int = 0) -> Moment:
-    return Moment(at_s, tuple(text.split()), sure)
+def moment(at_s: float, text: str, *, sure: int = 0, final: int = 0) -> Moment:
+    return Moment(at_s, tuple(text.split()), sure, final)
 
 
 def test_the_wait_for_a_word_runs_from_its_end_to_when_it_was_first_shown() -> None:
@@ -28,6 +28,12 @@ def test_the_wait_for_a_word_runs_from_its_end_to_when_it_was_first_shown() -> N
     assert list(found.waits_s) == [0.5, 1.0]
     assert (found.lost, found.added, found.changed) == (0, 0, 0)
     assert found.wait_s(0.95) == 1.0
+
+
+def test_a_word_counts_as_shown_although_a_word_before_it_was_heard_as_two() -> None:
+    said = [("cannot", 1.0), ("hold", 1.5)]
+    found = score(said, [moment(2.0, "can not hold"), moment(9.0, "cannot hold")], ["cannot", "hold"])
+    assert list(found.waits_s) == [8.0, 0.5]
 
 
 def test_lost_and_repeated_words_are_counted() -> None:
@@ -50,7 +56,7 @@ def test_the_screen_shows_the_final_words_and_the_live_words() -> None:
         {"event": "caption.live", "time": 103.0, "sure": "", "unsure": ""},
     ]
     watched = watch(events)
-    assert watched.moments == [moment(2.0, "please hold", sure=1), moment(3.0, "please hold", sure=2)]
+    assert watched.moments == [moment(2.0, "please hold", sure=1), moment(3.0, "please hold", sure=2, final=2)]
     assert watched.finals == ("please", "hold")
 
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from voiceloop.captions.joiner import SLACK_S
 from voiceloop.captions.words import Spoken
 
+UNSETTLED = 2
+"""How many of the last words of a guess are not committed though two guesses agree on them: with more sound after them,
+a recogniser often hears them differently."""
 _ANCHOR = 3
 """How many of the last committed words, at most, are looked for in a guess to align it."""
 
@@ -59,7 +62,7 @@ class Stabiliser:
             agreed += 1
         self._guess, self._until_s = guess if whole else guess[:-1], end_s
         self.whole_s = end_s if whole else float("-inf")
-        agreed = max(len(self._committed), min(agreed, len(self._guess)))
+        agreed = max(len(self._committed), min(agreed, len(guess) - (0 if whole else UNSETTLED)))
         self._committed += guess[len(self._committed) : agreed]
         self.shown = Shown(tuple(self._committed), tuple(self._guess[agreed:]))
         return self.shown

@@ -9,9 +9,6 @@ from voiceloop.config.tables import Segment
 
 _REVISION_MS = 640
 """How far back a VAD may revise its verdicts."""
-_LOOK_BACK_MS = 5_000
-"""The last part of an utterance of maximum length, where the quietest moment is searched for the cut. At most half of
-the maximum length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +24,7 @@ class Spans:
     min_speech: int
     longest: int
     look_back: int
+    """The last part of an utterance of maximum length, where the quietest moment is searched for the cut."""
     keep: int
     """How much audio an idle segmenter holds: enough for the pre-roll of an onset found in revised verdicts."""
 
@@ -44,6 +42,6 @@ class Spans:
             tail=samples(segment.tail_ms),
             min_speech=samples(segment.min_speech_ms),
             longest=longest,
-            look_back=min(samples(_LOOK_BACK_MS), longest // 2),
+            look_back=min(samples(segment.cut_search_ms), longest // 2),
             keep=preroll + window + samples(_REVISION_MS),
         )

@@ -132,6 +132,9 @@ class Segment(Table):
     """An utterance with less voice than this is taken for a noise and dropped."""
     max_utterance_s: Annotated[float, Field(ge=1, le=300)] = 30
     """A longer utterance is cut in two at the quietest point shortly before this length."""
+    cut_search_ms: Annotated[int, Field(ge=200, le=60_000)] = 5_000
+    """How long before the maximum length the quietest point is searched for, at most half of the length. Sound in this
+    time may belong to either part, so a transcriber that is fed as speech comes, and captions, get it late."""
 
     def conflicts(self) -> Iterable[Conflict]:
         yield from _in_order(self, "onset_ms", "onset_window_ms", "that much voice does not fit into the window")

@@ -29,13 +29,13 @@ def runtime() -> Any:
 
 def open_session(path: Path, *, place: str, remedy: str) -> onnxruntime.InferenceSession:
     """A session for the network in a local file. Raises `EngineError` when it can't be loaded."""
-    onnxruntime = runtime()
-    options = onnxruntime.SessionOptions()
+    ort = runtime()
+    options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False
     options.log_severity_level = _SILENT
     try:
-        session: onnxruntime.InferenceSession = onnxruntime.InferenceSession(
+        session: onnxruntime.InferenceSession = ort.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # ONNX Runtime has one class for each of its status codes, without a common base
