@@ -53,8 +53,11 @@ INSTEAD = {
 DISTRIBUTIONS = {"hibari": "hibari-tts", "piper": "piper-tts"}
 """The distributions of optional packages that have another name than their module."""
 
-_ONNX = {"Linux": {"x86_64", "aarch64"}, "Darwin": {"arm64", "x86_64"}, "Windows": {"AMD64", "ARM64"}}
-WHEELS = dict.fromkeys(("onnxruntime", "hibari", "faster_whisper", "onnx_asr"), _ONNX)
+_USUAL = {"Linux": {"x86_64", "aarch64"}, "Darwin": {"arm64", "x86_64"}, "Windows": {"AMD64"}}
+_ONNX = _USUAL | {"Windows": {"AMD64", "ARM64"}}
+WHEELS = dict.fromkeys(("onnxruntime", "hibari", "onnx_asr", "espeakng_loader"), _ONNX) | dict.fromkeys(
+    ("faster_whisper", "piper"), _USUAL
+)
 """The systems and processors for which a package and all that it needs have wheels; on Linux with glibc only."""
 
 
@@ -155,6 +158,8 @@ def missing(module: str, *, owner: str = OWN) -> MissingExtra:
     root = module.partition(".")[0]
     instead = f"Use another engine: {INSTEAD[root]}" if root in INSTEAD else "Use another engine"
     if not has_wheel(root):
+        if not has_wheel("onnxruntime"):  # then no other embedded engine can be installed here either
+            instead = f"Use another engine: use = {_SERVED}"
         problem = f"the package '{root}' is not installed, and has no wheel for {_platform()}"
         return MissingExtra(problem, remedy=f"{instead}.")
     extra = _extra_with(root, owner)

@@ -91,5 +91,6 @@ def _unknown(model: str) -> Exception:
         "no Moonshine model is installed",
         place='transcribe.use = "moonshine"',
         remedy="Install one with: pip install 'voiceloop[local]' (its package moonshine-voice 0.1.0 needs glibc 2.34 "
-        "or newer on x86-64), or use another engine: transcribe.use = 'whisper'",
+        "on x86-64, or macOS 15), set transcribe.model to the folder of a model from another machine, or use another "
+        "engine: transcribe.use = 'whisper'",
     )
