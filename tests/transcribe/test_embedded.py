@@ -167,8 +167,9 @@ async def test_a_call_that_cannot_be_stopped_keeps_the_next_one_waiting_and_its_
 
     with trio.fail_after(PATIENCE_S):
         async with trio.open_nursery() as nursery:
-            with trio.CancelScope() as scope:
-                nursery.start_soon(_cancel_when, recogniser.started, scope)
+            scope = trio.CancelScope()
+            nursery.start_soon(_cancel_when, recogniser.started, scope)
+            with scope:
                 await text_of(transcriber, quiet(1))
             assert scope.cancelled_caught
             assert recogniser.at_work == 1, "native code goes on"
@@ -189,8 +190,9 @@ async def test_closing_waits_for_a_call_that_cannot_be_stopped() -> None:
     recogniser.go.clear()
     transcriber = EmbeddedTranscriber(recogniser)
     async with trio.open_nursery() as nursery:
-        with trio.CancelScope() as scope:
-            nursery.start_soon(_cancel_when, recogniser.started, scope)
+        scope = trio.CancelScope()
+        nursery.start_soon(_cancel_when, recogniser.started, scope)
+        with scope:
             await text_of(transcriber, quiet(1))
         nursery.start_soon(transcriber.close)
         await trio.testing.wait_all_tasks_blocked()

@@ -14,7 +14,7 @@ from voiceloop.config.tables import Table
 from voiceloop.errors import ConfigError
 from voiceloop.transcribe.embedded.moonshine import model_files
 from voiceloop.transcribe.embedded.moonshine.recogniser import MoonshineRecogniser
-from voiceloop.transcribe.embedded.transcriber import EmbeddedTranscriber
+from voiceloop.transcribe.embedded.transcriber import CLOSE_S, EmbeddedTranscriber
 
 if TYPE_CHECKING:
     from voiceloop.plugins import Services
@@ -51,7 +51,8 @@ class MoonshineTranscriber(EmbeddedTranscriber):
         try:
             yield self
         finally:
-            await self.close()
+            with trio.move_on_after(CLOSE_S, shield=True):
+                await self.close()
 
 
 def check_language(model: str, *, knows: str | None, wanted: str | None) -> None:
