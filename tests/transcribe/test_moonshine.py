@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
@@ -201,3 +202,12 @@ def test_any_bytes_are_a_list_of_tokens_or_broken(data: bytes) -> None:
 
 def test_an_incomplete_character_is_left_out() -> None:
     assert tokens.text_of([b"", b"", b"", "▁é".encode(), b"\xc3"], [3, 3, 4]) == "é é"
+
+
+def test_standard_error_stays_open_while_several_clips_are_recognised(recogniser: MoonshineRecogniser) -> None:
+    before = os.fstat(2)
+    samples = np.zeros(8_000, np.float32)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: recogniser.recognise(samples, Call()), range(60)))
+    after = os.fstat(2)
+    assert (before.st_dev, before.st_ino) == (after.st_dev, after.st_ino)

@@ -6,6 +6,7 @@ a session gives memory back after a long clip.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,10 @@ _SILENT = 4
 """The log level "fatal". ONNX Runtime would print its errors on stderr beside raising them."""
 
 
+@cache
 def runtime() -> Any:
     """The module of ONNX Runtime. On many ARM machines it prints on stderr, while it is imported, that it doesn't know
-    the processor: that is discarded."""
+    the processor: that is discarded, once, at the first import: standard error is the whole process's."""
     with quiet():
         import onnxruntime
     return onnxruntime
