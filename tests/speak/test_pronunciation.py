@@ -48,6 +48,7 @@ MENDED = {
     # Quantities.
     "It takes 5 s or 2 h.": "It takes 5 seconds or 2 hours.",
     "It takes 1 s.": "It takes 1 second.",
+    "€5 m and $20 m": "5 million euros and 20 million dollars",
     "230 V, 10 A, 40 W, 30 dB, 30 m.": "230 volts, 10 amps, 40 watts, 30 decibels, 30 meters.",
     "5 µs and 7µs": "5 microseconds and 7 microseconds",
     "4 KiB, 5MiB, 1 GiB.": "4 kibby bytes, 5 mebby bytes, 1 gibby byte.",
@@ -96,6 +97,7 @@ UNCHANGED = [
     "Use the @ sign: @alice, #1, #topic, A & B, AT&T.",
     "Call 555-123-4567 now.",
     "snake_case, camelCase, kebab-case, Wi-Fi, H.264, MP3, 4K.",
+    "Open from 9 A.M. to 5 P.M., 5 A day, Highway 1 A north.",
     "I'm OK. It's 9am. 10 a.m. tomorrow.",
     "x = y + 2, 10^6, m², ±5, a < b",
     "The U.S. and a Ph.D.",

@@ -211,3 +211,16 @@ def test_standard_error_stays_open_while_several_clips_are_recognised(recogniser
         list(pool.map(lambda _: recogniser.recognise(samples, Call()), range(60)))
     after = os.fstat(2)
     assert (before.st_dev, before.st_ino) == (after.st_dev, after.st_ino)
+
+
+@pytest.mark.parametrize("model", ["", "~no_such_person/model"])
+async def test_a_path_that_leads_nowhere_is_refused_in_one_line(model: str) -> None:
+    assert "transcribe.model" in await why_not(model=model)
+
+
+def test_a_folder_in_the_working_directory_does_not_hide_an_installed_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tiny-en").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert model_files.find("tiny-en").folder.parent != tmp_path

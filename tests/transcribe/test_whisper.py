@@ -163,6 +163,13 @@ def test_a_loop_of_the_search_ends_by_itself(recogniser: WhisperRecogniser) -> N
     assert len(found) <= TOKENS_PER_S["en"] * 6 + MORE_TOKENS
 
 
+def test_fast_speech_keeps_its_last_words(recogniser: WhisperRecogniser) -> None:
+    reading = samples_of(two_cities(0, 20).pcm)
+    fast = reading[::2]  # twice as fast, an octave higher
+    slow_words, fast_words = (recogniser.recognise(clip, Call()).text.split() for clip in (reading, fast))
+    assert len(fast_words) > 0.8 * len(slow_words)
+
+
 def test_only_a_doubtful_text_is_searched_for_again_in_a_whole_window(
     recogniser: WhisperRecogniser, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voiceloop.audio.audible import first_audible
 from voiceloop.errors import ConfigError, EngineError
 from voiceloop.inference.onnx import first_line, open_session
 from voiceloop.speak.hibari_lexicon import PackedJson
@@ -38,7 +40,7 @@ class Voice:
         try:
             self._g2p = _g2p(assets, british=british)
             self._ids: dict[str, int] = json.loads((assets / "vocab.json").read_text(encoding="utf-8"))
-        except (OSError, EOFError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, zlib.error) as error:
             raise EngineError(
                 f"hibari's dictionaries can't be read: {error}", place=PLACE, remedy=_REINSTALL
             ) from error
@@ -50,7 +52,7 @@ class Voice:
             sound = [self.sound(phonemes) for phonemes in self.phonemes(_TRIAL)]
         except Exception as error:  # ONNX Runtime's errors have no class in common
             raise ConfigError([f"speak.voice: the voice does not speak: {first_line(error)}"]) from error
-        if not any(sound):
+        if all(first_audible(pcm, RATE_HZ) is None for pcm in sound):
             raise ConfigError(["speak.voice: the voice is silent: it is not one of hibari's"])
 
     def phonemes(self, text: str) -> list[str]:

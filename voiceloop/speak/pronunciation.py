@@ -240,6 +240,8 @@ def _measure(match: re.Match[str]) -> str:
 _SCALE = "hundred|thousand|million|billion|trillion|[kKmMbB]|bn|tn"
 _END = r"(?![\w/])"
 _ALONE = r"(?<![\w./-])"
+_WORDS_OF_UNITS = "µs|μs|dB|[KMG]iB|[kMG]bit"
+_LETTERS = r"[smhV]|[AW](?=[,;)]|\.?$| (?:and|or) )"
 RULES = (
     _rule("`+|[\\u200b\\u200d\\ufe0f]", ""),
     _rule(r"[\x00-\x1f\x7f-\x9f¹]", " "),  # hibari fails at ¹
@@ -258,7 +260,8 @@ RULES = (
     # Quantities.
     _rule(rf"{_ALONE}({_NUMBER}) ?({_any(_RATES)})/({_any(_PER)}){_END}", _rate),
     _rule(rf"{_ALONE}({_NUMBER}) ?([kMG]b)p(s)\b", _rate),
-    _rule(rf"{_ALONE}({_NUMBER})(?: ?(?:µs|μs|dB|[KMG]iB|[kMG]bit)| (?:[smhVAW]))(?![\w/'²³])", _measure),
+    # A letter alone may be something else: "9 A.M.", "5 A day", "$20 m".
+    _rule(rf"(?<![$€£]){_ALONE}({_NUMBER})(?: ?(?:{_WORDS_OF_UNITS})| (?:{_LETTERS}))(?![\w/'²³]|\.\w)", _measure),
     _rule(rf"([$€£])({_NUMBER}) ?[-–] ?\1?({_NUMBER})(?![\w]|\.\d)", _prices),
     _rule(rf"(-?)(\bUS\$|(?<![A-Za-z])\$|€|£)({_NUMBER})(?: ?({_SCALE})\b)?", _sum),
     _rule(rf"{_ALONE}({_NUMBER}) ?([€£$]|USD\b|EUR\b|GBP\b)", _price),

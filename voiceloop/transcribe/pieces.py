@@ -58,7 +58,8 @@ def joined_text(texts: Sequence[str]) -> str:
     for text in texts:
         rest = text.lstrip(" ,;:") if whole else text
         first, gap, more = rest.partition(" ")
-        if whole and whole[-1] not in ".?!…" and first.lower() in _SMALL_WORDS:
+        # "IT" and "WHO" are names.
+        if whole and whole[-1] not in ".?!…" and first.lower() in _SMALL_WORDS and first == first.capitalize():
             rest = first.lower() + gap + more
         whole = f"{whole} {rest}" if whole and rest else whole or rest
     return whole

@@ -39,13 +39,19 @@ def snapshots(environ: Mapping[str, str] = os.environ) -> Iterator[Snapshot]:
 
 
 def named_folder(model: str, installed: Iterable[tuple[str, Path]]) -> tuple[Path, str] | None:
-    """The folder of a model and its name. `model` is the path of a folder, or a name among those that are installed; of
-    several with one name, the last one counts. None when there is neither."""
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return folder, folder.absolute().name
+    """The folder of a model and its name. `model` is a name among those that are installed (of several with one name,
+    the last one counts), or the path of a folder. None when there is neither. A folder of the same name in the working
+    directory does not hide an installed model."""
     found = dict(installed).get(model)
-    return None if found is None else (found, model)
+    if found is not None:
+        return found, model
+    try:
+        folder = Path(model).expanduser()
+        if model and folder.is_dir():
+            return folder, folder.absolute().name
+    except (OSError, RuntimeError):  # a folder that may not be read; `~nobody`
+        pass
+    return None
 
 
 def package_folder(package: str, inner: str = "") -> Path | None:

@@ -182,7 +182,8 @@ class WhisperRecogniser:
             states,
             [prompt],
             beam_size=self._search.beam_size,
-            max_length=min(_LONGEST, len(prompt) + most),
+            # CTranslate2 makes at most half of this many tokens, and fewer where the prompt leaves less room.
+            max_length=min(_LONGEST, max(len(prompt) + most, 2 * most)),
             return_scores=True,
             return_no_speech_prob=True,
         )[0]

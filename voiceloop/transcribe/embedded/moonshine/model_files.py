@@ -50,7 +50,7 @@ def find(model: str) -> ModelFiles:
     found = places.named_folder(model, _installed())
     if found is None and os.sep not in model:
         raise _unknown(model)
-    folder = Path(model).expanduser() if found is None else found[0]
+    folder = Path(model) if found is None else found[0]
     if problem := _problem(folder):
         raise ConfigError([f"transcribe.model: {problem}"])
     return ModelFiles(folder.absolute())
