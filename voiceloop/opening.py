@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -39,11 +40,15 @@ async def open_part(stack: AsyncExitStack, table: PartTable, services: Services)
     what the part raises."""
     try:
         return await stack.enter_async_context(table.part.open(table.options, services))
-    except (ImportError, MemoryError) as error:  # a damaged installation, or too little memory for the library
+    except MemoryError as error:
+        remedy = "Free some memory, or use an engine that is served"
+        raise EngineError(f"there is too little memory for '{table.use}'", remedy=remedy) from error
+    except ImportError as error:  # a damaged installation, or a mistake in the user's own part
         what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        where = traceback.extract_tb(error.__traceback__)[-1]
         raise EngineError(
-            f"a library of '{table.use}' can't be loaded: {what}",
-            remedy="Free some memory, or install the library again",
+            f"a library of '{table.use}' can't be loaded: {what} ({where.filename}:{where.lineno})",
+            remedy="Install the library again, or correct the import",
         ) from error
 
 

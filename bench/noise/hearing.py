@@ -20,7 +20,6 @@ VADS: dict[str, Callable[[], Vad]] = {
     "hybrid": lambda: HybridVad(HybridOptions()),
     "webrtc": lambda: WebRtcVad(WebRtcOptions()),
 }
-UNFILTERED = Hallucinations(quiet=False, phrases=False, no_speech=False, repetition=False, prompt_echo=False)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,9 @@ class Service:
     fail: Callable[[Utterance], None] = lambda _: None
     clips: list[Utterance] = field(default_factory=list)
     description: str = "a fake"
+    embedded: bool = False
+    at_work: int = 0
+    most_at_work: int = 0
 
     @asynccontextmanager
     async def transcription(self) -> AsyncIterator[Transcription]:
@@ -47,7 +50,12 @@ class Service:
 
     async def finish(self, clip: Utterance) -> Transcript:
         self.clips.append(clip)
-        await trio.sleep(self.service_s)
+        self.at_work += 1
+        self.most_at_work = max(self.most_at_work, self.at_work)
+        try:
+            await trio.sleep(self.service_s)
+        finally:
+            self.at_work -= 1
         self.fail(clip)
         words = heard(self.truth, clip.start / CAPTURE_RATE_HZ, clip.end / CAPTURE_RATE_HZ)
         return Transcript(text_of(words), clip)

@@ -12,6 +12,7 @@ from trio.testing import MockClock
 from tests.captions.recorded_captions import RecordedCaptions, Service
 from tests.captions.speech import WORD_S, heard, said
 from voiceloop.audio.wav import read_wav
+from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.words import Spoken
 from voiceloop.errors import LimitReached, ServerFailed
 from voiceloop.journal import unsent
@@ -302,3 +303,23 @@ async def test_when_captions_end_in_the_middle_of_speech_the_shown_words_are_fin
     assert len(shown.split()) > 10
     assert captions.text == shown
     assert captions.live_texts[-1] == ""
+
+
+async def test_an_engine_on_this_machine_makes_one_guess_at_a_time_and_none_beside_final_words(
+    autojump_clock: MockClock,
+) -> None:
+    service = Service(said(LONG[:60]), service_s=0.9, embedded=True)
+    captions = RecordedCaptions(service, pacer=Pacer(every_s=0.3, budget_s=None))
+    await captions.listen()
+    assert service.most_at_work == 1
+    assert captions.text.split() == LONG[:60]
+
+
+async def test_a_slow_engine_on_this_machine_is_asked_for_guesses_less_often(autojump_clock: MockClock) -> None:
+    counts = []
+    for service_s in (0.05, 0.9):
+        service = Service(said(LONG[:60]), service_s=service_s, embedded=True)
+        captions = RecordedCaptions(service, pacer=Pacer(every_s=0.3, budget_s=None))
+        await captions.listen()
+        counts.append(len(service.clips))
+    assert counts[1] < counts[0] / 3

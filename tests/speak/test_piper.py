@@ -95,6 +95,25 @@ async def test_a_cancelled_text_leaves_the_process_usable() -> None:
         assert pid(synthesizer) == process
 
 
+async def test_texts_that_are_cancelled_while_they_wait_are_never_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[object] = []
+    send = piper_process.Worker._send
+
+    async def recorded(self: piper_process.Worker, request: Any) -> None:
+        sent.append(request["text"])
+        await send(self, request)
+
+    monkeypatch.setattr(piper_process.Worker, "_send", recorded)
+    async with opened() as synthesizer:
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(say, synthesizer, LONG)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        assert 0.4 < seconds(await say(synthesizer, SHORT)) < 2.5
+    assert len(sent) == 2, "one that was being spoken, and the last"
+
+
 async def test_two_texts_at_once_are_each_spoken_rightly() -> None:
     texts = {"Yes.": 1.5, LONG: 40.0}
     spoken: dict[str, float] = {}

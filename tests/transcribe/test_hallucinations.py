@@ -285,6 +285,12 @@ def test_a_word_that_moonshine_hears_from_a_person_is_transcribed(text: str, con
     assert judge(transcript, RULES, voice=voice) == Judgement(text)
 
 
+def test_a_small_word_in_a_clear_voice_is_kept_where_the_engine_says_that_somebody_spoke() -> None:
+    """Whisper's confidence in single words is low, but its no-speech score tells them from noise."""
+    scored = Transcript("Two.", SPEECH, confidence=0.3, no_speech=0.05, language="en")
+    assert judge(scored, RULES, voice=CLEAR) == Judgement("Two.")
+
+
 @pytest.mark.parametrize(
     ("text", "language"),
     [

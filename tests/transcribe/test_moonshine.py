@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from testbed.voices import TWO_CITIES, prompt, two_cities, words
 from voiceloop.errors import ConfigError, EngineError, MissingExtra
+from voiceloop.transcribe.embedded import places
 from voiceloop.transcribe.embedded.moonshine import model_files, tokens
 from voiceloop.transcribe.embedded.moonshine.recogniser import MoonshineRecogniser
 from voiceloop.transcribe.embedded.moonshine.transcriber import MoonshineOptions, MoonshineTranscriber
@@ -155,6 +156,23 @@ async def test_an_unreadable_file_is_refused(model: Path) -> None:
     (model / model_files.ENCODER).unlink()
     (model / model_files.ENCODER).touch(mode=0)
     assert "permission denied" in await why_not(model=str(model))
+
+
+async def test_a_folder_that_may_not_be_entered_is_refused_and_hides_no_other_model(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_file, access = Path.is_file, os.access
+
+    def forbidden(path: Path) -> bool:  # as Python 3.11 does, where somebody who isn't root asks
+        if path.parent == model:
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", forbidden)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != model and access(path, mode))
+    assert "permission denied" in await why_not(model=str(model))
+    monkeypatch.setattr(places, "user_models", lambda: model.parent)
+    assert model_files.names() == ["tiny-en"]
 
 
 def test_no_installed_model_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -142,13 +142,13 @@ class Captioner:
     def _guess_if_due(self, piece: Piece) -> None:
         clip = piece.guess_clip()
         reserve_s = piece.end_s - piece.start_s + self._context.overlap_s
-        # One post is left free for final words. A guess that has to wait is outdated when it arrives, and in a pause
-        # the preemptive post brings all the words that a guess could.
+        # A guess that has to wait is outdated when it arrives, and in a pause the preemptive post brings all the words
+        # that a guess could.
         if (
             not self._context.guesses
             or self._preemptive is not None
             or len(piece.guessing) >= AT_ONCE - 1
-            or self._posts.free < 2
+            or not self._posts.may_guess
         ):
             return
         if not self._pacer.due(now_s=piece.end_s, clip_s=clip.duration_s, reserve_s=reserve_s, crowded=False):
@@ -179,6 +179,7 @@ class Captioner:
         self._posts.note(room)
         if not has_room(room):
             return
+        self._make_way(piece)
         self._pacer.post(clip.duration_s)
         self._preemptive = preemptive = _PreemptivePost(utterance)
         self._nursery.start_soon(
@@ -267,10 +268,14 @@ class Captioner:
             if preemptive.transcript is not None:
                 return preemptive.transcript
         clip = _with_carry(piece, utterance)
-        if self._context.room().crowded:
-            piece.stop_guessing("final words have priority")
+        self._make_way(piece)
         self._pacer.post(clip.duration_s)
         return await self._posts.ask(clip, self._context.transcriber)
+
+    def _make_way(self, piece: Piece) -> None:
+        """Give the guesses up that the words of the whole piece would have to wait for."""
+        if self._context.room().crowded or self._context.transcriber.embedded:
+            piece.stop_guessing("final words have priority")
 
     # Display
 

@@ -66,6 +66,12 @@ class Posts:
         """How many more posts may start now."""
         return int(self._limiter.available_tokens)
 
+    @property
+    def may_guess(self) -> bool:
+        """Whether a guess may start now. One post is left free for final words. An engine on this machine does one
+        thing at a time: a guess beside other work would only make both slower, and final words wait."""
+        return self.free == AT_ONCE if self._context.transcriber.embedded else self.free >= 2
+
     def note(self, room: Room) -> None:
         """Publish a notice the first time that too little of the limits is left for preemptive posts."""
         if has_room(room) or self._notice_published:  # once: a limit per minute falls below a quarter again and again

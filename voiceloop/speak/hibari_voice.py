@@ -47,11 +47,14 @@ class Voice:
         self._session = _model(model)
 
     def warm(self) -> None:
-        """Speak once into the void: the first call is slower, and shows whether the model works. Raises ConfigError."""
+        """Speak once into the void: the first call is slower, and shows whether the model works. Raises ConfigError,
+        and EngineError when there is too little memory."""
         try:
             sound = [self.sound(phonemes) for phonemes in self.phonemes(_TRIAL)]
-        except Exception as error:  # ONNX Runtime's errors have no class in common
-            raise ConfigError([f"speak.voice: the voice does not speak: {first_line(error)}"]) from error
+        except EngineError as error:
+            if _lacks_memory(error):
+                raise
+            raise ConfigError([f"speak.voice: the voice does not speak: {error.what}"]) from error
         if all(first_audible(pcm, RATE_HZ) is None for pcm in sound):
             raise ConfigError(["speak.voice: the voice is silent: it is not one of hibari's"])
 
@@ -62,22 +65,37 @@ class Voice:
         """
         try:
             spoken: str = self._g2p(text)
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            problem = f"hibari can't read a text ({type(error).__name__})"
-            raise EngineError(problem, place=PLACE, remedy="Please report it") from error
+        except Exception as error:  # the package's own, and ONNX Runtime's, which have no class in common
+            raise _failed("read", error) from error
         return list(parts(spoken, LONGEST_PHONEMES)) if any(char.isalpha() for char in spoken) else []
 
     def sound(self, phonemes: str, speed: float = 1.0) -> bytes:
-        """The sound of one part: int16, mono, `RATE_HZ`. The same phonemes always give the same samples."""
+        """The sound of one part: int16, mono, `RATE_HZ`. The same phonemes always give the same samples.
+
+        Raises EngineError if the model fails.
+        """
         import numpy as np
         from hibari import dsp
 
         ids = [0, *(self._ids[char] for char in phonemes if char in self._ids), 0]
         given = {"ids": np.asarray([ids], np.int64), "speed": np.asarray([speed], np.float32)}
-        spectrum = [output[0] for output in self._session.run(None, given)]
-        wave = dsp.synth(*spectrum, np.random.default_rng(0))
+        try:
+            spectrum = [output[0] for output in self._session.run(None, given)]
+            wave = dsp.synth(*spectrum, np.random.default_rng(0))
+        except Exception as error:  # the package's own, and ONNX Runtime's, which have no class in common
+            raise _failed("speak", error) from error
         pcm: bytes = (np.clip(wave, -1.0, 1.0) * 32_767.0).astype("<i2").tobytes()
         return pcm
+
+
+def _failed(what: str, error: Exception) -> EngineError:
+    """The error for a text that can't be read or spoken."""
+    problem = f"hibari can't {what} a text ({type(error).__name__}: {first_line(error)})"
+    return EngineError(problem, place=PLACE, remedy="The next text is tried again")
+
+
+def _lacks_memory(error: EngineError) -> bool:
+    return "bad_alloc" in error.what or isinstance(error.__cause__, MemoryError)
 
 
 def parts(phonemes: str, longest: int) -> Iterator[str]:
@@ -176,6 +194,8 @@ def _model(path: Path) -> Any:
     try:
         session = open_session(path, place=PLACE, remedy=_REINSTALL)
     except EngineError as error:
+        if _lacks_memory(error):
+            raise
         raise ConfigError([f"speak.voice: {error.what}"]) from error
     if {put.name for put in session.get_inputs()} != _INPUTS or len(session.get_outputs()) != _OUTPUTS:
         raise ConfigError([f"speak.voice: '{path}' is not a voice of hibari"])

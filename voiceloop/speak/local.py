@@ -141,7 +141,7 @@ class _Voice:
     ) -> None:
         self.choice, self._speed = choice, speed
         self._services, self._nursery, self._usual = services, nursery, usual
-        self._told = False
+        self._refused = False
         self._opening = trio.Lock()
         self._synthesizer: Any = None
 
@@ -164,6 +164,8 @@ class _Voice:
             yield pieces
 
     async def _opened_or_usual(self) -> Any:
+        if self._refused and self._usual is not None:  # not tried again for each chunk
+            return await self._usual.opened()
         try:
             return await self.opened()
         except ConfigError as error:
@@ -171,9 +173,8 @@ class _Voice:
             problem = "; ".join(error.problems)
             if self._usual is None:
                 raise EngineError(problem, place=PLACE, remedy="Correct it and start again") from None
-            if not self._told:
-                self._told = True
-                self._services.publish("notice", text=f"{problem}. {self._usual.name} speaks instead")
+            self._refused = True
+            self._services.publish("notice", text=f"{problem}. {self._usual.name} speaks instead")
             return await self._usual.opened()
 
     async def opened(self) -> Any:

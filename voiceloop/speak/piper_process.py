@@ -21,8 +21,8 @@ import trio
 
 WORKER = Path(__file__).with_name("piper_worker.py")
 PATIENCE_S = 20.0
-"""How long a piece of text may take, with the one before it, until the process is taken for hung. A piece of 100
-characters takes 0.7 s on one core."""
+"""How long a piece of text may take until the process is taken for hung. A piece of 100 characters takes 0.7 s on one
+core."""
 LOAD_PATIENCE_S = 60.0
 """How long loading may take. A large voice takes 2 s from a cold disk."""
 _RECEIVE_BYTES = 1 << 16
@@ -66,7 +66,9 @@ class Worker:
         self._start = _Answer()
         self._answers: dict[int, _Answer] = {}
         self._texts = 0
-        self._sending = trio.Lock()
+        self._turn = trio.Lock()
+        self._last: _Answer | None = None
+        """The answer to the text that was sent last, wanted or not."""
         self.alive = True
 
     @classmethod
@@ -103,26 +105,26 @@ class Worker:
     async def speak(self, text: str) -> bytes:
         """The sound of `text`: int16, mono. Raises Died and Refused.
 
-        When cancelled, this returns at once; the process finishes the text first before it begins the next one.
+        When cancelled, this returns at once; the process finishes the text before it gets the next one. A text that is
+        cancelled while it waits for that is never sent, so several of them delay nobody.
         """
-        if not self.alive:
-            raise Died
-        self._texts += 1
-        number = self._texts
-        answer = self._answers[number] = _Answer()
-        try:
-            await self._send({"id": number, "text": text})
-            await self._until(answer, PATIENCE_S)
-        finally:
-            self._answers.pop(number, None)
+        async with self._turn:
+            if self._last is not None:
+                with suppress(Refused):
+                    await self._until(self._last, PATIENCE_S)
+            if not self.alive:
+                raise Died
+            self._texts += 1
+            answer = self._last = self._answers[self._texts] = _Answer()
+            await self._send({"id": self._texts, "text": text})
+        await self._until(answer, PATIENCE_S)
         return answer.pcm
 
     async def _send(self, request: Mapping[str, object]) -> None:
         # Shielded: half a line would spoil all that follow. The buffer of the socket holds hundreds of lines.
-        with trio.CancelScope(shield=True), trio.move_on_after(PATIENCE_S):
-            async with self._sending:
-                with suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # `run` notices the death
-                    await self._control.send_all(json.dumps(request).encode() + b"\n")
+        with trio.move_on_after(PATIENCE_S, shield=True):
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # `run` notices the death
+                await self._control.send_all(json.dumps(request).encode() + b"\n")
 
     async def _until(self, answer: _Answer, patience_s: float) -> None:
         """Wait for an answer. A process that does not answer is killed."""
@@ -162,7 +164,6 @@ class Worker:
             length = head.get("bytes", 0)
             if len(received) < end + length:
                 return
-            answer = self._answers.get(head["id"]) if "id" in head else self._start
-            if answer is not None:  # else the text is not wanted any more
-                answer.set(head, bytes(received[end : end + length]))
+            answer = self._answers.pop(head["id"]) if "id" in head else self._start
+            answer.set(head, bytes(received[end : end + length]))
             del received[: end + length]

@@ -163,7 +163,9 @@ def _invented(transcript: Transcript, letters: str, sound: Sound, rules: Halluci
 def _made_of_noise(transcript: Transcript, letters: str, rules: Hallucinations, *, doubtful: bool) -> Reason | None:
     """Why a text is made of noise. Two of these are needed: it is a usual invention or a known phrase; its clip has
     hardly any voice (`doubtful`); the model is unsure."""
-    if rules.phrases and (doubtful or _unsure(transcript)) and _is_invention(letters):
+    # An engine that scores the absence of speech is believed about clear voice: people do say "yeah" and "two".
+    unscored = transcript.no_speech is None and _unsure(transcript)
+    if rules.phrases and (doubtful or unscored) and _is_invention(letters):
         return Reason.PHRASE
     if rules.phrases and doubtful and _is_known_phrase(letters, rules.more_phrases):
         return Reason.PHRASE

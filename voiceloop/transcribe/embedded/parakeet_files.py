@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voiceloop.errors import ConfigError
-from voiceloop.transcribe.embedded.places import named_folder, snapshots, user_models
+from voiceloop.transcribe.embedded.places import is_there, named_folder, snapshots, subfolders, user_models
 
 ENCODER, DECODER, TOKENS, CONFIG = "encoder-model", "decoder_joint-model", "vocab.txt", "config.json"
 """The files of a model; before the `.onnx` of the networks may stand a quantization, like `.int8`."""
@@ -64,20 +64,20 @@ def _installed() -> Iterator[tuple[str, Path]]:
     for snapshot in snapshots():
         yield snapshot.repository, snapshot.folder
         yield snapshot.repository.partition("/")[2].removesuffix("-onnx"), snapshot.folder
-    mine = user_models()
-    if mine.is_dir():
-        yield from ((entry.name, entry) for entry in sorted(mine.iterdir()) if (entry / TOKENS).exists())
+    yield from ((entry.name, entry) for entry in subfolders(user_models()) if is_there(entry / TOKENS))
 
 
 def _preferred(folder: Path) -> str:
-    return PREFERRED if (folder / f"{ENCODER}.{PREFERRED}.onnx").exists() else ""
+    return PREFERRED if is_there(folder / f"{ENCODER}.{PREFERRED}.onnx") else ""
 
 
 def _problem(folder: Path, quantization: str) -> str:
     """Why the folder is no model; empty when all files are there and can be read."""
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return f"can't read the folder '{folder}': permission denied"
     suffix = f".{quantization}" if quantization else ""
     needed = (f"{ENCODER}{suffix}.onnx", f"{DECODER}{suffix}.onnx", TOKENS, CONFIG)
-    if missing := [name for name in needed if not (folder / name).is_file()]:
+    if missing := [name for name in needed if not is_there(folder / name)]:
         return f"'{folder}' is no Parakeet model in ONNX's format: it has no {', no '.join(missing)}"
     if unreadable := [name for name in needed if not os.access(folder / name, os.R_OK)]:
         return f"can't read {', '.join(unreadable)} in '{folder}': permission denied"

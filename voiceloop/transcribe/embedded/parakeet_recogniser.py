@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from voiceloop.errors import EngineError
-from voiceloop.inference.onnx import runtime
+from voiceloop.inference.onnx import first_line, runtime
 from voiceloop.transcribe.embedded.exiting import before_exit
 from voiceloop.transcribe.embedded.parakeet_files import TDT, ModelFiles
 from voiceloop.transcribe.embedded.recogniser import Call, Recognised
@@ -59,7 +59,7 @@ class ParakeetRecogniser:
             self._recognise(np.zeros(CAPTURE_RATE_HZ // 2, np.float32))
         except Exception as error:  # ONNX Runtime has one class for each of its status codes, without a common base
             raise EngineError(
-                f"{files.folder} can't be loaded: {_first_line(error)}",
+                f"{files.folder} can't be loaded: {first_line(error)}",
                 place=PLACE,
                 remedy="The files may be incomplete: fetch or copy the model again",
             ) from error
@@ -79,7 +79,7 @@ class ParakeetRecogniser:
             with before_exit():
                 found = self._recognise(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0))
         except Exception as error:  # ONNX Runtime has one class for each of its status codes, without a common base
-            raise EngineError(f"Parakeet failed: {_first_line(error)}", place=PLACE, remedy="Say it again") from error
+            raise EngineError(f"Parakeet failed: {first_line(error)}", place=PLACE, remedy="Say it again") from error
         call.check()
         logs = found.logprobs or []
         return Recognised(
@@ -115,8 +115,3 @@ def words_of(
 def _mean(logs: Sequence[float]) -> float:
     """The geometric mean of probabilities, from their logarithms."""
     return min(1.0, math.exp(sum(logs) / len(logs)))
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return lines[0][:200] if lines else type(error).__name__

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ def user_models() -> Path:
 def snapshots(environ: Mapping[str, str] = os.environ) -> Iterator[Snapshot]:
     """The repositories in the hub's local cache, sorted by name."""
     cache = _hub_cache(environ)
-    for entry in sorted(cache.glob("models--*--*")) if cache.is_dir() else ():
+    for entry in (folder for folder in subfolders(cache) if re.fullmatch(r"models--.+--.+", folder.name)):
         owner, _, name = entry.name.removeprefix("models--").partition("--")
         if (folder := _newest(entry)) is not None:
             yield Snapshot(f"{owner}/{name}", folder)
@@ -52,6 +53,22 @@ def named_folder(model: str, installed: Iterable[tuple[str, Path]]) -> tuple[Pat
     except (OSError, RuntimeError):  # a folder that may not be read; `~nobody`
         pass
     return None
+
+
+def subfolders(root: Path) -> list[Path]:
+    """The folders in a folder, sorted by name; none if it isn't there or may not be read."""
+    try:
+        return sorted(entry for entry in root.iterdir() if entry.is_dir())
+    except OSError:
+        return []
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file. False too where a folder on the way may not be entered."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def package_folder(package: str, inner: str = "") -> Path | None:

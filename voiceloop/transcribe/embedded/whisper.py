@@ -13,11 +13,11 @@ from pydantic import BaseModel, Field
 
 from voiceloop import registry
 from voiceloop.config.tables import Table
-from voiceloop.errors import ConfigError, EngineError
+from voiceloop.errors import EngineError
 from voiceloop.transcribe.embedded import processor, whisper_files
 from voiceloop.transcribe.embedded.transcriber import EmbeddedTranscriber
 from voiceloop.transcribe.embedded.whisper_files import ModelFiles
-from voiceloop.transcribe.embedded.whisper_recogniser import LEAST_WINDOW_S, Search, WhisperRecogniser
+from voiceloop.transcribe.embedded.whisper_recogniser import LEAST_WINDOW_S, Search, WhisperRecogniser, check_language
 
 if TYPE_CHECKING:
     from voiceloop.plugins import Services
@@ -75,10 +75,9 @@ class WhisperTranscriber(EmbeddedTranscriber):
         files = whisper_files.find(options.model)
         language = options.language.partition("-")[0].lower() if options.language else None
         if files.english_only:
-            _check_language(files.name, language, known=("en",))
+            check_language(files.name, language, known=("en",))
             language = "en"
         recogniser = await _load(files, options, language, services)
-        _check_language(files.name, language, known=recogniser.languages)
         if recogniser.english_only:
             language = "en"
         self = cls(recogniser, vocabulary=options.vocabulary, language=language)
@@ -111,6 +110,8 @@ async def _load(
                 raise
             text = f"Whisper runs on the processor, because it does not run on the graphics card ({error.what})."
             services.publish("notice", text=text)
+            # The card's number types, which may be set, are mostly not the processor's.
+            search = replace(search, compute_type="int8")
     return await trio.to_thread.run_sync(load, search)
 
 
@@ -119,14 +120,3 @@ def _has_cuda() -> bool:
     import ctranslate2
 
     return bool(ctranslate2.get_cuda_device_count())
-
-
-def _check_language(model: str, language: str | None, known: tuple[str, ...] | frozenset[str]) -> None:
-    """Raise `ConfigError` when the model doesn't know the language that is set."""
-    if language is None or language in known:
-        return
-    if tuple(known) == ("en",):
-        remedy = f"It transcribes 'en' only. Use one without '.en' in its name, like 'small' instead of '{model}'"
-    else:
-        remedy = f"It knows: {', '.join(sorted(known))}"
-    raise ConfigError([f"transcribe.language: '{language}' is not what the model '{model}' knows. {remedy}"])

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voiceloop.errors import ConfigError
-from voiceloop.transcribe.embedded.places import named_folder, package_folder, snapshots, user_models
+from voiceloop.transcribe.embedded.places import (
+    is_there,
+    named_folder,
+    package_folder,
+    snapshots,
+    subfolders,
+    user_models,
+)
 
 WEIGHTS = "model.bin"
 FILES = (WEIGHTS, "config.json", "tokenizer.json")
@@ -70,15 +77,15 @@ def _installed() -> Iterator[tuple[str, Path]]:
     for snapshot in snapshots():
         yield snapshot.repository, snapshot.folder
         yield from ((name, snapshot.folder) for name, held in REPOSITORIES.items() if held == snapshot.repository)
-    mine = user_models()
-    if mine.is_dir():
-        yield from ((entry.name, entry) for entry in sorted(mine.iterdir()) if (entry / WEIGHTS).exists())
+    yield from ((entry.name, entry) for entry in subfolders(user_models()) if is_there(entry / WEIGHTS))
 
 
 def _problem(folder: Path) -> str:
     """Why the folder is no model; empty when all files are there and can be read."""
-    missing = [name for name in FILES if not (folder / name).is_file()]
-    vocabulary = next((name for name in VOCABULARIES if (folder / name).is_file()), None)
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return f"can't read the folder '{folder}': permission denied"
+    missing = [name for name in FILES if not is_there(folder / name)]
+    vocabulary = next((name for name in VOCABULARIES if is_there(folder / name)), None)
     if vocabulary is None:
         missing.append(" or ".join(VOCABULARIES))
     if WEIGHTS in missing and any(folder.glob("*.safetensors")):

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voiceloop.errors import EngineError
+from voiceloop.errors import ConfigError, EngineError
+from voiceloop.inference.onnx import first_line
 from voiceloop.transcribe.embedded.exiting import before_exit
 from voiceloop.transcribe.embedded.recogniser import Call, GivenUp, Recognised
 from voiceloop.types import CAPTURE_RATE_HZ, Word
@@ -98,7 +99,8 @@ class WhisperRecogniser:
     longest_s = 30.0
 
     def __init__(self, folder: Path, name: str, search: Search) -> None:
-        """Load the model and try it on a second of silence. Raises `EngineError`."""
+        """Load the model and try it on a second of silence. Raises `EngineError`, and `ConfigError` for a language that
+        it doesn't know."""
         import ctranslate2
         from faster_whisper import WhisperModel
         from faster_whisper.tokenizer import Tokenizer
@@ -118,6 +120,7 @@ class WhisperRecogniser:
             raise self._cant_load(folder, error) from error
         self.english_only = not self._model.model.is_multilingual
         self.languages: frozenset[str] = frozenset(self._model.supported_languages)
+        check_language(name, search.language, known=self.languages)
         self._tokenizer = Tokenizer
         try:
             import numpy as np
@@ -144,7 +147,7 @@ class WhisperRecogniser:
         except GivenUp:
             raise
         except Exception as error:  # CTranslate2 raises RuntimeError and ValueError, tokenizers Exception itself
-            raise EngineError(f"Whisper failed: {_first_line(error)}", place=PLACE, remedy="Say it again") from error
+            raise EngineError(f"Whisper failed: {first_line(error)}", place=PLACE, remedy="Say it again") from error
 
     def _recognise(self, samples: NDArray[np.float32], call: Call) -> Recognised:
         features = self._model.feature_extractor(samples)[:, :WHOLE]
@@ -214,10 +217,21 @@ class WhisperRecogniser:
     def _cant_load(self, folder: Path, error: BaseException) -> EngineError:
         where = "" if self._search.device == "cpu" else f" on '{self._search.device}'"
         return EngineError(
-            f"{folder} can't be loaded{where}: {_first_line(error)}",
+            f"{folder} can't be loaded{where}: {first_line(error)}",
             place=PLACE,
             remedy="The files may be incomplete: fetch or copy the model again",
         )
+
+
+def check_language(model: str, language: str | None, known: Collection[str]) -> None:
+    """Raise `ConfigError` when the model doesn't know the language that is set."""
+    if language is None or language in known:
+        return
+    if tuple(known) == ("en",):
+        remedy = f"It transcribes 'en' only. Use one without '.en' in its name, like 'small' instead of '{model}'"
+    else:
+        remedy = f"It knows: {', '.join(sorted(known))}"
+    raise ConfigError([f"transcribe.language: '{language}' is not what the model '{model}' knows. {remedy}"])
 
 
 def windows(seconds: float, least_s: float) -> tuple[int, ...]:
@@ -232,8 +246,3 @@ def _padded(features: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
 
     lacking = max(0, frames - features.shape[1])
     return np.ascontiguousarray(np.pad(features[:, :frames], ((0, 0), (0, lacking))))
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return lines[0][:200] if lines else type(error).__name__

@@ -65,16 +65,17 @@ def _installed() -> Iterator[tuple[str, Path]]:
     """The models that can be named, with their folders; of several with one name, the user's own comes last."""
     packaged = (places.package_folder(*package) for package in PACKAGES)
     for root in (*filter(None, packaged), places.user_models()):
-        if root.is_dir():
-            yield from ((folder.name, folder) for folder in sorted(root.iterdir()) if not _problem(folder))
+        yield from ((folder.name, folder) for folder in places.subfolders(root) if not _problem(folder))
 
 
 def _problem(folder: Path) -> str:
     """Why the folder is no model; empty when all files are there and can be read."""
     if not folder.is_dir():
         return f"there is no folder '{folder}'"
-    missing = [name for name in FILES if not (folder / name).is_file()]
-    if missing and any((folder / name).exists() for name in _STREAMING):
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return f"can't read the folder '{folder}': permission denied"
+    missing = [name for name in FILES if not places.is_there(folder / name)]
+    if missing and any(places.is_there(folder / name) for name in _STREAMING):
         return f"'{folder}' holds a streaming model of Moonshine's, which can't be run here; tiny-en and base-en can"
     if missing:
         return f"'{folder}' is no Moonshine model: it has no {', '.join(missing)}"
