@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field
 
 from voiceloop import registry
 from voiceloop.config.tables import Table
+from voiceloop.inference.memory import give_back
 from voiceloop.net.streaming import streaming
 from voiceloop.speak.clauses import clauses
 from voiceloop.speak.hibari_voice import RATE_HZ, Voice, find_voice, is_british
@@ -94,6 +95,7 @@ class HibariSynthesizer:
                     pcm = await self._calls.call(partial(self._voice.sound, phonemes, self._options.speed))
                     said, following = (piece, next_piece) if number == len(parts) else (",", "")
                     await send.send(Speech(seams.piece(pcm, said, following), RATE_HZ))
+            await self._calls.call(give_back)
 
         return streaming(produce, QUEUE_PIECES)
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, ClassVar
 import trio
 
 from voiceloop.audio.resample import resample
+from voiceloop.inference.memory import give_back
 from voiceloop.plugins import Transcription
 from voiceloop.transcribe.embedded.recogniser import Call, Recognised, Recogniser
 from voiceloop.transcribe.pieces import cut, join
@@ -141,7 +142,10 @@ def _recognise(recogniser: Recogniser, pcm: bytes, call: Call) -> Recognised:
 
     call.check()
     samples = np.frombuffer(pcm[: len(pcm) // SAMPLE_BYTES * SAMPLE_BYTES], "<i2").astype(np.float32)
-    return recogniser.recognise(samples / np.float32(32768), call)
+    try:
+        return recogniser.recognise(samples / np.float32(32768), call)
+    finally:
+        give_back()
 
 
 class _EmbeddedTranscription:
