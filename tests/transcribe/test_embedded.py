@@ -240,6 +240,22 @@ async def test_what_sounds_like_a_term_of_the_vocabulary_is_written_as_the_term(
     assert (await transcriber.transcribe(quiet(1))).text == "Open the Wayland portal."
 
 
+async def test_a_vocabulary_works_in_the_language_that_was_recognised() -> None:
+    """Whisper tells the language of a clip only with its text: English terms are found by their sound from then on."""
+
+    class Multilingual(Recording):
+        language = "de"
+
+        def recognise(self, samples: NDArray[np.float32], call: Call) -> Recognised:
+            return Recognised("Open the whale and portal, way land.", language=self.language)
+
+    recogniser = Multilingual()
+    transcriber = EmbeddedTranscriber(recogniser, vocabulary=("Wayland",))
+    assert (await transcriber.transcribe(quiet(1))).text == "Open the whale and portal, Wayland."
+    recogniser.language = "en"
+    assert (await transcriber.transcribe(quiet(2))).text == "Open the Wayland portal, Wayland."
+
+
 def test_a_call_given_up_before_it_began_is_stopped_when_it_names_its_stop() -> None:
     call, stopped = Call(), threading.Event()
     call.give_up()

@@ -49,7 +49,11 @@ class EmbeddedTranscriber:
         self._calls: set[Call] = set()
         self._known: OrderedDict[bytes, Recognised] = OrderedDict()
         self._language = language
-        self._vocabulary = _vocabulary(vocabulary, language) if vocabulary else None
+        self._terms = tuple(vocabulary)
+        self._vocabularies: dict[str | None, Vocabulary] = {}
+        """By the language of the speech, which may be known only from the first text."""
+        if self._terms and language is not None:
+            self._vocabularies[language] = _vocabulary(self._terms, language)
 
     @property
     def description(self) -> str:
@@ -72,7 +76,7 @@ class EmbeddedTranscriber:
             pcm = resample(utterance.pcm, from_hz=utterance.rate_hz, to_hz=CAPTURE_RATE_HZ)
             clip = Utterance(pcm, start=0, voiced_end=len(pcm) // SAMPLE_BYTES, continues=utterance.continues)
         parts = [self._transcript(p, await self._recognise(p.pcm)) for p in cut(clip, self._recogniser.longest_s)]
-        return self._with_terms(replace(join(clip, parts), utterance=utterance))
+        return await self._with_terms(replace(join(clip, parts), utterance=utterance))
 
     def _transcript(self, piece: Utterance, found: Recognised) -> Transcript:
         language = found.language or self._language
@@ -85,10 +89,14 @@ class EmbeddedTranscriber:
             language=language,
         )
 
-    def _with_terms(self, transcript: Transcript) -> Transcript:
-        if self._vocabulary is None or not transcript.text:
+    async def _with_terms(self, transcript: Transcript) -> Transcript:
+        if not self._terms or not transcript.text:
             return transcript
-        text, words = self._vocabulary.apply(transcript.text), self._vocabulary.apply_to_words(transcript.words)
+        language = transcript.language
+        if language not in self._vocabularies:
+            self._vocabularies[language] = await trio.to_thread.run_sync(_vocabulary, self._terms, language)
+        vocabulary = self._vocabularies[language]
+        text, words = vocabulary.apply(transcript.text), vocabulary.apply_to_words(transcript.words)
         return replace(transcript, text=text, words=words)
 
     async def _recognise(self, pcm: bytes) -> Recognised:
