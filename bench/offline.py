@@ -38,8 +38,8 @@ SILENCE_DBFS = -60.0
 
 @contextmanager
 def offline(cable: Cable, home: Path, sets: Sequence[str]) -> Iterator[Running]:
-    """The program with the config `offline`, once it is ready."""
-    words = [word for value in sets for word in ("--set", value)]
+    """The program with the config `offline` and the handler `echo`, once it is ready."""
+    words = [word for value in ("handler.use=echo", *sets) for word in ("--set", value)]
     with running("--config", "offline", *words, env=cable.env | {"HOME": str(home)}) as loop:
         loop.wait_for("ready")
         yield loop

@@ -85,8 +85,8 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def words(url: str) -> tuple[str, ...]:
-    """Arguments that let a command use the service at `url`, and give up soon when that fails."""
-    return ("--set", f"openrouter.base_url={url}", "--set", "openrouter.retry.max_elapsed_s=0.5")
+    """Arguments that let a command transcribe with the service at `url`, and give up soon when that fails."""
+    return ("--cloud", "--set", f"openrouter.base_url={url}", "--set", "openrouter.retry.max_elapsed_s=0.5")
 
 
 @contextmanager

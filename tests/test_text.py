@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceloop.text import Cleaner, clean, clean_line, visible
+from voiceloop.text import Cleaner, clean, clean_line, columns, visible, wrapped
 
 RISKY = st.text(
     st.sampled_from("ab \n\t\r\x1b[]m0;\x07\\\x9b\x9d\x9c\u202e\u2066\u200b\u200d\u200cای\u00adé\ud800\U000e0041👩🏽")
@@ -85,3 +85,17 @@ def test_cutting_the_text_elsewhere_changes_nothing(text: str, data: st.DataObje
         shown += cleaner.feed(rest[:cut])
         rest = rest[cut:]
     assert shown + cleaner.finish() == clean(text)
+
+
+@given(st.lists(st.text("ab字é", min_size=1, max_size=12), min_size=1), st.integers(10, 80))
+def test_a_line_is_wrapped_between_words_and_loses_none(words: list[str], width: int) -> None:
+    rows = wrapped(" ".join(words), width)
+    assert " ".join(rows).split() == words
+    assert all(columns(row) <= width or len(row.split()) == 1 for row in rows)
+    assert all(row.startswith("  ") for row in rows[1:])
+
+
+def test_a_table_row_is_wrapped_below_its_second_column() -> None:
+    rows = wrapped("  vad         hybrid (webrtc gate, silero v6.2 decides)", 40)
+    assert rows == ["  vad         hybrid (webrtc gate,", "              silero v6.2 decides)"]
+    assert wrapped("  vad         hybrid", 20) == ["  vad         hybrid"]

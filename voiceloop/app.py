@@ -101,7 +101,9 @@ async def run(config: Config, publish: Publish, *, trace: Path | None = None, na
         )
         control = controlled.description if controlled is not None else "off"
         _publish_start(config, parts, microphone, speaker, control, publish)
-        publish("ready", after_ms=round((time.monotonic() - began) * 1000), state=attention.state)
+        after_ms = round((time.monotonic() - began) * 1000)
+        handles = parts.handler.description
+        publish("ready", after_ms=after_ms, state=attention.state, heard=microphone.heard, handler=handles)
         gc.collect()
         # A full collection over everything loaded at start would stall the audio callbacks audibly.
         gc.freeze()
@@ -192,14 +194,13 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
 def _publish_start(  # noqa: PLR0913, PLR0917 - everything that the start-up lines name
     config: Config, parts: Parts, microphone: Microphone, speaker: Speaker, control: str, publish: Publish
 ) -> None:
-    mode = echo.mode(config.audio)
-    if config.audio.echo == "auto" and mode in echo.MEANING:
-        publish("notice", text=f"echo: {mode}: {echo.MEANING[mode]}")
+    if (warning := echo.warning(config.audio)) is not None:
+        publish("notice", text=warning)
     publish(
         "listening",
         microphone=microphone.description,
         loudspeaker=speaker.description,
-        echo=mode,
+        echo=echo.mode(config.audio),
         vad=parts.vad.description,
         turns=_ends_a_turn(config, parts.transcriber),
         transcribe=parts.transcriber.description,

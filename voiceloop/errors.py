@@ -21,6 +21,7 @@ VoiceloopError
 │   └── CantUndo                   the last insertion can't be undone exactly
 └── ServiceError          exit 69  a request to an HTTP service failed
     ├── Unreachable                no connection, DNS, TLS, or the connection broke off
+    │   └── NotRunning             no server takes connections at an address of this machine or the local network
     ├── BadAnswer                  status 200, but not the kind of answer that was asked for
     ├── LimitReached               our own limit on what a session may cost
     ├── BadRequest        400      ├── ServerFailed    500
@@ -156,6 +157,10 @@ class ServiceError(VoiceloopError):
 
 class Unreachable(ServiceError):
     retryable = True
+
+
+class NotRunning(Unreachable):
+    pass
 
 
 class BadAnswer(ServiceError):

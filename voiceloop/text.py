@@ -7,6 +7,7 @@ types text, sets a window title or writes a subtitle cleans the text here first.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from enum import Enum, auto
@@ -24,6 +25,10 @@ WIDE_STOPS = frozenset("。！？｡．")
 """Marks that end a sentence without a space after them."""
 WIDE_CLAUSES = frozenset("、，；：")
 """Marks that end a clause without a space after them."""
+
+
+_TABLE_ROW = re.compile(r"  \w+ +")
+_WORD = re.compile(r" *[^ ]+")
 
 
 class _State(Enum):
@@ -172,6 +177,26 @@ def shortened(text: str, width: int) -> str:
         return text
     start = chopped(text, width - 1)[0]
     return f"{start}…" if columns(start) < width else "…"
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """A line of text as rows of at most `width` columns, cut between words; a longer word has a row of its own.
+
+    Later rows are indented by two columns, or below the second column of a line like `  name   text`.
+    """
+    start = _TABLE_ROW.match(text)
+    hanging = " " * (len(start[0]) if start is not None and 2 * len(start[0]) < width else 2)
+    rows: list[str] = []
+    for word in _WORD.findall(text):
+        if rows and _width(rows[-1] + word) <= width:
+            rows[-1] += word
+        else:
+            rows.append(f"{hanging}{word.lstrip()}" if rows else word)
+    return rows
+
+
+def _width(text: str) -> int:
+    return len(text) if text.isascii() else columns(text)
 
 
 def padded(text: str, width: int) -> str:

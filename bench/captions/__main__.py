@@ -67,7 +67,7 @@ def session(folder: Path, made: Material, service_ms: int, words: list[str], bus
         )
         sets = [word for value in words for word in ("--set", value)]
         code, output, errors = voiceloop(
-            *("captions", "--json", "-i", f"file:{folder / 'track.wav'}"),
+            *("captions", "--cloud", "--json", "-i", f"file:{folder / 'track.wav'}"),
             *("--set", f"openrouter.base_url={server.url}", *sets),
             env=env,
             timeout_s=made.samples / CAPTURE_RATE_HZ + 120,

@@ -86,6 +86,15 @@ def test_init_writes_a_file_that_is_then_used_and_never_overwrites_it(machine: M
     assert machine.own_file.read_text() == before
 
 
+def test_init_without_a_preset_writes_comments_alone(machine: Machine) -> None:
+    before = [machine.run("config", "show", command).stdout for command in ("run", "dictate", "captions")]
+    machine.run("config", "init")
+    text = machine.own_file.read_text()
+    assert not {"vad", "transcribe", "handler", "speak"} & set(tomllib.loads(text))
+    assert {'# use = "moonshine"', '# use = "openrouter"', '# use = "chat"'} <= set(text.splitlines())
+    assert [machine.run("config", "show", command).stdout for command in ("run", "dictate", "captions")] == before
+
+
 def test_path_says_where_a_config_would_be(machine: Machine) -> None:
     done = machine.run("config", "path")
     assert done.stdout.strip() == str(machine.own_file)

@@ -96,7 +96,7 @@ def test_without_any_config_nothing_needs_a_key_or_a_network() -> None:
     assert [getattr(config, name).use for name in ("vad", "transcribe", "handler", "speak")] == [
         "hybrid",
         "moonshine",
-        "echo",
+        "basic",
         "local",
     ]
 

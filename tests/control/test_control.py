@@ -21,6 +21,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from voiceloop.cli.ctl import _as_text
 from voiceloop.config.tables import Limits
 from voiceloop.control import server as control
 from voiceloop.control import socket_files as sockets
@@ -156,6 +157,37 @@ async def test_status_names_the_parts_and_the_pending_entries() -> None:
     assert answer["parts"] == {"microphone": "Yeti", "vad": "hybrid"}
     assert (answer["pending"], answer["perhaps_delivered"], answer["pid"]) == (3, 1, os.getpid())
     assert answer["limits"] == {"max_cost_per_session": None, "max_posts_per_minute": None}
+
+
+async def test_status_says_how_fast_the_last_answered_turn_was() -> None:
+    made = controller(Record())
+    async with served(made):
+        (before,) = await ask(do("status"))
+        made.publish("turn.done", marks={"last_voiced": 10.0, "text": 10.25, "first_played": 11.0})
+        made.publish("turn.done", marks={})  # an interrupted turn, which has nothing to tell
+        (after,) = await ask(do("status"))
+    assert (before["last_turn"], after["last_turn"]) == (None, {"words_s": 0.25, "reply_s": 1.0})
+    assert _as_text(after, short=False).count("last turn   0.25 s to the words, 1.00 s to the reply") == 1
+    assert "last turn" not in _as_text(before, short=False)
+
+
+async def test_status_says_why_there_are_no_notifications() -> None:
+    made = controller(Record())
+    made.notify = "on"
+    async with served(made):
+        (before,) = await ask(do("status"))
+        made.publish("notify.failed", why="there is no D-Bus on this system")
+        (after,) = await ask(do("status"))
+    assert (before["notify"], after["notify"]) == ("on", "there is no D-Bus on this system")
+    assert "notify      there is no D-Bus on this system" in _as_text(after, short=False)
+
+
+async def test_a_program_that_was_started_before_an_upgrade_still_gives_its_status() -> None:
+    made = controller(Record())
+    async with served(made):
+        (answer,) = await ask(do("status"))
+    older = {key: value for key, value in answer.items() if key not in {"notify", "last_turn"}}
+    assert _as_text(older, short=False).startswith("state ")
 
 
 async def test_a_follower_gets_each_state_and_a_slow_one_the_last() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,11 +17,13 @@ from jeepney.io.trio import DBusConnection, open_dbus_connection
 
 from testbed.message_bus import open_bus_daemon
 from testbed.recorder import Recorder
+from voiceloop.config.load import load
+from voiceloop.control.attention import Attention
 from voiceloop.control.controller import Loop
 from voiceloop.control.notifications import Notifier
+from voiceloop.control.setup import take_control
 
 SERVICE = "org.freedesktop.Notifications"
-STATUS = "The state is shown by 'voiceloop ctl status' only."
 
 
 @dataclass
@@ -134,10 +136,10 @@ async def test_a_refusal_is_reported_once_and_the_service_is_not_asked_again(hom
     desktop = Desktop(refuses=True)
     async with open_desktop(home, desktop), notifying() as (notifier, recorder):
         notifier.state("muted")
-        event = await recorder.wait_for("notice", within_s=10)
+        event = await recorder.wait_for("notify.failed", within_s=10)
         for _ in range(3):
             notifier.state("listening")
-    assert event.fields["text"] == f"control.notify: Notify: no room. {STATUS}"
+    assert event.fields["why"] == "Notify: no room"
     assert (len(recorder.events), len(desktop.calls)) == (1, 1)
 
 
@@ -147,17 +149,15 @@ async def test_a_lost_message_bus_is_reported(home: Path) -> None:
         notifier.state("muted")
         await desktop.until(1)
         daemon.kill()
-        event = await recorder.wait_for("notice", within_s=10)
-    assert event.fields["text"] == f"control.notify: the session's message bus is gone. {STATUS}"
+        event = await recorder.wait_for("notify.failed", within_s=10)
+    assert event.fields["why"] == "the session's message bus is gone"
 
 
 async def test_a_message_bus_that_does_not_answer_is_reported(home: Path) -> None:
     async with notifying() as (notifier, recorder):
         notifier.state("muted")
-        event = await recorder.wait_for("notice", within_s=10)
-    text = str(event.fields["text"])
-    assert text.startswith("control.notify: no message bus of the session answers at unix:path=")
-    assert text.endswith(STATUS)
+        event = await recorder.wait_for("notify.failed", within_s=10)
+    assert str(event.fields["why"]).startswith("no message bus of the session answers at unix:path=")
 
 
 async def test_a_session_without_the_address_of_a_bus_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,12 +165,30 @@ async def test_a_session_without_the_address_of_a_bus_is_reported(monkeypatch: p
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     async with notifying() as (notifier, recorder):
         notifier.state("muted")
-        event = await recorder.wait_for("notice", within_s=10)
+        event = await recorder.wait_for("notify.failed", within_s=10)
     variables = "(DBUS_SESSION_BUS_ADDRESS, XDG_RUNTIME_DIR)"
-    assert event.fields["text"] == f"control.notify: no message bus of the session is named {variables}. {STATUS}"
+    assert event.fields["why"] == f"no message bus of the session is named {variables}"
 
 
 async def test_without_a_state_to_show_no_bus_is_looked_for(home: Path) -> None:
     async with notifying() as (_, recorder):
         await trio.testing.wait_all_tasks_blocked()
     assert recorder.events == []
+
+
+async def test_why_no_notification_can_be_shown_is_told_by_the_status(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
+    recorder = Recorder()
+    config = load("offline", ["control.notify=true", "control.start=idle"])
+    async with AsyncExitStack() as stack:
+        controlled = take_control(stack, config, Attention(listening=False), recorder, "run")
+        await controlled.serve(stack, loop())
+        before = controlled.controller.status["notify"]
+        controlled.controller.do("start")
+        await recorder.wait_for("notify.failed", within_s=10)
+        after = str(controlled.controller.status["notify"])
+    assert before == "on"
+    assert after.startswith("no message bus of the session answers at unix:path=")
+    assert "notice" not in recorder.names, "many desktops have none, at every start"

@@ -124,3 +124,14 @@ def test_a_canceller_that_does_not_load_is_one_clear_error(monkeypatch: pytest.M
 def test_each_mode_that_auto_chooses_for_a_real_device_has_an_explanation() -> None:
     assert all(a != b for a, b in pairwise(echo.MEANING.values()))
     assert set(echo.MEANING) == {"cancel", "half-duplex"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "installed", "warned"),
+    [("auto", False, True), ("auto", True, False), ("half-duplex", False, False), ("off", False, False)],
+)
+def test_the_start_warns_of_replies_that_cannot_be_interrupted_unless_that_was_chosen(
+    monkeypatch: pytest.MonkeyPatch, wanted: Any, *, installed: bool, warned: bool
+) -> None:
+    monkeypatch.setattr(echo, "installed", lambda: installed)
+    assert (echo.warning(Audio(echo=wanted, output="default")) is not None) == warned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,17 @@ from testbed.leaks import cancelled_at, nothing_unclosed
 from testbed.server import Fault, Script, open_server
 from voiceloop.audio.wav import wav_bytes
 from voiceloop.config.tables import Endpoint, Retry
-from voiceloop.errors import BadAnswer, ConfigError, ServerFailed, ServiceError, TimedOut, Unauthorized, Unreachable
+from voiceloop.errors import (
+    BadAnswer,
+    ConfigError,
+    NotRunning,
+    ServerFailed,
+    ServiceError,
+    TimedOut,
+    Unauthorized,
+    Unreachable,
+)
+from voiceloop.net.retry import NOT_RUNNING_S
 from voiceloop.net.service import Request
 
 ONCE = Retry(max_elapsed_s=0)
@@ -150,8 +161,30 @@ async def test_a_refused_connection_is_reported() -> None:
         with pytest.raises(Unreachable) as caught:
             await service.call(Request("/audio/speech", json={}))
     assert str(caught.value).endswith(
-        "/audio/speech: no connection: Connection refused. Check the network and base_url"
+        "/audio/speech: no connection: Connection refused. Start the server, or correct base_url. To go on without it: "
+        "voiceloop run --config offline"
     )
+
+
+async def test_a_server_of_this_machine_that_refuses_is_given_up_within_a_second() -> None:
+    async with open_server() as server:
+        settings = endpoint(server, retry=Retry())
+    async with open_bench(settings) as bench:
+        service = bench.clients.endpoint(settings)
+        began = trio.current_time()
+        with pytest.raises(NotRunning, match=rf"{re.escape(server.url)}/audio/speech.*tried \d times in 0\.\d s"):
+            await service.call(Request("/audio/speech", json={}))
+        assert trio.current_time() - began < 1
+
+
+async def test_a_server_of_this_machine_that_is_still_loading_is_waited_for(ask: Request) -> None:
+    async with open_server(Script(faults=[Fault(status=503)] * 8)) as server:
+        settings = endpoint(server, retry=Retry(initial_ms=300, exponent=1))
+        async with open_bench(settings) as bench:
+            began = trio.current_time()
+            answer = await bench.clients.endpoint(settings).call(ask)
+        assert answer.value["text"] == "hello world"
+        assert trio.current_time() - began > NOT_RUNNING_S
 
 
 async def test_an_unknown_host_name_is_reported() -> None:

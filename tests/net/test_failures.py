@@ -15,8 +15,9 @@ from testbed.http_parts import endpoint, open_bench
 from testbed.server import Fault, Script, open_server
 from testbed.server.answers import MESSAGES
 from voiceloop import errors
+from voiceloop.config.tables import Endpoint
 from voiceloop.errors import ServiceError
-from voiceloop.net.failures import clean
+from voiceloop.net.failures import Where, clean, start_it, without_network
 from voiceloop.net.service import Request
 
 ASK = Request("/audio/speech", json={"model": "a/b", "input": "hi", "voice": "v"}, model="a/b")
@@ -147,6 +148,51 @@ async def test_a_traceback_with_the_locals_of_our_frames_contains_no_key(fault: 
     frames = [frame for frame in trace.stack if "/voiceloop/net/" in frame.filename]
     assert len(frames) >= 3
     assert "test-key" not in "".join(f"{frame.locals}" for frame in frames)
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("/audio/transcriptions", "voiceloop run --config offline (dictate, captions: --local)"),
+        ("/chat/completions", "voiceloop run --config offline"),
+        ("/audio/speech", "voiceloop run --config offline"),
+    ],
+)
+async def test_without_a_network_the_error_says_how_to_go_on_without_one(path: str, command: str) -> None:
+    settings = Endpoint.model_validate(
+        {"base_url": "http://no.such.host.invalid/v1", "api_key_env": "", "retry": {"max_elapsed_s": 0}}
+    )
+    async with open_bench(settings) as bench:
+        with pytest.raises(errors.Unreachable) as caught:
+            await bench.clients.endpoint(settings).call(Request(path, json={}))
+    assert str(caught.value).endswith(f"Check the network and base_url. To go on without a network: {command}")
+
+
+@pytest.mark.parametrize(
+    ("url", "table"),
+    [
+        ("http://127.0.0.1:11434/v1/chat/completions", "handler"),
+        ("http://192.168.1.5/v1/audio/speech", "speak"),
+        ("https://openrouter.ai/api/v1/models", "openrouter"),
+    ],
+)
+def test_servers_of_the_own_network_and_listings_get_no_such_advice(url: str, table: str) -> None:
+    assert without_network(Where(url, table=table)) == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "table", "start", "without"),
+    [
+        ("http://127.0.0.1:11434/v1", "handler", "Start the server ('ollama serve')", ""),
+        ("http://192.168.1.5:9000/v1", "transcribe", "Start the server", " (dictate, captions: --local)"),
+    ],
+)
+def test_a_server_that_is_not_running_is_to_be_started_or_done_without(
+    url: str, table: str, start: str, without: str
+) -> None:
+    remedy = f"{start}, or correct base_url. To go on without it: voiceloop run --config offline{without}"
+    assert start_it(Where(url, table=table)) == remedy
+    assert start_it(Where(url, table="openrouter")) == f"{start}, or correct base_url", "a listing is no turn"
 
 
 @given(st.text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from testbed.server.catalogue import PRESETS, row
 from voiceloop.cli.models import prices
 from voiceloop.errors import BadRequest, NoSuchModel, Unreachable
 from voiceloop.handlers.chat import ChatHandler, ChatOptions
-from voiceloop.net.catalogue import KINDS, Cache, Model, advice, nearest, parse
+from voiceloop.net.catalogue import KINDS, Cache, Model, advice, find, nearest, parse
 from voiceloop.net.service import Request
 from voiceloop.speak.openrouter import OpenRouterSpeakOptions, OpenRouterSynthesizer
 from voiceloop.transcribe.openrouter import OpenRouterTranscribeOptions, OpenRouterTranscriber
@@ -140,6 +141,13 @@ def test_the_nearest_name_is_found_without_the_vendors_name() -> None:
     assert advice(None, []) == ""
 
 
+def test_a_name_without_a_tag_is_ollamas_latest() -> None:
+    listed = parse({"data": [{"id": "llama3.2:latest"}, {"id": "qwen3:8b"}]})
+    assert find("llama3.2", listed) is find("llama3.2:latest", listed) is not None
+    assert find("qwen3", listed) is None
+    assert find("qwen3:4b", listed) is None
+
+
 def test_prices_are_shown_per_million() -> None:
     assert prices(parse({"data": CATALOGUE})[1], "chat") == "0.15 / 1M tokens in, 0.6 / 1M tokens out"
     assert prices(parse({"data": CATALOGUE})[2], "speech") == "0.6 / 1M characters"
@@ -172,7 +180,7 @@ async def test_the_command_reports_an_unreachable_server(tmp_path: Path) -> None
         pass
     done = await run(server, tmp_path, "--speech", "--set", "openrouter.retry.max_elapsed_s=0")
     assert done.returncode == 69
-    assert b"/models: no connection: Connection refused. Check the network and base_url" in done.stderr
+    assert b"/models: no connection: Connection refused. Start the server, or correct base_url\n" in done.stderr
 
 
 async def test_opening_a_part_reports_a_name_that_a_fresh_listing_lacks_without_a_request() -> None:
@@ -210,11 +218,11 @@ async def test_check_compares_the_names_with_the_listing(tmp_path: Path) -> None
     async with open_server(Script(catalogue=PRESETS)) as server:
         done = await check(server, tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert b"ok  transcribe, names the server lists openai/whisper-large-v3" in done.stdout
+        assert b"ok  transcribe, server it lists openai/whisper-large-v3" in done.stdout
         done = await check(server, tmp_path, "speak.voice=novva", "handler.model=gpt-4o-mimi")
         assert done.returncode == 78
         assert (
-            b"no  speak, names      speak.voice: openai/gpt-4o-mini-tts-2025-12-15 has no voice 'novva'" in done.stdout
+            b"no  speak, server      speak.voice: openai/gpt-4o-mini-tts-2025-12-15 has no voice 'novva'" in done.stdout
         )
         assert (
             b"handler.model: the server lists no model 'gpt-4o-mimi'. Did you mean 'openai/gpt-4o-mini'" in done.stdout
@@ -222,19 +230,27 @@ async def test_check_compares_the_names_with_the_listing(tmp_path: Path) -> None
         assert server.posts() == []
 
 
-async def test_check_without_a_network_says_that_the_names_are_not_known(tmp_path: Path) -> None:
+async def test_check_fails_if_the_server_refuses_the_connection_and_says_how_to_go_on(tmp_path: Path) -> None:
     async with open_server() as server:
         pass
     done = await check(server, tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count(b"not known: ") == 3
-    assert b"no connection: Connection refused" in done.stdout
+    assert done.returncode == 69, done.stdout + done.stderr
+    refused = re.findall(rb"no  (\w+), server .*no connection: Connection refused\. Start the server.*", done.stdout)
+    assert refused == [b"transcribe", b"handler", b"speak"]
+    assert b"voiceloop run --config offline" in done.stdout
 
 
 async def test_the_command_requests_the_listing_of_each_parts_server(tmp_path: Path) -> None:
     own = [row("Systran/faster-whisper-small", "transcription"), row("kokoro", "speech", voices=["af_heart"])]
     async with open_server(Script(catalogue=PRESETS)) as server, open_server(Script(catalogue=own, key=None)) as local:
-        words = ["--set", f"transcribe.base_url={local.url}", "--set", f"speak.base_url={local.url}", "--chat"]
+        values = {"use": "openai", "base_url": local.url}
+        heard = values | {"model": "Systran/faster-whisper-small"}
+        spoken = values | {"model": "kokoro", "voice": "af_heart"}
+        sets = [f"transcribe.{key}={value}" for key, value in heard.items()]
+        sets += [f"speak.{key}={value}" for key, value in spoken.items()]
+        # No server of this machine listens at port 9.
+        sets.append("handler.base_url=http://127.0.0.1:9/v1")
+        words = [*(word for value in sets for word in ("--set", value)), "--chat"]
         done = await run(server, tmp_path, "--config", "local", *words, "--speech", "--transcription")
         assert done.returncode == 69, "the chat model's server is not there"
         done = await run(server, tmp_path, "--config", "local", *words[:-1])

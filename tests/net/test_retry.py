@@ -12,6 +12,7 @@ from voiceloop.config.tables import Retry
 from voiceloop.errors import (
     BadRequest,
     EdgeTimeout,
+    NotRunning,
     RateLimited,
     ServerFailed,
     ServiceError,
@@ -20,7 +21,7 @@ from voiceloop.errors import (
     Unavailable,
     Unreachable,
 )
-from voiceloop.net.retry import Failure, next_wait_s
+from voiceloop.net.retry import NOT_RUNNING_S, Failure, next_wait_s
 from voiceloop.net.values import retry_after_s
 
 POLICY = Retry(initial_ms=500, max_interval_ms=4_000, exponent=2, max_elapsed_s=30)
@@ -74,6 +75,17 @@ def test_connection_errors_are_retried_only_when_configured() -> None:
     assert len(waits(Unreachable("x"))) > 2
     assert waits(Unreachable("x"), never) == []
     assert len(waits(ServerFailed("x"), never)) > 2
+
+
+@given(st.floats(0, 1), st.floats(0, 0.5))
+def test_a_server_that_is_not_running_is_given_up_within_its_short_time(chance: float, service_s: float) -> None:
+    found = waits(NotRunning("x"), Retry(), chance=chance, service_s=service_s)
+    assert sum(found) + service_s * len(found) <= NOT_RUNNING_S
+    assert len(waits(Unreachable("x"), Retry(), chance=chance)) > len(found)
+
+
+def test_a_server_that_is_not_running_is_tried_again_at_least_once() -> None:
+    assert waits(NotRunning("x"), Retry(), service_s=0.001) == [0.25]
 
 
 def test_no_time_means_no_retries() -> None:

@@ -98,7 +98,7 @@ def command(folder: Path, server: Serving, *words: str) -> tuple[list[str], dict
         | {f"XDG_{n}_HOME": str(folder / n) for n in ("STATE", "CONFIG", "CACHE")}
     )
     given = ["captions", "-i", f"file:{spoken_file(folder)}", *files, *words]
-    return [*given, "--set", f"openrouter.base_url={server.url}"], env
+    return [*given, "--cloud", "--set", f"openrouter.base_url={server.url}"], env
 
 
 @needs_prompts
@@ -125,7 +125,7 @@ def kill_after(words: list[str], env: dict[str, str], after_s: float) -> list[st
     with subprocess.Popen([COMMAND, *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
         assert program.stdout is not None
         assert program.stderr is not None
-        while b"Listening." not in (line := program.stderr.readline()):
+        while b"Listening to" not in (line := program.stderr.readline()):
             assert line, "captions ended early"
         time.sleep(after_s)  # the random moment of the kill
         program.kill()
@@ -188,7 +188,7 @@ def test_speech_not_yet_shown_at_the_end_of_the_program_is_kept_and_reported(tmp
 
 def test_the_cost_of_an_hour_is_shown_on_the_first_run_too(tmp_path: Path) -> None:
     for options, expected in (
-        (("--catalogue",), "0.18 USD at"),
+        (("--catalogue",), "0.18 USD for an hour"),
         ((), "the price of openai/whisper-large-v3-turbo is not"),
     ):
         with serving(*options) as server:
@@ -197,7 +197,7 @@ def test_the_cost_of_an_hour_is_shown_on_the_first_run_too(tmp_path: Path) -> No
                 "XDG_CACHE_HOME": str(tmp_path),
                 "XDG_RUNTIME_DIR": str(tmp_path),
             }
-            words = ("-i", "none", "--set", f"openrouter.base_url={server.url}")
+            words = ("-i", "none", "--cloud", "--set", f"openrouter.base_url={server.url}")
             with running(*words, env=env, command="captions") as captions:
                 assert "the price will be requested" in captions.wait_for("listening").fields["cost"]
                 assert expected in captions.wait_for("notice").fields["text"]
@@ -209,6 +209,7 @@ def test_without_a_network_captions_start_and_say_that_the_cost_is_unknown(tmp_p
     words = (
         "-i",
         "none",
+        "--cloud",
         "--set",
         "openrouter.base_url=http://127.0.0.1:9/v1",
         "--set",
@@ -278,7 +279,7 @@ def test_rate_limits_and_a_cost_limit_lose_no_word(tmp_path: Path) -> None:
     assert len(complete) + len(kept) == len(SAID)
     assert kept
     with serving("--recordings", str(recordings(tmp_path))) as server:
-        again = ["--config", "captions", "--set", f"openrouter.base_url={server.url}"]
+        again = ["--cloud", "--set", f"openrouter.base_url={server.url}"]
         code, output, errors = voiceloop("transcribe", "--pending", *again, env=env)
     assert code == 0, errors
     assert output.splitlines() == list(SAID.values())[len(complete) :]

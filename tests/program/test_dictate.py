@@ -187,7 +187,7 @@ def test_only_the_text_goes_to_standard_output(tmp_path: Path) -> None:
         env = environment(tmp_path)
         code, out, errors = voiceloop(*given, *words(server.url), env=env)
         assert (code, out) == (0, "".join(f"{sentence}\n" for sentence in speech.sentences)), errors
-        assert "Listening." in errors
+        assert "Listening to" in errors
         assert speech.sentences[0] not in errors
         code, out, errors = voiceloop(*given, "--json", *words(server.url), env=env)
         assert (code, out) == (2, "")

@@ -11,6 +11,7 @@ import pytest
 
 from testbed.running import voiceloop
 from voiceloop.audio.wav import read_wav, wav_bytes
+from voiceloop.handlers.basic import HELP
 from voiceloop.transcribe.embedded.moonshine import model_files
 
 pytest.importorskip("moonshine_voice", reason="the extra 'local' is not installed")
@@ -18,7 +19,7 @@ pytest.importorskip("hibari", reason="the extra 'local' is not installed")
 
 SENTENCE = "This is a small test. Can you hear what I say?"
 SAID = SENTENCE.lower().replace(".", "").replace("?", "").split()
-RUN = ("run", "--config", "offline", "--set", "control.enabled=false")
+RUN = ("run", "--config", "offline", "--set", "control.enabled=false", "--set", "handler.use=echo")
 
 SPOILT_PYTHON = """
 import os, resource, sys
@@ -99,6 +100,17 @@ def test_a_conversation_needs_no_key(env: dict[str, str], tmp_path: Path) -> Non
     code, out, errors = voiceloop("transcribe", str(reply), "--config", "offline", env=env)
     assert words(out) == SAID, errors
     assert 0.7 < len(read_wav(reply).pcm) / len(read_wav(said).pcm) < 1.5
+
+
+def test_without_a_config_a_spoken_question_is_answered(env: dict[str, str], tmp_path: Path) -> None:
+    said, reply = tmp_path / "said.wav", tmp_path / "reply.wav"
+    assert voiceloop("say", "What can you do?", "--config", "offline", "-o", f"file:{said}", env=env)[0] == 0
+    words = ("run", "--set", "control.enabled=false", "-i", f"file:{said}", "-o", f"file:{reply}")
+    code, out, errors = voiceloop(*words, env=env)
+    assert code == 0, errors
+    assert out.splitlines() == ["you:  What can you do?", f"loop: {HELP}"]
+    code, out, errors = voiceloop("transcribe", str(reply), "--config", "offline", env=env)
+    assert "i tell the time and the date" in " ".join(re.findall("[a-z]+", out.lower())), errors
 
 
 def test_the_limit_of_a_2_gb_machine_is_enough(env: dict[str, str], tmp_path: Path) -> None:
@@ -205,7 +217,7 @@ def test_the_check_says_what_is_missing_and_goes_on(use: str, env: dict[str, str
     words = ("check", "--config", "offline", "-i", "none", "-o", "none", "--set", f"transcribe.use={use}")
     code, out, errors = voiceloop(*words, env=env | {"HIDDEN": "onnxruntime faster_whisper"})
     assert code == 69, errors
-    (line,) = [line for line in out.splitlines() if "transcribe" in line]
+    (line,) = [line for line in out.splitlines() if line[4:].startswith("transcribe ")]
     assert line.startswith("no  transcribe")
     assert "is not installed" in line
     assert "ok  speak" in out

@@ -29,7 +29,7 @@ def captioned(cable: Cable, folder: Path, source: str, played: list[tuple[str, s
     with serving("--recordings", str(known), "--transcribe-ms", "100") as server:
         env = cable.env | {"OPENROUTER_API_KEY": KEY, "XDG_CONFIG_HOME": str(folder), "XDG_STATE_HOME": str(folder)}
         env |= {"XDG_CACHE_HOME": str(folder)}
-        words = ["captions", "--source", source, "--set", f"openrouter.base_url={server.url}"]
+        words = ["captions", "--cloud", "--source", source, "--set", f"openrouter.base_url={server.url}"]
         with subprocess.Popen(
             [COMMAND, *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as program:

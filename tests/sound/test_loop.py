@@ -34,7 +34,8 @@ def spoken_by_the_program(text: str, folder: Path) -> bytes:
 
 def test_the_offline_loop_answers_what_was_said(cable: Cable, tmp_path: Path) -> None:
     prompt = ASTERISK / "conf-thereare.wav"
-    with running("--config", "offline", env=cable.env) as loop, cable.listening() as listener:
+    words = ("--config", "offline", "--set", "handler.use=echo")
+    with running(*words, env=cable.env) as loop, cable.listening() as listener:
         loop.wait_for("ready")
         cable.speak_file(prompt)
         loop.wait_for("turn.done")

@@ -43,6 +43,10 @@ class RunningCost:
             return f"{self._posted}; the price will be requested"
         return self.estimate(listed)
 
+    def brief(self, cache: Cache) -> str | None:
+        """The cost as a short line, without the network. None if there is none, or it is not known."""
+        return self._brief(self._listed(cache)) if self._is_paid else None
+
     def asks(self, cache: Cache) -> bool:
         """Whether the price must be requested from the server."""
         return self._is_paid and self._price(self._listed(cache)) is None
@@ -55,7 +59,7 @@ class RunningCost:
         except VoiceloopError as error:
             publish("notice", text=f"The cost of captions is unknown: {error}")
         else:
-            publish("notice", text=f"Cost: {self.estimate(listed)}.")
+            publish("notice", text=self._brief(listed) or f"Cost: {self.estimate(listed)}.")
 
     def estimate(self, listed: tuple[Model, ...]) -> str:
         """The cost of an hour of speech by a listing, as one line."""
@@ -64,6 +68,15 @@ class RunningCost:
             return f"{self._posted}; the price of {model} is not listed"
         usd = price * HOUR_S * self.most
         return f"{self._posted}: about {usd:.2f} USD at {model}'s listed price per second of audio"
+
+    def hourly_usd(self, listed: tuple[Model, ...]) -> tuple[float, float] | None:
+        """The cost of an hour of speech in USD: if each second is posted once, and at most. None without a price."""
+        price = self._price(listed)
+        return None if price is None else (price * HOUR_S, price * HOUR_S * self.most)
+
+    def _brief(self, listed: tuple[Model, ...]) -> str | None:
+        usd = self.hourly_usd(listed)
+        return None if usd is None else f"Cost: at most about {usd[1]:.2f} USD for an hour of speech."
 
     @property
     def _is_paid(self) -> bool:

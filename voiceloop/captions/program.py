@@ -64,6 +64,8 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> in
             sources.append(_Source(name, await stack.enter_async_context(open_microphone(audio, publish)), vad))
         options = handler.options
         cost = RunningCost.of(config, posted_per_second=options.posted_per_second, guesses=options.guesses)
+        if (line := cost.brief(_listings())) is not None:
+            publish("notice", text=line)
         publish(
             "listening",
             **{source.name or "source": _described(inputs[source.name], source.microphone) for source in sources},
@@ -84,7 +86,8 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> in
             overlap_s=options.overlap_ms / 1000,
             guesses=options.guesses,
         )
-        publish("ready", after_ms=round((time.monotonic() - began) * 1000), state=attention.state)
+        heard = _heard([(source.name, inputs[source.name], source.microphone.heard) for source in sources])
+        publish("ready", after_ms=round((time.monotonic() - began) * 1000), state=attention.state, heard=heard)
         if cost.asks(_listings()):
             clients.pool.soon(partial(cost.tell, clients, publish))
         gc.collect()
@@ -144,6 +147,14 @@ def pacer_of(options: CaptionsOptions, *, embedded: bool) -> Pacer:
 def _described(device: str, microphone: Microphone) -> str:
     prefix = "the computer's output, from " if device == "monitor" else ""
     return f"{prefix}{microphone.description}"
+
+
+def _heard(sources: Sequence[tuple[str, str, str]]) -> str:
+    """The sources in words, each given as its label on captions, its device and its microphone's `heard`."""
+    said = [f"the computer's output ({heard})" if device == "monitor" else heard for _, device, heard in sources]
+    if len(sources) == 1:
+        return said[0]
+    return " and ".join(f"{name}: {text}" for (name, _, _), text in zip(sources, said, strict=True))
 
 
 def _accepting(attention: Attention, microphone: Microphone) -> Callable[[Frame], bool]:

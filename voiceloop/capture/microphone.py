@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import trio
@@ -12,6 +13,8 @@ from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
 
 Item = Frame | Gap
 
+_RATE = re.compile(r", \d+ Hz.*$")
+"""The end of a description: how the device is recorded."""
 _CALM_BLOCKS = 3
 """Blocks of 20 ms that gather before the loop is woken, while nobody speaks."""
 
@@ -36,6 +39,11 @@ class Microphone:
         """Called after the microphone was muted or unmuted."""
         self._unmuted = trio.Event()
         self._unmuted.set()
+
+    @property
+    def heard(self) -> str:
+        """What is listened to, in words: the name of the device or file in quotation marks, or `nothing`."""
+        return "nothing" if self.description == "none" else f'"{_RATE.sub("", self.description)}"'
 
     @property
     def muted(self) -> bool:

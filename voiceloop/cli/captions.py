@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from voiceloop.cli.options import ConfigOption, JsonOption, SetOption
+from voiceloop.cli.options import CloudOption, ConfigOption, JsonOption, SetOption, VerboseOption, place_of
 from voiceloop.cli.running import run_async
 from voiceloop.errors import UsageError
-
-if TYPE_CHECKING:
-    from voiceloop.events import Publish
 
 WEB_PORT = 8765
 
@@ -61,22 +59,29 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     port: PortOption = None,
     lines: LinesOption = 0,
     width: WidthOption = 0,
+    cloud: CloudOption = None,
+    verbose: VerboseOption = False,
     json: JsonOption = False,
     config: ConfigOption = None,
     sets: SetOption = None,
 ) -> None:
     """Show speech as text while it is spoken: what the computer plays, or the microphone. Ctrl-C ends it."""
     from voiceloop.captions import program
-    from voiceloop.config.load import load
+    from voiceloop.cli.captions_text import Captions, Screen
+    from voiceloop.cli.choosing import load_asking
+    from voiceloop.cli.engines import where_words_go
+    from voiceloop.cli.render import JsonLines, level_of
 
     inputs = _inputs(source, microphone)
     page = WEB_PORT if web and port is None else port
     files = {"srt": srt, "vtt": vtt, "jsonl": jsonl, "web": page}
     file_settings = [f"handler.{key}={_quoted(value)}" for key, value in files.items() if value is not None]
-    # The user's config file may be for an assistant: keep its listening settings, but replace the handler.
-    settings = load(config, ["handler.use=captions", *file_settings, *(sets or ())], preset="captions")
+    command = load_asking("captions", config, [*file_settings, *(sets or ())], flag=place_of(cloud), quiet=json)
+    settings = command.config
     inputs = {name: device or settings.audio.input for name, device in inputs.items()}
-    publish = _renderer(settings.log.level, json=json, lines=lines, width=width)
+    screen = Screen.of(sys.stdout, lines=lines, width=width)
+    publish = JsonLines() if json else Captions(screen, level_of(settings, verbose=verbose))
+    publish("engines", text=where_words_go(command))
     run_async(lambda: program.run(settings, inputs, publish))
 
 
@@ -99,14 +104,3 @@ def _quoted(value: Path | int) -> str:
     import json
 
     return str(value) if isinstance(value, int) else json.dumps(str(value))
-
-
-def _renderer(level: str, *, json: bool, lines: int, width: int) -> Publish:
-    import sys
-
-    from voiceloop.cli.captions_text import Captions, Screen
-    from voiceloop.cli.render import JsonLines
-
-    if json:
-        return JsonLines()
-    return Captions(Screen.of(sys.stdout, lines=lines, width=width), level)

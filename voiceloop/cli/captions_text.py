@@ -17,7 +17,7 @@ from typing import TextIO
 
 from voiceloop.captions.cues import wrapped
 from voiceloop.captions.words import Spoken, text_of
-from voiceloop.cli.render import Text, Words, print_error, print_line
+from voiceloop.cli.render import Text, Words, print_error, print_line, ready
 from voiceloop.text import chopped, clean_line, columns
 from voiceloop.transcribe.keeping import KEPT
 
@@ -171,12 +171,6 @@ def _failed(fields: Mapping[str, object]) -> str:
     return f"Not captioned: {clean_line(str(fields['error']))}.{outcome}"
 
 
-def _ready(fields: Mapping[str, object]) -> str:
-    if fields["state"] == "listening":
-        return "Listening. Ctrl-C ends it."
-    return "Ready, but not listening yet: 'voiceloop ctl start' starts it. Ctrl-C ends the program."
-
-
 def _stopped(fields: Mapping[str, object]) -> str:
     line = f"Stopped. {fields['heard_s']} s of speech, {fields['posted_s']} s of audio sent."
     if count := fields["kept"]:
@@ -186,10 +180,10 @@ def _stopped(fields: Mapping[str, object]) -> str:
 
 _MESSAGES: dict[str, tuple[str, Words]] = {
     "listening": (
-        "info",
+        "verbose",
         lambda f: "\n".join(f"  {name:<11} {clean_line(str(value))}" for name, value in f.items()),
     ),
-    "ready": ("info", _ready),
+    "ready": ("info", lambda f: ready(f, how="Ctrl-C ends it.")),
     "caption.failed": ("error", _failed),
     "captions.stopped": ("info", _stopped),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,22 +15,59 @@ app = typer.Typer(
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object: file, values, origins.")]
 
 
-@app.command()
-def show(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
-    """Print every setting in effect, and where its value came from."""
-    from voiceloop.config import show as view
-    from voiceloop.config.load import DEFAULTS, load_with_origins
+CommandArgument = Annotated[
+    Literal["run", "dictate", "captions"], typer.Argument(help="The command whose settings to print.")
+]
 
-    loaded = load_with_origins(config, sets or ())
+
+@app.command()
+def show(
+    command: CommandArgument = "run", config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False
+) -> None:
+    """Print every setting in effect for a command, and where its value came from."""
+    from voiceloop.cli.engines import where_words_go
+    from voiceloop.config import show as view
+    from voiceloop.config.commands import load_command, read_kept
+    from voiceloop.config.load import DEFAULTS
+
+    found = load_command(command, config, sets or ())
+    loaded = found.loaded
     values = view.effective(loaded.config)
     origins = view.origins(values, loaded.merged, DEFAULTS)
+    choices, _ = read_kept()
     if json:
         from json import dumps
 
         file = str(loaded.file) if loaded.file else None
-        typer.echo(dumps({"file": file, "values": values, "origins": origins}, ensure_ascii=False, indent=2))
-    else:
-        typer.echo(view.as_toml(values, origins), nl=False)
+        shown = {"file": file, "values": values, "origins": origins, "choices": choices}
+        typer.echo(dumps(shown, ensure_ascii=False, indent=2))
+        return
+    typer.echo(f"# voiceloop {command}: {where_words_go(found)}")
+    for name, place in choices.items():
+        other = "cloud" if place == "local" else "local"
+        typer.echo(f"# Chosen for {name}: {place}. To change it: voiceloop config choose {name} {other}")
+    typer.echo()
+    typer.echo(view.as_toml(values, origins), nl=False)
+
+
+@app.command()
+def choose(
+    command: Annotated[Literal["dictate", "captions"], typer.Argument(help="The command to choose for.")],
+    place: Annotated[
+        Literal["local", "cloud", "ask"],
+        typer.Argument(
+            help="Where it transcribes if no config file names an engine: on this machine or by OpenRouter. ask: "
+            "forget the choice."
+        ),
+    ],
+) -> None:
+    """Choose where dictate or captions transcribe: on this machine, or by OpenRouter."""
+    from voiceloop.cli.choosing import keep
+    from voiceloop.cli.engines import where_words_go
+    from voiceloop.config.commands import load_command
+
+    typer.echo(keep(command, None if place == "ask" else place))
+    typer.echo(f"voiceloop {command}: {where_words_go(load_command(command))}", err=True)
 
 
 @app.command()
@@ -58,16 +95,24 @@ def path(config: ConfigOption = None) -> None:
 
 @app.command()
 def init(
-    preset: Annotated[str, typer.Argument(help="The preset to copy, for example offline or assistant.")] = "offline",
+    preset: Annotated[
+        str | None,
+        typer.Argument(
+            help="A preset to copy, for example assistant. Without one every setting is commented out.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Create your config file from a preset, with comments. Never overwrites a file."""
+    """Create your config file, with comments. Never overwrites a file."""
     import tomllib
 
     from voiceloop.config.load import preset_path, user_file
-    from voiceloop.config.show import starter
+    from voiceloop.config.show import engines, starter
     from voiceloop.errors import UsageError
 
-    text = preset_path(preset).read_text(encoding="utf-8")
+    names = [preset] if preset is not None else ["offline", "assistant"]
+    texts = [preset_path(name).read_text(encoding="utf-8") for name in names]
+    text = texts[0] if preset is not None else engines(texts)
     target = user_file()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -104,7 +104,9 @@ def _as_text(answer: dict[str, Any], *, short: bool) -> str:
         "state": _state(answer),
         "waiting": f"{answer['pending']} not delivered: voiceloop transcribe --pending" if answer["pending"] else "",
         **answer["parts"],
+        "notify": answer.get("notify", ""),
         "limits": ", ".join(f"{key} = {value:g}" for key, value in answer["limits"].items() if value is not None),
+        "last turn": _times(answer.get("last_turn")),
         "so far": _cost(answer["usage"], answer["wasted"]),
         "process": f"{answer['pid']} ({answer['name']}), up {answer['up_s']:.0f} s",
     }
@@ -117,6 +119,13 @@ def _state(answer: dict[str, Any]) -> str:
     parts += ["you are speaking"] if answer["speaking"] else []
     parts += [f"{answer['working']} in progress"] if answer["working"] else []
     return ", ".join(parts)
+
+
+def _times(turn: dict[str, float] | None) -> str:
+    """How long after the end of speech the words and the reply of the last turn came."""
+    named = {"words_s": "to the words", "reply_s": "to the reply"}
+    times = [f"{turn[key]:.2f} s {what}" for key, what in named.items() if key in turn] if turn else []
+    return ", ".join(times)
 
 
 def _cost(usage: dict[str, Any] | None, wasted: dict[str, Any] | None) -> str:

@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from voiceloop.cli.options import ConfigOption, InputOption, JsonOption, SetOption, TraceOption
+from voiceloop.cli.options import (
+    CloudOption,
+    ConfigOption,
+    InputOption,
+    JsonOption,
+    SetOption,
+    TraceOption,
+    VerboseOption,
+    place_of,
+)
 from voiceloop.cli.running import run_async
 
 ToOption = Annotated[
@@ -28,17 +37,21 @@ def dictate(  # noqa: PLR0913, PLR0917 - the options of a command are its parame
     config: ConfigOption = None,
     sets: SetOption = None,
     start: StartOption = None,
+    cloud: CloudOption = None,
     microphone: InputOption = None,
     json: JsonOption = False,
     trace: TraceOption = None,
+    verbose: VerboseOption = False,
 ) -> None:
     """Type what you say. Ctrl-C ends it."""
     from voiceloop import app
+    from voiceloop.cli.choosing import load_asking
+    from voiceloop.cli.engines import where_words_go
     from voiceloop.cli.render import renderer
-    from voiceloop.config.load import load
 
     options = {"handler.to": to, "control.start": start, "audio.input": microphone}
     option_sets = [f"{key}={value}" for key, value in options.items() if value is not None]
-    settings = load(config, [*(sets or ()), *option_sets], preset="dictation", handler="dictation")
-    publish = renderer(settings, json=json)
-    run_async(lambda: app.run(settings, publish, trace=trace, name="dictate"))
+    command = load_asking("dictate", config, [*(sets or ()), *option_sets], flag=place_of(cloud), quiet=json)
+    publish = renderer(command.config, json=json, verbose=verbose)
+    publish("engines", text=where_words_go(command))
+    run_async(lambda: app.run(command.config, publish, trace=trace, name="dictate"))

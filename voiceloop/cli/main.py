@@ -27,10 +27,11 @@ app = typer.Typer(
 )
 for command in (
     *(run.run, captions.captions, dictate.dictate, ctl.ctl, say.say, transcribe.transcribe, trace.trace),
-    *(check.check, devices.devices, models.models, plugins.plugins),
+    *(check.check, devices.devices, plugins.plugins),
 ):
     app.command()(command)
 app.add_typer(config.app)
+app.add_typer(models.app)
 
 
 def _version(*, wanted: bool) -> None:

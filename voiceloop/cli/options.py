@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,7 +30,24 @@ InputOption = Annotated[
 OutputOption = Annotated[
     str | None, typer.Option("--output", "-o", help="The loudspeaker; same values as audio.output.", show_default=False)
 ]
+CloudOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--cloud/--local",
+        help="Transcribe with OpenRouter, which needs a key, or on this machine, for this run. 'voiceloop config "
+        "choose' keeps a choice.",
+        show_default="local, or the choice that was kept",
+    ),
+]
+"""Use: `cloud: CloudOption = None`."""
 JsonOption = Annotated[bool, typer.Option("--json", help="Print every event as a line of JSON on standard output.")]
+VerboseOption = Annotated[
+    bool,
+    typer.Option(
+        "--verbose", "-v", help="At start, describe everything that is in use, as 'voiceloop ctl status' does."
+    ),
+]
+"""Use: `verbose: VerboseOption = False`."""
 TraceOption = Annotated[
     Path | None,
     typer.Option(
@@ -39,6 +56,11 @@ TraceOption = Annotated[
         "read the file.",
     ),
 ]
+
+
+def place_of(cloud: bool | None) -> Literal["cloud", "local"] | None:
+    """The place that `--cloud` or `--local` names; None if neither is given."""
+    return None if cloud is None else "cloud" if cloud else "local"
 
 
 def with_devices(sets: list[str] | None, *, microphone: str | None, loudspeaker: str | None) -> list[str]:

@@ -73,7 +73,8 @@ def _require_same_engine(entries: list[Entry], engine: str) -> None:
     if others := sorted(engines - {engine}):
         what = f"the kept speech was recorded for {', '.join(others)}, but this config would send it to {engine}"
         use = engine.partition(" ")[0]
-        remedy = f"Use the --config that it was recorded with. To send it anyway: --set transcribe.use={use}"
+        consent = f"To send it anyway: --set transcribe.use={use}"
+        remedy = f"Use --cloud, --local or the --config that it was recorded with. {consent}"
         raise UsageError(what, place=PLACE, remedy=remedy)
 
 

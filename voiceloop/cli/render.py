@@ -18,11 +18,13 @@ from voiceloop.errors import OutputError, UsageError
 from voiceloop.events import Publish, plain
 from voiceloop.net.usage import cost
 from voiceloop.text import clean_line as clean
+from voiceloop.text import wrapped
 
 if TYPE_CHECKING:
     from voiceloop.config.tables import Config
 
-_LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
+_LEVELS = {"debug": 0, "verbose": 1, "info": 2, "warning": 3, "error": 4}
+"""Those of `log.level`, and `verbose`, which `-v` adds."""
 
 
 def print_line(text: str, *, to: TextIO | None = None, end: str = "\n") -> bool:
@@ -52,6 +54,14 @@ def print_error(text: str) -> None:
     print_line(text, to=sys.stderr)
 
 
+def columns_of(stream: TextIO) -> int:
+    """The width of the terminal that `stream` writes to; 0 if it is none."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
+    except (OSError, ValueError):  # a stream without a file
+        return 0
+
+
 class JsonLines:
     """Prints every event as a line of JSON on standard output: `event`, `time` (Unix seconds) and its fields."""
 
@@ -63,6 +73,7 @@ class Text:
     """Prints events as text: transcripts and replies on standard output, the rest on standard error.
 
     `extra`: more messages, or other ones, for named events. `data=False`: print no transcripts and replies.
+    In a terminal, messages are wrapped between words.
     """
 
     def __init__(
@@ -86,12 +97,22 @@ class Text:
         elif name in self._messages:
             level, message = self._messages[name]
             if _LEVELS[level] >= self._level:
-                self._line(message(fields))
+                self._put(message(fields))
         elif self._level == 0:
-            self._line(f"{name} " + " ".join(f"{key}={clean(str(value))}" for key, value in fields.items()))
+            self._put(f"{name} " + " ".join(f"{key}={clean(str(value))}" for key, value in fields.items()))
+
+    def _put(self, text: str) -> None:
+        width = columns_of(sys.stderr)
+        rows = [row for line in text.split("\n") for row in wrapped(line, width)] if width else [text]
+        self._line("\n".join(rows))
 
 
-def renderer(config: Config, *, json: bool) -> Publish:
+def level_of(config: Config, *, verbose: bool) -> str:
+    """The level of the messages to print: `log.level`, or `verbose`, whichever prints more."""
+    return min(config.log.level, "verbose", key=_LEVELS.__getitem__) if verbose else config.log.level
+
+
+def renderer(config: Config, *, json: bool, verbose: bool) -> Publish:
     """The renderer for the events of `run` and `dictate`.
 
     When dictation writes its text to standard output, no events go there; `json` then raises UsageError.
@@ -104,7 +125,9 @@ def renderer(config: Config, *, json: bool) -> Publish:
         what = "--json and dictation to stdout can't be combined: both write to standard output"
         remedy = "Leave --json out, or send the text elsewhere: --set handler.to=file:PATH"
         raise UsageError(what, remedy=remedy)
-    return JsonLines() if json else Text(config.log.level, data=not stdout_taken)
+    extra = {"ready": ("info", ready_for(options.to))} if isinstance(options, TargetOptions) else {}
+    level = level_of(config, verbose=verbose)
+    return JsonLines() if json else Text(level, extra=extra, data=not stdout_taken)
 
 
 def _counted(dropped: Any) -> str:
@@ -134,10 +157,24 @@ def _stopped(fields: Mapping[str, object]) -> str:
     return line
 
 
-def _ready(fields: Mapping[str, object]) -> str:
-    if fields.get("state", "listening") == "listening":
-        return "Listening. Speak; Ctrl-C ends it."
-    return "Ready, but not listening yet: 'voiceloop ctl start' starts it. Ctrl-C ends the program."
+def ready(fields: Mapping[str, object], *, how: str = "Speak; Ctrl-C ends it.") -> str:
+    """What is listened to, and how to end or to start it."""
+    heard = clean(str(fields["heard"]))
+    if fields["state"] == "listening":
+        return f"Listening to {heard}. {how}"
+    return f"Not listening to {heard} yet: 'voiceloop ctl start' starts it. Ctrl-C ends the program."
+
+
+def ready_for(target: str) -> Words:
+    """As `ready`, with what becomes of the words, for dictation into `target` (`handler.to`)."""
+
+    def words(fields: Mapping[str, object]) -> str:
+        dictation, _, focus = str(fields["handler"]).partition(", focus: ")
+        # Where the focus is not watched, words may reach another window: only what is typed goes into a window.
+        warning = f" (focus: {focus})" if target == "type" and focus != "watched" else ""
+        return ready({**fields, "heard": f"{fields['heard']} for {dictation}{warning}"})
+
+    return words
 
 
 def _pending(fields: Mapping[str, object]) -> str:
@@ -160,8 +197,10 @@ _DATA: dict[str, Words] = {
 }
 _MESSAGES: dict[str, tuple[str, Words]] = {
     "notice": ("info", lambda f: clean(str(f["text"]))),
-    "listening": ("info", _listening),
-    "ready": ("info", _ready),
+    "engines": ("info", lambda f: clean(str(f["text"]))),
+    "listening": ("verbose", _listening),
+    "ready": ("info", ready),
+    "notify.failed": ("verbose", lambda f: f"control.notify: no notifications: {clean(str(f['why']))}."),
     "attention": ("info", lambda f: _STATES[str(f["state"])]),
     "journal.pending": ("info", _pending),
     "stopped": ("info", _stopped),

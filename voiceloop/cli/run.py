@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from voiceloop.cli.options import (
     ConfigOption,
     InputOption,
@@ -9,6 +11,7 @@ from voiceloop.cli.options import (
     OutputOption,
     SetOption,
     TraceOption,
+    VerboseOption,
     with_devices,
 )
 from voiceloop.cli.running import run_async
@@ -21,12 +24,22 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
     loudspeaker: OutputOption = None,
     json: JsonOption = False,
     trace: TraceOption = None,
+    verbose: VerboseOption = False,
 ) -> None:
     """Listen and answer aloud. Ctrl-C ends it."""
     from voiceloop import app
+    from voiceloop.cli.engines import where_words_go
     from voiceloop.cli.render import renderer
-    from voiceloop.config.load import load
+    from voiceloop.cli.suggesting import suggest
+    from voiceloop.config.commands import load_command
 
-    settings = load(config, with_devices(sets, microphone=microphone, loudspeaker=loudspeaker))
-    publish = renderer(settings, json=json)
-    run_async(lambda: app.run(settings, publish, trace=trace))
+    command = load_command("run", config, with_devices(sets, microphone=microphone, loudspeaker=loudspeaker))
+    publish = renderer(command.config, json=json, verbose=verbose)
+    publish("engines", text=where_words_go(command))
+
+    async def work() -> int:
+        if sys.stderr.isatty() and not json:
+            await suggest(command, publish)
+        return await app.run(command.config, publish, trace=trace)
+
+    run_async(work)

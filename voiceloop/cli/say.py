@@ -59,36 +59,13 @@ async def _save(config: Config, text: str, path: Path) -> int:
 
 
 async def _say(config: Config, text: str) -> int:
-    import trio
-
     from voiceloop.cli.render import Text
     from voiceloop.opening import open_part, opened
     from voiceloop.playback.output import open_speaker
-    from voiceloop.speak.delivery import Delivery
+    from voiceloop.speak.aloud import say_aloud
 
     publish = Text(config.log.level)
     async with opened(config, publish) as (stack, services):
         speaker = await stack.enter_async_context(open_speaker(config.audio, publish))
-        synthesizer = await open_part(stack, config.speak, services)
-        delivery = Delivery(synthesizer, speaker, publish, _NoOwner())
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(delivery.run, name="speech delivery")
-            await delivery.say(text)
-            await delivery.finish()
-        await speaker.silent()
+        await say_aloud(text, await open_part(stack, config.speak, services), speaker, publish)
     return 0
-
-
-class _NoOwner:
-    """A `delivery.DeliveryOwner` that waits for nothing and records nothing."""
-
-    async def committed(self) -> None:
-        """Return at once: text from the command line is never taken back."""
-
-    def mark(self, name: str) -> None: ...
-
-    def sounds(self, text: str) -> None: ...
-
-    def asking(self, kind: object) -> None: ...
-
-    def spent(self, kind: object, usage: object) -> None: ...

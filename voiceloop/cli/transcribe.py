@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voiceloop.cli.options import ConfigOption, SetOption
+from voiceloop.cli.options import CloudOption, ConfigOption, SetOption, place_of
 from voiceloop.cli.running import run_async
 from voiceloop.errors import BadAudioFile, UsageError
 
@@ -48,9 +48,11 @@ def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its par
     json: JsonOption = False,
     pending: PendingOption = False,
     to: ToOption = None,
+    cloud: CloudOption = None,
 ) -> None:
     """Transcribe FILES to standard output, one utterance per line."""
     from voiceloop.cli.pending import checked_destination, transcribe_pending
+    from voiceloop.config.commands import load_command
     from voiceloop.config.load import load
 
     if pending == bool(files):
@@ -61,15 +63,17 @@ def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its par
             "--to works only with --pending", place="transcribe", remedy="Redirect standard output: > FILE."
         )
     destination = checked_destination(to or "stdout")
-    # Most pending recordings come from dictation, so --pending starts from the same preset as `voiceloop dictate`.
-    base = {"preset": "dictation", "handler": "dictation"} if pending else {}
-    settings = load(config, sets or (), **base)
+    # Most pending recordings come from dictation, and were meant for its engine. A kept choice is not one for files.
+    as_dictation = pending or cloud is not None
+    command = load_command("dictate", config, sets or (), flag=place_of(cloud)) if as_dictation else None
+    settings = command.config if command is not None else load(config, sets or ())
     if settings.transcribe.use == "none":
         remedy = "Choose an engine: --set transcribe.use=..., or another --config."
         raise UsageError("transcribe.use = 'none' transcribes nothing", place="transcribe", remedy=remedy)
     if pending:
         keys = [setting.partition("=")[0].strip() for setting in sets or ()]
-        chosen = config is not None or any(key == "transcribe.use" or key.endswith(".base_url") for key in keys)
+        named = any(key == "transcribe.use" or key.endswith(".base_url") for key in keys)
+        chosen = config is not None or cloud is not None or named
         run_async(lambda: transcribe_pending(settings, destination, json=json, engine_chosen=chosen))
     else:
         run_async(lambda: _transcribe(settings, files or [], json=json))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from urllib.parse import urlsplit, urlunsplit
 
 ADDRESS = "Write it in full, like 'https://openrouter.ai/api/v1'."
@@ -27,3 +28,40 @@ def shown(url: str) -> str:
     """`url` without user name, password and query."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def is_here(url: str) -> bool:
+    """Whether `url` is an address of this machine itself (loopback)."""
+    host = host_of(url)
+    address = _ip(host)
+    return address.is_loopback if address is not None else host == "localhost" or host.endswith(".localhost")
+
+
+def is_own(url: str) -> bool:
+    """Whether `url` is an address of this machine or of the local network: what is sent there stays with the user."""
+    host = host_of(url)
+    address = _ip(host)
+    return is_here(url) or (address.is_private if address is not None else host.endswith((".local", ".lan")))
+
+
+def host_of(url: str) -> str:
+    """The host of an address, without port, user and password; empty if there is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def port_of(url: str) -> int | None:
+    """The port that an address names; None if there is none, or it is invalid."""
+    try:
+        return urlsplit(url).port
+    except ValueError:
+        return None
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None

@@ -35,7 +35,7 @@ DEFAULTS = Layer(
     {
         "vad": {"use": "hybrid"},
         "transcribe": {"use": "moonshine"},
-        "handler": {"use": "echo"},
+        "handler": {"use": "basic"},
         "speak": {"use": "local"},
     },
 )
@@ -49,6 +49,20 @@ class Loaded:
     config: Config
     merged: Merged
     file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The layers as they were read, and messages for what could not be read."""
+
+    base: tuple[Layer, ...]
+    """The defaults and the command's preset."""
+    file: Layer
+    """The config file; empty if there is none."""
+    sets: Layer
+    path: Path | None
+    """The path of the config file."""
+    problems: tuple[str, ...]
 
 
 def load(
@@ -68,26 +82,42 @@ def load_with_origins(
     source: str | None = None, sets: Sequence[str] = (), *, preset: str | None = None, handler: str | None = None
 ) -> Loaded:
     """As `load`, with the origin of each value."""
-    layers, problems = [DEFAULTS], []
-    file = find_file(source, os.environ)
-    for path, name in ((preset_path(preset) if preset else None, f"preset {preset}"), (file, "")):
-        if path is not None:
-            layer, mistakes = read_layer(path, name=name)
-            layers.append(_for_handler(layer, handler))
-            problems += mistakes
-    layer, mistakes = parse_sets(sets)
+    return checked(read_sources(source, sets, preset=preset, handler=handler))
+
+
+def read_sources(
+    source: str | None, sets: Sequence[str], *, preset: str | None = None, handler: str | None = None
+) -> Sources:
+    """Read all layers. The parameters are those of `load`. Raises `ConfigError` for a file that isn't there."""
+    base, problems = [DEFAULTS], []
+    if preset is not None:
+        layer, mistakes = read_layer(preset_path(preset), name=f"preset {preset}")
+        base.append(_for_handler(layer, handler))
+        problems += mistakes
+    path = find_file(source, os.environ)
+    file, mistakes = read_layer(path) if path is not None else (Layer("no config file", {}), [])
     problems += mistakes
-    merged = merge([*layers, layer], PART_TABLES)
-    _let_import_from(file)
+    given, mistakes = parse_sets(sets)
+    return Sources(tuple(base), _for_handler(file, handler), given, path, (*problems, *mistakes))
+
+
+def checked(sources: Sources, *, below: Sequence[Layer] = (), above: Sequence[Layer] = ()) -> Loaded:
+    """Merge the layers and check the result. Raises as `load`.
+
+    `below` and `above` are layers to put below the config file, and between it and `--set`.
+    """
+    merged = merge([*sources.base, *below, sources.file, *above, sources.sets], PART_TABLES)
+    _let_import_from(sources.path)
     checker = Checker(parts.find)
     config = checker.config(merged)
-    if not problems and not checker.problems and len(checker.failures) == 1:
+    if not sources.problems and not checker.problems and len(checker.failures) == 1:
         raise checker.failures[0][1]
+    problems = [*sources.problems]
     problems += [problem.line(place) for _, place, problem in sorted(_placed(checker.problems, merged))]
     problems += [f"{'.'.join(path)}: {error}" for path, error in checker.failures]
     if problems or config is None:
         raise ConfigError([scrub(line) for line in problems])
-    return Loaded(config, merged, file)
+    return Loaded(config, merged, sources.path)
 
 
 def _for_handler(layer: Layer, handler: str | None) -> Layer:
@@ -164,7 +194,7 @@ def preset_path(name: str) -> Path:
 
 def read_layer(path: Path, *, name: str = "") -> tuple[Layer, list[str]]:
     """A TOML file as a layer, and messages for what is wrong with it. `name` is shown in place of the path."""
-    name = name or _short(path)
+    name = name or short(path)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -198,7 +228,7 @@ def _named_file(name: str, origin: str) -> Path:
     raise ConfigError([f"{origin} {scrub(name)}: {what}{known}"])
 
 
-def _short(path: Path) -> str:
+def short(path: Path) -> str:
     """A path as people write it, with `~` for the home folder."""
     try:
         return f"~/{path.relative_to(Path.home())}" if path.is_absolute() else str(path)

@@ -6,7 +6,7 @@ Secrets are masked, whether recognised by the name of their key or by their form
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -52,11 +52,20 @@ def origins(values: Mapping[str, Any], merged: Merged, base: Layer) -> dict[str,
 
 
 def _nearest_layer(path: Path, merged: Merged) -> Layer | None:
-    """The layer of the value around `path`, or of one inside it. A table of free keys is one value in the origins."""
+    """The layer of the value around `path`, or of one inside it. A table of free keys is one value in the origins; an
+    empty table around `path` sets nothing in it."""
     for end in range(len(path) - 1, 1, -1):
-        if layer := merged.origins.get(path[:end]):
+        layer = merged.origins.get(path[:end])
+        if layer is not None and not _is_empty_table(merged.values, path[:end]):
             return layer
     return next((layer for key, layer in merged.origins.items() if key[: len(path)] == path), None)
+
+
+def _is_empty_table(values: Mapping[str, object], path: Path) -> bool:
+    value: object = values
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value == {}
 
 
 def _leaves(values: Mapping[str, Any], at: Path) -> Iterator[tuple[Path, Any]]:
@@ -113,6 +122,11 @@ STARTER = """\
 
 """
 REST = "# All other settings with their defaults. To change one, remove the '#' at the start of its line.\n"
+ENGINES = """\
+# The engines. As long as none is named here, each command chooses by itself: 'run' uses OpenRouter if its key is set,
+# 'dictate' and 'captions' stay on this machine unless you choose otherwise (voiceloop config choose).
+# To name them, remove the '#' at the start of the lines of one of these blocks, or of single tables.
+"""
 
 
 def starter(preset: str, taken: Mapping[str, object]) -> str:
@@ -127,6 +141,18 @@ def starter(preset: str, taken: Mapping[str, object]) -> str:
             continue
         lines += _commented(name, model())
     return STARTER + preset.rstrip() + "\n\n" + "\n".join(lines) + "\n"
+
+
+def engines(presets: Sequence[str]) -> str:
+    """The texts of presets as comments, for a config file that names no engine. Their own comments have '##'."""
+    return "\n".join([ENGINES, *(f"{_as_comment(preset)}\n" for preset in presets)])
+
+
+def _as_comment(preset: str) -> str:
+    """Every line of a preset as a comment, so that removing one '# ' restores a setting."""
+    return "\n".join(
+        f"#{line}" if line.startswith("#") else f"# {line}".rstrip() for line in preset.rstrip().splitlines()
+    )
 
 
 def _commented(name: str, table: BaseModel) -> Iterator[str]:

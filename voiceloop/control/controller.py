@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -81,7 +81,11 @@ class Controller:
     """None until the loop runs; commands are ignored until then."""
     changed: trio.Event = field(default_factory=trio.Event)
     """Set, and replaced by a new event, whenever the short state may have changed."""
+    notify: str = "off"
+    """Desktop notifications: `off`, `on`, or why none can be shown."""
     _parts: dict[str, object] = field(default_factory=dict)
+    _last_turn: dict[str, float] | None = None
+    """The times of the last turn that was answered."""
     _pending: int = 0
     _doubtful: int = 0
     """How many of the pending texts may already have been delivered."""
@@ -102,6 +106,10 @@ class Controller:
         match name:
             case "listening":
                 self._parts = dict(fields)
+            case "notify.failed":
+                self.notify = fields["why"]
+            case "turn.done":
+                self._last_turn = _times(fields["marks"]) or self._last_turn
             case "journal.pending":
                 self._pending, self._doubtful = fields["count"], fields["doubtful"]
             case "device.lost" | "device.back" if fields["which"] == "microphone":
@@ -169,7 +177,17 @@ class Controller:
             **self.short,
             "perhaps_delivered": self._doubtful,
             "parts": self._parts,
+            "notify": self.notify,
+            "last_turn": self._last_turn,
             "usage": asdict(usage) if usage is not None else None,
             "wasted": asdict(wasted) if wasted is not None else None,
             "limits": self.limits.model_dump(),
         }
+
+
+def _times(marks: Mapping[str, float]) -> dict[str, float]:
+    """Seconds from the last voiced sample to the transcript (`words_s`) and to the reply's first sound (`reply_s`)."""
+    ends = {"words_s": "text", "reply_s": "first_played"}
+    if "last_voiced" not in marks:
+        return {}
+    return {name: round(marks[mark] - marks["last_voiced"], 3) for name, mark in ends.items() if mark in marks}

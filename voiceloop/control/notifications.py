@@ -27,7 +27,8 @@ _SHOWN_MS = 1_500
 
 
 class Notifier:
-    """Shows the last text that it was given. The first failure is published as a notice, and ends it."""
+    """Shows the last text that it was given. The first failure is published (`notify.failed`, with `why`), and ends
+    it: many desktops show no notifications, and the program works without them."""
 
     def __init__(self, publish: Publish) -> None:
         self._publish = publish
@@ -54,9 +55,7 @@ class Notifier:
             try:
                 await self._run()
             except* Exception as group:  # noqa: BLE001 - whatever a desktop answers, the session goes on
-                why = _reason(first(group))
-                text = f"{PLACE}: {why}. The state is shown by 'voiceloop ctl status' only."
-                self._publish("notice", text=text)
+                self._publish("notify.failed", why=_reason(first(group)))
 
     async def _run(self) -> None:
         text = await self._receive.receive()

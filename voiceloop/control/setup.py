@@ -67,7 +67,9 @@ def take_control(
 async def _start_notifications(stack: AsyncExitStack, controller: Controller) -> None:
     from voiceloop.control.notifications import Notifier
 
-    forward, notifier = controller.forward, Notifier(controller.forward)
+    # Through the controller: 'status' says why no notification can be shown.
+    forward, notifier = controller.forward, Notifier(controller.publish)
+    controller.notify = "on"
 
     def notify_and_forward(name: str, /, **fields: object) -> None:
         if name == "attention":

@@ -33,6 +33,12 @@ def mode(audio: Audio) -> Literal["cancel", "half-duplex", "off"]:
     return "cancel" if installed() else "half-duplex"
 
 
+def warning(audio: Audio) -> str | None:
+    """What the user must know if no canceller is installed: a reply can't be interrupted. None if that was chosen."""
+    resolved = mode(audio)
+    return f"echo: {resolved}: {MEANING[resolved]}" if audio.echo == "auto" and resolved == "half-duplex" else None
+
+
 def installed() -> bool:
     """Whether the package that `open_processor` needs is installed. Imports nothing."""
     try:

@@ -100,10 +100,11 @@ class Doubt:
 def find(name: str, listed: Sequence[Model]) -> Model | None:
     """The row of a model, or None.
 
-    A suffix after a colon or an at sign is ignored if needed: it only chooses a provider or a preset of the model.
+    A suffix after a colon or an at sign is ignored if needed: it only chooses a provider or a preset of the model. To
+    Ollama a name without a tag means the tag `latest`.
     """
     plain = re.split("[:@]", name)[0]
-    return next((m for wanted in (name, plain) for m in listed if m.id == wanted), None)
+    return next((m for wanted in (name, plain, f"{name}:latest") for m in listed if m.id == wanted), None)
 
 
 def doubt(name: str, listed: Sequence[Model], *, voice: str | None) -> Doubt | None:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import trio
 
-from voiceloop.config.address import ADDRESS, no_address
+from voiceloop.config.address import ADDRESS, is_own, no_address
 from voiceloop.config.tables import Endpoint, Limits
 from voiceloop.errors import ConfigError, ServiceError, Unauthorized, VoiceloopError
 from voiceloop.events import Publish
-from voiceloop.net.catalogue import MODALITY, Cache, Kind, Model, advice, character_usd, parse
+from voiceloop.net.catalogue import MODALITY, Cache, Kind, Model, advice, character_usd, find, parse
 from voiceloop.net.keys import read_key
+from voiceloop.net.local_servers import instead
 from voiceloop.net.pool import Pool
 from voiceloop.net.service import Request, Service
 from voiceloop.net.wanted import Wanted, doubts
@@ -74,11 +75,12 @@ class Clients:
             self._set_price(wanted, service, await self.models(wanted.settings, wanted.kind, table=wanted.table))
 
     async def models(
-        self, settings: Endpoint, kind: Kind, *, fresh: bool = False, table: str = "openrouter"
+        self, settings: Endpoint, kind: Kind, *, fresh: bool = False, stale: bool = True, table: str = "openrouter"
     ) -> tuple[Model, ...]:
         """The models of a server. Raises `ServiceError`s.
 
-        A cached listing is used for a day, or at any age when the server can't be asked; `fresh` always asks first.
+        A cached listing is used for a day, or at any age when the server can't be asked, unless `stale` is False;
+        `fresh` always asks first.
         Listings are public: when the key is missing, the request is made without one.
         """
         if not fresh and (known := self._cache().get(settings.base_url, kind)) is not None:
@@ -92,7 +94,7 @@ class Clients:
         try:
             answer = await service.call(Request("/models", method="GET", params=params))
         except ServiceError:
-            if (known := self._cache().get(settings.base_url, kind, newest_s=math.inf)) is None:
+            if not stale or (known := self._cache().get(settings.base_url, kind, newest_s=math.inf)) is None:
                 raise
             return known
         found = parse(answer.value)
@@ -108,7 +110,10 @@ class Clients:
             self._listings[known] = ()  # fetched at most once in a session, even when that fails
             with trio.move_on_after(ADVICE_S), suppress(VoiceloopError):
                 self._listings[known] = await self.models(settings, kind)
-        return advice(request.json, self._listings[known])
+        listed = self._listings[known]
+        if kind == "chat" and is_own(settings.base_url) and listed and find(request.model, listed) is None:
+            return instead(request.model, [model.id for model in listed])
+        return advice(request.json, listed)
 
     def _cache(self) -> Cache:
         from platformdirs import user_cache_path

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voiceloop import errors
+from voiceloop.config.address import is_own, port_of
 from voiceloop.net.values import retry_after_s
 from voiceloop.text import clean_line
 
@@ -122,6 +123,35 @@ def bad_answer(what: str, where: Where, *, status: int = 200, remedy: str = "") 
     return errors.BadAnswer(
         what, place=str(where), remedy=remedy or "Check base_url: is that an OpenRouter-shaped server?", status=status
     )
+
+
+_OFFLINE = {
+    "transcribe": "voiceloop run --config offline (dictate, captions: --local)",
+    "handler": "voiceloop run --config offline",
+    "speak": "voiceloop run --config offline",
+}
+"""The command that needs no network, by the table of the config whose options made the request."""
+
+
+def without_network(where: Where) -> str:
+    """The end of the remedy for a failed connection: how to go on on this machine.
+
+    Empty for servers of this machine and the local network, which need no internet, and for requests of no turn.
+    """
+    command = _OFFLINE.get(where.table)
+    return "" if command is None or is_own(where.url) else f". To go on without a network: {command}"
+
+
+_STARTERS = {11434: "'ollama serve'", 8080: "'llama-server -m MODEL.gguf'", 1234: "'lms server start'"}
+"""The command that starts the local server which usually has this port: Ollama, llama.cpp, LM Studio."""
+
+
+def start_it(where: Where) -> str:
+    """The remedy for a server of this machine or the local network that takes no connections."""
+    starter = _STARTERS.get(port_of(where.url) or 0)
+    start = f"Start the server ({starter}), or correct base_url" if starter else "Start the server, or correct base_url"
+    command = _OFFLINE.get(where.table)
+    return start if command is None else f"{start}. To go on without it: {command}"
 
 
 def _redirected(code: int, headers: Mapping[str, str], where: Where) -> errors.ServiceError:

@@ -18,7 +18,18 @@ import httpx  # noqa: ASYNC127 - httpx2 is its successor; moving to it is a sepa
 import trio
 
 from voiceloop import errors
-from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, clean, from_status, reasons, tls_failure
+from voiceloop.config.address import is_own
+from voiceloop.net.failures import (
+    BODY_LIMIT,
+    Where,
+    bad_answer,
+    clean,
+    from_status,
+    reasons,
+    start_it,
+    tls_failure,
+    without_network,
+)
 from voiceloop.net.sockets import Backend
 from voiceloop.net.watch import Exchange, ExchangeObserver, Observe, watching
 
@@ -303,7 +314,10 @@ def _service_error(error: Exception, call: Call) -> errors.ServiceError:
     message = clean(str(error), hide=call.where.hide)
     match error:
         case httpx.ConnectTimeout():
-            what, remedy = f"no connection within {call.connect_s:g} s", "Check the network, or raise connect_timeout_s"
+            what = f"no connection within {call.connect_s:g} s"
+            if is_own(call.where.url):
+                return errors.NotRunning(what, place=place, remedy=start_it(call.where))
+            remedy = f"Check the network, or raise connect_timeout_s{without_network(call.where)}"
         case httpx.PoolTimeout():
             what, remedy = "every connection is in use", "Lower conversation.overlap"
         case httpx.ReadTimeout():
@@ -320,7 +334,9 @@ def _service_error(error: Exception, call: Call) -> errors.ServiceError:
             what, remedy = failed
         case httpx.ConnectError():
             what = f"no connection: {', '.join(dict.fromkeys(reasons(error))) or message}"
-            remedy = "Check the network and base_url"
+            if is_own(call.where.url):
+                return errors.NotRunning(what, place=place, remedy=start_it(call.where))
+            remedy = f"Check the network and base_url{without_network(call.where)}"
         case _:
             what, remedy = f"the connection broke off: {message or type(error).__name__}", "Check the network"
     return errors.Unreachable(what, place=place, remedy=remedy)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from voiceloop.config.tables import Retry
-from voiceloop.errors import ServiceError, Unreachable
+from voiceloop.errors import NotRunning, ServiceError, Unreachable
 
 SHORTEST_WAIT_S = 0.05
 """Minimum pause before a retry, whatever the config says."""
+NOT_RUNNING_S = 0.7
+"""How long a server of this machine or the local network is tried that takes no connections. It may just be restarting;
+but a longer wait rarely helps, and the user hears nothing in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,14 @@ def next_wait_s(policy: Retry, error: ServiceError, failure: Failure, *, chance:
     at random, so that many clients don't return at the same moment. A Retry-After header sets a minimum. A wait that
     would end after `max_elapsed_s` is not begun: the user would only wait for the same error. The first retry after
     a stale connection needs no wait.
+
+    `NotRunning` is tried again for `NOT_RUNNING_S` at most. A server that answers, but is still loading its model, is
+    tried for the whole time.
     """
     if not error.retryable or (isinstance(error, Unreachable) and not policy.connection_errors):
         return None
-    if failure.elapsed_s >= policy.max_elapsed_s:
+    limit_s = min(policy.max_elapsed_s, NOT_RUNNING_S) if isinstance(error, NotRunning) else policy.max_elapsed_s
+    if failure.elapsed_s >= limit_s:
         return None
     if failure.stale and failure.attempt == 1 and isinstance(error, Unreachable):
         return 0.0
@@ -46,7 +53,7 @@ def next_wait_s(policy: Retry, error: ServiceError, failure: Failure, *, chance:
     wait = max(wait * (1 - chance / 2), SHORTEST_WAIT_S)
     if error.retry_after_s is not None:
         wait = max(wait, error.retry_after_s)
-    return wait if failure.elapsed_s + wait <= policy.max_elapsed_s else None
+    return wait if failure.elapsed_s + wait <= limit_s else None
 
 
 def gave_up(error: ServiceError, failure: Failure) -> str:

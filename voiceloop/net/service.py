@@ -14,7 +14,7 @@ import trio
 
 from voiceloop.config.address import shown
 from voiceloop.config.tables import Endpoint
-from voiceloop.errors import BadRequest, NoSuchModel, RateLimited, ServiceError
+from voiceloop.errors import BadRequest, NoSuchModel, NotRunning, RateLimited, ServiceError
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, from_error_object, from_status
 from voiceloop.net.keys import Key
 from voiceloop.net.pool import Pool
@@ -192,7 +192,8 @@ class Service:
                     error.attempts = number
                     raise await self._with_advice(_with_note(error, gave_up(error, failure)), request) from None
                 self._pool.tell("net.retry", attempt=number, wait_s=round(wait_s, 3), error=str(error))
-                if number > 1 and not isinstance(error, RateLimited):  # being rate-limited is not a failure
+                # Being rate-limited is not a failure; and a server that isn't running is given up before that is read.
+                if number > 1 and not isinstance(error, RateLimited | NotRunning):
                     self._pool.fails(self.shown_url, error, policy.max_elapsed_s)
             else:
                 gate.accepted(self.shown_url)

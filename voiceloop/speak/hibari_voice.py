@@ -9,6 +9,8 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from voiceloop.audio.audible import first_audible
 from voiceloop.errors import ConfigError, EngineError
 from voiceloop.inference.onnx import first_line, open_session
 from voiceloop.speak.hibari_lexicon import PackedJson
+from voiceloop.transcribe.embedded.places import is_there, user_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,8 +127,24 @@ def find_voice(name: str) -> Path:
     try:
         return Path(voice_path(name, download_missing=False))
     except FileNotFoundError:
-        fetch = f"Fetch it once, 8 MB: hibari 'Hello' --voice {name} --out hello.wav"
+        fetched = user_models() / name / str(VOICES[name]["file"])
+        if is_there(fetched):
+            return fetched
+        fetch = f"Fetch it once, 8 MB: voiceloop models get {name}"
         raise ConfigError([f"speak.voice: the voice '{name}' is not on this machine. {fetch}"]) from None
+
+
+def installed_voices() -> dict[str, Path]:
+    """The voices on this machine by name, with the paths of their models; empty without the package."""
+    if find_spec("hibari") is None:
+        return {}
+    from hibari.voices import VOICES
+
+    found: dict[str, Path] = {}
+    for name in VOICES:
+        with suppress(ConfigError):  # it is not there
+            found[name] = find_voice(name)
+    return found
 
 
 def is_british(name: str) -> bool:

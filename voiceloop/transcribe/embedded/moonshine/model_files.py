@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voiceloop.errors import ConfigError, MissingExtra
+from voiceloop.models.catalogue import how_to_get
 from voiceloop.transcribe.embedded import places
 
 ENCODER, DECODER, TOKENS = "encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin"
@@ -86,12 +87,14 @@ def _problem(folder: Path) -> str:
 def _unknown(model: str) -> Exception:
     if there := names():
         listed = ", ".join(f"'{name}'" for name in there)
-        remedy = f"There are: {listed}. Or give the path of a folder"
+        command = how_to_get(model, "moonshine")
+        fetch = f"To fetch it: {command}" if command else "Or give the path of a folder"
+        remedy = f"There are: {listed}. {fetch}"
         return ConfigError([f"transcribe.model: no Moonshine model '{model}' is installed. {remedy}"])
     return MissingExtra(
         "no Moonshine model is installed",
         place='transcribe.use = "moonshine"',
-        remedy="Install one with: pip install 'voiceloop[local]' (its package moonshine-voice 0.1.0 needs glibc 2.34 "
-        "on x86-64, or macOS 15), set transcribe.model to the folder of a model from another machine, or use another "
-        "engine: transcribe.use = 'whisper'",
+        remedy="Fetch one with: voiceloop models get tiny-en; or install one with: pip install 'voiceloop[local]' (its "
+        "package moonshine-voice 0.1.0 needs glibc 2.34 on x86-64, or macOS 15); or use another engine: "
+        "transcribe.use = 'whisper'",
     )

@@ -1,0 +1,115 @@
+"""A server of files on loopback that understands ranges, and misbehaves when told. Records what it was asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import trio
+
+
+@dataclass
+class Asked:
+    """One request: its path and its headers, with names in lower case."""
+
+    path: str
+    headers: dict[str, str]
+
+
+@dataclass
+class FileServer:
+    """What is served, by path. The ways to misbehave apply to every request until they are changed."""
+
+    files: dict[str, bytes]
+    url: str = ""
+    asked: list[Asked] = field(default_factory=list)
+    cut_after: list[int] = field(default_factory=list)
+    """For each of the next requests, how many bytes of the body are sent before the connection is closed."""
+    ranges: bool = True
+    """Whether `Range` is understood."""
+    etags: bool = True
+    weak: bool = False
+    shift: int = 0
+    """Added to the beginning of each range: another part than was asked for."""
+    statuses: list[int] = field(default_factory=list)
+    """For each of the next requests, the status to refuse it with (0: answer it)."""
+    redirects: dict[str, str] = field(default_factory=dict)
+    kind: str = "application/octet-stream"
+    pause: trio.Event | None = None
+    """Wait for this after half of the body."""
+    paused: trio.Event = field(default_factory=trio.Event)
+    """Set when a half was sent."""
+
+    def etag(self, path: str) -> str:
+        tag = f'"{sha256(self.files[path]).hexdigest()[:16]}"'
+        return f"W/{tag}" if self.weak else tag
+
+    def answer(self, asked: Asked) -> tuple[int, dict[str, str], bytes]:
+        """The status, headers and body for a request."""
+        if self.statuses and (status := self.statuses.pop(0)):
+            return status, {}, b"no"
+        if asked.path in self.redirects:
+            return 302, {"Location": self.redirects[asked.path]}, b""
+        if asked.path not in self.files:
+            return 404, {}, b"not here"
+        data = self.files[asked.path]
+        headers = {"Content-Type": self.kind} | ({"ETag": self.etag(asked.path)} if self.etags else {})
+        wanted = re.fullmatch(r"bytes=(\d+)-", asked.headers.get("range", ""))
+        condition = asked.headers.get("if-range")
+        if wanted is None or not self.ranges or (condition is not None and condition != headers.get("ETag")):
+            return 200, headers, data
+        begin = int(wanted[1]) + self.shift
+        if begin >= len(data):
+            return 416, {"Content-Range": f"bytes */{len(data)}"}, b""
+        headers["Content-Range"] = f"bytes {begin}-{len(data) - 1}/{len(data)}"
+        return 206, headers, data[begin:]
+
+    async def serve(self, stream: trio.SocketStream) -> None:
+        """Answer one request and close the connection."""
+        async with stream:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                piece = await stream.receive_some(4096)
+                if not piece:
+                    return
+                head += piece
+            first, *lines = head.decode("latin-1").split("\r\n")
+            pairs = (line.partition(":") for line in lines if line)
+            asked = Asked(first.split(" ")[1], {name.lower(): value.strip() for name, _, value in pairs})
+            self.asked.append(asked)
+            status, headers, body = self.answer(asked)
+            await self._send(stream, status, headers, body)
+
+    async def _send(self, stream: trio.SocketStream, status: int, headers: dict[str, str], body: bytes) -> None:
+        lines = [f"HTTP/1.1 {status} .", f"Content-Length: {len(body)}", "Connection: close"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        await stream.send_all("\r\n".join([*lines, "", ""]).encode())
+        sent = self.cut_after.pop(0) if self.cut_after and status < 300 else len(body)
+        half = len(body) // 2 if self.pause is not None else 0
+        await stream.send_all(body[:half])
+        if self.pause is not None:
+            self.paused.set()
+            await self.pause.wait()
+        await stream.send_all(body[half:sent])
+
+
+@asynccontextmanager
+async def serving_files(files: dict[str, bytes]) -> AsyncIterator[FileServer]:
+    """Serve `files` (by path, like `/a/model.bin`) until the block ends."""
+    server = FileServer(files)
+
+    async def handle(stream: trio.SocketStream) -> None:
+        try:
+            await server.serve(stream)
+        except trio.BrokenResourceError:
+            return  # the client has gone
+
+    async with trio.open_nursery() as nursery:
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        server.url = f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
+        nursery.start_soon(trio.serve_listeners, handle, listeners)
+        yield server
+        nursery.cancel_scope.cancel("the block has ended")

@@ -1,0 +1,142 @@
+"""The checks of the real parts, side by side, and the user's sentence that is transcribed."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from pydantic import BaseModel
+
+from testbed.http_parts import utterance
+from testbed.server import Script, open_server
+from voiceloop.audio.wav import wav_bytes
+from voiceloop.cli.check_plan import Plan, plan_of
+from voiceloop.cli.checks import LIMIT_S, check
+from voiceloop.cli.report import Report
+from voiceloop.config.load import load
+
+SPEC = importlib.util.find_spec("moonshine_voice")
+needs_local = pytest.mark.skipif(SPEC is None, reason="the extra 'local' is not installed")
+
+
+@pytest.fixture
+def talk() -> str:
+    """A recorded human voice: "It was the best of times, …"."""
+    assert SPEC is not None
+    assert SPEC.origin is not None
+    return f"file:{Path(SPEC.origin).parent / 'assets' / 'two_cities.wav'}"
+
+
+class NoOptions(BaseModel):
+    """No keys."""
+
+
+class Stuck:
+    """A handler that never opens."""
+
+    Options = NoOptions
+    turns = "replace"
+    preemptive = False
+    description = "never seen"
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, options: BaseModel, services: Any) -> AsyncIterator[Any]:
+        await trio.sleep_forever()
+        yield cls()
+
+    async def handle(self, transcript: Any, reply: Any) -> None: ...
+
+    async def warm(self) -> None: ...
+
+
+def ignore(name: str, /, **fields: object) -> None: ...
+
+
+def plan(*sets: str) -> Plan:
+    return plan_of("run", load("offline", ["audio.output=none", *sets]))
+
+
+async def tried(plan: Plan, *, voice: bool = False, online: bool = False) -> tuple[dict[str, str], list[str], int]:
+    """What was said of each, what the user was told to do, and the exit code."""
+    told: list[str] = []
+    report = Report(lambda _: None, tell=told.append)
+    await check(plan, report, ignore, online=online, voice=voice)
+    return {finding.what: finding.said for finding in report.findings}, told, report.exit_code
+
+
+async def test_a_part_that_never_opens_does_not_hold_the_report_up(autojump_clock: trio.testing.MockClock) -> None:
+    stuck = plan("audio.input=none", "transcribe.use=none", "speak.use=none", f"handler.use={__name__}:Stuck")
+    said, _, code = await tried(stuck, voice=True)
+    assert said["handler"].startswith(f"no result within {LIMIT_S:g} s")
+    assert code == 69
+    assert list(said) == stuck.names
+    assert trio.current_time() < 10
+
+
+@needs_local
+async def test_the_users_sentence_is_printed_and_its_loudspeaker_is_not_missed(talk: str) -> None:
+    said, told, code = await tried(plan(f"audio.input={talk}"), voice=True)
+    assert said["your voice"].startswith('you said: "It was the best of times, it was the worst of times."')
+    assert told == ["Say something …"]
+    assert "spoken back" not in said
+    assert code == 0
+
+
+@needs_local
+async def test_without_being_asked_nobody_is_listened_to(talk: str) -> None:
+    said, told, _ = await tried(plan(f"audio.input={talk}"))
+    assert "your voice" not in said
+    assert told == []
+
+
+@needs_local
+@pytest.mark.parametrize("unused", ["audio.input=none", "transcribe.use=none"])
+async def test_nobody_is_asked_to_speak_if_nothing_hears_or_understands_it(unused: str, talk: str) -> None:
+    said, told, code = await tried(plan(f"audio.input={talk}", unused), voice=True)
+    assert "your voice" not in said
+    assert (told, code) == ([], 0)
+
+
+@needs_local
+async def test_nobody_is_asked_to_speak_if_the_transcribers_server_is_away(talk: str) -> None:
+    async with open_server() as server:
+        pass
+    own = ("use=openai", "model=x", "api_key_env=", f"base_url={server.url}")
+    said, told, code = await tried(plan(f"audio.input={talk}", *(f"transcribe.{key}" for key in own)), voice=True)
+    assert "no connection: Connection refused" in said["transcribe, server"]
+    assert (told, code) == ([], 69)
+
+
+@needs_local
+async def test_a_sentence_is_not_sent_to_a_service_that_charges_unless_that_is_asked_for(
+    talk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voiceloop.cli.check_plan.is_own", lambda _: False)
+    monkeypatch.setenv("OPENROUTER_API_KEY", "test-key")
+    async with open_server(Script(texts=("so be it",))) as server:
+        service = plan(
+            f"audio.input={talk}", "transcribe.use=openrouter", "transcribe.model=a/b", "speak.use=none",
+            f"openrouter.base_url={server.url}",
+        )  # fmt: skip
+        said, told, code = await tried(service, voice=True)
+        assert said["your voice"] == "not tried: 127.0.0.1 charges for it. --online tries it"
+        assert (told, server.posts(), code) == ([], [], 0)
+        said, _, _ = await tried(service, voice=True, online=True)
+        assert said["your voice"].startswith('you said: "so be it"')
+
+
+@needs_local
+async def test_without_speech_the_check_says_so_and_ends(tmp_path: Path) -> None:
+    silence = tmp_path / "silence.wav"
+    silence.write_bytes(wav_bytes(bytes(len(utterance(0.5).pcm)), 16_000))
+    quiet = plan(f"audio.input=file:{silence}", "speak.use=none")
+    said, _, code = await tried(quiet, voice=True)
+    assert said["your voice"] == "no speech came in within 10 s"
+    assert "only silence came in" in said["microphone"]
+    assert code == 0

