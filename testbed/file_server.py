@@ -30,6 +30,8 @@ class FileServer:
     """For each of the next requests, how many bytes of the body are sent before the connection is closed."""
     ranges: bool = True
     """Whether `Range` is understood."""
+    most: int | None = None
+    """The most bytes that a range is answered with."""
     etags: bool = True
     weak: bool = False
     shift: int = 0
@@ -64,8 +66,9 @@ class FileServer:
         begin = int(wanted[1]) + self.shift
         if begin >= len(data):
             return 416, {"Content-Range": f"bytes */{len(data)}"}, b""
-        headers["Content-Range"] = f"bytes {begin}-{len(data) - 1}/{len(data)}"
-        return 206, headers, data[begin:]
+        part = data[begin:][: self.most]
+        headers["Content-Range"] = f"bytes {begin}-{begin + len(part) - 1}/{len(data)}"
+        return 206, headers, part
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """Answer one request and close the connection."""
@@ -110,6 +113,6 @@ async def serving_files(files: dict[str, bytes]) -> AsyncIterator[FileServer]:
     async with trio.open_nursery() as nursery:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         server.url = f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
-        nursery.start_soon(trio.serve_listeners, handle, listeners)
+        await nursery.start(trio.serve_listeners, handle, listeners)
         yield server
         nursery.cancel_scope.cancel("the block has ended")

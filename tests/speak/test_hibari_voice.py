@@ -16,7 +16,7 @@ from testbed.gil import GilWatch
 from tests.speak.test_hibari import TEXTS, loaded, say, sound
 from voiceloop.errors import ConfigError, EngineError, MissingExtra
 from voiceloop.speak import hibari_voice
-from voiceloop.speak.hibari_voice import RATE_HZ, Voice, find_voice, parts
+from voiceloop.speak.hibari_voice import RATE_HZ, Voice, find_voice, installed_voices, parts
 from voiceloop.speak.pronunciation import spoken_form
 
 pytest.importorskip("hibari", reason="the extra 'local' is not installed")
@@ -81,7 +81,7 @@ class TestVoiceThatCanNotBeUsed:
 
     async def test_a_voice_that_was_not_fetched_is_not_fetched(self, monkeypatch: Any, tmp_path: Path) -> None:
         monkeypatch.setenv("HIBARI_HOME", str(tmp_path))
-        assert "--voice emma" in await self.problem("emma")
+        assert "voiceloop models get emma" in await self.problem("emma")
         assert not (tmp_path / "bf_emma.int8.onnx").exists()
 
     async def test_a_missing_file(self, tmp_path: Path) -> None:
@@ -107,6 +107,17 @@ class TestVoiceThatCanNotBeUsed:
         monkeypatch.setenv("HIBARI_HOME", str(tmp_path))
         async with loaded(voice="emma") as emma, loaded(accent="gb") as british:
             assert sound(await say(emma, "I can't.")).tobytes() == sound(await say(british, "I can't.")).tobytes()
+
+    async def test_a_voice_among_the_users_models_is_found_by_its_name(self, monkeypatch: Any, tmp_path: Path) -> None:
+        monkeypatch.setenv("HIBARI_HOME", str(tmp_path / "none"))
+        monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+        with pytest.raises(ConfigError, match="voiceloop models get emma"):
+            find_voice("emma")
+        assert "emma" not in installed_voices()
+        folder = tmp_path / "voiceloop" / "models" / "emma"
+        folder.mkdir(parents=True)
+        (folder / "bf_emma.int8.onnx").write_bytes(b"a voice")
+        assert find_voice("emma") == installed_voices()["emma"] == folder / "bf_emma.int8.onnx"
 
 
 async def test_damaged_dictionaries_are_one_line(monkeypatch: Any) -> None:

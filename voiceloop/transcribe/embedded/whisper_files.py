@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voiceloop.errors import ConfigError
-from voiceloop.models.catalogue import how_to_get
 from voiceloop.transcribe.embedded.places import (
     is_there,
     named_folder,
@@ -101,6 +100,8 @@ def _problem(folder: Path) -> str:
 
 
 def _unknown(model: str) -> str:
+    from voiceloop.models.catalogue import how_to_get
+
     if model.startswith((".", "~", os.sep)):
         return f"there is no folder '{model}'"
     there = ", ".join(f"'{name}'" for name in names())

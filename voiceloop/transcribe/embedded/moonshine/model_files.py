@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voiceloop.errors import ConfigError, MissingExtra
-from voiceloop.models.catalogue import how_to_get
 from voiceloop.transcribe.embedded import places
 
 ENCODER, DECODER, TOKENS = "encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin"
@@ -85,6 +84,8 @@ def _problem(folder: Path) -> str:
 
 
 def _unknown(model: str) -> Exception:
+    from voiceloop.models.catalogue import how_to_get
+
     if there := names():
         listed = ", ".join(f"'{name}'" for name in there)
         command = how_to_get(model, "moonshine")
