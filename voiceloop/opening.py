@@ -35,15 +35,25 @@ async def open_services(
     return Services(config, clients, publish), clients
 
 
+_UNMAPPED = "failed to map segment"
+"""What the dynamic linker says of a library for which there is too little memory."""
+
+
+def _lacks_memory(table: PartTable) -> EngineError:
+    remedy = "Free some memory, or use an engine that is served"
+    return EngineError(f"there is too little memory for '{table.use}'", remedy=remedy)
+
+
 async def open_part(stack: AsyncExitStack, table: PartTable, services: Services) -> Any:
     """Open the part that a table of the config names. Raises `EngineError` when a library of its can't be loaded, and
     what the part raises."""
     try:
         return await stack.enter_async_context(table.part.open(table.options, services))
     except MemoryError as error:
-        remedy = "Free some memory, or use an engine that is served"
-        raise EngineError(f"there is too little memory for '{table.use}'", remedy=remedy) from error
+        raise _lacks_memory(table) from error
     except ImportError as error:  # a damaged installation, or a mistake in the user's own part
+        if _UNMAPPED in str(error):
+            raise _lacks_memory(table) from error
         what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         where = traceback.extract_tb(error.__traceback__)[-1]
         raise EngineError(

@@ -24,22 +24,21 @@ def pss_mb():
 async def main():
     lengths, said = random.Random(1), prompt("conf-kicked").pcm * 20
     async with MoonshineTranscriber.open(MoonshineOptions(), None) as transcriber:
-        took = []
+        loaded = pss_mb()
         for number in range(24):
             pcm = said[number * 3_200 :][: lengths.choice([1, 2, 4, 8, 16]) * 16_000 * SAMPLE_BYTES]
             await transcriber.transcribe(Utterance(pcm, start=0, voiced_end=len(pcm) // SAMPLE_BYTES))
-            took.append(pss_mb())
-        print(max(took[4:]) - took[3])
+        print(pss_mb() - loaded)
 
 trio.run(main)
 """
 
 
 @pytest.mark.skipif(memory._trim() is None, reason="only glibc can give memory back")
-def test_a_recogniser_takes_no_more_memory_after_clips_of_many_lengths() -> None:
+def test_a_recogniser_takes_no_more_memory_after_clips_of_many_lengths_than_when_it_was_loaded() -> None:
     ran = subprocess.run([sys.executable, "-c", TALK], capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stderr
-    assert float(ran.stdout) < 5.0, "MB"
+    assert float(ran.stdout) < 15.0, "MB: it is 0 mostly, and 27 to 31 without"
 
 
 def test_where_the_c_library_can_not_give_memory_back_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:

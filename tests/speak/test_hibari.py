@@ -98,6 +98,15 @@ async def test_british_pronunciation_sounds_different() -> None:
         assert sound(await say(british, text)).tobytes() != sound(await say(american, text)).tobytes()
 
 
+async def test_freed_memory_is_given_back_after_each_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_back: list[str] = []
+    monkeypatch.setattr("voiceloop.speak.hibari.give_back", lambda: given_back.append("text"))
+    async with opened() as synthesizer:
+        for text in TEXTS[:3]:
+            await say(synthesizer, text)
+    assert len(given_back) == 3
+
+
 async def test_200_cancellations_at_random_moments_leave_the_right_sound_and_soon() -> None:
     chance = random.Random(3)
     async with opened() as synthesizer:

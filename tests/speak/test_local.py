@@ -16,7 +16,7 @@ from voiceloop import plugins
 from voiceloop.errors import ConfigError, MissingExtra
 from voiceloop.speak import local
 from voiceloop.speak.local import LocalOptions, LocalSynthesizer
-from voiceloop.speak.local_choice import Engine
+from voiceloop.speak.local_choice import Choice, Engine
 
 for package in ("hibari", "espeakng_loader", "piper"):
     pytest.importorskip(package, reason="an embedded engine is not installed")
@@ -159,6 +159,23 @@ async def test_without_a_voice_for_a_reply_the_usual_one_speaks_and_says_so_once
         assert speaking(synthesizer, "fr-CA") is synthesizer
     assert len(notices) == 1
     assert "no voice for the language 'fr'. Install eSpeak NG (pip install 'voiceloop[espeak]')" in notices[0]
+
+
+async def test_a_voice_that_the_engine_refuses_is_tried_once_and_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    notices, tried = Notices(), []
+    part = local._part
+
+    def counted(choice: Choice, speed: float) -> Any:
+        tried.append(choice.voice)
+        return part(choice, speed)
+
+    monkeypatch.setattr(local, "_part", counted)
+    async with opened(notices) as synthesizer:
+        for _ in range(3):
+            assert await rate_hz(speaking(synthesizer, "xx")) == HIBARI_HZ
+    assert tried.count("xx") == 1
+    assert len(notices) == 1
+    assert "hibari (en) speaks instead" in notices[0]
 
 
 async def test_without_any_engine_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,11 @@ def pid(synthesizer: PiperSynthesizer) -> int:
     return synthesizer._worker.pid
 
 
+def pss_mb(process: int) -> float:
+    line = next(line for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines() if "Pss:" in line)
+    return int(line.split()[1]) / 1024
+
+
 async def test_a_text_is_audible_and_comes_clause_by_clause() -> None:
     async with opened() as synthesizer:
         pieces = await say(synthesizer, LONG)
@@ -189,6 +194,17 @@ async def test_the_idle_process_uses_no_processor_time() -> None:
         before = ticks(pid(synthesizer))
         await trio.sleep(0.5)
         assert ticks(pid(synthesizer)) - before <= 1
+
+
+async def test_the_process_gives_the_memory_of_its_texts_back() -> None:
+    async with opened() as synthesizer:
+        await say(synthesizer, SHORT)
+        before = pss_mb(pid(synthesizer))
+        for number in range(10):
+            await say(synthesizer, f"There are now {number} people here. " * (1 + number % 4))
+        with trio.fail_after(10):  # it does so after it has answered
+            while pss_mb(pid(synthesizer)) > before + 25:  # noqa: ASYNC110 - another process
+                await trio.sleep(0.02)
 
 
 class TestVoiceThatCanNotBeUsed:

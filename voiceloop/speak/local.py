@@ -178,8 +178,9 @@ class _Voice:
             problem = "; ".join(error.problems)
             if self._usual is None:
                 raise EngineError(problem, place=PLACE, remedy="Correct it and start again") from None
-            self._refused = True
-            self._services.publish("notice", text=f"{problem}. {self._usual.name} speaks instead")
+            if not self._refused:  # two replies may have needed it at once
+                self._refused = True
+                self._services.publish("notice", text=f"{problem}. {self._usual.name} speaks instead")
             return await self._usual.opened()
 
     async def opened(self) -> Any:

@@ -116,7 +116,7 @@ def main() -> int:
     while True:
         control.sendall(answer(speaker, texts.get()))
         if trim is not None:
-            trim(0)  # glibc keeps what is freed after each text, and the longest take 200 MB
+            trim(0)  # glibc would keep what the longest texts took
 
 
 if __name__ == "__main__":
