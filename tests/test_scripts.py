@@ -371,25 +371,66 @@ def test_run_without_a_sound_device_obeys_options_for_devices(box: Box) -> None:
         assert box.log[-1] == " ".join(["voiceloop run", *arguments])
 
 
-def test_run_with_a_key_offers_the_assistant(box: Box) -> None:
+@pytest.mark.parametrize(("command", "packages"), [("run", ""), ("dictate", ""), ("captions", "pulseaudio-utils")])
+def test_each_use_has_its_command(box: Box, command: str, packages: str) -> None:
     box.has(*READY)
     (box.path / "devices").write_text('{"inputs": 2}\n')
-    box.environment["OPENROUTER_API_KEY"] = "x"
-    box.run("run")
-    assert box.log[-1] == "voiceloop run"
-    assert "assistant" in box.run_at_terminal("run", typed="\n")
-    assert box.log[-1] == "voiceloop run --config assistant"
-    box.run_at_terminal("run", typed="n\n")
-    assert box.log[-1] == "voiceloop run"
-    assert box.run_at_terminal("run", "--config", "mine.toml", typed="") == ""
+    box.run("run", "--yes", command, "--json")
+    assert box.log[-1] == f"voiceloop {command} --json"
+    expected = [f"apt-get -q install -y --no-install-recommends {packages}"] if packages else []
+    assert installs(box) == expected
+
+
+@pytest.mark.parametrize(
+    ("desktop", "package"),
+    [
+        ({"DISPLAY": ":0"}, "xdotool"),
+        ({"DISPLAY": ":0", "WAYLAND_DISPLAY": "wayland-0", "XDG_CURRENT_DESKTOP": "sway"}, "wtype"),
+        ({"WAYLAND_DISPLAY": "wayland-0", "XDG_CURRENT_DESKTOP": "ubuntu:GNOME"}, ""),
+        ({"WAYLAND_DISPLAY": "wayland-0", "XDG_CURRENT_DESKTOP": "KDE"}, ""),
+        ({}, ""),
+    ],
+)
+def test_dictation_gets_the_program_that_types_on_the_desktop(box: Box, desktop: dict[str, str], package: str) -> None:
+    box.has(*READY)
+    (box.path / "devices").write_text('{"inputs": 2}\n')
+    box.environment |= desktop
+    box.run("run", "--yes", "dictate", "--to", "stdout")
+    assert installs(box) == []
+    box.run("run", "--yes", "dictate")
+    expected = [f"apt-get -q install -y --no-install-recommends {package}"] if package else []
+    assert installs(box) == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "command"),
+    [("\n", "run"), ("1\n", "run"), ("2\n", "dictate"), ("x\n3\n", "captions"), ("dictate\n", "dictate")],
+)
+def test_at_a_terminal_the_use_is_asked_for(box: Box, typed: str, command: str) -> None:
+    box.has(*READY, "pulseaudio-utils")
+    (box.path / "devices").write_text('{"inputs": 2}\n')
+    assert "What shall it do?" in box.run_at_terminal("run", typed=typed)
+    assert box.log[-1] == f"voiceloop {command}"
+    assert "What shall it do?" not in box.run_at_terminal("run", "--config", "mine.toml", typed="")
     assert box.log[-1] == "voiceloop run --config mine.toml"
+
+
+def test_dictation_and_captions_without_a_sound_device_hear_the_sample(box: Box) -> None:
+    box.has(*READY, "pulseaudio-utils")
+    sample = f"file:{box.path}/voiceloop-sample.wav"
+    box.run("run", "dictate")
+    assert box.log[-1] == f"voiceloop dictate --input {sample} --to stdout"
+    box.run("run", "dictate", "--to", "file:notes.txt")
+    assert box.log[-1] == f"voiceloop dictate --input {sample} --to file:notes.txt"
+    box.run("run", "captions", "--json")
+    assert box.log[-1] == f"voiceloop captions --input {sample} --json"
 
 
 def test_the_scripts_print_their_help(box: Box) -> None:
     for name in ("run", "test"):
         command, environment = box._command((name, "--help"))
         text = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-        assert f"scripts/{name} [--yes] [ARGS...]" in text
+        assert f"scripts/{name} [--yes] [" in text
         assert "set -" not in text
     assert box.log == []
 
