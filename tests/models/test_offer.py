@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from voiceloop.models.offer import offer
+from voiceloop.models.offer import offer, spoken_in
 
 
 @pytest.mark.parametrize(
@@ -33,12 +33,26 @@ def test_what_is_there_is_not_offered() -> None:
     assert offer("moonshine", "tiny-en", there={"tiny-en"}) is not None
 
 
-def test_an_offer_says_size_licence_and_command_and_knows_the_settings() -> None:
+def test_an_offer_says_size_licence_and_command() -> None:
     found = offer("moonshine", "tiny-en")
     assert found is not None
     assert found.line == "A larger model for writing: base-en (141 MB, MIT). To fetch it: voiceloop models get base-en"
-    assert found.settings == ("transcribe.use=moonshine", "transcribe.model=base-en")
-    other = offer("moonshine", "tiny-en", language="fr")
+    other = offer("moonshine", "tiny-en", language="fr-CA")
     assert other is not None
-    assert "about 486 MB" in other.line
-    assert other.settings[0] == "transcribe.use=whisper"
+    assert other.line.startswith("For the language 'fr': small (about 486 MB, MIT). ")
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({}, "en"),
+        ({"LANG": "C.UTF-8"}, "en"),
+        ({"LANG": "POSIX"}, "en"),
+        ({"LANG": "de_DE.UTF-8"}, "de"),
+        ({"LANG": "de_DE.UTF-8", "LC_MESSAGES": "en_GB.UTF-8"}, "en"),
+        ({"LANG": "de_DE", "LC_ALL": "", "LC_MESSAGES": "fr"}, "fr"),
+        ({"LANG": "../../etc"}, "en"),
+    ],
+)
+def test_the_locale_says_what_is_spoken(environment: dict[str, str], language: str) -> None:
+    assert spoken_in(environment) == language

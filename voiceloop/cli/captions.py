@@ -70,6 +70,7 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     from voiceloop.cli.captions_text import Captions, Screen
     from voiceloop.cli.choosing import load_asking
     from voiceloop.cli.engines import where_words_go
+    from voiceloop.cli.offering import offer_once
     from voiceloop.cli.render import JsonLines, level_of
 
     inputs = _inputs(source, microphone)
@@ -82,6 +83,8 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     screen = Screen.of(sys.stdout, lines=lines, width=width)
     publish = JsonLines() if json else Captions(screen, level_of(settings, verbose=verbose))
     publish("engines", text=where_words_go(command))
+    if not json:
+        offer_once(command, publish)
     run_async(lambda: program.run(settings, inputs, publish))
 
 

@@ -47,6 +47,7 @@ def dictate(  # noqa: PLR0913, PLR0917 - the options of a command are its parame
     from voiceloop import app
     from voiceloop.cli.choosing import load_asking
     from voiceloop.cli.engines import where_words_go
+    from voiceloop.cli.offering import offer_once
     from voiceloop.cli.render import renderer
 
     options = {"handler.to": to, "control.start": start, "audio.input": microphone}
@@ -54,4 +55,6 @@ def dictate(  # noqa: PLR0913, PLR0917 - the options of a command are its parame
     command = load_asking("dictate", config, [*(sets or ()), *option_sets], flag=place_of(cloud), quiet=json)
     publish = renderer(command.config, json=json, verbose=verbose)
     publish("engines", text=where_words_go(command))
+    if not json:
+        offer_once(command, publish)
     run_async(lambda: app.run(command.config, publish, trace=trace, name="dictate"))

@@ -95,7 +95,7 @@ def read_sources(
         base.append(_for_handler(layer, handler))
         problems += mistakes
     path = find_file(source, os.environ)
-    file, mistakes = read_layer(path) if path is not None else (Layer("no config file", {}), [])
+    file, mistakes = read_layer(path, name=_shown(path)) if path is not None else (Layer("no config file", {}), [])
     problems += mistakes
     given, mistakes = parse_sets(sets)
     return Sources(tuple(base), _for_handler(file, handler), given, path, (*problems, *mistakes))
@@ -182,6 +182,11 @@ def preset_folder() -> Path:
     package = Path(__file__).parents[1]
     inside = package / "configs"
     return inside if inside.is_dir() else package.parent / "configs"
+
+
+def _shown(path: Path) -> str:
+    """The name of a config file in messages: its path, or `preset NAME` for one that comes with voiceloop."""
+    return next((f"preset {name}" for name, preset in presets().items() if preset == path), short(path))
 
 
 def preset_path(name: str) -> Path:

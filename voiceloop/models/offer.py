@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from voiceloop.models.catalogue import Engine, Model, named
 
 _LARGER: dict[Engine, dict[str, str]] = {"moonshine": {"tiny-en": "base-en"}, "whisper": {"tiny.en": "small.en"}}
 """For a small English model of an engine, the larger one that the same engine runs."""
+_LOCALES = ("LC_ALL", "LC_MESSAGES", "LANG")
+"""The variables that name the locale of messages, the strongest first."""
 _OTHER_LANGUAGES = "small"
 """Whisper's model for a language that the model in use can't write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A model to offer, and the settings that use it, as `TABLE.KEY=VALUE`."""
+    """A model to offer. `language`: the code of the language that the model in use can't write; empty if it can."""
 
     model: Model
-    settings: tuple[str, ...]
+    language: str = ""
 
     @property
     def line(self) -> str:
         """The offer in one line."""
         model = self.model
-        return (
-            f"A larger model for writing: {model.name} ({model.shown_size}, {model.licence}). To fetch it: voiceloop "
-            f"models get {model.name}"
-        )
+        what = f"For the language '{self.language}'" if self.language else "A larger model for writing"
+        get = f"voiceloop models get {model.name}"
+        return f"{what}: {model.name} ({model.shown_size}, {model.licence}). To fetch it: {get}"
 
 
 def offer(use: str, model: str, *, language: str = "en", there: Collection[str] = ()) -> Offer | None:
@@ -42,8 +43,15 @@ def offer(use: str, model: str, *, language: str = "en", there: Collection[str] 
         wanted = _OTHER_LANGUAGES if _only_english(use, model) else None
     if wanted is None or wanted in there:
         return None
-    found = named(wanted)
-    return Offer(found, (f"transcribe.use={found.engine}", f"transcribe.model={found.name}"))
+    return Offer(named(wanted), "" if spoken == "en" else spoken)
+
+
+def spoken_in(environment: Mapping[str, str]) -> str:
+    """The language that the user of this environment speaks, as its locale says: `de` of `de_DE.UTF-8`. Without a
+    locale: English."""
+    locale = next((value for name in _LOCALES if (value := environment.get(name))), "")
+    language = locale.partition("_")[0].partition(".")[0].lower()
+    return language if language.isalpha() and len(language) in {2, 3} else "en"
 
 
 def _only_english(use: str, model: str) -> bool:
