@@ -168,17 +168,42 @@ def test_the_handler_example_with_its_config_is_taken(tmp_path: Path) -> None:
     assert "remember:answer" in done.stdout
 
 
-def test_the_session_in_the_readme_is_what_the_program_prints(tmp_path: Path) -> None:
-    """All of standard error, but for the folder; without a config file and without a key."""
-    (tmp_path / "voiceloop-sample.wav").write_bytes(wav_bytes(bytes(32_000), 16_000))
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OPENROUTER", "VOICELOOP", "XDG"))}
-    words = ["run", "-i", f"file:{tmp_path}/voiceloop-sample.wav", "-o", f"file:{tmp_path}/voiceloop-reply.wav"]
-    words += ["--set", "control.enabled=false"]
-    env = kept | {"HOME": str(tmp_path)}
-    told = subprocess.run([COMMAND, *words], env=env, capture_output=True, text=True, check=True).stderr
-    session = example("README.md", "$ scripts/run").partition("(voiceloop-sample.wav)\n")[2].splitlines()
-    lines = [line for line in session if not line.startswith(("you: ", "loop: ", "The reply is in "))]
-    assert told.replace(str(tmp_path), "/home/you").splitlines() == lines
+SAMPLES = {
+    "run": "Hello. What time is it?",
+    "dictate": "This is a small test. Can you hear what I say?",
+    "captions": "This is a small test. Can you hear what I say?",
+}
+"""What `scripts/run` says to each command where there is no microphone."""
+
+
+@pytest.mark.parametrize("command", SAMPLES)
+def test_the_sessions_in_the_readme_are_what_the_program_prints(command: str, tmp_path: Path) -> None:
+    """Every line from the engines' on, but for the folder and the figures; without a config file and without a key."""
+    pytest.importorskip("moonshine_voice", reason="the extra 'local' is not installed")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OPENROUTER", "VOICELOOP", "XDG", "LC_", "LANG"))}
+    env = kept | {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
+    sample = f"file:{tmp_path}/voiceloop-sample.wav"
+    subprocess.run([COMMAND, "say", SAMPLES[command], "--config", "offline", "-o", sample], env=env, check=True)
+    words = [COMMAND, command, "-i", sample]
+    words += {"run": ["-o", f"file:{tmp_path}/voiceloop-reply.wav"], "dictate": ["--to", "stdout"], "captions": []}[
+        command
+    ]
+    log = tmp_path / "printed"
+    with log.open("wb") as printed:  # one file for both streams, so that the lines keep their order
+        subprocess.run(words, env=env, stdout=printed, stderr=printed, check=True)
+    sessions = example("README.md", "$ scripts/run").split("$ scripts/run")[1:]
+    (session,) = [text for text in sessions if text.split("\n")[0].strip() == command.removeprefix("run")]
+    assert command != "run" or f"Said:  {SAMPLES[command]}  (voiceloop-sample.wav)\n" in session
+    lines = re.split(r"\.wav\)\n|\n…\n", session)[1].strip().splitlines()
+    shown = [line for line in lines if not line.startswith(("Speech is transcribed", "The reply is in"))]
+    told = log.read_text().replace(str(tmp_path), "/home/you/voiceloop").strip().splitlines()
+    assert told[0] == "Speech is transcribed by Moonshine on this machine."
+    assert [without_figures(line) for line in told[1:]] == [without_figures(line) for line in shown]
+
+
+def without_figures(line: str) -> str:
+    """A line without the time of day and the seconds, which differ from run to run."""
+    return re.sub(r"\d+:\d\d [AP]M|[\d.]+ s\b", "N", line)
 
 
 def test_blocks_of_python_and_toml_can_be_read() -> None:

@@ -223,6 +223,29 @@ def test_an_incomplete_character_is_left_out() -> None:
     assert tokens.text_of([b"", b"", b"", "▁é".encode(), b"\xc3"], [3, 3, 4]) == "é é"
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\"'This is a small test. Can you hear what I say?'", "This is a small test. Can you hear what I say?"),
+        ('"Hello."', "Hello."),
+        ("“Hello.”", "Hello."),
+        ('"Hello. How', "Hello. How"),
+        ('Hello."', "Hello."),
+        ("'Hello.'", "Hello."),
+        ('"Hello," he said.', '"Hello," he said.'),
+        ('He said: "No."', 'He said: "No."'),
+        ('"No." "Yes."', '"No." "Yes."'),
+        ("'em all", "'em all"),
+        ("the dogs'", "the dogs'"),
+        ("It's 5 o'clock.", "It's 5 o'clock."),
+        ('"', ""),
+        ("", ""),
+    ],
+)
+def test_quotation_marks_around_a_text_are_dropped(text: str, expected: str) -> None:
+    assert tokens.unquoted(text) == expected
+
+
 def test_standard_error_stays_open_while_several_clips_are_recognised(recogniser: MoonshineRecogniser) -> None:
     before = os.fstat(2)
     samples = np.zeros(8_000, np.float32)

@@ -163,7 +163,7 @@ class Captions:
             self._other_events(name, **fields)
 
 
-_PENDING_HINT = "'voiceloop transcribe --pending --config captions' (or your own config) transcribes it"
+_PENDING_HINT = "'voiceloop transcribe --pending' transcribes it (with --cloud, if it was meant for OpenRouter)"
 
 
 def _failed(fields: Mapping[str, object]) -> str:
@@ -172,7 +172,7 @@ def _failed(fields: Mapping[str, object]) -> str:
 
 
 def _stopped(fields: Mapping[str, object]) -> str:
-    line = f"Stopped. {fields['heard_s']} s of speech, {fields['posted_s']} s of audio sent."
+    line = f"Stopped. {fields['heard_s']} s of speech, {fields['posted_s']} s of audio transcribed, live words included."
     if count := fields["kept"]:
         line += f" Not captioned, but kept: {count}. {_PENDING_HINT}."
     return line

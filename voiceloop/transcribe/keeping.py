@@ -11,7 +11,7 @@ from voiceloop.errors import LimitReached
 from voiceloop.journal.unsent import keep
 from voiceloop.types import Utterance
 
-KEPT = "what you said is kept, and 'voiceloop transcribe --pending' with the same --config transcribes it"
+KEPT = "what you said is kept, and 'voiceloop transcribe --pending' with the same --config or --cloud transcribes it"
 """What an error adds when a clip was kept."""
 
 

@@ -89,7 +89,8 @@ class MoonshineRecogniser:
             call.check()  # a run that was terminated raises, too
             raise EngineError(f"Moonshine failed: {first_line(error)}", place=PLACE, remedy="Say it again") from error
         confidence = math.exp(sum(logs) / len(logs)) if logs else None
-        return Recognised(tokens.text_of(self._tokens, ids), confidence=confidence, language=self._files.language)
+        text = tokens.unquoted(tokens.text_of(self._tokens, ids))
+        return Recognised(text, confidence=confidence, language=self._files.language)
 
     def _search(
         self, samples: NDArray[np.float32], options: onnxruntime.RunOptions, call: Call

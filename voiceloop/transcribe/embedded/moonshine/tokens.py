@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 START, END = 1, 2
 """The ids of the tokens that begin and end a text."""
 _SPACE = "▁".encode()
 """The mark of a word's beginning (SentencePiece)."""
+_DOUBLE = '"“”'
+_QUOTED = re.compile(rf"(?P<before>['‘’{_DOUBLE}]*)(?P<inner>.*?)(?P<after>['‘’{_DOUBLE}]*)", re.DOTALL)
 
 
 class BrokenTokens(ValueError):
@@ -42,3 +45,20 @@ def text_of(tokens: list[bytes], ids: Iterable[int]) -> str:
     left out."""
     data = b"".join(tokens[number] for number in ids)
     return data.replace(_SPACE, b" ").decode("utf-8", errors="ignore").strip()
+
+
+def unquoted(text: str) -> str:
+    """A text without the quotation marks around it, and without a first or last one that has no partner.
+
+    The model learnt from books and puts speech into quotation marks; nobody speaks them. Those within a text stay.
+    """
+    found = _QUOTED.fullmatch(text)
+    assert found is not None
+    before, inner, after = found["before"], found["inner"], found["after"]
+    if any(mark in inner for mark in _DOUBLE):
+        return text
+    if before and after:
+        return inner
+    # An apostrophe alone belongs to its word: 'em, the dogs'.
+    alone = any(mark in before + after for mark in _DOUBLE)
+    return inner if alone else text
