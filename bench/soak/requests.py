@@ -107,10 +107,11 @@ class Soak:
             read_timeout_s=0.5,
             retry=Retry(initial_ms=1, max_interval_ms=5, max_elapsed_s=2.0),
         )
-        async with open_bench(settings) as bench, AsyncExitStack() as stack, trio.open_nursery() as nursery:
+        async with open_bench(settings) as bench, AsyncExitStack() as stack:
             parts = await _Parts.open(bench, stack)
-            for _ in range(AT_ONCE):
-                nursery.start_soon(self._worker, parts, server, bench, name="soak worker")
+            async with trio.open_nursery() as nursery:
+                for _ in range(AT_ONCE):
+                    nursery.start_soon(self._worker, parts, server, bench, name="soak worker")
 
     async def _worker(self, parts: _Parts, server: Server, bench: Bench) -> None:
         while self._left > 0:

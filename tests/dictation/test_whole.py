@@ -29,7 +29,7 @@ async def test_words_spoken_at_the_microphone_are_typed_into_the_window(tmp_path
     async with open_xvfb(tmp_path) as env, open_field(env, "--name", "Notes") as field, open_server(script) as server:
         env |= {"XDG_RUNTIME_DIR": str(tmp_path / "run"), "OPENROUTER_API_KEY": "test-key"}
         sets = [f"openrouter.base_url={server.url}", "control.notify=false"]
-        argv = [sys.executable, "-m", "voiceloop", "dictate", "--cloud", "-i", f"file:{WORDS}"]
+        argv = [sys.executable, "-m", "voiceloop", "dictate", "-v", "--cloud", "-i", f"file:{WORDS}"]
         argv += [part for one in sets for part in ("--set", one)]
         with trio.fail_after(30):
             done = await trio.run_process(argv, env=env, check=False, capture_stderr=True, capture_stdout=True)
