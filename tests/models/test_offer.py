@@ -28,11 +28,6 @@ def test_what_is_offered(use: str, model: str, language: str, wanted: str | None
     assert (found.model.name if found else None) == wanted
 
 
-def test_what_is_there_is_not_offered() -> None:
-    assert offer("moonshine", "tiny-en", there={"base-en"}) is None
-    assert offer("moonshine", "tiny-en", there={"tiny-en"}) is not None
-
-
 def test_an_offer_says_size_licence_and_command() -> None:
     found = offer("moonshine", "tiny-en")
     assert found is not None

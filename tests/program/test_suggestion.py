@@ -88,3 +88,11 @@ def test_an_offer_that_cannot_be_remembered_is_not_made_at_every_start(tmp_path:
     printed = printed_by(*WRITING["dictate"], home=tmp_path, terminal=True, LC_ALL="C", XDG_STATE_HOME=str(state))
     assert "Listening" in printed
     assert "models get" not in printed
+
+
+def test_a_model_that_is_on_the_disk_already_is_not_offered(tmp_path: Path) -> None:
+    (tmp_path / "data" / "voiceloop" / "models" / "base-en").mkdir(parents=True)
+    data = str(tmp_path / "data")
+    printed = printed_by(*WRITING["dictate"], home=tmp_path, terminal=True, LC_ALL="C", XDG_DATA_HOME=data)
+    assert "Listening" in printed
+    assert "models get" not in printed

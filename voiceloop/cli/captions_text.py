@@ -172,7 +172,8 @@ def _failed(fields: Mapping[str, object]) -> str:
 
 
 def _stopped(fields: Mapping[str, object]) -> str:
-    line = f"Stopped. {fields['heard_s']} s of speech, {fields['posted_s']} s of audio transcribed, live words included."
+    heard_s, transcribed_s = fields["heard_s"], fields["posted_s"]
+    line = f"Stopped. {heard_s} s of speech, {transcribed_s} s of audio transcribed, live words included."
     if count := fields["kept"]:
         line += f" Not captioned, but kept: {count}. {_PENDING_HINT}."
     return line

@@ -26,16 +26,16 @@ def offer_once(command: CommandLoaded, publish: Publish) -> None:
 
 def offered(command: CommandLoaded) -> str:
     """The offer for a command's engine; empty if there is none."""
-    from voiceloop.cli.models_disk import on_disk
     from voiceloop.models.offer import offer, spoken_in
+    from voiceloop.transcribe.embedded.places import user_models
 
     table = command.config.transcribe
     model = getattr(table.options, "model", None)
     if not isinstance(model, str):
         return ""
     language = getattr(table.options, "language", None) or spoken_in(os.environ)
-    found = offer(table.use, model, language=language, there={there.name for there in on_disk()})
-    return found.line if found is not None else ""
+    found = offer(table.use, model, language=language)
+    return "" if found is None or (user_models() / found.model.name).exists() else found.line
 
 
 def _made() -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from voiceloop.models.catalogue import Engine, Model, named
@@ -31,9 +31,9 @@ class Offer:
         return f"{what}: {model.name} ({model.shown_size}, {model.licence}). To fetch it: {get}"
 
 
-def offer(use: str, model: str, *, language: str = "en", there: Collection[str] = ()) -> Offer | None:
-    """The larger model to offer to who writes with the engine `use` and its `model`; None if there is none, or it is
-    among those that are `there`. `language` is what is spoken, as a code: `en`, `de-AT`."""
+def offer(use: str, model: str, *, language: str = "en") -> Offer | None:
+    """The larger model to offer to who writes with the engine `use` and its `model`; None if there is none. `language`
+    is what is spoken, as a code: `en`, `de-AT`."""
     if use not in {"moonshine", "whisper", "parakeet"}:
         return None  # nothing of a server's, or of somebody else's engine, is on this disk
     spoken = language.partition("-")[0].lower()
@@ -41,7 +41,7 @@ def offer(use: str, model: str, *, language: str = "en", there: Collection[str] 
         wanted = next((larger[model] for engine, larger in _LARGER.items() if engine == use and model in larger), None)
     else:
         wanted = _OTHER_LANGUAGES if _only_english(use, model) else None
-    if wanted is None or wanted in there:
+    if wanted is None:
         return None
     return Offer(named(wanted), "" if spoken == "en" else spoken)
 
