@@ -89,3 +89,9 @@ def test_a_voice_model_is_sent_speech() -> None:
 def test_a_handler_of_the_users_own_is_named(home: Path) -> None:
     (home / "mine.py").write_text("def answer(text):\n    return text\n")
     assert said("run", "handler.use=mine:answer") == f"{HERE}, and your handler (mine:answer) is given the words."
+
+
+def test_dictation_and_captions_speak_nothing_so_no_reply_goes_anywhere() -> None:
+    assistant = '[speak]\nuse = "openrouter"\nmodel = "s/t"\nvoice = "v"\n'
+    assert said("dictate", file=assistant) == said("captions", file=assistant) == f"{HERE}."
+    assert said("run", "transcribe.use=moonshine", file=assistant).startswith("Replies go to openrouter.ai (s/t)")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voiceloop.config.address import host_of, is_here
-from voiceloop.config.choice import Why
+from voiceloop.config.choice import CHOOSERS, Why
 from voiceloop.config.commands import CommandLoaded, Named, whose
 from voiceloop.config.tables import Config, PartTable
 from voiceloop.net.wanted import Wanted, Wants
@@ -21,7 +21,9 @@ _CONTENT = {"transcribe": "speech", "handler": "words", "speak": "replies"}
 def where_words_go(command: CommandLoaded) -> str:
     """One sentence, like `Speech is transcribed by Moonshine on this machine.`"""
     config = command.config
-    remote = [use for use in _uses(config) if not is_here(use.wanted.settings.base_url)]
+    silent = command.command in CHOOSERS  # dictation and captions speak nothing, whatever [speak] says
+    uses = [use for use in _uses(config) if not (silent and use.part == "speak")]
+    remote = [use for use in uses if not is_here(use.wanted.settings.base_url)]
     said = _sent(remote) if remote else _kept_here(config)
     return f"{said}{_reason(command, [use.part for use in remote])}."
 
