@@ -163,13 +163,16 @@ pip() { (cd "$root" && "$venv/bin/python" -m pip --disable-pip-version-check -q 
 project() {
     local what=$1 mark=$venv/.installed-$1 extras=local,espeak,echo
     shift
-    [[ $what == run ]] || extras+=,piper,whisper,parakeet
+    local size="about 150 MB"
+    [[ $what == run ]] || extras+=,piper,whisper,parakeet size="up to 600 MB"
     make_venv
     [[ -f $mark && $(<"$mark") == "$(stamp)" ]] && return 0
-    say "Installing voiceloop into .venv; the first time it takes a minute (up to 600 MB)"
+    say "Installing voiceloop into .venv; the first time it takes a minute ($size)"
     if [[ $what == test ]]; then # dependency groups came with pip 25.1; Debian 12 has 23
         pip install --upgrade 'pip>=25.1' >&2 || pip_failed
     fi
+    # Compiling every module of every package takes half of the time. Python compiles those that are used, if it may.
+    [[ $what != run || -n ${PYTHONDONTWRITEBYTECODE-} ]] || set -- --no-compile "$@"
     if ! pip install -e ".[$extras]" "$@" >&2; then
         say "Not everything can be installed here; trying one after the other"
         pip install -e . "$@" >&2 || pip_failed

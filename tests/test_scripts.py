@@ -270,7 +270,7 @@ def test_a_python_that_is_too_old_is_reported(box: Box) -> None:
 
 def test_the_project_is_installed_once_and_again_when_it_changes(box: Box) -> None:
     box.run("project run")
-    assert box.log == [f"pip -e .[{RUN}]"]
+    assert box.log == [f"pip -e .[{RUN}] --no-compile"]
     box.run("project run")
     assert len(box.log) == 1
     with (box.checkout / "pyproject.toml").open("a") as file:
@@ -293,7 +293,7 @@ def test_a_failed_installation_is_tried_again(box: Box) -> None:
     assert "The first installation needs the network" in box.run("project run", code=1)
     (box.path / "offline").unlink()
     box.run("project run")
-    assert box.log == [f"pip -e .[{RUN}]", "pip -e .", f"pip -e .[{RUN}]"]
+    assert box.log == [f"pip -e .[{RUN}] --no-compile", "pip -e . --no-compile", f"pip -e .[{RUN}] --no-compile"]
 
 
 def test_what_has_no_wheel_for_this_machine_is_left_out_and_named_with_the_reason(box: Box) -> None:
@@ -317,6 +317,12 @@ def test_what_was_not_installed_for_want_of_a_network_is_tried_again(box: Box) -
     (box.path / "no-wheels").unlink()
     box.clear_log()
     assert "Not installed" not in box.run("project run")
+    assert box.log == [f"pip -e .[{RUN}] --no-compile"]
+
+
+def test_where_python_may_not_keep_what_it_compiles_the_packages_are_compiled_once(box: Box) -> None:
+    box.environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    box.run("project run")
     assert box.log == [f"pip -e .[{RUN}]"]
 
 
@@ -360,7 +366,7 @@ def test_run_without_a_sound_device_uses_a_synthesised_sample(box: Box) -> None:
     assert f"The reply is in {box.path}/voiceloop-reply.wav" in errors
     sample, reply = (f"file:{box.path}/voiceloop-{name}.wav" for name in ("sample", "reply"))
     assert box.log[-1] == f"voiceloop run --input {sample} --output {reply} --json"
-    assert box.log[-2].startswith("voiceloop say This is a small test.")
+    assert box.log[-2].startswith("voiceloop say Hello. What time is it?")
     assert box.log[-2].endswith(f"--output {sample}")
 
 

@@ -62,7 +62,7 @@ def test_show_as_json_names_each_origin(machine: Machine) -> None:
     shown = json.loads(done.stdout)
     assert shown["file"].endswith("assistant.toml")
     assert shown["values"]["speak"]["voice"] == "alloy"
-    assert "assistant.toml:" in shown["origins"]["speak.voice"]
+    assert shown["origins"]["speak.voice"].startswith("preset assistant:")
     assert shown["origins"]["audio.echo"] == "default"
 
 

@@ -182,7 +182,7 @@ def test_speech_not_yet_shown_at_the_end_of_the_program_is_kept_and_reported(tmp
     assert len(list((tmp_path / "STATE" / "voiceloop" / "unsent").glob("*.wav"))) == 1
     assert errors.splitlines()[-1].endswith(
         " Not captioned, but kept: 1. "
-        "'voiceloop transcribe --pending --config captions' (or your own config) transcribes it."
+        "'voiceloop transcribe --pending' transcribes it (with --cloud, if it was meant for OpenRouter)."
     )
 
 

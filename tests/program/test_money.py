@@ -76,7 +76,7 @@ def test_speech_kept_because_of_a_limit_is_transcribed_by_one_command_and_remove
     with serving("--text", "how late is it", "--text", "how late is it now") as server:
         done = run(server, spoken, env, "--set", "limits.max_cost_per_session=0.00005")
         assert "nothing more is sent. Start again (the count begins at zero) or raise this limit" in done.stderr
-        assert "'voiceloop transcribe --pending' with the same --config transcribes it" in done.stderr
+        assert "'voiceloop transcribe --pending' with the same --config or --cloud transcribes it" in done.stderr
         assert len(server.posts("/audio/transcriptions")) == 1
         words = ("transcribe", "--pending", "--config", "assistant", "--set", f"openrouter.base_url={server.url}")
         code, text, errors = voiceloop(*words, env=env)

@@ -170,6 +170,8 @@ def ready_for(target: str) -> Words:
 
     def words(fields: Mapping[str, object]) -> str:
         dictation, _, focus = str(fields["handler"]).partition(", focus: ")
+        if target == "type":
+            dictation = dictation.replace("into ", "into the focused window, by ", 1)
         # Where the focus is not watched, words may reach another window: only what is typed goes into a window.
         warning = f" (focus: {focus})" if target == "type" and focus != "watched" else ""
         return ready({**fields, "heard": f"{fields['heard']} for {dictation}{warning}"})
