@@ -23,6 +23,7 @@ class FakeStream:
         self.library.started.release()
 
     def abort(self) -> None:
+        self.library.before_abort()
         self.library.done.append("abort")
 
     def close(self) -> None:
@@ -32,7 +33,7 @@ class FakeStream:
 
 class FakePortAudio:
     """A fake sounddevice that records its calls in `done`. `refuse` is called before each stream opens, and may
-    raise."""
+    raise; `before_abort` before each abort, and may block."""
 
     PortAudioError = Refused
 
@@ -42,6 +43,7 @@ class FakePortAudio:
         self.tried: list[tuple[int, int]] = []
         self.environment: dict[str, str | None] = {}
         self.refuse: Any = lambda rate_hz, channels: None
+        self.before_abort: Any = lambda: None
         self.default = SimpleNamespace(device=(0, 0))
         self.names = ["pulse"]
 

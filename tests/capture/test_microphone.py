@@ -346,3 +346,26 @@ async def test_a_stream_that_is_opened_too_late_is_closed() -> None:
     going_on.set()
     assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=5))
     assert library.done == ["start", "abort", "close"]
+
+
+async def test_a_stream_that_never_closes_does_not_keep_the_microphone_deaf() -> None:
+    """After a restart of PipeWire, PortAudio's abort may never return. The device list can't be renewed beside it."""
+    library = FakePortAudio()
+    host = Host(lambda: library)
+    restarted = threading.Event()
+    library.before_abort = lambda: restarted.wait(20)
+    async with open_microphone(Audio(), Recorder(), host=host) as microphone:
+        assert drain(library) == ["start"]
+        host.suspect()
+        host.on_stale["input"]()
+        assert await microphone.frames.receive() == Gap(0, GapReason.DEVICES_CHANGED)
+        with trio.fail_after(5):
+            for _ in range(2):
+                await trio.to_thread.run_sync(library.started.acquire, abandon_on_cancel=True)
+        assert drain(library) == ["start"]
+        assert host.stuck == 1
+        restarted.set()
+        assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=5))
+        assert drain(library) == ["abort", "close"]
+        assert host.stuck == 0
+    assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=5))

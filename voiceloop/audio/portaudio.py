@@ -14,6 +14,7 @@ import atexit
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ _REFUSED = (-9997, -9998)  # paInvalidSampleRate, paInvalidChannelCount
 _BLOCKS_PER_S = {"input": 50, "output": 100}
 """Output blocks of 10 ms: little is still played after a cancel. Input blocks of 20 ms: a frame is 20 ms anyway, and
 calls into Python, of which there are then half as many, are most of what listening costs."""
+STUCK_S = 0.5
+"""A close takes some 50 ms. One that takes longer than this may never return."""
 _CARDS = Path("/proc/asound/cards")
 
 
@@ -102,6 +105,8 @@ class Host:
         self._sd: Any = None
         """The module sounddevice, once it is loaded."""
         self._streams: set[Stream] = set()
+        self._closing: dict[Stream, float] = {}
+        """The streams whose close has not returned, with the time at which it began."""
         self._cards = b""
         """The sound cards when PortAudio made its device list."""
         self._suspect = False
@@ -153,11 +158,18 @@ class Host:
             return stream
 
     def close(self, stream: Stream) -> None:
-        """Stop and close a stream. May block for ever while the sound server is stopped."""
+        """Stop and close a stream. May block for ever, but holds up no other stream.
+
+        PortAudio's abort waits for the stream's thread. After a restart of PipeWire's services that thread may never
+        end: PipeWire's ALSA plug-in waits in it for a server that is gone. Until the abort returns, PortAudio's lists
+        are not touched, so the lock is taken only after it.
+        """
+        self._closing[stream] = time.monotonic()
+        stream.raw.abort()
         with self._lock:
-            stream.raw.abort()
             stream.raw.close()
             self._streams.discard(stream)
+            del self._closing[stream]
 
     def _renew(self) -> None:
         """Load PortAudio, or renew its device list if that may be stale and no stream is open."""
@@ -174,9 +186,15 @@ class Host:
             return
         self._cards = cards
 
+    @property
+    def stuck(self) -> int:
+        """How many streams have been closing for so long that they may never end. While there is one, PortAudio can't
+        renew its device list."""
+        return sum(time.monotonic() - began > STUCK_S for began in tuple(self._closing.values()))
+
     def _ask_others_to_close(self, which: Direction) -> None:
         """If the list is stale, ask the owners of the other streams to close them, so that it can be renewed."""
-        if self._streams and _cards() != self._cards:
+        if self._streams and not self.stuck and _cards() != self._cards:
             for name, ask_to_close in tuple(self.on_stale.items()):
                 if name != which:
                     with suppress(trio.RunFinishedError):

@@ -6,6 +6,7 @@ with `os._exit`, which doesn't wait for threads.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import chain, repeat
@@ -14,11 +15,13 @@ from typing import TypeVar
 import trio
 
 from voiceloop.audio.devices import Device
-from voiceloop.audio.portaudio import HOST, Callback, Host, Request, Stream
+from voiceloop.audio.portaudio import HOST, STUCK_S, Callback, Host, Request, Stream
 from voiceloop.errors import DeviceError
 
 _T = TypeVar("_T")
 _LIMIT_S = 5.0
+_UNLIMITED = trio.CapacityLimiter(math.inf)
+"""Calls that never return keep their place in a limiter: Trio's own, of 40 places, would be full some day."""
 _BACKOFF_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
 
 
@@ -35,7 +38,7 @@ async def devices(host: Host = HOST) -> list[Device]:
     """List the sound devices. Raises DeviceError if PortAudio is missing or the sound server hangs."""
 
     async def list_devices() -> list[Device]:
-        return await trio.to_thread.run_sync(host.devices, abandon_on_cancel=True)
+        return await trio.to_thread.run_sync(host.devices, abandon_on_cancel=True, limiter=_UNLIMITED)
 
     return await _within_limit(list_devices, place="audio")
 
@@ -81,7 +84,7 @@ async def open_stream(
         return stream
 
     try:
-        return await trio.to_thread.run_sync(work, abandon_on_cancel=True)
+        return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=_UNLIMITED)
     except trio.Cancelled:
         with handover:
             abandoned = True
@@ -91,6 +94,11 @@ async def open_stream(
         raise
 
 
-async def close_stream(stream: Stream, *, host: Host = HOST) -> None:
-    """Run `Host.close` in a thread. If this is cancelled, the thread finishes the close on its own."""
-    await trio.to_thread.run_sync(host.close, stream, abandon_on_cancel=True)
+async def close_stream(stream: Stream, *, host: Host = HOST) -> bool:
+    """Run `Host.close` in a thread, for `STUCK_S` at most; returns whether the stream is closed.
+
+    After that time, and if this is cancelled, the thread goes on alone. The stream's callback may then still be called.
+    """
+    with trio.move_on_after(STUCK_S) as limit:
+        await trio.to_thread.run_sync(host.close, stream, abandon_on_cancel=True, limiter=_UNLIMITED)
+    return not limit.cancelled_caught

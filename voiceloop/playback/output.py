@@ -242,9 +242,7 @@ class _Device:
         Not merely stop it: PortAudio's start hangs for ever if the sound server was restarted meanwhile.
         """
         self._puller.retired = True
-        with trio.move_on_after(_ANSWER_S) as limit:
-            await self._close()
-        return not limit.cancelled_caught
+        return await self._close()
 
     async def _open_again(self) -> bool:
         self._interrupted = False  # the stream was closed, which is all that was asked for
@@ -313,10 +311,10 @@ class _Device:
         self._stream, self._puller = stream, puller
         return stream
 
-    async def _close(self) -> None:
+    async def _close(self) -> bool:
+        """Close the stream, if there is one; returns whether none is left open."""
         stream, self._stream = self._stream, None
-        if stream is not None:
-            await close_stream(stream, host=self._host)
+        return stream is None or await close_stream(stream, host=self._host)
 
 
 def _describe(stream: Stream) -> str:
