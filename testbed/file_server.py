@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class FileServer:
     """For each of the next requests, how many bytes of the body are sent before the connection is closed."""
     ranges: bool = True
     """Whether `Range` is understood."""
+    conditions: bool = True
+    """Whether `If-Range` is understood."""
     most: int | None = None
     """The most bytes that a range is answered with."""
     etags: bool = True
@@ -42,6 +45,8 @@ class FileServer:
     kind: str = "application/octet-stream"
     pause: trio.Event | None = None
     """Wait for this after half of the body."""
+    pause_at: str = ""
+    """The path whose requests wait. Empty: all."""
     paused: trio.Event = field(default_factory=trio.Event)
     """Set when a half was sent."""
 
@@ -60,7 +65,7 @@ class FileServer:
         data = self.files[asked.path]
         headers = {"Content-Type": self.kind} | ({"ETag": self.etag(asked.path)} if self.etags else {})
         wanted = re.fullmatch(r"bytes=(\d+)-", asked.headers.get("range", ""))
-        condition = asked.headers.get("if-range")
+        condition = asked.headers.get("if-range") if self.conditions else None
         if wanted is None or not self.ranges or (condition is not None and condition != headers.get("ETag")):
             return 200, headers, data
         begin = int(wanted[1]) + self.shift
@@ -70,7 +75,7 @@ class FileServer:
         headers["Content-Range"] = f"bytes {begin}-{begin + len(part) - 1}/{len(data)}"
         return 206, headers, part
 
-    async def serve(self, stream: trio.SocketStream) -> None:
+    async def serve(self, stream: trio.abc.Stream) -> None:
         """Answer one request and close the connection."""
         async with stream:
             head = b""
@@ -84,35 +89,43 @@ class FileServer:
             asked = Asked(first.split(" ")[1], {name.lower(): value.strip() for name, _, value in pairs})
             self.asked.append(asked)
             status, headers, body = self.answer(asked)
-            await self._send(stream, status, headers, body)
+            pause = self.pause if self.pause_at in {"", asked.path} else None
+            await self._send_head(stream, status, headers, len(body))
+            sent = self.cut_after.pop(0) if self.cut_after and status < 300 else len(body)
+            await self._send_body(stream, body[:sent], len(body) // 2, pause)
 
-    async def _send(self, stream: trio.SocketStream, status: int, headers: dict[str, str], body: bytes) -> None:
-        lines = [f"HTTP/1.1 {status} .", f"Content-Length: {len(body)}", "Connection: close"]
+    async def _send_head(self, stream: trio.abc.Stream, status: int, headers: dict[str, str], size: int) -> None:
+        lines = [f"HTTP/1.1 {status} .", f"Content-Length: {size}", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         await stream.send_all("\r\n".join([*lines, "", ""]).encode())
-        sent = self.cut_after.pop(0) if self.cut_after and status < 300 else len(body)
-        half = len(body) // 2 if self.pause is not None else 0
+
+    async def _send_body(self, stream: trio.abc.Stream, body: bytes, half: int, pause: trio.Event | None) -> None:
+        if pause is None:
+            await stream.send_all(body)
+            return
         await stream.send_all(body[:half])
-        if self.pause is not None:
-            self.paused.set()
-            await self.pause.wait()
-        await stream.send_all(body[half:sent])
+        self.paused.set()
+        await pause.wait()
+        await stream.send_all(body[half:])
 
 
 @asynccontextmanager
-async def serving_files(files: dict[str, bytes]) -> AsyncIterator[FileServer]:
-    """Serve `files` (by path, like `/a/model.bin`) until the block ends."""
+async def serving_files(files: dict[str, bytes], tls: ssl.SSLContext | None = None) -> AsyncIterator[FileServer]:
+    """Serve `files` (by path, like `/a/model.bin`) until the block ends; encrypted, if there is a `tls`."""
     server = FileServer(files)
 
     async def handle(stream: trio.SocketStream) -> None:
+        opened: trio.abc.Stream = stream
+        if tls is not None:
+            opened = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
         try:
-            await server.serve(stream)
+            await server.serve(opened)
         except trio.BrokenResourceError:
             return  # the client has gone
 
     async with trio.open_nursery() as nursery:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        server.url = f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
+        server.url = f"{'https' if tls else 'http'}://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
         await nursery.start(trio.serve_listeners, handle, listeners)
         yield server
         nursery.cancel_scope.cancel("the block has ended")

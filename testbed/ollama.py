@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 PORT = 11_434
 """Where Ollama listens."""
@@ -29,11 +30,15 @@ class Ollama:
     refuses_effort: str = ""
     """The message with which a chat with `reasoning_effort` is refused (400), as by versions that don't know `none`.
     Empty: the field is taken."""
+    refuses_late: bool = False
+    """That refusal comes only after the words, as an event of the answer."""
     calls: Sequence[dict[str, str]] = ()
     """The function calls (`name`, `arguments`) with which a chat is answered that offers tools and has no result
     yet."""
     is_ollama: bool = True
     """Whether it has Ollama's own API. False: that of OpenAI alone, as llama.cpp and LM Studio."""
+    is_studio: bool = False
+    """Whether unknown paths are answered as LM Studio does: with an error, and the status 200."""
     owner: str = "library"
     """What the list of models gives as `owned_by`. llama.cpp's says `llamacpp`."""
     may_load: threading.Event = field(default_factory=threading.Event)
@@ -118,11 +123,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._load(body)
         elif path == "/v1/chat/completions":
             self._chat(body)
+        elif self.server_has.is_studio:
+            self._json(200, {"error": f"Unexpected endpoint or method. (POST {path})"})
         else:
             self._json(404, {"error": "not found"})
 
     def _note(self, body: Any) -> str:
-        path = self.path.partition("?")[0]
+        path = urlsplit(self.path).path  # through a proxy, the path comes as a whole address
         with self.server_has.news:
             self.server_has.requests.append((path, body))
             self.server_has.news.notify_all()
@@ -140,10 +147,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _chat(self, body: Any) -> None:
         if not self.server_has.has(body["model"]):
             self._error(404, f"model '{body['model']}' not found")
-        elif "reasoning_effort" in body and self.server_has.refuses_effort:
+        elif "reasoning_effort" in body and self.server_has.refuses_effort and not self.server_has.refuses_late:
             self._error(400, self.server_has.refuses_effort)
         else:
-            self._stream(_events(self.server_has, body))
+            events = _events(self.server_has, body)
+            if "reasoning_effort" in body and self.server_has.refuses_late:
+                events.insert(-1, {"error": {"code": 400, "message": self.server_has.refuses_effort}})
+            self._stream(events)
 
     def _error(self, status: int, message: str) -> None:
         self._json(status, {"error": {"message": message, "type": "api_error", "param": None, "code": None}})

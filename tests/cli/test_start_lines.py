@@ -44,7 +44,11 @@ def test_a_program_that_starts_idle_says_how_to_start_it() -> None:
     ("target", "handler", "said"),
     [
         ("type", "dictation into xdotool, focus: watched", "for dictation into the focused window, by xdotool."),
-        ("type", "dictation into wtype, focus: not watched", "for dictation into the focused window, by wtype (focus: not watched)."),
+        (
+            "type",
+            "dictation into wtype, focus: not watched",
+            "for dictation into the focused window, by wtype (focus: not watched).",
+        ),
         ("stdout", "dictation into stdout, focus: not watched", "for dictation into stdout."),
     ],
 )

@@ -40,6 +40,8 @@ ASKED = {
         "Tell me the time.",
         "Do you have the time?",
         "The time, please.",
+        "Time?",
+        "I'd like to know what time it is.",
     ),
     DATE: (
         "What's today's date?",
@@ -55,17 +57,26 @@ ASKED = {
         "What is today?",
         "What year is it?",
         "Which month is it?",
+        "Today's date?",
+        "Date, please.",
     ),
     f"{TIME} {DATE}": (
         "What's the time and the date?",
         "Tell me the date and time.",
         "What time is it? And what day is it?",
+        "What time is it and what day is it?",
+        "What day is it and what's the time, please?",
+        "What is today's date and time?",
+        "What's the date and the time?",
+        "The current date and time, please.",
     ),
     HELP: (
         "What can you do?",
         "What else can you do for me?",
         "What can I say?",
         "What should I ask you?",
+        "What can I do?",
+        "What can I do here?",
         "Help.",
         "help me please",
         "Who are you?",
@@ -79,6 +90,7 @@ ASKED = {
         "How can we continue from here? How do I go on?",
         "What's next?",
         "What do I do now?",
+        "What can I do now?",
         "How do I use Ollama?",
         "How do I use Alama?",
         "How do I use open router?",
@@ -111,6 +123,14 @@ REPEATED = (
     "What's the date of the party?",
     "Help me write a letter.",
     "What are you doing?",
+    "She asked me what time it is.",
+    "He wants to know what day it is.",
+    "I don't know what time it is.",
+    "He has a good time and what a day.",
+    "Don't repeat after me.",
+    "Don’t say that after me: hello.",
+    "Do not repeat after me!",
+    "Never repeat this after me.",
     "I thank you for the fish.",
     "Thank you for the fish.",
     "Hello. My name is Anna.",
@@ -163,6 +183,11 @@ def test_words_that_only_resemble_a_question_are_repeated(text: str) -> None:
     assert answer(text, NOW, told=True) == f"You said: {text}"
 
 
+@pytest.mark.parametrize("text", ["", '"', " ' "])
+def test_where_there_are_no_words_it_says_that_it_listens(text: str) -> None:
+    assert answer(text, NOW, told=False) == "I am listening."
+
+
 def test_quotes_around_the_text_are_not_repeated() -> None:
     assert answer("\"'Front left. Isn't it?'", NOW, told=True) == "You said: Front left. Isn't it?"
 
@@ -176,6 +201,10 @@ def test_quotes_around_the_text_are_not_repeated() -> None:
         ("Say after me, hello.", "hello."),
         ('Say after me, "I am a robot."', "I am a robot."),
         ("Repeat after me.", "I am listening."),
+        ("Can you say that after me please", "I am listening."),
+        ("Can you say that after me, please?", "I am listening."),
+        ("Repeat after me please: hello.", "hello."),
+        ("Repeat after me: please come in.", "please come in."),
     ],
 )
 def test_it_repeats_what_is_to_be_repeated(text: str, expected: str) -> None:

@@ -60,6 +60,27 @@ async def ask(handler: ChatHandler) -> RecordingReply:
     return reply
 
 
+class Exits(trio.abc.Instrument):
+    """Notices when a task has ended."""
+
+    def __init__(self) -> None:
+        self.happened = trio.Event()
+
+    def task_exited(self, task: trio.lowlevel.Task) -> None:
+        self.happened.set()
+
+
+async def idle(handler: ChatHandler) -> None:
+    """Wait until no loading request is under way."""
+    assert handler._loader is not None
+    with trio.fail_after(20):
+        while handler._loader._nursery.child_tasks:
+            exits = Exits()
+            trio.lowlevel.add_instrument(exits)
+            await exits.happened.wait()
+            trio.lowlevel.remove_instrument(exits)
+
+
 async def until_asked(ollama: Ollama, path: str, *, count: int = 1) -> list[Any]:
     return await trio.to_thread.run_sync(lambda: ollama.wait_for(path, count=count))
 
@@ -117,6 +138,61 @@ async def test_a_server_that_is_not_there_is_told_at_start() -> None:
         )
 
 
+async def test_a_server_that_starts_later_is_asked_at_the_next_onset_of_speech() -> None:
+    with serving_ollama() as ollama:
+        pass
+    async with open_local(ollama) as (handler, notices):
+        await notices.first()
+        await idle(handler)
+        await handler.warm()  # it still is not there
+        await idle(handler)
+        with serving_ollama(port=ollama.port) as later:
+            await handler.warm()
+            assert len(await until_asked(later, "/api/generate")) == 1
+            await idle(handler)
+            await handler.warm()
+            await ask(handler)
+            assert len(later.asked("/api/generate")) == 1, "once it is loaded, that will do"
+        assert len(notices.texts) == 1, "a failure is told once"
+
+
+async def test_a_model_that_is_fetched_later_is_loaded_at_the_next_onset_of_speech() -> None:
+    with serving_ollama(Ollama(models=("mistral:7b",))) as ollama:
+        async with open_local(ollama) as (handler, notices):
+            await notices.first()
+            await idle(handler)
+            ollama.models = ("mistral:7b", "qwen3:4b")
+            await handler.warm()
+            await until_asked(ollama, "/api/generate", count=2)
+            await idle(handler)
+        assert ollama.loaded == ["qwen3:4b"]
+        assert len(notices.texts) == 1
+
+
+async def test_lm_studio_is_left_alone() -> None:
+    with serving_ollama(Ollama(is_ollama=False, is_studio=True)) as studio:
+        async with open_local(studio) as (handler, notices):
+            await until_asked(studio, "/api/generate")
+            await idle(handler)
+            await handler.warm()
+            assert (await ask(handler)).text == "It is noon."
+        assert notices.texts == []
+        assert len(studio.asked("/api/generate")) == 1
+
+
+async def test_a_server_on_the_internet_is_never_asked_to_load_even_without_a_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with serving_ollama() as internet:
+        monkeypatch.setenv("http_proxy", internet.url.removesuffix("/v1"))
+        async with open_local(internet, base_url="http://llm.example.com/v1", api_key_env="") as (handler, _):
+            assert (await ask(handler)).text == "It is noon."
+            await idle(handler)
+        assert internet.asked("/api/generate") == []
+
+
 async def test_a_server_that_is_not_ollama_is_left_alone() -> None:
     with serving_ollama(Ollama(is_ollama=False)) as other:
         async with open_local(other) as (handler, notices):
@@ -157,11 +233,23 @@ async def test_a_server_that_refuses_the_field_is_asked_again_without_it_and_fro
         assert "handler.reasoning_effort: the server doesn't take 'none'" in told
 
 
-async def test_another_refusal_is_not_taken_for_one_of_the_field() -> None:
-    with serving_ollama(Ollama(refuses_effort="messages: too long")) as ollama:
-        async with open_local(ollama, reasoning_effort="none") as (handler, _):
-            with pytest.raises(BadRequest, match="messages: too long"):
+@pytest.mark.parametrize("message", ["messages: too long", "It is too long, and for this reason refused"])
+async def test_another_refusal_is_not_taken_for_one_of_the_field(message: str) -> None:
+    with serving_ollama(Ollama(refuses_effort=message)) as ollama:
+        async with open_local(ollama, reasoning_effort="none") as (handler, notices):
+            with pytest.raises(BadRequest, match=message):
                 await ask(handler)
+        assert len(ollama.asked("/v1/chat/completions")) == 1
+        assert notices.texts == []
+
+
+async def test_what_was_spoken_is_not_asked_for_and_said_again() -> None:
+    with serving_ollama(Ollama(refuses_effort="reasoning failed", refuses_late=True)) as ollama:
+        async with open_local(ollama, reasoning_effort="none") as (handler, _):
+            reply = RecordingReply()
+            with trio.fail_after(20), pytest.raises(BadRequest, match="reasoning failed"):
+                await handler.handle(make_transcript("What time is it?"), reply)
+        assert reply.text == "It is noon."
         assert len(ollama.asked("/v1/chat/completions")) == 1
 
 

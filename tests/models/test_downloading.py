@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import sha256
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from testbed import server as loopback
 from testbed.disks import full_at
 from testbed.file_server import FileServer, serving_files
 from voiceloop.errors import BadAnswer, OutputError, ServerFailed, ServiceError, Unreachable
@@ -19,6 +21,7 @@ from voiceloop.models.catalogue import File
 from voiceloop.models.downloading import TRIES, Target, download
 from voiceloop.net.http import Http
 
+PEM = Path(loopback.__file__).parent / "tls" / "localhost.pem"
 DATA = random.Random(0).randbytes(300_000)
 OTHER = random.Random(1).randbytes(300_000)
 CHECKED = File("model.bin", len(DATA), sha256(DATA).hexdigest())
@@ -52,6 +55,11 @@ async def fails(server: FileServer, http: Http, folder: Path, file: File = UNCHE
         await get(server, http, folder, file)
     assert not (folder / "model.bin").exists(), "nothing that could be taken for a model"
     return caught.value
+
+
+def full(*_: object) -> None:
+    """Stands in for opening a file for writing."""
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def ranges(server: FileServer) -> list[str]:
@@ -98,6 +106,48 @@ async def test_a_file_that_has_changed_meanwhile_is_fetched_anew(tmp_path: Path,
         (tmp_path / "model.bin.part").write_bytes(OTHER[:100_000])
         (tmp_path / "model.bin.etag").write_text('"of-another-version"')
         assert await get(server, http, tmp_path, file) == DATA
+
+
+async def test_a_part_of_another_version_is_not_joined_to_what_is_there(tmp_path: Path) -> None:
+    async with serving() as (server, http):
+        server.conditions = False
+        (tmp_path / "model.bin.part").write_bytes(OTHER[:100_000])
+        (tmp_path / "model.bin.etag").write_text('"of-another-version"')
+        assert await get(server, http, tmp_path, UNCHECKED) == DATA
+        assert ranges(server) == ["bytes=100000-", "all"]
+
+
+@pytest.mark.parametrize("file", [CHECKED, UNCHECKED], ids=["checked", "unchecked"])
+async def test_a_stop_before_the_first_byte_joins_no_two_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: File
+) -> None:
+    async with serving() as (server, http):
+        (tmp_path / "model.bin.part").write_bytes(OTHER[:100_000])
+        (tmp_path / "model.bin.etag").write_text('"of-another-version"')
+        with monkeypatch.context() as patched:
+            patched.setattr("voiceloop.models.downloading.FileIO", full)
+            with pytest.raises(OutputError):
+                await get(server, http, tmp_path, file)
+        assert await get(server, http, tmp_path, file) == DATA
+        assert ranges(server) == ["bytes=100000-", "all"]
+
+
+@pytest.mark.parametrize("file", [CHECKED, UNCHECKED], ids=["checked", "unchecked"])
+async def test_a_whole_file_that_was_not_yet_checked_is_not_fetched_again(tmp_path: Path, file: File) -> None:
+    told: Told = []
+    async with serving() as (server, http):
+        (tmp_path / "model.bin.part").write_bytes(DATA)
+        (tmp_path / "model.bin.etag").write_text(server.etag("/a/model.bin"))
+        assert await get(server, http, tmp_path, file, told) == DATA
+        assert ranges(server) == [f"bytes={len(DATA)}-"]
+    assert told == [("model.bin", len(DATA), len(DATA))]
+
+
+async def test_a_whole_file_of_another_version_is_fetched_anew(tmp_path: Path) -> None:
+    async with serving() as (server, http):
+        (tmp_path / "model.bin.part").write_bytes(OTHER)
+        assert await get(server, http, tmp_path, CHECKED) == DATA
+        assert ranges(server) == [f"bytes={len(DATA)}-", "all"]
 
 
 async def test_remains_of_an_unknown_version_count_only_until_the_checksum_differs(tmp_path: Path) -> None:
@@ -181,7 +231,8 @@ async def test_a_failing_server_is_tried_again_but_a_refusal_is_final(tmp_path: 
         assert await get(server, http, tmp_path) == DATA
         (tmp_path / "model.bin").unlink()
         server.statuses = [503] * 20
-        assert isinstance(await fails(server, http, tmp_path), ServerFailed | ServiceError)
+        assert isinstance(await fails(server, http, tmp_path), ServerFailed)
+        assert len(server.asked) == 4 + TRIES
         server.statuses, server.asked = [404], []
         assert "there is no such file (HTTP 404)" in (await fails(server, http, tmp_path)).what
         assert len(server.asked) == 1
@@ -205,6 +256,20 @@ async def test_redirects_are_followed_with_the_range(tmp_path: Path) -> None:
         assert await get(server, http, tmp_path) == DATA
         assert [asked.path for asked in server.asked] == ["/a/model.bin", "/c", "/b/blob"] * 2
         assert server.asked[-1].headers["range"] == "bytes=100000-"
+
+
+async def test_a_redirect_out_of_an_encrypted_connection_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(PEM))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(PEM)
+    async with serving() as (plain, http), serving_files({"/b": DATA}, tls) as encrypted:
+        encrypted.redirects = {"/a/model.bin": f"{plain.url}/a/model.bin"}
+        assert "is not encrypted" in (await fails(encrypted, http, tmp_path)).what
+        assert plain.asked == []
+        encrypted.redirects = {"/a/model.bin": "/b"}
+        assert await get(encrypted, http, tmp_path) == DATA
 
 
 @pytest.mark.parametrize("location", ["/a/model.bin", "file:///etc/passwd", "http://[", "", "ftp://example.org/x"])

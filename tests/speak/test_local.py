@@ -114,6 +114,32 @@ async def test_an_installed_piper_voice_speaks_its_language_unless_the_config_na
         assert "Piper en_US-joe-medium (de)" in synthesizer.description
 
 
+async def test_a_damaged_piper_voice_that_nobody_named_is_left_out_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    models = tmp_path / "voiceloop" / "models"
+    for name in ("de_DE-bad-low", "en_GB-bad-low"):
+        (models / name).mkdir(parents=True)
+        for end in (".onnx", ".onnx.json"):
+            (models / name / f"{name}{end}").write_bytes(b"xx")
+    notices = Notices()
+    async with opened(notices, language="de") as synthesizer:
+        assert synthesizer.description == "eSpeak NG de (de)"
+    assert len(notices) == 1
+    assert notices[0].startswith(f"speak: '{models}/de_DE-bad-low/de_DE-bad-low.onnx' is not a voice")
+    assert notices[0].endswith("it is left out")
+
+    (models / "de_DE-good-low").mkdir()
+    for end in (".onnx", ".onnx.json"):
+        (models / "de_DE-good-low" / f"de_DE-good-low{end}").symlink_to(f"{VOICE.removesuffix('.onnx')}{end}")
+    async with opened(language="de") as synthesizer:
+        assert synthesizer.description == "Piper de_DE-good-low (de)"
+    notices.clear()
+    async with opened(notices, language="de", voices={"de": "de_DE-good-low"}):
+        assert notices == []
+
+
 async def test_a_set_language_is_spoken_whatever_the_transcript_says() -> None:
     async with opened(language="en") as synthesizer:
         assert speaking(synthesizer, "de") is synthesizer

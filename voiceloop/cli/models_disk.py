@@ -40,13 +40,14 @@ def get(
 ) -> None:
     """Fetch a model or a voice. Without a NAME: list those that can be fetched."""
     from voiceloop.models.catalogue import MODELS, named
+    from voiceloop.models.fetching import at_mirror
 
     if name is None:
-        for line in offered(MODELS):
+        for line in offered(at_mirror(model, os.environ) for model in MODELS):
             print_line(line)
         return
-    model = named(name)
-    run_async(lambda: _get(model))
+    model = at_mirror(named(name), os.environ)
+    run_async(lambda: _get(model), must_finish=True)
 
 
 async def _get(model: Model) -> int:
@@ -65,13 +66,12 @@ async def _get(model: Model) -> int:
     progress = Progress()
     try:
         folder = await fetch(model, store, progress)
-    except trio.Cancelled:
+    except* trio.Cancelled:  # pip's nursery raises a group
         progress.end()
         print_error(f"Stopped. {_kept(model)}")
         raise
-    except VoiceloopError:
+    finally:
         progress.end()
-        raise
     print_line(f"{model.name} is in {_short(str(folder))}")
     print_line(f"To use it: {use_of(model)}")
     if needs := _missing_package(model.engine):
@@ -110,17 +110,14 @@ def remove(
 
 def _removable(store: Store, name: str) -> dict[str, int]:
     """The files that removing a model would remove, with their sizes. Raises UsageError if that is not to be done."""
-    if os.sep in name or name.startswith("."):
-        raise UsageError(f"'{name}' is not a model's name", place="models remove", remedy=_LIST)
     files = store.fetched(name)
-    staging = store.staging(name)
-    if files is None and not staging.is_dir():
+    begun = store.begun(name)
+    if files is None and not store.staging(name).is_dir():
         found = next((model for model in on_disk() if model.name == name), None)
         if found is None:
             raise UsageError(f"there is no model '{name}' on this machine", place="models remove", remedy=_LIST)
         where = "it is your own or in a package; remove it as it came there"
         raise UsageError(f"'{name}' was not fetched by 'models get': {where}", place=found.path)
-    begun = {entry.name: entry.stat().st_size for entry in staging.iterdir()} if staging.is_dir() else {}
     return begun | (files or {})
 
 
@@ -203,10 +200,11 @@ def on_disk() -> list[OnDisk]:
     store = _store()
     found: dict[tuple[str, Path], OnDisk] = {}
     for name, engine, path in _found():
-        files = list(path.iterdir()) if path.is_dir() else [path, path.with_name(path.name + ".json")]
-        size = sum(file.stat().st_size for file in files if file.is_file())
+        size = _size_of(path)
+        if size is None:  # it was removed just now
+            continue
         folder = path if path.is_dir() else path.parent
-        fetched = store.fetched(folder.name) is not None and folder == store.folder(folder.name)
+        fetched = folder.parent == store.root and store.fetched(folder.name) is not None
         known = found.get((engine, path.resolve()))
         if known is None or len(name) < len(known.name):  # a repository is also found by its owner's name
             found[engine, path.resolve()] = OnDisk(name, engine, size, str(path), fetched)
@@ -214,7 +212,8 @@ def on_disk() -> list[OnDisk]:
 
 
 def _found() -> Iterator[tuple[str, str, Path]]:
-    """Name, engine and place of the models that are found, some by several names. Imports no engine."""
+    """Name, engine and place of the models that are found, some by several names. Imports hibari, where it is
+    installed: its list of voices is in its code."""
     from voiceloop.speak.hibari_voice import installed_voices as hibari_voices
     from voiceloop.speak.piper_files import installed_voices as piper_voices
     from voiceloop.transcribe.embedded import parakeet_files, whisper_files
@@ -226,6 +225,17 @@ def _found() -> Iterator[tuple[str, str, Path]]:
                 yield name, engine, module.find(name).folder
     yield from ((name, "piper", path) for name, path in piper_voices().items())
     yield from ((name, "hibari", path) for name, path in hibari_voices().items())
+
+
+def _size_of(path: Path) -> int | None:
+    """The bytes of a model: of all files in a folder, or of a voice and its description. None if it is gone."""
+    try:
+        description = path.with_name(path.name + ".json")
+        size = 0 if path.is_dir() else path.stat().st_size
+        files = path.iterdir() if path.is_dir() else [description]
+        return size + sum(file.stat().st_size for file in files if file.is_file())
+    except FileNotFoundError:
+        return None
 
 
 def _store() -> Store:

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 ADDRESS = "Write it in full, like 'https://openrouter.ai/api/v1'."
 """The remedy for an invalid address."""
+_HOME = (".localhost", ".local", ".lan", ".home", ".internal", ".home.arpa")
+"""Ends of names that only the local network knows."""
 
 
 def no_address(url: str) -> str:
@@ -42,6 +44,20 @@ def is_own(url: str) -> bool:
     host = host_of(url)
     address = _ip(host)
     return is_here(url) or (address.is_private if address is not None else host.endswith((".local", ".lan")))
+
+
+def is_near(url: str) -> bool:
+    """Whether `url` looks like a server of the user's own: what `is_own` knows, or a name that the internet doesn't
+    have (`nas`, `pc.home.arpa`). Serves to say the right remedy. It is no promise where words go: that is `is_own`."""
+    host = host_of(url).rstrip(".")
+    return is_own(url) or (bool(host) and _ip(host) is None and ("." not in host or host.endswith(_HOME)))
+
+
+def is_near_ip(host: str) -> bool:
+    """Whether `host` is an IP address of this machine or of the local network. Not the unspecified one: filters of
+    advertisements let names of the internet lead there."""
+    address = _ip(host.partition("%")[0])
+    return address is not None and address.is_private and not address.is_unspecified
 
 
 def host_of(url: str) -> str:

@@ -25,23 +25,23 @@ GO_ON = "With Ollama, start me with the config local. With a key for OpenRouter,
 def _asked(*phrases: str) -> re.Pattern[str]:
     """Matches at the end of a sentence: neither "I had a good time" nor "what time is dinner" asks for the time."""
     polite = "now|right|today|please|here|again|exactly|then|thanks|thank you|for me|at the moment"
-    return re.compile(rf"\b(?:{'|'.join(phrases)})(?: (?:{polite}))*(?= \.|$)")
+    return re.compile(rf"\b(?:{'|'.join(phrases)})(?: (?:{polite}|and (?:the )?(?:time|date)))*(?= \.|$)")
 
 
-_TELL = r"(?:(?:whats|what is|tell me|can you tell|give me|do you have|do you know|have you got) |(?<!\w ))"
-_DAY, _AND = "(?:day|date|month|year)(?: of the week)?", "(?:(?:time|date) and (?:the )?)?(?:current )?"
+_TELL = r"(?:(?:whats|what is|(?:can you )?tell me|give me|do you (?:have|know)|(?:let me|like to) know) |(?<!\w ))"
+_DAY, _AND = "(?:day|date|month|year)(?: of the week)?", "(?:current )?(?:(?:time|date) and (?:the )?(?:current )?)?"
+_THE, _NOT = rf"(?:{_TELL}(?:the|todays) |(?<!\w ))", "(?<!n['’]t )(?<!not )(?<!never )"
 ANSWERS = {
     f"Hello. {HELP}": re.compile("^(?=h|g)(?:hello|hi|hey|good (?:morning|afternoon|evening)|there|voiceloop|[ .])+$"),
     "You are welcome.": re.compile("^(?=.*thank)(?:thank you|thanks|a lot|(?:so|very) much|okay|great|[ .])+$"),
-    "It is {now:%-I:%M %p}.": _asked(
-        rf"what time (?:is it|it is)|{_TELL}the {_AND}time(?: and (?:the )?date)?|what the time is"
-    ),
+    "It is {now:%-I:%M %p}.": _asked(rf"what time is it|{_TELL}what (?:time it|the time) is|{_THE}{_AND}time"),
     "Today is {now:%A, %B %-d, %Y}.": _asked(
-        rf"(?:what|which) {_DAY} (?:is (?:it|today|this)|it is|today is|do we have)|(?:whats|what is) today",
-        rf"{_TELL}(?:the|todays) {_AND}{_DAY}(?: and (?:the )?time)?|what (?:the|todays) {_DAY} is",
+        rf"(?:what|which) {_DAY} (?:is (?:it|today|this)|do we have)|(?:whats|what is) today|{_THE}{_AND}{_DAY}",
+        rf"{_TELL}(?:(?:what|which) {_DAY} (?:it|today)|what (?:the|todays) {_DAY}) is",
     ),
     HELP: _asked(
-        r"what (?:else )?(?:can|do) you (?:do|say|understand|answer)|what (?:can|should) i (?:say|ask)(?: you)?",
+        r"what (?:else )?(?:can|do) you (?:do|say|understand|answer)",
+        r"what (?:can|should) i (?:say|ask|do(?! next| now))(?: you)?",
         r"(?<!\w )(?:i need |please |can you )?help(?: me)?|how does (?:this|it) work|how do i use (?:this|you|it)",
         "(?:who|what) are you|(?:whats|what is) your name|are you (?:a |an )?(?:ai|human|robot|bot|person|computer)",
     ),
@@ -56,12 +56,12 @@ sentences divided by " . ". The names at the end are spelled as Moonshine and Wh
 
 def answer(text: str, now: datetime, *, told: bool) -> str:
     """The answer to `text` at the local time `now`. If `told`, it doesn't add what can be asked."""
-    repeat = re.search(r"\b(?:repeat|say)(?: this| that| it)? after me\b\W*(.*)", text, re.IGNORECASE | re.DOTALL)
-    words = re.sub(r"[^\w.]+", " ", re.sub("[.?!]+", " . ", re.sub("['’-]", "", text.lower()))).strip(" .")
+    repeat = re.search(rf"(?is){_NOT}\b(?:repeat|say)(?: this| that| it)? after me\b(?:,? please\b)?\W*(.*)", text)
+    words = re.sub(r"[^\w.]+", " ", re.sub("[.?!]+| and (?=wh)", " . ", re.sub("['’-]", "", text.lower()))).strip(" .")
     if not repeat and (known := [said.format(now=now) for said, asked in ANSWERS.items() if asked.search(words)]):
         return " ".join(known)
     repeated = textwrap.shorten((repeat[1] if repeat else text).strip("\"' "), 400, placeholder=" and so on.")
-    if repeat:
+    if repeat or not repeated:
         return repeated or "I am listening."
     heard = f"You said: {repeated}"
     return heard if told else f"{heard}{'.' if heard[-1].isalnum() else ''} {HELP}"
@@ -80,8 +80,7 @@ class BasicHandler:
     description = "basic: tells the time and the date, repeats the rest"
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC).astimezone()) -> None:
-        self._clock = clock
-        self._told = False
+        self._clock, self._told = clock, False
 
     @classmethod
     @asynccontextmanager

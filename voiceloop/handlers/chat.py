@@ -20,7 +20,7 @@ from voiceloop.net.service import Service
 from voiceloop.plugins import Reply, Services
 from voiceloop.types import Transcript, Usage
 
-_ABOUT_EFFORT = re.compile(r"reason|think|effort", re.IGNORECASE)
+_ABOUT_EFFORT = re.compile(r"reasoning|think|effort", re.IGNORECASE)
 """How servers refuse `reasoning_effort`: "invalid reasoning value: 'none'", "does not support thinking"."""
 
 

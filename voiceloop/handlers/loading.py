@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import trio
 
-from voiceloop.config.address import is_own
+from voiceloop.config.address import is_near
 from voiceloop.config.tables import Retry
 from voiceloop.errors import NoSuchModel, ServiceError
 from voiceloop.net.local_servers import instead
@@ -41,6 +41,8 @@ class Loader:
     def __init__(self, service: Service | None, model: str, services: Services, nursery: trio.Nursery) -> None:
         self._service, self._model, self._services, self._nursery = service, model, services, nursery
         self._asked_at: float | None = None
+        self._told = False
+        """Whether the failure that lasts was said."""
 
     def soon(self) -> None:
         """Have the model loaded, if that was not asked for lately. Returns at once."""
@@ -56,10 +58,20 @@ class Loader:
             await service.call(Request("/api/generate", json=body))
         except NoSuchModel as error:
             if _NOT_FOUND.search(error.what):  # else it is another server's answer to an unknown path
-                self._tell(f"there is no '{self._model}' at {service.shown_url}. {await self._remedy(service)}")
+                await self._failed(service, f"there is no '{self._model}' at {service.shown_url}", missing=True)
         except ServiceError as error:
             if error.retryable and not _OTHER_SERVER.search(error.what):
-                self._tell(f"the model can't be loaded: {error}")
+                await self._failed(service, f"the model can't be loaded: {error}", missing=False)
+        else:
+            self._told = False
+
+    async def _failed(self, service: Service, what: str, *, missing: bool) -> None:
+        """Say it once, and ask again at the next onset of speech: the server may be started, or the model fetched."""
+        told, self._told = self._told, True
+        if not told:
+            remedy = f". {await self._remedy(service)}" if missing else ""
+            self._services.publish("notice", text=f"handler.model: {what}{remedy}")
+        self._asked_at = None
 
     async def _remedy(self, service: Service) -> str:
         names: list[object] = []
@@ -69,9 +81,6 @@ class Loader:
         fetch = f"ollama pull {shlex.quote(self._model)}"
         there = instead(self._model, [name for name in names if isinstance(name, str)])
         return f"{there}, or fetch it: {fetch}" if there else f"Fetch it: {fetch}"
-
-    def _tell(self, what: str) -> None:
-        self._services.publish("notice", text=f"handler.model: {what}")
 
 
 @asynccontextmanager
@@ -90,7 +99,7 @@ def _root(wanted: Wanted) -> Wanted | None:
     """The server's address without `/v1`, asked once and patiently; None if it is not to be asked."""
     settings = wanted.settings
     base_url = settings.base_url.rstrip("/")
-    if settings.api_key_env or settings.api_key_file or not is_own(base_url) or urlsplit(base_url).path != "/v1":
+    if settings.api_key_env or settings.api_key_file or not is_near(base_url) or urlsplit(base_url).path != "/v1":
         return None
     once = {"read_timeout_s": LOAD_S, "retry": Retry(connection_errors=False, max_elapsed_s=0.0)}
     changes = {"base_url": base_url.removesuffix("/v1"), **once}

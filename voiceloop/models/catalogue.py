@@ -51,14 +51,16 @@ class Wheel:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Files at `url`/NAME. `tried`: whether they were ever fetched from there for this table."""
+    """Files at `url`/NAME. `tried`: whether they were ever fetched from there for this table.
+
+    `host` is without user and password."""
 
     url: str
     tried: bool = False
 
     @property
     def host(self) -> str:
-        return self.url.split("/")[2]
+        return self.url.split("/")[2].rpartition("@")[2]
 
 
 Source = Wheel | Address
@@ -112,7 +114,7 @@ def named(name: str) -> Model:
         return found
     names = [model.name for model in MODELS]
     near = difflib.get_close_matches(name, names)
-    listed = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(names)}"
+    listed = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(names)}."
     raise UsageError(
         f"there is no model '{name}' in the catalogue",
         place="models get",

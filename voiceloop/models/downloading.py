@@ -62,6 +62,11 @@ class Target:
         """How many bytes have come so far."""
         return self.part.stat().st_size if self.part.exists() else 0
 
+    def tag(self) -> str:
+        """The version of what has come so far: a strong ETag, or empty."""
+        text = self.etag.read_text(encoding="utf-8", errors="replace") if self.etag.exists() else ""
+        return validator({"etag": text})
+
     def drop(self) -> None:
         """Remove what has come so far."""
         self.part.unlink(missing_ok=True)
@@ -120,14 +125,17 @@ class _OtherPart(Exception):
 async def _attempt(http: Http, target: Target, tell: Tell) -> None:
     """One request for what is missing, written as it comes. Raises ServiceError, _OtherPart and OSError."""
     size = target.size()
-    tag = target.etag.read_text(encoding="utf-8", errors="replace") if target.etag.exists() else ""
-    asked = headers_for(size, validator({"etag": tag}), checked=target.file.checked)
+    tag = target.tag()
+    asked = headers_for(size, tag, checked=target.file.checked)
     async with _answer(http, target.url, asked) as answer:
-        begins = begin(answer.status, answer.headers, size if asked else 0)
+        begins = begin(answer.status, answer.headers, size if asked else 0, tag if asked else "")
         if begins is None and asked and answer.status in _PARTIAL:
             raise _OtherPart
         if begins is None:
             raise _from_status(target, answer.status)
+        if answer.status == 416:  # all is there; the body is an error's
+            tell(target.file.name, size, size)
+            return
         if "html" in answer.headers.get("content-type", "").lower():
             raise _refused(target, "a web page comes instead, perhaps from a network that wants a login")
         await _write(answer, target, begins, tell)
@@ -139,6 +147,8 @@ async def _write(answer: Answer, target: Target, begins: Begin, tell: Tell) -> N
     """Write the body. Raises ServiceError after a cut, and OSError."""
     done = begins.at
     if done == 0:
+        # In this order: a stop in between must not leave an old part with the new tag.
+        target.part.unlink(missing_ok=True)
         target.etag.write_text(validator(answer.headers), encoding="ascii")
     with FileIO(target.part, "a" if done else "w") as file:
         tell(target.file.name, done, begins.total)

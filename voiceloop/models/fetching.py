@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import trio
 
+from voiceloop.config.address import no_address, shown
 from voiceloop.errors import EngineError, MissingExtra, ServiceError, UsageError, VoiceloopError
 from voiceloop.models.catalogue import HUB, MB, Address, File, Model, Source, Wheel
 from voiceloop.models.downloading import Target, Tell, download
@@ -80,20 +81,31 @@ async def _from(source: Source, model: Model, store: Store, tell: Tell) -> None:
 async def _from_address(source: Address, files: tuple[File, ...], staging: Path, tell: Tell) -> None:
     from voiceloop.net.http import Http
 
-    url = address_in(source.url, os.environ)
     http = await trio.to_thread.run_sync(Http)
     try:
         for file in files:
-            await download(http, Target(f"{url}/{file.name}", file, staging), tell)
+            await download(http, Target(f"{source.url}/{file.name}", file, staging), tell)
     finally:
         with trio.CancelScope(shield=True):
             await http.aclose()
 
 
-def address_in(url: str, environ: Mapping[str, str]) -> str:
-    """An address at the user's mirror of the hub, if the variable `HF_ENDPOINT` names one."""
+def at_mirror(model: Model, environ: Mapping[str, str]) -> Model:
+    """A model with its addresses at the user's mirror of the hub, if the variable `HF_ENDPOINT` names one. Raises
+    UsageError if that is no address."""
     mirror = environ.get("HF_ENDPOINT", "").rstrip("/")
-    return f"{mirror}/{url.removeprefix(HUB)}" if mirror and url.startswith(HUB) else url
+    if not mirror:
+        return model
+    if problem := no_address(mirror):
+        remedy = "Write it in full, like 'https://hub.example.org', or unset the variable"
+        raise UsageError(f"it {problem}", place="HF_ENDPOINT", remedy=remedy)
+    return replace(model, sources=tuple(_at(source, mirror) for source in model.sources))
+
+
+def _at(source: Source, mirror: str) -> Source:
+    if isinstance(source, Wheel) or not source.url.startswith(HUB):
+        return source
+    return Address(f"{mirror}/{source.url.removeprefix(HUB)}")
 
 
 def _is_there(folder: Path, file: File) -> bool:
@@ -125,4 +137,4 @@ def by_hand(model: Model, root: Path) -> str:
         )
     untried = "" if source.tried else " (an address that was not tried)"
     names = ", ".join(file.name for file in model.files)
-    return f"By hand: fetch {names} from {source.url}/{untried}, and put them into {root / model.name}"
+    return f"By hand: fetch {names} from {shown(source.url)}/{untried}, and put them into {root / model.name}"

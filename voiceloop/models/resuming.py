@@ -26,10 +26,16 @@ def headers_for(size: int, validator: str, *, checked: bool) -> dict[str, str]:
     return {"Range": f"bytes={size}-"} | ({"If-Range": validator} if validator else {})
 
 
-def begin(status: int, headers: Mapping[str, str], asked_from: int) -> Begin | None:
-    """Where the body begins, after the bytes from `asked_from` were asked for. None: what is there is of no use (it is
-    longer than the file, or the server sends another part than asked for), so ask for all."""
+def begin(status: int, headers: Mapping[str, str], asked_from: int, tag: str = "") -> Begin | None:
+    """Where the body begins, after the bytes from `asked_from` (0: all) were asked for, of the version `tag`. If it
+    begins at the end (416), nothing is missing.
+
+    None: what is there is of no use (it is longer than the file, or the server sends another part than asked for, or a
+    part of another version, RFC 9110 15.3.7.3), so ask for all. A server may ignore `If-Range`; so its tag is compared.
+    """
     if status == 206:
+        if tag and validator(headers) != tag:
+            return None
         found = re.fullmatch(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", headers.get("content-range", "").strip())
         if found is None or int(found[1]) != asked_from:
             return None
@@ -37,6 +43,10 @@ def begin(status: int, headers: Mapping[str, str], asked_from: int) -> Begin | N
     if status == 200:
         length = headers.get("content-length", "")
         return Begin(0, int(length) if re.fullmatch(r"\d{1,18}", length) else None)
+    if status == 416 and asked_from > 0:
+        whole = headers.get("content-range", "").strip() == f"bytes */{asked_from}"
+        same = not tag or headers.get("etag", tag).strip() == tag  # few servers send it with this status
+        return Begin(asked_from, asked_from) if whole and same else None
     return None
 
 

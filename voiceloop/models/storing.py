@@ -23,29 +23,35 @@ from voiceloop.errors import OutputError, UsageError
 from voiceloop.journal.atomic_write import write_atomically
 from voiceloop.journal.locks import FileLock
 from voiceloop.models.catalogue import megabytes
+from voiceloop.text import clean_line
 
 RECORD = ".voiceloop.json"
 FETCHING = ".fetching"
+_NAME = re.compile(r"\w[\w.-]*")
+"""Names of models and of their files: never a path, nor empty."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The models under a folder, which need not exist yet."""
+    """The models under a folder, which need not exist yet. What makes a path of a name raises UsageError if
+    that is empty or a path itself."""
 
     root: Path
 
     def folder(self, name: str) -> Path:
         """Where a model is, once it is whole."""
-        return self.root / name
+        return self.root / _checked(name)
 
     def staging(self, name: str) -> Path:
         """Where a model is put together."""
-        return self.root / FETCHING / name
+        return self.root / FETCHING / _checked(name)
 
     def fetched(self, name: str) -> dict[str, int] | None:
         """The files that were fetched for a model, with their sizes; None if the folder is the user's own, or is not
-        there."""
+        there, or its name is none that a model can have."""
+        if not _NAME.fullmatch(name):
+            return None
         folder = self.folder(name)
         return None if folder.is_symlink() else _recorded(folder / RECORD)
 
@@ -54,13 +60,23 @@ class Store:
         files = self.fetched(name)
         return files is not None and all(_size(self.folder(name) / file) == size for file, size in files.items())
 
+    def begun(self, name: str) -> dict[str, int]:
+        """What is left of an attempt to fetch a model: names and sizes. Raises OutputError."""
+        staging = self.staging(name)
+        with disk_errors(staging):
+            try:
+                sizes = {entry.name: _size(entry) for entry in staging.iterdir()}
+            except FileNotFoundError:
+                return {}
+        return {file: size for file, size in sizes.items() if size is not None}
+
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
         """Hold the lock of a model. Raises UsageError if another process holds it, OutputError if it can't be made."""
         place = self.root / FETCHING
         with disk_errors(place):
             place.mkdir(parents=True, exist_ok=True)
-            lock = FileLock.take(place / f"{name}.lock")
+            lock = FileLock.take(place / f"{_checked(name)}.lock")
         if lock is None:
             raise UsageError(
                 f"another voiceloop is at work on '{name}'", place=str(place), remedy="Wait until it has finished"
@@ -136,6 +152,14 @@ def synced(path: Path) -> None:
         os.close(handle)
 
 
+def _checked(name: str) -> str:
+    """The name of a model. Raises UsageError if it could lead elsewhere."""
+    if not _NAME.fullmatch(name):
+        remedy = "'voiceloop models list --local' lists those that are there"
+        raise UsageError(f"'{clean_line(name)}' is not a model's name", place="models", remedy=remedy)
+    return name
+
+
 def _remove(path: Path) -> None:
     """Remove a file or a folder, if it is there. Raises OSError."""
     if path.is_dir() and not path.is_symlink():
@@ -153,7 +177,7 @@ def _recorded(path: Path) -> dict[str, int] | None:
         return None
     if not isinstance(files, Mapping) or not files:
         return None
-    kept = {name: size for name, size in files.items() if re.fullmatch(r"\w[\w.-]*", name) and type(size) is int}
+    kept = {name: size for name, size in files.items() if _NAME.fullmatch(name) and type(size) is int}
     return kept if len(kept) == len(files) else None
 
 

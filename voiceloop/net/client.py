@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trio
 
-from voiceloop.config.address import ADDRESS, is_own, no_address
+from voiceloop.config.address import ADDRESS, is_near, no_address
 from voiceloop.config.tables import Endpoint, Limits
 from voiceloop.errors import ConfigError, ServiceError, Unauthorized, VoiceloopError
 from voiceloop.events import Publish
@@ -111,7 +111,7 @@ class Clients:
             with trio.move_on_after(ADVICE_S), suppress(VoiceloopError):
                 self._listings[known] = await self.models(settings, kind)
         listed = self._listings[known]
-        if kind == "chat" and is_own(settings.base_url) and listed and find(request.model, listed) is None:
+        if kind == "chat" and is_near(settings.base_url) and listed and find(request.model, listed) is None:
             return instead(request.model, [model.id for model in listed])
         return advice(request.json, listed)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voiceloop import errors
-from voiceloop.config.address import is_own, port_of
+from voiceloop.config.address import is_near, port_of
 from voiceloop.net.values import retry_after_s
 from voiceloop.text import clean_line
 
@@ -33,6 +33,7 @@ class Kind:
 
 
 _LATER = "Try again; if the error persists, choose another model or see the provider's status page"
+_OWN_LATER = "See what the server says in its own terminal or log; if it lacks memory, choose a smaller model"
 
 KINDS: dict[int, Kind] = {
     400: Kind(errors.BadRequest, "the request was refused", "Check the options in [{table}] of the config"),
@@ -100,10 +101,11 @@ def from_status(
     message = _server_message(body, where)
     shown = f"HTTP {code}" if reported is None or reported == status else f"HTTP {status}, error {code}"
     what = f"{kind.what} ({shown})" + (f"; the server said: {message}" if message else "")
+    remedy = _OWN_LATER if kind.remedy == _LATER and is_near(where.url) else kind.remedy
     return kind.error(
         what,
         place=str(where),
-        remedy=kind.remedy.format(key=where.key_place or "no key is configured", table=where.table),
+        remedy=remedy.format(key=where.key_place or "no key is configured", table=where.table),
         status=code,
         retry_after_s=retry_after_s(headers.get("retry-after")),
     )
@@ -139,7 +141,7 @@ def without_network(where: Where) -> str:
     Empty for servers of this machine and the local network, which need no internet, and for requests of no turn.
     """
     command = _OFFLINE.get(where.table)
-    return "" if command is None or is_own(where.url) else f". To go on without a network: {command}"
+    return "" if command is None or is_near(where.url) else f". To go on without a network: {command}"
 
 
 _STARTERS = {11434: "'ollama serve'", 8080: "'llama-server -m MODEL.gguf'", 1234: "'lms server start'"}
@@ -152,6 +154,11 @@ def start_it(where: Where) -> str:
     start = f"Start the server ({starter}), or correct base_url" if starter else "Start the server, or correct base_url"
     command = _OFFLINE.get(where.table)
     return start if command is None else f"{start}. To go on without it: {command}"
+
+
+def broke_off(where: Where) -> str:
+    """The remedy for a connection that broke off in the middle."""
+    return _OWN_LATER if is_near(where.url) else "Check the network"
 
 
 def _redirected(code: int, headers: Mapping[str, str], where: Where) -> errors.ServiceError:

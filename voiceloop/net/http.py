@@ -18,11 +18,11 @@ import httpx  # noqa: ASYNC127 - httpx2 is its successor; moving to it is a sepa
 import trio
 
 from voiceloop import errors
-from voiceloop.config.address import is_own
 from voiceloop.net.failures import (
     BODY_LIMIT,
     Where,
     bad_answer,
+    broke_off,
     clean,
     from_status,
     reasons,
@@ -30,7 +30,7 @@ from voiceloop.net.failures import (
     tls_failure,
     without_network,
 )
-from voiceloop.net.sockets import Backend
+from voiceloop.net.sockets import Backend, leads_near
 from voiceloop.net.watch import Exchange, ExchangeObserver, Observe, watching
 
 # The debug lines of both contain the addresses of all requests and the server's headers, which may repeat the key.
@@ -131,7 +131,7 @@ class Answer:
                         scope.deadline = trio.current_time() + LINGER_S
             except httpx.HTTPError as error:
                 if wanted:
-                    raise _service_error(error, self._call) from None
+                    raise _service_error(error, self._call, near=False) from None
         if failure is not None:
             raise failure
 
@@ -260,7 +260,9 @@ class Http:
             try:
                 return await self._client.send(self._request(call, attempt), stream=True)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise _service_error(error, call) from None
+                failed = error
+            near = isinstance(failed, httpx.ConnectError | httpx.ConnectTimeout) and await leads_near(call.where.url)
+            raise _service_error(failed, call, near=near)
         raise _too_slow("the server did not begin to answer in time", call)
 
     def _request(self, call: Call, attempt: Attempt) -> httpx.Request:
@@ -308,14 +310,16 @@ def _too_slow(what: str, call: Call) -> errors.TimedOut:
 _SLOW = "Try again; if the error persists, raise read_timeout_s or choose a faster model"
 
 
-def _service_error(error: Exception, call: Call) -> errors.ServiceError:
-    """The `ServiceError` for an error of httpx. Not chained: httpx's errors hold the request, and with it the key."""
+def _service_error(error: Exception, call: Call, *, near: bool) -> errors.ServiceError:
+    """The `ServiceError` for an error of httpx. Not chained: httpx's errors hold the request, and with it the key.
+
+    `near`: the connection was refused by this machine or one of the local network."""
     place = str(call.where)
     message = clean(str(error), hide=call.where.hide)
     match error:
         case httpx.ConnectTimeout():
             what = f"no connection within {call.connect_s:g} s"
-            if is_own(call.where.url):
+            if near:
                 return errors.NotRunning(what, place=place, remedy=start_it(call.where))
             remedy = f"Check the network, or raise connect_timeout_s{without_network(call.where)}"
         case httpx.PoolTimeout():
@@ -334,11 +338,11 @@ def _service_error(error: Exception, call: Call) -> errors.ServiceError:
             what, remedy = failed
         case httpx.ConnectError():
             what = f"no connection: {', '.join(dict.fromkeys(reasons(error))) or message}"
-            if is_own(call.where.url):
+            if near:
                 return errors.NotRunning(what, place=place, remedy=start_it(call.where))
             remedy = f"Check the network and base_url{without_network(call.where)}"
         case _:
-            what, remedy = f"the connection broke off: {message or type(error).__name__}", "Check the network"
+            what, remedy = f"the connection broke off: {message or type(error).__name__}", broke_off(call.where)
     return errors.Unreachable(what, place=place, remedy=remedy)
 
 

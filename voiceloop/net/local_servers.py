@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import trio
 
-from voiceloop.config.address import is_own
+from voiceloop.config.address import is_near
 from voiceloop.net.catalogue import nearest
 
 PROBE_S = 0.2
@@ -33,6 +33,9 @@ _NAME = re.compile(r"[\w.][\w./:@+-]{0,119}")
 _ELSEWHERE = re.compile(r"[:-]cloud$")
 """Models that Ollama lists, but that run on its maker's servers."""
 _NO_CHAT = re.compile(r"embed|rerank|bge-|minilm", re.IGNORECASE)
+_HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
+"""A name or an IP address that can be looked up. Longer labels can't."""
+_PATH = re.compile(r"[!-~]*")
 _OLLAMA_PORTS = {"http": 80, "https": 443}
 
 
@@ -53,7 +56,7 @@ def candidates(environment: Mapping[str, str]) -> dict[str, str]:
         "http://127.0.0.1:8080/v1": LLAMA,
         "http://127.0.0.1:1234/v1": "LM Studio",
     }
-    return {url: name for url, name in addresses.items() if url.startswith("http:") and is_own(url)}
+    return {url: name for url, name in addresses.items() if url.startswith("http:") and is_near(url)}
 
 
 def ollama_url(host: str) -> str:
@@ -67,7 +70,7 @@ def ollama_url(host: str) -> str:
         name = parts.hostname or "127.0.0.1"
     except ValueError:
         return PRESET_URL
-    if scheme not in {"", "http", "https"} or not re.fullmatch(r"[\w.:-]+", name):
+    if scheme not in {"", "http", "https"} or not _HOST.fullmatch(name) or not _PATH.fullmatch(parts.path):
         return PRESET_URL
     name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name)
     return f"{scheme or 'http'}://{f'[{name}]' if ':' in name else name}:{port}{parts.path.rstrip('/')}/v1"

@@ -1,13 +1,29 @@
-"""A network backend for httpcore that closes a connection whose TLS handshake is cancelled."""
+"""Below httpcore: a backend that closes a connection whose TLS handshake is cancelled, and where a name leads."""
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import httpcore
 import trio
+
+from voiceloop.config.address import host_of, is_near, is_near_ip
+
+LOOKUP_S = 0.2
+"""How long to look up whose address has refused a connection. The name was looked up just before."""
+
+
+async def leads_near(url: str) -> bool:
+    """Whether a server is this machine's or the local network's: by its name, or by the addresses it leads to."""
+    if is_near(url):
+        return True
+    with trio.move_on_after(LOOKUP_S), suppress(OSError, UnicodeError):
+        found = await trio.socket.getaddrinfo(host_of(url), None, type=trio.socket.SOCK_STREAM)
+        return all(is_near_ip(str(address[0])) for *_, address in found)
+    return False
 
 
 class Backend(httpcore.AsyncNetworkBackend):

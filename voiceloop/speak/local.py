@@ -55,7 +55,8 @@ class LocalSynthesizer:
     def __init__(self, options: LocalOptions, services: Services, nursery: trio.Nursery) -> None:
         self._options, self._services, self._nursery = options, services, nursery
         self._installed = _installed()
-        self._piper = _piper_voices(self._installed) | options.voices
+        found, self._damaged = _piper_voices(self._installed, options)
+        self._piper = found | options.voices
         self._language = options.language or _transcribed_language(services) or "en"
         self._voices: dict[Choice, _Voice] = {}
         self._told: set[str] = set()
@@ -72,6 +73,7 @@ class LocalSynthesizer:
             local = cls(options, services, nursery)
             await local._usual().opened()
             local._tell_substitute()
+            local._tell_damaged()
             yield local
 
     @property
@@ -125,6 +127,11 @@ class LocalSynthesizer:
         if self._usual().choice.engine is Engine.ESPEAK and base(self._language) == "en":
             remedy = "pip install 'voiceloop[local]'"
             self._services.publish("notice", text=f"speak: eSpeak NG speaks, as hibari is not installed: {remedy}")
+
+    def _tell_damaged(self) -> None:
+        """Say which voices were left out. They are no reason to stop: nobody has named them."""
+        for problem in self._damaged:
+            self._services.publish("notice", text=f"{problem}. Until then it is left out")
 
     def _tell_missing(self, language: str) -> None:
         if language not in self._told:
@@ -220,13 +227,25 @@ def _installed() -> frozenset[Engine]:
     return frozenset(engine for engine in Engine if all(find_spec(package) for package in engine.value))
 
 
-def _piper_voices(installed: frozenset[Engine]) -> dict[str, str]:
-    """The installed Piper voices for languages other than English, which hibari speaks sooner."""
-    from voiceloop.speak.piper_files import voices_by_language
+def _piper_voices(installed: frozenset[Engine], options: LocalOptions) -> tuple[dict[str, str], list[str]]:
+    """The first sound one of the installed Piper voices for each language for which none is named, and what is wrong
+    with those before it. Not for English, which hibari speaks sooner."""
+    from voiceloop.speak.piper_files import voice_files, voices_by_language
 
-    if Engine.PIPER not in installed:
-        return {}
-    return {code: name for code, name in voices_by_language().items() if code != "en"}
+    voices: dict[str, str] = {}
+    problems: list[str] = []
+    for code, names in voices_by_language().items() if Engine.PIPER in installed else ():
+        if code == "en" or code in options.voices:
+            continue
+        for name in names:
+            try:
+                voice_files(name, "speak")
+            except ConfigError as error:
+                problems += error.problems
+            else:
+                voices[code] = name
+                break
+    return voices, problems
 
 
 def _check_voices(options: LocalOptions) -> None:

@@ -72,12 +72,12 @@ def installed_voices() -> dict[str, Path]:
     return {name: found[name] for name in sorted(found)}
 
 
-def voices_by_language() -> dict[str, str]:
-    """The first of the installed voices for each language, by its name: `{"de": "de_DE-thorsten-medium"}`."""
-    found: dict[str, str] = {}
+def voices_by_language() -> dict[str, list[str]]:
+    """The names of the installed voices for each language, unchecked: `{"de": ["de_DE-thorsten-medium"]}`."""
+    found: dict[str, list[str]] = {}
     for name in installed_voices():
         if code := re.match(r"([a-z]{2,3})_[A-Z]{2}-", name):
-            found.setdefault(code[1], name)
+            found.setdefault(code[1], []).append(name)
     return found
 
 
