@@ -428,6 +428,9 @@ def test_dictation_and_captions_without_a_sound_device_hear_the_sample(box: Box)
     assert box.log[-1] == f"voiceloop dictate --input {sample} --to stdout"
     box.run("run", "dictate", "--to", "file:notes.txt")
     assert box.log[-1] == f"voiceloop dictate --input {sample} --to file:notes.txt"
+    for words in (("--json",), ("--set", "handler.to=file:notes.txt")):
+        box.run("run", "dictate", *words)
+        assert box.log[-1] == f"voiceloop dictate --input {sample} {' '.join(words)}"
     box.run("run", "captions", "--json")
     assert box.log[-1] == f"voiceloop captions --input {sample} --json"
 

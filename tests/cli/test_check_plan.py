@@ -43,7 +43,7 @@ def test_only_the_servers_of_the_commands_own_parts_are_asked() -> None:
     servers = [f"{part}, server" for part in ("transcribe", "handler", "speak")]
     assert plan("run", source="assistant").names[-3:] == servers
     assert plan("captions", source="assistant").names[-1] == servers[0]
-    assert plan("dictate", source="assistant").names[-2:] == [servers[0], servers[2]]
+    assert plan("dictate", source="assistant").names[-1] == servers[0]
 
 
 def test_engines_and_servers_of_the_users_own_charge_nothing() -> None:

@@ -98,7 +98,7 @@ async def listing_below(server: Server, path: str, cache: Path) -> tuple[int, st
         (errors.Unreachable("x"), True),
         (errors.TimedOut("x"), True),
         (errors.Unauthorized("x", status=401), True),
-        (errors.Unauthorized("x", status=403), False),
+        (errors.Unauthorized("x", status=403), True),
         (errors.Unavailable("x", status=503), True),
         (errors.RateLimited("x", status=429), False),
         (errors.NoSuchModel("x", status=404), False),

@@ -55,6 +55,17 @@ class Stuck:
     async def warm(self) -> None: ...
 
 
+class Late(Stuck):
+    """A handler that loads in a thread, which can't be interrupted, and opens after the limit."""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, options: BaseModel, services: Any) -> AsyncIterator[Any]:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(LIMIT_S + 4)
+        yield cls()
+
+
 def ignore(name: str, /, **fields: object) -> None: ...
 
 
@@ -77,6 +88,17 @@ async def test_a_part_that_never_opens_does_not_hold_the_report_up(autojump_cloc
     assert code == 69
     assert list(said) == stuck.names
     assert trio.current_time() < 10
+
+
+async def test_a_part_that_opens_after_the_limit_is_not_called_open_as_well(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    late = plan("audio.input=none", "transcribe.use=none", "speak.use=none", f"handler.use={__name__}:Late")
+    report = Report(lambda _: None, tell=lambda _: None)
+    await check(late, report, ignore, online=False, voice=False)
+    (said,) = [finding.said for finding in report.findings if finding.what == "handler"]
+    assert said.startswith(f"no result within {LIMIT_S:g} s")
+    assert report.exit_code == 69
 
 
 @needs_local

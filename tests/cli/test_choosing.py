@@ -195,3 +195,34 @@ def test_the_price_of_captions_and_of_dictation_is_from_one_posting_to_the_most(
 def test_the_first_valid_answer_counts(lines: list[str], place: str | None) -> None:
     given = iter(lines)
     assert answered(lambda: next(given, None)) == place
+
+
+@pytest.mark.parametrize("damaged", ['dictate = "clowd"', "dictate =", "nobody = 1", "\udcff"])
+def test_the_remedy_for_damaged_choices_works_and_keeps_the_others(damaged: str, env: dict[str, str]) -> None:
+    path = Path(env["HOME"], ".config/voiceloop/choices.toml")
+    path.parent.mkdir(parents=True)
+    path.write_text(f'captions = "cloud"\n{damaged}\n', errors="surrogateescape")
+    words = [COMMAND, "config", "choose", "dictate", "local"]
+    refused = subprocess.run(
+        [COMMAND, "config", "show", "dictate"], env=env, capture_output=True, text=True, check=False
+    )
+    assert (refused.returncode, "voiceloop config choose dictate local" in refused.stderr) == (78, True), refused.stderr
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    readable = damaged in {'dictate = "clowd"', "nobody = 1"}
+    assert kept(env) == ('captions = "cloud"\n' if readable else "") + 'dictate = "local"'
+
+
+def test_damaged_choices_stop_nobody_who_has_decided_otherwise(env: dict[str, str]) -> None:
+    path = Path(env["HOME"], ".config/voiceloop/choices.toml")
+    path.parent.mkdir(parents=True)
+    path.write_text("rubbish")
+    for words in (["run"], ["dictate", "--set", "transcribe.use=moonshine"]):
+        subprocess.run([COMMAND, "config", "show", *words], env=env, capture_output=True, check=True)
+
+
+def test_with_standard_input_closed_nothing_is_asked(env: dict[str, str], silence: str) -> None:
+    command = " ".join(["exec", COMMAND, *dictate(silence), "<&-"])
+    done = subprocess.run(["bash", "-c", command], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert PROMPT not in done.stderr

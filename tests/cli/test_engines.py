@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from voiceloop.cli.engines import where_words_go
+from voiceloop.cli.render import Text
 from voiceloop.config.choice import Command, Place, as_file
 from voiceloop.config.commands import choices_file, load_command
 
@@ -67,17 +68,21 @@ def test_the_file_that_names_the_engine_is_told_with_the_line() -> None:
 
 def test_each_server_is_named_with_what_it_is_given() -> None:
     split = said("run", file=CHAT + 'base_url = "http://192.168.1.5:11434/v1"\n[speak]\nuse = "openai"\nvoice = "v"\n')
-    assert split == "Words go to 192.168.1.5 (m/n), as ~/config/voiceloop/config.toml:2 says."
+    assert split == (
+        f"{HERE}; words go to 192.168.1.5 (m/n); replies go to 127.0.0.1:8880 (tts-1), "
+        "as ~/config/voiceloop/config.toml:2 says."
+    )
     two = ("transcribe.use=openrouter", "transcribe.model=a/b", "speak.use=none")
     assert said("run", *two, file=CHAT + 'base_url = "https://example.com/v1"\n') == (
         "Speech goes to openrouter.ai (a/b); words go to example.com (m/n), as --set says."
     )
 
 
-def test_a_server_of_this_machine_is_this_machine() -> None:
+def test_a_server_of_this_machine_is_named_for_it_may_pass_on_what_it_is_given() -> None:
     own = '[transcribe]\nuse = "openai"\nmodel = "own"\n' + CHAT + 'base_url = "http://localhost:11434/v1"\n'
     assert said("run", file=own) == (
-        "Speech is transcribed by own on this machine, as ~/config/voiceloop/config.toml:2 says."
+        "Speech goes to 127.0.0.1:8000 (own); words go to localhost:11434 (m/n), as "
+        "~/config/voiceloop/config.toml:2 says."
     )
 
 
@@ -88,10 +93,35 @@ def test_a_voice_model_is_sent_speech() -> None:
 
 def test_a_handler_of_the_users_own_is_named(home: Path) -> None:
     (home / "mine.py").write_text("def answer(text):\n    return text\n")
-    assert said("run", "handler.use=mine:answer") == f"{HERE}, and your handler (mine:answer) is given the words."
+    assert said("run", "handler.use=mine:answer") == f"{HERE}; words are given to your program (mine:answer)."
+
+
+def test_the_sentence_is_printed_at_every_level(capsys: pytest.CaptureFixture[str]) -> None:
+    for level in ("info", "warning", "error"):
+        Text(level)("engines", text="Speech goes to openrouter.ai.")
+        assert capsys.readouterr().err == "Speech goes to openrouter.ai.\n"
+
+
+def test_dictation_opens_no_voice_whatever_the_config_file_of_an_assistant_names() -> None:
+    choices_file().parent.mkdir(parents=True)
+    choices_file().with_name("config.toml").write_text('[speak]\nuse = "openrouter"\nmodel = "s/t"\nvoice = "v"\n')
+    assert load_command("dictate").config.speak.use == "none"
+    assert load_command("captions").config.speak.use == "none"
+    assert load_command("run").config.speak.use == "openrouter"
 
 
 def test_dictation_and_captions_speak_nothing_so_no_reply_goes_anywhere() -> None:
     assistant = '[speak]\nuse = "openrouter"\nmodel = "s/t"\nvoice = "v"\n'
     assert said("dictate", file=assistant) == said("captions", file=assistant) == f"{HERE}."
-    assert said("run", "transcribe.use=moonshine", file=assistant).startswith("Replies go to openrouter.ai (s/t)")
+    assert said("run", "transcribe.use=moonshine", file=assistant).startswith(
+        f"{HERE}; replies go to openrouter.ai (s/t)"
+    )
+
+
+def test_an_engine_that_is_no_part_of_voiceloop_is_not_said_to_work_on_this_machine(home: Path) -> None:
+    (home / "mycloud.py").write_text(
+        "from voiceloop.transcribe.no_transcriber import NoTranscriber\nclass T(NoTranscriber):\n    pass\n"
+    )
+    assert said("dictate", "transcribe.use=mycloud:T") == (
+        "Speech is given to mycloud:T, which is no part of voiceloop, as --set says."
+    )

@@ -16,6 +16,7 @@ from voiceloop.cli.options import (
     place_of,
     with_devices,
 )
+from voiceloop.cli.render import at_terminal
 from voiceloop.cli.running import run_async
 from voiceloop.errors import UsageError
 
@@ -59,12 +60,13 @@ def check(  # noqa: PLR0913, PLR0917 - the command's options
     from voiceloop.config.commands import load_command
 
     if command == "run" and cloud is not None:
-        raise UsageError("--cloud and --local are for dictate and captions", place="check", remedy="Name one of them")
+        remedy = "Say, for example: voiceloop check dictate --local"
+        raise UsageError("--cloud and --local are for dictate and captions", place="check", remedy=remedy)
     loaded = load_command(
         command, config, with_devices(sets, microphone=microphone, loudspeaker=loudspeaker), flag=place_of(cloud)
     )
     plan = plan_of(command, loaded.config, microphone)
-    voice = speak if speak is not None else not json and sys.stdin.isatty() and sys.stderr.isatty()
+    voice = speak if speak is not None else not json and at_terminal(sys.stdin, sys.stderr)
     run_async(lambda: _check(loaded, plan, _report(json=json), online=online, voice=voice))
 
 
@@ -89,7 +91,7 @@ def _report(*, json: bool) -> Report:
     from voiceloop.cli.render import print_error, print_line
     from voiceloop.cli.report import Report
 
-    meter = _meter if sys.stderr.isatty() else lambda _: None
+    meter = _meter if at_terminal(sys.stderr) else lambda _: None
     # Not on standard error, unless it must be: what is written there while a device is being opened is lost.
     return Report(_show_json if json else _show, meter, print_error if json else print_line)
 

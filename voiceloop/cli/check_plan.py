@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from voiceloop.config.address import host_of, is_own
 from voiceloop.config.choice import Command
-from voiceloop.config.tables import Config, PartTable
+from voiceloop.config.tables import Config
 from voiceloop.net.wanted import Wanted, Wants, all_wanted
 
 
@@ -58,11 +58,6 @@ def plan_of(command: Command, config: Config, device: str | None = None) -> Plan
         return Plan(config.model_copy(update={"audio": audio}), "sound heard", loudspeaker=False, parts=parts)
     if command == "dictate":
         parts = {"vad": "vad", "transcribe": "transcribe", "handler": "target"}
-        speaks = {"speak": "speak"} if _is_used(config.speak) else {}
-        return Plan(config, "microphone", loudspeaker=config.audio.output != "none", parts=parts | speaks)
+        return Plan(config, "microphone", loudspeaker=config.audio.output != "none", parts=parts)
     parts = {name: name for name in ("vad", "transcribe", "handler", "speak")}
     return Plan(config, "microphone", loudspeaker=True, parts=parts)
-
-
-def _is_used(table: PartTable) -> bool:
-    return table.use != "none"

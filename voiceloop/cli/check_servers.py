@@ -43,9 +43,9 @@ async def check_server(clients: Clients, wanted: Wanted, report: Report) -> None
 def is_failure(error: ServiceError) -> bool:
     """Whether the server can't be used. A server may answer and yet have no listing: that is no failure.
 
-    Failures: it can't be reached, it refuses the key, or it is overloaded or broken.
+    Failures: it can't be reached, it refuses the key or wants money, or it is overloaded or broken.
     """
-    return error.status == 401 or (error.retryable and not isinstance(error, RateLimited))
+    return error.status in {401, 402, 403} or (error.retryable and not isinstance(error, RateLimited))
 
 
 def too_slow(wanted: Wanted) -> TimedOut:

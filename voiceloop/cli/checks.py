@@ -77,6 +77,8 @@ class _Part:
             try:
                 async with AsyncExitStack() as stack:
                     part = await open_part(stack, getattr(config, self.table), self.services)
+                    # A part that loads in a thread may be open only after the limit: then that is said, not this.
+                    await trio.lowlevel.checkpoint()
                     scope.deadline = math.inf
                     self.parts[self.table] = part
                     self.report.add(self.name, str(part.description))

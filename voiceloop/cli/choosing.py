@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voiceloop.cli.render import print_error
+from voiceloop.cli.render import at_terminal, print_error
 from voiceloop.config import commands
 from voiceloop.config.choice import Command, Place, as_file
 from voiceloop.config.load import short
@@ -49,11 +49,14 @@ def load_asking(
 
 
 def keep(command: Command, place: Place | None) -> Path:
-    """Keep a choice, or forget it; gives the file. Raises UsageError if the file can't be written."""
+    """Keep a choice, or forget it; gives the file. What is damaged in the file is dropped.
+
+    Raises UsageError if the file can't be written.
+    """
     from voiceloop.journal.atomic_write import write_atomically
 
     path = commands.choices_file()
-    choices, _ = commands.read_kept()
+    choices = commands.valid_choices()
     choices.pop(command, None)
     if place is not None:
         choices[command] = place
@@ -62,13 +65,13 @@ def keep(command: Command, place: Place | None) -> Path:
         write_atomically(path.resolve(), as_file(choices).encode(), synced=False)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        remedy = "Fix its permissions or free some space"
+        remedy = "Fix its folder's permissions, or free some space"
         raise UsageError(f"the choice can't be kept: {why}", place=str(path), remedy=remedy) from error
     return path
 
 
 def _on_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return at_terminal(sys.stdin, sys.stderr)
 
 
 def _ask(cloud: Config) -> Place | None:

@@ -27,14 +27,14 @@ def show(
     """Print every setting in effect for a command, and where its value came from."""
     from voiceloop.cli.engines import where_words_go
     from voiceloop.config import show as view
-    from voiceloop.config.commands import load_command, read_kept
+    from voiceloop.config.commands import load_command, valid_choices
     from voiceloop.config.load import DEFAULTS
 
     found = load_command(command, config, sets or ())
     loaded = found.loaded
     values = view.effective(loaded.config)
     origins = view.origins(values, loaded.merged, DEFAULTS)
-    choices, _ = read_kept()
+    choices = valid_choices()
     if json:
         from json import dumps
 

@@ -5,27 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from voiceloop.config.address import host_of, is_here
-from voiceloop.config.choice import CHOOSERS, Why
+from voiceloop.config.address import host_of, is_here, port_of
+from voiceloop.config.choice import Why
 from voiceloop.config.commands import CommandLoaded, Named, whose
 from voiceloop.config.tables import Config, PartTable
 from voiceloop.net.wanted import Wanted, Wants
 
 _NAMES = {"moonshine": "Moonshine", "whisper": "Whisper", "parakeet": "Parakeet"}
 _OWN_CODE = frozenset({"python", "command"})
-"""Handlers that are the user's own program."""
+"""Handlers that run the user's own program."""
+_OURS = "voiceloop."
 _CONTENT = {"transcribe": "speech", "handler": "words", "speak": "replies"}
 """What each part is given."""
 
 
 def where_words_go(command: CommandLoaded) -> str:
-    """One sentence, like `Speech is transcribed by Moonshine on this machine.`"""
+    """One sentence, like `Speech is transcribed by Moonshine on this machine.`
+
+    "On this machine" is said of embedded engines alone. A server of this machine may pass on what it is given.
+    """
     config = command.config
-    silent = command.command in CHOOSERS  # dictation and captions speak nothing, whatever [speak] says
-    uses = [use for use in _uses(config) if not (silent and use.part == "speak")]
-    remote = [use for use in uses if not is_here(use.wanted.settings.base_url)]
-    said = _sent(remote) if remote else _kept_here(config)
-    return f"{said}{_reason(command, [use.part for use in remote])}."
+    uses = _uses(config)
+    clauses = [*_recognised(config, uses), *_sent(uses), *_foreign(config)]
+    said = "; ".join(clauses) or "speech stays on this machine"
+    elsewhere = [use.part for use in uses if not is_here(use.wanted.settings.base_url)]
+    return f"{said[:1].upper()}{said[1:]}{_reason(command, elsewhere)}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,35 +53,50 @@ def _wanted(table: PartTable, config: Config) -> Wanted | None:
     return options.wanted(config.openrouter) if isinstance(options, Wants) else None
 
 
-def _sent(remote: Sequence[_Use]) -> str:
-    """Which content goes to which host: `Speech goes to openrouter.ai (openai/whisper-large-v3)`."""
-    hosts: dict[str, list[_Use]] = {}
-    for use in remote:
-        hosts.setdefault(host_of(use.wanted.settings.base_url), []).append(use)
+def _recognised(config: Config, uses: Sequence[_Use]) -> list[str]:
+    """The clause about an embedded recogniser; none if a server hears, or somebody else's engine."""
+    name = _NAMES.get(config.transcribe.use)
+    if name is None or any(use.part == "transcribe" for use in uses):
+        return []
+    return [f"speech is transcribed by {name} on this machine"]
+
+
+def _sent(uses: Sequence[_Use]) -> list[str]:
+    """Which content goes to which server: `speech goes to openrouter.ai (openai/whisper-large-v3)`."""
+    servers: dict[str, list[_Use]] = {}
+    for use in uses:
+        servers.setdefault(_server(use.wanted.settings.base_url), []).append(use)
     clauses = []
-    for host, uses in hosts.items():
-        contents = list(dict.fromkeys(use.content for use in uses))
-        models = list(dict.fromkeys(use.wanted.models[0] for use in uses))
+    for server, used in servers.items():
+        contents = list(dict.fromkeys(use.content for use in used))
+        models = list(dict.fromkeys(use.wanted.models[0] for use in used))
         verb = "goes" if contents == ["speech"] else "go"
-        clauses.append(f"{_listed(contents)} {verb} to {host}" + (f" ({models[0]})" if len(models) == 1 else ""))
-    text = "; ".join(clauses)
-    return text[:1].upper() + text[1:]
+        clauses.append(f"{_listed(contents)} {verb} to {server}" + (f" ({models[0]})" if len(models) == 1 else ""))
+    return clauses
+
+
+def _server(url: str) -> str:
+    """The server's host. On this machine with its port, by which its user knows it."""
+    port = port_of(url) if is_here(url) else None
+    return host_of(url) + (f":{port}" if port is not None else "")
+
+
+def _foreign(config: Config) -> list[str]:
+    """The clauses about what is no part of voiceloop: it may send anything anywhere."""
+    clauses = []
+    for part, content in _CONTENT.items():
+        table: PartTable = getattr(config, part)
+        ours = table.part.__module__.startswith(_OURS)
+        verb = "is" if content == "speech" else "are"
+        if not ours:
+            clauses.append(f"{content} {verb} given to {table.use}, which is no part of voiceloop")
+        elif part == "handler" and (table.use in _OWN_CODE or ":" in table.use):
+            clauses.append(f"{content} {verb} given to your program ({table.use})")
+    return clauses
 
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _kept_here(config: Config) -> str:
-    """The sentence for a configuration that sends nothing to another machine."""
-    use = config.transcribe.use
-    if use == "none":
-        return "Speech stays on this machine"
-    wanted = _wanted(config.transcribe, config)
-    name = wanted.models[0] if wanted is not None else _NAMES.get(use, use)
-    said = f"Speech is transcribed by {name} on this machine"
-    own = config.handler.use if config.handler.use in _OWN_CODE or ":" in config.handler.use else ""
-    return f"{said}, and your handler ({own}) is given the words" if own else said
 
 
 def _reason(command: CommandLoaded, remote: Sequence[str]) -> str:

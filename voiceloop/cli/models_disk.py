@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from voiceloop.cli.render import print_error, print_line
+from voiceloop.cli.render import at_terminal, print_error, print_line
 from voiceloop.cli.running import run_async
 from voiceloop.errors import UsageError, VoiceloopError
 
@@ -128,7 +128,7 @@ def _confirmed(name: str, size: int, folder: str) -> bool:
     """Ask on the terminal. Raises UsageError where there is none."""
     from voiceloop.models.catalogue import megabytes
 
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not at_terminal(sys.stdin, sys.stderr):
         raise UsageError("nobody can be asked here", place="models remove", remedy=f"Say --yes to remove {name}")
     sys.stderr.write(f"Remove {name}, {megabytes(size)}, from {folder}? [y/N] ")
     sys.stderr.flush()

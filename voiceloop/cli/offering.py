@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voiceloop.cli.render import at_terminal
 from voiceloop.events import Publish
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def offer_once(command: CommandLoaded, publish: Publish) -> None:
     """Publish a `notice` with a model that writes better than the one in use. Whoever has seen one sees none again."""
-    if not sys.stderr.isatty() or (made := _made()).exists():
+    if not at_terminal(sys.stderr) or (made := _made()).exists():
         return
     line = offered(command)
     # Without a place to remember the offer, it would come at every start.

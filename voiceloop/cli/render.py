@@ -54,6 +54,11 @@ def print_error(text: str) -> None:
     print_line(text, to=sys.stderr)
 
 
+def at_terminal(*streams: TextIO | None) -> bool:
+    """Whether all streams are terminals. A stream that was closed before the start is None."""
+    return all(stream is not None and stream.isatty() for stream in streams)
+
+
 def columns_of(stream: TextIO) -> int:
     """The width of the terminal that `stream` writes to; 0 if it is none."""
     try:
@@ -199,7 +204,8 @@ _DATA: dict[str, Words] = {
 }
 _MESSAGES: dict[str, tuple[str, Words]] = {
     "notice": ("info", lambda f: clean(str(f["text"]))),
-    "engines": ("info", lambda f: clean(str(f["text"]))),
+    # At every level: where the words go is never kept from the user.
+    "engines": ("error", lambda f: clean(str(f["text"]))),
     "listening": ("verbose", _listening),
     "ready": ("info", ready),
     "notify.failed": ("verbose", lambda f: f"control.notify: no notifications: {clean(str(f['why']))}."),

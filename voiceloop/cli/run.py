@@ -29,7 +29,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
     """Listen and answer aloud. Ctrl-C ends it."""
     from voiceloop import app
     from voiceloop.cli.engines import where_words_go
-    from voiceloop.cli.render import renderer
+    from voiceloop.cli.render import at_terminal, renderer
     from voiceloop.cli.suggesting import suggest
     from voiceloop.config.commands import load_command
 
@@ -38,7 +38,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
     publish("engines", text=where_words_go(command))
 
     async def work() -> int:
-        if sys.stderr.isatty() and not json:
+        if at_terminal(sys.stderr) and not json:
             await suggest(command, publish)
         return await app.run(command.config, publish, trace=trace)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, get_args
 
-from voiceloop.config.address import is_own
+from voiceloop.config.address import is_here
 from voiceloop.config.layers import Data, Layer
 
 Command = Literal["run", "dictate", "captions"]
@@ -116,7 +116,7 @@ def place_of(transcribe: object) -> Place | None:
     if use in _EMBEDDED:
         return "local"
     if use == "openai":
-        return "local" if is_own(str(table.get("base_url", "http://127.0.0.1"))) else None
+        return "local" if is_here(str(table.get("base_url", "http://127.0.0.1"))) else None
     return "cloud" if use == "openrouter" else None
 
 
@@ -162,5 +162,7 @@ def read_choices(data: Data | Mapping[str, object]) -> tuple[dict[Command, Place
         elif name in CHOOSERS:
             wrong.append(f'{name} must be "local" or "cloud". Correct it, or run: voiceloop config choose {name} local')
         else:
-            wrong.append(f"there is no choice '{name}'. The choices are: {', '.join(CHOOSERS)}")
+            known = ", ".join(CHOOSERS)
+            remedy = "Remove the line, or run: voiceloop config choose dictate local"
+            wrong.append(f"there is no choice '{name}'. The choices are: {known}. {remedy}")
     return choices, wrong

@@ -50,8 +50,12 @@ _PRESETS: Mapping[Command, tuple[str | None, str | None]] = {
     "captions": ("captions", None),
 }
 """The preset of each command, and the handler that its config file must not replace."""
-_HANDLER = Layer("the command", {"handler": {"use": "captions"}})
-"""The user's config file may be for an assistant: captions keep its settings for listening, but replace the handler."""
+_ABOVE: Mapping[Command, Layer] = {
+    "dictate": Layer("the command", {"speak": {"use": "none"}}),
+    "captions": Layer("the command", {"handler": {"use": "captions"}, "speak": {"use": "none"}}),
+}
+"""What stands above the config file, which may be for an assistant: captions and dictation keep its settings for
+listening, but speak nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +99,12 @@ def load_command(
     sources = read_sources(source, sets, preset=preset, handler=handler)
     merged = merge([*sources.base, sources.file, sources.sets], PART_TABLES).values
     openrouter = merged.get("openrouter")
-    choices, lines = read_kept() if command in CHOOSERS else ({}, {})
+    named = any(names_an_engine(command, layer) for layer in (sources.file, sources.sets))
+    choices, lines = read_kept() if command in CHOOSERS and flag is None and not named else ({}, {})
     given = Given(
         command=command,
         flag=flag,
-        named=any(names_an_engine(command, layer) for layer in (sources.file, sources.sets)),
+        named=named,
         named_place=place_of(merged.get("transcribe")),
         kept=choices.get(command),
         key=has_key(openrouter, os.environ),
@@ -110,7 +115,7 @@ def load_command(
         _check_flag(given, sources, name)
     layers = _layers(command, decision, lines.get(command, 0))
     below, above = ([], layers) if decision.above_the_file else (layers, [])
-    loaded = checked(sources, below=below, above=[*above, _HANDLER] if command == "captions" else above)
+    loaded = checked(sources, below=below, above=[*above, *([_ABOVE[command]] if command in _ABOVE else [])])
     return CommandLoaded(loaded, command, decision, can_ask(given), name)
 
 
@@ -149,7 +154,8 @@ def read_kept() -> tuple[dict[Command, Place], dict[Command, int]]:
     path = choices_file()
     if not path.exists():
         return {}, {}
-    layer, problems = read_layer(path)
+    layer, damage = read_layer(path)
+    problems = [f"{problem}. Or write the file anew: voiceloop config choose dictate local" for problem in damage]
     choices, wrong = read_choices(layer.data)
     problems += [f"{layer.name}: {message}" for message in wrong]
     if problems:
@@ -157,11 +163,17 @@ def read_kept() -> tuple[dict[Command, Place], dict[Command, int]]:
     return choices, {command: layer.line((command,)) for command in choices}
 
 
+def valid_choices() -> dict[Command, Place]:
+    """The choices that were kept, without those that are damaged."""
+    path = choices_file()
+    return read_choices(read_layer(path)[0].data)[0] if path.exists() else {}
+
+
 def whose(loaded: Loaded) -> tuple[Named, ...]:
     """The engines that the user named in a file or on the command line, each with the place."""
     found = []
     for part in ENGINE_TABLES:
         layer = loaded.merged.origin((part, "use"))
-        if layer is not None and layer not in (DEFAULTS, _HANDLER) and not layer.name.startswith("preset "):
+        if layer is not None and layer not in (DEFAULTS, *_ABOVE.values()) and not layer.name.startswith("preset "):
             found.append(Named(part, getattr(loaded.config, part).use, layer.place((part, "use"))))
     return tuple(found)
