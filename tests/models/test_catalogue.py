@@ -10,9 +10,9 @@ import sys
 
 import pytest
 
+from voiceloop.downloads.checksums import difference
 from voiceloop.errors import UsageError
 from voiceloop.models.catalogue import MB, MODELS, Address, Model, Wheel, how_to_get, megabytes, named
-from voiceloop.models.checksums import difference
 from voiceloop.transcribe.embedded import parakeet_files, whisper_files
 from voiceloop.transcribe.embedded.moonshine import model_files
 from voiceloop.transcribe.embedded.places import package_folder

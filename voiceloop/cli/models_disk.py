@@ -16,8 +16,8 @@ from voiceloop.cli.running import run_async
 from voiceloop.errors import UsageError, VoiceloopError
 
 if TYPE_CHECKING:
+    from voiceloop.downloads.storing import Store
     from voiceloop.models.catalogue import Engine, Model
-    from voiceloop.models.storing import Store
 
 _PACKAGES = {"moonshine": "onnxruntime", "whisper": "faster_whisper", "parakeet": "onnx_asr", "piper": "piper"}
 """The package that each engine needs besides a model; hibari's brings a voice of its own."""
@@ -39,8 +39,8 @@ def get(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", show_default=False)] = None,
 ) -> None:
     """Fetch a model or a voice. Without a NAME: list those that can be fetched."""
+    from voiceloop.downloads.fetching import at_mirror
     from voiceloop.models.catalogue import MODELS, named
-    from voiceloop.models.fetching import at_mirror
 
     if name is None:
         for line in offered(at_mirror(model, os.environ) for model in MODELS):
@@ -54,7 +54,7 @@ async def _get(model: Model) -> int:
     import trio
 
     from voiceloop.cli.progress import Progress
-    from voiceloop.models.fetching import fetch
+    from voiceloop.downloads.fetching import fetch
 
     store = _store()
     there = next((found for found in on_disk() if (found.name, found.engine) == (model.name, model.engine)), None)
@@ -239,7 +239,7 @@ def _size_of(path: Path) -> int | None:
 
 
 def _store() -> Store:
-    from voiceloop.models.storing import Store
+    from voiceloop.downloads.storing import Store
     from voiceloop.transcribe.embedded.places import user_models
 
     return Store(user_models())

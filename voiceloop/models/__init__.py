@@ -1,1 +1,1 @@
-"""Models on this machine's disk: which can be had and from where, fetching them whole, and removing them again."""
+"""The catalogue of models that can be fetched, and the offer of a larger one. Pure."""

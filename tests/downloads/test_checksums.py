@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voiceloop.downloads.checksums import crc32c, difference
 from voiceloop.models.catalogue import File
-from voiceloop.models.checksums import crc32c, difference
 
 
 def plain(data: bytes) -> str:

@@ -16,9 +16,9 @@ import trio
 from testbed import server as loopback
 from testbed.disks import full_at
 from testbed.file_server import FileServer, serving_files
+from voiceloop.downloads.downloading import TRIES, Target, download
 from voiceloop.errors import BadAnswer, OutputError, ServerFailed, ServiceError, Unreachable
 from voiceloop.models.catalogue import File
-from voiceloop.models.downloading import TRIES, Target, download
 from voiceloop.net.http import Http
 
 PEM = Path(loopback.__file__).parent / "tls" / "localhost.pem"
@@ -125,7 +125,7 @@ async def test_a_stop_before_the_first_byte_joins_no_two_versions(
         (tmp_path / "model.bin.part").write_bytes(OTHER[:100_000])
         (tmp_path / "model.bin.etag").write_text('"of-another-version"')
         with monkeypatch.context() as patched:
-            patched.setattr("voiceloop.models.downloading.FileIO", full)
+            patched.setattr("voiceloop.downloads.downloading.FileIO", full)
             with pytest.raises(OutputError):
                 await get(server, http, tmp_path, file)
         assert await get(server, http, tmp_path, file) == DATA
@@ -303,6 +303,6 @@ async def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, monke
         raise OSError(errno.EROFS, "Read-only file system", str(tmp_path))
 
     async with serving() as (server, http):
-        monkeypatch.setattr("voiceloop.models.downloading.FileIO", refuse)
+        monkeypatch.setattr("voiceloop.downloads.downloading.FileIO", refuse)
         with pytest.raises(OutputError, match=r"can't be written: read-only file system"):
             await get(server, http, tmp_path)

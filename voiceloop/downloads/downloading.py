@@ -18,11 +18,11 @@ from urllib.parse import urljoin, urlsplit
 import trio
 
 from voiceloop.config.address import shown
+from voiceloop.downloads.checksums import difference
+from voiceloop.downloads.resuming import Begin, begin, headers_for, validator
+from voiceloop.downloads.storing import disk_errors, synced
 from voiceloop.errors import BadAnswer, ServiceError, Unreachable
 from voiceloop.models.catalogue import File
-from voiceloop.models.checksums import difference
-from voiceloop.models.resuming import Begin, begin, headers_for, validator
-from voiceloop.models.storing import disk_errors, synced
 
 if TYPE_CHECKING:
     from voiceloop.net.http import Answer, Http

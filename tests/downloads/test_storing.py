@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voiceloop.downloads.storing import RECORD, Store
 from voiceloop.errors import OutputError, UsageError
-from voiceloop.models.storing import RECORD, Store
 
 FILES = ("config.json", "model.bin")
 

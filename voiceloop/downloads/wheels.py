@@ -21,11 +21,11 @@ from pathlib import Path
 
 import trio
 
+from voiceloop.downloads.checksums import difference
+from voiceloop.downloads.downloading import Tell
+from voiceloop.downloads.storing import disk_errors, synced
 from voiceloop.errors import BadAnswer, EngineError, MissingExtra
 from voiceloop.models.catalogue import File, Wheel
-from voiceloop.models.checksums import difference
-from voiceloop.models.downloading import Tell
-from voiceloop.models.storing import disk_errors, synced
 from voiceloop.text import clean_line
 
 LOOK_S = 0.2
