@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from testbed.http_parts import utterance
 from testbed.server import Script, open_server
 from voiceloop.audio.wav import wav_bytes
+from voiceloop.cli import check_voice
 from voiceloop.cli.check_plan import Plan, plan_of
 from voiceloop.cli.checks import LIMIT_S, check
 from voiceloop.cli.report import Report
@@ -151,6 +152,32 @@ async def test_a_sentence_is_not_sent_to_a_service_that_charges_unless_that_is_a
         assert (told, server.posts(), code) == ([], [], 0)
         said, _, _ = await tried(service, voice=True, online=True)
         assert said["your voice"].startswith('you said: "so be it"')
+
+
+@pytest.mark.parametrize("online", [False, True])
+async def test_the_users_words_are_spoken_by_a_service_that_charges_only_if_that_is_asked_for(
+    *, online: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoken: list[str] = []
+
+    async def hear(_plan: Plan, _parts: Any, _report: Report, _publish: Any, texts: list[str]) -> str:
+        texts.append("these are my words")
+        await trio.lowlevel.checkpoint()
+        return "you said it"
+
+    async def answer(_config: Any, _synthesizer: Any, text: str, _publish: Any) -> str:
+        spoken.append(text)
+        await trio.lowlevel.checkpoint()
+        return "said back"
+
+    monkeypatch.setattr(check_voice, "_hear", hear)
+    monkeypatch.setattr(check_voice, "_answer", answer)
+    paid = plan("audio.output=default", "speak.use=openrouter", "speak.model=s/t", "speak.voice=v")
+    report = Report(lambda _: None)
+    for device in ("microphone", "loudspeaker"):
+        report.add(device, "works")
+    await check_voice.try_voice(paid, dict.fromkeys(paid.parts, object()), report, ignore, online=online)
+    assert spoken == (["these are my words"] if online else [])
 
 
 @needs_local

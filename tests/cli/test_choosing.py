@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
+import termios
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,15 +24,19 @@ PROMPT = "1 or 2 [1] "
 
 
 class Terminal:
-    """A terminal as standard input and standard error of a command. It types `answers`, one at each prompt."""
+    """A terminal as standard input and standard error of a command. It types `answers`, one at each prompt.
 
-    def __init__(self, answers: Sequence[str]) -> None:
+    `columns`: its width; 0 if it doesn't say."""
+
+    def __init__(self, answers: Sequence[str], *, columns: int = 0) -> None:
         self.shown = ""
+        self._columns = columns
         self._answers = list(answers)
 
     def run(self, *words: str, env: dict[str, str]) -> int:
         """Run `voiceloop WORDS…` to its end; gives its exit code."""
         ours, its = pty.openpty()
+        termios.tcsetwinsize(its, (24, self._columns))
         with subprocess.Popen([COMMAND, *words], env=env, stdin=its, stderr=its, stdout=subprocess.DEVNULL) as process:
             os.close(its)
             timer = threading.Timer(30, process.kill)
@@ -226,3 +231,12 @@ def test_with_standard_input_closed_nothing_is_asked(env: dict[str, str], silenc
     done = subprocess.run(["bash", "-c", command], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert PROMPT not in done.stderr
+
+
+def test_the_question_fits_a_narrow_terminal(env: dict[str, str], silence: str) -> None:
+    with serving("--catalogue") as server:
+        asked = Terminal(["1\n"], columns=60)
+        assert asked.run(*dictate(silence, "--set", f"openrouter.base_url={server.url}"), env=env) == 0, asked.shown
+    before, _, _ = asked.shown.partition(PROMPT)
+    assert "USD for an hour" in " ".join(before.split())
+    assert max(map(len, before.splitlines())) <= 60

@@ -277,3 +277,31 @@ def test_captions_replace_the_handler_of_the_file_and_keep_its_other_settings(ho
     config = load_command("captions", sets=["handler.srt=a.srt"]).config
     assert (config.handler.use, config.handler.options.model_dump(mode="json")["srt"]) == ("captions", "a.srt")
     assert config.segment.pause_ms == 250
+
+
+@pytest.mark.usefixtures("key")
+def test_the_settings_of_a_file_that_names_no_engine_count_for_a_flag_as_for_a_kept_choice(home: Path) -> None:
+    own_file(home, '[transcribe]\nlanguage = "de"\nmodel = "a/b"\n')
+    flagged = load_command("dictate", flag="cloud").config.transcribe
+    keep(dictate="cloud")
+    kept = load_command("dictate").config.transcribe
+    assert (flagged.use, flagged.options) == (kept.use, kept.options)
+    assert flagged.options.model_dump()["language"] == "de"
+    assert model(load_command("dictate", flag="cloud")) == "a/b"
+
+
+@pytest.mark.usefixtures("key")
+def test_a_flag_stands_over_an_engine_that_a_file_names_with_its_settings(home: Path) -> None:
+    own_file(home, '[transcribe]\nuse = "whisper"\nmodel = "small"\nlanguage = "de"\n')
+    flagged = load_command("dictate", flag="cloud")
+    assert flagged.config.transcribe.use == "openrouter"
+    assert model(flagged) == "openai/whisper-large-v3"
+
+
+def test_a_place_that_cannot_be_looked_into_is_a_mistake_with_its_path_and_no_traceback(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ("long" * 100)))  # longer than a file's name may be
+    for command in COMMANDS:
+        with pytest.raises(ConfigError, match=r"\.toml: can't be read: File name too long"):
+            load_command(command)

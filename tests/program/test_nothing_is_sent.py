@@ -14,13 +14,13 @@ from voiceloop.types import CAPTURE_RATE_HZ
 
 pytest.importorskip("moonshine_voice", reason="the extra 'local' is not installed")
 
+# Those that load ONNX Runtime. Whisper doesn't.
 ENGINES = {
     "moonshine": ("transcribe", "spoken.wav", "--set", "transcribe.use=moonshine"),
-    "whisper": ("transcribe", "spoken.wav", "--set", "transcribe.use=whisper", "--set", "transcribe.model=tiny.en"),
     "hibari": ("say", "Hello.", "-o", "none", "--set", "speak.use=hibari"),
     "piper": ("say", "Hello.", "-o", "none", "--set", "speak.use=piper", "--set", "speak.voice=en_US-joe-medium"),
 }
-PACKAGES = {"whisper": "faster_whisper", "hibari": "hibari", "piper": "piper"}
+PACKAGES = {"hibari": "hibari", "piper": "piper"}
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -160,9 +160,10 @@ class Host:
     def close(self, stream: Stream) -> None:
         """Stop and close a stream. May block for ever, but holds up no other stream.
 
-        PortAudio's abort waits for the stream's thread. After a restart of PipeWire's services that thread may never
-        end: PipeWire's ALSA plug-in waits in it for a server that is gone. Until the abort returns, PortAudio's lists
-        are not touched, so the lock is taken only after it.
+        PortAudio's abort waits for the stream's thread. After a restart of PipeWire's services that thread may loop for
+        ever: PortAudio 19.6 and 19.7 handle an error of PipeWire's ALSA plug-in wrongly (mended in PortAudio's pull
+        request 1038, which no release has). Until the abort returns, PortAudio's lists are not touched, so the lock is
+        taken only after it. The thread itself can't be ended: it costs a core until the program ends.
         """
         self._closing[stream] = time.monotonic()
         stream.raw.abort()

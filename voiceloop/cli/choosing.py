@@ -11,11 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voiceloop.cli.render import at_terminal, print_error
+from voiceloop.cli.render import at_terminal, columns_of, print_error
 from voiceloop.config import commands
 from voiceloop.config.choice import Command, Place, as_file
 from voiceloop.config.load import short
 from voiceloop.errors import UsageError
+from voiceloop.text import wrapped
 
 if TYPE_CHECKING:
     from voiceloop.captions.price import RunningCost
@@ -76,8 +77,10 @@ def _on_terminal() -> bool:
 
 def _ask(cloud: Config) -> Place | None:
     """Ask on the terminal; None at its end (Ctrl-D). `cloud` is the configuration with OpenRouter."""
+    width = columns_of(sys.stderr)
     for line in question(cloud, _listed(cloud)):
-        print_error(line)
+        for row in wrapped(line, width) if width else [line]:
+            print_error(row)
     return answered(_read_line)
 
 

@@ -34,6 +34,7 @@ from voiceloop.config.load import (
     Loaded,
     Sources,
     checked,
+    is_there,
     preset_path,
     read_layer,
     read_sources,
@@ -114,7 +115,8 @@ def load_command(
     if decision.above_the_file:
         _check_flag(given, sources, name)
     layers = _layers(command, decision, lines.get(command, 0))
-    below, above = ([], layers) if decision.above_the_file else (layers, [])
+    # A file that names no engine may have its settings, as the language: they count for the engine of a flag, too.
+    below, above = ([], layers) if decision.above_the_file and named else (layers, [])
     loaded = checked(sources, below=below, above=[*above, *([_ABOVE[command]] if command in _ABOVE else [])])
     return CommandLoaded(loaded, command, decision, can_ask(given), name)
 
@@ -152,7 +154,7 @@ def choices_file() -> Path:
 def read_kept() -> tuple[dict[Command, Place], dict[Command, int]]:
     """The choices that were kept, and the line of each. Raises ConfigError if the file is damaged."""
     path = choices_file()
-    if not path.exists():
+    if not is_there(path):
         return {}, {}
     layer, damage = read_layer(path)
     problems = [f"{problem}. Or write the file anew: voiceloop config choose dictate local" for problem in damage]
@@ -166,7 +168,7 @@ def read_kept() -> tuple[dict[Command, Place], dict[Command, int]]:
 def valid_choices() -> dict[Command, Place]:
     """The choices that were kept, without those that are damaged."""
     path = choices_file()
-    return read_choices(read_layer(path)[0].data)[0] if path.exists() else {}
+    return read_choices(read_layer(path)[0].data)[0] if is_there(path) else {}
 
 
 def whose(loaded: Loaded) -> tuple[Named, ...]:

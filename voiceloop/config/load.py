@@ -162,7 +162,15 @@ def find_file(source: str | None, environment: Mapping[str, str]) -> Path | None
         if name:
             return _named_file(name, origin)
     own = user_file()
-    return own if own.is_file() else None
+    return own if is_there(own) else None
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file, or something that may be one: reading it says why it can't be read."""
+    try:
+        return path.exists()
+    except OSError:  # a folder on the way to it may not be entered
+        return True
 
 
 def user_file() -> Path:
