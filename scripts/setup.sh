@@ -44,6 +44,15 @@ missing() {
 
 is_pipewire() { [[ -n $(installed pipewire-audio pipewire-pulse) ]]; }
 
+# sound_packages: prints what voiceloop needs for sound: PortAudio, ALSA's plug-in for the sound server, and the library by
+# which the server is asked for its devices. A PipeWire desktop has all but PortAudio (3 packages); the plug-in for
+# PulseAudio would take 74 more there.
+sound_packages() {
+    printf '%s\n' libportaudio2 libpulse0
+    [[ -z $(installed pipewire-alsa libasound2-plugins) ]] || return 0
+    if is_pipewire; then echo pipewire-alsa; else echo libasound2-plugins; fi
+}
+
 # as_root: the words that go before a command that needs root.
 as_root() { [[ $EUID == 0 ]] || printf 'sudo '; }
 

@@ -15,6 +15,9 @@ def main() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the parent process: discard the output
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for good
+    from voiceloop.audio.quiet import own_standard_error
+
+    own_standard_error()
     # Otherwise pydantic searches every installed distribution for pydantic plug-ins: 50 ms of the start.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 

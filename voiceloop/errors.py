@@ -10,6 +10,7 @@ VoiceloopError
 │   ├── BadTraceFile               empty, damaged, or not a trace
 │   └── OutputError                standard output, or a file, can't be written
 ├── ControlError          exit 69  no running program to control, or more than one
+├── ServiceManagerError   exit 69  systemd is missing, doesn't answer or refuses
 ├── EngineError           exit 69  an engine that can't be loaded, or that fails
 │   └── MissingExtra               its package is not installed
 ├── HandlerError          exit 69  the user's program or function failed
@@ -92,6 +93,10 @@ class OutputError(DeviceError):
 
 
 class ControlError(VoiceloopError):
+    exit_code = 69
+
+
+class ServiceManagerError(VoiceloopError):
     exit_code = 69
 
 

@@ -1,8 +1,7 @@
-"""A private PulseAudio server with a virtual loudspeaker and a virtual microphone cable.
+"""A private sound server with a virtual loudspeaker and a virtual microphone cable.
 
-Needs no session, D-Bus or root; several can run at the same time. Sound played into `mic_cable` (16 kHz) comes out of
-the microphone `mic`. Sound played to the loudspeaker `speaker` (24 kHz) can be recorded at `speaker.monitor`. Both are
-bit-exact at these rates.
+Needs no session, D-Bus or root; several can run at the same time. Sound played into `mic_cable` comes out of the
+microphone `mic`. Sound played to the loudspeaker `speaker` can be recorded at `speaker.monitor`.
 """
 
 from __future__ import annotations
@@ -14,26 +13,55 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from ctypes.util import find_library
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Protocol, Self
 
-SPEAKER_HZ, MIC_HZ = 24_000, 16_000
-_UP_WITHIN_S = 10.0
-_RECIPE = (
-    # Without `norewinds` the first callbacks come 1.5 to 2 s late.
-    f"module-null-sink sink_name=speaker rate={SPEAKER_HZ} channels=1 norewinds=1",
-    f"module-null-sink sink_name=mic_cable rate={MIC_HZ} channels=1 norewinds=1",
-    "module-remap-source master=mic_cable.monitor source_name=mic",
-)
+from testbed.sound.comparing import Comparing, Exact, Resampled
+from testbed.sound.pipewire import PipeWire
+from testbed.sound.pulseaudio import PulseAudio
+from testbed.sound.rates import MIC_HZ, SPEAKER_HZ
+
+__all__ = ["MIC_HZ", "SPEAKER_HZ", "Cable", "Listener", "PipeWire", "PulseAudio", "why_not"]
+
+DEVICES = ("mic", "mic_cable", "speaker")
 
 
-def why_not() -> str | None:
+class Server(Protocol):
+    """A sound server with the cable's devices."""
+
+    name: str
+    exact: bool
+
+    @property
+    def changes(self) -> Mapping[str, str]: ...
+    def load_libraries(self) -> None: ...
+    def start(self) -> None: ...
+    def plug(self) -> None: ...
+    def unplug(self, device: str) -> None: ...
+    def add_loudspeaker(self, name: str, description: str) -> None: ...
+    def add_microphone(self, name: str, description: str, *, hears: str) -> None: ...
+    def kill(self) -> None: ...
+    def restart(self) -> None: ...
+    def signal(self, number: signal.Signals) -> None: ...
+
+
+Kind = type[PulseAudio] | type[PipeWire]
+
+
+def chosen() -> Kind:
+    """The server of the benchmarks: PulseAudio, or what the variable CABLE says ("pipewire")."""
+    kinds: dict[str, Kind] = {"pulseaudio": PulseAudio, "pipewire": PipeWire}
+    return kinds[os.environ.get("CABLE", "pulseaudio")]
+
+
+def why_not(kind: Kind | None = None) -> str | None:
     """The programs and libraries that sound tests need and this machine lacks; None when there are all."""
-    missing = [tool for tool in ("pulseaudio", "pactl", "paplay", "parec") if shutil.which(tool) is None]
+    kind = kind or chosen()
+    missing = [*kind.lacking(), *(tool for tool in ("pactl", "paplay", "parec") if shutil.which(tool) is None)]
     if find_library("portaudio") is None:
         missing.append("libportaudio")
     return f"sound tests need {', '.join(missing)}, not installed here" if missing else None
@@ -42,35 +70,29 @@ def why_not() -> str | None:
 class Cable:
     """One sound server. `env`: the environment for its clients."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Callable[[Path], Server] | None = None) -> None:
         self._dir = Path(tempfile.mkdtemp(prefix="cable-"))
-        socket = self._dir / "native"
-        names = {"PULSE_RUNTIME_PATH": "runtime", "PULSE_STATE_PATH": "state", "PULSE_CONFIG_PATH": "config"}
-        paths = {name: self._dir / folder for name, folder in names.items()}
-        for path in paths.values():
-            path.mkdir(mode=0o700)
-        self.changes = {
-            "XDG_RUNTIME_DIR": str(self._dir),
-            "PULSE_SERVER": f"unix:{socket}",
-            "PULSE_COOKIE": str(self._dir / "cookie"),
-            **{name: str(path) for name, path in paths.items()},
-        }
+        self.server = (kind or chosen())(self._dir)
+        self.changes = self.server.changes
         """The variables that `env` adds to the environment."""
+        self.compare: Comparing = Exact() if self.server.exact else Resampled()
         self.env = {**os.environ, **self.changes}
-        self._modules = [
-            f"module-native-protocol-unix auth-anonymous=1 auth-cookie-enabled=0 socket={socket}",
-            *_RECIPE,
-        ]
-        self._server: subprocess.Popen[bytes] | None = None
         self._clients: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end()
+
+    def _end(self) -> None:
         for client in self._clients:
             client.kill()
             client.wait()
@@ -78,52 +100,40 @@ class Cable:
         shutil.rmtree(self._dir, ignore_errors=True)
 
     def start(self) -> None:
-        """Start the server, also again after `kill`; returns when it answers."""
-        options = ["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
-        options += ["--disallow-exit", "--disable-shm=yes", "--log-level=notice"]
-        with (self._dir / "log").open("ab") as log:
-            self._server = subprocess.Popen(
-                ["pulseaudio", *options, *(f"--load={module}" for module in self._modules)],
-                env=self.env,
-                stdout=log,
-                stderr=log,
-            )
-        deadline = time.monotonic() + _UP_WITHIN_S
-        while subprocess.run(["pactl", "info"], env=self.env, capture_output=True, check=False).returncode:
-            if self._server.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"no sound server: {(self._dir / 'log').read_text()}")
-            time.sleep(0.02)
-        self._set_defaults()
+        """Start the server, also again after `kill`; returns when its devices are there."""
+        self.server.start()
 
-    def load(self) -> None:
-        """Make the virtual devices again, after their modules were unloaded."""
-        present = self.pactl("list", "short", "modules")
-        for module in _RECIPE:
-            if module.split("name=")[1].split()[0] not in present:
-                self.pactl("load-module", *module.split())
-        self._set_defaults()
+    def plug(self) -> None:
+        """Make the virtual devices again that were unplugged."""
+        self.server.plug()
 
-    def _set_defaults(self) -> None:
-        self.pactl("set-default-sink", "speaker")
-        self.pactl("set-default-source", "mic")
+    def unplug(self, *devices: str) -> None:
+        """Take virtual devices away; all of them if none is named."""
+        for device in devices or DEVICES:
+            self.server.unplug(device)
+
+    def add_loudspeaker(self, name: str, description: str) -> None:
+        """Add a loudspeaker that isn't the default, with the name that desktops show."""
+        self.server.add_loudspeaker(name, description)
+
+    def add_microphone(self, name: str, description: str, *, hears: str = "mic_cable") -> None:
+        """Add a microphone that isn't the default. It hears what is played into the loudspeaker `hears`."""
+        self.server.add_microphone(name, description, hears=hears)
 
     def kill(self) -> None:
         """Kill the server, even while it is stopped by `stop`."""
-        if self._server is not None:
-            self._server.kill()
-            self._server.wait()
-            self._server = None
+        self.server.kill()
+
+    def restart(self) -> None:
+        """End the server in an orderly way and start it anew, as a service manager does."""
+        self.server.restart()
 
     def stop(self) -> None:
         """Send SIGSTOP: the server hangs, and so does every call that waits for it."""
-        self._signal(signal.SIGSTOP)
+        self.server.signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self._server is not None:
-            self._server.send_signal(number)
+        self.server.signal(signal.SIGCONT)
 
     def pactl(self, *words: str) -> str:
         """Run pactl and return what it prints."""

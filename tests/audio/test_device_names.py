@@ -1,25 +1,24 @@
-"""Devices under the sound server's own names: how one is chosen and opened, and how `pactl` lists them."""
+"""Devices under the sound server's own names: how one is chosen, shown and opened."""
 
 from __future__ import annotations
 
 import json
 import os
-import time
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
 from testbed.fake_portaudio import FakePortAudio
-from voiceloop.audio.devices import Device, Direction, Node, choose, environment, with_nodes
+from voiceloop.audio.devices import Device, Node, choose, environment, tagging, with_nodes
 from voiceloop.audio.portaudio import Host, Request
-from voiceloop.audio.sound_server import PATIENCE_S, Answer, ask, ask_all, from_json, from_table
+from voiceloop.audio.sound_server import Answer
 from voiceloop.cli.devices import table
 from voiceloop.errors import NoSuchDevice
 
 YETI, WEBCAM = "alsa_input.usb-Blue_Yeti-00.analog-stereo", "alsa_input.usb-C920-02.analog-mono"
 HEADPHONES = "bluez_output.00_11_22.1"
 NODES = [
-    Node("input", f"{HEADPHONES}.monitor", "Monitor of Yeti Cans", 2, 48_000, monitor=True),
+    Node("input", f"{HEADPHONES}.monitor", "Monitor of Yeti Cans", 2, 48_000, monitor=True, monitor_of=HEADPHONES),
     Node("input", WEBCAM, "HD Pro Webcam C920", 1, 32_000, default=True),
     Node("input", YETI, "Blue Yeti Analog Stereo", 2, 48_000),
     Node("output", HEADPHONES, "Yeti Cans", 2, 48_000),
@@ -108,7 +107,7 @@ def test_the_devices_name_is_in_the_environment_only_while_the_device_is_opened(
 ) -> None:
     monkeypatch.setenv("PULSE_SOURCE", "their own")
     library = FakePortAudio()
-    stream = Host(lambda: library, lambda which: Answer(tuple(NODES))).open(
+    stream = Host(lambda: library, lambda: Answer(tuple(NODES))).open(
         Request("input", "yeti", 16_000, "low"), lambda *_: None, lambda: None
     )
     assert stream.device.node == YETI
@@ -116,87 +115,88 @@ def test_the_devices_name_is_in_the_environment_only_while_the_device_is_opened(
     assert os.environ["PULSE_SOURCE"] == "their own"
 
 
-@pytest.mark.parametrize(("wanted", "asked"), [("default", 0), ("monitor", 0), ("pulse", 0), ("0", 0), ("yeti", 1)])
-def test_the_server_is_asked_only_when_a_device_is_given_by_name(wanted: str, asked: int) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "asked"), [("default", 1), ("pulse", 0), ("0", 0), ("monitor", 1), ("yeti", 1), ("[USB] Mic", 1)]
+)
+def test_the_server_is_asked_for_its_own_devices_and_whether_it_is_there(wanted: str, asked: int) -> None:
     questions: list[str] = []
 
-    def server(which: Direction) -> Answer:
-        questions.append(which)
-        return Answer(tuple(NODES))
+    def server() -> Answer:
+        questions.append(wanted)
+        return Answer((Node("input", "usb", "[USB] Mic", 1, 48_000), *NODES))
 
-    host = Host(FakePortAudio, server)
-    host.open(Request("input", wanted, 16_000, "low"), lambda *_: None, lambda: None)
-    assert questions == ["input"] * asked
-
-
-ENTRY = {"name": YETI, "description": "Blue Yeti", "sample_specification": "s24le 2ch 48000Hz", "properties": {}}
+    Host(FakePortAudio, server).open(Request("input", wanted, 16_000, "low"), lambda *_: None, lambda: None)
+    assert len(questions) == asked
 
 
-def test_the_lists_of_pactl_are_parsed() -> None:
-    monitor = {**ENTRY, "name": "odd", "description": "Monitor", "properties": {"device.class": "monitor"}}
-    assert from_json(json.dumps([ENTRY, monitor]), "input") == [
-        Node("input", YETI, "Blue Yeti", 2, 48_000),
-        Node("input", "odd", "Monitor", 2, 48_000, monitor=True),
-    ]
-    short = f"0\t{HEADPHONES}.monitor\tmodule\ts16le 2ch 44100Hz\tIDLE\n1\t{YETI}\tmodule\ts24le 1ch 48000Hz\tRUNNING\n"
-    assert from_table(short, "input") == [
-        Node("input", f"{HEADPHONES}.monitor", f"{HEADPHONES}.monitor", 2, 44_100, monitor=True),
-        Node("input", YETI, YETI, 1, 48_000),
-    ]
+def test_the_monitor_is_that_of_the_default_loudspeaker_under_its_own_name() -> None:
+    """PipeWire doesn't follow a change of the default under the general name; and people see which one is heard."""
+    library = FakePortAudio()
+    default = replace(NODES[3], default=True)
+    host = Host(lambda: library, lambda: Answer((*NODES[:3], default)))
+    stream = host.open(Request("input", "monitor", 16_000, "low"), lambda *_: None, lambda: None)
+    assert (stream.device.label, stream.monitor) == ("Monitor of Yeti Cans through pulse", f"{HEADPHONES}.monitor")
+    assert library.environment["PULSE_SOURCE"] == f"{HEADPHONES}.monitor"
 
 
-@pytest.mark.parametrize("text", ["", "{", "{}", "no such option", '[{"balance": 0,00}]'])
-def test_a_malformed_list_is_none(text: str) -> None:
-    assert from_json(text, "input") is None
+def test_a_server_that_names_no_default_is_asked_for_its_monitor_by_the_general_name() -> None:
+    library = FakePortAudio()
+    host = Host(lambda: library, lambda: Answer(silence="The server hangs"))
+    stream = host.open(Request("input", "monitor", 16_000, "low"), lambda *_: None, lambda: None)
+    assert (stream.device.label, stream.monitor) == ("pulse", "")
+    assert library.environment["PULSE_SOURCE"] == "@DEFAULT_MONITOR@"
 
 
-@pytest.mark.parametrize("change", [{"name": None}, {"name": "a\0b"}, {"name": ""}, {"sample_specification": None}])
-def test_a_malformed_entry_is_left_out(change: dict[str, object]) -> None:
-    assert from_json(json.dumps([1, ENTRY | change, ENTRY]), "input") == [Node("input", YETI, "Blue Yeti", 2, 48_000)]
-    assert from_table("what is this?\n1\t2\t3\t4\n", "input") == []
+@pytest.mark.parametrize(
+    "wanted", ["Stéréo Kopfhörer 内置", "stéréo", "KOPFHÖRER", "内置", "Ste\u0301re\u0301o Kopfho\u0308rer"]
+)
+def test_a_name_outside_ascii_is_found_however_its_accents_are_typed(wanted: str) -> None:
+    devices = with_nodes(PORTAUDIO, [*NODES, Node("input", "alsa.1", "Stéréo Kopfhörer 内置", 1, 48_000)])
+    assert choose(devices, wanted, "input").node == "alsa.1"
 
 
-@pytest.fixture
-def pactl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An executable `pactl` that is first in PATH; the test writes its script."""
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    path = tmp_path / "pactl"
-    path.touch(mode=0o755)
-    return path
+TWINS = [Node("input", f"alsa_input.usb-{n}", "USB Mic", 1, 48_000) for n in (1, 2)]
 
 
-def test_an_older_pactl_is_asked_for_its_short_list(pactl: Path) -> None:
-    pactl.write_text(
-        '#!/bin/sh\n[ "$1" = list ] || exit 1\n'
-        f"[ $3 = sinks ] || exec printf '1\\t{YETI}\\tm\\ts16le 1ch 48000Hz\\tIDLE\\n'\n"
+@pytest.mark.parametrize("wanted", ["USB Mic", "usb mic", "b mi"])
+def test_of_two_devices_with_one_name_none_is_taken_silently(wanted: str) -> None:
+    devices = with_nodes(PORTAUDIO, TWINS)
+    with pytest.raises(NoSuchDevice) as caught:
+        choose(devices, wanted, "input")
+    assert str(caught.value) == (
+        "audio.input: 2 devices are named 'USB Mic'. Give the name that the sound server has for it: "
+        "'alsa_input.usb-1' or 'alsa_input.usb-2'"
     )
-    assert ask("input") == Answer((Node("input", YETI, YETI, 1, 48_000),))
-    assert ask("output") == Answer()
+    assert choose(devices, "alsa_input.usb-2", "input").node == "alsa_input.usb-2"
+    assert choose(devices, "usb-2", "input").node == "alsa_input.usb-2"
 
 
-def test_the_servers_defaults_are_marked(pactl: Path) -> None:
-    pactl.write_text(
-        "#!/bin/sh\n"
-        f"[ $1 = info ] && exec printf 'Default Sink: {YETI}\\nDefault Source: {YETI}\\n'\n"
-        f"[ $3 = sources ] && exec echo '{json.dumps([ENTRY, ENTRY | {'name': 'other'}])}'\necho '[]'\n"
-    )
-    assert [(node.name, node.default) for node in ask_all()] == [(YETI, True), ("other", False)]
+def test_a_microphone_and_a_loudspeaker_may_have_one_name() -> None:
+    headset = [Node("input", "in", "Headset", 1, 16_000), Node("output", "out", "Headset", 1, 16_000)]
+    devices = with_nodes(PORTAUDIO, headset)
+    assert (choose(devices, "headset", "input").node, choose(devices, "headset", "output").node) == ("in", "out")
+    assert not any("(in" in line or "(out" in line for line in table(devices))
 
 
-def test_a_server_that_hangs_is_given_up_after_the_timeout(pactl: Path) -> None:
-    pactl.write_text("#!/bin/sh\nexec sleep 60\n")
-    began = time.monotonic()
-    answer = ask("input")
-    assert PATIENCE_S <= time.monotonic() - began < PATIENCE_S + 0.5
-    assert answer == Answer(silence="The sound server's device names are unknown: it has not answered for 500 ms")
+def test_the_lists_tell_devices_of_one_name_apart() -> None:
+    devices = with_nodes(PORTAUDIO[2:], [*TWINS, replace(NODES[2], muted=True)])
+    marks = [line.partition("pulse  ")[2] for line in table(devices)[3:]]
+    assert marks == ["(alsa_input.usb-1)", "(alsa_input.usb-2)", "(muted)"]
+    with pytest.raises(NoSuchDevice, match=r"'USB Mic' \(alsa_input\.usb-1\), 'USB Mic' \(alsa_input\.usb-2\), 'Blue"):
+        choose(devices, "røde", "input")
 
 
-def test_no_server_and_no_pactl_have_different_messages(pactl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pactl.write_text("#!/bin/sh\nexit 1\n")
-    assert ask("input").silence.endswith("'pactl' found no server")
-    pactl.chmod(0o644)
-    monkeypatch.setenv("PATH", str(pactl.parent))
-    assert ask("input").silence.endswith("'pactl' can't be run: Permission denied")
-    pactl.unlink()
-    assert ask("output").silence.endswith("'pactl' is not installed (Debian: pulseaudio-utils)")
-    assert ask_all() == ()
+@pytest.mark.parametrize(
+    ("present", "expected"),
+    [
+        ({}, ("voiceloop.stream=7", {"voiceloop.stream": "7"})),
+        (
+            {"PULSE_PROP": "media.role=phone", "PIPEWIRE_ALSA": '{ "target.object": "x", }'},
+            ("media.role=phone voiceloop.stream=7", {"target.object": "x", "voiceloop.stream": "7"}),
+        ),
+    ],
+)
+def test_a_stream_is_tagged_beside_what_is_set_already(present: dict[str, str], expected: tuple[str, object]) -> None:
+    variables = tagging("7", "input", present)
+    assert (variables["PULSE_PROP"], json.loads(variables["PIPEWIRE_ALSA"])) == expected
+    assert tagging("7", "output", present) == {}

@@ -48,6 +48,8 @@ class Record:
 
     calls: list[str] = field(default_factory=list)
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    expected: list[bool] = field(default_factory=list)
+    """Whether the user expects to be heard, as the microphone was told."""
     now: float = 0.0
 
     def publish(self, name: str, /, **fields: object) -> None:
@@ -65,7 +67,10 @@ def controller(record: Record, *, speaking: bool = False) -> Controller:
     conversation = SimpleNamespace(
         speaking=speaking, working=0, usage=None, wasted=Tally(), stop=lambda reason: record.note(f"stop: {reason}")
     )
-    microphone = SimpleNamespace(mute=lambda *, muted: record.note("muted" if muted else "open"))
+    microphone = SimpleNamespace(
+        mute=lambda *, muted: record.note("muted" if muted else "open"),
+        expect=lambda *, heard: record.expected.append(heard),
+    )
     listener = SimpleNamespace(forget=lambda: record.note("listener forgets"))
     made.loop = Loop(microphone, cast(Any, conversation), cast(Any, listener), lambda: record.note("wake"))
     return made
@@ -356,6 +361,14 @@ def test_a_socket_that_cannot_be_created_is_reported(monkeypatch: pytest.MonkeyP
     words = r"can't be created: read-only file system\. Fix XDG_RUNTIME_DIR"
     with pytest.raises(ControlError, match=words), listening("dictate"):
         pass
+
+
+def test_the_microphone_learns_when_the_user_begins_and_ceases_to_expect_to_be_heard() -> None:
+    record = Record()
+    made = controller(record)
+    for command in ("start", "stop", "cancel", "toggle", "mute"):
+        made.do(command)
+    assert record.expected == [False, True, False]
 
 
 @settings(max_examples=30)

@@ -96,7 +96,7 @@ async def notifying() -> AsyncIterator[tuple[Notifier, Recorder]]:
 def loop() -> Loop:
     """A loop that does nothing."""
     conversation = SimpleNamespace(speaking=False, working=0, usage=None, wasted=None, stop=lambda reason: None)
-    microphone = SimpleNamespace(mute=lambda *, muted: None)
+    microphone = SimpleNamespace(mute=lambda *, muted: None, expect=lambda *, heard: None)
     return Loop(cast(Any, microphone), cast(Any, conversation), cast(Any, SimpleNamespace()), lambda: None)
 
 

@@ -9,8 +9,9 @@ from testbed.recorder import Recorder
 from testbed.running import running
 from testbed.sound.cable import MIC_HZ, Cable
 from testbed.sound.samples import noise
-from voiceloop.audio.following import follow_default
+from voiceloop.audio.following import follow_server
 from voiceloop.audio.pcm import peak
+from voiceloop.audio.sound_server import Answer
 from voiceloop.capture.microphone import Microphone
 from voiceloop.capture.sources import open_microphone
 from voiceloop.config.tables import Audio
@@ -20,13 +21,14 @@ pytestmark = pytest.mark.sound
 
 FOLLOWED_S = 3.0
 PLAYS_BY = "audio.input: the default loudspeaker is now '{}': listening to what it plays."
-HEADSET = ("load-module", "module-null-sink", "sink_name=headset", "rate=16000", "channels=1", "norewinds=1")
+SHOWN = {"speaker": "Cable Loudspeaker", "headset": "Ear Muffs"}
+"""The names that desktops show."""
 
 
 @pytest.fixture
 def headset(on_cable: Cable) -> Cable:
     """The cable with a second loudspeaker, which isn't the default."""
-    on_cable.pactl(*HEADSET)
+    on_cable.add_loudspeaker("headset", SHOWN["headset"])
     return on_cable
 
 
@@ -46,7 +48,7 @@ async def hear(cable: Cable, microphone: Microphone, sink: str) -> None:
 
 
 async def followed(events: Recorder, sink: str) -> None:
-    await events.wait_for("notice", within_s=FOLLOWED_S, text=PLAYS_BY.format(sink))
+    await events.wait_for("notice", within_s=FOLLOWED_S, text=PLAYS_BY.format(SHOWN[sink]))
 
 
 async def test_another_default_loudspeaker_is_heard_at_once(headset: Cable) -> None:
@@ -63,12 +65,12 @@ async def test_another_default_loudspeaker_is_heard_at_once(headset: Cable) -> N
 
 
 async def test_when_the_default_loudspeaker_is_unplugged_the_next_one_is_heard(headset: Cable) -> None:
-    headset.pactl("unload-module", headset.module("sink_name=mic_cable"))  # so that only one is left
+    headset.unplug("mic_cable")  # so that only one is left
     headset.pactl("set-default-sink", "headset")
     events = Recorder()
     async with open_microphone(Audio(input="monitor"), events) as microphone:
         await hear(headset, microphone, "headset")
-        headset.pactl("unload-module", headset.module("sink_name=headset"))
+        headset.unplug("headset")
         await followed(events, "speaker")
         await hear(headset, microphone, "speaker")
 
@@ -78,8 +80,12 @@ async def test_a_monitor_given_by_name_is_kept(headset: Cable) -> None:
     async with open_microphone(Audio(input="speaker.monitor"), events) as microphone:
         await hear(headset, microphone, "speaker")
         names: list[str] = []
+
+        def tell(answer: Answer) -> None:
+            names.extend([answer.default_monitor.name] if answer.default_monitor is not None else [])
+
         async with trio.open_nursery() as nursery:  # by then a microphone that followed would know of the change, too
-            nursery.start_soon(follow_default, names.append)
+            nursery.start_soon(follow_server, tell)
             headset.pactl("set-default-sink", "headset")
             while names[-1:] != ["headset.monitor"]:
                 await microphone.frames.receive()
@@ -95,13 +101,7 @@ def test_the_default_loudspeaker_is_followed_after_a_restart_of_the_server_too(h
         headset.kill()
         captions.wait_for("device.lost")
         headset.start()
-        headset.pactl(*HEADSET)
+        headset.add_loudspeaker("headset", SHOWN["headset"])
         captions.wait_for("device.back")
         headset.pactl("set-default-sink", "headset")
-        assert captions.wait_for("notice", timeout_s=5).fields["text"] == PLAYS_BY.format("headset")
-
-
-async def test_without_pactl_nothing_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    with trio.fail_after(5):
-        await follow_default(lambda _: None)
+        assert captions.wait_for("notice", timeout_s=5).fields["text"] == PLAYS_BY.format(SHOWN["headset"])

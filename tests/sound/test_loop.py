@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
-from testbed.running import running, voiceloop
+from testbed.running import Running, running, voiceloop
 from testbed.serving import KEY, serving
 from testbed.sound.cable import SPEAKER_HZ, Cable
 from testbed.sound.match import find, first_sound, longest_gap_s
+from tests.sound.servers import pulseaudio_only
 from voiceloop.audio.resample import resample
 from voiceloop.audio.wav import read_wav, wav_bytes
 from voiceloop.echo.webrtc_aec import installed
@@ -77,12 +80,13 @@ def test_the_assistant_answers_with_the_voice_that_the_service_sends(cable: Cabl
     assert loop.named("transcript")[0].fields["text"] == "front center"
     assert loop.named("reply")[0].fields["text"] == "Thank you for your patience."
     _, similarity = find(answer, heard)
-    assert similarity > 0.999
-    assert longest_gap_s(answer, heard, SPEAKER_HZ) == 0.0
+    assert similarity > (0.999 if cable.server.exact else 0.99)
+    assert longest_gap_s(answer, heard, SPEAKER_HZ) <= (0.0 if cable.server.exact else 0.001)
     assert code == 0
     assert took_s < 1.0
 
 
+@pulseaudio_only
 @pytest.mark.parametrize("option", ["-i", "-o"])
 def test_the_error_for_an_unknown_device_lists_the_devices(cable: Cable, option: str) -> None:
     code, _, errors = voiceloop("run", "--config", "offline", option, "blue yeti", env=cable.env)
@@ -104,13 +108,20 @@ def test_the_program_ends_within_a_second_when_the_sound_server_hangs(cable: Cab
     assert took_s < 1.0
 
 
+def wait_for_microphone(loop: Running, name: str) -> None:
+    """Wait for an event of the microphone: the loudspeaker may be lost and back before it."""
+    count = 1
+    while loop.wait_for(name, count=count).fields["which"] != "microphone":
+        count += 1
+
+
 def test_a_hung_sound_server_is_noticed_and_the_loop_goes_on_when_it_answers_again(cable: Cable) -> None:
     with running("--config", "offline", env=cable.env) as loop:
         loop.wait_for("ready")
         cable.stop()
-        loop.wait_for("device.lost")
+        wait_for_microphone(loop, "device.lost")
         cable.resume()
-        loop.wait_for("device.back")
+        wait_for_microphone(loop, "device.back")
         cable.speak_file(PROMPTS / "Front_Center.wav")
         loop.wait_for("turn.done")
         assert loop.named("reply")[0].fields["complete"]
@@ -120,12 +131,31 @@ def test_a_killed_sound_server_is_waited_for(cable: Cable) -> None:
     with running("--config", "offline", env=cable.env) as loop:
         loop.wait_for("ready")
         cable.kill()
-        loop.wait_for("device.lost")
+        wait_for_microphone(loop, "device.lost")
         cable.start()
-        loop.wait_for("device.back")
+        wait_for_microphone(loop, "device.back")
         cable.speak_file(PROMPTS / "Front_Center.wav")
         loop.wait_for("turn.done")
         assert loop.named("reply")[0].fields["complete"]
+
+
+def used_s(loop: Running) -> float:
+    """The processor time that the program has used, in seconds."""
+    fields = Path(f"/proc/{loop.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_after_a_restart_of_the_server_during_a_reply_the_program_is_idle(cable: Cable) -> None:
+    with running("--config", "offline", "--set", "handler.use=echo", env=cable.env) as loop:
+        loop.wait_for("ready")
+        with cable.listening() as listener:
+            cable.speak_file(ASTERISK / "conf-onlyperson.wav")
+            listener.wait_for(lambda heard: (first_sound(heard) or len(heard)) < len(heard) // 2 - SPEAKER_HZ // 4)
+        cable.restart()
+        loop.wait_for("turn.done")
+        before = used_s(loop)
+        time.sleep(1)
+        assert used_s(loop) - before < 0.5
 
 
 def test_in_full_duplex_a_barge_in_silences_the_reply(cable: Cable, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pytest
 import trio
 
 from testbed.recorder import Recorder
-from testbed.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
-from testbed.sound.samples import gaps, noise
+from testbed.sound.cable import MIC_HZ, SPEAKER_HZ, Cable, PipeWire, PulseAudio
+from testbed.sound.samples import noise
+from tests.sound.servers import KINDS, NAMES, pipewire_only, pulseaudio_only
 from tests.sound.test_capture import hear
 from tests.sound.test_playback import heard_up_to
 from voiceloop.audio.streams import devices
@@ -27,6 +28,8 @@ pytestmark = pytest.mark.sound
 
 NOTICED_S = 0.6
 BACK_S = 5.0
+
+Change = Callable[[Cable], None]
 
 
 async def next_gap(microphone: Microphone) -> Gap:
@@ -44,27 +47,42 @@ def wake(cable: Cable) -> None:
     cable.pactl("suspend-source", "mic", "0")
 
 
-def unload(cable: Cable) -> None:
-    """Unload both sources: while another exists, the server just moves the stream there."""
-    cable.pactl("unload-module", cable.module("sink_name=mic_cable"))
-    cable.pactl("unload-module", cable.module("sink_name=speaker"))
+def unplug(cable: Cable) -> None:
+    """Unplug all devices: while another source exists, the server just moves the stream there."""
+    cable.unplug()
 
 
-def load(cable: Cable) -> None:
-    cable.load()
+def unplug_microphone(cable: Cable) -> None:
+    cable.unplug("mic", "mic_cable")
 
 
-LOSSES = pytest.mark.parametrize(
-    ("lose", "restore"),
-    [(Cable.kill, Cable.start), (Cable.stop, Cable.resume), (suspend, wake), (unload, load)],
-    ids=["server-killed", "server-stopped", "suspended", "unloaded"],
-)
+def keep(_: Cable) -> None:
+    """For a loss that ends by itself."""
 
 
-@LOSSES
-async def test_a_lost_microphone_is_noticed_and_comes_back(
-    on_cable: Cable, lose: Callable[[Cable], None], restore: Callable[[Cable], None]
-) -> None:
+def on(kind: type[PulseAudio] | type[PipeWire], name: str, lose: Change, restore: Change) -> object:
+    return pytest.param(kind, lose, restore, id=f"{kind.name.lower()}-{name}")
+
+
+LOSSES = [
+    on(kind, *loss)
+    for kind in KINDS
+    for loss in (
+        ("killed", Cable.kill, Cable.start),
+        ("stopped", Cable.stop, Cable.resume),
+        ("restarted", Cable.restart, keep),
+    )
+]
+# PipeWire suspends no device that is in use.
+SUSPENDED = on(PulseAudio, "suspended", suspend, wake)
+UNPLUGGED = on(PulseAudio, "unplugged", unplug, Cable.plug)
+LOST_MICROPHONES = [*LOSSES, SUSPENDED, UNPLUGGED, on(PipeWire, "unplugged", unplug, Cable.plug)]
+# When PipeWire's loudspeakers are unplugged it gives the stream a dummy: the device isn't lost.
+LOST_LOUDSPEAKERS = [*LOSSES, SUSPENDED, UNPLUGGED]
+
+
+@pytest.mark.parametrize(("cable", "lose", "restore"), LOST_MICROPHONES, indirect=["cable"])
+async def test_a_lost_microphone_is_noticed_and_comes_back(on_cable: Cable, lose: Change, restore: Change) -> None:
     events = Recorder()
     async with open_microphone(Audio(), events) as microphone:
         before = await microphone.frames.receive()
@@ -81,13 +99,13 @@ async def test_a_lost_microphone_is_noticed_and_comes_back(
         assert after.index == gap.index
         said = noise(0.5, MIC_HZ)
         on_cable.speak(said)
-        await hear(microphone, said)
+        await hear(on_cable, microphone, said)
     assert events.names == ["device.lost", "device.back"]
 
 
-@LOSSES
+@pytest.mark.parametrize(("cable", "lose", "restore"), LOST_LOUDSPEAKERS, indirect=["cable"])
 async def test_a_lost_loudspeaker_is_noticed_and_the_reply_goes_on(
-    on_cable: Cable, lose: Callable[[Cable], None], restore: Callable[[Cable], None]
+    on_cable: Cable, lose: Change, restore: Change
 ) -> None:
     if lose is suspend:
         lose, restore = suspend_sink, wake_sink
@@ -120,12 +138,33 @@ def wake_sink(cable: Cable) -> None:
     cable.pactl("suspend-sink", "speaker", "0")
 
 
+@pipewire_only
+async def test_a_loudspeaker_that_is_unplugged_and_plugged_in_again_is_heard_again(on_cable: Cable) -> None:
+    """Meanwhile the server plays into a dummy."""
+    events = Recorder()
+    unheard, heard = noise(1.0, SPEAKER_HZ), noise(0.5, SPEAKER_HZ, seed=2)
+    async with open_speaker(Audio(), events) as speaker:
+        assert await speaker.write(unheard, epoch=speaker.epoch)
+        speaker.finish(epoch=speaker.epoch)
+        while speaker.played < SPEAKER_HZ // 2:
+            await speaker.changed()
+        await trio.to_thread.run_sync(on_cable.unplug, "speaker")
+        with trio.fail_after(5):
+            assert await speaker.drained(epoch=speaker.epoch)
+        await trio.to_thread.run_sync(on_cable.plug)
+        with on_cable.listening() as listener:
+            assert await speaker.write(heard, epoch=speaker.epoch)
+            assert await speaker.drained(epoch=speaker.epoch)
+            on_cable.compare.gaps(heard, await heard_up_to(on_cable, listener, heard))
+    assert events.names == []
+
+
 async def test_no_writer_waits_for_a_loudspeaker_that_stays_lost(on_cable: Cable) -> None:
     events = Recorder()
     async with open_speaker(Audio(buffer_s=1), events) as speaker:
         epoch = speaker.epoch
         await trio.to_thread.run_sync(on_cable.kill)
-        await events.wait_for("device.lost", within_s=2)
+        await events.wait_for("device.lost", within_s=3)  # the first block has 2 s
         with trio.fail_after(5):
             assert not await speaker.write(noise(3.0, SPEAKER_HZ), epoch=epoch)
             assert not await speaker.write(noise(0.1, SPEAKER_HZ), epoch=speaker.epoch)
@@ -138,17 +177,20 @@ async def test_no_writer_waits_for_a_loudspeaker_that_stays_lost(on_cable: Cable
             assert await speaker.drained(epoch=speaker.epoch)
 
 
-async def test_the_loudspeaker_goes_on_while_the_microphone_is_gone(on_cable: Cable) -> None:
+@pytest.mark.parametrize(
+    ("cable", "lose"), [(PulseAudio, suspend), (PipeWire, unplug_microphone)], indirect=["cable"], ids=NAMES
+)
+async def test_the_loudspeaker_goes_on_while_the_microphone_is_gone(on_cable: Cable, lose: Change) -> None:
     events = Recorder()
     async with open_microphone(Audio(), events), open_speaker(Audio(), events) as speaker:
         with on_cable.listening() as listener:
             reply = noise(2.0, SPEAKER_HZ)
             assert await speaker.write(reply, epoch=speaker.epoch)
-            await trio.to_thread.run_sync(suspend, on_cable)
+            await trio.to_thread.run_sync(lose, on_cable)
             await events.wait_for("device.lost", within_s=2, which="microphone")
             assert await speaker.drained(epoch=speaker.epoch)
             assert speaker.ring.underruns == 0
-            gaps(reply, await heard_up_to(listener, reply))
+            on_cable.compare.gaps(reply, await heard_up_to(on_cable, listener, reply))
 
 
 @pytest.mark.parametrize("then_killed", [False, True])
@@ -190,7 +232,8 @@ def test_the_program_lists_the_devices(cable: Cable) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "voiceloop", "devices"], env=cable.env, capture_output=True, text=True, check=True
     )
-    assert [line.split()[1] for line in done.stdout.splitlines()][:3] == ["name", "pulse", "default"]
+    names = ["pulse", "default"] if cable.server.name == PulseAudio.name else ["pipewire", "pulse", "default"]
+    assert [line.split()[1] for line in done.stdout.splitlines()[1 : len(names) + 1]] == names
     assert done.stderr == ""
 
 
@@ -202,6 +245,7 @@ async def test_without_a_server_at_the_start_there_is_no_device(on_cable: Cable)
     assert await devices() == []
 
 
+@pulseaudio_only
 async def test_the_error_for_an_unknown_name_lists_the_devices(on_cable: Cable) -> None:
     with pytest.raises(NoSuchDevice) as caught:
         async with open_microphone(Audio(input="blue yeti"), Recorder()):

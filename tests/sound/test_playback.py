@@ -9,7 +9,7 @@ import trio
 
 from testbed.recorder import Recorder
 from testbed.sound.cable import SPEAKER_HZ, Cable, Listener
-from testbed.sound.samples import PIECE, gaps, noise
+from testbed.sound.samples import noise
 from voiceloop.config.tables import Audio
 from voiceloop.playback.output import IDLE_S, open_speaker
 from voiceloop.playback.speaker import Speaker
@@ -20,17 +20,17 @@ pytestmark = pytest.mark.sound
 BLOCK = SPEAKER_HZ // 100
 
 
-async def heard_up_to(listener: Listener, wanted: bytes) -> bytes:
+async def heard_up_to(cable: Cable, listener: Listener, wanted: bytes) -> bytes:
     """Return what was heard up to the end of `wanted`."""
-    end = wanted[-2 * PIECE :]
-    return await trio.to_thread.run_sync(lambda: listener.wait_for(lambda heard: end in heard))
+    return await trio.to_thread.run_sync(lambda: listener.wait_for(lambda heard: cable.compare.ends(wanted, heard)))
 
 
 @pytest.mark.parametrize(("piece_bytes", "buffer_s"), [(1_000_000, 4.0), (1234, 0.5)])
 async def test_a_reply_arrives_complete_at_the_loudspeaker(on_cable: Cable, piece_bytes: int, buffer_s: float) -> None:
     """Without a gap of 20 ms. A busy machine may cause one, but not in every attempt."""
     async with open_speaker(Audio(buffer_s=buffer_s), Recorder()) as speaker:
-        assert (speaker.rate_hz, speaker.description) == (SPEAKER_HZ, "default, 24000 Hz")
+        assert speaker.rate_hz == SPEAKER_HZ
+        assert speaker.description in {"default, 24000 Hz", "pulse, 24000 Hz"}
         with on_cable.listening() as listener:
             for attempt in range(5):
                 reply = noise(2.0, SPEAKER_HZ, seed=attempt)
@@ -39,7 +39,8 @@ async def test_a_reply_arrives_complete_at_the_loudspeaker(on_cable: Cable, piec
                     assert await speaker.write(reply[at : at + piece_bytes], epoch=speaker.epoch)
                 assert await speaker.drained(epoch=speaker.epoch)
                 assert trio.current_time() - began > 1.9
-                if max(gaps(reply, await heard_up_to(listener, reply)), default=0) < 2 * BLOCK:
+                heard = await heard_up_to(on_cable, listener, reply)
+                if max(on_cable.compare.gaps(reply, heard), default=0) < 2 * BLOCK:
                     break
             else:
                 raise AssertionError("a gap of 20 ms in every attempt")
@@ -61,11 +62,11 @@ async def test_a_cancelled_reply_is_soon_silent_and_never_heard_again(on_cable: 
                 await speaker.silent()
             assert await speaker.write(after, epoch=new)
             assert await speaker.drained(epoch=new)
-            heard = await heard_up_to(listener, after)
+            heard = await heard_up_to(on_cable, listener, after)
     played = speaker.played_in(0, len(reply) // 2)
     assert taken <= played <= taken + BLOCK
-    gaps(reply[: played * 2], heard)
-    assert reply[(played + BLOCK) * 2 : (played + BLOCK) * 2 + 400] not in heard
+    on_cable.compare.gaps(reply[: played * 2], heard)
+    assert not on_cable.compare.holds(reply[(played + BLOCK) * 2 : (played + 3 * BLOCK) * 2], heard)
 
 
 async def test_a_held_reply_goes_on_from_the_sample_where_it_was_held(on_cable: Cable) -> None:
@@ -83,9 +84,9 @@ async def test_a_held_reply_goes_on_from_the_sample_where_it_was_held(on_cable: 
             assert speaker.played == held_at
             speaker.resume()
             assert await speaker.drained(epoch=speaker.epoch)
-            heard = await heard_up_to(listener, reply)
-    gaps(reply[: held_at * 2], heard)
-    gaps(reply[(held_at + BLOCK) * 2 :], heard)
+            heard = await heard_up_to(on_cable, listener, reply)
+    on_cable.compare.gaps(reply[: held_at * 2], heard)
+    on_cable.compare.gaps(reply[(held_at + BLOCK) * 2 :], heard)
     assert speaker.ring.played == len(reply) // 2
 
 
@@ -108,7 +109,7 @@ async def test_an_idle_loudspeaker_is_closed_and_opens_again(on_cable: Cable) ->
                 reply = noise(0.5, SPEAKER_HZ, seed=seed)
                 assert await speaker.write(reply, epoch=speaker.epoch)
                 assert await speaker.drained(epoch=speaker.epoch)
-                gaps(reply, await heard_up_to(listener, reply))
+                on_cable.compare.gaps(reply, await heard_up_to(on_cable, listener, reply))
     assert events.names == []
 
 
@@ -139,7 +140,8 @@ async def test_a_server_lost_while_nothing_plays_only_delays_the_next_reply(
             await until_closed(speaker)
         await trio.to_thread.run_sync(lose, on_cable)
         assert await speaker.write(reply, epoch=speaker.epoch)
-        await events.wait_for("device.lost", within_s=1)
+        # A stopped PipeWire lets the device be opened, and then takes no sound: the first block has 2 s.
+        await events.wait_for("device.lost", within_s=3)
         await trio.to_thread.run_sync(restore, on_cable)
         await events.wait_for("device.back", within_s=5)
         with trio.fail_after(5):

@@ -13,6 +13,7 @@ from testbed.running import running, voiceloop
 from testbed.serving import KEY, serving
 from testbed.sound.cable import MIC_HZ, SPEAKER_HZ, Cable
 from testbed.sound.match import first_sound
+from tests.sound.servers import pulseaudio_only
 from voiceloop.audio.audible import first_audible
 from voiceloop.audio.resample import resample
 from voiceloop.audio.wav import read_wav, wav_bytes
@@ -124,6 +125,7 @@ def test_the_times_in_the_trace_are_those_measured_at_the_cables(cable: Cable, t
     assert zero + first_played + session.speaker[-1].latency_s == pytest.approx(audible_at, abs=0.06)
 
 
+@pulseaudio_only
 def test_a_killed_session_is_readable_up_to_its_last_line(cable: Cable, tmp_path: Path) -> None:
     path = traced_session(cable, tmp_path, signal.SIGKILL)
     for text in path.read_text().splitlines():
@@ -133,6 +135,7 @@ def test_a_killed_session_is_readable_up_to_its_last_line(cable: Cable, tmp_path
     assert any("killed" in flaw for flaw in session.flaws)
 
 
+@pulseaudio_only
 def test_the_trace_command_writes_every_format(cable: Cable, tmp_path: Path) -> None:
     path = traced_session(cable, tmp_path, signal.SIGINT)
     page, events = tmp_path / "t.html", tmp_path / "t.json"

@@ -11,7 +11,9 @@ opened through the plug-in (`pulse` or `pipewire`), with its name in an environm
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,8 +22,11 @@ from voiceloop.errors import NoSuchDevice
 Direction = Literal["input", "output"]
 
 FILE_PREFIX = "file:"
-_SERVER_DEVICES = ("pulse", "pipewire")
+PULSE = "pulse"
+_SERVER_DEVICES = (PULSE, "pipewire")
 """ALSA's plug-ins for the sound servers. Only these can be told which of the server's devices is meant."""
+TAG = "voiceloop.stream"
+"""The property by which a stream of this program is recognised among those that the sound server lists."""
 NO_DEVICE = (
     "On Linux a running PulseAudio or PipeWire and its ALSA plug-in (Debian: libasound2-plugins or pipewire-alsa) are "
     "needed. To run without a sound device, set it to 'file:PATH' or 'none'"
@@ -42,6 +47,10 @@ class Node:
     monitor: bool = False
     """Whether it records what a loudspeaker plays."""
     default: bool = False
+    monitor_of: str = ""
+    """For a monitor: the name of the loudspeaker that it records."""
+    muted: bool = False
+    """Whether it is muted in the server, or its volume is zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,7 @@ class Device:
     """The sound server's name for the device, if it is one of the server's. Then `index` and `api` are those of the
     ALSA plug-in through which it is opened."""
     monitor: bool = False
+    muted: bool = False
 
     @property
     def label(self) -> str:
@@ -74,9 +84,9 @@ class Device:
 
 
 def has_a_name(wanted: str) -> bool:
-    """Whether `wanted` may name one of the sound server's own devices, so that the server must be asked for them."""
+    """Whether `wanted` may mean one of the sound server's own devices, so that the server must be asked for them."""
     name = wanted.strip().casefold()
-    return name not in ("default", "monitor", *_SERVER_DEVICES) and not name.isdecimal()
+    return name not in ("default", *_SERVER_DEVICES) and not name.isdecimal()
 
 
 def with_nodes(devices: Sequence[Device], nodes: Iterable[Node]) -> list[Device]:
@@ -99,6 +109,7 @@ def _device(plugin: Device, node: Node) -> Device:
         default_output=node.default and node.which == "output",
         node=node.name,
         monitor=node.monitor,
+        muted=node.muted,
     )
 
 
@@ -107,10 +118,11 @@ def _server_plugin(devices: Sequence[Device], which: Direction) -> Device | None
     return next((usable[name] for name in _SERVER_DEVICES if name in usable), None)
 
 
-def choose(devices: Sequence[Device], wanted: str, which: Direction, *, hint: str = "") -> Device:
+def choose(devices: Sequence[Device], wanted: str, which: Direction, *, hint: str = "", monitor: str = "") -> Device:
     """Return the device that `wanted` means: `default`, `monitor`, an index, or part of a name in any case.
 
-    Raises NoSuchDevice, whose remedy lists the devices there are, followed by `hint`.
+    Raises NoSuchDevice, whose remedy lists the devices there are, followed by `hint`; also if two devices have the name
+    that is wanted. `monitor` is the sound server's name for the default loudspeaker's monitor, if it is known.
     """
     usable = [d for d in devices if d.channels(which) > 0]
     portaudio = [d for d in usable if not d.node]
@@ -119,15 +131,44 @@ def choose(devices: Sequence[Device], wanted: str, which: Direction, *, hint: st
     if wanted == "default":
         return next((d for d in portaudio if d.is_default(which)), portaudio[0])
     if wanted == "monitor" and which == "input":
-        return _monitor(portaudio)
+        return next((d for d in usable if monitor and d.node == monitor), None) or _monitor(portaudio)
     if wanted.strip().isdecimal():
         found = next((d for d in portaudio if d.index == int(wanted)), None)
     else:
-        found = _named(usable, wanted.strip().casefold())
+        found = _named(usable, _folded(wanted))
     if found is None:
         remedy = f"{_listing(usable)}. {hint}" if hint else _listing(usable)
         raise NoSuchDevice(f"no device matches {wanted!r}", place=f"audio.{which}", remedy=remedy)
+    if found.node and _folded(wanted) not in _folded(found.node):
+        _refuse_twins(found, usable, which)
     return found
+
+
+def has_pulse(devices: Iterable[Device], which: Direction) -> bool:
+    """Whether ALSA's plug-in for PulseAudio is among PortAudio's devices."""
+    return any(device.name.casefold() == PULSE and device.channels(which) > 0 for device in devices)
+
+
+def _refuse_twins(found: Device, usable: Sequence[Device], which: Direction) -> None:
+    """Raise NoSuchDevice if another of the server's devices has the same name: which one is meant can't be known."""
+    twins = [device.node for device in usable if device.node and device.name == found.name]
+    if len(twins) > 1:
+        raise NoSuchDevice(
+            f"{len(twins)} devices are named {found.name!r}",
+            place=f"audio.{which}",
+            remedy=f"Give the name that the sound server has for it: {' or '.join(map(repr, twins))}",
+        )
+
+
+def twins(devices: Iterable[Device]) -> set[str]:
+    """The names that more than one of the server's devices has, in one direction."""
+    count = Counter((device.name, device.inputs > 0) for device in devices if device.node)
+    return {name for (name, _), times in count.items() if times > 1}
+
+
+def _folded(name: str) -> str:
+    """The name without what may differ though it reads the same: case, and how accents are composed."""
+    return unicodedata.normalize("NFKC", name.strip()).casefold()
 
 
 def _named(usable: Sequence[Device], name: str) -> Device | None:
@@ -138,10 +179,10 @@ def _named(usable: Sequence[Device], name: str) -> Device | None:
     """
 
     def equal(device: Device) -> bool:
-        return name in (device.name.casefold(), device.node.casefold())
+        return name in (_folded(device.name), _folded(device.node))
 
     def contains(device: Device) -> bool:
-        return name in device.name.casefold() or name in device.node.casefold()
+        return name in _folded(device.name) or name in _folded(device.node)
 
     ranks: tuple[Callable[[Device], bool], ...] = (
         lambda d: equal(d) and not d.node,
@@ -188,6 +229,25 @@ def environment(device: Device, wanted: str, which: Direction) -> dict[str, str]
     return {}
 
 
+def tagging(tag: str, which: Direction, present: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables that have the sound server show `tag` with the stream that is opened.
+
+    `present` are the variables that are set already: those of `environment`, or the user's own.
+    """
+    if which != "input":
+        return {}
+    added = f"{TAG}={tag}"
+    variables = {"PULSE_PROP": f"{present['PULSE_PROP']} {added}" if present.get("PULSE_PROP") else added}
+    properties = present.get("PIPEWIRE_ALSA", "").strip()
+    inner = properties.removeprefix("{").removesuffix("}").strip().rstrip(",")
+    variables["PIPEWIRE_ALSA"] = f'{{ {f"{inner}, " if inner else ""}"{TAG}": "{tag}" }}'
+    return variables
+
+
 def _listing(usable: Sequence[Device]) -> str:
-    names = (repr(d.name) if d.node else f"{d.index} {d.name!r}" for d in usable)
+    shared = twins(usable)
+    names = (
+        (f"{d.name!r} ({d.node})" if d.name in shared else repr(d.name)) if d.node else f"{d.index} {d.name!r}"
+        for d in usable
+    )
     return f"'voiceloop devices' lists: {', '.join(names)}"

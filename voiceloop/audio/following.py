@@ -1,4 +1,4 @@
-"""A watcher that reports when another loudspeaker becomes the sound server's default, by means of `pactl subscribe`.
+"""A watcher that reports what the sound server says, again whenever that may have changed.
 
 It doesn't poll: the server (PulseAudio or PipeWire) sends an event.
 """
@@ -7,58 +7,57 @@ from __future__ import annotations
 
 import math
 import os
-import subprocess
 from collections.abc import Callable
 
 import trio
 
-from voiceloop.audio.sound_server import default_monitor
+from voiceloop.audio.pulse import NoLibrary, Unanswered, connected
+from voiceloop.audio.sound_server import PATIENCE_S, Answer, read
 
-AGAIN_S = 2.0
+AGAIN_S = 0.5
 """Seconds between two attempts while the server is gone."""
-_FIRST_LINE_S = 0.2
-_CHANGED = b" on server "
+_THREADS = trio.CapacityLimiter(math.inf)
+"""A watcher's thread lives as long as the watcher: it must take no place from others."""
+
+Tell = Callable[[Answer], None]
+"""Called in the loop. An answer without nodes and with `silence`: the server is gone, and nothing is known."""
 
 
-async def follow_default(tell: Callable[[str], None], ask: Callable[[], str] = default_monitor) -> None:
-    """Whenever the default loudspeaker may have changed, `ask` for the name of its monitor and `tell` that name.
+async def follow_server(tell: Tell) -> None:
+    """Tell what the server says: at once, and after each change of its defaults, its inputs, or what they are used by.
 
-    Runs until it is cancelled; returns at once if there is no `pactl`.
+    Runs until it is cancelled; returns at once where nothing can speak to a sound server.
     """
     while True:
+        stop, end = os.pipe()
         try:
-            process = await trio.lowlevel.open_process(
-                ["pactl", "subscribe"],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "LC_ALL": "C.UTF-8"},  # in other locales pactl's output is translated
-            )
-        except OSError:
-            return
-        assert process.stdout is not None
-        try:
-            await _read_events(process.stdout, tell, ask)
+            silence = await trio.to_thread.run_sync(_follow, stop, tell, abandon_on_cancel=True, limiter=_THREADS)
         finally:
-            process.kill()
-            with trio.CancelScope(shield=True):
-                await process.wait()
-                await process.stdout.aclose()
+            os.close(end)  # with this `stop` becomes readable, and the thread ends
+        if silence is None:
+            return
+        tell(Answer(silence=silence))
         await trio.sleep(AGAIN_S)
 
 
-async def _read_events(events: trio.abc.ReceiveStream, tell: Callable[[str], None], ask: Callable[[], str]) -> None:
-    rest, subscribed = b"", False
-    while True:
-        data = b""
-        with trio.move_on_after(math.inf if subscribed else _FIRST_LINE_S) as waiting:
-            data = bytes(await events.receive_some())
-        if not data and not waiting.cancelled_caught:
-            return
-        *lines, rest = (rest + data).split(b"\n")
-        # Before its first line `pactl` may not be subscribed yet and miss a change, so ask until a line has come.
-        # Asking causes an event itself (a client connects), so a subscribed `pactl` prints a line.
-        if not subscribed or any(_CHANGED in line for line in lines):
-            subscribed = subscribed or bool(lines)
-            if name := await trio.to_thread.run_sync(ask, abandon_on_cancel=True):
-                tell(name)
+def _follow(stop: int, tell: Tell) -> str | None:
+    """Follow the server until it is gone or `stop` is readable, which is closed at the end; return why it ended.
+
+    None if it is of no use to try again. What `tell` raises when nobody listens any more is dropped with the thread.
+    """
+    try:
+        with connected(PATIENCE_S, stop=stop) as connection:
+            with connection.limit(PATIENCE_S):
+                connection.subscribe()
+            while not connection.stopped:
+                with connection.limit(PATIENCE_S) as pulse:
+                    answer = read(pulse)
+                trio.from_thread.run_sync(tell, answer)
+                connection.wait()
+    except NoLibrary:
+        return None
+    except Unanswered as error:
+        return str(error)
+    finally:
+        os.close(stop)
+    return None

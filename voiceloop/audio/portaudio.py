@@ -11,8 +11,8 @@ one.
 from __future__ import annotations
 
 import atexit
+import itertools
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,9 +23,20 @@ from typing import Any, Literal
 
 import trio
 
-from voiceloop.audio.devices import Device, Direction, choose, environment, has_a_name, with_nodes
+from voiceloop.audio.devices import (
+    PULSE,
+    Device,
+    Direction,
+    choose,
+    environment,
+    has_a_name,
+    has_pulse,
+    tagging,
+    with_nodes,
+)
+from voiceloop.audio.packages import PORTAUDIO, install
 from voiceloop.audio.quiet import quiet, silence_alsa
-from voiceloop.audio.sound_server import Answer, ask, ask_all, default_monitor
+from voiceloop.audio.sound_server import Answer, ask
 from voiceloop.errors import DeviceBusy, DeviceError, VoiceloopError
 
 Latency = float | Literal["low", "high"]
@@ -38,6 +49,7 @@ calls into Python, of which there are then half as many, are most of what listen
 STUCK_S = 0.5
 """A close takes some 50 ms. One that takes longer than this may never return."""
 _CARDS = Path("/proc/asound/cards")
+_TAGS = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,8 @@ class Stream:
     monitor: str | None = None
     """For a stream that records the default loudspeaker: the server's name of the monitor, "" if unknown. For other
     streams None."""
+    tag: str = ""
+    """The name by which the sound server's list shows the stream (see `sound_server.Answer.recorded`)."""
 
 
 Callback = Callable[[Any, int, Any, Any], None]
@@ -74,8 +88,8 @@ def _import() -> Any:
     try:
         import sounddevice
     except OSError as error:
-        remedy = "apt-get install libportaudio2" if sys.platform == "linux" else "install PortAudio"
-        raise DeviceError(f"PortAudio is not installed ({error})", place="audio", remedy=remedy) from error
+        what = "PortAudio is not installed" if "not found" in str(error) else f"PortAudio can't be loaded: {error}"
+        raise DeviceError(what, place="audio", remedy=f"Install it: {install(PORTAUDIO)}") from error
     except Exception as error:
         if type(error).__name__ != "PortAudioError":
             raise
@@ -95,15 +109,18 @@ class Host:
     def __init__(
         self,
         load: Callable[[], Any] | None = None,
-        ask_server: Callable[[Direction], Answer] = ask,
-        ask_monitor: Callable[[], str] = default_monitor,
+        ask_server: Callable[[], Answer] = ask,
     ) -> None:
         self._load = load or _import
         self._ask_server = ask_server
-        self._ask_monitor = ask_monitor
+        self.on_server = load is None
+        """Whether streams may be recorded through the sound server; not with a library that is given."""
         self._lock = threading.Lock()  # held during every call that touches PortAudio's own lists
         self._sd: Any = None
         """The module sounddevice, once it is loaded."""
+        self._through_pulse = False
+        """Whether the default devices are those of ALSA's plug-in for PulseAudio. Through PipeWire's own plug-in a late
+        callback loses what was recorded meanwhile; after a restart of the server PortAudio's thread may never end."""
         self._streams: set[Stream] = set()
         self._closing: dict[Stream, float] = {}
         """The streams whose close has not returned, with the time at which it began."""
@@ -124,7 +141,7 @@ class Host:
         with self._lock:
             self._renew()
             found = self._list()
-        return with_nodes(found, ask_all(self._ask_server)) if found else found
+        return with_nodes(found, self._ask_server().nodes) if found else found
 
     def suspect(self) -> None:
         """Note that the device list may be stale. It is renewed at the next use, if no stream is open then."""
@@ -135,21 +152,27 @@ class Host:
 
         Raises NoSuchDevice, DeviceBusy or DeviceError.
         """
-        answer = self._ask_server(request.which) if has_a_name(request.wanted) else Answer()
-        monitor = self._ask_monitor() if request.wanted == "monitor" else ""
+        wanted = request.wanted
+        asks = not self._through_pulse if wanted == "default" else has_a_name(wanted)
+        answer = self._ask_server() if asks else Answer()
+        monitor = node.name if (node := answer.default_monitor) is not None else ""
         with self._lock:
             try:
                 self._renew()
                 found = with_nodes(self._list(), answer.nodes)
-                device = choose(found, request.wanted, request.which, hint=answer.silence)
-                variables = environment(device, request.wanted, request.which)
-                records_default = request.wanted == "monitor" and "PULSE_SOURCE" in variables
-                if monitor and records_default:
-                    # By its own name: PipeWire doesn't follow a change of the default under the general name.
-                    variables["PULSE_SOURCE"] = monitor
-                with quiet(), _environment(variables):
+                # For good: while the server restarts, the plug-in is not in the list, but PipeWire's may be.
+                if wanted == "default":
+                    self._through_pulse |= bool(answer.nodes) and has_pulse(found, request.which)
+                    wanted = PULSE if self._through_pulse else wanted
+                device = choose(found, wanted, request.which, hint=answer.silence, monitor=monitor)
+                variables = environment(device, wanted, request.which)
+                tag = f"{os.getpid()}-{next(_TAGS)}"
+                tags = tagging(tag, request.which, os.environ | variables)
+                with quiet(), _environment(variables | tags):
                     stream = self._try_shapes(request, device, callback, finished)
-                stream.monitor = monitor if records_default else None
+                stream.tag = tag
+                if request.wanted == "monitor" and variables:
+                    stream.monitor = device.node
             except VoiceloopError:
                 self.suspect()
                 self._ask_others_to_close(request.which)
@@ -284,7 +307,7 @@ def _explain(error: Exception, request: Request, device: Device) -> DeviceError:
     return DeviceError(
         f"{name} can't be opened: {error.args[0] if error.args else error}",
         place=place,
-        remedy="Check that the sound server runs (pactl info); 'voiceloop devices' lists the other devices",
+        remedy="Check that the sound server runs; 'voiceloop devices' lists the other devices",
     )
 
 

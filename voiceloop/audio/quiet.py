@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_LIMIT_S = 0.5
+_LIMIT_S = 10.0
 
 
 def silence_alsa() -> None:
@@ -30,26 +30,61 @@ _KEEP_ALIVE: list[object] = []
 """Callbacks that C code may call as long as the process lives, so they must not be garbage-collected."""
 
 
+_REDIRECTION = threading.Lock()
+_quiet_blocks: set[object] = set()
+"""The blocks that run now, by a token each: several threads may be in one. Guarded by `_REDIRECTION`."""
+_saved: list[int] = []
+"""The real standard error while it is redirected: one file descriptor, or none. Guarded by `_REDIRECTION`."""
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Discard standard error while the block runs, because ALSA and PortAudio print what they try there.
+    """Discard what is written to file descriptor 2 while the block runs: ALSA, JACK and PortAudio print there what they
+    try. The program's own messages are not lost, because it writes to a descriptor of its own (`own_standard_error`).
 
-    Standard error comes back after 0.5 s at the latest: if a call hangs, the program's own messages must still appear.
+    Standard error comes back after 10 s at the latest, for programs that are started while a call hangs.
     """
-    try:
-        saved = os.dup(2)
-    except OSError:  # standard error is closed
-        yield
-        return
-    timer = threading.Timer(_LIMIT_S, os.dup2, (saved, 2))
+    token = object()
+    _enter(token)
+    timer = threading.Timer(_LIMIT_S, _leave, (token,))
     timer.daemon = True
     timer.start()
-    with suppress(OSError), Path(os.devnull).open("w", encoding="ascii") as devnull:
-        os.dup2(devnull.fileno(), 2)
     try:
         yield
     finally:
         timer.cancel()
-        os.dup2(saved, 2)
-        timer.join()
-        os.close(saved)
+        _leave(token)
+
+
+def own_standard_error() -> None:
+    """Have `sys.stderr` write to a copy of file descriptor 2, so that `quiet` discards no line of the program."""
+    try:
+        copy = os.dup(2)
+    except OSError:  # it is closed
+        return
+    sys.stderr = open(  # noqa: PTH123, SIM115 - for good
+        copy, "w", encoding=getattr(sys.stderr, "encoding", "utf-8"), errors="backslashreplace", buffering=1
+    )
+
+
+def _enter(token: object) -> None:
+    with _REDIRECTION:
+        _quiet_blocks.add(token)
+        if not _saved:
+            with suppress(OSError):  # standard error is closed
+                _saved.append(os.dup(2))
+                _redirect()
+
+
+def _redirect() -> None:
+    with suppress(OSError), Path(os.devnull).open("w", encoding="ascii") as devnull:
+        os.dup2(devnull.fileno(), 2)
+
+
+def _leave(token: object) -> None:
+    with _REDIRECTION:
+        _quiet_blocks.discard(token)
+        if _saved and not _quiet_blocks:
+            real = _saved.pop()
+            os.dup2(real, 2)
+            os.close(real)

@@ -1,28 +1,23 @@
-"""A query to the sound server (PulseAudio or PipeWire), by `pactl`, for its names of the microphones and loudspeakers.
+"""The sound server's microphones and loudspeakers, and which of them this program records.
 
-Only these names depend on the answer. If there is no `pactl` or no server, or the server hangs, the list is empty; the
-reason is reported only when a name in the config isn't found.
+Names depend on the answer, and whether a microphone is really one. If there is no server, or it hangs, nothing is
+known; the reason is reported only when a name in the config isn't found.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, get_args
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
-from voiceloop.audio.devices import Direction, Node
+from voiceloop.audio.devices import TAG, Node
+from voiceloop.audio.pulse import Unanswered, connected
 
 PATIENCE_S = 0.5
-"""The longest wait for an answer. A server answers in about 10 ms, on a busy machine a little later. A server that
+"""The longest wait for an answer. A server answers in about 5 ms, on a busy machine a little later. A server that
 hangs must not delay the start by more than this."""
-_LISTS: dict[Direction, str] = {"input": "sources", "output": "sinks"}
-_SHAPE = re.compile(r"(\d+)ch (\d+)Hz")
-_DEFAULT = re.compile(r"^Default (Source|Sink): (.+)$", re.MULTILINE)
+DUMMY_MONITOR = "auto_null.monitor"
+"""The monitor of the loudspeaker that a server makes up while there is none, also for a moment when it starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,101 +27,90 @@ class Answer:
     nodes: tuple[Node, ...] = ()
     silence: str = ""
     """Why there is no answer, as a sentence for the user; empty if there is one."""
+    recorded: dict[str, str] = field(default_factory=dict)
+    """For each of this program's streams, by its tag: the name of the source that it records."""
+
+    def named(self, name: str) -> Node | None:
+        """The input with this name."""
+        return next((node for node in self.nodes if node.which == "input" and node.name == name), None)
+
+    @property
+    def default_input(self) -> Node | None:
+        return next((node for node in self.nodes if node.which == "input" and node.default), None)
+
+    @property
+    def default_monitor(self) -> Node | None:
+        """The source that records the default loudspeaker."""
+        sink = next((node.name for node in self.nodes if node.which == "output" and node.default), None)
+        return next((node for node in self.nodes if node.monitor and node.monitor_of == sink), None) if sink else None
+
+    def loudspeaker(self, monitor: str) -> str:
+        """The name, as desktops show it, of the loudspeaker that a monitor records."""
+        node = self.named(monitor)
+        sink = node.monitor_of if node is not None else monitor.removesuffix(".monitor")
+        named = (node.description for node in self.nodes if node.which == "output" and node.name == sink)
+        return next(named, sink)
 
 
-def ask(which: Direction, patience_s: float = PATIENCE_S) -> Answer:
-    """Ask for the server's input or output devices. Blocks for at most `patience_s`."""
-    deadline = time.monotonic() + patience_s
+def ask(patience_s: float = PATIENCE_S) -> Answer:
+    """Ask for the server's devices. Blocks for at most `patience_s`."""
     try:
-        text = _pactl(deadline, "--format=json", "list", _LISTS[which])
-        nodes = None if text is None else from_json(text, which)
-        if nodes is None:  # PulseAudio before version 16 has no JSON output
-            text = _pactl(deadline, "list", "short", _LISTS[which])
-            nodes = None if text is None else from_table(text, which)
-    except FileNotFoundError:
-        return Answer(silence=_unknown("'pactl' is not installed (Debian: pulseaudio-utils)"))
-    except subprocess.TimeoutExpired:
-        return Answer(silence=_unknown(f"it has not answered for {patience_s * 1000:.0f} ms"))
-    except OSError as error:
-        return Answer(silence=_unknown(f"'pactl' can't be run: {error.strerror}"))
-    return Answer(silence=_unknown("'pactl' found no server")) if nodes is None else Answer(tuple(nodes))
+        with connected(patience_s) as connection, connection.limit(patience_s) as pulse:
+            return read(pulse)
+    except Unanswered as error:
+        return Answer(silence=f"The sound server's device names are unknown: {error}")
 
 
-def default_monitor() -> str:
-    """Return the name of the source that records the default loudspeaker, "" if unknown. Blocks like `ask`."""
-    try:
-        info = _pactl(time.monotonic() + PATIENCE_S, "info")
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    sink = next((name.strip() for kind, name in _DEFAULT.findall(info or "") if kind == "Sink"), "")
-    return f"{sink}.monitor" if sink else ""
+def read(pulse: Any) -> Answer:
+    """Read all that is of interest from an open connection. Blocks; call it within a limit."""
+    info = pulse.server_info()
+    sources = pulse.source_list()
+    nodes = (*_inputs(sources, info), *_outputs(pulse.sink_list(), info))
+    return Answer(nodes, recorded=dict(_recorded(pulse, {source.index: source.name for source in sources})))
 
 
-def ask_all(ask: Callable[[Direction], Answer] = ask) -> tuple[Node, ...]:
-    """Return the server's input and output devices, with the defaults marked. Blocks like `ask`."""
-    nodes = [node for which in get_args(Direction) for node in ask(which).nodes]
-    try:
-        info = _pactl(time.monotonic() + PATIENCE_S, "info") if nodes else None
-    except (OSError, subprocess.TimeoutExpired):
-        info = None
-    defaults = {(kind, name.strip()) for kind, name in _DEFAULT.findall(info or "")}
-    return tuple(
-        replace(node, default=("Source" if node.which == "input" else "Sink", node.name) in defaults) for node in nodes
-    )
+def _inputs(sources: list[Any], info: Any) -> Iterator[Node]:
+    for source in sources:
+        if _usable(source):
+            yield Node(
+                "input",
+                source.name,
+                source.description or source.name,
+                source.sample_spec.channels,
+                source.sample_spec.rate,
+                monitor=source.monitor_of_sink_name is not None,
+                monitor_of=source.monitor_of_sink_name or "",
+                default=source.name == info.default_source_name,
+                muted=bool(source.mute) or not any(source.volume.values),
+            )
 
 
-def from_json(text: str, which: Direction) -> list[Node] | None:
-    """Parse the output of `pactl --format=json list`; None if the text is not in that format."""
-    try:
-        listed = json.loads(text)
-    except ValueError:
-        return None
-    if not isinstance(listed, list):
-        return None
-    return [node for entry in listed if isinstance(entry, dict) for node in _from_entry(entry, which)]
+def _outputs(sinks: list[Any], info: Any) -> Iterator[Node]:
+    for sink in sinks:
+        if _usable(sink):
+            yield Node(
+                "output",
+                sink.name,
+                sink.description or sink.name,
+                sink.sample_spec.channels,
+                sink.sample_spec.rate,
+                default=sink.name == info.default_sink_name,
+                muted=bool(sink.mute) or not any(sink.volume.values),
+            )
 
 
-def _from_entry(entry: dict[str, Any], which: Direction) -> Iterator[Node]:
-    properties = entry.get("properties")
-    kind = properties.get("device.class") if isinstance(properties, dict) else None
-    shape = str(entry.get("sample_specification"))
-    name, description = str(entry.get("name") or ""), str(entry.get("description") or "")
-    yield from _node(which, name=name, description=description, shape=shape, monitor=kind == "monitor")
+def _usable(entry: Any) -> bool:
+    return bool(entry.name) and entry.name.isprintable() and entry.sample_spec.channels > 0
 
 
-def from_table(text: str, which: Direction) -> list[Node]:
-    """Parse the output of `pactl list short`: lines of number, name, driver, shape and state, separated by tabs."""
-    rows = (line.split("\t") for line in text.splitlines())
-    return [
-        node
-        for row in rows
-        if len(row) > 3
-        for node in _node(which, name=row[1], description="", shape=row[3], monitor=False)
-    ]
+def _recorded(pulse: Any, names: dict[int, str]) -> Iterator[tuple[str, str]]:
+    """Yield the tag of each stream that has one, and its source.
 
-
-def _node(which: Direction, *, name: str, description: str, shape: str, monitor: bool) -> Iterator[Node]:
-    """Yield a node, or nothing if the name or the shape ("s16le 2ch 48000Hz") can't be used."""
-    found = _SHAPE.search(shape)
-    if name.isprintable() and name and found:
-        monitor = which == "input" and (monitor or name.endswith(".monitor"))
-        yield Node(which, name, description or name, int(found[1]), int(found[2]), monitor)
-
-
-def _unknown(reason: str) -> str:
-    return f"The sound server's device names are unknown: {reason}"
-
-
-def _pactl(deadline: float, *words: str) -> str | None:
-    """Return what `pactl` prints; None if it fails. Raises TimeoutExpired at the deadline, and OSError."""
-    done = subprocess.run(
-        ["pactl", *words],
-        # In other locales pactl's output is translated, and its JSON has invalid numbers.
-        env={**os.environ, "LC_ALL": "C.UTF-8"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        timeout=max(0.01, deadline - time.monotonic()),
-        check=False,
-    )
-    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
+    ALSA's plug-in for PulseAudio sets the tag on the client, and that for PipeWire on the stream.
+    """
+    clients = {client.index: client for client in pulse.client_list()}
+    for output in pulse.source_output_list():
+        client = clients.get(output.client)
+        tag = output.proplist.get(TAG) or (client.proplist.get(TAG) if client is not None else None)
+        if tag and output.source in names:
+            yield tag, names[output.source]

@@ -26,6 +26,10 @@ class Controls:
         for microphone in self.microphones:
             microphone.mute(muted=muted)
 
+    def expect(self, *, heard: bool) -> None:
+        for microphone in self.microphones:
+            microphone.expect(heard=heard)
+
     @property
     def speaking(self) -> bool:
         return any(captioner.speaking for captioner in self.captioners)

@@ -8,11 +8,13 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from voiceloop.audio.following import follow_default
+from voiceloop.audio.following import follow_server
 from voiceloop.audio.portaudio import Host, Request, Stream
+from voiceloop.audio.sound_server import DUMMY_MONITOR, Answer
 from voiceloop.audio.streams import close_stream, open_first, open_stream, pauses
 from voiceloop.audio.wake import Wake
 from voiceloop.capture.bridge import Bridge
+from voiceloop.capture.connection import Connection
 from voiceloop.capture.framing import Framer
 from voiceloop.capture.microphone import Microphone
 from voiceloop.config.tables import Audio
@@ -45,10 +47,11 @@ class DeviceInput:
         self._lost = False
         """The loss of the device was reported, and its return was not yet."""
         self._interrupted = False
-        self._default = ""
-        """The default loudspeaker's monitor, if the sound server has named it since the device was opened."""
+        self._connection = Connection(audio.input)
+        self._answered = trio.Event()
+        """Set at the sound server's next answer."""
         self._monitor = ""
-        """The monitor that was opened last, if its name is known."""
+        """The monitor of a real loudspeaker that was opened last, if its name is known."""
         self._pauses = pauses()
         self._name = "input"
 
@@ -63,21 +66,22 @@ class DeviceInput:
 
     async def _open(self, opener: Callable[..., Awaitable[Stream]]) -> None:
         bridge = Bridge(self._wake, self._microphone.batching)
-        self._default = ""  # cleared before opening: a default named from now on may be newer than the opened one
         try:
             stream = await opener(self._request, bridge.callback, bridge.on_finished, host=self._host)
         except BaseException:
             bridge.retired = True  # the thread may still open the stream; its callback must do nothing then
             raise
         self._stream, self._bridge = stream, bridge
+        self._connection.opened(stream)
         self._framer.restart(rate_hz=stream.rate_hz, channels=stream.channels)
         self._microphone.description = _describe(stream)
-        self._monitor = stream.monitor or self._monitor
+        if stream.monitor and stream.monitor != DUMMY_MONITOR:
+            self._monitor = stream.monitor
 
     async def run(self, send: trio.MemorySendChannel[Frame | Gap]) -> None:
         async with private_nursery() as nursery:
-            if self._stream is not None and self._stream.monitor is not None:
-                nursery.start_soon(follow_default, self._set_default, name="default loudspeaker")
+            if self._host.on_server:
+                nursery.start_soon(follow_server, self._on_answer, name="sound server")
             await self._run(send)
 
     async def _run(self, send: trio.MemorySendChannel[Frame | Gap]) -> None:
@@ -100,15 +104,19 @@ class DeviceInput:
         self._interrupted = True
         self._wake.set()
 
-    def _set_default(self, monitor: str) -> None:
-        self._default = monitor
-        self._microphone.switched()  # not `_wake.set`: `_wake` may be closed by now
+    def _on_answer(self, answer: Answer) -> None:
+        """Take what the sound server says about its devices and this program's streams."""
+        if notice := self._connection.update(answer):
+            self._publish("notice", text=notice)
+        self._answered.set()
+        self._answered = trio.Event()
+        if self._connection.missing or self._connection.moved:
+            self._microphone.switched()  # not `_wake.set`: `_wake` may be closed by now
 
     @property
-    def _default_changed(self) -> bool:
-        """Whether another loudspeaker is the default now, so that this device no longer records what is played."""
-        opened = self._stream.monitor if self._stream is not None else None
-        return opened is not None and self._default not in {"", opened}
+    def _elsewhere(self) -> bool:
+        """Whether the stream records something else than is wanted."""
+        return bool(self._connection.missing) or self._connection.moved
 
     async def _pump(self, send: trio.MemorySendChannel[Frame | Gap]) -> GapReason:
         """Send frames until the stream has to end; return the reason."""
@@ -116,7 +124,7 @@ class DeviceInput:
         while True:
             # One scope whose deadline moves: a new scope for each of 50 wakes a second costs more than all the rest.
             with trio.move_on_after(patience_s) as patience:
-                while not (bridge.finished or self._interrupted or self._microphone.muted or self._default_changed):
+                while not (bridge.finished or self._interrupted or self._microphone.muted or self._elsewhere):
                     await self._wake.wait()
                     await self._send_blocks(bridge, send, patience)
             # Blocks at this point: the loop was late, not the device; or too few blocks came to wake the loop.
@@ -129,7 +137,9 @@ class DeviceInput:
             if self._interrupted:
                 self._interrupted = False
                 return GapReason.DEVICES_CHANGED
-            if self._default_changed:
+            if self._connection.missing:
+                return GapReason.NO_MICROPHONE
+            if self._connection.moved:
                 return GapReason.DEFAULT_CHANGED
             patience_s = bridge.last_arrival + SILENT_S - time.monotonic()
             if not fresh or patience_s <= 0:
@@ -144,7 +154,10 @@ class DeviceInput:
         if bridge.blocks:
             self._report_back()
         while bridge.blocks:
-            items = self._framer.take(bridge.blocks.popleft())
+            block = bridge.blocks.popleft()
+            if self._microphone.silence.feed(block.pcm) and self._stream is not None and self._stream.monitor is None:
+                self._report_silence()
+            items = self._framer.take(block)
             self._update_counts(bridge)
             for item in items:
                 try:
@@ -163,8 +176,9 @@ class DeviceInput:
         self._bridge.retired = True
         if not self._lost:
             self._pauses = pauses()
+        self._microphone.missing = self._connection.missing
         if reason not in _INTENDED:
-            self._report_lost(reason)
+            self._report_lost(self._microphone.missing or reason)
         for item in self._framer.flush(reason):
             await send.send(item)
 
@@ -178,11 +192,16 @@ class DeviceInput:
             self._lost = False
             self._publish("device.back", device=self._microphone.description, which="microphone")
 
+    def _report_silence(self) -> None:
+        text = f"audio.input: only digital silence comes from {self._microphone.heard}. Is it switched off, muted, or "
+        self._publish("notice", text=f"{text}the wrong device? 'voiceloop devices' lists them.")
+
     async def _reopen(self) -> None:
         """Close the device, and try to open it until that succeeds. Its return is reported with its first sound."""
         await self._close()
         for pause_s in self._pauses:
             await self._microphone.unmuted()
+            await self._microphone_there()
             await trio.sleep(pause_s)
             before = self._monitor
             try:
@@ -191,10 +210,16 @@ class DeviceInput:
                 self._report_lost(str(error))
                 continue
             if self._monitor != before:
-                name = self._monitor.removesuffix(".monitor")
+                name = self._connection.loudspeaker(self._monitor)
                 text = f"audio.input: the default loudspeaker is now {name!r}: listening to what it plays."
                 self._publish("notice", text=text)
             return
+
+    async def _microphone_there(self) -> None:
+        """If there was no microphone, wait until there is one, or until nothing is known of them any more."""
+        while self._microphone.missing and self._connection.awaited:
+            await self._answered.wait()
+        self._microphone.missing = ""
 
     async def _close(self) -> None:
         stream, self._stream = self._stream, None

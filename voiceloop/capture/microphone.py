@@ -9,6 +9,7 @@ import trio
 
 from voiceloop.capture.bridge import WakeBatching
 from voiceloop.capture.clock import CaptureClock
+from voiceloop.capture.digital_silence import DigitalSilence
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
 
 Item = Frame | Gap
@@ -32,6 +33,9 @@ class Microphone:
         """Samples dropped because nobody received frames for 30 s. They are part of `received`."""
         self.overflows = 0
         """How often PortAudio reported that samples were lost before they reached the program."""
+        self.missing = ""
+        """Why there is no microphone at present, if the sound server has connected something else; empty otherwise."""
+        self.silence = DigitalSilence()
         self.batching = WakeBatching()
         self.clock = CaptureClock(CAPTURE_RATE_HZ)
         """`clock(index)`: when a sample was captured, in seconds of `time.monotonic`."""
@@ -59,6 +63,10 @@ class Microphone:
         else:
             return
         self.switched()
+
+    def expect(self, *, heard: bool) -> None:
+        """Note whether the user expects to be heard: if only digital silence comes then, it is reported."""
+        self.silence.expect(heard=heard)
 
     async def unmuted(self) -> None:
         """Wait until the microphone is not muted."""

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from voiceloop.cli.options import CloudOption, ConfigOption, JsonOption, SetOption, VerboseOption, place_of
+from voiceloop.cli.options import CloudOption, ConfigOption, JsonOption, SetOption, VerboseOption, as_text, place_of
 from voiceloop.cli.running import run_async
 from voiceloop.errors import UsageError
 
@@ -76,7 +76,10 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     inputs = _inputs(source, microphone)
     page = WEB_PORT if web and port is None else port
     files = {"srt": srt, "vtt": vtt, "jsonl": jsonl, "web": page}
-    file_settings = [f"handler.{key}={_quoted(value)}" for key, value in files.items() if value is not None]
+    given = {key: value for key, value in files.items() if value is not None}
+    file_settings = [
+        f"handler.{key}={value if isinstance(value, int) else as_text(str(value))}" for key, value in given.items()
+    ]
     command = load_asking("captions", config, [*file_settings, *(sets or ())], flag=place_of(cloud), quiet=json)
     settings = command.config
     inputs = {name: device or settings.audio.input for name, device in inputs.items()}
@@ -100,10 +103,3 @@ def _inputs(source: str, device: str | None) -> dict[str, str]:
     if device is None:
         return inputs
     return inputs | {"mic" if source == "both" else "": device}
-
-
-def _quoted(value: Path | int) -> str:
-    """The value as TOML, so that any character in a path is safe in `--set`."""
-    import json
-
-    return str(value) if isinstance(value, int) else json.dumps(str(value))

@@ -92,7 +92,7 @@ def _report(*, json: bool) -> Report:
     from voiceloop.cli.report import Report
 
     meter = _meter if at_terminal(sys.stderr) else lambda _: None
-    # Not on standard error, unless it must be: what is written there while a device is being opened is lost.
+    # With --json standard output is for the results.
     return Report(_show_json if json else _show, meter, print_error if json else print_line)
 
 

@@ -9,6 +9,7 @@ from voiceloop.capture.sources import open_microphone
 from voiceloop.cli.report import Report
 from voiceloop.config.tables import Audio
 from voiceloop.echo import webrtc_aec as echo
+from voiceloop.errors import NoSuchDevice
 from voiceloop.events import Publish
 from voiceloop.playback.output import open_speaker
 from voiceloop.types import Frame
@@ -30,6 +31,9 @@ async def hear(audio: Audio, report: Report, publish: Publish) -> str:
                     loudest = max(loudest, level)
                     report.meter(level)
         report.meter(None)
+        if microphone.missing:
+            remedy = "Plug one in or switch it on; 'voiceloop devices' lists what there is"
+            raise NoSuchDevice(microphone.missing, place="audio.input", remedy=remedy)
         if audio.input == "none":
             return "none: no microphone is used"
         result = f"loudest {loudest:.0f} dB in {METER_S:.0f} s"

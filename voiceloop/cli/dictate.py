@@ -14,7 +14,9 @@ from voiceloop.cli.options import (
     SetOption,
     TraceOption,
     VerboseOption,
+    as_text,
     place_of,
+    with_devices,
 )
 from voiceloop.cli.running import run_async
 
@@ -50,9 +52,10 @@ def dictate(  # noqa: PLR0913, PLR0917 - the options of a command are its parame
     from voiceloop.cli.offering import offer_once
     from voiceloop.cli.render import renderer
 
-    options = {"handler.to": to, "control.start": start, "audio.input": microphone}
-    option_sets = [f"{key}={value}" for key, value in options.items() if value is not None]
-    command = load_asking("dictate", config, [*(sets or ()), *option_sets], flag=place_of(cloud), quiet=json)
+    options = {"handler.to": to, "control.start": start}
+    option_sets = [f"{key}={as_text(value)}" for key, value in options.items() if value is not None]
+    sets = with_devices([*(sets or ()), *option_sets], microphone=microphone)
+    command = load_asking("dictate", config, sets, flag=place_of(cloud), quiet=json)
     publish = renderer(command.config, json=json, verbose=verbose)
     publish("engines", text=where_words_go(command))
     if not json:

@@ -13,7 +13,21 @@ from typing import Annotated
 import typer
 
 from voiceloop import __version__
-from voiceloop.cli import captions, check, config, ctl, devices, dictate, models, plugins, run, say, trace, transcribe
+from voiceloop.cli import (
+    captions,
+    check,
+    config,
+    ctl,
+    devices,
+    dictate,
+    models,
+    plugins,
+    run,
+    say,
+    service,
+    trace,
+    transcribe,
+)
 from voiceloop.errors import VoiceloopError
 
 app = typer.Typer(
@@ -32,6 +46,7 @@ for command in (
     app.command()(command)
 app.add_typer(config.app)
 app.add_typer(models.app)
+app.add_typer(service.app)
 
 
 def _version(*, wanted: bool) -> None:

@@ -63,7 +63,15 @@ def place_of(cloud: bool | None) -> Literal["cloud", "local"] | None:
     return None if cloud is None else "cloud" if cloud else "local"
 
 
-def with_devices(sets: list[str] | None, *, microphone: str | None, loudspeaker: str | None) -> list[str]:
+def with_devices(sets: list[str] | None, *, microphone: str | None, loudspeaker: str | None = None) -> list[str]:
     """`sets` with `--input` and `--output` added as `audio.input=…` and `audio.output=…`."""
     options = {"audio.input": microphone, "audio.output": loudspeaker}
-    return [*(sets or ()), *(f"{key}={value}" for key, value in options.items() if value is not None)]
+    return [*(sets or ()), *(f"{key}={as_text(value)}" for key, value in options.items() if value is not None)]
+
+
+def as_text(value: str) -> str:
+    """The value for `--set` such that it is text, whatever is in it: a name in brackets is no list."""
+    import json
+
+    # JSON's strings are TOML's, but for characters beyond 16 bits when escaped, and DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -27,6 +27,8 @@ class Closable(Protocol):
 
     def mute(self, *, muted: bool) -> None: ...
 
+    def expect(self, *, heard: bool) -> None: ...
+
 
 class DiscardsSpeech(Protocol):
     """A listener that can discard the current utterance."""
@@ -140,6 +142,8 @@ class Controller:
                     loop.listener.forget()
                 loop.conversation.stop(CancelReason.WITHDRAWN)
         loop.microphone.mute(muted=attention.muted)
+        if attention.state != before:
+            loop.microphone.expect(heard=attention.state == "listening")
         self._publish_attention(before)
 
     def _publish_attention(self, before: str) -> None:

@@ -1,0 +1,93 @@
+"""Compares a recording with the noise that was played: to the bit, or as it sounds after resampling.
+
+Noise never repeats, so that a piece which was dropped, repeated or moved shows. Sounds are int16 and mono.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from testbed.sound.match import samples
+from testbed.sound.samples import PIECE, gaps
+
+_FINER = 4
+"""After resampling a sound begins between two samples. At this part of a sample it is found."""
+_ALIKE = 0.7
+"""The correlation of a piece with itself after resampling is 0.9, with other noise at most 0.3."""
+_LONG = 480
+"""Samples of a piece that is recognised after resampling."""
+_REACH = 24_000
+"""How far behind its place a piece is looked for, in samples."""
+
+
+class Comparing(Protocol):
+    def holds(self, piece: bytes, heard: bytes) -> bool:
+        """Whether `heard` holds the whole piece, of at least 480 samples."""
+        ...
+
+    def ends(self, wanted: bytes, heard: bytes) -> bool:
+        """Whether `heard` holds the end of `wanted`."""
+        ...
+
+    def gaps(self, wanted: bytes, heard: bytes) -> list[int]:
+        """The gaps in `wanted` as recorded in `heard`, in samples. Fails when some is missing or out of order."""
+        ...
+
+
+class Exact:
+    """Sound that passes unchanged to the bit."""
+
+    def holds(self, piece: bytes, heard: bytes) -> bool:
+        return piece in heard
+
+    def ends(self, wanted: bytes, heard: bytes) -> bool:
+        return wanted[-4 * PIECE :] in heard
+
+    def gaps(self, wanted: bytes, heard: bytes) -> list[int]:
+        return gaps(wanted, heard)
+
+
+class Resampled:
+    """Sound that passes through a server which runs at another rate, and at another volume."""
+
+    def holds(self, piece: bytes, heard: bytes) -> bool:
+        return place(piece, heard)[1] > _ALIKE
+
+    def ends(self, wanted: bytes, heard: bytes) -> bool:
+        return self.holds(wanted[-2 * _LONG :], heard[-2 * _REACH :])
+
+    def gaps(self, wanted: bytes, heard: bytes) -> list[int]:
+        first, score = place(wanted[: 2 * _LONG], heard)
+        assert score > _ALIKE, f"the beginning is missing ({score:.2f})"
+        with_gap, slips, before = 0, [], (0, first)
+        for start in range(_LONG, len(wanted) // 2 - _LONG + 1, _LONG):
+            due = round(before[1]) + start - before[0]
+            # From its place, or a bit before it: what comes much too early has something cut out before it.
+            begin = max(0, due - _LONG)
+            piece = wanted[2 * start : 2 * (start + _LONG)]
+            at, score = place(piece, heard[2 * begin : 2 * (due + _LONG + _REACH)])
+            if score > _ALIKE:
+                slips.append(round(begin + at - due))
+                before = (start, begin + at)
+            else:
+                with_gap += 1
+        slips = [slip for slip in slips if abs(slip) > 1]
+        assert with_gap <= len(slips), f"{with_gap} pieces are missing, at {len(slips)} gaps"
+        assert all(slip > 0 for slip in slips), f"something was cut out: {slips}"
+        return slips
+
+
+def place(piece: bytes, heard: bytes) -> tuple[float, float]:
+    """The place in `heard` where `piece` fits best, in samples and parts of one, and their correlation there."""
+    wanted, recorded = samples(piece), samples(heard)
+    if len(recorded) < len(wanted):
+        return 0.0, 0.0
+    size = 1 << (len(recorded) + len(wanted)).bit_length()
+    product = np.fft.rfft(recorded, size) * np.conj(np.fft.rfft(wanted, size))
+    scores = _FINER * np.fft.irfft(product, _FINER * size)[: _FINER * (len(recorded) - len(wanted)) + 1]
+    powers = np.convolve(recorded**2, np.ones(len(wanted)), "valid").repeat(_FINER)[: len(scores)]
+    scores /= np.sqrt(np.maximum(powers, len(wanted))) * float(np.linalg.norm(wanted))
+    at = int(np.argmax(scores))
+    return at / _FINER, float(scores[at])

@@ -1,0 +1,120 @@
+"""Without a microphone the sound server hands out what the loudspeaker plays. Here it must not be taken for speech."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from testbed.running import COMMAND, running, voiceloop
+from testbed.sound.cable import Cable
+from testbed.sound.samples import noise
+from voiceloop.audio.pcm import peak
+
+pytestmark = pytest.mark.sound
+
+NONE_LEFT = "there is no microphone, only what "
+NOTICED_S = 1.0
+HEARD_AGAIN_S = 2.0
+FILM = Path("/usr/share/asterisk/sounds/en_US_f_Allison/queue-thankyou.wav")
+SILENT = "audio.input: only digital silence comes from "
+
+
+def pull_out(cable: Cable) -> None:
+    """Unplug the microphone, and its cable's monitor, so that only the loudspeaker's is left."""
+    cable.unplug("mic", "mic_cable")
+
+
+@pytest.mark.skipif(not FILM.is_file(), reason="needs Debian's recorded prompts")
+def test_a_film_is_not_answered_when_there_is_no_microphone(cable: Cable) -> None:
+    pull_out(cable)
+    with running("--config", "offline", env=cable.env) as loop:
+        lost = loop.wait_for("device.lost").fields
+        assert (lost["which"], lost["reason"][: len(NONE_LEFT)]) == ("microphone", NONE_LEFT)
+        with cable.listening() as listener:
+            # It may fail to drain on PipeWire, when all has been played.
+            subprocess.run(
+                ["paplay", "--device=speaker", str(FILM)], env=cable.env, stderr=subprocess.DEVNULL, check=False
+            )
+            assert peak(listener.heard) > 0.1
+        assert not loop.named("speech.started")
+        cable.plug()
+        plugged = time.monotonic()
+        assert loop.wait_for("device.back").fields["which"] == "microphone"
+        assert time.monotonic() - plugged < HEARD_AGAIN_S
+        cable.speak_file(FILM)
+        loop.wait_for("speech.started")
+
+
+def test_the_default_microphone_is_pulled_out_and_plugged_in_again(cable: Cable) -> None:
+    with running("--config", "offline", env=cable.env) as loop:
+        loop.wait_for("ready")
+        for count in (1, 2, 3):
+            pulled = time.monotonic()
+            pull_out(cable)
+            lost = loop.wait_for("device.lost", count=count)
+            assert time.monotonic() - pulled < NOTICED_S
+            assert lost.fields["reason"].startswith(NONE_LEFT)
+            cable.plug()
+            plugged = time.monotonic()
+            loop.wait_for("device.back", count=count)
+            assert time.monotonic() - plugged < HEARD_AGAIN_S
+
+
+def test_a_named_microphone_that_is_pulled_out_is_waited_for_though_there_is_another(cable: Cable) -> None:
+    cable.add_microphone("usb-yeti", "Blue Yeti 内置")
+    with running("--config", "offline", "-i", "内置", env=cable.env) as loop:
+        loop.wait_for("ready")
+        cable.unplug("usb-yeti")
+        assert loop.wait_for("device.lost").fields["reason"] == "'Blue Yeti 内置' is unplugged or switched off"
+        assert not loop.named("device.back")
+        cable.add_microphone("usb-yeti", "Blue Yeti 内置")
+        plugged = time.monotonic()
+        loop.wait_for("device.back")
+        assert time.monotonic() - plugged < HEARD_AGAIN_S + 0.5
+
+
+def test_the_check_says_that_there_is_no_microphone(cable: Cable) -> None:
+    pull_out(cable)
+    code, out, _ = voiceloop("check", "run", "--config", "offline", "--no-speak", env=cable.env)
+    line = next(line for line in out.splitlines() if "microphone" in line)
+    assert code == 74
+    assert line.startswith(f"no  microphone         audio.input: {NONE_LEFT}")
+
+
+def test_a_muted_microphone_is_told_once_also_when_it_is_muted_later(cable: Cable) -> None:
+    cable.pactl("set-source-mute", "mic", "1")
+    with running("--config", "offline", env=cable.env) as loop:
+        text = loop.wait_for("notice").fields["text"]
+        cable.pactl("set-source-mute", "mic", "0")
+        cable.pactl("set-source-mute", "mic", "1")
+        loop.wait_for("notice", count=2, timeout_s=10)
+        said = [event.fields["text"] for event in loop.named("notice")]
+    assert " is muted, or its volume is zero. " in text
+    assert [line.startswith(SILENT) for line in said] == [False, True]
+
+
+def test_digital_silence_is_told_while_push_to_talk_is_held(cable: Cable) -> None:
+    with running("--config", "offline", env=cable.env) as loop:
+        loop.wait_for("ready")
+        cable.speak(noise(0.2, 16_000))
+        began = time.monotonic()
+        voiceloop("ctl", "stop", env=cable.env)
+        assert not loop.named("notice")
+        voiceloop("ctl", "start", env=cable.env)
+        assert loop.wait_for("notice", timeout_s=10).fields["text"].startswith(SILENT)
+        assert time.monotonic() - began > 5
+
+
+def test_nothing_is_said_of_silence_where_the_loudspeaker_is_listened_to(cable: Cable) -> None:
+    """Nothing plays for longer than a microphone would be given."""
+    command = [COMMAND, "captions", "--config", "offline", "--json", "--source", "speaker"]
+    program = subprocess.Popen(command, env=cable.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with pytest.raises(subprocess.TimeoutExpired):
+        program.communicate(timeout=9)
+    program.terminate()
+    out, _ = program.communicate(timeout=10)
+    assert '"ready"' in out
+    assert SILENT not in out

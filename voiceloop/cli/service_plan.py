@@ -1,0 +1,137 @@
+"""The plan of a service: its command line checked as the command itself would, and the API keys that it needs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voiceloop.cli.options import place_of, with_devices
+from voiceloop.errors import UsageError
+from voiceloop.service.program import installed_program
+from voiceloop.service.unit import Service, Use
+
+if TYPE_CHECKING:
+    import typer
+
+    from voiceloop.config.tables import Config
+    from voiceloop.service.installing import Places
+
+_REFUSED = {
+    "json": "a service's standard output goes nowhere. To follow one: voiceloop ctl status --follow",
+    "trace": "a trace is of one session. Record it in a terminal",
+    "srt": "captions overwrite no file, and a service starts again with each session. Use --web",
+    "vtt": "captions overwrite no file, and a service starts again with each session. Use --web",
+    "jsonl": "captions overwrite no file, and a service starts again with each session. Use --web",
+}
+"""Options, by the names of their parameters, that don't work in a service, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A service and what goes with it."""
+
+    service: Service
+    variables: Mapping[str, str]
+    """API keys of this shell that are to be stored for the service."""
+    other: tuple[str, ...]
+    """The keys of which this shell has another than the one that is stored."""
+    control_name: str | None
+    """The name of its control socket; None without one."""
+
+
+def places() -> Places:
+    """Where the user's files are."""
+    from platformdirs import user_config_path, user_data_path
+
+    from voiceloop.service.installing import Places
+
+    return Places.below(config=user_config_path(), data=user_data_path())
+
+
+def plan(context: typer.Context, use: Use, words: Sequence[str], *, told: frozenset[str]) -> Plan:
+    """Plan a service that runs the command `use` with the options `words`, in this working directory.
+
+    `told` are the names of the variables that systemd gives to services. Raises UsageError for what can't run in the
+    background, ConfigError for the configuration, and Unauthorized for a key that isn't there.
+    """
+    from voiceloop.cli.choosing import load_asking
+    from voiceloop.config.load import ENVIRONMENT
+    from voiceloop.service.installing import stored_variables
+
+    options = _parsed(context, use, words)
+    if not options["config"] and (
+        named := os.environ.get(ENVIRONMENT)
+    ):  # the service has not got this shell's variables
+        options["config"], words = named, [*words, "--config", named]
+    keys = places().keys
+    stored = stored_variables(keys)
+    other = tuple(name for name, value in stored.items() if os.environ.get(name, value) != value)
+    os.environ.update(stored)  # the configuration is chosen by the keys that the service will have
+    flag = place_of(options.get("cloud"))
+    config = load_asking(use, options["config"], _sets(options), flag=flag, quiet=False).config
+    _check_shown(use, config, options)
+    variables = {name: value for name, value in _needed(config).items() if name not in told and name not in stored}
+    # Without options nothing can refer to this folder, which may be on a disk to be taken out.
+    service = Service(use, _program(), tuple(words), Path.cwd() if words else Path.home(), keys)
+    return Plan(service, variables, other, (config.control.name or use) if config.control.enabled else None)
+
+
+def _parsed(context: typer.Context, use: Use, words: Sequence[str]) -> dict[str, Any]:
+    """The options by the names of the command's parameters. Click tells the user what is wrong with them."""
+    root = context.find_root()
+    command = root.command.commands[use]  # type: ignore[attr-defined] # the root is a group
+    options: dict[str, Any] = command.make_context(use, list(words), parent=root).params
+    for name, why in _REFUSED.items():
+        if options.get(name):
+            raise UsageError(f"it doesn't work in a service: {why}", place=f"--{name}")
+    return options
+
+
+def _sets(options: Mapping[str, Any]) -> list[str]:
+    """The options as settings, as the commands make them of theirs."""
+    sets = with_devices(options["sets"], microphone=options.get("microphone"), loudspeaker=options.get("loudspeaker"))
+    named = {"handler.to": options.get("to"), "control.start": options.get("start")}
+    return [*sets, *(f"{key}={value}" for key, value in named.items() if value is not None)]
+
+
+def _check_shown(use: Use, config: Config, options: Mapping[str, Any]) -> None:
+    """Raise UsageError if nobody would see what the service writes."""
+    if use == "captions":
+        settings: Any = config.handler.options
+        page = options["web"] or options["port"] is not None or settings.web is not None
+        if not page:
+            raise UsageError("captions of a service are shown nowhere", place="captions", remedy="Add --web.")
+        for name in ("srt", "vtt", "jsonl"):
+            if getattr(settings, name) is not None:
+                raise UsageError(f"it doesn't work in a service: {_REFUSED[name]}", place=f"handler.{name}")
+    if use == "dictate" and getattr(config.handler.options, "to", "") == "stdout":
+        remedy = "Send the text elsewhere: --to file:PATH"
+        raise UsageError("a service has no standard output to dictate to", place="dictate", remedy=remedy)
+
+
+def _needed(config: Config) -> dict[str, str]:
+    """The variables with API keys that a configuration needs, with their values. Raises Unauthorized for a missing or
+    malformed key."""
+    from voiceloop.net.keys import read_key
+    from voiceloop.net.wanted import all_wanted
+
+    needed = {}
+    for wanted in all_wanted(config):
+        read_key(wanted.settings, os.environ, table=wanted.table)
+        name = wanted.settings.api_key_env
+        if name and (value := os.environ.get(name, "").strip()):
+            needed[name] = value
+    return needed
+
+
+def _program() -> Path:
+    import sysconfig
+
+    from platformdirs import user_cache_path
+
+    caches = [user_cache_path(), *(Path(path) for name in ("UV_CACHE_DIR",) if (path := os.environ.get(name)))]
+    return installed_program(sys.argv[0], sys.executable, Path(sysconfig.get_path("scripts")), caches)
