@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+
 import pytest
 import trio
 
@@ -9,13 +12,15 @@ from testbed.recorder import Recorder
 from testbed.running import running
 from testbed.sound.cable import MIC_HZ, Cable
 from testbed.sound.samples import noise
+from tests.sound.servers import pipewire_only
 from voiceloop.audio.following import follow_server
 from voiceloop.audio.pcm import peak
-from voiceloop.audio.sound_server import Answer
+from voiceloop.audio.pulse import connected
+from voiceloop.audio.sound_server import PATIENCE_S, Answer, read
 from voiceloop.capture.microphone import Microphone
 from voiceloop.capture.sources import open_microphone
 from voiceloop.config.tables import Audio
-from voiceloop.types import Frame
+from voiceloop.types import Frame, Gap
 
 pytestmark = pytest.mark.sound
 
@@ -92,6 +97,41 @@ async def test_a_monitor_given_by_name_is_kept(headset: Cable) -> None:
             nursery.cancel_scope.cancel()
         await hear(headset, microphone, "speaker")
     assert events.names == []
+
+
+@pipewire_only
+async def test_the_loudspeaker_that_a_server_makes_up_while_there_is_none_is_not_announced(headset: Cable) -> None:
+    headset.unplug("headset", "mic_cable")
+    events = Recorder()
+    async with open_microphone(Audio(input="monitor"), events) as microphone:
+        await hear(headset, microphone, "speaker")
+        headset.unplug("speaker")
+        with trio.fail_after(5):
+            while not isinstance(await microphone.frames.receive(), Gap):
+                pass
+            assert isinstance(await microphone.frames.receive(), Frame)  # from the one that is made up
+        headset.plug()
+        await hear(headset, microphone, "speaker")
+    assert events.names == []
+
+
+def test_a_change_while_the_server_is_being_read_is_not_missed(on_cable: Cable) -> None:
+    stop, end = os.pipe()
+    in_vain = threading.Timer(5, os.close, (end,))
+    with connected(PATIENCE_S, stop=stop) as connection:
+        with connection.limit(PATIENCE_S):
+            connection.subscribe()
+        on_cable.pactl("set-source-mute", "mic", "1")
+        with connection.limit(PATIENCE_S) as pulse:
+            muted = read(pulse).named("mic")
+        in_vain.start()
+        connection.wait()
+        in_vain.cancel()
+    assert muted is not None
+    assert muted.muted
+    assert not connection.stopped
+    os.close(stop)
+    os.close(end)
 
 
 def test_the_default_loudspeaker_is_followed_after_a_restart_of_the_server_too(headset: Cable) -> None:

@@ -7,11 +7,16 @@ import time
 from pathlib import Path
 
 import pytest
+import trio
 
+from testbed.recorder import Recorder
 from testbed.running import COMMAND, running, voiceloop
-from testbed.sound.cable import Cable
+from testbed.sound.cable import SPEAKER_HZ, Cable
 from testbed.sound.samples import noise
 from voiceloop.audio.pcm import peak
+from voiceloop.capture.microphone import Microphone
+from voiceloop.capture.sources import open_microphone
+from voiceloop.config.tables import Audio
 
 pytestmark = pytest.mark.sound
 
@@ -46,6 +51,27 @@ def test_a_film_is_not_answered_when_there_is_no_microphone(cable: Cable) -> Non
         assert time.monotonic() - plugged < HEARD_AGAIN_S
         cable.speak_file(FILM)
         loop.wait_for("speech.started")
+
+
+async def test_nothing_is_received_until_there_is_a_microphone_again(on_cable: Cable) -> None:
+    events = Recorder()
+    async with open_microphone(Audio(), events) as microphone, trio.open_nursery() as nursery:
+        nursery.start_soon(discard, microphone)
+        pull_out(on_cable)
+        await events.wait_for("device.lost", within_s=5)
+        received = microphone.received
+        with on_cable.listening() as listener:  # for 2 s, in which it could be opened several times
+            await trio.to_thread.run_sync(lambda: listener.wait_for(lambda pcm: len(pcm) > 4 * SPEAKER_HZ))
+        assert microphone.received == received
+        on_cable.plug()
+        await events.wait_for("device.back", within_s=HEARD_AGAIN_S)
+        assert microphone.received > received
+        nursery.cancel_scope.cancel()
+
+
+async def discard(microphone: Microphone) -> None:
+    async for _ in microphone.frames:
+        pass
 
 
 def test_the_default_microphone_is_pulled_out_and_plugged_in_again(cable: Cable) -> None:
