@@ -44,13 +44,13 @@ missing() {
 
 is_pipewire() { [[ -n $(installed pipewire-audio pipewire-pulse) ]]; }
 
-# sound_packages: prints what voiceloop needs for sound: PortAudio, ALSA's plug-in for the sound server, and the library by
-# which the server is asked for its devices. A PipeWire desktop has all but PortAudio (3 packages); the plug-in for
-# PulseAudio would take 74 more there.
+# sound_packages: prints what voiceloop needs for sound: PortAudio, and where a sound server is, ALSA's plug-in for
+# PulseAudio and the library by which the server is asked for its devices. PipeWire has a plug-in of its own, but through
+# that one sound is lost when the machine is busy. The plug-in needs FFmpeg's libraries, which a desktop has (a bare machine
+# would get 70 packages).
 sound_packages() {
-    printf '%s\n' libportaudio2 libpulse0
-    [[ -z $(installed pipewire-alsa libasound2-plugins) ]] || return 0
-    if is_pipewire; then echo pipewire-alsa; else echo libasound2-plugins; fi
+    echo libportaudio2
+    [[ -z $(installed pulseaudio pipewire-pulse)${PULSE_SERVER-} ]] || printf '%s\n' libpulse0 libasound2-plugins
 }
 
 # as_root: the words that go before a command that needs root.

@@ -389,17 +389,23 @@ def test_each_use_has_its_command_and_needs_no_more_for_sound(box: Box, command:
 @pytest.mark.parametrize(
     ("present", "packages"),
     [
-        (["pipewire-audio", "pipewire-alsa", "libpulse0"], "libportaudio2"),
-        (["pipewire-pulse"], "libportaudio2 libpulse0 pipewire-alsa"),
-        (["pipewire-pulse", "libasound2-plugins", "libpulse0"], "libportaudio2"),
+        (["pipewire-pulse"], "libportaudio2 libpulse0 libasound2-plugins"),
+        (["pipewire-pulse", "pipewire-alsa", "libpulse0"], "libportaudio2 libasound2-plugins"),
         (["pulseaudio", "libpulse0"], "libportaudio2 libasound2-plugins"),
-        ([], "libportaudio2 libpulse0 libasound2-plugins"),
+        (["pulseaudio", "libpulse0", "libasound2-plugins"], "libportaudio2"),
+        ([], "libportaudio2"),
     ],
 )
 def test_only_what_the_sound_server_needs_is_installed(box: Box, present: list[str], packages: str) -> None:
     box.has(*present)
     box.run("run", "--yes", "--json")
     assert installs(box) == [f"apt-get -q install -y --no-install-recommends {packages}"]
+
+
+def test_a_sound_server_elsewhere_needs_its_plug_in_too(box: Box) -> None:
+    box.environment["PULSE_SERVER"] = "unix:/mnt/wslg/PulseServer"
+    box.run("run", "--yes", "--json")
+    assert installs(box) == ["apt-get -q install -y --no-install-recommends libportaudio2 libpulse0 libasound2-plugins"]
 
 
 @pytest.mark.parametrize(

@@ -82,3 +82,19 @@ with quiet():
 """
     done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
     assert done.stdout == "quiet\n"
+
+
+SILENCED = """
+import ctypes, os, subprocess, sys
+from voiceloop.audio.quiet import silence_libraries
+silence_libraries()
+ctypes.CDLL(None).perror(b"Expression failed")
+os.write(2, b"from Python's descriptor; ")
+subprocess.run(["sh", "-c", "printf 'from a child; ' >&2"], check=True)
+print("from Python", file=sys.stderr)
+"""
+
+
+def test_what_c_code_prints_later_is_discarded_and_nothing_else() -> None:
+    done = subprocess.run([sys.executable, "-c", SILENCED], capture_output=True, text=True, check=True)
+    assert done.stderr == "from Python's descriptor; from a child; from Python\n"

@@ -35,7 +35,7 @@ from voiceloop.audio.devices import (
     with_nodes,
 )
 from voiceloop.audio.packages import PORTAUDIO, install
-from voiceloop.audio.quiet import quiet, silence_alsa
+from voiceloop.audio.quiet import quiet, silence_libraries
 from voiceloop.audio.sound_server import Answer, ask
 from voiceloop.errors import DeviceBusy, DeviceError, VoiceloopError
 
@@ -96,7 +96,7 @@ def _import() -> Any:
         raise DeviceError(
             f"PortAudio does not start: {error}", place="audio", remedy="Check that there is a sound card"
         ) from error
-    silence_alsa()
+    silence_libraries()
     # sounddevice's exit hook waits for the thread of every stream. If a sound server died during a close, the thread
     # never ends.
     atexit.unregister(sounddevice._exit_handler)

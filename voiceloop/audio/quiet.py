@@ -1,4 +1,8 @@
-"""A filter that keeps ALSA's and PortAudio's own messages off standard error, so that they don't disturb the user."""
+"""What keeps the messages of ALSA, JACK, PipeWire and PortAudio off standard error, where they would disturb the user.
+
+quiet              while a device is listed or opened: all that any library writes to file descriptor 2
+silence_libraries  from then on: what ALSA reports, and what C code prints through `stderr`
+"""
 
 from __future__ import annotations
 
@@ -12,18 +16,28 @@ from pathlib import Path
 _LIMIT_S = 10.0
 
 
-def silence_alsa() -> None:
-    """Turn off ALSA's messages about underruns for good: the program counts underruns, and the messages would be
-    printed over the captions.
-    """
-    if sys.platform == "linux":
-        import ctypes
+def silence_libraries() -> None:
+    """Turn off for good what sound libraries print while a stream runs, as when the sound server ends: the program
+    reports that itself, and their lines would appear among the captions.
 
-        text, number = ctypes.c_char_p, ctypes.c_int
-        ignore = ctypes.CFUNCTYPE(None, text, number, text, number, text)(lambda *_: None)
-        with suppress(OSError):
-            ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(ignore)
-            _KEEP_ALIVE.append(ignore)
+    ALSA has a handler for its messages. PortAudio and libpulse print through C's `stderr`. With glibc that is a variable,
+    which is pointed at /dev/null. File descriptor 2 stays as it is, for Python, faulthandler and child processes.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    text, number = ctypes.c_char_p, ctypes.c_int
+    ignore = ctypes.CFUNCTYPE(None, text, number, text, number, text)(lambda *_: None)
+    with suppress(OSError):
+        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(ignore)
+        _KEEP_ALIVE.append(ignore)
+    if "CS_GNU_LIBC_VERSION" not in os.confstr_names:  # in musl `stderr` is a constant
+        return
+    libc = ctypes.CDLL(None)
+    libc.fopen.restype = ctypes.c_void_p
+    if null := libc.fopen(os.devnull.encode(), b"w"):
+        ctypes.c_void_p.in_dll(libc, "stderr").value = null
 
 
 _KEEP_ALIVE: list[object] = []
