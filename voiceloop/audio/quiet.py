@@ -20,8 +20,8 @@ def silence_libraries() -> None:
     """Turn off for good what sound libraries print while a stream runs, as when the sound server ends: the program
     reports that itself, and their lines would appear among the captions.
 
-    ALSA has a handler for its messages. PortAudio and libpulse print through C's `stderr`. With glibc that is a variable,
-    which is pointed at /dev/null. File descriptor 2 stays as it is, for Python, faulthandler and child processes.
+    ALSA has a handler for its messages. PortAudio and libpulse print through C's `stderr`, which with glibc is a
+    variable: it is pointed at /dev/null. File descriptor 2 stays as it is, for Python, faulthandler and children.
     """
     if sys.platform != "linux":
         return
