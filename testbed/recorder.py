@@ -32,6 +32,10 @@ class Recorder:
     def names(self) -> list[str]:
         return [event.name for event in self.events]
 
+    async def more(self) -> None:
+        """Wait for the next event."""
+        await self._more.park()
+
     async def wait_for(self, name: str, *, within_s: float, **fields: object) -> Published:
         """The first event with that name and those fields; waits for it. Raises `trio.TooSlowError`."""
         with trio.fail_after(within_s):

@@ -27,10 +27,13 @@ from voiceloop.control.controller import Loop
 from voiceloop.echo import webrtc_aec as echo
 from voiceloop.echo.canceller import Canceller, Processor
 from voiceloop.echo.far_end import FarEnd
+from voiceloop.echo.without_chimes import WithoutChimes
+from voiceloop.errors import DeviceError
 from voiceloop.events import Publish
 from voiceloop.journal.no_journal import NO_JOURNAL
 from voiceloop.net.wanted import transcribed_by
 from voiceloop.opening import Parts, open_part, open_parts, open_services
+from voiceloop.playback.chimes import Chimes
 from voiceloop.playback.output import CANCELLING_IDLE_S, IDLE_S, open_speaker
 from voiceloop.playback.speaker import Speaker
 from voiceloop.playback.tap import Tap
@@ -80,7 +83,7 @@ async def run(config: Config, publish: Publish, *, trace: Path | None = None, na
         # Devices last: loading an engine holds the GIL for longer than an audio callback may wait.
         tap = Tap() if mode != "half-duplex" else None
         idle_s = CANCELLING_IDLE_S if mode == "cancel" else IDLE_S
-        speaker = await stack.enter_async_context(open_speaker(config.audio, publish, tap=tap, idle_s=idle_s))
+        config, speaker = await _open_speaker(stack, config, publish, tap, idle_s)
         microphone = await stack.enter_async_context(open_microphone(config.audio, publish))
         canceller = _canceller(processor, microphone, tap)
         context = TurnContext(
@@ -123,6 +126,14 @@ def _take_control(
     return take_control(stack, config, attention, publish, name)
 
 
+async def _open_shortcut(stack: AsyncExitStack, config: Config, controlled: Controlled) -> None:
+    if not config.control.shortcut:
+        return
+    from voiceloop.shortcut.keeping import open_shortcut
+
+    await stack.enter_async_context(open_shortcut(config.control.shortcut, controlled.controller))
+
+
 async def _open_tracing(stack: AsyncExitStack, config: Config, publish: Publish, path: Path | None) -> Tracing | None:
     if path is None:
         return None
@@ -138,6 +149,30 @@ async def _open_journal(stack: AsyncExitStack, config: Config, handler: Handler,
     from voiceloop.journal.journal import open_journal
 
     return await stack.enter_async_context(open_journal(config.journal, publish, engine=transcribed_by(config)))
+
+
+def _chimes(config: Config, speaker: Speaker, controlled: Controlled | None) -> Chimes | None:
+    """The chimes, told of the attention state by the controller; None without."""
+    if controlled is None or not config.control.sounds or config.audio.output == "none":
+        return None
+    chimes = Chimes(speaker, time.monotonic, listening=controlled.controller.attention.state == "listening")
+    controlled.controller.hear(lambda state: chimes.tell(listening=state == "listening"))
+    return chimes
+
+
+async def _open_speaker(
+    stack: AsyncExitStack, config: Config, publish: Publish, tap: Tap | None, idle_s: float
+) -> tuple[Config, Speaker]:
+    """The loudspeaker, and the configuration with the one that was opened. If only chimes would be played, and it can't
+    be opened, a notice tells so, and nothing is played."""
+    try:
+        return config, await stack.enter_async_context(open_speaker(config.audio, publish, tap=tap, idle_s=idle_s))
+    except DeviceError as error:
+        if config.speak.use != "none" or not config.control.sounds:
+            raise
+        publish("notice", text=f"control.sounds: none are played. {error}")
+    config = config.model_copy(update={"audio": config.audio.model_copy(update={"output": "none"})})
+    return config, await stack.enter_async_context(open_speaker(config.audio, publish, tap=tap, idle_s=idle_s))
 
 
 def half_duplex(config: Config) -> bool:
@@ -165,7 +200,9 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
     endpointer = Endpointer.of(config.segment, half_duplex=muted)
     segmenter = Segmenter(config.segment, hangover_ms=hangover_ms, endpointer=endpointer)
     speaker = context.speaker
-    mute = HalfDuplexMute(lambda: speaker.audible, time.monotonic, config.audio.echo_tail_ms / 1000, half_duplex=muted)
+    chimes = _chimes(config, speaker, controlled)
+    tail_s = config.audio.echo_tail_ms / 1000
+    mute = HalfDuplexMute(lambda: speaker.audible and not speaker.chiming, time.monotonic, tail_s, half_duplex=muted)
     async with AsyncExitStack() as stack:
         # Published last, when every turn has ended and its cost is known; also after an error.
         totals = stack.enter_context(_publishing_totals(microphone, context.publish))
@@ -179,9 +216,11 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
             watch=source.watch,
             accepts=lambda frame: attention.accepts(microphone.clock(frame.index)),
             cleaner=source.canceller,
+            without_chimes=WithoutChimes(chimes.heard_at, microphone.clock) if chimes is not None else None,
         )
         if controlled is not None:
             await controlled.serve(stack, Loop(microphone, conversation, listener, waking(parts.handler)))
+            await _open_shortcut(stack, config, controlled)
         try:
             await listener.listen(microphone.frames)
         except trio.Cancelled:

@@ -18,7 +18,8 @@ from jeepney.bus_messages import message_bus
 from jeepney.io.trio import DBusConnection, open_dbus_connection
 
 from testbed.message_bus import PATIENCE_S
-from voiceloop.dictation.portal.remote_desktop import CLIPBOARD, PATH, REMOTE_DESKTOP, SERVICE
+from voiceloop.dbus.portal import PATH, SERVICE
+from voiceloop.dictation.portal.remote_desktop import CLIPBOARD, REMOTE_DESKTOP
 
 TOKEN = "82754afd-7c9a-4198-9254-b1567c128a51"
 CTRL, SHIFT, V, BACKSPACE, RETURN = 29, 42, 47, 14, 0xFF0D

@@ -21,6 +21,7 @@ from tests.dictation.portal_desktop import (
     open_portal_desktop,
 )
 from tests.dictation.targets.test_typists import install
+from voiceloop.dbus import portal as dbus_portal
 from voiceloop.dictation.desktops import candidates
 from voiceloop.dictation.portal import portal_keys as portalkeys
 from voiceloop.dictation.portal import remote_desktop as portal
@@ -79,7 +80,7 @@ async def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         yield Keyboard()
 
     monkeypatch.setattr(portalkeys, "open_wlkeyboard", layout)
-    monkeypatch.setattr(portal, "ASKING_S", 0.05)
+    monkeypatch.setattr(dbus_portal, "ASKING_S", 0.05)
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/bus")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("XDG_CURRENT_DESKTOP", raising=False)
@@ -173,7 +174,7 @@ async def test_when_the_portal_gives_no_keyboard_the_error_says_why(
 async def test_a_dialog_that_nobody_answers_is_announced_and_closed(
     desktop: PortalDesktop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(portal, "CONSENT_S", 0.1)
+    monkeypatch.setattr(dbus_portal, "CONSENT_S", 0.1)
     desktop.answer = None
     async with open_typist() as typist:
         with pytest.raises(TargetError, match=r"nobody answered the desktop's dialog within 0\.1 s"):
@@ -349,7 +350,7 @@ async def test_on_gnome_only_the_layouts_that_the_user_has_chosen_count(
         assert (typist.keys.types("ö"), typist.keys.types("z")) == (True, True)
         value = ("a(ss)", [("xkb", "de"), ("xkb", "us")])
         await desktop._signal(
-            portal.PATH, "org.freedesktop.portal.Settings", "SettingChanged", "ssv", *portal._LAYOUTS, value
+            dbus_portal.PATH, "org.freedesktop.portal.Settings", "SettingChanged", "ssv", *portal._LAYOUTS, value
         )
         await until(lambda: not typist.keys.types("ö"))
         assert typist.keys.types("z")

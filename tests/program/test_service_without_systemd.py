@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from testbed.running import COMMAND
-from voiceloop.service.desktop_entry import FILE_NAME
+from voiceloop.service.desktop_entry import FILE_NAME, entry
 from voiceloop.service.unit import unit_name
 
 RECORDER = f"""#!{sys.executable}
@@ -70,6 +70,17 @@ def test_the_files_are_written_before_systemd_is_told_and_taken_away_after_it_ha
     home.say("remove", "dictate", code=0)
     assert home.calls[2:] == [f"disable --now -- {name}", "daemon-reload"]
     assert home.files() == []
+
+
+def test_remove_takes_away_the_desktop_entry_of_a_shortcut_too(home: Home) -> None:
+    path = home.path / ".local/share/applications" / FILE_NAME
+    path.parent.mkdir(parents=True)
+    path.write_bytes(entry(Path(COMMAND)))
+    assert f"Removed: {path}" in home.say("remove", code=0)
+    assert home.files() == []
+    path.write_text("[Desktop Entry]\nName=mine\n")
+    home.say("remove", code=0)
+    assert home.files() == [FILE_NAME]
 
 
 def test_without_systemctl_the_way_to_do_without_is_said(home: Home) -> None:

@@ -119,6 +119,10 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
             if controlled is not None:
                 controls = Controls([source.microphone for source in sources], listeners, captioners)
                 await controlled.serve(stack, Loop(controls, controls, controls, lambda: None))
+                if config.control.shortcut:
+                    from voiceloop.shortcut.keeping import open_shortcut
+
+                    await stack.enter_async_context(open_shortcut(config.control.shortcut, controlled.controller))
             async with trio.open_nursery() as listening:
                 for source, listener in zip(sources, listeners, strict=True):
                     listening.start_soon(listener.listen, source.microphone.frames, name=f"listen to {source.name}")

@@ -1,6 +1,6 @@
 """The listener: passes the microphone's frames to the VAD and the segmenter, and their results to the conversation.
 
-    frames -> cleaner (echo) -> half-duplex mute -> VAD -> early voice -> segmenter -> SpeechReceiver
+    frames -> cleaner (echo) -> chimes -> half-duplex mute -> VAD -> early voice -> segmenter -> SpeechReceiver
 
 It makes no decision of its own except when not to listen.
 """
@@ -130,6 +130,8 @@ class Listener:
     """Whether a frame is to be listened to: not while `voiceloop ctl` has stopped or muted the program. Frames that are
     not are counted as muted."""
     cleaner: Cleaner | None = None
+    without_chimes: Callable[[Frame], Frame] | None = None
+    """Removes the chimes that tell of listening from a frame."""
     muted: int = 0
     """Samples that were not listened to."""
     _discard: DiscardWindow = field(default_factory=DiscardWindow)
@@ -181,6 +183,8 @@ class Listener:
         if isinstance(item, Gap):
             self._interrupt(EndReason.GAP)
         else:
+            if self.without_chimes is not None:
+                item = self.without_chimes(item)
             verdicts, muted = self._hear_frame(item)
         if self.watch is not None:
             self.watch(item, verdicts, muted=muted)

@@ -120,6 +120,8 @@ def remove(use: UseArgument = None, force: ForceOption = False) -> None:
     chosen = chosen or next(iter(installed), None)
     if chosen not in installed:
         print_error(f"There is no service '{chosen}'." if chosen else "No service is installed.")
+        if not installed and installing.remove_entry(where):  # written for a shortcut
+            print_error(f"Removed: {where.entry}")
         return
     installing.remove(chosen, where, force=force)
     print_error(f"Removed: {where.unit(chosen)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from voiceloop.cli.options import place_of, with_devices
 from voiceloop.errors import UsageError
-from voiceloop.service.program import installed_program
+from voiceloop.service.program import this_program
 from voiceloop.service.unit import Service, Use
 
 if TYPE_CHECKING:
@@ -45,11 +44,9 @@ class Plan:
 
 def places() -> Places:
     """Where the user's files are."""
-    from platformdirs import user_config_path, user_data_path
-
     from voiceloop.service.installing import Places
 
-    return Places.below(config=user_config_path(), data=user_data_path())
+    return Places.users()
 
 
 def plan(context: typer.Context, use: Use, words: Sequence[str], *, told: frozenset[str]) -> Plan:
@@ -76,7 +73,7 @@ def plan(context: typer.Context, use: Use, words: Sequence[str], *, told: frozen
     _check_shown(use, config, options)
     variables = {name: value for name, value in _needed(config).items() if name not in told and name not in stored}
     # Without options nothing can refer to this folder, which may be on a disk to be taken out.
-    service = Service(use, _program(), tuple(words), Path.cwd() if words else Path.home(), keys)
+    service = Service(use, this_program(), tuple(words), Path.cwd() if words else Path.home(), keys)
     return Plan(service, variables, other, (config.control.name or use) if config.control.enabled else None)
 
 
@@ -126,12 +123,3 @@ def _needed(config: Config) -> dict[str, str]:
         if name and (value := os.environ.get(name, "").strip()):
             needed[name] = value
     return needed
-
-
-def _program() -> Path:
-    import sysconfig
-
-    from platformdirs import user_cache_path
-
-    caches = [user_cache_path(), *(Path(path) for name in ("UV_CACHE_DIR",) if (path := os.environ.get(name)))]
-    return installed_program(sys.argv[0], sys.executable, Path(sysconfig.get_path("scripts")), caches)

@@ -57,6 +57,8 @@ _ABOVE: Mapping[Command, Layer] = {
 }
 """What stands above the config file, which may be for an assistant: captions and dictation keep its settings for
 listening, but speak nothing."""
+_CHIMES = Layer("control.sounds", {"audio": {"output": "default", "echo": "off"}, "conversation": {"earcon": False}})
+"""What stands above the preset of dictation if it plays chimes: a loudspeaker, and no other sound from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +119,15 @@ def load_command(
     layers = _layers(command, decision, lines.get(command, 0))
     # A file that names no engine may have its settings, as the language: they count for the engine of a flag, too.
     below, above = ([], layers) if decision.above_the_file and named else (layers, [])
+    if command == "dictate" and _value(merged, "control", "sounds") is True:
+        below = [*below, _CHIMES]
     loaded = checked(sources, below=below, above=[*above, *([_ABOVE[command]] if command in _ABOVE else [])])
     return CommandLoaded(loaded, command, decision, can_ask(given), name)
+
+
+def _value(values: Mapping[str, object], table: str, key: str) -> object:
+    content = values.get(table)
+    return content.get(key) if isinstance(content, dict) else None
 
 
 def _check_flag(given: Given, sources: Sources, key: str) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from voiceloop.config.address import ADDRESS, no_address
+from voiceloop.config.trigger import TRIGGER, no_trigger
 
 EchoMode = Literal["auto", "cancel", "half-duplex", "off"]
 
@@ -309,8 +310,24 @@ class Control(Table):
     `captions`)."""
     start: Literal["listening", "idle"] = "listening"
     """The state at the start. `idle`: speech is ignored until `voiceloop ctl start` or `toggle`."""
+    shortcut: str = ""
+    """A key combination that works in every window, like `CTRL+ALT+space`: hold it to talk, or tap it to start or stop
+    listening. The desktop asks you once whether to allow it, and may let you choose other keys. Needs a desktop with
+    the portal for global shortcuts (GNOME 48 and later, KDE Plasma, Hyprland). Empty: none. Best with `start =
+    "idle"`."""
     notify: bool = False
     """Whether a desktop notification tells when the program listens, sleeps or is muted."""
+    sounds: bool = False
+    """Whether a short rising sound tells that listening starts, and a falling one that it stops (`run` and `dictate`).
+    They are kept out of what is transcribed, and you may speak over them."""
+
+    def conflicts(self) -> Iterable[Conflict]:
+        if self.shortcut and (what := no_trigger(self.shortcut)):
+            yield Conflict(("shortcut",), what, TRIGGER)
+        for key in ("shortcut", "sounds"):
+            if getattr(self, key) and not self.enabled:
+                remedy = "Remove one of the two: control.enabled = false turns all control off."
+                yield Conflict((key, "enabled"), "does nothing without control", remedy)
 
 
 class Journal(Table):

@@ -85,6 +85,7 @@ class Controller:
     """Set, and replaced by a new event, whenever the short state may have changed."""
     notify: str = "off"
     """Desktop notifications: `off`, `on`, or why none can be shown."""
+    _hearers: list[Callable[[str], None]] = field(default_factory=list)
     _parts: dict[str, object] = field(default_factory=dict)
     _last_turn: dict[str, float] | None = None
     """The times of the last turn that was answered."""
@@ -96,6 +97,10 @@ class Controller:
 
     def __post_init__(self) -> None:
         self._started_at = self.now()
+
+    def hear(self, hear: Callable[[str], None]) -> None:
+        """Call `hear` with the attention state whenever it has changed."""
+        self._hearers.append(hear)
 
     def publish(self, name: str, /, **fields: object) -> None:
         """Record an event for `status` and forward it."""
@@ -150,6 +155,8 @@ class Controller:
         """Publish the attention state if it differs from `before`."""
         if self.attention.state != before:
             self.forward("attention", state=self.attention.state)
+            for hear in self._hearers:
+                hear(self.attention.state)
             self._signal_change()
 
     def _signal_change(self) -> None:

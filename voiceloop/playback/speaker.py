@@ -37,6 +37,10 @@ class Speaker:
         """Starts a device that was stopped after a silence. Set by the device's task."""
         self.watch: Callable[[Speaker], None] | None = None
         """Called after every pull, for a trace."""
+        self._chime_end = 0
+        """The position where the last chime ends."""
+        self._holds_next = False
+        """Hold as soon as the chime has ended."""
         self._changed = trio.lowlevel.ParkingLot()
         self._sounded = ring.sounded
         self._last_sound = float("-inf")
@@ -119,20 +123,40 @@ class Speaker:
                 await self._changed.park()
         return False
 
+    def chime(self, pcm: bytes) -> bool:
+        """Play a short sound at once, even during a hold, which ends. Returns False, and plays nothing, if a reply is
+        audible or waits, or the device is away."""
+        if self.away or self.ring.pending > 0 or (self.audible and not self.chiming):
+            return False
+        self.resume()
+        self.gain = 1.0
+        self.ring.write(pcm, self.epoch)
+        self._chime_end = self.written
+        self.finish(epoch=self.epoch)
+        return True
+
+    @property
+    def chiming(self) -> bool:
+        """Whether a chime, and nothing else, sounds or is about to."""
+        return self._chime_end == self.written and self.audible
+
     def cancel(self) -> int:
         """Discard everything written, and end a hold. Returns the epoch to write the next reply under."""
         epoch = self.ring.cancel()
+        self._holds_next = False
         self._wake_waiters()
         return epoch
 
     def hold(self) -> None:
-        """Hold the reply: fade out and stop. Nothing is lost; `resume` goes on from the sample where it stopped."""
-        self.ring.hold = True
+        """Hold the reply: fade out and stop. Nothing is lost; `resume` goes on from the sample where it stopped. A
+        chime is played to its end before."""
+        self._holds_next = self.chiming
+        self.ring.hold = not self._holds_next
         self._wake_waiters()
 
     def resume(self) -> None:
         """End a hold."""
-        self.ring.hold = False
+        self.ring.hold = self._holds_next = False
         self.ready()
         self._wake_waiters()
 
@@ -170,6 +194,8 @@ class Speaker:
         if self.ring.sounded != self._sounded:
             self._sounded = self.ring.sounded
             self._last_sound = trio.current_time()
+        if self._holds_next and not self.chiming:
+            self.hold()
         if self.watch is not None:  # before the writer wakes, which overwrites what was read
             self.watch(self)
         self._wake_waiters()
@@ -182,7 +208,7 @@ class Speaker:
         """Set `away`. Going away discards what is buffered: no writer may wait for a device that may never return."""
         self.away = away
         if away:
-            held = self.held
+            held = self.held or self._holds_next
             self.cancel()
             if held:  # `cancel` ended the hold, but its reason remains: the user is speaking
                 self.hold()

@@ -28,6 +28,13 @@ class Places:
     keys: Path
 
     @classmethod
+    def users(cls) -> Places:
+        """The user's."""
+        from platformdirs import user_config_path, user_data_path
+
+        return cls.below(config=user_config_path(), data=user_data_path())
+
+    @classmethod
     def below(cls, *, config: Path, data: Path) -> Places:
         """Those in the user's folders for configuration and data (XDG_CONFIG_HOME, XDG_DATA_HOME)."""
         units, keys = config / "systemd" / "user", config / "voiceloop" / "environment"
@@ -52,8 +59,7 @@ def install(service: Service, places: Places, variables: Mapping[str, str], *, s
     _refuse_edited(path, service.use, force=force)
     if variables:
         put(places.keys.resolve(), key_file.with_variables(_text(places.keys), variables).encode())
-    if found_at(places.entry) is not Found.EDITED:
-        put(places.entry, entry(service.program))
+    put_entry(service.program, places)
     put(path, data)
     systemctl("daemon-reload")
     systemctl("reenable", "--", path.name)
@@ -67,9 +73,22 @@ def remove(use: Use, places: Places, *, force: bool) -> None:
     _refuse_edited(path, use, force=force)
     systemctl("disable", "--now", "--", path.name)
     take_away(path)
-    if not places.installed() and found_at(places.entry) is Found.OURS:
-        take_away(places.entry)
+    if not places.installed():
+        remove_entry(places)
     systemctl("daemon-reload")
+
+
+def put_entry(program: Path, places: Places) -> bool:
+    """Write the desktop entry, unless the user has edited it; whether it changed. Raises OutputError."""
+    return found_at(places.entry) is not Found.EDITED and put(places.entry, entry(program))
+
+
+def remove_entry(places: Places) -> bool:
+    """Remove the desktop entry, unless the user has edited it; whether there was one. Raises OutputError."""
+    ours = found_at(places.entry) is Found.OURS
+    if ours:
+        take_away(places.entry)
+    return ours
 
 
 def _refuse_edited(path: Path, use: Use, *, force: bool) -> None:

@@ -1,7 +1,9 @@
-"""The installed command that a service runs: in a virtual environment, or where pipx, uv or pip put it. Pure."""
+"""The installed command that a service runs: in a virtual environment, or where pipx, uv or pip put it."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,3 +32,13 @@ def installed_program(argv0: str, interpreter: str, scripts: Path, caches: Seque
         what = f"{program} is in a cache, which may be emptied at any time (uvx, pipx run)"
         raise UsageError(what, place="service", remedy="Install it for good: pipx install, or uv tool install")
     return program
+
+
+def this_program() -> Path:
+    """The path of the command that this process runs. Raises as `installed_program`."""
+    import sysconfig
+
+    from platformdirs import user_cache_path
+
+    caches = [user_cache_path(), *(Path(path) for name in ("UV_CACHE_DIR",) if (path := os.environ.get(name)))]
+    return installed_program(sys.argv[0], sys.executable, Path(sysconfig.get_path("scripts")), caches)

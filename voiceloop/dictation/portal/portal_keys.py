@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import trio
 
-from voiceloop.dictation.portal.remote_desktop import CLOSE_S, NAME, PortalSession, open_portal_session
+from voiceloop.dbus.portal import CLOSE_S
+from voiceloop.dictation.portal.remote_desktop import NAME, PortalSession, open_portal_session
 from voiceloop.dictation.targets.keymap import Keymap, keysym
 from voiceloop.dictation.targets.typists import CODES, SLOWEST_S
 from voiceloop.dictation.wayland.wlkeyboard import WlKeyboard, open_wlkeyboard

@@ -15,50 +15,37 @@ from typing import Any
 
 import trio
 
-from voiceloop.dbus.session_bus import ANSWER_S, Bus, Refused, Signal, open_bus
+from voiceloop.dbus.portal import CLOSE_S, PATH, SERVICE, Question, RequestSession
+from voiceloop.dbus.session_bus import Bus, Refused, Signal, open_bus
 from voiceloop.errors import TargetError
 from voiceloop.events import Publish
 
 NAME = "portal"
-SERVICE = "org.freedesktop.portal.Desktop"
-PATH = "/org/freedesktop/portal/desktop"
 REMOTE_DESKTOP = "org.freedesktop.portal.RemoteDesktop"
 CLIPBOARD = "org.freedesktop.portal.Clipboard"
-_REQUEST, _SESSION = "org.freedesktop.portal.Request", "org.freedesktop.portal.Session"
 _SETTINGS = "org.freedesktop.portal.Settings"
 _LAYOUTS = ("org.gnome.desktop.input-sources", "sources")
 _MOST_GNOME_LAYOUTS = 3
 """The most user layouts that GNOME puts into one keymap; behind them it adds one for the language."""
-CONSENT_S = 60.0
-"""How long the user may take to answer the desktop's dialog."""
-ASKING_S = 1.0
-"""A desktop that hasn't answered within this time is taken to be showing the dialog to the user."""
-CLOSE_S = 1.0
-"""How long closing a session may take."""
-LAST_WORDS_S = 0.2
-"""How long a Response may still arrive after the session has ended."""
 _KEYBOARD = 1
 """The bit for a keyboard in a set of device types."""
 _UNTIL_REVOKED = 2
 """The `persist_mode` that remembers the permission until the user revokes it."""
 _NO_KEYBOARD = "the desktop's portal lends no keyboard (RemoteDesktop)"
-_REFUSED, _OTHERWISE_ENDED = 1, 2
-"""The codes of a Response: the user refused; the session or the request ended otherwise."""
+_QUESTION = Question(
+    "The desktop asks whether voiceloop may type: allow it in that dialog.",
+    "typing was refused in the desktop's dialog",
+)
 
 
-class PortalSession:
-    """A session with a keyboard. `ended` says why it has ended, and is empty before. Then every call raises
-    `TargetError`."""
+class PortalSession(RequestSession):
+    """A session with a keyboard. Once it has ended, every call raises `TargetError`. Then, and when it is closed, the
+    desktop releases keys that are still pressed."""
 
     def __init__(self, bus: Bus, publish: Publish) -> None:
-        self._bus = bus
-        self._publish = publish
-        self._path = ""
-        self._responses: dict[str, tuple[int, dict[str, Any]]] = {}
-        self._changed = trio.Event()
+        super().__init__(bus, REMOTE_DESKTOP, publish, place=NAME)
         self._hear_clipboard: Callable[[Signal], None] | None = None
         self._clipboard_owner: Signal | None = None
-        self.ended = ""
         self.is_gnome = "GNOME" in os.environ.get("XDG_CURRENT_DESKTOP", "").split(":")
         self.gnome_layouts: int | None = None
         """How many layouts of the keymap, from the first, the user can switch to: GNOME adds others behind them. None
@@ -68,20 +55,16 @@ class PortalSession:
     async def start(self, *, clipboard: bool) -> None:
         """Start the session with a keyboard and, if `clipboard` and the desktop has one, the clipboard. The desktop may
         ask the user. Raises `TargetError`."""
-        self._bus.when_lost = lambda: self._end("the session's message bus is gone")
-        await self._bus.subscribe(f"type='signal',sender='{SERVICE}'", self._on_signal)
-        owner = "type='signal',member='NameOwnerChanged',sender='org.freedesktop.DBus'"
-        await self._bus.subscribe(f"{owner},arg0='{SERVICE}'", self._on_portal_owner_changed)
+        await self.watch()
         version = await self._version()
         if self.is_gnome:
             with suppress(Refused):
-                (settings,) = await self._bus.call(SERVICE, PATH, _SETTINGS, "ReadAll", "as", [_LAYOUTS[0]])
+                (settings,) = await self.bus.call(SERVICE, PATH, _SETTINGS, "ReadAll", "as", [_LAYOUTS[0]])
                 self._count_layouts(settings.get(_LAYOUTS[0], {}).get(_LAYOUTS[1]))
-        created = await self._request("CreateSession", "a{sv}", {"session_handle_token": ("s", "voiceloop")})
-        self._path = str(created["session_handle"][1])
+        await self.create()
         await self._select(version)
         clipboard = clipboard and await self._request_clipboard()
-        started = await self._request("Start", "osa{sv}", self._path, "", {}, by_user=True)
+        started = await self.request("Start", "osa{sv}", self.path, "", {}, question=_QUESTION)
         _store_token(str(started["restore_token"][1]) if "restore_token" in started else None)
         if not started.get("devices", ("u", 0))[1] & _KEYBOARD:
             raise _error("the desktop lent no keyboard", remedy="Allow remote interaction in its dialog")
@@ -96,7 +79,7 @@ class PortalSession:
         """Call a method of the session. Raises `TargetError`."""
         if self.ended:
             raise _error(self.ended, remedy="Restart voiceloop to type again")
-        return await self._bus.call(SERVICE, PATH, interface, method, signature, self._path, *values)
+        return await self.bus.call(SERVICE, PATH, interface, method, signature, self.path, *values)
 
     def hear_clipboard(self, hear: Callable[[Signal], None]) -> None:
         """Call `hear` for every signal about the clipboard, beginning with the last one about its owner."""
@@ -104,15 +87,9 @@ class PortalSession:
         if self._clipboard_owner is not None:
             hear(self._clipboard_owner)
 
-    async def close(self) -> None:
-        """End the session. The desktop releases keys that are still pressed."""
-        if self._path and not self.ended:
-            self.ended = "the session was closed"
-            await self._bus.tell(SERVICE, self._path, _SESSION, "Close")
-
     async def _version(self) -> int:
         try:
-            (properties,) = await self._bus.call(
+            (properties,) = await self.bus.call(
                 SERVICE, PATH, "org.freedesktop.DBus.Properties", "GetAll", "s", REMOTE_DESKTOP
             )
         except Refused as error:
@@ -129,12 +106,12 @@ class PortalSession:
             devices["persist_mode"] = ("u", _UNTIL_REVOKED)
             restore_token = _stored_token()
         try:
-            await self._request("SelectDevices", "oa{sv}", self._path, devices | restore_token)
+            await self.request("SelectDevices", "oa{sv}", self.path, devices | restore_token)
         except Refused:
             if not restore_token:
                 raise
             _store_token(None)  # the token is damaged
-            await self._request("SelectDevices", "oa{sv}", self._path, devices)
+            await self.request("SelectDevices", "oa{sv}", self.path, devices)
 
     async def _request_clipboard(self) -> bool:
         try:
@@ -143,51 +120,8 @@ class PortalSession:
             return False
         return True
 
-    async def _request(
-        self, method: str, signature: str, *values: Any, by_user: bool = False
-    ) -> dict[str, tuple[str, Any]]:
-        """Call a method that answers by a Request, and return the results of its Response.
-
-        `by_user`: the desktop may ask the user, who gets `CONSENT_S` to answer. Raises `TargetError`.
-        """
-        *others, options = values
-        options = options | {"handle_token": ("s", f"voiceloop_{method}")}
-        (path,) = await self._bus.call(SERVICE, PATH, REMOTE_DESKTOP, method, signature, *others, options)
-        with trio.move_on_after(ASKING_S if by_user else ANSWER_S):
-            await self._wait_for_response(path)
-        if by_user and path not in self._responses and not self.ended:
-            self._publish("notice", text="The desktop asks whether voiceloop may type: allow it in that dialog.")
-            with trio.move_on_after(CONSENT_S):
-                await self._wait_for_response(path)
-        if path not in self._responses and not self.ended:
-            await self._bus.tell(SERVICE, path, _REQUEST, "Close")  # closes the dialog
-            raise _error(
-                f"nobody answered the desktop's dialog within {CONSENT_S:g} s" if by_user else f"{method} got no answer"
-            )
-        code, results = self._responses.pop(path, (_OTHERWISE_ENDED, {}))
-        if code:
-            raise _error(
-                "typing was refused in the desktop's dialog" if code == _REFUSED else self.ended or f"{method} failed"
-            )
-        return results
-
-    async def _wait_for_response(self, path: str) -> None:
-        while path not in self._responses and not self.ended:
-            self._changed = trio.Event()
-            await self._changed.wait()
-        if self.ended:
-            with trio.move_on_after(LAST_WORDS_S):  # KDE ends the session first, then reports the refusal
-                while path not in self._responses:
-                    self._changed = trio.Event()
-                    await self._changed.wait()
-
-    def _on_signal(self, signal: Signal) -> None:
-        if signal.name == f"{_REQUEST}.Response":
-            self._responses[signal.path] = (signal.body[0], signal.body[1])
-            self._changed.set()
-        elif signal.name == f"{_SESSION}.Closed" and signal.path == self._path:
-            self._end("the session was ended on the desktop")
-        elif signal.name == f"{_SETTINGS}.SettingChanged" and signal.body[:2] == _LAYOUTS:
+    def on_signal(self, signal: Signal) -> None:
+        if signal.name == f"{_SETTINGS}.SettingChanged" and signal.body[:2] == _LAYOUTS:
             self._count_layouts(signal.body[2])
         elif self._hear_clipboard is not None and signal.name.startswith(f"{CLIPBOARD}."):
             self._hear_clipboard(signal)
@@ -197,14 +131,6 @@ class PortalSession:
     def _count_layouts(self, sources: tuple[str, list[Any]] | None) -> None:
         count = len(sources[1]) if sources is not None else 0
         self.gnome_layouts = count if 0 < count <= _MOST_GNOME_LAYOUTS else None
-
-    def _on_portal_owner_changed(self, signal: Signal) -> None:
-        if signal.name.endswith(".NameOwnerChanged") and signal.body[0] == SERVICE and not signal.body[2]:
-            self._end("the desktop's portal is gone")
-
-    def _end(self, why: str) -> None:
-        self.ended = self.ended or why
-        self._changed.set()
 
 
 def _error(what: str, *, remedy: str = "") -> TargetError:
