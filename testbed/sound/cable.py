@@ -28,6 +28,8 @@ from testbed.sound.rates import MIC_HZ, SPEAKER_HZ
 __all__ = ["MIC_HZ", "SPEAKER_HZ", "Cable", "Listener", "PipeWire", "PulseAudio", "why_not"]
 
 DEVICES = ("mic", "mic_cable", "speaker")
+_CHUNK_S = 0.010
+"""A recording arrives in chunks of this length."""
 
 
 class Server(Protocol):
@@ -159,9 +161,13 @@ class Cable:
     def listening(self, device: str = "speaker.monitor", *, rate_hz: int = SPEAKER_HZ) -> Iterator[Listener]:
         """Record `device` until the block ends; recording has begun when the block is entered."""
         client = self._client(
-            "parec", f"--device={device}", "--latency-msec=10", *_raw(rate_hz), stdout=subprocess.PIPE
+            "parec",
+            f"--device={device}",
+            f"--latency-msec={_CHUNK_S * 1000:.0f}",
+            *_raw(rate_hz),
+            stdout=subprocess.PIPE,
         )
-        listener = Listener(client)
+        listener = Listener(client, rate_hz)
         listener.wait_for(lambda heard: len(heard) > 0)
         try:
             yield listener
@@ -181,8 +187,8 @@ class Cable:
 class Listener:
     """The recording of a device so far: int16, mono."""
 
-    def __init__(self, client: subprocess.Popen[bytes]) -> None:
-        self._client = client
+    def __init__(self, client: subprocess.Popen[bytes], rate_hz: int) -> None:
+        self._client, self._bytes_per_s = client, 2 * rate_hz
         self._heard = bytearray()
         self._arrivals: list[tuple[int, float]] = []
         self._more = threading.Condition()
@@ -213,9 +219,13 @@ class Listener:
             return bytes(self._heard)
 
     def when(self, byte: int) -> float:
-        """The time (`time.monotonic()`) when a byte arrived, at most 10 ms after it was played."""
+        """The time (`time.monotonic()`) when a byte arrived, some 10 ms after it was played.
+
+        On a busy machine single chunks are read late. So it is judged from the earliest within half a second.
+        """
         with self._more:
-            return next(at for end, at in self._arrivals if end > byte)
+            near = [(end, at) for end, at in self._arrivals if abs(end - byte) < self._bytes_per_s / 2]
+        return min(at - end / self._bytes_per_s for end, at in near) + byte / self._bytes_per_s + _CHUNK_S / 2
 
     def close(self) -> None:
         self._thread.join()

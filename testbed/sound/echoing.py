@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from testbed.sound.cable import Cable
+from testbed.sound.cable import Cable, PipeWire
+
+GAIN_DB = -12
 
 
-def echo_path(cable: Cable, *, delay_ms: int, gain_db: float = -12) -> None:
+def steady_echo_path(cable: Cable) -> None:
+    """Connect the loudspeaker to the microphone so that a busy machine doesn't change the delay, as in a real room."""
+    if isinstance(cable.server, PipeWire):
+        cable.server.echo(GAIN_DB)
+    else:
+        echo_path(cable, delay_ms=80)
+
+
+def echo_path(cable: Cable, *, delay_ms: int, gain_db: float = GAIN_DB) -> None:
     """Connect the loudspeaker to the microphone, for as long as the server runs."""
     cable.pactl(
         "load-module", "module-loopback", "source=speaker.monitor", "sink=mic_cable", f"latency_msec={delay_ms}"

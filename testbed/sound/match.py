@@ -25,16 +25,15 @@ def find(reference: bytes, heard: bytes) -> tuple[int, float]:
     return at, float(scores[at]) / scale if scale else 0.0
 
 
-def longest_gap_s(reference: bytes, heard: bytes, rate_hz: int) -> float:
-    """The longest time by which pieces of `reference` lie further apart in `heard` than they should: a gap in playing.
-
-    Each 50 ms of voice are searched for within 0.5 s of where they should be if there were no gap.
+def pieces(reference: bytes, heard: bytes, rate_hz: int) -> list[tuple[int, float]]:
+    """For each 50 ms of voice in `reference`: how far it lies from its place in `heard`, in samples, and its
+    correlation there (1: equal). It is searched for within 0.5 s of where it should be if there were no gap.
     """
     wanted, recorded = samples(reference), samples(heard)
     window, reach = round(WINDOW_S * rate_hz), rate_hz // 2
     loud = np.abs(wanted).max() / 20
     begin, _ = find(reference, heard)
-    offsets = []
+    found = []
     for at in range(0, len(wanted) - window, window):
         piece = wanted[at : at + window]
         if np.abs(piece).max() < loud:
@@ -44,7 +43,14 @@ def longest_gap_s(reference: bytes, heard: bytes, rate_hz: int) -> float:
         scores = np.correlate(place, piece, "valid")
         powers = np.convolve(place**2, np.ones(window), "valid")
         scores = scores / np.sqrt(np.maximum(powers, 1.0))
-        offsets.append(low + int(np.argmax(scores)) - at)
+        best = int(np.argmax(scores))
+        found.append((low + best - at, float(scores[best] / np.linalg.norm(piece))))
+    return found
+
+
+def longest_gap_s(reference: bytes, heard: bytes, rate_hz: int) -> float:
+    """The longest time by which pieces of `reference` lie further apart in `heard` than they should, as after a gap."""
+    offsets = [offset for offset, _ in pieces(reference, heard, rate_hz)]
     return (max(offsets) - min(offsets)) / rate_hz
 
 

@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -20,13 +21,23 @@ from testbed.sound.pulseaudio import wait_until
 
 UNPACKED = Path(__file__).parents[2] / ".venv" / "pipewire" / "tree"
 _SERVICES = ("pipewire", "wireplumber", "pipewire-pulse")
-_GRAPH = "context.properties = { default.clock.rate = 48000 default.clock.allowed-rates = [ 48000 ] }\n"
+_GRAPH = (
+    "context.properties = {{ default.clock.rate = 48000 default.clock.allowed-rates = [ 48000 ] "
+    "default.clock.min-quantum = {} }}\n"
+)
+_LEAST_QUANTUM = 32
+"""PipeWire's own least number of samples in a cycle of the graph; the programs of the tests make it 256 to 512."""
+_CALM_QUANTUM = 1024
+"""The same without real-time rights, which a desktop grants. Without them PipeWire is too late for some cycles of 256
+samples on a busy machine, and drops the sound of each. With 1024 it has 21 ms for a cycle."""
 _DEVICES = {
     "speaker": ("Audio/Sink", "Cable Loudspeaker"),
     "mic_cable": ("Audio/Sink", "Cable into the microphone"),
     "mic": ("Audio/Source/Virtual", "Cable Microphone"),
 }
 _DEFAULTS = {"sink": "speaker", "source": "mic"}
+_AGAIN_S = 1.0
+"""How long WirePlumber may take to make a device the default before it is told again."""
 _NO_CARDS_0_4 = """alsa_monitor.enabled = false
 v4l2_monitor.enabled = false
 libcamera_monitor.enabled = false
@@ -58,12 +69,15 @@ class PipeWire:
     def __init__(self, folder: Path) -> None:
         self._dir = folder
         self._servers: dict[str, subprocess.Popen[bytes]] = {}
+        self._told: dict[str, float] = {}
+        """For each default, when WirePlumber was told of it last."""
         share = (UNPACKED if UNPACKED.is_dir() else Path("/")) / "usr/share"
         config = folder / "config"
         shutil.copytree(share / "pipewire", config / "pipewire")
         shutil.copytree(share / "wireplumber", config / "wireplumber")
         (folder / "state").mkdir()
-        _write(config / "pipewire/pipewire.conf.d/cable.conf", _GRAPH)
+        quantum = _LEAST_QUANTUM if _may_be_real_time() else _CALM_QUANTUM
+        _write(config / "pipewire/pipewire.conf.d/cable.conf", _GRAPH.format(quantum))
         _write(config / "wireplumber/main.lua.d/80-no-cards.lua", _NO_CARDS_0_4)
         _write(config / "wireplumber/bluetooth.lua.d/80-no-bluetooth.lua", _NO_BLUETOOTH_0_4)
         _write(config / "wireplumber/wireplumber.conf.d/no-cards.conf", _NO_CARDS_0_5)
@@ -130,6 +144,16 @@ class PipeWire:
         self._add(name, "Audio/Source/Virtual", description)
         self._wait(lambda: self._connect(hears, name), f"microphone {name}")
 
+    def echo(self, gain_db: float) -> None:
+        """Have the microphone hear the loudspeaker, in the same cycle of the graph.
+
+        With module-loopback the delay of the echo falls by 27 ms whenever a busy machine is late for a cycle.
+        """
+        self._add("echo", "Audio/Sink", "Echo")
+        self._run("pactl", "set-sink-volume", "echo", f"{gain_db}dB")
+        for heard, by in (("speaker", "echo"), ("echo", "mic_cable")):
+            self._wait(lambda heard=heard, by=by: self._connect(heard, by), "echo")  # type: ignore[misc]
+
     def _add(self, name: str, kind: str, description: str) -> None:
         # Not by pw-cli, which takes '#' for a comment, nor as a remapped source, whose name can't begin with '['.
         shown = f"sink_properties=\"device.description='{description}'\""
@@ -166,10 +190,10 @@ class PipeWire:
         lines = self._run("pw-cli", "ls", "Node").stdout.splitlines()
         return {line.partition('"')[2].rstrip('"') for line in lines if "node.name" in line}
 
-    def _connect(self, loudspeaker: str, microphone: str) -> bool:
-        """Connect a microphone to what it hears, as soon as both have their ports; whether they are connected."""
+    def _connect(self, loudspeaker: str, device: str) -> bool:
+        """Connect a device to the loudspeaker that it hears, as soon as both have their ports; whether they are."""
         outputs = [port for port in self._ports("-o") if port.startswith(f"{loudspeaker}:monitor_")]
-        inputs = [port for port in self._ports("-i") if port.startswith(f"{microphone}:input_")]
+        inputs = [port for port in self._ports("-i") if port.startswith((f"{device}:input_", f"{device}:playback_"))]
         for ends in zip(outputs, inputs, strict=False):
             self._run("pw-link", *ends)
         return len(outputs) == len(inputs) > 0
@@ -185,9 +209,13 @@ class PipeWire:
             for which, name in _DEFAULTS.items()
         }
         for which in (which for which, done in named.items() if not done):
-            # WirePlumber makes no virtual microphone the default unless it is told.
-            key, value = f"default.configured.audio.{which}", f'{{"name": "{_DEFAULTS[which]}"}}'
-            self._run("pw-metadata", "0", key, value, "Spa:String:JSON")
+            if time.monotonic() - self._told.get(which, 0.0) > _AGAIN_S:
+                # WirePlumber makes no virtual microphone the default unless it is told, and once told doesn't look
+                # again: so it is told anew.
+                key, value = f"default.configured.audio.{which}", f'{{"name": "{_DEFAULTS[which]}"}}'
+                self._run("pw-metadata", "-d", "0", key)
+                self._run("pw-metadata", "0", key, value, "Spa:String:JSON")
+                self._told[which] = time.monotonic()
         return all(named.values())
 
     def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -199,6 +227,17 @@ class PipeWire:
             return f"PipeWire: no {what}. {logs}"
 
         wait_until(done, log, running=lambda: all(server.poll() is None for server in self._servers.values()))
+
+
+def _may_be_real_time() -> bool:
+    """Whether programs that this process starts may ask for real-time scheduling."""
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(os.sched_get_priority_min(os.SCHED_FIFO)))
+    except PermissionError:
+        return False
+    os.sched_setscheduler(0, *before)
+    return True
 
 
 def _device(name: str, kind: str, description: str) -> str:

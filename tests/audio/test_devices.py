@@ -237,6 +237,37 @@ def test_where_a_sound_server_answers_its_plug_in_is_the_default_for_good(librar
         host.open(Request("output", "default", 24_000, "low"), nothing, nothing)
 
 
+@pytest.mark.parametrize(
+    ("node", "there"),
+    [
+        (Node("input", "mic", "Microphone", 2, 48_000, default=True), True),
+        (Node("input", "mic", "Microphone", 2, 48_000), False),
+        (Node("input", "speaker.monitor", "Monitor of Loudspeaker", 2, 48_000, monitor=True, default=True), False),
+        (Node("output", "speaker", "Loudspeaker", 2, 48_000, default=True), False),
+    ],
+)
+def test_the_server_has_a_microphone_when_its_default_is_a_real_one(node: Node, there: bool) -> None:
+    assert Answer((node,)).has("input") is there
+
+
+def test_while_the_server_starts_nothing_is_opened_through_it(library: FakePortAudio) -> None:
+    """A stream that fails as it starts makes PortAudio wait for ever, under the host's lock."""
+    loudspeaker = Request("output", "default", 24_000, "low")
+    answers = [SERVER]
+    host = Host(lambda: library, lambda: answers[-1])
+    host.close(host.open(loudspeaker, nothing, nothing))
+    host.suspect()
+    dummy = Node("output", "auto_null", "Dummy Output", 2, 48_000, default=True)
+    for not_yet in (Answer(silence="there is no server"), Answer((dummy,))):
+        answers.append(not_yet)
+        with pytest.raises(DeviceError, match=r"^audio\.output: the sound server has no device yet"):
+            host.open(loudspeaker, nothing, nothing)
+    assert len(library.tried) == 1
+    answers.append(SERVER)
+    host.open(loudspeaker, nothing, nothing)
+    assert len(library.tried) == 2
+
+
 def test_without_a_sound_server_or_its_plug_in_the_default_is_alsas(library: FakePortAudio) -> None:
     library.names = ["default", "pulse"]
     assert Host(lambda: library, Answer).open(request_for(), nothing, nothing).device.name == "default"

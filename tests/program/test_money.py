@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +13,30 @@ import pytest
 
 from testbed.running import COMMAND, voiceloop
 from testbed.serving import KEY, Serving, serving
+from voiceloop.audio.wav import read_wav, wav_bytes
 
 Env = dict[str, str]
 
 
 @pytest.fixture
 def env(tmp_path: Path) -> Env:
+    return environment(tmp_path)
+
+
+def environment(folder: Path) -> Env:
     """An environment without the developer's own config, key, caches and sound."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("OPENROUTER", "VOICELOOP", "XDG", "PULSE"))}
-    gone = f"unix:{tmp_path}/no-server"
-    return env | {"HOME": str(tmp_path), "OPENROUTER_API_KEY": KEY, "PULSE_SERVER": gone}
+    gone = f"unix:{folder}/no-server"
+    return env | {"HOME": str(folder), "OPENROUTER_API_KEY": KEY, "PULSE_SERVER": gone}
 
 
-@pytest.fixture
-def spoken(tmp_path: Path, env: Env) -> Path:
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of two utterances, each followed by 3 s of silence for the reply."""
-    path = tmp_path / "spoken.wav"
-    from voiceloop.audio.wav import read_wav, wav_bytes
-
-    code, _, errors = voiceloop("say", "How late is it now?", "--config", "offline", "--save", str(path), env=env)
+    folder = tmp_path_factory.mktemp("spoken")
+    path = folder / "spoken.wav"
+    words = ("say", "How late is it now?", "--config", "offline", "--save", str(path))
+    code, _, errors = voiceloop(*words, env=environment(folder))
     assert code == 0, errors
     clip = read_wav(path)
     pause = bytes(2 * 3 * clip.rate_hz)
@@ -51,24 +57,26 @@ def stopped(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 
 def test_the_cost_of_a_session_is_reported_at_its_end_in_words_and_in_json(env: Env, spoken: Path) -> None:
-    with serving("--catalogue", "--reply", "Noon.") as server:
+    with serving("--catalogue", "--reply", "Noon.") as server, ThreadPoolExecutor() as threads:
+        in_json = threads.submit(run, server, spoken, env, "--json", "--set", "control.enabled=false")
         done = run(server, spoken, env)
         assert done.returncode == 0, done.stderr
         # Two transcriptions at 0.0001, two answers at 0.0002. Speech reports no cost, and no price list is known.
         assert "Stopped. 6 requests, 0.000600 USD.\n" in done.stderr
-        usage = stopped(run(server, spoken, env, "--json"))["usage"]
+        usage = stopped(in_json.result())["usage"]
         assert usage["cost_usd"] == pytest.approx(0.0006)
         assert (usage["requests"], usage["estimated_usd"], usage["characters"]) == (6, None, 10)
         assert len(usage["generation_ids"]) == 6
 
 
 def test_the_cost_of_speech_is_estimated_once_the_price_list_is_known(env: Env, spoken: Path) -> None:
-    with serving("--catalogue", "--reply", "Noon.") as server:
+    with serving("--catalogue", "--reply", "Noon.") as server, ThreadPoolExecutor() as threads:
         address = ("--set", f"openrouter.base_url={server.url}")
         assert voiceloop("models", "--speech", *address, env=env)[0] == 0
+        in_json = threads.submit(run, server, spoken, env, "--json", "--set", "control.enabled=false")
         done = run(server, spoken, env)
         assert "Stopped. 6 requests, 0.000600 USD and about 0.000006 USD by listed prices.\n" in done.stderr
-        usage = stopped(run(server, spoken, env, "--json"))["usage"]
+        usage = stopped(in_json.result())["usage"]
         assert usage["estimated_usd"] == pytest.approx(10 * 0.6e-6)
 
 

@@ -52,6 +52,7 @@ def on_cable(cable: Cable, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cable]:
         monkeypatch.setenv(name, value)
     if "sounddevice" in sys.modules:  # PortAudio's device list is that of an earlier server
         HOST.suspect()
+        HOST._through_pulse = False  # as in a program that starts
     yield cable
     cable.resume()  # so that hanging calls in abandoned threads return
     deadline = time.monotonic() + 3

@@ -9,7 +9,7 @@ import pytest
 from testbed.running import running
 from testbed.serving import KEY, serving
 from testbed.sound.cable import SPEAKER_HZ, Cable
-from testbed.sound.echoing import echo_path
+from testbed.sound.echoing import steady_echo_path
 from testbed.sound.match import first_sound
 from voiceloop.audio.resample import resample
 from voiceloop.audio.wav import read_wav, wav_bytes
@@ -35,7 +35,7 @@ def service(folder: Path, name: str, times: int = 1) -> list[str]:
 
 @pytest.mark.parametrize("mode", [pytest.param("cancel", marks=needs_livekit), "half-duplex"])
 def test_the_echo_of_a_reply_is_not_answered(cable: Cable, tmp_path: Path, mode: str) -> None:
-    echo_path(cable, delay_ms=80)
+    steady_echo_path(cable)
     with serving(*service(tmp_path, "queue-callswaiting")) as server:
         words = ["--config", "assistant", "--set", f"openrouter.base_url={server.url}", "--set", f"audio.echo={mode}"]
         with running(*words, env=cable.env | {"OPENROUTER_API_KEY": KEY}) as loop:
@@ -49,7 +49,7 @@ def test_the_echo_of_a_reply_is_not_answered(cable: Cable, tmp_path: Path, mode:
 
 @needs_livekit
 def test_a_voice_over_the_echoing_reply_still_interrupts_it(cable: Cable, tmp_path: Path) -> None:
-    echo_path(cable, delay_ms=80)
+    steady_echo_path(cable)
     with serving(*service(tmp_path, "conf-waitforleader", times=4)) as server:
         words = ["--config", "assistant", "--set", f"openrouter.base_url={server.url}", "--set", "audio.echo=cancel"]
         env = cable.env | {"OPENROUTER_API_KEY": KEY}

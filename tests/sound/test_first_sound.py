@@ -15,7 +15,7 @@ from testbed.sound.cable import SPEAKER_HZ
 from voiceloop.speak.trimming import ONSET_S
 
 SILENCE_S = 0.3
-TURNS = 4
+TURNS = 3
 """How often each of the two voices answers."""
 
 pytestmark = [

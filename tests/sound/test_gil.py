@@ -32,8 +32,8 @@ TEXTS = (
     "1234567890" * 4,
 )
 REPEATS = 3
-"""Code that holds the GIL does so each time. On a busy machine a callback is late now and then: whoever holds the GIL
-for a moment may have to wait for a processor meanwhile."""
+"""How often an engine may try. Code that holds the GIL does so each time. On a busy machine a callback is late now and
+then: whoever holds the GIL for a moment may have to wait for a processor meanwhile."""
 NO_SOUND = ("audio.input=none", "audio.output=none", "control.enabled=false")
 
 
@@ -101,6 +101,8 @@ async def test_an_engine_at_work_holds_up_no_audio_callback(
                     await work(part)
                 assert watch.ticks > 5
                 longest_s.append(watch.longest_s)
+            if watch.longest_s < LONGEST_S:
+                break
     assert min(longest_s) < LONGEST_S, longest_s
 
 
@@ -118,6 +120,8 @@ async def test_the_loop_at_work_holds_up_no_audio_callback_and_loses_no_sound(on
                 on_cable.speak(prompt(name).pcm, rate_hz=MIC_HZ)
                 await events.wait_for("turn.done", within_s=30)
             longest_s.append(watch.longest_s)
+            if watch.longest_s < LONGEST_S:
+                break
         nursery.cancel_scope.cancel()
     assert min(longest_s) < LONGEST_S, longest_s
     (stopped,) = [event.fields["samples"] for event in events.events if event.name == "stopped"]

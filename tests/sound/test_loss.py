@@ -221,7 +221,7 @@ def test_the_program_reports_a_server_that_hangs(cable: Cable) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=8,
     )
     assert done.returncode == 74
     assert done.stderr.startswith("voiceloop: audio: the sound server has not answered for 5 s. Restart it")

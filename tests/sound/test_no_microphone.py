@@ -13,6 +13,8 @@ from testbed.recorder import Recorder
 from testbed.running import COMMAND, running, voiceloop
 from testbed.sound.cable import SPEAKER_HZ, Cable
 from testbed.sound.samples import noise
+from tests.sound.servers import pulseaudio_only
+from tests.sound.words import DEVICES
 from voiceloop.audio.pcm import peak
 from voiceloop.capture.microphone import Microphone
 from voiceloop.capture.sources import open_microphone
@@ -35,7 +37,7 @@ def pull_out(cable: Cable) -> None:
 @pytest.mark.skipif(not FILM.is_file(), reason="needs Debian's recorded prompts")
 def test_a_film_is_not_answered_when_there_is_no_microphone(cable: Cable) -> None:
     pull_out(cable)
-    with running("--config", "offline", env=cable.env) as loop:
+    with running(*DEVICES, env=cable.env) as loop:
         lost = loop.wait_for("device.lost").fields
         assert (lost["which"], lost["reason"][: len(NONE_LEFT)]) == ("microphone", NONE_LEFT)
         with cable.listening() as listener:
@@ -75,7 +77,7 @@ async def discard(microphone: Microphone) -> None:
 
 
 def test_the_default_microphone_is_pulled_out_and_plugged_in_again(cable: Cable) -> None:
-    with running("--config", "offline", env=cable.env) as loop:
+    with running(*DEVICES, env=cable.env) as loop:
         loop.wait_for("ready")
         for count in (1, 2, 3):
             pulled = time.monotonic()
@@ -91,7 +93,7 @@ def test_the_default_microphone_is_pulled_out_and_plugged_in_again(cable: Cable)
 
 def test_a_named_microphone_that_is_pulled_out_is_waited_for_though_there_is_another(cable: Cable) -> None:
     cable.add_microphone("usb-yeti", "Blue Yeti 内置")
-    with running("--config", "offline", "-i", "内置", env=cable.env) as loop:
+    with running(*DEVICES, "-i", "内置", env=cable.env) as loop:
         loop.wait_for("ready")
         cable.unplug("usb-yeti")
         assert loop.wait_for("device.lost").fields["reason"] == "'Blue Yeti 内置' is unplugged or switched off"
@@ -112,7 +114,7 @@ def test_the_check_says_that_there_is_no_microphone(cable: Cable) -> None:
 
 def test_a_muted_microphone_is_told_once_also_when_it_is_muted_later(cable: Cable) -> None:
     cable.pactl("set-source-mute", "mic", "1")
-    with running("--config", "offline", env=cable.env) as loop:
+    with running(*DEVICES, env=cable.env) as loop:
         text = loop.wait_for("notice").fields["text"]
         cable.pactl("set-source-mute", "mic", "0")
         cable.pactl("set-source-mute", "mic", "1")
@@ -122,8 +124,9 @@ def test_a_muted_microphone_is_told_once_also_when_it_is_muted_later(cable: Cabl
     assert [line.startswith(SILENT) for line in said] == [False, True]
 
 
+@pulseaudio_only
 def test_digital_silence_is_told_while_push_to_talk_is_held(cable: Cable) -> None:
-    with running("--config", "offline", env=cable.env) as loop:
+    with running(*DEVICES, env=cable.env) as loop:
         loop.wait_for("ready")
         cable.speak(noise(0.2, 16_000))
         began = time.monotonic()
@@ -134,6 +137,7 @@ def test_digital_silence_is_told_while_push_to_talk_is_held(cable: Cable) -> Non
         assert time.monotonic() - began > 5
 
 
+@pulseaudio_only
 def test_nothing_is_said_of_silence_where_the_loudspeaker_is_listened_to(cable: Cable) -> None:
     """Nothing plays for longer than a microphone would be given."""
     command = [COMMAND, "captions", "--config", "offline", "--json", "--source", "speaker"]

@@ -49,6 +49,16 @@ def test_what_was_cut_out_is_no_success(compare: Comparing, at: int, length: int
         compare.gaps(SAID, heard)
 
 
+def test_a_cycle_that_was_replaced_by_silence_is_a_fault_only_where_sound_passes_unchanged() -> None:
+    without = SAID[: 2 * 5000] + bytes(2 * 128) + SAID[2 * 5128 :]
+    assert Resampled().gaps(SAID, through_48_khz(SILENCE + without)) == []
+    with pytest.raises(AssertionError):
+        Exact().gaps(SAID, SILENCE + without)
+    several = b"".join(SAID[at : at + 1600] + bytes(400) for at in range(0, len(SAID), 2000))
+    with pytest.raises(AssertionError):
+        Resampled().gaps(SAID, through_48_khz(SILENCE + several))
+
+
 @BOTH
 def test_another_sound_is_not_taken_for_the_one_that_was_played(compare: Comparing) -> None:
     other = passed_on(noise(1.0, HZ, seed=2), compare)

@@ -153,8 +153,14 @@ class Host:
         Raises NoSuchDevice, DeviceBusy or DeviceError.
         """
         wanted = request.wanted
-        asks = not self._through_pulse if wanted == "default" else has_a_name(wanted)
+        returning = wanted == "default" and self._through_pulse and self._suspect
+        asks = (not self._through_pulse or returning) if wanted == "default" else has_a_name(wanted)
         answer = self._ask_server() if asks else Answer()
+        if returning and not answer.has(request.which):
+            # While a server starts, PortAudio's start may wait for it for ever, and every other stream for that.
+            raise DeviceError(
+                "the sound server has no device yet", place=f"audio.{request.which}", remedy="Check that it runs"
+            )
         monitor = node.name if (node := answer.default_monitor) is not None else ""
         with self._lock:
             try:

@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from voiceloop.audio.devices import TAG, Node
+from voiceloop.audio.devices import TAG, Direction, Node
 from voiceloop.audio.pulse import Unanswered, connected
 
 PATIENCE_S = 0.5
 """The longest wait for an answer. A server answers in about 5 ms, on a busy machine a little later. A server that
 hangs must not delay the start by more than this."""
-DUMMY_MONITOR = "auto_null.monitor"
-"""The monitor of the loudspeaker that a server makes up while there is none, also for a moment when it starts."""
+_DUMMY = "auto_null"
+"""The loudspeaker that a server makes up while there is none, also for a moment when it starts."""
+DUMMY_MONITOR = f"{_DUMMY}.monitor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Answer:
     def named(self, name: str) -> Node | None:
         """The input with this name."""
         return next((node for node in self.nodes if node.which == "input" and node.name == name), None)
+
+    def has(self, which: Direction) -> bool:
+        """Whether the server has a default of this kind, and not one that it makes up while there is none."""
+        real = (node for node in self.nodes if not node.monitor and node.name != _DUMMY)
+        return any(node.which == which and node.default for node in real)
 
     @property
     def default_input(self) -> Node | None:
