@@ -64,9 +64,9 @@ class Pauses:
         """The pause under way will have no text: tell the endpointer, which then goes by its length alone."""
         self._tell_endpointer("", self._language)
 
-    def voiced_for(self, voice_ms: float, *, until: int) -> bool:
-        """Whether there were at least `voice_ms` of voice from the onset to the sample `until`, pauses not counted."""
-        return (until - self._onset - self._quiet) * 1000 >= voice_ms * CAPTURE_RATE_HZ
+    def voice_ms(self, *, until: int) -> float:
+        """Voice from the onset to the sample `until`, pauses not counted."""
+        return (until - self._onset - self._quiet) * 1000 / CAPTURE_RATE_HZ
 
     def add_missed(self, since: int) -> None:
         """The quiet from `since` to the onset had been taken for the end of the speech, but was a pause in it: the
