@@ -251,7 +251,7 @@ class Evidence:
     """Whether its sound is a copy of what was just played. That takes up to 10 ms, so it is asked only at need."""
     words: Words = Words.UNKNOWN
     joined: bool = False
-    """It has taken over earlier speech, which was the user's."""
+    """Its turn has earlier speech, which was the user's."""
 
 
 def judge(evidence: Evidence, *, barge_in_ms: float) -> Event | None:
@@ -267,7 +267,7 @@ def judge(evidence: Evidence, *, barge_in_ms: float) -> Event | None:
         case Words.REPEATED:
             return Event.ECHO if evidence.ended else None
     if evidence.ended:
-        # Nobody spoke; but in what it has joined somebody did.
+        # Nobody spoke, unless there is earlier speech.
         return Event.ECHO if evidence.copies() and not evidence.joined else Event.ENDED
     if evidence.voice_ms >= barge_in_ms and not evidence.copies():
         return Event.BARGE_IN

@@ -155,9 +155,9 @@ class Conversation:
         )
 
     def _on_audio(self, event: SpeechAudio) -> None:
+        self.own_voice.feed(event.pcm)  # also if no turn takes it: a new one may take the whole utterance at its end
         if self._current.turn is not None:
             self._current.turn.transcribing.feed(event.pcm)
-            self.own_voice.feed(event.pcm)
             self._weigh_voice(event.voiced_end)
 
     def _on_paused(self, event: SpeechPaused) -> None:
@@ -193,7 +193,7 @@ class Conversation:
         turn = self._current.finish()
         event = Event.ENDED
         if turn is not None:
-            joined = bool(turn.transcribing.earlier)
+            joined = not turn.transcribing.is_one_utterance
             event = self._judge(Evidence(0.0, ended=True, copies=self._copies, joined=joined)) or event
         self._feed(event)
 

@@ -145,6 +145,11 @@ class Transcribing:
         self._pieces[-1].session.send.close()
         self._finish()
 
+    @property
+    def is_one_utterance(self) -> bool:
+        """Whether the latest utterance is all the speech of this turn: nothing was said before it."""
+        return len(self._pieces) == 1 and not self.earlier and not self._pieces[0].merged
+
     def clips(self) -> tuple[SpokenClip, ...]:
         """The speech of this turn so far, in order."""
         return self.earlier + tuple(piece.clip for piece in self._pieces if piece.clip is not None)
