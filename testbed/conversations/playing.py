@@ -28,7 +28,7 @@ from voiceloop.turns.preemptive import PreemptiveGeneration
 from voiceloop.turns.turn import Turn
 from voiceloop.types import CAPTURE_RATE_HZ, CancelReason, Frame, Transcript
 
-BLOCK = RATE_HZ // 100
+BLOCK = RATE_HZ // 50
 LONGEST_S = 600
 """The conversation must be over by then, in virtual seconds."""
 
@@ -160,4 +160,4 @@ async def _pull(speaker: Speaker, scene: Scene, segmenter: Segmenter, conversati
             scene.sounded_over_speech.append(trio.current_time())
         was_speaking = speaking
         speaker.pulled()
-        await trio.sleep(0.01)
+        await trio.sleep(0.02)

@@ -101,7 +101,7 @@ class Scene:
     effects: list[tuple[int, str]] = field(default_factory=list)
     all_turns: list[Turn] = field(default_factory=list)
     played: list[tuple[float, Counter[int]]] = field(default_factory=list)
-    """The samples that each pull of 10 ms took from the ring: the time, and how many of each reply."""
+    """The samples that each pull of 20 ms took from the ring: the time, and how many of each reply."""
     sounded_over_speech: list[float] = field(default_factory=list)
     pages: dict[int, FakePage] = field(default_factory=dict)
     history: list[Message] = field(default_factory=list)
