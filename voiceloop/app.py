@@ -161,15 +161,13 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
 ) -> None:
     microphone = source.microphone
     muted = half_duplex(config)
-    hangover_ms = config.segment.half_duplex_hangover_ms if muted else config.segment.hangover_ms
-    endpointer = Endpointer.of(config.segment, half_duplex=muted)
-    segmenter = Segmenter(config.segment, hangover_ms=hangover_ms, endpointer=endpointer)
+    segmenter = Segmenter.of(config.segment, half_duplex=muted)
     speaker = context.speaker
     mute = HalfDuplexMute(lambda: speaker.audible, time.monotonic, config.audio.echo_tail_ms / 1000, half_duplex=muted)
     async with AsyncExitStack() as stack:
         # Published last, when every turn has ended and its cost is known; also after an error.
         totals = stack.enter_context(_publishing_totals(microphone, context.publish))
-        conversation = totals.conversation = await stack.enter_async_context(open_conversation(context, endpointer))
+        conversation = totals.conversation = await stack.enter_async_context(open_conversation(context, segmenter.tell))
         listener = totals.listener = Listener(
             vad=parts.vad,
             segmenter=segmenter,

@@ -47,15 +47,16 @@ class _Hearing(OwnVoice):
 
 def _record_turns(conversation: Conversation, scene: Scene) -> None:
     """Record every turn that the conversation opens."""
-    original = conversation._open_turn
+    running = conversation._running
+    original = running.open
 
-    def _open_turn() -> Turn | None:
+    def open_turn() -> Turn | None:
         turn = original()
         if turn is not None:
             scene.all_turns.append(turn)
         return turn
 
-    vars(conversation)["_open_turn"] = _open_turn
+    vars(running)["open"] = open_turn
 
 
 def _record_steps(conversation: Conversation, scene: Scene) -> None:
@@ -102,7 +103,7 @@ async def play(acts: Sequence[Act], behaviour: Behaviour) -> Scene:
     with trio.fail_after(LONGEST_S):
         async with trio.open_nursery() as nursery:
             context = _turn_context(scene, speaker, preemptive)
-            async with open_conversation(context, endpointer) as conversation:
+            async with open_conversation(context, segmenter.tell) as conversation:
                 nursery.start_soon(_pull, speaker, scene, segmenter, conversation)
                 _record_turns(conversation, scene)
                 _record_steps(conversation, scene)

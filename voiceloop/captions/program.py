@@ -112,7 +112,7 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
         async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
             for source, pacer in zip(sources, pacers, strict=True):
                 captioner = Captioner(source.name, context, pacer, clock.captured_by(source.microphone), nursery)
-                segmenter = Segmenter(config.segment, hangover_ms=config.segment.hangover_ms)
+                segmenter = Segmenter.of(config.segment)
                 accepts = _accepting(attention, source.microphone)
                 listeners.append(Listener(source.vad, segmenter, captioner, _NEVER_MUTED, accepts=accepts))
                 captioners.append(captioner)

@@ -14,13 +14,13 @@ An utterance begins a turn. When the user has finished, the turn is committed: i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import trio
 
 from voiceloop.capture.early_voice import EarlyVoice
-from voiceloop.capture.endpointing.endpointer import Endpointer
+from voiceloop.capture.endpointing.endpointer import Message as PauseMessage
 from voiceloop.capture.segmenter import (
     SpeechAudio,
     SpeechDropped,
@@ -45,24 +45,26 @@ from voiceloop.types import CAPTURE_RATE_HZ, CancelReason, Message, Transcript, 
 
 
 @asynccontextmanager
-async def open_conversation(context: TurnContext, endpointer: Endpointer | None = None) -> AsyncIterator[Conversation]:
+async def open_conversation(
+    context: TurnContext, tell: Callable[[PauseMessage], None] = lambda _: None
+) -> AsyncIterator[Conversation]:
     """A conversation with a nursery for its turns; leaving it waits for the last turn to end.
 
-    `endpointer` is told the text of the speech before a pause while the pause lasts.
+    `tell` is called with the text of the speech before a pause while the pause lasts (`Segmenter.tell`).
     """
     async with trio.open_nursery() as nursery:
-        yield Conversation(context, nursery, endpointer or Endpointer())
+        yield Conversation(context, nursery, tell)
 
 
 class Conversation:
     """Performs the turn-taking that the arbiter decides. `on` and `early_voice` tell it what the listener found."""
 
-    def __init__(self, context: TurnContext, nursery: trio.Nursery, endpointer: Endpointer) -> None:
+    def __init__(self, context: TurnContext, nursery: trio.Nursery, tell: Callable[[PauseMessage], None]) -> None:
         self._context = context
         self._nursery = nursery
-        self._running = RunningTurns(context, nursery, self._on_turn_ended)
+        self._running = RunningTurns(context, nursery, self)
         self._history = History(context.settings.history_turns)
-        self._current = CurrentUtterance(context, endpointer)
+        self._current = CurrentUtterance(context, tell)
         self._ducking = Ducking(context.speaker, context.publish)
         self._arbiter = Arbiter(replaces=context.handler.turns == "replace")
         self._live: Turn | None = None
@@ -147,13 +149,6 @@ class Conversation:
             self._feed(Event.REFUSED)
         self._current.begin(turn, pcm)
 
-    def _open_turn(self) -> Turn | None:
-        return self._running.open(
-            history=self._history.messages,
-            transcribed=self._on_transcribed,
-            untranscribed=self._current.untranscribed,
-        )
-
     def _on_audio(self, event: SpeechAudio) -> None:
         self.own_voice.feed(event.pcm)  # also if no turn takes it: a new one may take the whole utterance at its end
         if self._current.turn is not None:
@@ -219,8 +214,8 @@ class Conversation:
         if (event := self._judge(Evidence(voice_ms, ended=False, copies=self._copies))) is not None:
             self._feed(event)
 
-    def _on_transcribed(self, turn: Turn, transcript: Transcript) -> bool:
-        """Judge a turn's text (`Turn.transcribed`). Returns False if that must wait until the user has finished."""
+    def transcribed(self, turn: Turn, transcript: Transcript) -> bool:
+        """Judge a turn's text (`TurnOwner`). Returns False if that must wait until the user has finished."""
         self._current.transcribed(turn, transcript)
         words = self._words(transcript)
         if turn is self._candidate:
@@ -273,9 +268,9 @@ class Conversation:
     def _perform(self, action: Action) -> None:  # noqa: PLR0912 - a branch for each action
         match action:
             case Action.OPEN:
-                self._live = self._open_turn()
+                self._live = self._running.open()
             case Action.OPEN_CANDIDATE:
-                self._candidate = self._open_turn()
+                self._candidate = self._running.open()
             case Action.JOIN:
                 self._join()
             case Action.COMMIT:
@@ -307,7 +302,7 @@ class Conversation:
         before = _the(self._candidate)
         clips = before.transcribing.clips()
         self._cancel(before, CancelReason.JOINED)
-        self._candidate = self._open_turn()
+        self._candidate = self._running.open()
         _the(self._candidate).transcribing.earlier = clips
 
     def _merge(self, live: Turn, *, into: Turn) -> None:
@@ -350,8 +345,12 @@ class Conversation:
         if turn is self._candidate:
             self._candidate = None
 
-    def _on_turn_ended(self, turn: Turn) -> None:
-        """A turn has ended, by itself or because it was cancelled."""
+    def untranscribed(self, turn: Turn) -> None:
+        """The speech before a pause will have no text (`TurnOwner`)."""
+        self._current.untranscribed(turn)
+
+    def ended(self, turn: Turn) -> None:
+        """A turn has ended, by itself or because it was cancelled (`TurnOwner`)."""
         self._current.release(turn)
         if self._running.remove(turn):  # it ended by itself
             self._history.record(turn)
