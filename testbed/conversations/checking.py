@@ -19,6 +19,12 @@ SLACK = RATE_HZ // 20
 def check(acts: Sequence[Act], behaviour: Behaviour) -> Scene:
     """Play a conversation, and check it; gives what happened in it."""
     scene = trio.run(play, acts, behaviour, clock=MockClock(autojump_threshold=0))
+    check_scene(scene)
+    return scene
+
+
+def check_scene(scene: Scene) -> None:
+    """Check what happened in a conversation."""
     every_turn_is_reported_once(scene)
     every_word_is_reported_once_or_its_turn_says_why_not(scene)
     nothing_is_answered_twice(scene)
@@ -32,7 +38,6 @@ def check(acts: Sequence[Act], behaviour: Behaviour) -> Scene:
     for number, page in scene.pages.items():
         assert [call for call in page.calls if call in {"over", "left"}] in (["over"], ["left"]), (number, page.calls)
         assert page.calls[-1] in {"over", "left"}
-    return scene
 
 
 def every_turn_is_reported_once(scene: Scene) -> None:

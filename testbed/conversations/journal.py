@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import trio
@@ -13,6 +14,7 @@ from voiceloop.types import Transcript, Utterance
 class FakePage:
     """A journal page that records the calls it got, in order."""
 
+    saved: Callable[[], Awaitable[None]]
     calls: list[str] = field(default_factory=list)
     utterances: list[Utterance] = field(default_factory=list)
 
@@ -24,7 +26,7 @@ class FakePage:
         self.utterances.append(utterance)
 
     async def safe(self) -> None:
-        await trio.lowlevel.checkpoint()
+        await self.saved()
 
     def transcribed(self, transcript: Transcript) -> None:
         self.calls.append("transcribed")
@@ -43,7 +45,8 @@ class FakePage:
 @dataclass
 class FakeJournal:
     pages: dict[int, FakePage]
+    saved: Callable[[], Awaitable[None]]
 
     def turn(self, number: int) -> FakePage:
         assert number not in self.pages
-        return self.pages.setdefault(number, FakePage())
+        return self.pages.setdefault(number, FakePage(self.saved))

@@ -59,6 +59,9 @@ class Answerer:
         scene.asked.append((turn, transcript.text))
         scene.replies.append("")
         await scene.takes(scene.behaviour.answering_s)
+        if scene.behaviour.reply_words is not None:
+            await self._say(number, reply, scene.behaviour.reply_words)
+            return
         for _ in range(scene.random.randrange(4)):
             await self._say(number, reply)
         if not scene.random.randrange(3):
@@ -67,9 +70,9 @@ class Answerer:
             await scene.takes(scene.behaviour.answering_s)
             await self._say(number, reply)
 
-    async def _say(self, number: int, reply: Reply) -> None:
+    async def _say(self, number: int, reply: Reply, words: int | None = None) -> None:
         scene = self.scene
-        sentence = " ".join([f"r{number + 1}"] * scene.random.choice((1, 3, 12, 40))) + ". "
+        sentence = " ".join([f"r{number + 1}"] * (words or scene.random.choice((1, 3, 12, 40)))) + ". "
         scene.replies[number] += sentence
         await reply.say(sentence)
         await scene.takes((0.0, 0.1), may_fail=False)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import trio
+from trio.testing import MockClock
 
 from testbed.conversations.journal import FakeJournal
 from testbed.conversations.parts import Answerer, Detector, Recogniser, Voice
@@ -28,7 +29,8 @@ from voiceloop.turns.preemptive import PreemptiveGeneration
 from voiceloop.turns.turn import Turn
 from voiceloop.types import CAPTURE_RATE_HZ, CancelReason, Frame, Transcript
 
-BLOCK = RATE_HZ // 50
+PULL_S = 0.02
+BLOCK = round(RATE_HZ * PULL_S)
 LONGEST_S = 600
 """The conversation must be over by then, in virtual seconds."""
 
@@ -84,7 +86,7 @@ def _turn_context(scene: Scene, speaker: Speaker, preemptive: PreemptiveGenerati
         trio.current_time,
         lambda index: began + index / CAPTURE_RATE_HZ,
         trio.CapacityLimiter(3),
-        journal=FakeJournal(scene.pages),
+        journal=FakeJournal(scene.pages, scene.saved),
     )
 
 
@@ -104,11 +106,14 @@ async def play(acts: Sequence[Act], behaviour: Behaviour) -> Scene:
         async with trio.open_nursery() as nursery:
             context = _turn_context(scene, speaker, preemptive)
             async with open_conversation(context, segmenter.tell) as conversation:
-                nursery.start_soon(_pull, speaker, scene, segmenter, conversation)
+                device = _Loudspeaker(speaker, scene, segmenter, conversation)
+                scene.freeze = device.freeze
+                nursery.start_soon(device.run)
                 _record_turns(conversation, scene)
                 _record_steps(conversation, scene)
                 conversation.own_voice = _Hearing(context)
-                await _speak(acts, Listener(cast(Any, detector), segmenter, conversation, mute), detector, conversation)
+                listener = Listener(cast(Any, detector), segmenter, conversation, mute)
+                await _speak(acts, listener, detector, conversation, scene)
             nursery.cancel_scope.cancel()
     scene.history = list(conversation.history)
     assert conversation.working == 0
@@ -120,8 +125,11 @@ async def play(acts: Sequence[Act], behaviour: Behaviour) -> Scene:
     return scene
 
 
-async def _speak(acts: Sequence[Act], listener: Listener, detector: Detector, conversation: Conversation) -> None:
+async def _speak(
+    acts: Sequence[Act], listener: Listener, detector: Detector, conversation: Conversation, scene: Scene
+) -> None:
     index = stalled = 0
+    due = trio.current_time()
     late: list[Frame] = []
     for number, act in enumerate((*acts, Act("quiet", 400)), start=1):
         value = {"word": number, "mhm": MHM + number, "noise": NOISE + number, "echo": ECHO + number}.get(act.kind, 0)
@@ -137,7 +145,10 @@ async def _speak(acts: Sequence[Act], listener: Listener, detector: Detector, co
             for _ in range(act.frames):
                 late.append(Frame(array("h", [value]).tobytes() * FRAME, index))
                 index += FRAME
-                await trio.sleep(FRAME / CAPTURE_RATE_HZ)
+                due += FRAME / CAPTURE_RATE_HZ
+                await trio.sleep_until(due)
+                scene.at_seam("loop", scene.frames)
+                scene.frames += 1
                 stalled -= 1
                 if stalled <= 0:
                     for frame in late:
@@ -146,19 +157,44 @@ async def _speak(acts: Sequence[Act], listener: Listener, detector: Detector, co
     listener.end()
 
 
-async def _pull(speaker: Speaker, scene: Scene, segmenter: Segmenter, conversation: Conversation) -> None:
-    """Play as the output device does, and record any sound that is played while the user speaks."""
-    block = bytearray(BLOCK * 2)
-    was_speaking = False
-    while True:
-        before = speaker.ring.played
-        speaker.ring.read_into(memoryview(block))
-        taken = array("h", speaker.ring.recent(speaker.ring.played - before))
+class _Loudspeaker:
+    """Plays as the output device does, and records any sound that is played while the user speaks."""
+
+    def __init__(self, speaker: Speaker, scene: Scene, segmenter: Segmenter, conversation: Conversation) -> None:
+        self._speaker, self._scene, self._segmenter, self._conversation = speaker, scene, segmenter, conversation
+        self._block = bytearray(BLOCK * 2)
+        self._was_speaking = False
+        self._ahead = 0
+        """Pulls that were made while everything else stood still."""
+
+    async def run(self) -> None:
+        """Pull every 20 ms."""
+        due = trio.current_time()
+        while True:
+            if self._ahead:
+                self._ahead -= 1
+            else:
+                self._pull()
+            self._speaker.pulled()
+            due += PULL_S
+            await trio.sleep_until(due)
+
+    def freeze(self, seconds: float) -> None:
+        """Let time pass in which nothing but the device goes on."""
+        clock = cast(MockClock, trio.lowlevel.current_clock())
+        for _ in range(round(seconds / PULL_S)):
+            clock.jump(PULL_S)
+            self._pull()
+            self._ahead += 1
+
+    def _pull(self) -> None:
+        ring = self._speaker.ring
+        before = ring.played
+        ring.read_into(memoryview(self._block))
+        taken = array("h", ring.recent(ring.played - before))
         if taken:
-            scene.played.append((trio.current_time(), Counter(value - REPLY for value in taken)))
-        speaking = segmenter.speaking and not conversation._arbiter.hears_reply
-        if any(block) and was_speaking and speaking:
-            scene.sounded_over_speech.append(trio.current_time())
-        was_speaking = speaking
-        speaker.pulled()
-        await trio.sleep(0.02)
+            self._scene.played.append((trio.current_time(), Counter(value - REPLY for value in taken)))
+        speaking = self._segmenter.speaking and not self._conversation._arbiter.hears_reply
+        if any(self._block) and self._was_speaking and speaking:
+            self._scene.sounded_over_speech.append(trio.current_time())
+        self._was_speaking = speaking

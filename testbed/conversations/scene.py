@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
@@ -44,6 +44,19 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
+class Seam:
+    """Something outside that stands still once, for `seconds`.
+
+    The loop or the terminal: everything but the sound devices waits. The disk: the journal's answer waits.
+    """
+
+    where: Literal["loop", "disk", "terminal"]
+    at: int
+    """Before which frame, call of the journal, or event."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Behaviour:
     """How the parts behave. Delays are chosen at random from those given; one call in `fails` fails."""
 
@@ -59,6 +72,9 @@ class Behaviour:
     speaking_s: tuple[float, ...] = (0.0, 0.1)
     longest_s: float = 30.0
     waiting: int = 100
+    reply_words: int | None = None
+    """The length of every reply, which has then no effects besides; None: at random."""
+    seam: Seam | None = None
 
 
 def values(pcm: bytes) -> list[int]:
@@ -107,6 +123,12 @@ class Scene:
     history: list[Message] = field(default_factory=list)
     steps: set[tuple[State, Event]] = field(default_factory=set)
     """What has happened in which state of the arbiter."""
+    freeze: Callable[[float], None] = lambda _: None
+    """Stands still for some seconds: only the loudspeaker goes on."""
+    frames: int = 0
+    """How many frames were heard."""
+    saves: int = 0
+    """How often the journal was asked to save."""
 
     def __post_init__(self) -> None:
         self.random = Random(self.behaviour.seed)
@@ -115,7 +137,20 @@ class Scene:
         return [fields for event, fields in self.events if event == name]
 
     def publish(self, name: str, /, **fields: object) -> None:
+        self.at_seam("terminal", len(self.events))
         self.events.append((name, {**fields, "now": trio.current_time()}))
+
+    def at_seam(self, where: Literal["loop", "terminal"], at: int) -> None:
+        """Stand still, if it is here."""
+        seam = self.behaviour.seam
+        if seam is not None and (seam.where, seam.at) == (where, at):
+            self.freeze(seam.seconds)
+
+    async def saved(self) -> None:
+        """The journal has saved the speech; the disk may take its time for that."""
+        seam, number = self.behaviour.seam, self.saves
+        self.saves += 1
+        await trio.sleep(seam.seconds if seam is not None and (seam.where, seam.at) == ("disk", number) else 0)
 
     async def takes(self, choice: Sequence[float], *, may_fail: bool = True) -> None:
         await trio.sleep(self.random.choice(choice))
