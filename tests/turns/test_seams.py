@@ -31,6 +31,8 @@ CONVERSATIONS = {
     "a question with pauses": [QUESTION, PAUSE, QUESTION, PAUSE, QUESTION, REPLY],
     "two interrupted replies": [QUESTION, REPLY, REPLY, QUESTION, REPLY, QUESTION, REPLY, REPLY],
 }
+MOMENTS = 5
+"""How many of its moments are tried in each conversation."""
 
 
 def played(acts: list[Act], seam: Seam | None = None) -> Scene:
@@ -58,6 +60,6 @@ def test_what_stands_still_changes_no_decision(name: str, where: Where, seconds:
     acts = CONVERSATIONS[name]
     undisturbed = played(acts)
     moments = {"loop": undisturbed.frames, "disk": undisturbed.saves, "terminal": len(undisturbed.events)}[where]
-    for at in sorted(Random(name + where).sample(range(moments), min(moments, 12))):
+    for at in sorted(Random(name + where).sample(range(moments), min(moments, MOMENTS))):
         disturbed = played(acts, Seam(where, at, seconds))
         assert decisions(disturbed) == decisions(undisturbed), at
