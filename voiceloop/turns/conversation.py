@@ -14,7 +14,7 @@ An utterance begins a turn. When the user has finished, the turn is committed: i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import trio
@@ -46,24 +46,31 @@ from voiceloop.types import CAPTURE_RATE_HZ, CancelReason, Message, Transcript, 
 
 @asynccontextmanager
 async def open_conversation(
-    context: TurnContext, tell: Callable[[PauseMessage], None] = lambda _: None
+    context: TurnContext, tell: Callable[[PauseMessage], None] = lambda _: None, history: Iterable[Message] = ()
 ) -> AsyncIterator[Conversation]:
     """A conversation with a nursery for its turns; leaving it waits for the last turn to end.
 
     `tell` is called with the text of the speech before a pause while the pause lasts (`Segmenter.tell`).
+    `history`: what was said before, oldest first.
     """
     async with trio.open_nursery() as nursery:
-        yield Conversation(context, nursery, tell)
+        yield Conversation(context, nursery, tell, history)
 
 
 class Conversation:
     """Performs the turn-taking that the arbiter decides. `on` and `early_voice` tell it what the listener found."""
 
-    def __init__(self, context: TurnContext, nursery: trio.Nursery, tell: Callable[[PauseMessage], None]) -> None:
+    def __init__(
+        self,
+        context: TurnContext,
+        nursery: trio.Nursery,
+        tell: Callable[[PauseMessage], None],
+        history: Iterable[Message],
+    ) -> None:
         self._context = context
         self._nursery = nursery
         self._running = RunningTurns(context, nursery, self)
-        self._history = History(context.settings.history_turns)
+        self._history = History(context.settings.history_turns, history)
         self._current = CurrentUtterance(context, tell)
         self._ducking = Ducking(context.speaker, context.publish)
         self._arbiter = Arbiter(replaces=context.handler.turns == "replace")
