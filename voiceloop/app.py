@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from voiceloop.audio.runaway import RUNAWAY, runaway
 from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.listener import HalfDuplexMute, Listener, Watch
 from voiceloop.capture.microphone import Microphone
@@ -24,11 +25,12 @@ from voiceloop.capture.sources import open_microphone
 from voiceloop.config.tables import Config
 from voiceloop.control.attention import Attention
 from voiceloop.control.controller import Loop
+from voiceloop.control.kept import NOTHING, Kept
 from voiceloop.echo import webrtc_aec as echo
 from voiceloop.echo.canceller import Canceller, Processor
 from voiceloop.echo.far_end import FarEnd
 from voiceloop.echo.without_chimes import WithoutChimes
-from voiceloop.errors import DeviceError
+from voiceloop.errors import DeviceError, StartAnew
 from voiceloop.events import Publish
 from voiceloop.journal.no_journal import NO_JOURNAL
 from voiceloop.net.wanted import transcribed_by
@@ -57,14 +59,17 @@ class Input:
     canceller: Canceller | None
 
 
-async def run(config: Config, publish: Publish, *, trace: Path | None = None, name: str = "run") -> int:
+async def run(
+    config: Config, publish: Publish, *, trace: Path | None = None, name: str = "run", kept: Kept = NOTHING
+) -> int:
     """Run the loop until its input ends; returns exit code 0. Raises the error that keeps it from starting.
 
     `trace` is the file to write the session's trace to. `name` is the running command (`run`, `dictate`), which control
-    clients see.
+    clients see. `kept` is what lives on of a process before this one. Raises StartAnew when a new process has to go on,
+    unless a trace is written, which that would overwrite.
     """
     began = time.monotonic()
-    attention = Attention(listening=config.control.start == "listening")
+    attention = kept.attention or Attention(listening=config.control.start == "listening")
     async with AsyncExitStack() as stack:
         controlled = _take_control(stack, config, attention, publish, name)
         if controlled is not None:
@@ -112,7 +117,9 @@ async def run(config: Config, publish: Publish, *, trace: Path | None = None, na
         gc.freeze()
         watch = tracing.tap(microphone.clock, speaker) if tracing is not None else None
         source = Input(microphone, watch, canceller)
-        await _converse(config, context, parts, source, attention, controlled)
+        if attention.muted:
+            microphone.mute(muted=True)
+        await _converse(config, context, parts, source, attention, controlled, kept, anew=trace is None)
     return 0
 
 
@@ -193,12 +200,13 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
     source: Input,
     attention: Attention,
     controlled: Controlled | None,
+    kept: Kept,
+    *,
+    anew: bool,
 ) -> None:
     microphone = source.microphone
     muted = half_duplex(config)
-    hangover_ms = config.segment.half_duplex_hangover_ms if muted else config.segment.hangover_ms
-    endpointer = Endpointer.of(config.segment, half_duplex=muted)
-    segmenter = Segmenter(config.segment, hangover_ms=hangover_ms, endpointer=endpointer)
+    segmenter = Segmenter.of(config.segment, half_duplex=muted)
     speaker = context.speaker
     chimes = _chimes(config, speaker, controlled)
     tail_s = config.audio.echo_tail_ms / 1000
@@ -206,7 +214,9 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
     async with AsyncExitStack() as stack:
         # Published last, when every turn has ended and its cost is known; also after an error.
         totals = stack.enter_context(_publishing_totals(microphone, context.publish))
-        conversation = totals.conversation = await stack.enter_async_context(open_conversation(context, endpointer))
+        conversation = totals.conversation = await stack.enter_async_context(
+            open_conversation(context, segmenter.tell, kept.history)
+        )
         listener = totals.listener = Listener(
             vad=parts.vad,
             segmenter=segmenter,
@@ -222,12 +232,26 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
             await controlled.serve(stack, Loop(microphone, conversation, listener, waking(parts.handler)))
             await _open_shortcut(stack, config, controlled)
         try:
-            await listener.listen(microphone.frames)
+            async with trio.open_nursery() as nursery:
+                if anew:
+                    nursery.start_soon(_start_anew, conversation, speaker, attention, name="watching PortAudio")
+                await listener.listen(microphone.frames)
+                nursery.cancel_scope.cancel()
         except trio.Cancelled:
             listener.end()  # if there is a journal, it keeps the current utterance
             conversation.stop(CancelReason.ENDING)
             raise
     await speaker.silent()
+
+
+async def _start_anew(conversation: Conversation, speaker: Speaker, attention: Attention) -> None:
+    """Raise StartAnew, with what lives on, when PortAudio can only be used well by a new process."""
+
+    def quiet() -> bool:
+        return not (conversation.speaking or conversation.working or speaker.audible)
+
+    await runaway(quiet)
+    raise StartAnew(RUNAWAY, place="audio", kept=Kept(conversation.history, attention).values())
 
 
 def _publish_start(  # noqa: PLR0913, PLR0917 - everything that the start-up lines name

@@ -8,7 +8,8 @@ VoiceloopError
 │   ├── DeviceBusy
 │   ├── BadAudioFile               unreadable, empty, truncated, not PCM
 │   ├── BadTraceFile               empty, damaged, or not a trace
-│   └── OutputError                standard output, or a file, can't be written
+│   ├── OutputError                standard output, or a file, can't be written
+│   └── StartAnew         exit 75  the sound system of this process can't be used any more: a new process can
 ├── ControlError          exit 69  no running program to control, or more than one
 ├── ServiceManagerError   exit 69  systemd is missing, doesn't answer or refuses
 ├── EngineError           exit 69  an engine that can't be loaded, or that fails
@@ -35,7 +36,7 @@ VoiceloopError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, TypeVar
 
 
@@ -70,6 +71,16 @@ class ConfigError(VoiceloopError):
 
 class DeviceError(VoiceloopError):
     exit_code = 74
+
+
+class StartAnew(DeviceError):
+    """`kept` is what the new process goes on with: values for JSON."""
+
+    exit_code = 75
+
+    def __init__(self, what: str, *, kept: Mapping[str, object], place: str = "", remedy: str = "") -> None:
+        self.kept = kept
+        super().__init__(what, place=place, remedy=remedy)
 
 
 class NoSuchDevice(DeviceError):

@@ -17,11 +17,13 @@ from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap, GapReason
 class FakeVad:
     """A VAD that takes a frame for voice if its first byte isn't 0."""
 
+    resets = 0
+
     def feed(self, pcm: bytes, index: int) -> list[Verdict]:
         return [Verdict(index, index + len(pcm) // 2, voiced=pcm[0] != 0)]
 
     def reset(self) -> None:
-        pass
+        self.resets += 1
 
 
 class RecordingReceiver:
@@ -46,9 +48,8 @@ class Room:
         relax: Callable[[bool], None] = lambda calm: self.calm.append((round(self.now(), 2), calm))  # noqa: E731
         self.attention = Attention()
         self.receiver = RecordingReceiver()
-        self.listener = Listener(
-            cast(Vad, FakeVad()), Segmenter(Segment(), hangover_ms=600), self.receiver, mute, relax
-        )
+        self.vad = FakeVad()
+        self.listener = Listener(cast(Vad, self.vad), Segmenter(Segment(), hangover_ms=600), self.receiver, mute, relax)
         self.listener.accepts = lambda frame: self.attention.accepts(frame.index / CAPTURE_RATE_HZ)
 
     def now(self) -> float:
@@ -129,6 +130,15 @@ def test_the_rest_of_a_cancelled_utterance_is_discarded() -> None:
     ledger = room.listener.ledger
     assert ledger.muted == round(2.8 * CAPTURE_RATE_HZ)
     assert ledger.received == room.index == ledger.muted + ledger.silence + ledger.sent
+
+
+def test_after_a_gap_the_vad_begins_anew() -> None:
+    """What it holds of the sound before the gap doesn't continue after it."""
+    room = Room()
+    room.hear(1.0, voice=True)
+    assert room.vad.resets == 0
+    room.listener.hear(Gap(room.index, GapReason.LOST))
+    assert room.vad.resets == 1
 
 
 def test_a_noise_without_end_is_discarded_for_ten_seconds_at_most() -> None:

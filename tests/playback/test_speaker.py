@@ -192,6 +192,18 @@ async def test_nobody_waits_for_a_device_that_is_lost(autojump_clock: MockClock)
     assert await speaker.write(tone(0.001), epoch=speaker.epoch)
 
 
+async def test_a_hold_outlasts_the_loss_of_the_device(autojump_clock: MockClock) -> None:
+    """The user still speaks: when the device is back, nothing may sound over that."""
+    await trio.lowlevel.checkpoint()
+    speaker = Speaker(Ring(RATE_HZ, RATE_HZ))
+    speaker.hold()
+    speaker.gone(away=True)
+    assert speaker.held
+    speaker.resume()
+    speaker.gone(away=True)
+    assert not speaker.held
+
+
 async def test_each_use_starts_a_device_that_was_stopped(autojump_clock: MockClock) -> None:
     speaker = Speaker(Ring(10_000, RATE_HZ))
     started: list[str] = []

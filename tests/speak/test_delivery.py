@@ -77,6 +77,8 @@ class Owner:
     marks: dict[str, float] = field(default_factory=dict)
     sounded: list[tuple[float, str]] = field(default_factory=list)
     usage: list[int | None] = field(default_factory=list)
+    asked: int = 0
+    """How many chunks were requested."""
 
     async def committed(self) -> None:
         await trio.sleep_until(self.certain_s)
@@ -87,7 +89,8 @@ class Owner:
     def sounds(self, text: str) -> None:
         self.sounded.append((trio.current_time(), text))
 
-    def asking(self, kind: Literal["speak"]) -> None: ...
+    def asking(self, kind: Literal["speak"]) -> None:
+        self.asked += 1
 
     def spent(self, kind: Literal["speak"], usage: Usage) -> None:
         self.usage.append(usage.characters)
@@ -308,6 +311,13 @@ async def test_every_sample_is_played_or_discarded(autojump_clock: MockClock, ca
     assert round(played.heard_s * RATE_HZ) == ring.played
     assert ring.written <= voice.sent
     assert played.heard == Heard(SENTENCES, complete=True) or cancel_s < 3
+
+
+async def test_while_a_chunk_plays_only_the_next_one_is_requested(autojump_clock: MockClock) -> None:
+    """What is requested beyond that is paid for and thrown away at a barge-in."""
+    sentences = " ".join(f"This is sentence number {number}." for number in range(9))
+    played = await deliver([sentences], Voice(lambda _: sound(8.0)), cancel_s=2.0)
+    assert played.owner.asked == 2
 
 
 async def test_a_chunk_that_breaks_off_in_a_silence_counts_its_words(autojump_clock: MockClock) -> None:

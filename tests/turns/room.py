@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import trio
 
-from voiceloop.capture.endpointing.endpointer import Endpointer
+from voiceloop.capture.endpointing.endpointer import Message as PauseMessage
 from voiceloop.capture.segmenter import (
     SpeechAudio,
     SpeechDropped,
@@ -245,7 +245,7 @@ async def open_room(  # noqa: PLR0913 - what a test may vary
     preemptive: PreemptiveGeneration | None = None,
     clips: bool = True,
     journal: Journal = NO_JOURNAL,
-    endpointer: Endpointer | None = None,
+    tell: Callable[[PauseMessage], None] = lambda _: None,
     asleep: Callable[[], bool] = lambda: False,
     played: Tap | None = None,
 ) -> AsyncIterator[Room]:
@@ -281,6 +281,6 @@ async def open_room(  # noqa: PLR0913 - what a test may vary
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_pull, speaker, sound)
-        async with open_conversation(context, endpointer) as conversation:
+        async with open_conversation(context, tell) as conversation:
             yield Room(recogniser, answerer, voice, speaker, conversation, events, sound)
         nursery.cancel_scope.cancel()

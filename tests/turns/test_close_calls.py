@@ -12,7 +12,6 @@ from trio.testing import MockClock
 
 from tests.turns.room import RATE_HZ, SAMPLES_A_CHARACTER, SOUND, Room, open_room
 from tests.turns.test_interruptions import LONG, FakeVad
-from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.listener import HalfDuplexMute, Listener
 from voiceloop.capture.segmenter import Segmenter, SpeechAudio, SpeechEnded, SpeechPaused, SpeechResumed, SpeechStarted
 from voiceloop.config.tables import Conversation as Settings
@@ -71,10 +70,9 @@ async def test_speech_may_go_on_at_the_moment_its_transcript_or_failure_arrives(
 
 async def test_a_failed_transcription_does_not_lengthen_the_pause(autojump_clock: MockClock) -> None:
     segment = Segment()
-    endpointer = Endpointer.of(segment, half_duplex=False)
+    segmenter = Segmenter.of(segment)
     texts: list[str | VoiceloopError] = [RateLimited("busy", status=429)]
-    async with open_room(texts, [], preemptive=PreemptiveGeneration(), endpointer=endpointer) as room:
-        segmenter = Segmenter(segment, hangover_ms=segment.hangover_ms, endpointer=endpointer)
+    async with open_room(texts, [], preemptive=PreemptiveGeneration(), tell=segmenter.tell) as room:
         mute = HalfDuplexMute(lambda: False, trio.current_time, 0.0, half_duplex=False)
         listener = Listener(FakeVad(), segmenter, room.conversation, mute)  # type: ignore[arg-type]
         ended: list[int] = []

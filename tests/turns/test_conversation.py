@@ -31,6 +31,15 @@ async def test_the_recogniser_is_fed_exactly_the_clip_that_it_finishes(autojump_
     assert room.recogniser.fed == [clip.samples for clip in room.recogniser.clips]
 
 
+async def test_the_history_is_bounded_and_forgets_the_oldest_first(autojump_clock: MockClock) -> None:
+    texts = ["one", "two", "three"]
+    async with open_room(texts, ["1.", "2.", "3."], settings=Settings(history_turns=4)) as room:
+        for _ in texts:
+            await room.say(1.0)
+            await room.quiet(2)
+    assert [message.text for message in room.conversation.history] == ["two", "2.", "three", "3."]
+
+
 async def test_the_second_turn_gets_the_first_one_as_history(autojump_clock: MockClock) -> None:
     async with open_room(["one", "two"], ["First.", "Second."]) as room:
         await room.say(1.0)

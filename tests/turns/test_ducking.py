@@ -27,6 +27,15 @@ async def test_possible_voice_ducks_the_reply_until_it_is_withdrawn(autojump_clo
     assert sounded <= len(ANSWER) * 0.05 + 0.03  # ducked, not held
 
 
+async def test_nothing_is_ducked_while_nothing_sounds(autojump_clock: MockClock) -> None:
+    async with open_room(["one"], [ANSWER]) as room:
+        room.conversation.early_voice(EarlyVoice.POSSIBLE)
+        assert room.speaker.gain == 1.0
+        await room.say(1.0)
+        assert room.speaker.gain == 1.0
+        room.conversation.early_voice(EarlyVoice.NONE)
+
+
 async def test_likely_voice_holds_the_reply_which_goes_on_where_it_was_held(autojump_clock: MockClock) -> None:
     async with open_room(["one"], [ANSWER]) as room:
         await room.say(1.0)

@@ -96,6 +96,16 @@ async def test_a_transcript_without_letters_is_no_interruption(autojump_clock: M
     assert room.published("reply")[-1]["complete"]
 
 
+async def test_what_is_left_of_a_failed_reply_is_not_played(autojump_clock: MockClock) -> None:
+    async with open_room(["one"], [f"{LONG} And one more."], settings=Settings(earcon=False)) as room:
+        vars(room.voice)["fails"] = {"And one more.": ValueError("a bug")}  # it is requested while the first plays
+        await room.say(1.0)
+        await room.quiet(6)
+    assert len(room.published("turn.failed")) == 1
+    failed_at = room.published("turn.done")[0]["marks"]["first_played"]
+    assert not [at for at, sounded in room.sound if sounded and at > failed_at + 1.0]
+
+
 async def test_a_slow_service_does_not_keep_the_reply_silent(autojump_clock: MockClock) -> None:
     settings = Settings(hold_max_ms=1000)
     async with open_room(["one", ""], [LONG], settings=settings) as room:

@@ -41,6 +41,19 @@ async def test_an_echo_long_enough_to_cancel_the_reply_is_still_no_turn(autojump
     assert [done["reason"] for done in room.published("turn.done")] == ["barge-in", "echo"]
 
 
+async def test_a_user_who_interrupts_with_words_of_the_reply_and_speaks_on_is_answered(
+    autojump_clock: MockClock,
+) -> None:
+    texts = ["when does it open", "opens at nine in the morning"]
+    async with open_room(texts, [ANSWER, "Yes."]) as room:
+        await room.say(1.0)
+        await room.quiet(1)
+        await room.say(2.0)  # an echo would have ended with the reply
+        await room.quiet(3)
+    assert [done["reason"] for done in room.published("turn.done")] == ["barge-in", ""]
+    assert room.answerer.asked == texts
+
+
 async def test_an_echo_after_the_end_of_the_reply_is_no_turn(autojump_clock: MockClock) -> None:
     async with open_room(["when does it open", "six, except on Mondays"], [ANSWER]) as room:
         await room.say(1.0)

@@ -201,6 +201,15 @@ async def test_a_wrong_end_of_turn_is_merged_and_answered_once(autojump_clock: M
     assert [event["text"] for event in room.published("reply")] == ["One coffee."]
 
 
+async def test_nothing_is_left_of_a_pause_after_which_the_user_went_on(autojump_clock: MockClock) -> None:
+    async with preemptive_room(["I would like", "I would like a coffee"], ["One coffee."]) as room:
+        await room.speak((1.0, 1.0), (0.5, 0.1))  # it ends without another pause
+        await room.quiet(3)
+    marks = room.published("turn.done")[0]["marks"]
+    assert "pause" not in marks
+    assert round(marks["last_voiced"] - room.began, 3) == 2.5
+
+
 async def test_merged_speech_is_posted_from_its_beginning_in_each_pause(autojump_clock: MockClock) -> None:
     texts = ["I would", "I would like", "I would like a coffee"]
     async with preemptive_room(texts, ["Yes?", "One coffee."]) as room:

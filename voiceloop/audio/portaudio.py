@@ -127,6 +127,8 @@ class Host:
         self._cards = b""
         """The sound cards when PortAudio made its device list."""
         self._suspect = False
+        self.on_stuck: Callable[[], None] = lambda: None
+        """Called when a close has not returned within `STUCK_S`."""
         self.on_stale: dict[str, Callable[[], None]] = {}
         """Callbacks by stream ("input", "second input", "output") that ask the owner to close its stream for a moment,
         because another stream needs a new device list."""
@@ -192,7 +194,7 @@ class Host:
         PortAudio's abort waits for the stream's thread. After a restart of PipeWire's services that thread may loop for
         ever: PortAudio 19.6 and 19.7 handle an error of PipeWire's ALSA plug-in wrongly (mended in PortAudio's pull
         request 1038, which no release has). Until the abort returns, PortAudio's lists are not touched, so the lock is
-        taken only after it. The thread itself can't be ended: it costs a core until the program ends.
+        taken only after it. The thread itself can't be ended: it costs a core until the process ends (`runaway.py`).
         """
         self._closing[stream] = time.monotonic()
         stream.raw.abort()

@@ -101,4 +101,6 @@ async def close_stream(stream: Stream, *, host: Host = HOST) -> bool:
     """
     with trio.move_on_after(STUCK_S) as limit:
         await trio.to_thread.run_sync(host.close, stream, abandon_on_cancel=True, limiter=_UNLIMITED)
+    if limit.cancelled_caught:
+        host.on_stuck()
     return not limit.cancelled_caught

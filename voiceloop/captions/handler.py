@@ -48,6 +48,11 @@ class CaptionsOptions(Table):
     overlap_ms: Milliseconds = 1_200
     """How much audio two pieces share when long speech is cut into pieces, so that no word is torn at the cut."""
 
+    @property
+    def writes_files(self) -> bool:
+        """Whether subtitle files are written."""
+        return any(path is not None for path in (self.srt, self.vtt, self.jsonl))
+
 
 class CaptionsHandler:
     """The handler of captions: they become final in the order of speaking, and new speech never cancels them."""

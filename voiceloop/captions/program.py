@@ -12,6 +12,7 @@ from typing import Any
 
 import trio
 
+from voiceloop.audio.runaway import RUNAWAY, runaway
 from voiceloop.captions.captioner import Captioner
 from voiceloop.captions.controls import Controls
 from voiceloop.captions.handler import CaptionsHandler, CaptionsOptions
@@ -26,7 +27,9 @@ from voiceloop.capture.sources import open_microphone
 from voiceloop.config.tables import Config
 from voiceloop.control.attention import Attention
 from voiceloop.control.controller import Loop
+from voiceloop.control.kept import NOTHING, Kept
 from voiceloop.control.setup import Controlled, take_control
+from voiceloop.errors import StartAnew
 from voiceloop.events import Publish
 from voiceloop.net.catalogue import Cache
 from voiceloop.opening import open_part, open_services, open_transcriber
@@ -42,11 +45,15 @@ class _Source:
     vad: Any
 
 
-async def run(config: Config, inputs: Mapping[str, str], publish: Publish) -> int:
+async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, kept: Kept = NOTHING) -> int:
     """Caption until the input ends; returns the exit code 0. `inputs` maps the name of each source, as captions show
-    it, to its device, as in `audio.input`. Raises a VoiceloopError if it can't start."""
+    it, to its device, as in `audio.input`. `kept` is what lives on of a process before this one.
+
+    Raises a VoiceloopError if it can't start, and StartAnew when a new process has to go on; not while files are
+    written, which that would begin anew.
+    """
     began = time.monotonic()
-    attention = Attention(listening=config.control.start == "listening")
+    attention = kept.attention or Attention(listening=config.control.start == "listening")
     async with AsyncExitStack() as stack:
         controlled = take_control(stack, config, attention, publish, "captions") if config.control.enabled else None
         if controlled is not None:
@@ -112,7 +119,7 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
         async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
             for source, pacer in zip(sources, pacers, strict=True):
                 captioner = Captioner(source.name, context, pacer, clock.captured_by(source.microphone), nursery)
-                segmenter = Segmenter(config.segment, hangover_ms=config.segment.hangover_ms)
+                segmenter = Segmenter.of(config.segment)
                 accepts = _accepting(attention, source.microphone)
                 listeners.append(Listener(source.vad, segmenter, captioner, _NEVER_MUTED, accepts=accepts))
                 captioners.append(captioner)
@@ -123,9 +130,13 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
                     from voiceloop.shortcut.keeping import open_shortcut
 
                     await stack.enter_async_context(open_shortcut(config.control.shortcut, controlled.controller))
-            async with trio.open_nursery() as listening:
-                for source, listener in zip(sources, listeners, strict=True):
-                    listening.start_soon(listener.listen, source.microphone.frames, name=f"listen to {source.name}")
+            async with trio.open_nursery() as watching:
+                if not options.writes_files:
+                    watching.start_soon(_start_anew, captioners, attention, name="watching PortAudio")
+                async with trio.open_nursery() as listening:
+                    for source, listener in zip(sources, listeners, strict=True):
+                        listening.start_soon(listener.listen, source.microphone.frames, name=f"listen to {source.name}")
+                watching.cancel_scope.cancel()
     finally:
         # The end may be a signal or an unplugged microphone. The nursery is closed: no transcript can arrive any more.
         for captioner, listener in zip(captioners, listeners, strict=True):
@@ -192,3 +203,13 @@ def _listings() -> Cache:
 
 
 _NEVER_MUTED = HalfDuplexMute(lambda: False, time.monotonic, 0.0, half_duplex=False)
+
+
+async def _start_anew(captioners: Sequence[Captioner], attention: Attention) -> None:
+    """Raise StartAnew when PortAudio can only be used well by a new process."""
+
+    def quiet() -> bool:
+        return not any(captioner.speaking or captioner.working for captioner in captioners)
+
+    await runaway(quiet)
+    raise StartAnew(RUNAWAY, place="audio", kept=Kept(attention=attention).values())

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from voiceloop.audio.tape import Tape, VoiceMap
-from voiceloop.capture.endpointing.endpointer import Endpointer, Pause, samples
+from voiceloop.capture.endpointing.endpointer import Endpointer, Message, Pause, samples
 from voiceloop.capture.ledger import Ledger
 from voiceloop.capture.spans import Spans
 from voiceloop.capture.valley import Valley
@@ -140,6 +140,17 @@ class Segmenter:
         """The largest `_judged` so far. (Back-dated verdicts move `_judged` back.)"""
         self._open: _Open | None = None
         self._received = self._sent = self._silence = 0
+
+    @classmethod
+    def of(cls, segment: Segment, *, half_duplex: bool = False) -> Segmenter:
+        """Make a segmenter with an endpointer of its own, as configured."""
+        hangover_ms = segment.half_duplex_hangover_ms if half_duplex else segment.hangover_ms
+        endpointer = Endpointer.of(segment, half_duplex=half_duplex)
+        return cls(segment, hangover_ms=hangover_ms, endpointer=endpointer)
+
+    def tell(self, message: Message) -> None:
+        """Tell the endpointer, which only the segmenter has, what is known of the words before a pause."""
+        self._endpointer.take(message)
 
     @property
     def speaking(self) -> bool:

@@ -67,6 +67,7 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
 ) -> None:
     """Show speech as text while it is spoken: what the computer plays, or the microphone. Ctrl-C ends it."""
     from voiceloop.captions import program
+    from voiceloop.cli import anew
     from voiceloop.cli.captions_text import Captions, Screen
     from voiceloop.cli.choosing import load_asking
     from voiceloop.cli.engines import where_words_go
@@ -88,7 +89,8 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     publish("engines", text=where_words_go(command))
     if not json:
         offer_once(command, publish)
-    run_async(lambda: program.run(settings, inputs, publish))
+    kept = anew.handed_over(publish)
+    run_async(lambda: program.run(settings, inputs, publish, kept=kept))
 
 
 def _inputs(source: str, device: str | None) -> dict[str, str]:

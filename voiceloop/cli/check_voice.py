@@ -83,7 +83,7 @@ async def one_utterance(config: Config, vad: Any, publish: Publish, ready: Calla
     Calls `ready` once the microphone is open.
     """
     segment = config.segment.model_copy(update={"max_utterance_s": UTTERANCE_S})
-    segmenter = Segmenter(segment, hangover_ms=segment.hangover_ms)
+    segmenter = Segmenter.of(segment)
     mute = HalfDuplexMute(lambda: False, time.monotonic, 0.0, half_duplex=False)
     async with open_microphone(config.audio, publish) as microphone:
         ready()

@@ -47,6 +47,7 @@ def dictate(  # noqa: PLR0913, PLR0917 - the options of a command are its parame
 ) -> None:
     """Type what you say. Ctrl-C ends it."""
     from voiceloop import app
+    from voiceloop.cli import anew
     from voiceloop.cli.choosing import load_asking
     from voiceloop.cli.engines import where_words_go
     from voiceloop.cli.offering import offer_once
@@ -60,4 +61,5 @@ def dictate(  # noqa: PLR0913, PLR0917 - the options of a command are its parame
     publish("engines", text=where_words_go(command))
     if not json:
         offer_once(command, publish)
-    run_async(lambda: app.run(command.config, publish, trace=trace, name="dictate"))
+    kept = anew.handed_over(publish)
+    run_async(lambda: app.run(command.config, publish, trace=trace, name="dictate", kept=kept))

@@ -28,7 +28,7 @@ from voiceloop.cli import (
     trace,
     transcribe,
 )
-from voiceloop.errors import VoiceloopError
+from voiceloop.errors import StartAnew, VoiceloopError
 
 app = typer.Typer(
     name="voiceloop",
@@ -68,6 +68,10 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except VoiceloopError as error:
+        if isinstance(error, StartAnew):
+            from voiceloop.cli import anew
+
+            anew.start(error)
         print(f"voiceloop: {error}", file=sys.stderr)
         code = error.exit_code
     except SystemExit as exit_:

@@ -92,7 +92,7 @@ async def _transcribe(config: Config, files: list[Path], *, json: bool) -> int:
         transcriber = await open_transcriber(stack, services)
         print_error(f"transcribe: {transcriber.description}")
         for path in files:
-            segmenter = Segmenter(config.segment, hangover_ms=config.segment.hangover_ms)
+            segmenter = Segmenter.of(config.segment)
             recording = Recording(vad, segmenter, transcriber, config.conversation.overlap)
             try:
                 await _transcribe_file(path, recording, services.publish, json=json)

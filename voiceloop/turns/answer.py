@@ -16,8 +16,9 @@ A handler that isn't preemptive starts only when the gate is open.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import trio
 
@@ -27,6 +28,13 @@ from voiceloop.speak.delivery import Delivery
 from voiceloop.turns.context import TurnContext
 from voiceloop.turns.preemptive import Asked, Kind
 from voiceloop.types import Heard, Message, Speech, Transcript, Usage
+
+
+class AttemptOwner(Protocol):
+    """The turn that is answered."""
+
+    def add_usage(self, usage: Usage) -> None:
+        """Called with what each request has used."""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,8 +47,7 @@ class AnswerAttempt:
     context: TurnContext
     gate: trio.Event
     """Set when the turn is certain."""
-    add_usage: Callable[[Usage], None]
-    """Called with what each request took."""
+    owner: AttemptOwner
     journal: TurnJournal
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     marks: dict[str, float] = field(default_factory=dict)
@@ -65,7 +72,7 @@ class AnswerAttempt:
 
     def spent(self, kind: Kind, usage: Usage) -> None:
         """Add `usage` to the turn's, and its cost to the oldest request of this kind that has none yet."""
-        self.add_usage(usage)
+        self.owner.add_usage(usage)
         for request in self.asked:
             if request.kind == kind and request.cost_usd is None:
                 request.cost_usd = usage.cost_usd

@@ -1,7 +1,8 @@
-"""The conversation: decides which turn is live, and what becomes of the reply when the user speaks over it.
+"""The conversation: performs what the arbiter decides, on turns, the loudspeaker and the history.
 
-The listener tells it what the segmenter found (`on`). It answers by starting, holding, committing and cancelling turns,
-and it alone writes the history. All its methods are synchronous: the listener never waits for a reply.
+The listener tells it what the segmenter found (`on`). It gathers the evidence, asks the arbiter (`arbiter.py` has the
+states and the rules), and starts, commits and cancels turns. It alone writes the history. All its methods are
+synchronous: the listener never waits for a reply.
 
 An utterance begins a turn. When the user has finished, the turn is committed: its gate opens, and its reply may sound
 (see `turn.py`). How turns relate is set by the handler (`plugins.Turns`):
@@ -9,43 +10,17 @@ An utterance begins a turn. When the user has finished, the turn is committed: i
     replace     One turn is live. Speech over its reply holds the reply, and is a candidate beside the live turn.
     in_order    Each utterance is a turn. Transcriptions overlap; handlers run in the order of speaking.
     exclusive   As in_order. Of all that is said, only a stop word stops the turn at work.
-
-The states of a conversation with `replace`: idle (no turn is live), live (one turn), and overlap (a live turn and a
-candidate). From overlap the candidate either takes over (`_promote`) or is dropped (`_give_way`).
-
-A barge-in: `barge_in_ms` of voice, or a text that is more than a backchannel.
-
-    time     ------------------------------------------------------------------>
-    voice    #####                     ################
-    turn 1   live         [reply ======|held      x cancelled: BARGE_IN
-    turn 2                             |candidate |live         [reply ======
-                                       ^ onset    ^ barge_in_ms of voice, or its text
-
-A backchannel, a noise, or the loop's own voice: the reply goes on from the sample where it was held.
-
-    voice    #####                     mhm
-    turn 1   live         [reply ======|held          |======]
-    turn 2                             |candidate     x cancelled: BACKCHANNEL
-                                       ^ onset        ^ its text, or after hold_max_ms without one
-                                                        (the reply goes on, and the candidate waits for its text)
-
-A merge: the user went on before `merge_ms` of the reply were heard, so they had not finished. As a barge-in, but turn 1
-is cancelled as MERGED, and turn 2 takes over its speech: one transcript has both. Not if the handler of turn 1 has been
-told that the turn was certain (`Turn.acted`).
-
-A join: a second utterance begins while the candidate still waits for its text. The candidate is cancelled as JOINED,
-and the new candidate takes over its speech.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import trio
 
 from voiceloop.capture.early_voice import EarlyVoice
-from voiceloop.capture.endpointing.endpointer import Endpointer
+from voiceloop.capture.endpointing.endpointer import Message as PauseMessage
 from voiceloop.capture.segmenter import (
     SpeechAudio,
     SpeechDropped,
@@ -56,6 +31,7 @@ from voiceloop.capture.segmenter import (
     SpeechStarted,
 )
 from voiceloop.transcribe.merging import is_empty, is_only
+from voiceloop.turns.arbiter import Action, Arbiter, Event, Evidence, State, Words, judge
 from voiceloop.turns.context import TurnContext
 from voiceloop.turns.ducking import Ducking
 from voiceloop.turns.history import History
@@ -69,30 +45,40 @@ from voiceloop.types import CAPTURE_RATE_HZ, CancelReason, Message, Transcript, 
 
 
 @asynccontextmanager
-async def open_conversation(context: TurnContext, endpointer: Endpointer | None = None) -> AsyncIterator[Conversation]:
+async def open_conversation(
+    context: TurnContext, tell: Callable[[PauseMessage], None] = lambda _: None, history: Iterable[Message] = ()
+) -> AsyncIterator[Conversation]:
     """A conversation with a nursery for its turns; leaving it waits for the last turn to end.
 
-    `endpointer` is told the text of the speech before a pause while the pause lasts.
+    `tell` is called with the text of the speech before a pause while the pause lasts (`Segmenter.tell`).
+    `history`: what was said before, oldest first.
     """
     async with trio.open_nursery() as nursery:
-        yield Conversation(context, nursery, endpointer or Endpointer())
+        yield Conversation(context, nursery, tell, history)
 
 
 class Conversation:
-    """Performs the turn-taking that the module describes. `on` and `early_voice` tell it what the listener found."""
+    """Performs the turn-taking that the arbiter decides. `on` and `early_voice` tell it what the listener found."""
 
-    def __init__(self, context: TurnContext, nursery: trio.Nursery, endpointer: Endpointer) -> None:
+    def __init__(
+        self,
+        context: TurnContext,
+        nursery: trio.Nursery,
+        tell: Callable[[PauseMessage], None],
+        history: Iterable[Message],
+    ) -> None:
         self._context = context
         self._nursery = nursery
-        self._running = RunningTurns(context, nursery, self._on_turn_ended)
-        self._history = History(context.settings.history_turns)
-        self._current = CurrentUtterance(context, endpointer)
+        self._running = RunningTurns(context, nursery, self)
+        self._history = History(context.settings.history_turns, history)
+        self._current = CurrentUtterance(context, tell)
         self._ducking = Ducking(context.speaker, context.publish)
-        self._replaces = context.handler.turns == "replace"
+        self._arbiter = Arbiter(replaces=context.handler.turns == "replace")
         self._live: Turn | None = None
         self._candidate: Turn | None = None
+        self._early_voice = EarlyVoice.NONE
         self._compare_at = 0
-        """The sample from which on speech over the reply is compared with the reply again (`_check_barge_in`)."""
+        """The sample from which on speech over the reply is weighed again (`_weigh_voice`)."""
         self.own_voice = OwnVoice(context)
 
     @property
@@ -138,15 +124,18 @@ class Conversation:
 
     def early_voice(self, early_voice: EarlyVoice) -> None:
         """Take signs of early voice, or that there are none any more."""
-        if not self.own_voice.is_known_in(self._live):
-            self._ducking.update(early_voice=early_voice)
+        self._early_voice = early_voice
+        self._duck()
 
     def stop(self, reason: CancelReason, *, up_to: int | None = None) -> None:
         """Cancel every turn, or all up to a number: the reply ends at once, and nothing is done with what was said."""
         for turn in self._running.at_work:
             if up_to is None or turn.number <= up_to:
                 self._cancel(turn, reason)
+        if self._live is None:
+            self._arbiter.stopped()
         self._silence()
+        self._duck()
 
     # What the user does
 
@@ -156,64 +145,31 @@ class Conversation:
         self.own_voice.begin(event.pcm)
         self._context.publish("speech.started", at_s=event.onset / CAPTURE_RATE_HZ)
         self._nursery.start_soon(warm, self._context, event.onset, name="warming connections")
-        self._ducking.update(speaking=not self.own_voice.is_known_in(self._live))
-        self._current.begin(self._current.turn or self._open_turn(), event.pcm)
-        self._check_barge_in(event.noticed)
+        self._begin(event.pcm)
+        self._weigh_voice(event.noticed)
 
-    def _open_turn(self) -> Turn | None:
-        turn = self._running.open(
-            history=self._history.messages,
-            transcribed=self._on_transcribed,
-            untranscribed=self._current.untranscribed,
-        )
-        if turn is not None and self._replaces:
-            self._enter(turn)
-        return turn
-
-    def _enter(self, turn: Turn) -> None:
-        """Make `turn` live, or, if another turn is live, the candidate beside it."""
-        if self._live is None:
-            self._live = turn
-            return
-        if self._candidate is not None:  # a join: the candidate is still undecided, and the user goes on
-            turn.transcribing.earlier = self._candidate.transcribing.clips()
-            self._cancel(self._candidate, CancelReason.JOINED)
-        self._candidate = turn
+    def _begin(self, pcm: bytes) -> None:
+        """Speech begins: with a turn of its own, unless it is the next piece of one that was cut for length."""
+        self._feed(Event.STARTED)
+        turn = self._candidate or self._live
+        if turn is None:
+            self._feed(Event.REFUSED)
+        self._current.begin(turn, pcm)
 
     def _on_audio(self, event: SpeechAudio) -> None:
+        self.own_voice.feed(event.pcm)  # also if no turn takes it: a new one may take the whole utterance at its end
         if self._current.turn is not None:
             self._current.turn.transcribing.feed(event.pcm)
-            self.own_voice.feed(event.pcm)
-            self._check_barge_in(event.voiced_end)
+            self._weigh_voice(event.voiced_end)
 
     def _on_paused(self, event: SpeechPaused) -> None:
         self._context.publish("speech.paused", at_s=event.since / CAPTURE_RATE_HZ)
-        if self._current.turn is None:
-            return
-        if self.own_voice.copies():
-            self._note_copy(self._current.turn)
-        else:
+        if self._current.turn is not None and not self._copies():
             self._current.pause(event)
 
     def _on_resumed(self, event: SpeechResumed) -> None:
         self._context.publish("speech.resumed", at_s=event.at / CAPTURE_RATE_HZ)
         self._current.resume(event)
-
-    def _check_barge_in(self, voiced_end: int) -> None:
-        """Promote the candidate once it has `barge_in_ms` of voice, whatever the words, unless it is the reply's echo.
-
-        The comparison with the reply takes time, so it is repeated only after half of `barge_in_ms` more.
-        """
-        turn, barge_in_ms = self._current.turn, self._context.settings.barge_in_ms
-        if turn is None or turn is not self._candidate:
-            return
-        if voiced_end < self._compare_at or not self._current.pauses.voiced_for(barge_in_ms, until=voiced_end):
-            return
-        self._compare_at = voiced_end + barge_in_ms * CAPTURE_RATE_HZ // 2000
-        if self.own_voice.copies():
-            self._note_copy(turn)
-        else:
-            self._promote(turn)
 
     def _on_utterance_ended(self, utterance: Utterance) -> None:
         counts = self._current.counts(utterance)
@@ -226,7 +182,7 @@ class Conversation:
             "speech.ended", start_s=utterance.start / CAPTURE_RATE_HZ, end_s=utterance.voiced_end / CAPTURE_RATE_HZ
         )
         if self._current.turn is None:  # its turn has failed meanwhile: a new one takes the utterance, so it isn't lost
-            self._current.begin(self._open_turn(), utterance.pcm)
+            self._begin(utterance.pcm)
         if self._current.turn is None:
             self._running.refuse(utterance)
         else:
@@ -237,16 +193,11 @@ class Conversation:
     def _on_user_finished(self) -> None:
         """The user has finished speaking."""
         turn = self._current.finish()
+        event = Event.ENDED
         if turn is not None:
-            copy = self.own_voice.copies()
-            if copy:
-                self._note_copy(turn)
-            # `earlier` holds speech of the user. With it the turn is more than an echo, and must be answered.
-            if copy and not turn.transcribing.earlier:
-                self._drop_own_voice(turn)
-            else:
-                self._commit(turn)
-        self._ducking.update(speaking=False)
+            joined = not turn.transcribing.is_one_utterance
+            event = self._judge(Evidence(0.0, ended=True, copies=self._copies, joined=joined)) or event
+        self._feed(event)
 
     def _on_dropped(self) -> None:
         """The utterance was a noise, or doesn't count because the loop is asleep."""
@@ -254,89 +205,112 @@ class Conversation:
         self._context.publish("speech.dropped")
         if turn is not None:
             turn.transcribing.drop()
-            self._commit(turn)
-        self._ducking.update(speaking=False)
+        self._feed(Event.ENDED)
 
-    # What follows from it
+    # What decides whether it interrupts
 
-    def _commit(self, turn: Turn) -> None:
-        """Open the turn's gate, unless the user is still speaking or the turn is the candidate."""
-        if turn is self._current.turn:
+    def _weigh_voice(self, voiced_end: int) -> None:
+        """Ask whether the candidate interrupts by its voice alone. That takes time, so it is asked again only after
+        half of `barge_in_ms` more."""
+        if self._arbiter.state is not State.OVERLAP or voiced_end < self._compare_at:
             return
-        if turn is not self._candidate:
-            turn.commit()
-        else:
-            self._ducking.update(awaiting_text=True)
-            self._nursery.start_soon(self._limit_hold, turn, name=f"limiting the hold by turn {turn.number}")
+        barge_in_ms = self._context.settings.barge_in_ms
+        voice_ms = self._current.pauses.voice_ms(until=voiced_end)
+        if voice_ms >= barge_in_ms:
+            self._compare_at = voiced_end + barge_in_ms * CAPTURE_RATE_HZ // 2000
+        if (event := self._judge(Evidence(voice_ms, ended=False, copies=self._copies))) is not None:
+            self._feed(event)
 
-    async def _limit_hold(self, turn: Turn) -> None:
-        """Let the reply go on if the candidate has no text after `hold_max_ms`, counted from here, the end of its
-        utterance: a slow transcription of a short sound must not keep the reply silent."""
-        with trio.move_on_after(self._context.settings.hold_max_ms / 1000):
-            await turn.ended.wait()
-        if turn is self._candidate:
-            self._ducking.update(awaiting_text=False)
-
-    def _on_transcribed(self, turn: Turn, transcript: Transcript) -> bool:
-        """Judge a turn's text (`Turn.transcribed`). Returns False if that must wait until the user has finished."""
-        settings = self._context.settings
-        text = transcript.text
+    def transcribed(self, turn: Turn, transcript: Transcript) -> bool:
+        """Judge a turn's text (`TurnOwner`). Returns False if that must wait until the user has finished."""
         self._current.transcribed(turn, transcript)
-        if self.own_voice.repeats(transcript):
-            if turn.complete:
-                self._drop_own_voice(turn)
-            return turn.complete
+        words = self._words(transcript)
         if turn is self._candidate:
-            if not (is_empty(text) or is_only(text, settings.backchannels)):
-                self._promote(turn)
-            elif not turn.complete:
+            event = self._judge(Evidence(0.0, ended=turn.complete, copies=self._copies, words=words))
+            if event is None:
                 return False
+            self._feed(event)
+        elif words is Words.REPEATED:
+            if not turn.complete:
+                return False
+            if turn is self._live:
+                self._feed(Event.LIVE_ECHO)
             else:
-                self._give_way(turn, CancelReason.BACKCHANNEL)
-        elif self._context.handler.turns == "exclusive" and is_only(text, settings.stop_words):
+                self._drop(turn)
+        elif self._context.handler.turns == "exclusive" and is_only(transcript.text, self._context.settings.stop_words):
             if not turn.complete:
                 return False
             self.stop(CancelReason.STOP_WORD, up_to=turn.number)
         return True
 
-    def _drop_own_voice(self, turn: Turn) -> None:
-        """Cancel a turn in which nobody spoke: the microphone heard the loop's own voice."""
-        self.own_voice.dropped += 1
-        self._context.publish("echo.dropped", turn=turn.number)
-        if turn is self._candidate:
-            self._give_way(turn, CancelReason.ECHO)
-        else:
-            self._cancel(turn, CancelReason.ECHO)
-            if self._candidate is not None:
-                self._promote(self._candidate)
+    def _words(self, transcript: Transcript) -> Words:
+        """What the text of a turn is to the reply over which it was said."""
+        if self.own_voice.repeats(transcript):
+            return Words.REPEATED
+        if is_empty(transcript.text) or is_only(transcript.text, self._context.settings.backchannels):
+            return Words.NONE
+        return Words.OTHER
 
-    def _note_copy(self, turn: Turn) -> None:
-        """The current utterance, of this turn, is a copy of what was just played.
+    def _copies(self) -> bool:
+        copies = self.own_voice.copies()
+        if copies:
+            self._arbiter.copied()
+            self._duck()
+        return copies
 
-        If it is the candidate's, the microphone is known to hear the live reply. From then on voice alone neither ducks
-        nor holds that reply: otherwise its own words would stop it.
-        """
-        if turn is self._candidate:
-            self.own_voice.known_in = self._live
-            self._ducking.update(speaking=False, early_voice=EarlyVoice.NONE)
+    def _judge(self, evidence: Evidence) -> Event | None:
+        settings = self._context.settings
+        event, live = judge(evidence, barge_in_ms=settings.barge_in_ms), self._live
+        if event is Event.BARGE_IN and live is not None:
+            return Event.MERGE if live.heard_s() * 1000 < settings.merge_ms and not live.acted else event
+        return event
 
-    def _promote(self, turn: Turn) -> None:
-        """Make the candidate live. The turn that was live ends here, at this sample: merged or interrupted."""
-        live, self._candidate, self._live = self._live, None, turn
-        if live is not None:
-            if live.heard_s() * 1000 < self._context.settings.merge_ms and not live.acted:
-                self._merge(live, into=turn)
-            else:
-                self._history.record(live)
-                self._cancel(live, CancelReason.BARGE_IN)
-        self._ducking.awaiting_text = False
-        self._silence()
-        self._commit(turn)
+    # What follows from it
 
-    def _silence(self) -> None:
-        """Discard what waits in the ring. The next reply sounds only when the user is not speaking."""
-        self._ducking.discard_reply()
-        self._context.audible.cut(self._context.now() + self._context.speaker.latency_s)
+    def _feed(self, event: Event) -> None:
+        for action in self._arbiter.feed(event):
+            self._perform(action)
+        self._duck()
+
+    def _perform(self, action: Action) -> None:  # noqa: PLR0912 - a branch for each action
+        match action:
+            case Action.OPEN:
+                self._live = self._running.open()
+            case Action.OPEN_CANDIDATE:
+                self._candidate = self._running.open()
+            case Action.JOIN:
+                self._join()
+            case Action.COMMIT:
+                _the(self._live).commit()
+            case Action.RELEASE:
+                self._live = None
+            case Action.LIMIT_HOLD:
+                candidate = _the(self._candidate)
+                self._nursery.start_soon(self._limit_hold, candidate, name=f"limiting the hold by {candidate.number}")
+            case Action.INTERRUPT:
+                self._history.record(_the(self._live))
+                self._cancel(_the(self._live), CancelReason.BARGE_IN)
+            case Action.MERGE:
+                self._merge(_the(self._live), into=_the(self._candidate))
+            case Action.SUCCEED:
+                self._live, self._candidate = self._candidate, None
+                self._silence()
+            case Action.GIVE_WAY:
+                self._cancel(_the(self._candidate), CancelReason.BACKCHANNEL)
+            case Action.DROP_CANDIDATE:
+                self._drop(_the(self._candidate))
+            case Action.DROP_LIVE:
+                self._drop(_the(self._live))
+            case Action.SILENCE:
+                self._silence()
+
+    def _join(self) -> None:
+        """Put a new candidate in the place of the one that has no text yet: the user goes on."""
+        before = _the(self._candidate)
+        clips = before.transcribing.clips()
+        self._cancel(before, CancelReason.JOINED)
+        self._candidate = self._running.open()
+        _the(self._candidate).transcribing.earlier = clips
 
     def _merge(self, live: Turn, *, into: Turn) -> None:
         """Move the speech of `live` to `into`: hardly anything of the reply was heard, so the user had not finished."""
@@ -345,39 +319,60 @@ class Conversation:
         into.take_over(live)
         self._cancel(live, CancelReason.MERGED)
 
-    def _give_way(self, turn: Turn, reason: CancelReason | None) -> None:
-        """Drop the candidate: the reply goes on from the sample where it was held."""
-        self._candidate = None
-        self._cancel(turn, reason)
-        self._ducking.update(awaiting_text=False)
+    def _drop(self, turn: Turn) -> None:
+        """Cancel a turn in which nobody spoke: the microphone heard the loop's own voice."""
+        self.own_voice.dropped += 1
+        self._context.publish("echo.dropped", turn=turn.number)
+        self._cancel(turn, CancelReason.ECHO)
 
-    def _cancel(self, turn: Turn, reason: CancelReason | None) -> None:
+    async def _limit_hold(self, turn: Turn) -> None:
+        """Let the reply go on if the candidate has no text after `hold_max_ms`, counted from the end of its utterance:
+        a slow transcription of a short sound must not keep the reply silent."""
+        with trio.move_on_after(self._context.settings.hold_max_ms / 1000):
+            await turn.ended.wait()
+        if turn is self._candidate:
+            self._feed(Event.HOLD_OVER)
+
+    def _silence(self) -> None:
+        """Discard what waits in the ring. The next reply sounds only when the user is not speaking."""
+        self._ducking.discard_reply()
+        self._context.audible.cut(self._context.now() + self._context.speaker.latency_s)
+
+    def _duck(self) -> None:
+        """Lower, hold or resume the reply. Where the microphone hears it, voice says nothing about the user."""
+        early_voice = EarlyVoice.NONE if self._arbiter.hears_reply else self._early_voice
+        self._ducking.update(holding=self._arbiter.holds, early_voice=early_voice)
+
+    def _cancel(self, turn: Turn, reason: CancelReason) -> None:
         self._running.remove(turn)
         turn.cancel(reason)
         self._current.release(turn)  # the rest of the current utterance becomes a turn of its own
         if turn is self._live:
             self._live = None
         if turn is self._candidate:
-            self._candidate, self._ducking.awaiting_text = None, False
+            self._candidate = None
 
-    def _on_turn_ended(self, turn: Turn) -> None:
-        """A turn has ended, by itself or because it was cancelled."""
+    def untranscribed(self, turn: Turn) -> None:
+        """The speech before a pause will have no text (`TurnOwner`)."""
+        self._current.untranscribed(turn)
+
+    def ended(self, turn: Turn) -> None:
+        """A turn has ended, by itself or because it was cancelled (`TurnOwner`)."""
         self._current.release(turn)
         if self._running.remove(turn):  # it ended by itself
             self._history.record(turn)
-            self._succeed(turn)
+            if turn is self._candidate:
+                self._candidate = None
+                self._feed(Event.CANDIDATE_OVER)
+            elif turn is self._live:
+                self._live = None
+                self._feed(Event.LIVE_FAILED if turn.outcome == "failed" else Event.LIVE_OVER)
         publish_end(turn)
         if turn.error is not None and self._context.settings.earcon and self._live is None:
             self._nursery.start_soon(sound_earcon, self._context.speaker, name="earcon")
 
-    def _succeed(self, turn: Turn) -> None:
-        """Decide what follows a turn that has ended by itself: the reply goes on if it was the candidate; the candidate
-        takes over if it was live."""
-        if turn is self._candidate:
-            self._give_way(turn, turn.reason)
-        elif turn is self._live:
-            self._live = None
-            if turn.outcome == "failed":  # the rest of its reply in the ring belongs to no turn any more
-                self._silence()
-            if self._candidate is not None:
-                self._promote(self._candidate)
+
+def _the(turn: Turn | None) -> Turn:
+    """The turn in a role that the arbiter's state implies."""
+    assert turn is not None
+    return turn

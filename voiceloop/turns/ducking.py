@@ -1,13 +1,13 @@
 """Ducking: lowers, holds and resumes the reply at the loudspeaker as the user may be, is, or no longer is speaking.
 
-Decides nothing about turns. All of it is reversible: a held reply goes on from the sample where it stopped.
+Decides nothing about turns: whether an utterance holds the reply, the arbiter says (`Arbiter.holds`). All of it is
+reversible: a held reply goes on from the sample where it stopped.
 
-    early voice   speaking   awaiting text   reply
-    any           yes        any             held
-    any           no         yes             held: the utterance is over, and its text decides what becomes of the reply
-    LIKELY        no         no              held
-    POSSIBLE      no         no              ducked, or held if it has not begun to sound
-    NONE          no         no              at full level
+    arbiter   early voice   reply
+    holds     any           held
+    -         LIKELY        held
+    -         POSSIBLE      ducked, or held if it has not begun to sound
+    -         NONE          at full level
 """
 
 from __future__ import annotations
@@ -28,20 +28,15 @@ class Ducking:
 
     speaker: Speaker
     publish: Publish
-    speaking: bool = False
-    """An utterance is under way that isn't known to be the reply's echo."""
-    awaiting_text: bool = False
-    """An utterance over the reply has ended, and it isn't known yet whether it interrupts the reply."""
+    holding: bool = False
+    """An utterance holds the reply."""
     early_voice: EarlyVoice = EarlyVoice.NONE
     _published: str = ""
     """The state that was published last: "held", "ducked", or "" at full level."""
 
-    def update(
-        self, *, speaking: bool | None = None, awaiting_text: bool | None = None, early_voice: EarlyVoice | None = None
-    ) -> None:
+    def update(self, *, holding: bool | None = None, early_voice: EarlyVoice | None = None) -> None:
         """Set what has changed, and apply it to the loudspeaker."""
-        self.speaking = self.speaking if speaking is None else speaking
-        self.awaiting_text = self.awaiting_text if awaiting_text is None else awaiting_text
+        self.holding = self.holding if holding is None else holding
         self.early_voice = self.early_voice if early_voice is None else early_voice
         self._apply()
 
@@ -55,7 +50,7 @@ class Ducking:
         # A reply that has not begun is held already at the first sign of voice: if it began, the half-duplex mute would
         # cut off the user after a word, and a reply that came too soon would be heard.
         voice = self.early_voice is EarlyVoice.LIKELY or (self.early_voice is EarlyVoice.POSSIBLE and not sounding)
-        held = self.speaking or self.awaiting_text or voice
+        held = self.holding or voice
         ducked = self.early_voice is not EarlyVoice.NONE or held
         self.speaker.gain = DUCKED if ducked and sounding else 1.0
         if held:

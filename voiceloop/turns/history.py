@@ -6,6 +6,7 @@ Decides nothing about turns.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from voiceloop.turns.turn import Turn
 from voiceloop.types import Message
@@ -14,8 +15,8 @@ from voiceloop.types import Message
 class History:
     """The last `longest` messages; older ones are forgotten first."""
 
-    def __init__(self, longest: int) -> None:
-        self._messages: deque[Message] = deque(maxlen=longest)
+    def __init__(self, longest: int, earlier: Iterable[Message] = ()) -> None:
+        self._messages: deque[Message] = deque(earlier, maxlen=longest)
 
     def messages(self) -> tuple[Message, ...]:
         """All messages, oldest first."""

@@ -5,7 +5,9 @@ Knows no turn. All times are sample indices.
 
 from __future__ import annotations
 
-from voiceloop.capture.endpointing.endpointer import Endpointer
+from collections.abc import Callable
+
+from voiceloop.capture.endpointing.endpointer import Message, PauseMissed, TextAwaited, TextKnown
 from voiceloop.turns.preemptive import PreemptiveGeneration
 from voiceloop.types import CAPTURE_RATE_HZ, Transcript
 
@@ -16,8 +18,9 @@ class Pauses:
     Within it `begin` starts a pause and `resume` ends one.
     """
 
-    def __init__(self, endpointer: Endpointer, preemptive: PreemptiveGeneration, language: str | None) -> None:
-        self._endpointer = endpointer
+    def __init__(self, tell: Callable[[Message], None], preemptive: PreemptiveGeneration, language: str | None) -> None:
+        """`tell` reaches the endpointer."""
+        self._tell = tell
         self._preemptive = preemptive
         self._language = language
         self._onset = 0
@@ -43,7 +46,7 @@ class Pauses:
         if may_work:
             self._preemptive.count_pause()
         if self._working:
-            self._endpointer.awaiting(since)
+            self._tell(TextAwaited(since))
 
     def resume(self, at: int) -> None:
         """The user goes on from the sample `at`."""
@@ -64,15 +67,15 @@ class Pauses:
         """The pause under way will have no text: tell the endpointer, which then goes by its length alone."""
         self._tell_endpointer("", self._language)
 
-    def voiced_for(self, voice_ms: float, *, until: int) -> bool:
-        """Whether there were at least `voice_ms` of voice from the onset to the sample `until`, pauses not counted."""
-        return (until - self._onset - self._quiet) * 1000 >= voice_ms * CAPTURE_RATE_HZ
+    def voice_ms(self, *, until: int) -> float:
+        """Voice from the onset to the sample `until`, pauses not counted."""
+        return (until - self._onset - self._quiet) * 1000 / CAPTURE_RATE_HZ
 
     def add_missed(self, since: int) -> None:
         """The quiet from `since` to the onset had been taken for the end of the speech, but was a pause in it: the
         endpointer learns from it."""
-        self._endpointer.resumed(start=since, at=self._onset)
+        self._tell(PauseMissed(start=since, at=self._onset))
 
     def _tell_endpointer(self, text: str, language: str | None) -> None:
         if self._working and self._since is not None:
-            self._endpointer.heard(text, at=self._since, language=language)
+            self._tell(TextKnown(text, at=self._since, language=language))

@@ -5,24 +5,21 @@ Doesn't know which turn is live, nor what the end of a turn means: the conversat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import trio
 
 from voiceloop.events import TURN
 from voiceloop.turns.context import TurnContext
-from voiceloop.turns.turn import Turn
-from voiceloop.types import CAPTURE_RATE_HZ, Message, Transcript, Usage, Utterance
+from voiceloop.turns.turn import Turn, TurnOwner
+from voiceloop.types import CAPTURE_RATE_HZ, Usage, Utterance
 
 
 class RunningTurns:
-    """The turns that run in `nursery`.
-
-    `on_end` is called when a turn has ended; the turn is still in `at_work` then, unless it was removed before.
+    """The turns that run in `nursery`. When one has ended it is still in `at_work`, unless it was removed before, while
+    its owner is told.
     """
 
-    def __init__(self, context: TurnContext, nursery: trio.Nursery, on_end: Callable[[Turn], None]) -> None:
-        self._context, self._nursery, self._on_end = context, nursery, on_end
+    def __init__(self, context: TurnContext, nursery: trio.Nursery, owner: TurnOwner) -> None:
+        self._context, self._nursery, self._owner = context, nursery, owner
         self._replaces = context.handler.turns == "replace"
         self._number = 0
         self._at_work: list[Turn] = []
@@ -34,21 +31,15 @@ class RunningTurns:
         """The turns that have neither ended nor been removed, oldest first."""
         return tuple(self._at_work)
 
-    def open(
-        self,
-        *,
-        history: Callable[[], Sequence[Message]],
-        transcribed: Callable[[Turn, Transcript], bool],
-        untranscribed: Callable[[Turn], None],
-    ) -> Turn | None:
-        """Start a turn; the callables are those of `Turn`. Unless turns replace one another, it follows the others.
+    def open(self) -> Turn | None:
+        """Start a turn. Unless turns replace one another, it follows the others.
 
         None when `conversation.waiting` turns are at work already: so a handler that hangs can't pile up more.
         """
         if not self._replaces and len(self._at_work) >= self._context.settings.waiting:
             return None
         self._number += 1
-        turn = Turn(self._number, self._context, history, transcribed, untranscribed)
+        turn = Turn(self._number, self._context, self._owner)
         if not self._replaces:
             turn.follows = self.at_work
         self._at_work.append(turn)
@@ -78,4 +69,4 @@ class RunningTurns:
         finally:
             if turn.usage is not None:
                 self.usage = turn.usage if self.usage is None else self.usage + turn.usage
-            self._on_end(turn)
+            self._owner.ended(turn)

@@ -21,9 +21,9 @@ is cut into pieces for length; each piece has its own begin and end, and their t
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import trio
 
@@ -64,6 +64,22 @@ class _Piece:
     """Set when the text is known, or the utterance was a noise."""
 
 
+class TranscribingOwner(Protocol):
+    """The turn whose speech is transcribed."""
+
+    async def saved(self) -> None:
+        """Awaited before a clip is posted: returns when the journal has saved the speech."""
+
+    def posting(self, clip: Utterance) -> None:
+        """Called with a clip just before it is posted."""
+
+    def posted(self, transcript: Transcript) -> None:
+        """Called when a clip's text has arrived."""
+
+    def pause_failed(self) -> None:
+        """Called when a pause will have no text, because its transcription failed."""
+
+
 @dataclass(slots=True, eq=False)
 class Transcribing:
     """The speech of one turn on its way to text.
@@ -76,14 +92,7 @@ class Transcribing:
     """How many transcriptions may be under way at once, over all turns."""
     merge_max_s: float
     """Speech up to this long is merged with earlier speech into one clip (`conversation.merge_max_s`)."""
-    on_post: Callable[[Utterance], None]
-    """Called with a clip just before it is sent."""
-    on_transcript: Callable[[Transcript], None]
-    """Called when a clip's text has arrived."""
-    on_pause_failure: Callable[[], None]
-    """Called when a pause will have no text, because its transcription failed."""
-    wait_until_saved: Callable[[], Awaitable[None]]
-    """Awaited before a clip is sent: returns when the journal has saved the speech."""
+    owner: TranscribingOwner
     earlier: tuple[SpokenClip, ...] = ()
     """Speech of a turn that this one replaced before its reply was heard: it belongs to the speech of this turn."""
     complete: trio.Event = field(default_factory=trio.Event)
@@ -145,6 +154,11 @@ class Transcribing:
         self._pieces[-1].session.send.close()
         self._finish()
 
+    @property
+    def is_one_utterance(self) -> bool:
+        """Whether the latest utterance is all the speech of this turn: nothing was said before it."""
+        return len(self._pieces) == 1 and not self.earlier and not self._pieces[0].merged
+
     def clips(self) -> tuple[SpokenClip, ...]:
         """The speech of this turn so far, in order."""
         return self.earlier + tuple(piece.clip for piece in self._pieces if piece.clip is not None)
@@ -193,7 +207,7 @@ class Transcribing:
             await trio.lowlevel.checkpoint_if_cancelled()  # the user may have gone on at this very moment
             if failures:
                 if piece.clip is not None:
-                    self.on_pause_failure()
+                    self.owner.pause_failed()
                     # Preemptive work: report its error only if the user really had finished.
                     await piece.ended.wait()
                 raise ExceptionGroup("the transcription failed", failures)
@@ -229,9 +243,9 @@ class Transcribing:
 
     async def _post(self, transcription: Transcription, clip: Utterance) -> Transcript:
         async with self.posts:
-            await self.wait_until_saved()
+            await self.owner.saved()
             await trio.lowlevel.checkpoint_if_cancelled()  # if the user has gone on, this clip must not be posted
-            self.on_post(clip)
+            self.owner.posting(clip)
             transcript = await transcription.finish(clip)
-        self.on_transcript(transcript)
+        self.owner.posted(transcript)
         return transcript

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import trio
 
@@ -42,19 +42,31 @@ _T = TypeVar("_T")
 Outcome = Literal["done", "empty", "cancelled", "failed"]
 
 
+class TurnOwner(Protocol):
+    """The conversation, as its turns see it."""
+
+    @property
+    def history(self) -> Sequence[Message]:
+        """The conversation so far, as the handler is given it."""
+
+    def transcribed(self, turn: Turn, transcript: Transcript) -> bool:
+        """Called with the turn's text before the turn acts on it; may cancel the turn. Returns False when the text
+        can't be judged yet because the user may go on: the turn then asks again when the user has finished."""
+
+    def untranscribed(self, turn: Turn) -> None:
+        """Called when a pause will have no text, because its transcription failed."""
+
+    def ended(self, turn: Turn) -> None:
+        """Called when the turn has ended."""
+
+
 @dataclass(slots=True, eq=False)
 class Turn:
     """One turn: a cancel scope in which answer attempts run, one after the other, until one is not thrown away."""
 
     number: int
     context: TurnContext
-    history: Callable[[], Sequence[Message]]
-    """The conversation before this turn, as the handler is given it."""
-    transcribed: Callable[[Turn, Transcript], bool]
-    """Called with the turn's text before the turn acts on it; may cancel the turn. Returns False when the text can't be
-    judged yet because the user may go on: the turn then asks again when the user has finished."""
-    untranscribed: Callable[[Turn], None]
-    """Called when a pause will have no text, because its transcription failed."""
+    owner: TurnOwner
     follows: tuple[Turn, ...] = ()
     """The turns that must have ended before this one's handler begins."""
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
@@ -85,15 +97,12 @@ class Turn:
             transcriber=context.transcriber,
             posts=context.posts,
             merge_max_s=context.settings.merge_max_s,
-            on_post=self._count_post,
-            on_transcript=self._count_transcript,
-            on_pause_failure=lambda: self.untranscribed(self),
-            wait_until_saved=self.journal.safe,
+            owner=self,
         )
         self._attempt = self._new_attempt()
 
     def _new_attempt(self) -> AnswerAttempt:
-        return AnswerAttempt(self.context, self.gate, self._add_usage, self.journal)
+        return AnswerAttempt(self.context, self.gate, self, self.journal)
 
     # Called by the conversation. All synchronous, so that the listener never waits for a turn.
 
@@ -233,7 +242,7 @@ class Turn:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._announce, transcript, name=f"announcing the transcript of turn {self.number}")
             # Errors are delayed in here too, because the transcript is published even if the answer to it fails.
-            await self._delay_errors(partial(attempt.answer, transcript, tuple(self.history())))
+            await self._delay_errors(partial(attempt.answer, transcript, tuple(self.owner.history)))
         return "done"
 
     async def _check_age(self, transcript: Transcript) -> None:
@@ -253,9 +262,9 @@ class Turn:
         transcript = await self.transcribing.with_earlier(own)
         attempt.mark("text")
         await trio.lowlevel.checkpoint_if_cancelled()  # the user may have gone on at this very moment
-        if not self.transcribed(self, transcript):
+        if not self.owner.transcribed(self, transcript):
             await self.transcribing.complete.wait()
-            self.transcribed(self, transcript)
+            self.owner.transcribed(self, transcript)
         # `transcribed` may have cancelled the turn (the handler is then never called), or made it take over another's
         # speech (which must come before its own).
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -276,15 +285,28 @@ class Turn:
             replaces=self.replaces,
         )
 
-    def _count_post(self, clip: Utterance) -> None:
+    # Called by what it transcribes and answers with.
+
+    async def saved(self) -> None:
+        """Wait until the journal has saved the speech: nothing is posted before that."""
+        await self.journal.safe()
+
+    def posting(self, clip: Utterance) -> None:
+        """Count a clip that is about to be posted."""
         self._attempt.mark("post")
         self._attempt.asking("transcribe", clip.samples / CAPTURE_RATE_HZ)
 
-    def _count_transcript(self, transcript: Transcript) -> None:
+    def posted(self, transcript: Transcript) -> None:
+        """Count what the transcription of a clip has cost."""
         if transcript.usage is not None:
             self._attempt.spent("transcribe", transcript.usage)
 
-    def _add_usage(self, usage: Usage) -> None:
+    def pause_failed(self) -> None:
+        """A pause will have no text."""
+        self.owner.untranscribed(self)
+
+    def add_usage(self, usage: Usage) -> None:
+        """Add what a request has used."""
         self.usage = usage if self.usage is None else self.usage + usage
 
 

@@ -6,7 +6,9 @@ many turns were waiting when it began.
 
 from __future__ import annotations
 
-from voiceloop.capture.endpointing.endpointer import Endpointer
+from collections.abc import Callable
+
+from voiceloop.capture.endpointing.endpointer import Message
 from voiceloop.capture.segmenter import SpeechPaused, SpeechResumed
 from voiceloop.plugins import is_preemptive
 from voiceloop.turns.context import TurnContext
@@ -23,10 +25,10 @@ class CurrentUtterance:
     """One utterance after the other: `begin` starts one, or the next piece of one that was cut for length; `finish`
     ends it."""
 
-    def __init__(self, context: TurnContext, endpointer: Endpointer) -> None:
+    def __init__(self, context: TurnContext, tell: Callable[[Message], None]) -> None:
         self.turn: Turn | None = None
         """The turn that takes the utterance, until the utterance is finished."""
-        self.pauses = Pauses(endpointer, context.preemptive, context.language)
+        self.pauses = Pauses(tell, context.preemptive, context.language)
         self._asleep = context.asleep
         self._is_preemptive = is_preemptive(context.transcriber)
         self._rest_ignored = False

@@ -27,6 +27,34 @@ _REMEMBERED = 16
 """How many pauses are remembered for `resumed`: enough for those of a turn and of the turns it was merged with."""
 
 
+@dataclass(frozen=True, slots=True)
+class TextAwaited:
+    """The clip up to the pause that starts at `at` was posted. `TextKnown` follows, with "" on failure."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextKnown:
+    """The transcript of a turn's speech up to the pause that starts at `at`."""
+
+    text: str
+    at: int
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PauseMissed:
+    """The quiet from `start` had ended a turn, but the speaker went on at `at`: it was a pause."""
+
+    start: int
+    at: int
+
+
+Message = TextAwaited | TextKnown | PauseMissed
+"""What an endpointer is told about a pause by those who transcribe what was said before it."""
+
+
 def samples(ms: float) -> int:
     """Convert milliseconds to samples at the capture rate."""
     return round(ms * CAPTURE_RATE_HZ / 1000)
@@ -145,6 +173,16 @@ class Endpointer:
     def speaker_factor(self) -> float:
         """The factor by which the configured hangover is multiplied for this speaker."""
         return self._speaker_factor
+
+    def take(self, message: Message) -> None:
+        """Take a message about a pause."""
+        match message:
+            case TextAwaited():
+                self.awaiting(message.at)
+            case TextKnown():
+                self.heard(message.text, at=message.at, language=message.language)
+            case PauseMissed():
+                self.resumed(start=message.start, at=message.at)
 
     def consider(self, pause: Pause) -> None:
         """Note that `pause` is the current one. Call this whenever time passes in a pause, before `hangover`."""

@@ -1,0 +1,71 @@
+"""After a restart of PipeWire a thread of PortAudio may loop for ever: the program starts itself anew."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from testbed.running import running, voiceloop
+from testbed.sound.cable import Cable
+from tests.sound.servers import pipewire_only
+
+pytestmark = pytest.mark.sound
+
+WORDS = ("--config", "offline", "--set", "handler.use=echo", "--set", "speak.use=none")
+CLOCK_HZ = 100
+
+
+def cpu_s(pid: int) -> float:
+    """The processor time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / CLOCK_HZ
+
+
+HANGS = """
+import os
+if "VOICELOOP_STARTED_ANEW" not in os.environ:
+    import threading
+    import sounddevice
+    sounddevice._StreamBase.abort = lambda stream, ignore_errors=True: threading.Event().wait()
+"""
+"""Python runs this first. In the first process no close ever returns, as where a thread of PortAudio loops for ever."""
+
+
+def environment(cable: Cable, folder: Path) -> dict[str, str]:
+    return cable.env | {name: str(folder) for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")}
+
+
+def test_after_a_close_that_hangs_the_program_goes_on_in_a_new_process_with_the_same_state(
+    cable: Cable, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HANGS)
+    env = environment(cable, tmp_path) | {"PYTHONPATH": str(tmp_path)}
+    with running(*WORDS, env=env) as program:
+        program.wait_for("ready")
+        assert voiceloop("ctl", "stop", env=env)[0] == 0
+        cable.restart()
+        ready = program.wait_for("ready", count=2)
+        assert ready.fields["state"] == "idle"
+        assert "Started anew" in program.named("notice")[-1].fields["text"]
+        assert json.loads(voiceloop("ctl", "status", "--json", env=env)[1])["pid"] == program.process.pid
+        assert program.end()[0] == 130
+
+
+@pipewire_only
+def test_no_thread_is_left_that_costs_a_core(cable: Cable, tmp_path: Path) -> None:
+    """Whether a thread of PortAudio loops after a restart differs from time to time."""
+    words = ("-i", "pipewire", "-o", "pipewire")  # PipeWire's own plug-in for ALSA, also where the other one is
+    with running(*WORDS, *words, env=environment(cable, tmp_path)) as program:
+        program.wait_for("ready")
+        cable.restart()
+        program.wait_for("device.back")
+        pid, deadline, used = program.process.pid, time.monotonic() + 20, 1.0
+        while used > 0.5:
+            assert time.monotonic() < deadline
+            before = cpu_s(pid)
+            time.sleep(1.0)  # the span that is measured
+            used = cpu_s(pid) - before
+        assert program.end()[0] == 130

@@ -1,0 +1,55 @@
+"""What the endpointer is told of each pause: that words are awaited, which they were, and that a pause was no end."""
+
+from __future__ import annotations
+
+from trio.testing import MockClock
+
+from tests.turns.room import open_room
+from voiceloop.capture.endpointing.endpointer import Message, PauseMissed, TextAwaited, TextKnown
+from voiceloop.errors import RateLimited, VoiceloopError
+from voiceloop.turns.preemptive import PreemptiveGeneration
+
+
+async def test_a_pause_waits_for_its_words_and_then_knows_them(autojump_clock: MockClock) -> None:
+    told: list[Message] = []
+    async with open_room(["what time"], ["Noon."], preemptive=PreemptiveGeneration(), tell=told.append) as room:
+        await room.say(1.0)
+    assert told == [TextAwaited(16_000), TextKnown("what time", at=16_000, language=None)]
+
+
+async def test_a_pause_whose_words_fail_has_none(autojump_clock: MockClock) -> None:
+    told: list[Message] = []
+    texts: list[str | VoiceloopError] = [RateLimited("busy", status=429)]
+    async with open_room(texts, [], preemptive=PreemptiveGeneration(), tell=told.append) as room:
+        await room.say(1.0)
+    assert told == [TextAwaited(16_000), TextKnown("", at=16_000, language=None)]
+
+
+async def test_without_preemptive_work_no_words_are_awaited(autojump_clock: MockClock) -> None:
+    told: list[Message] = []
+    async with open_room(["what time"], ["Noon."], tell=told.append) as room:
+        await room.say(1.0)
+    assert told == []
+
+
+async def test_a_merge_shows_that_the_pause_was_no_end(autojump_clock: MockClock) -> None:
+    told: list[Message] = []
+    texts = ["I would like", "a coffee"]
+    async with open_room(texts, ["Yes?", "One coffee."], tell=told.append) as room:
+        await room.say(1.0)
+        await room.quiet(0.1)
+        onset = room.index
+        await room.say(1.0)
+        await room.quiet(3)
+    assert told == [PauseMissed(start=16_000, at=onset)]
+
+
+async def test_a_barge_in_is_no_pause(autojump_clock: MockClock) -> None:
+    told: list[Message] = []
+    async with open_room(["one", "two"], ["A long answer that goes on and on.", "Two."], tell=told.append) as room:
+        await room.say(1.0)
+        await room.quiet(2)
+        await room.say(1.0)
+        await room.quiet(3)
+    assert [done["reason"] for done in room.published("turn.done")] == ["barge-in", ""]
+    assert told == []
