@@ -129,7 +129,13 @@ class PipeWire:
 
     def plug(self) -> None:
         """Make the devices that aren't there, and the cable between two of them."""
-        present = self._nodes()
+        present: set[str] = set()
+
+        def listed() -> bool:
+            present.update(self._nodes())
+            return True
+
+        self._wait(listed, "list of nodes")  # pw-cli was seen to hang on a busy machine: then it is asked again
         for name, (kind, description) in _DEVICES.items():
             if name not in present:
                 self._run("pw-cli", "create-node", "adapter", _device(name, kind, description))
