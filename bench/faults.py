@@ -1,8 +1,8 @@
 """Restarts, kills, stops and changes a private sound server under the running program: is it heard again, and how soon?
 
 For each fault: how many of the utterances that are begun 2 s after the server or the device is back are heard, and when
-the program had its microphone back by its own account (0: before the server had answered). CABLE=pipewire scripts/bench ...
-for PipeWire; -i and -o name other doors.
+the program had its microphone back by its own account (0: before the server had answered). With CABLE=pipewire before
+the command the server is PipeWire; -i and -o name other doors.
 
     scripts/bench faults [--rounds 10] [--only restart,kill] [-i pipewire -o pipewire]
 """
