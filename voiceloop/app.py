@@ -231,16 +231,16 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
         if controlled is not None:
             await controlled.serve(stack, Loop(microphone, conversation, listener, waking(parts.handler)))
             await _open_shortcut(stack, config, controlled)
-        try:
-            async with trio.open_nursery() as nursery:
-                if anew:
-                    nursery.start_soon(_start_anew, conversation, speaker, attention, name="watching PortAudio")
+        async with trio.open_nursery() as nursery:
+            if anew:
+                nursery.start_soon(_start_anew, conversation, speaker, attention, name="watching PortAudio")
+            try:
                 await listener.listen(microphone.frames)
-                nursery.cancel_scope.cancel()
-        except trio.Cancelled:
-            listener.end()  # if there is a journal, it keeps the current utterance
-            conversation.stop(CancelReason.ENDING)
-            raise
+            except trio.Cancelled:
+                listener.end()  # if there is a journal, it keeps the current utterance
+                conversation.stop(CancelReason.ENDING)
+                raise
+            nursery.cancel_scope.cancel()
     await speaker.silent()
 
 
