@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -87,6 +89,29 @@ async def test_without_libpulse_nothing_is_followed_and_the_answer_names_the_pac
 
 SPEAKER = Node("output", "hdmi", "Fernseher", 2, 48_000, default=True)
 MONITOR = Node("input", "odd", "Monitor of Fernseher", 2, 48_000, monitor=True, monitor_of="hdmi")
+
+
+WITHOUT_LIBPULSE = """
+import sys, threading
+sys.path.insert(0, sys.argv[1])
+from voiceloop.audio.sound_server import ask
+answers = []
+threads = [threading.Thread(target=lambda: answers.append(ask().silence)) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(len([text for text in answers if "libpulse" in text]))
+"""
+
+
+def test_without_libpulse_several_threads_may_ask_at_once(tmp_path: Path) -> None:
+    """The microphone and the loudspeaker are opened at the same time."""
+    package = tmp_path / "pulsectl"
+    package.mkdir()
+    (package / "__init__.py").write_text("import pulsectl.part\n")
+    (package / "part.py").write_text("import time\ntime.sleep(0.05)\nraise OSError('libpulse.so.0: not found')\n")
+    words = [sys.executable, "-c", WITHOUT_LIBPULSE, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("8\n", "")
 
 
 def test_the_monitor_of_the_default_loudspeaker_is_found_by_what_it_records() -> None:

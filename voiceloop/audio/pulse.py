@@ -7,6 +7,7 @@ function with a deadline is put in. A connection belongs to the thread that open
 from __future__ import annotations
 
 import select
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -125,11 +126,16 @@ def connected(patience_s: float, *, stop: int | None = None) -> Iterator[Connect
             connection.pulse.close()
 
 
+_LOADING = threading.Lock()
+
+
 def _library() -> Any:
-    try:
-        import pulsectl
-    except ImportError as error:
-        raise NoLibrary("pulsectl is not installed") from error
-    except OSError as error:
-        raise NoLibrary(f"libpulse is not installed ({install(LIBPULSE)})") from error
-    return pulsectl
+    # One thread at a time: when an import fails, a thread that has waited for it is given a part of the module.
+    with _LOADING:
+        try:
+            import pulsectl
+        except ImportError as error:
+            raise NoLibrary("pulsectl is not installed") from error
+        except OSError as error:
+            raise NoLibrary(f"libpulse is not installed ({install(LIBPULSE)})") from error
+        return pulsectl
