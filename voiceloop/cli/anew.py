@@ -52,7 +52,7 @@ def start(reason: StartAnew) -> None:
         json.dump(reason.kept, file)
     os.lseek(memory, 0, os.SEEK_SET)
     os.environ[_HANDED_OVER] = str(memory)
-    os.environ[_TIMES] = " ".join(f"{at:.0f}" for at in (*earlier[-_PER_HOUR:], now))
+    os.environ[_TIMES] = " ".join(str(int(at)) for at in (*earlier[-_PER_HOUR:], now))
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
             stream.flush()
