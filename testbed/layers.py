@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import ast
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -55,16 +55,25 @@ def _targets(node: ast.AST, known: Mapping[str, Path]) -> Iterable[str]:
 
 def folders(graph: Graph, package: str) -> Graph:
     """The imports between folders; each module at the root counts as a folder."""
+
+    def folder(name: str) -> str:
+        parent = name.rpartition(".")[0]
+        return name if parent in {"", package} else parent
+
+    return _between(graph, folder)
+
+
+def rooms(graph: Graph) -> Graph:
+    """The imports between the folders at the root, each with all that is in it; a module at the root counts as one."""
+    return _between(graph, lambda name: ".".join(name.split(".")[:2]))
+
+
+def _between(graph: Graph, place: Callable[[str], str]) -> Graph:
     between: Graph = defaultdict(set)
     for name, targets in graph.items():
-        here = _folder(name, package)
-        between[here] |= {there for target in targets if (there := _folder(target, package)) != here}
+        here = place(name)
+        between[here] |= {there for target in targets if (there := place(target)) != here}
     return dict(between)
-
-
-def _folder(name: str, package: str) -> str:
-    parent = name.rpartition(".")[0]
-    return name if parent in {"", package} else parent
 
 
 def cycle(graph: Graph) -> list[str]:
@@ -98,14 +107,18 @@ def at_root(graph: Graph, package: str) -> list[str]:
 def faults(package: Path, *, most_layers: int = MOST_LAYERS, most_at_root: int = MOST_AT_ROOT) -> list[str]:
     """The faults in a package's structure, a line each."""
     graph = imports(package)
-    for kind, part in (("files", graph), ("folders", folders(graph, package.name))):
+    kinds = {"files": graph, "folders": folders(graph, package.name), "folders at the root": rooms(graph)}
+    for kind, part in kinds.items():
         if names := cycle(part):
             return [f"a cycle of imports between {kind}: {' -> '.join(names)}"]
     found = []
-    depth = layers(graph)
-    highest = max(depth, key=lambda name: depth[name])
-    if depth[highest] > most_layers:
-        found.append(f"{depth[highest]} layers, at most {most_layers}: {' -> '.join(_chain(graph, depth, highest))}")
+    for kind in ("files", "folders at the root"):
+        part = kinds[kind]
+        depth = layers(part)
+        highest = max(depth, key=lambda name: depth[name])
+        if depth[highest] > most_layers:
+            chain = " -> ".join(_chain(part, depth, highest))
+            found.append(f"{depth[highest]} layers of {kind}, at most {most_layers}: {chain}")
     if len(names := at_root(graph, package.name)) > most_at_root:
         found.append(f"{len(names)} modules at the root, at most {most_at_root}: {', '.join(names)}")
     return found
@@ -114,7 +127,7 @@ def faults(package: Path, *, most_layers: int = MOST_LAYERS, most_at_root: int =
 def _chain(graph: Graph, depth: Mapping[str, int], name: str) -> list[str]:
     """The longest chain of imports from a module downwards."""
     names = [name]
-    while targets := graph[names[-1]]:
+    while targets := graph.get(names[-1]):
         names.append(max(sorted(targets), key=lambda target: depth[target]))
     return names
 
@@ -130,9 +143,10 @@ def main() -> None:
         raise SystemExit("\n".join(found))
     graph = imports(PACKAGE)
     names = at_root(graph, PACKAGE.name)
-    deepest = max(layers(graph).values())
+    of_files, of_folders = (max(layers(part).values()) for part in (graph, rooms(graph)))
     print(
-        f"{len(graph)} modules in {deepest} layers, no cycle between files or folders, {len(names)} modules at the root"
+        f"{len(graph)} modules in {of_files} layers, {of_folders} of folders; no cycle between files or folders; "
+        f"{len(names)} modules at the root"
     )
 
 

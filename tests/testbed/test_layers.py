@@ -56,7 +56,13 @@ def test_a_folder_inside_a_folder_counts_as_a_separate_folder(tmp_path: Path) ->
 def test_too_many_layers_are_reported_with_the_longest_chain_of_imports(tmp_path: Path) -> None:
     root = package(tmp_path, a="from house import b", b="from house import c", c="")
     assert faults(root, most_layers=3) == []
-    assert faults(root, most_layers=2) == ["3 layers, at most 2: house.a -> house.b -> house.c"]
+    assert faults(root, most_layers=2)[0] == "3 layers of files, at most 2: house.a -> house.b -> house.c"
+
+
+def test_too_many_layers_of_folders_are_reported_where_no_chain_of_files_is_as_long(tmp_path: Path) -> None:
+    root = package(tmp_path, x__a="from house.y.b import B", y__b="", y__c="from house.z.d import D", z__d="")
+    assert faults(root, most_layers=3) == []
+    assert faults(root, most_layers=2) == ["3 layers of folders at the root, at most 2: house.x -> house.y -> house.z"]
 
 
 def test_modules_at_the_root_are_counted_and_folders_are_not(tmp_path: Path) -> None:

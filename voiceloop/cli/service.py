@@ -97,7 +97,7 @@ def _report_start(planned: Plan) -> None:
 
     use = planned.service.use
     name = unit_name(use)
-    outcome, state = wait_for(name, planned.control_name, within_s=START_S)
+    outcome, state = wait_for(name, planned.control, within_s=START_S)
     if outcome is Outcome.FAILED:
         for line in _last_lines(name, state):
             print_error(f"  {line}")

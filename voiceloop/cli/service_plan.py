@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voiceloop.cli.options import place_of, with_devices
+from voiceloop.control.socket_files import socket_path
 from voiceloop.errors import UsageError
 from voiceloop.service.program import this_program
 from voiceloop.service.unit import Service, Use
@@ -38,8 +39,8 @@ class Plan:
     """API keys of this shell that are to be stored for the service."""
     other: tuple[str, ...]
     """The keys of which this shell has another than the one that is stored."""
-    control_name: str | None
-    """The name of its control socket; None without one."""
+    control: Path | None
+    """Its control socket; None without one."""
 
 
 def places() -> Places:
@@ -74,7 +75,8 @@ def plan(context: typer.Context, use: Use, words: Sequence[str], *, told: frozen
     variables = {name: value for name, value in _needed(config).items() if name not in told and name not in stored}
     # Without options nothing can refer to this folder, which may be on a disk to be taken out.
     service = Service(use, this_program(), tuple(words), Path.cwd() if words else Path.home(), keys)
-    return Plan(service, variables, other, (config.control.name or use) if config.control.enabled else None)
+    control = socket_path(config.control.name or use) if config.control.enabled else None
+    return Plan(service, variables, other, control)
 
 
 def _parsed(context: typer.Context, use: Use, words: Sequence[str]) -> dict[str, Any]:

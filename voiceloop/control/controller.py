@@ -126,6 +126,11 @@ class Controller:
                 self.attention.asleep = name == "dictation.asleep"
                 self._publish_attention(before)
 
+    @property
+    def listening(self) -> bool:
+        """Whether all speech is used."""
+        return self.attention.state == "listening"
+
     def do(self, command: str) -> None:
         """Carry out one of `commands.COMMANDS`, except `status`. Never waits."""
         loop, attention, before = self.loop, self.attention, self.attention.state

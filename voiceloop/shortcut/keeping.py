@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import trio
 
@@ -12,8 +12,20 @@ from voiceloop.errors import OutputError, TargetError, UsageError, first
 from voiceloop.nursery import private_nursery
 from voiceloop.shortcut.holding import Command, Holding
 
-if TYPE_CHECKING:
-    from voiceloop.control.controller import Controller
+
+class Controller(Protocol):
+    """What the shortcut controls."""
+
+    @property
+    def listening(self) -> bool:
+        """Whether all speech is used."""
+
+    def do(self, command: Command) -> None:
+        """Start or stop listening."""
+
+    def publish(self, name: str, /, **fields: object) -> None:
+        """Publish an event."""
+
 
 RETRY_S = (2.0, 10.0, 30.0)
 """The waits before a failure is tried again: the portal may be starting anew, or still be starting at login."""
@@ -83,8 +95,7 @@ class Keeper:
                 raise NoShortcut(why, place=PLACE, remedy="Start again to bind it again")
 
     def _press(self) -> None:
-        listening = self._controller.attention.state == "listening"
-        self._do(self._holding.press(trio.current_time() * 1000, listening=listening))
+        self._do(self._holding.press(trio.current_time() * 1000, listening=self._controller.listening))
 
     def _release(self) -> None:
         self._do(self._holding.release(trio.current_time() * 1000))
