@@ -187,6 +187,8 @@ def turns(cable: Cable, service: Sequence[str], folder: Path, runs: int) -> list
 
 
 HANGOVER_MS = 600
+ALIKE = 0.9
+"""The least correlation of a prompt with its recording. PipeWire drops a cycle of 5 ms now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,7 @@ def _post_ms(posted: Posted, said: bytes, mic: Listener) -> float:
     body = said[2 * 3200 : -2 * 3200]
     in_clip, _ = find(body, posted.clip)
     in_mic, correlation = find(body, mic.heard)
-    assert correlation > 0.99, "the prompt is not on the microphone's cable"
+    assert correlation > ALIKE, f"the prompt is not on the microphone's cable (correlation {correlation:.2f})"
     return (posted.received_at - mic.when(2 * (posted.voiced_end - in_clip + in_mic))) * 1000 - HANGOVER_MS
 
 

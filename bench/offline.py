@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.loop import ASTERISK, PROMPTS, Figure, children, cpu_s, noise, prompt
+from bench.loop import ALIKE, ASTERISK, PROMPTS, Figure, children, cpu_s, noise, prompt
 from testbed.running import Running, running
 from testbed.sound.cable import MIC_HZ, SPEAKER_HZ, Cable, Listener, why_not
 from testbed.sound.match import find
@@ -80,7 +80,7 @@ def latency(cable: Cable, loop: Running, runs: int) -> list[Figure]:
 def _end_of_speech(said: bytes, mic: Listener) -> float:
     body = said[2 * 3200 : -2 * 3200]
     at, correlation = find(body, mic.heard)
-    assert correlation > 0.99, "the prompt is not on the microphone's cable"
+    assert correlation > ALIKE, f"the prompt is not on the microphone's cable (correlation {correlation:.2f})"
     audible_end = len(said) // SAMPLE_BYTES - (first_audible(_reversed(said), MIC_HZ) or 0)
     return mic.when(SAMPLE_BYTES * (at - 3200 + audible_end))
 

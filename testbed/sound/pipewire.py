@@ -21,8 +21,9 @@ from testbed.sound.pulseaudio import wait_until
 
 UNPACKED = Path(__file__).parents[2] / ".venv" / "pipewire" / "tree"
 _SERVICES = ("pipewire", "wireplumber", "pipewire-pulse")
+_GRAPH_HZ = 48_000
 _GRAPH = (
-    "context.properties = {{ default.clock.rate = 48000 default.clock.allowed-rates = [ 48000 ] "
+    f"context.properties = {{{{ default.clock.rate = {_GRAPH_HZ} default.clock.allowed-rates = [ {_GRAPH_HZ} ] "
     "default.clock.min-quantum = {} }}\n"
 )
 _LEAST_QUANTUM = 32
@@ -71,6 +72,8 @@ class PipeWire:
         self._servers: dict[str, subprocess.Popen[bytes]] = {}
         self._told: dict[str, float] = {}
         """For each default, when WirePlumber was told of it last."""
+        self._shape = (_GRAPH_HZ, 2)
+        """The microphone's rate and channels."""
         share = (UNPACKED if UNPACKED.is_dir() else Path("/")) / "usr/share"
         config = folder / "config"
         shutil.copytree(share / "pipewire", config / "pipewire")
@@ -138,9 +141,17 @@ class PipeWire:
         self._wait(listed, "list of nodes")  # pw-cli was seen to hang on a busy machine: then it is asked again
         for name, (kind, description) in _DEVICES.items():
             if name not in present:
-                self._run("pw-cli", "create-node", "adapter", _device(name, kind, description))
+                shape = (_GRAPH_HZ, 2) if name == "speaker" else self._shape
+                self._run("pw-cli", "create-node", "adapter", _device(name, kind, description, *shape))
         self._wait(lambda: self._connect("mic_cable", "mic"), "cable")
         self._wait(self._are_defaults, "default")
+
+    def reshape(self, *, rate_hz: int, channels: int) -> None:
+        """Take the microphone away, and make it anew in another shape."""
+        self._shape = (rate_hz, channels)
+        for device in ("mic", "mic_cable"):
+            self.unplug(device)
+        self.plug()
 
     def add_loudspeaker(self, name: str, description: str) -> None:
         self._add(name, "Audio/Sink", description)
@@ -168,7 +179,11 @@ class PipeWire:
         self._wait(lambda: name in self._run("pactl", "list", "short", which).stdout.split(), f"device {name}")
 
     def unplug(self, device: str) -> None:
-        self._run("pw-cli", "destroy", device)
+        def gone() -> bool:
+            self._run("pw-cli", "destroy", device)
+            return device not in self._nodes()
+
+        self._wait(gone, f"end of {device}")
 
     def kill(self) -> None:
         for server in self._servers.values():
@@ -246,13 +261,19 @@ def _may_be_real_time() -> bool:
     return True
 
 
-def _device(name: str, kind: str, description: str) -> str:
-    """The properties of a virtual device, which stays when the client that makes it has gone."""
+def _device(name: str, kind: str, description: str, rate_hz: int, channels: int) -> str:
+    """The properties of a virtual device, which stays when the client that makes it has gone.
+
+    It is never suspended: WirePlumber 0.4 crashes when it is about to suspend a device that was unplugged meanwhile.
+    """
     sink = "monitor.channel-volumes = true monitor.passthrough = true" if kind == "Audio/Sink" else ""
+    position = "FL FR" if channels == 2 else "MONO"
     priority = 3000 if name in _DEFAULTS.values() else 100
     return (
         f'{{ factory.name = support.null-audio-sink node.name = {name} node.description = "{description}" '
-        f"media.class = {kind} object.linger = true audio.rate = 48000 audio.channels = 2 audio.position = [ FL FR ] "
+        f"media.class = {kind} object.linger = true "
+        f"audio.rate = {rate_hz} audio.channels = {channels} audio.position = [ {position} ] "
+        "session.suspend-timeout-seconds = 0 "
         f"priority.session = {priority} priority.driver = {priority} {sink} "
         "adapter.auto-port-config = { mode = dsp monitor = true position = preserve } }"
     )

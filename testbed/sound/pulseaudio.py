@@ -19,13 +19,17 @@ from testbed.sound.rates import MIC_HZ, SPEAKER_HZ
 
 UP_WITHIN_S = 10.0
 # Without `norewinds` the first callbacks come 1.5 to 2 s late.
-_SINK = "module-null-sink sink_name={} rate={} channels=1 norewinds=1 sink_properties=\"device.description='{}'\""
+_SINK = "module-null-sink sink_name={} rate={} channels={} norewinds=1 sink_properties=\"device.description='{}'\""
 _SOURCE = "module-remap-source source_name={} master={}.monitor source_properties=\"device.description='{}'\""
-_RECIPE = {
-    "speaker": _SINK.format("speaker", SPEAKER_HZ, "Cable Loudspeaker"),
-    "mic_cable": _SINK.format("mic_cable", MIC_HZ, "Cable into the microphone"),
-    "mic": _SOURCE.format("mic", "mic_cable", "Cable Microphone"),
-}
+
+
+def _recipe(rate_hz: int = MIC_HZ, channels: int = 1) -> dict[str, str]:
+    """The module of each device. `rate_hz`, `channels`: of the microphone."""
+    return {
+        "speaker": _SINK.format("speaker", SPEAKER_HZ, 1, "Cable Loudspeaker"),
+        "mic_cable": _SINK.format("mic_cable", rate_hz, channels, "Cable into the microphone"),
+        "mic": _SOURCE.format("mic", "mic_cable", "Cable Microphone"),
+    }
 
 
 class PulseAudio:
@@ -50,7 +54,7 @@ class PulseAudio:
         }
         self._modules = [
             f"module-native-protocol-unix auth-anonymous=1 auth-cookie-enabled=0 socket={socket}",
-            *_RECIPE.values(),
+            *_recipe().values(),
         ]
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -81,14 +85,23 @@ class PulseAudio:
         self._set_defaults()
 
     def plug(self) -> None:
+        self._plug(_recipe())
+
+    def reshape(self, *, rate_hz: int, channels: int) -> None:
+        """Take the microphone away, and make it anew in another shape."""
+        for device in ("mic", "mic_cable"):
+            self.unplug(device)
+        self._plug(_recipe(rate_hz, channels))
+
+    def _plug(self, recipe: Mapping[str, str]) -> None:
         present = self._run("list", "short", "modules").stdout
-        for name, module in _RECIPE.items():
+        for name, module in recipe.items():
             if f"_name={name}" not in {word for line in present.splitlines() for word in _named(line)}:
                 self._load(module)
         self._set_defaults()
 
     def add_loudspeaker(self, name: str, description: str) -> None:
-        self._load(_SINK.format(name, SPEAKER_HZ, description))
+        self._load(_SINK.format(name, SPEAKER_HZ, 1, description))
 
     def add_microphone(self, name: str, description: str, *, hears: str) -> None:
         """Add a microphone that hears what is played into the loudspeaker `hears`."""
