@@ -73,6 +73,28 @@ def test_the_new_process_gets_what_lives_on_once(monkeypatch: pytest.MonkeyPatch
     assert len(started) == 1
 
 
+def test_what_was_opened_meanwhile_is_closed_and_what_was_given_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the sound server keeps streams that nobody reads."""
+    monkeypatch.setenv("VOICELOOP_STARTED_ANEW", "")
+    monkeypatch.setattr(os, "execv", lambda _path, _words: None)
+    given, opened = os.pipe()
+    os.close(opened)
+    os.set_inheritable(given, True)
+    monkeypatch.delenv("VOICELOOP_HANDED_OVER", raising=False)
+    anew.handed_over(ignore)
+    ours, other = os.pipe()
+    for number in (ours, other):
+        os.set_inheritable(number, True)
+    anew.start(StartAnew("it hangs", kept={}))
+    try:
+        assert [os.get_inheritable(number) for number in (given, ours, other)] == [True, False, False]
+        assert os.get_inheritable(int(os.environ["VOICELOOP_HANDED_OVER"]))
+    finally:
+        monkeypatch.delenv("VOICELOOP_HANDED_OVER")
+        for number in (given, ours, other):
+            os.close(number)
+
+
 @pytest.mark.parametrize("number", ["", "x", "9999", "-1"])
 def test_a_variable_that_came_from_elsewhere_hands_nothing_over(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOICELOOP_HANDED_OVER", number)

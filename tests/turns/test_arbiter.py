@@ -165,7 +165,7 @@ def test_only_speech_over_a_reply_shows_that_the_microphone_hears_it() -> None:
     assert not arbiter.hears_reply
 
 
-@pytest.mark.parametrize("event", [E.BARGE_IN, E.MERGE, E.LIVE_OVER, E.LIVE_FAILED, E.LIVE_ECHO])
+@pytest.mark.parametrize("event", [E.BARGE_IN, E.CONTINUES, E.LIVE_OVER, E.LIVE_FAILED, E.LIVE_ECHO])
 def test_the_next_reply_is_not_known_to_be_heard(event: Event) -> None:
     arbiter = fed(*ANSWERING, E.STARTED)
     arbiter.copied()

@@ -56,11 +56,38 @@ def start(reason: StartAnew) -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
             stream.flush()
+    _close_at_exec(memory)
     os.execv(sys.executable, sys.orig_argv)
+
+
+def _open_files() -> set[int]:
+    numbers = {int(name) for name in os.listdir("/proc/self/fd")}  # noqa: PTH208 - names are all that is wanted
+    return {number for number in numbers if _is_open(number)}  # without that of the listing itself
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+def _close_at_exec(memory: int) -> None:
+    """Have exec close what libraries opened meanwhile, as the connections to the sound server: else the server would
+    keep streams that nobody reads."""
+    for number in _open_files() - _given - {memory}:
+        with contextlib.suppress(OSError):  # a thread may close it now
+            os.set_inheritable(number, False)
+
+
+_given: set[int] = set()
+"""The files that were open when the command began: the user's, as in `--to file:/dev/fd/3`."""
 
 
 def handed_over(publish: Publish) -> Kept:
     """What the process before this one has handed over, with a notice; nothing if this is the first."""
+    _given.update(_open_files())
     number = os.environ.pop(_HANDED_OVER, None)
     if number is None:
         return NOTHING

@@ -3,8 +3,9 @@
 `Arbiter.feed` takes what has happened and returns what is to be done; `judge` is the one rule that decides what
 interrupts a reply. The conversation (`conversation.py`) gathers the evidence and performs the actions.
 
-With a handler whose turns replace one another one turn is live. What the user says over its reply is a turn of its own
-beside it, the candidate, until it is decided whether it interrupts.
+With a handler whose turns replace one another one turn is live. What the user says after its speech has ended, whether
+or not its reply sounds yet, is a turn of its own beside it, the candidate, until it is decided whether it interrupts.
+A held reply is not played, but prepared further; it goes on from the sample where it was held.
 
     time     -------------------------------------------------------------------------->
     voice    ######                        ##########
@@ -14,6 +15,8 @@ beside it, the candidate, until it is decided whether it interrupts.
     live     turn 1                                                   | turn 2 or turn 1
     candidate                              | turn 2                   |
 
+    x: the rest of the reply is discarded. A candidate that is sure to interrupt does so in OVERLAP; LISTENING follows.
+
     IDLE          no turn is live, and nobody speaks
     LISTENING     the user speaks, in the live turn
     ANSWERING     they have finished: the live turn is transcribed, answered and spoken
@@ -21,7 +24,7 @@ beside it, the candidate, until it is decided whether it interrupts.
     UNDECIDED     the candidate's speech has ended, and its text decides; the reply is held meanwhile
     OVERDUE       as UNDECIDED, but the text is late: the reply goes on
     UNTAKEN       the user speaks in no turn: it has ended before they have finished, or none could be opened
-    UNTAKEN_OVER  the same over a live turn
+    UNTAKEN_OVER  the candidate has ended before they have finished; the live turn goes on
 
 Where turns don't replace one another (`plugins.Turns`), a turn whose speech has ended goes on by itself, and the
 conversation is IDLE, LISTENING or UNTAKEN.
@@ -50,30 +53,35 @@ class State(Enum):
 class Event(Enum):
     """What has happened."""
 
+    # Told by the segmenter.
     STARTED = auto()
     """Speech begins, or the next piece of speech that was cut for length."""
     ENDED = auto()
-    """The user has finished, or the sound was only a noise."""
-    ECHO = auto()
-    """Speech has ended in which nobody spoke: the microphone heard the loop's own voice."""
-    REFUSED = auto()
-    """No turn could be opened for the speech."""
+    """The user has finished. A noise ends like this too: its empty text shows later what it was."""
+    # Decided by `judge`, of the speech of the candidate; ECHO also of the live turn's while the user speaks in it.
     BARGE_IN = auto()
     """The candidate interrupts the reply."""
-    MERGE = auto()
-    """The same before anything of the reply was heard and done: the user had not finished when it was prepared."""
+    CONTINUES = auto()
+    """The same (the conversation reports it in place of BARGE_IN) before any of the reply was heard and the handler did
+    anything: the user had not finished when it was prepared, and goes on."""
     BACKCHANNEL = auto()
-    """The candidate has no words, or only a backchannel ("mhm")."""
-    HOLD_OVER = auto()
-    """The reply was held for as long as it may be (`conversation.hold_max_ms`)."""
+    """The candidate's text is empty, or only a backchannel ("mhm")."""
+    ECHO = auto()
+    """The speech has ended, and nobody spoke: the microphone heard the loop's own voice."""
+    # Told by the turns.
+    REFUSED = auto()
+    """No turn could be opened for the speech. Turns that replace one another are never refused."""
     LIVE_OVER = auto()
-    """The live turn has ended by itself."""
+    """The live turn is done: its reply was played to the end, or there was none."""
     LIVE_FAILED = auto()
     """The live turn has ended with an error."""
     LIVE_ECHO = auto()
-    """The live turn's text shows that nobody spoke in it."""
+    """The text of the live turn, whose speech has ended, shows that nobody spoke in it."""
     CANDIDATE_OVER = auto()
-    """The candidate has ended by itself."""
+    """The candidate has ended before it was decided on: with an error."""
+    # Told by the clock.
+    HOLD_OVER = auto()
+    """The reply was held for as long as it may be (`conversation.hold_max_ms`)."""
 
 
 class Action(Enum):
@@ -84,11 +92,13 @@ class Action(Enum):
     OPEN_CANDIDATE = auto()
     """Open a turn for the speech: it is the candidate."""
     JOIN = auto()
-    """Open a turn for the speech, which takes the candidate's place and its speech; cancel the candidate."""
+    """Open a turn for the speech, which takes the candidate's place and its speech; cancel the candidate. Its
+    LIMIT_HOLD ends with it."""
     COMMIT = auto()
-    """The live turn is certain: its reply may be heard, and its handler may act."""
+    """The speech of the live turn is complete. Until this its reply is prepared but not played, and its handler may not
+    act."""
     RELEASE = auto()
-    """The live turn goes on by itself, and is live no more."""
+    """The live turn goes on by itself, and is live no more. The replies of such turns are played one after another."""
     LIMIT_HOLD = auto()
     """Report HOLD_OVER, unless the candidate has been decided on by then."""
     INTERRUPT = auto()
@@ -96,7 +106,7 @@ class Action(Enum):
     MERGE = auto()
     """Give the speech of the live turn to the candidate, and cancel the live turn."""
     SUCCEED = auto()
-    """Make the candidate the live turn. Discard what has not been played of the reply."""
+    """Discard what has not been played of the reply so far. The candidate becomes the live turn."""
     GIVE_WAY = auto()
     """Cancel the candidate."""
     DROP_CANDIDATE = auto()
@@ -114,7 +124,7 @@ _S, _E, _A = State, Event, Action
 _DECIDING: Mapping[Event, tuple[tuple[Action, ...], State]] = {
     _E.STARTED: ((_A.JOIN,), _S.OVERLAP),
     _E.BARGE_IN: ((_A.INTERRUPT, _A.SUCCEED, _A.COMMIT), _S.ANSWERING),
-    _E.MERGE: ((_A.MERGE, _A.SUCCEED, _A.COMMIT), _S.ANSWERING),
+    _E.CONTINUES: ((_A.MERGE, _A.SUCCEED, _A.COMMIT), _S.ANSWERING),
     _E.BACKCHANNEL: ((_A.GIVE_WAY,), _S.ANSWERING),
     _E.ECHO: ((_A.DROP_CANDIDATE,), _S.ANSWERING),
     _E.CANDIDATE_OVER: ((), _S.ANSWERING),
@@ -143,7 +153,7 @@ REPLACING: Table = {
     _S.OVERLAP: {
         _E.STARTED: ((), _S.OVERLAP),
         _E.BARGE_IN: ((_A.INTERRUPT, _A.SUCCEED), _S.LISTENING),
-        _E.MERGE: ((_A.MERGE, _A.SUCCEED), _S.LISTENING),
+        _E.CONTINUES: ((_A.MERGE, _A.SUCCEED), _S.LISTENING),
         _E.ENDED: ((_A.LIMIT_HOLD,), _S.UNDECIDED),
         _E.ECHO: ((_A.DROP_CANDIDATE,), _S.ANSWERING),
         _E.CANDIDATE_OVER: ((), _S.UNTAKEN_OVER),
@@ -198,8 +208,8 @@ class Arbiter:
         self._table = REPLACING if replaces else INDEPENDENT
         self.state = State.IDLE
         self.hears_reply = False
-        """The microphone is known to hear this reply: voice alone neither ducks nor holds it, or its own words would
-        stop it."""
+        """The microphone is known to hear this reply: while that goes on, voice neither lowers nor holds it, or its own
+        words would stop it. Only speech that was more than an echo is awaited with the reply held (UNDECIDED)."""
 
     def feed(self, event: Event) -> tuple[Action, ...]:
         """Go to the next state; return what is to be done. Raises LookupError if this can't happen in this state."""
@@ -230,7 +240,7 @@ class Words(Enum):
     """What the text of a turn is to the reply over which it was said."""
 
     UNKNOWN = auto()
-    """There is no text yet."""
+    """No text has come, not even an empty one."""
     NONE = auto()
     """No words, or only a backchannel."""
     REPEATED = auto()
@@ -251,13 +261,14 @@ class Evidence:
     """Whether its sound is a copy of what was just played. That takes up to 10 ms, so it is asked only at need."""
     words: Words = Words.UNKNOWN
     joined: bool = False
-    """Its turn has earlier speech, which was the user's."""
+    """Its turn has earlier speech, which was the user's. A text covers that, too; the comparison by sound doesn't."""
 
 
 def judge(evidence: Evidence, *, barge_in_ms: float) -> Event | None:
     """Decide whether the candidate interrupts the reply. None: not yet.
 
-    Words decide, if there are any; before that `barge_in_ms` of voice do, unless they are the reply's own echo.
+    As soon as there is a text, it alone decides, even an empty one. Until then `barge_in_ms` of voice do, unless they
+    are the reply's own echo. When the speech ends, this is asked once without the text, and then once more with it.
     """
     match evidence.words:
         case Words.OTHER:

@@ -262,7 +262,7 @@ class Conversation:
         settings = self._context.settings
         event, live = judge(evidence, barge_in_ms=settings.barge_in_ms), self._live
         if event is Event.BARGE_IN and live is not None:
-            return Event.MERGE if live.heard_s() * 1000 < settings.merge_ms and not live.acted else event
+            return Event.CONTINUES if live.heard_s() * 1000 < settings.merge_ms and not live.acted else event
         return event
 
     # What follows from it
