@@ -1,15 +1,18 @@
-"""A private message bus (D-Bus), and other programs that a test runs for as long as a block lasts."""
+"""A private message bus (D-Bus), services on it, and other programs that a test runs for as long as a block lasts."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import trio
+from jeepney import Message, MessageType
+from jeepney.bus_messages import message_bus
+from jeepney.io.trio import DBusConnection, open_dbus_connection
 
 PATIENCE_S = 20.0
 
@@ -40,3 +43,27 @@ async def open_bus_daemon(folder: Path) -> AsyncIterator[trio.Process]:
         with trio.fail_after(PATIENCE_S):
             assert await process.stdout.receive_some()  # printed once the bus listens
         yield process
+
+
+@asynccontextmanager
+async def serve_on_bus(
+    folder: Path, name: str, answer: Callable[[DBusConnection, Message], Awaitable[None]], *, enable_fds: bool = False
+) -> AsyncIterator[DBusConnection]:
+    """Serve `name` on the bus of `open_bus_daemon`: each call is answered by `answer`, one after the other. The name is
+    gone when the block ends."""
+
+    async def serve() -> None:
+        with suppress(trio.ClosedResourceError, trio.EndOfChannel, trio.BrokenResourceError):  # the bus is gone
+            while True:
+                message = await connection.receive()
+                if message.header.message_type is MessageType.method_call:
+                    await answer(connection, message)
+
+    with trio.fail_after(PATIENCE_S):
+        connection = await open_dbus_connection(f"unix:path={folder}/bus", enable_fds=enable_fds)
+    async with connection, trio.open_nursery() as nursery:
+        async with connection.router() as router:
+            await router.send_and_get_reply(message_bus.RequestName(name))
+        nursery.start_soon(serve)
+        yield connection
+        nursery.cancel_scope.cancel()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,11 +11,10 @@ from typing import Any, cast
 
 import pytest
 import trio
-from jeepney import HeaderFields, Message, MessageType, new_error, new_method_return
-from jeepney.bus_messages import message_bus
-from jeepney.io.trio import DBusConnection, open_dbus_connection
+from jeepney import HeaderFields, Message, new_error, new_method_return
+from jeepney.io.trio import DBusConnection
 
-from testbed.message_bus import open_bus_daemon
+from testbed.message_bus import open_bus_daemon, serve_on_bus
 from testbed.recorder import Recorder
 from voiceloop.config.load import load
 from voiceloop.control.attention import Attention
@@ -47,16 +46,7 @@ class Desktop:
             while len(self.calls) < count:
                 await self.called.wait()
 
-    async def answer_calls(self, connection: DBusConnection) -> None:
-        with suppress(trio.EndOfChannel, trio.BrokenResourceError, trio.ClosedResourceError):  # the bus is gone
-            while True:
-                await self._take(connection, await connection.receive())
-
-    async def _take(self, connection: DBusConnection, message: Message) -> None:
-        if message.header.message_type is MessageType.method_call:
-            await self._notify(connection, message)
-
-    async def _notify(self, connection: DBusConnection, message: Message) -> None:
+    async def notify(self, connection: DBusConnection, message: Message) -> None:
         assert message.header.fields[HeaderFields.member] == "Notify"
         assert message.header.fields[HeaderFields.signature] == "susssasa{sv}i"
         self.calls.append(tuple(message.body))
@@ -73,14 +63,8 @@ class Desktop:
 @asynccontextmanager
 async def open_desktop(folder: Path, desktop: Desktop) -> AsyncIterator[trio.Process]:
     """Serve `desktop` on a private message bus at `folder`/bus; yield the process of the bus."""
-    async with open_bus_daemon(folder) as daemon:
-        connection = await open_dbus_connection(f"unix:path={folder}/bus")
-        async with connection, trio.open_nursery() as nursery:
-            async with connection.router() as router:
-                await router.send_and_get_reply(message_bus.RequestName(SERVICE))
-            nursery.start_soon(desktop.answer_calls, connection)
-            yield daemon
-            nursery.cancel_scope.cancel()
+    async with open_bus_daemon(folder) as daemon, serve_on_bus(folder, SERVICE, desktop.notify):
+        yield daemon
 
 
 @asynccontextmanager

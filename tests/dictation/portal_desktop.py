@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import trio
-from jeepney import DBusAddress, HeaderFields, Message, MessageType, new_error, new_method_return, new_signal
-from jeepney.bus_messages import message_bus
-from jeepney.io.trio import DBusConnection, open_dbus_connection
+from jeepney import DBusAddress, HeaderFields, Message, new_error, new_method_return, new_signal
+from jeepney.io.trio import DBusConnection
 
-from testbed.message_bus import PATIENCE_S
+from testbed.message_bus import serve_on_bus
 from voiceloop.dbus.portal import PATH, SERVICE
 from voiceloop.dictation.portal.remote_desktop import CLIPBOARD, REMOTE_DESKTOP
 
@@ -55,13 +53,10 @@ class PortalDesktop:
     _serial: int = 0
     _pasted: dict[int, bool] = field(default_factory=dict)
 
-    async def answer_calls(self, connection: DBusConnection) -> None:
+    async def take(self, connection: DBusConnection, message: Message) -> None:
+        """Answer a call."""
         self.connection = connection
-        with suppress(trio.ClosedResourceError, trio.EndOfChannel, trio.BrokenResourceError):
-            while True:
-                message = await connection.receive()
-                if message.header.message_type is MessageType.method_call:
-                    await self._handle(message)
+        await self._handle(message)
 
     async def copy(self, content: dict[str, bytes]) -> None:
         """Another program copies something."""
@@ -220,11 +215,5 @@ def _write(fd: int, data: bytes) -> None:
 @asynccontextmanager
 async def open_portal_desktop(folder: Path, desktop: PortalDesktop) -> AsyncIterator[None]:
     """Serve the portal on the bus of `open_bus_daemon`."""
-    with trio.fail_after(PATIENCE_S):
-        connection = await open_dbus_connection(f"unix:path={folder}/bus", enable_fds=True)
-    async with connection, trio.open_nursery() as nursery:
-        async with connection.router() as router:
-            await router.send_and_get_reply(message_bus.RequestName(SERVICE))
-        nursery.start_soon(desktop.answer_calls, connection)
+    async with serve_on_bus(folder, SERVICE, desktop.take, enable_fds=True):
         yield
-        nursery.cancel_scope.cancel()

@@ -6,17 +6,16 @@ It answers as the portals of GNOME 48 and Plasma 6.3 were observed to do, and re
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import trio
-from jeepney import DBusAddress, HeaderFields, Message, MessageType, new_error, new_method_return, new_signal
-from jeepney.bus_messages import message_bus
-from jeepney.io.trio import DBusConnection, open_dbus_connection
+from jeepney import DBusAddress, HeaderFields, Message, new_error, new_method_return, new_signal
+from jeepney.io.trio import DBusConnection
 
-from testbed.message_bus import PATIENCE_S
+from testbed.message_bus import PATIENCE_S, serve_on_bus
 from voiceloop.dbus.portal import PATH, REQUEST, SERVICE, SESSION
 from voiceloop.shortcut.portal_shortcut import ID, REGISTRY, SHORTCUTS
 
@@ -68,15 +67,12 @@ class ShortcutsPortal:
         """The user takes the shortcut away in the desktop's settings."""
         await self._signal(self._session, SESSION, "Closed", "a{sv}", {})
 
-    async def answer_calls(self, connection: DBusConnection) -> None:
+    async def take(self, connection: DBusConnection, message: Message) -> None:
+        """Answer a call."""
         self._connection = connection
-        with suppress(trio.ClosedResourceError, trio.EndOfChannel, trio.BrokenResourceError):
-            while True:
-                message = await connection.receive()
-                if message.header.message_type is MessageType.method_call:
-                    await self._answer(message)
-                    self._changed.set()
-                    self._changed = trio.Event()
+        await self._answer(message)
+        self._changed.set()
+        self._changed = trio.Event()
 
     async def _answer(self, message: Message) -> None:
         fields = message.header.fields
@@ -145,11 +141,5 @@ class ShortcutsPortal:
 @asynccontextmanager
 async def open_shortcuts_portal(folder: Path, portal: ShortcutsPortal) -> AsyncIterator[ShortcutsPortal]:
     """Serve the portal on the bus of `open_bus_daemon`; gone when the block ends."""
-    with trio.fail_after(PATIENCE_S):
-        connection = await open_dbus_connection(f"unix:path={folder}/bus")
-    async with connection, trio.open_nursery() as nursery:
-        async with connection.router() as router:
-            await router.send_and_get_reply(message_bus.RequestName(SERVICE))
-        nursery.start_soon(portal.answer_calls, connection)
+    async with serve_on_bus(folder, SERVICE, portal.take):
         yield portal
-        nursery.cancel_scope.cancel()
