@@ -24,7 +24,8 @@ pytestmark = pytest.mark.sound
 
 NONE_LEFT = "there is no microphone, only what "
 NOTICED_S = 1.0
-HEARD_AGAIN_S = 2.0
+HEARD_AGAIN_S = 5.0
+"""It takes 0.1 s (`scripts/bench faults`); this much where all tests share two cores."""
 FILM = Path("/usr/share/asterisk/sounds/en_US_f_Allison/queue-thankyou.wav")
 SILENT = "audio.input: only digital silence comes from "
 
@@ -66,7 +67,11 @@ async def test_nothing_is_received_until_there_is_a_microphone_again(on_cable: C
             await trio.to_thread.run_sync(lambda: listener.wait_for(lambda pcm: len(pcm) > 4 * SPEAKER_HZ))
         assert microphone.received == received
         on_cable.plug()
-        await events.wait_for("device.back", within_s=HEARD_AGAIN_S)
+        try:
+            await events.wait_for("device.back", within_s=HEARD_AGAIN_S)
+        except trio.TooSlowError:
+            said = [(event.name, event.fields) for event in events.events]
+            pytest.fail(f"{said}\n{on_cable.pactl('info')}\n{on_cable.pactl('list', 'short', 'sources')}")
         assert microphone.received > received
         nursery.cancel_scope.cancel()
 
