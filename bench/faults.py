@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from bench.turns.material import letters
 from testbed.running import Running, running
 from testbed.sound.cable import Cable, PulseAudio, chosen, why_not
 from testbed.sound.match import first_sound
@@ -143,8 +144,8 @@ def converse(cable: Cable, run: Running, *, at: float) -> tuple[str | None, bool
     """Say something at the time `at`; gives the text that was heard, None if none was, and whether a reply sounded."""
     heard, done = len(run.named("transcript")), len(run.named("turn.done"))
     text, answered = None, False
+    time.sleep(max(0.0, at - time.monotonic()))
     with cable.listening() as speaker, suppress(TimeoutError):
-        time.sleep(max(0.0, at - time.monotonic()))
         cable.speak_file(WORDS)
         text = str(run.wait_for("transcript", count=heard + 1, timeout_s=_TRANSCRIBED_S).fields["text"])
         speaker.wait_for(lambda sound: first_sound(sound) is not None, timeout_s=_ANSWERED_S)
@@ -165,7 +166,7 @@ def try_fault(name: str, rounds: int, devices: list[str]) -> Result:
             text, answered = converse(cable, run, at=restored + HEARD_WITHIN_S)
             result.rounds += 1
             result.heard += text is not None
-            result.same += text == before
+            result.same += text is not None and before is not None and letters(text) == letters(before)
             result.answered += answered
             if (at := back(run, since=began)) is not None:
                 result.back_s.append(max(0.0, at - restored))
