@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from array import array
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import trio
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from testbed.fake_portaudio import FakePortAudio, Silent
+from testbed.fake_portaudio import FakePortAudio, FakeStream, Silent
 from testbed.recorder import Recorder
 from voiceloop.audio.portaudio import Host
 from voiceloop.audio.wake import Wake
@@ -369,3 +371,40 @@ async def test_a_stream_that_never_closes_does_not_keep_the_microphone_deaf() ->
         assert drain(library) == ["abort", "close"]
         assert host.stuck == 0
     assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=5))
+
+
+async def test_a_process_that_stood_still_does_not_take_its_device_for_lost() -> None:
+    """After a stop, or while something held the GIL, the loop may run before the callbacks that are due."""
+    library = CallingPortAudio()
+    async with open_microphone(Audio(), Recorder(), host=Host(lambda: library)) as microphone:
+        await trio.to_thread.run_sync(library.call)
+        await microphone.frames.receive()
+        time.sleep(0.6)  # noqa: ASYNC251 - the loop, too, stands still
+        await trio.sleep(0.05)
+        await trio.to_thread.run_sync(library.call)
+        item = await microphone.frames.receive()
+    assert isinstance(item, Frame)
+
+
+async def test_a_device_that_falls_silent_is_lost_within_a_second() -> None:
+    library = CallingPortAudio()
+    async with open_microphone(Audio(), Recorder(), host=Host(lambda: library)) as microphone:
+        await trio.to_thread.run_sync(library.call)
+        await microphone.frames.receive()
+        with trio.fail_after(1.5):
+            assert await microphone.frames.receive() == Gap(320, GapReason.SILENT)
+
+
+class CallingPortAudio(FakePortAudio):
+    """A device whose callback is called by the test."""
+
+    def _open(self, **options: Any) -> FakeStream:
+        self.callback = options["callback"]
+        return super()._open(**options)
+
+    RawInputStream = RawOutputStream = _open
+
+    def call(self) -> None:
+        """Give a block of 20 ms."""
+        times = SimpleNamespace(currentTime=5.0, inputBufferAdcTime=4.98)
+        self.callback(bytearray(640), 320, times, SimpleNamespace(input_overflow=False))

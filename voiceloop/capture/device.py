@@ -11,7 +11,7 @@ import trio
 from voiceloop.audio.following import follow_server
 from voiceloop.audio.portaudio import Host, Request, Stream
 from voiceloop.audio.sound_server import DUMMY_MONITOR, Answer
-from voiceloop.audio.streams import close_stream, open_first, open_stream, pauses
+from voiceloop.audio.streams import STALLED_S, close_stream, open_first, open_stream, pauses, stalled
 from voiceloop.audio.wake import Wake
 from voiceloop.capture.bridge import Bridge
 from voiceloop.capture.connection import Connection
@@ -127,6 +127,7 @@ class DeviceInput:
                 while not (bridge.finished or self._interrupted or self._microphone.muted or self._elsewhere):
                     await self._wake.wait()
                     await self._send_blocks(bridge, send, patience)
+            late = stalled(patience)
             # Blocks at this point: the loop was late, not the device; or too few blocks came to wake the loop.
             fresh = bool(bridge.blocks)
             await self._send_blocks(bridge, send, patience)
@@ -143,7 +144,9 @@ class DeviceInput:
                 return GapReason.DEFAULT_CHANGED
             patience_s = bridge.last_arrival + SILENT_S - time.monotonic()
             if not fresh or patience_s <= 0:
-                return GapReason.SILENT
+                if not late:
+                    return GapReason.SILENT
+                patience_s = STALLED_S
 
     async def _send_blocks(
         self, bridge: Bridge, send: trio.MemorySendChannel[Frame | Gap], patience: trio.CancelScope
