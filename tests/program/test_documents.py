@@ -206,6 +206,26 @@ def without_figures(line: str) -> str:
     return re.sub(r"\d+:\d\d [AP]M|[\d.]+ s\b", "N", line)
 
 
+def test_the_readme_installs_what_it_calls_and_what_scripts_run_needs_for_sound() -> None:
+    block = next(block for block in blocks(read("README.md")) if "pipx install" in block)
+    apt, *rest = (line.partition("#")[0].split() for line in block.splitlines())
+    assert apt[:3] == ["sudo", "apt", "install"]
+    # A desktop has a sound server, which the variable stands for.
+    needed = subprocess.run(
+        ["bash", "-c", "source scripts/setup.sh && sound_packages"],
+        cwd=ROOT,
+        env={**os.environ, "PULSE_SERVER": "unix:/none"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    comes_along = {"libpulse0"}  # libasound2-plugins depends on it
+    assert {"libportaudio2", "libasound2-plugins"} <= set(needed)
+    assert set(apt[3:]) == {"pipx", *needed} - comes_along
+    # The folder of pipx's commands is in the path from the next terminal on only.
+    assert [words[:2] for words in rest[:2]] == [["pipx", "install"], ["pipx", "ensurepath"]]
+
+
 def test_blocks_of_python_and_toml_can_be_read() -> None:
     found = {"python": 0, "toml": 0}
     for document in DOCUMENTS:

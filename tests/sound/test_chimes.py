@@ -67,7 +67,6 @@ def dictating(cable: Cable, folder: Path, *more: str) -> Iterator[tuple[Running,
         yield run, env, clips
 
 
-@pulseaudio_only  # it takes a minute, and what the notch does can't differ between the servers
 def test_20_of_20_dictations_begin_without_the_chime_and_with_every_word(cable: Cable, tmp_path: Path) -> None:
     steady_echo_path(cable)
     prompt, echoes = read_wav(PROMPT).at(MIC_HZ), []

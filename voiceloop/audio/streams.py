@@ -23,9 +23,9 @@ _LIMIT_S = 5.0
 _UNLIMITED = trio.CapacityLimiter(math.inf)
 """Calls that never return keep their place in a limiter: Trio's own, of 40 places, would be full some day."""
 _BACKOFF_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
-STALLED_S = 0.25
-"""How much longer to wait for a device after the whole process has stood still: its callbacks come now, all at once."""
-_LATE_S = 0.005
+ONCE_MORE_S = 0.25
+"""How much longer to wait for a device that seems to be gone. When the whole process stood still (it was stopped, the
+machine slept, or something held the GIL), the loop may run before the callbacks that are due, which then come."""
 
 
 def pauses() -> Iterator[float]:
@@ -35,12 +35,6 @@ def pauses() -> Iterator[float]:
     it, the loop would open it thousands of times a second.
     """
     return chain((0.0,), _BACKOFF_S, repeat(_BACKOFF_S[-1]))
-
-
-def stalled(patience: trio.CancelScope) -> bool:
-    """Whether the loop woke late from a wait that ran out: then the process stood still (it was stopped, the machine
-    slept, or something held the GIL), and that the device has not called back says nothing about the device."""
-    return trio.current_time() - patience.deadline > _LATE_S
 
 
 async def devices(host: Host = HOST) -> list[Device]:

@@ -11,7 +11,7 @@ import trio
 from voiceloop.audio.following import follow_server
 from voiceloop.audio.portaudio import Host, Request, Stream
 from voiceloop.audio.sound_server import DUMMY_MONITOR, Answer
-from voiceloop.audio.streams import STALLED_S, close_stream, open_first, open_stream, pauses, stalled
+from voiceloop.audio.streams import ONCE_MORE_S, close_stream, open_first, open_stream, pauses
 from voiceloop.audio.wake import Wake
 from voiceloop.capture.bridge import Bridge
 from voiceloop.capture.connection import Connection
@@ -120,16 +120,14 @@ class DeviceInput:
 
     async def _pump(self, send: trio.MemorySendChannel[Frame | Gap]) -> GapReason:
         """Send frames until the stream has to end; return the reason."""
-        bridge, patience_s = self._bridge, _FIRST_BLOCK_S
+        bridge, patience_s, once_more = self._bridge, _FIRST_BLOCK_S, False
         while True:
             # One scope whose deadline moves: a new scope for each of 50 wakes a second costs more than all the rest.
             with trio.move_on_after(patience_s) as patience:
                 while not (bridge.finished or self._interrupted or self._microphone.muted or self._elsewhere):
                     await self._wake.wait()
                     await self._send_blocks(bridge, send, patience)
-            late = stalled(patience)
             # Blocks at this point: the loop was late, not the device; or too few blocks came to wake the loop.
-            fresh = bool(bridge.blocks)
             await self._send_blocks(bridge, send, patience)
             if self._microphone.muted:
                 return GapReason.MUTED
@@ -142,11 +140,14 @@ class DeviceInput:
                 return GapReason.NO_MICROPHONE
             if self._connection.moved:
                 return GapReason.DEFAULT_CHANGED
+            # Also where the wait ran out in the same moment as a block came, and the block was sent.
             patience_s = bridge.last_arrival + SILENT_S - time.monotonic()
-            if not fresh or patience_s <= 0:
-                if not late:
-                    return GapReason.SILENT
-                patience_s = STALLED_S
+            silent = patience_s <= 0
+            if silent and once_more:
+                return GapReason.SILENT
+            once_more = silent
+            if once_more:
+                patience_s = ONCE_MORE_S
 
     async def _send_blocks(
         self, bridge: Bridge, send: trio.MemorySendChannel[Frame | Gap], patience: trio.CancelScope

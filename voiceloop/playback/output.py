@@ -11,7 +11,7 @@ import trio
 
 from voiceloop.audio.devices import FILE_PREFIX
 from voiceloop.audio.portaudio import HOST, Host, Request, Stream
-from voiceloop.audio.streams import STALLED_S, close_stream, open_first, open_stream, pauses, stalled
+from voiceloop.audio.streams import ONCE_MORE_S, close_stream, open_first, open_stream, pauses
 from voiceloop.audio.wake import Wake
 from voiceloop.audio.wav import WavWriter
 from voiceloop.config.tables import Audio
@@ -220,9 +220,9 @@ class _Device:
                 self._note_return()
                 self._speaker.pulled()
             elif waiting.cancelled_caught:
-                if not stalled(waiting):
+                if patience_s == ONCE_MORE_S:
                     return _Loss.SILENT
-                patience_s = STALLED_S
+                patience_s = ONCE_MORE_S
             if puller.finished:
                 return _Loss.GONE
             if self._speaker.audible:
