@@ -231,10 +231,19 @@ def test_where_a_sound_server_answers_its_plug_in_is_the_default_for_good(librar
     """Through PipeWire's own plug-in, the default, late callbacks lose sound and a restart leaves a thread behind."""
     host = Host(lambda: library, lambda: SERVER)
     library.names = ["default", "pulse"]
-    assert host.open(request_for(), nothing, nothing).device.name == "pulse"
+    opened = host.open(request_for(), nothing, nothing).device
+    assert (opened.index, opened.name) == (1, "default")  # the server names no default microphone
     library.names = ["default"]  # while the server restarts
     with pytest.raises(NoSuchDevice, match="pulse"):
         host.open(Request("output", "default", 24_000, "low"), nothing, nothing)
+
+
+def test_the_servers_default_is_called_by_its_name(library: FakePortAudio) -> None:
+    library.names = ["default", "pulse"]
+    loudspeaker = Request("output", "default", 24_000, "low")
+    assert Host(lambda: library, lambda: SERVER).open(loudspeaker, nothing, nothing).device.label == "Loudspeaker"
+    given = Request("output", "pulse", 24_000, "low")
+    assert Host(lambda: library, lambda: SERVER).open(given, nothing, nothing).device.label == "pulse"
 
 
 @pytest.mark.parametrize(

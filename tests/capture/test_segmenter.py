@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voiceloop.capture.endpointing.endpointer import Endpointer, Pause
+from voiceloop.capture.endpointing.endpointer import Endpointer, Pause, TextAwaited, TextKnown
 from voiceloop.capture.segmenter import (
     EndReason,
     Segmenter,
@@ -159,6 +159,12 @@ def test_a_cough_is_dropped_and_counts_as_silence() -> None:
     assert (result.segmenter.sent, result.segmenter.silence) == (0, 84 * HOP)
 
 
+def test_as_much_voice_as_speech_must_have_at_least_is_speech() -> None:
+    least = Segment(min_speech_ms=160)  # five hops
+    assert run(hops((20, False), (5, True), (60, False)), segment=least).utterances
+    assert run(hops((20, False), (4, True), (60, False)), segment=least).of(SpeechDropped)
+
+
 def test_a_short_pause_pauses_and_resumes_within_one_utterance() -> None:
     result = run(hops((20, False), (10, True), (10, False), (10, True), (60, False)))
     first, second = result.of(SpeechPaused)
@@ -284,6 +290,13 @@ def test_no_audio_from_before_a_gap_is_used_as_preroll() -> None:
     assert (start.start, start.onset) == (base, base)
 
 
+def test_voice_before_a_gap_does_not_count_towards_an_onset_after_it() -> None:
+    result = run(hops((3, True)), flush=False)
+    base = 3 * HOP + 320
+    verdicts = [Verdict(base + n * HOP, base + (n + 1) * HOP, True) for n in range(3)]
+    assert result.events + result.segmenter.feed(Frame(noise(3 * HOP), base), verdicts) == []
+
+
 def test_an_idle_segmenter_holds_about_a_second() -> None:
     result = run(hops((300, False)), flush=False)
     assert result.segmenter.held <= 1_200 * MS
@@ -407,6 +420,23 @@ def test_the_endpointer_is_told_of_each_pause_that_lay_inside_speech() -> None:
     endpointer = RecordingEndpointer()
     run(hops((10, True), (3, False), (10, True), (10, False), (10, True), (30, False)), endpointer=endpointer)
     assert endpointer.inner == [(23 * HOP, 33 * HOP)]  # the first pause was shorter than pause_ms
+
+
+def test_what_is_told_of_the_words_before_a_pause_reaches_the_endpointer() -> None:
+    def quiet_until_the_end(text: str) -> int:
+        segmenter = Segmenter.of(Segment())
+        verdicts = hops((20, False), (20, True), (60, False))
+        for verdict in verdicts:
+            frame = Frame(bytes(2 * HOP), verdict.start)
+            for event in segmenter.feed(frame, [verdict]):
+                if isinstance(event, SpeechPaused):
+                    segmenter.tell(TextAwaited(event.since))
+                    segmenter.tell(TextKnown(text, at=event.since, language="en"))
+                if isinstance(event, SpeechEnded):
+                    return verdict.end - event.utterance.voiced_end
+        raise AssertionError("the utterance has no end")
+
+    assert quiet_until_the_end("What time is it?") < quiet_until_the_end("tea") < quiet_until_the_end("I went and")
 
 
 def test_with_adaptive_endpointing_a_speaker_whose_pauses_grow_is_not_cut_off() -> None:

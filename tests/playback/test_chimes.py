@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
+
+import numpy as np
+import pytest
 import trio
 from trio.testing import MockClock
 
 from tests.playback.test_speaker import LATENCY_S, RATE_HZ, playing, tone
 from voiceloop.playback.chimes import Chimes
-from voiceloop.playback.earcon import chime
+from voiceloop.playback.earcon import chime, earcon
 
 RISING, FALLING = chime(RATE_HZ, rising=True), chime(RATE_HZ, rising=False)
 
@@ -22,6 +26,26 @@ async def test_listening_starts_with_a_rising_and_stops_with_a_falling_chime(aut
         chimes.tell(listening=False)
         await trio.sleep(1)
         assert bytes(device.heard).strip(b"\0") == FALLING.strip(b"\0")
+
+
+@pytest.mark.parametrize(("tones", "seconds"), [(RISING, 0.14), (FALLING, 0.14), (earcon(RATE_HZ), 0.18)])
+def test_the_tones_are_short_and_much_softer_than_speech(tones: bytes, seconds: float) -> None:
+    samples = array("h", tones)
+    assert len(samples) == round(seconds * RATE_HZ)
+    assert 0.1 * 32_767 < max(samples) < 0.2 * 32_767
+    assert max(abs(samples[0]), abs(samples[-1])) < 10  # no click
+    power = sum(sample * sample for sample in samples) / len(samples)
+    assert power == pytest.approx((0.15 * 32_767) ** 2 * 3 / 16, rel=0.02)  # each tone swells and fades as sin² does
+
+
+@pytest.mark.parametrize(
+    ("tones", "pitches_hz"), [(RISING, (1047, 1568)), (FALLING, (1568, 1047)), (earcon(RATE_HZ), (330, 247))]
+)
+def test_the_two_tones_have_their_pitches(tones: bytes, pitches_hz: tuple[int, int]) -> None:
+    samples = np.frombuffer(tones, np.int16)
+    for half, pitch_hz in zip(np.split(samples, 2), pitches_hz, strict=True):
+        spectrum = np.abs(np.fft.rfft(half, RATE_HZ))  # a bin for each hertz
+        assert abs(int(spectrum.argmax()) - pitch_hz) <= 2
 
 
 async def test_the_same_state_again_is_silent(autojump_clock: MockClock) -> None:

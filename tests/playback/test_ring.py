@@ -62,8 +62,9 @@ def test_writing_half_a_sample_is_an_error() -> None:
 
 def test_a_reply_begins_when_its_prefill_is_there() -> None:
     ring = ring_of(prefill=5)
-    ring.write(pcm(numbered(0, 4)), 0)
-    assert read(ring, 4) == [0, 0, 0, 0]
+    for position in range(4):
+        ring.write(pcm(numbered(position, 1)), 0)
+        assert read(ring, 4) == [0, 0, 0, 0]
     ring.write(pcm(numbered(4, 1)), 0)
     assert read(ring, 4) == [1, 2, 3, 4]
 
@@ -170,6 +171,66 @@ def test_gain_scales_and_clips() -> None:
     assert read(ring, 2) == [50, -50]
     ring.gain = 2.0
     assert read(ring, 2) == [32767, -32768]
+
+
+def test_a_loud_gain_clips_also_while_it_is_lowered() -> None:
+    ring = Ring(1000, 1000)  # a fade has 5 samples
+    ring.gain = 2.0
+    ring.write(pcm([30000, -30000] * 20), 0)
+    assert read(ring, 10) == [32767, -32768] * 5
+    ring.gain = 0.5
+    lowered = read(ring, 10)
+    assert lowered[:3] == [32767, -32768, 32767]
+    assert lowered[5:] == [-15000, 15000, -15000, 15000, -15000]
+
+
+def test_a_reply_begins_at_the_gain_that_is_set_then_without_a_fade() -> None:
+    ring = Ring(1000, 1000)
+    ring.gain = 0.5
+    ring.write(pcm([1000] * 20), 0)
+    ring.finish(0)
+    assert read(ring, 20) == [500] * 20
+
+
+def test_recent_gives_the_last_samples_that_were_read_as_far_as_they_are_still_there() -> None:
+    ring = ring_of(8)
+    assert ring.recent(5) == b""
+    ring.write(pcm(numbered(0, 6)), 0)
+    read(ring, 4)
+    assert ring.recent(3) == pcm([2, 3, 4])
+    assert ring.recent(100) == pcm([1, 2, 3, 4])
+    ring.write(pcm(numbered(6, 4)), 0)  # overwrites 1 and 2
+    assert ring.recent(100) == pcm([3, 4])
+    read(ring, 5)
+    assert ring.recent(4) == pcm([6, 7, 8, 9])  # across the end of the memory
+    assert ring.recent(0) == b""
+
+
+@pytest.mark.parametrize("block", [3, 5])
+def test_a_block_that_only_fades_out_the_old_reply_is_not_the_beginning_of_the_new_one(block: int) -> None:
+    ring = Ring(1000, 1000)  # a fade has 5 samples
+    ring.write(pcm([10000] * 20), 0)
+    assert read(ring, block) == [10000] * block
+    ring.write(pcm([20000] * 20), ring.cancel())
+    faded = read(ring, block)
+    assert faded == sorted(faded, reverse=True)
+    assert max(faded) < 10000
+    assert not ring.sounding
+    ring.write(pcm([30000] * 20), ring.cancel())
+    assert read(ring, block) == [30000] * block  # nothing of the second reply
+
+
+def test_sound_is_known_by_its_position_however_many_replies_were_discarded() -> None:
+    ring = ring_of(100)
+    for reply in range(64):
+        start = ring.written
+        ring.write(pcm(numbered(start, 10)), reply)
+        read(ring, 4)
+        ring.cancel()
+        read(ring, 1)
+    assert ring.played == 64 * 4
+    assert [ring.played_in(reply * 10, reply * 10 + 10) for reply in range(64)] == [4] * 64
+    assert ring.played_in(0, 640) == 64 * 4
 
 
 @pytest.mark.parametrize("event", ["hold", "cancel", "underrun", "gain"])

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, assert_checkpoints
 
 from testbed.fake_portaudio import Silent
 from testbed.recorder import Recorder
@@ -211,8 +211,35 @@ async def test_each_use_starts_a_device_that_was_stopped(autojump_clock: MockClo
     speaker.ready()
     await speaker.write(tone(0.1), epoch=0)
     speaker.finish(epoch=0)
+    speaker.enough(epoch=0)
     speaker.resume()
-    assert len(started) == 4
+    assert len(started) == 5
+
+
+async def test_a_trace_sees_each_pull_before_a_waiting_writer_overwrites_what_was_read(
+    autojump_clock: MockClock,
+) -> None:
+    async with playing(buffer_s=0.5) as (speaker, _):
+        seen = bytearray()
+
+        def watch(speaker: Speaker) -> None:
+            seen.extend(speaker.ring.recent(speaker.ring.played - len(seen) // 2))
+
+        speaker.watch = watch
+        assert await speaker.write(tone(2.0), epoch=0)
+        assert await speaker.drained(epoch=0)
+        assert bytes(seen) == tone(2.0)
+
+
+async def test_whatever_waits_lets_other_tasks_run_even_if_there_is_nothing_to_wait_for() -> None:
+    speaker = Speaker(Ring(10_000, RATE_HZ))
+    with assert_checkpoints():
+        assert await speaker.write(tone(0.1), epoch=0)
+    speaker.cancel()
+    with assert_checkpoints():
+        await speaker.silent()
+    with assert_checkpoints():
+        assert not await speaker.drained(epoch=0)
 
 
 # `file:` and `none`
@@ -301,6 +328,15 @@ def test_after_an_underflow_of_the_device_the_tap_counts_from_zero_again() -> No
     blocks = tap.take()
     places = [(block.stream - blocks[0].stream, block.start) for block in blocks]
     assert places == [(0, 0), (0, BLOCK), (1, 0), (1, BLOCK)]
+
+
+def test_an_underflow_of_the_device_is_nothing_to_a_loudspeaker_that_nobody_taps() -> None:
+    ring = Ring(1000, RATE_HZ)
+    puller = Puller(Silent())
+    puller.attach(ring, rate_hz=RATE_HZ, channels=1)
+    ring.write(array("h", [1, 2, 3]).tobytes(), 0)
+    ring.finish(0)
+    assert pull(puller, 3, underflow=True) == [1, 2, 3]
 
 
 def test_a_device_that_came_back_at_another_rate_gets_resampled_audio() -> None:

@@ -26,7 +26,7 @@ from voiceloop.types import Frame, Gap
 
 pytestmark = pytest.mark.sound
 
-NOTICED_S = 0.6
+NOTICED_S = 1.0
 BACK_S = 5.0
 
 Change = Callable[[Cable], None]

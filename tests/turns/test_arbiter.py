@@ -32,6 +32,11 @@ ROWS = [
 ]
 
 
+def test_each_state_has_its_row() -> None:
+    assert set(REPLACING) == set(S)
+    assert set(INDEPENDENT) == {S.IDLE, S.LISTENING, S.UNTAKEN}
+
+
 def opened(roles: set[str]) -> set[str]:
     assert "live" not in roles
     return roles | {"live"}
@@ -111,6 +116,20 @@ def test_a_turn_is_committed_exactly_when_its_speech_is_over_and_it_is_live(
     actions, after = table[state][event]
     becomes_live = A.SUCCEED in actions or (state is S.LISTENING and event is E.ENDED)
     assert (A.COMMIT in actions) == (becomes_live and after is not S.LISTENING)
+
+
+@pytest.mark.parametrize(("table", "state", "event"), ROWS)
+def test_only_the_beginning_and_the_end_of_speech_change_whether_the_user_speaks(
+    table: Table, state: State, event: Event
+) -> None:
+    speaking = {S.LISTENING, S.OVERLAP, S.UNTAKEN, S.UNTAKEN_OVER}
+    _, after = table[state][event]
+    if event is E.STARTED:
+        assert after in speaking
+    elif event in {E.ENDED, E.ECHO}:  # ECHO is judged when the speech has ended, or later
+        assert after not in speaking
+    else:
+        assert (after in speaking) == (state in speaking)
 
 
 def test_what_cannot_happen_is_an_error_that_names_it() -> None:

@@ -9,6 +9,7 @@ from trio.testing import MockClock
 from tests.turns.room import open_room
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.errors import RateLimited
+from voiceloop.plugins import Turns
 from voiceloop.types import CancelReason, Message
 
 LONG = "This is a rather long answer that goes on for quite a while without an end in sight."
@@ -248,6 +249,16 @@ async def test_an_exclusive_handler_is_interrupted_only_by_a_stop_word(autojump_
         await room.say(0.3)
     assert room.answerer.cancelled == ["work"]
     assert room.answerer.asked == ["work"]
+
+
+@pytest.mark.parametrize("turns", ["replace", "in_order"])
+async def test_where_speech_interrupts_or_waits_a_stop_word_is_speech_as_any_other(
+    turns: Turns, autojump_clock: MockClock
+) -> None:
+    async with open_room(["stop"], ["I have stopped."], turns=turns) as room:
+        await room.say(1.0)
+    assert room.answerer.asked == ["stop"]
+    assert [done["outcome"] for done in room.published("turn.done")] == ["done"]
 
 
 async def test_long_speech_that_was_cut_in_two_is_one_turn(autojump_clock: MockClock) -> None:

@@ -13,7 +13,7 @@ from voiceloop.capture.early_voice import EarlyVoice
 from voiceloop.capture.segmenter import SpeechAudio, SpeechEnded, SpeechPaused, SpeechStarted
 from voiceloop.playback.tap import Tap
 from voiceloop.turns.preemptive import PreemptiveGeneration
-from voiceloop.types import CAPTURE_RATE_HZ, Utterance
+from voiceloop.types import CAPTURE_RATE_HZ, CancelReason, Utterance
 
 ANSWER = "The museum opens at nine in the morning and closes at six, except on Mondays."
 
@@ -61,6 +61,20 @@ async def test_an_echo_after_the_end_of_the_reply_is_no_turn(autojump_clock: Moc
         await room.say(0.3)
         await room.quiet(3)
     assert room.answerer.asked == ["when does it open"]
+
+
+async def test_an_echo_of_what_was_on_its_way_to_the_air_when_the_reply_was_discarded_is_no_turn(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_room(["when does it open", "museum opens at nine in"], [ANSWER]) as room:
+        room.speaker.latency_s = 0.6
+        await room.say(1.0)
+        await room.quiet(1.5)
+        room.conversation.stop(CancelReason.WITHDRAWN)
+        await room.say(0.8)
+        await room.quiet(3)
+    assert room.answerer.asked == ["when does it open"]
+    assert [done["reason"] for done in room.published("turn.done")] == ["withdrawn", "echo"]
 
 
 async def test_a_user_who_repeats_the_reply_after_its_end_is_answered(autojump_clock: MockClock) -> None:

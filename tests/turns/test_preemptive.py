@@ -229,6 +229,15 @@ async def test_a_streaming_recogniser_is_never_used_preemptively(autojump_clock:
     assert "pause" not in room.published("turn.done")[0]["marks"]
 
 
+async def test_a_pause_without_preemptive_work_interrupts_no_stream_to_the_recogniser(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_room(["one"], ["First."], preemptive=PreemptiveGeneration(), clips=False) as room:
+        await room.speak((1.0, 1.0), (0.4, 0.6))
+    assert room.recogniser.fed == [clip.samples for clip in room.recogniser.clips] == [38_400]
+    assert room.published("preemptive.wasted") == []
+
+
 async def test_the_first_part_of_long_speech_is_not_posted_again_in_later_pauses(autojump_clock: MockClock) -> None:
     async with preemptive_room(["the first piece", "and", "and the second"], ["Done."]) as room:
         await room.say(3.0, continues=True)
@@ -257,6 +266,19 @@ async def test_too_much_waste_pauses_preemptive_generation_with_one_notice(autoj
         await room.speak((0.5, 0.5), (0.5, 0.6))
         await room.quiet(3)
         assert len(room.published("preemptive.wasted")) == wasted + 1
+
+
+async def test_what_a_pause_has_wasted_is_published_in_round_figures(autojump_clock: MockClock) -> None:
+    preemptive = PreemptiveGeneration()
+    async with open_room(["one", "two", "two three"], ["Yes.", "No."], preemptive=preemptive) as room:
+        await room.say(1.0)
+        await room.quiet(3)
+        await room.speak((1.0, 1.0), (0.4, 0.6))
+        share = preemptive.share
+        await room.quiet(3)
+    (event,) = room.published("preemptive.wasted")
+    assert event == {"turn": 2, "share": round(share, 3), "requests": 1, "audio_s": 1.0, "cost_usd": 0.001}
+    assert event["share"] != share
 
 
 async def test_a_replaced_attempt_leaves_no_task_behind(autojump_clock: MockClock) -> None:

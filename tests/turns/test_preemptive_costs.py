@@ -26,7 +26,8 @@ def test_preemptive_work_rests_for_ten_pauses_after_too_much_waste() -> None:
         assert allowed_in_next_pause(preemptive)
         preemptive.waste([clip(1.0)])
     assert preemptive.resting
-    assert [allowed_in_next_pause(preemptive) for _ in range(11)] == [False] * 10 + [True]
+    assert (allowed_in_next_pause(preemptive), preemptive.share) == (False, 1.0)
+    assert [allowed_in_next_pause(preemptive) for _ in range(10)] == [False] * 9 + [True]
 
 
 def test_a_few_wasted_attempts_do_not_pause_it() -> None:
@@ -34,6 +35,25 @@ def test_a_few_wasted_attempts_do_not_pause_it() -> None:
     for _ in range(4):
         preemptive.waste([clip(1.0)])
     assert preemptive.allowed
+
+
+def test_with_a_limit_of_all_it_never_rests() -> None:
+    preemptive = PreemptiveGeneration(max_waste=1.0)
+    for _ in range(20):
+        preemptive.waste([clip(1.0)])
+    assert (preemptive.share, preemptive.allowed) == (1.0, True)
+
+
+def test_unless_told_otherwise_it_rests_when_more_than_half_was_wasted() -> None:
+    preemptive = PreemptiveGeneration()
+    for _ in range(10):
+        preemptive.use([clip(1.0)])
+        preemptive.waste([clip(0.9)])
+    assert not preemptive.resting
+    for _ in range(10):
+        preemptive.use([clip(0.9)])
+        preemptive.waste([clip(1.2)])
+    assert preemptive.resting
 
 
 def test_when_disabled_it_is_never_allowed() -> None:
@@ -54,6 +74,12 @@ def test_a_cancelled_request_is_estimated_by_the_cost_of_similar_requests() -> N
     preemptive.use([clip(10.0, 0.01), Asked("handle", cost_usd=0.002)])
     lost = preemptive.waste([clip(5.0), Asked("handle"), Asked("speak")])
     assert lost == Tally(requests=3, audio_s=5.0, cost_usd=0.007)
+
+
+def test_what_a_wasted_request_cost_counts_for_the_next_one_that_states_no_cost() -> None:
+    preemptive = PreemptiveGeneration()
+    preemptive.waste([clip(10.0, 0.01)])
+    assert preemptive.waste([clip(5.0)]) == Tally(requests=1, audio_s=5.0, cost_usd=0.005)
 
 
 def test_without_costs_the_share_is_counted_in_seconds() -> None:

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -173,6 +173,8 @@ class Host:
                     self._through_pulse |= bool(answer.nodes) and has_pulse(found, request.which)
                     wanted = PULSE if self._through_pulse else wanted
                 device = choose(found, wanted, request.which, hint=answer.silence, monitor=monitor)
+                if wanted != request.wanted:  # the plug-in's name would tell the user nothing
+                    device = replace(device, name=answer.default_name(request.which) or request.wanted)
                 variables = environment(device, wanted, request.which)
                 tag = f"{os.getpid()}-{next(_TAGS)}"
                 tags = tagging(tag, request.which, os.environ | variables)

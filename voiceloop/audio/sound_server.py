@@ -40,6 +40,10 @@ class Answer:
         real = (node for node in self.nodes if not node.monitor and node.name != _DUMMY)
         return any(node.which == which and node.default for node in real)
 
+    def default_name(self, which: Direction) -> str:
+        """The name, as desktops show it, of the default device of this kind; "" if it is unknown."""
+        return next((node.description for node in self.nodes if node.which == which and node.default), "")
+
     @property
     def default_input(self) -> Node | None:
         return next((node for node in self.nodes if node.which == "input" and node.default), None)

@@ -52,14 +52,34 @@ def test_english_endings(text: str, expected: Ending) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["my number is five five", "0 1 7", "It's 0 1 7.", "555-12", "01763", "oh one seven", "5, 5, 5.", "4455 66"]
+    "text",
+    [
+        "my number is five five",
+        "0 1 7",
+        "It's 0 1 7.",
+        "555-12",
+        "01763",
+        "oh one seven",
+        "5, 5, 5.",
+        "4455 66",
+        "030",
+        "12345",
+    ],
 )
 def test_a_number_being_read_out_means_that_the_speaker_goes_on(text: str) -> None:
     assert ending(text, "en") is OPEN
 
 
 @pytest.mark.parametrize(
-    "text", ["Set it to 20.", "Make that twenty five.", "In 1984.", "It costs 1,500 euros.", "0 1 7 0 5 5 5 1 2 3 4."]
+    "text",
+    [
+        "Set it to 20.",
+        "Make that twenty five.",
+        "In 1984.",
+        "It costs 1,500 euros.",
+        "0 1 7 0 5 5 5 1 2 3 4.",
+        "It is 0.",
+    ],
 )
 def test_a_complete_number_does_not_mean_that_the_speaker_goes_on(text: str) -> None:
     assert ending(text, "en") is STOP
@@ -151,6 +171,7 @@ def test_a_question_mark_at_the_end_always_makes_a_question(text: str, language:
     ("language", "text"),
     [
         ("en", "I would like to know what the weather will be like"),
+        ("en", "I would like tea"),
         ("de", "Ich möchte wissen, wie das Wetter in der nächsten Woche wird"),
         ("fr", "Je voudrais savoir comment est le temps dans la semaine"),
         ("es", "Quiero saber si el tiempo va a ser bueno porque los niños están con mi madre"),
@@ -170,10 +191,13 @@ def test_a_language_is_guessed_by_its_small_words(language: str, text: str) -> N
         "Yes.",
         "Berlin.",
         "I went.",
+        "Into the house.",
         "Chciałbym wiedzieć, jaka pogoda będzie w przyszłym tygodniu i co z tym zrobić",
         "Jag skulle vilja veta hur vädret blir i nästa vecka",
         "Bilmek istiyorum hava nasıl olacak",
         "今何時ですか",
+        "Que de la casa se come",  # Spanish, but three of its four small words are Portuguese, too
+        "como que se desde o",
     ],
 )
 def test_no_language_is_guessed_for_a_text_that_is_too_short_or_in_another_language(text: str) -> None:

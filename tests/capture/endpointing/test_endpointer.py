@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceloop.capture.endpointing.endpointer import FACTORS, Endpointer, Pause, samples
+from voiceloop.capture.endpointing.endpointer import (
+    FACTORS,
+    Endpointer,
+    Pause,
+    PauseMissed,
+    TextAwaited,
+    TextKnown,
+    samples,
+)
 from voiceloop.config.tables import Segment
 
 USUAL = samples(600)
@@ -148,6 +156,21 @@ def test_while_the_transcript_is_on_its_way_the_turn_is_not_over() -> None:
     assert ask(endpointer, pause()) < USUAL
 
 
+def test_messages_say_what_the_calls_say() -> None:
+    called, told = adaptive(), adaptive()
+    for endpointer in (called, told):
+        ask(endpointer, pause())
+    called.awaiting(0)
+    told.take(TextAwaited(0))
+    assert ask(told, pause()) == ask(called, pause()) == LONGEST
+    called.heard("I want tea and", at=0, language="en")
+    told.take(TextKnown("I want tea and", at=0, language="en"))
+    assert ask(told, pause()) == ask(called, pause()) == samples(600 * 1.8)
+    called.resumed(start=0, at=30_000)
+    told.take(PauseMissed(start=0, at=30_000))
+    assert told.speaker_factor == called.speaker_factor > 1
+
+
 def test_a_request_that_failed_leaves_the_usual_hangover() -> None:
     endpointer = adaptive()
     ask(endpointer, pause())
@@ -183,6 +206,17 @@ def test_long_pauses_are_forgotten() -> None:
     for _ in range(200):
         at = speak(endpointer, 250, start=at)
     assert ask(endpointer, pause(at)) < USUAL < long
+
+
+def test_however_long_the_pauses_the_speaker_factor_stays_between_the_bounds() -> None:
+    endpointer = adaptive()
+    at = 0
+    for _ in range(20):
+        at = speak(endpointer, 20_000, start=at)
+    assert endpointer.speaker_factor == LONGEST / USUAL
+    for _ in range(500):
+        at = speak(endpointer, 1, start=at)
+    assert endpointer.speaker_factor == SHORTEST / USUAL
 
 
 def test_long_pauses_after_and_do_not_lengthen_other_pauses() -> None:
