@@ -52,7 +52,8 @@ async def serve_on_bus(
     """Serve `name` on the bus of `open_bus_daemon`: each call is answered by `answer`, one after the other. The name is
     gone when the block ends."""
 
-    async def serve() -> None:
+    async def serve(*, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
         with suppress(trio.ClosedResourceError, trio.EndOfChannel, trio.BrokenResourceError):  # the bus is gone
             while True:
                 message = await connection.receive()
@@ -64,6 +65,6 @@ async def serve_on_bus(
     async with connection, trio.open_nursery() as nursery:
         async with connection.router() as router:
             await router.send_and_get_reply(message_bus.RequestName(name))
-        nursery.start_soon(serve)
+        await nursery.start(serve)
         yield connection
         nursery.cancel_scope.cancel()

@@ -26,6 +26,7 @@ def check(acts: Sequence[Act], behaviour: Behaviour) -> Scene:
 def check_scene(scene: Scene) -> None:
     """Check what happened in a conversation."""
     every_turn_is_reported_once(scene)
+    every_utterance_belongs_to_one_turn_or_is_refused(scene)
     every_word_is_reported_once_or_its_turn_says_why_not(scene)
     nothing_is_answered_twice(scene)
     nothing_is_done_for_a_discarded_transcript(scene)
@@ -45,6 +46,11 @@ def every_turn_is_reported_once(scene: Scene) -> None:
     assert sorted(done) == sorted(turn.number for turn in scene.all_turns)
     failed = {event["turn"] for event in scene.published("turn.failed")}
     assert failed == {event["turn"] for event in scene.published("turn.done") if event["outcome"] == "failed"}
+
+
+def every_utterance_belongs_to_one_turn_or_is_refused(scene: Scene) -> None:
+    taken = [utterance.start for page in scene.pages.values() for utterance in page.utterances]
+    assert sorted(taken) == [utterance.start for utterance in scene.found]
 
 
 def split_words(scene: Scene) -> set[int]:

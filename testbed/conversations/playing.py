@@ -15,7 +15,7 @@ from testbed.conversations.parts import Answerer, Detector, Recogniser, Voice
 from testbed.conversations.scene import ECHO, FRAME, MHM, NOISE, RATE_HZ, REPLY, Act, Behaviour, Scene, values
 from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.listener import HalfDuplexMute, Listener
-from voiceloop.capture.segmenter import Segmenter
+from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.config.tables import Segment
 from voiceloop.playback.ring import Ring
@@ -73,6 +73,18 @@ def _record_steps(conversation: Conversation, scene: Scene) -> None:
     vars(arbiter)["feed"] = feed
 
 
+def _record_speech(conversation: Conversation, scene: Scene) -> None:
+    """Record every utterance that the segmenter found."""
+    original = conversation.on
+
+    def on(event: SpeechEvent) -> None:
+        if isinstance(event, SpeechEnded):
+            scene.found.append(event.utterance)
+        original(event)
+
+    vars(conversation)["on"] = on
+
+
 def _turn_context(scene: Scene, speaker: Speaker, preemptive: PreemptiveGeneration) -> TurnContext:
     behaviour, began = scene.behaviour, trio.current_time()
     return TurnContext(
@@ -111,6 +123,7 @@ async def play(acts: Sequence[Act], behaviour: Behaviour) -> Scene:
                 nursery.start_soon(device.run)
                 _record_turns(conversation, scene)
                 _record_steps(conversation, scene)
+                _record_speech(conversation, scene)
                 conversation.own_voice = _Hearing(context)
                 listener = Listener(cast(Any, detector), segmenter, conversation, mute)
                 await _speak(acts, listener, detector, conversation, scene)

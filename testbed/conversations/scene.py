@@ -22,7 +22,7 @@ from voiceloop.errors import RateLimited
 from voiceloop.plugins import Turns
 from voiceloop.turns.arbiter import Event, State
 from voiceloop.turns.turn import Turn
-from voiceloop.types import Message
+from voiceloop.types import Message, Utterance
 
 RATE_HZ = 8_000
 FRAME = 320
@@ -115,6 +115,8 @@ class Scene:
     """Turn and text of each call of the handler. The reply to call n is reply n + 1."""
     replies: list[str] = field(default_factory=list)
     effects: list[tuple[int, str]] = field(default_factory=list)
+    found: list[Utterance] = field(default_factory=list)
+    """The utterances that the segmenter found, and the pieces of long ones."""
     all_turns: list[Turn] = field(default_factory=list)
     played: list[tuple[float, Counter[int]]] = field(default_factory=list)
     """The samples that each pull of 20 ms took from the ring: the time, and how many of each reply."""

@@ -297,6 +297,12 @@ def test_voice_before_a_gap_does_not_count_towards_an_onset_after_it() -> None:
     assert result.events + result.segmenter.feed(Frame(noise(3 * HOP), base), verdicts) == []
 
 
+def test_samples_without_a_verdict_are_quiet_once_a_later_verdict_has_come() -> None:
+    voiced = [Verdict(n * HOP, (n + 1) * HOP, True) for n in (*range(20, 40), *range(70, 90))]
+    result = run(voiced, noise(120 * HOP))
+    assert [utterance.voiced_end for utterance in result.utterances] == [40 * HOP, 90 * HOP]
+
+
 def test_an_idle_segmenter_holds_about_a_second() -> None:
     result = run(hops((300, False)), flush=False)
     assert result.segmenter.held <= 1_200 * MS

@@ -65,6 +65,17 @@ async def test_no_chime_sounds_into_a_reply_or_after_it(autojump_clock: MockCloc
         assert len(bytes(device.heard).strip(b"\0")) <= len(tone(0.5))
 
 
+async def test_no_chime_sounds_while_the_end_of_a_reply_is_on_its_way_to_the_air(autojump_clock: MockClock) -> None:
+    async with playing() as (speaker, _):
+        await speaker.write(tone(0.5), epoch=speaker.epoch)
+        speaker.finish(epoch=speaker.epoch)
+        while speaker.ring.pending:
+            await speaker.changed()
+        assert not speaker.chime(RISING)
+        await speaker.silent()
+        assert speaker.chime(RISING)
+
+
 async def test_a_loudspeaker_that_is_gone_plays_no_late_chime(autojump_clock: MockClock) -> None:
     async with playing() as (speaker, device):
         speaker.gone(away=True)

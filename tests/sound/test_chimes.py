@@ -18,7 +18,6 @@ from testbed.serving import serving
 from testbed.sound.cable import MIC_HZ, Cable
 from testbed.sound.echoing import steady_echo_path
 from testbed.sound.match import samples
-from tests.sound.servers import pulseaudio_only
 from voiceloop.audio.wav import read_wav
 from voiceloop.echo.webrtc_aec import installed
 from voiceloop.playback.earcon import chime

@@ -29,6 +29,10 @@ def test_of_a_chunk_that_was_played_in_part_whole_words_count_as_heard() -> None
     assert up_to(1300).text == "The first sentence is here. And the"
 
 
+def test_of_a_single_word_that_was_played_in_part_nothing_counts_as_heard() -> None:
+    assert heard([Span("Certainly.", 0, 100)], lambda start, end: 50) == Heard("", complete=False)
+
+
 def test_scripts_without_spaces_are_cut_anywhere() -> None:
     assert heard([Span("今日は天気がいいです", 0, 100)], lambda s, e: 50) == Heard("今日は天気", complete=False)
 

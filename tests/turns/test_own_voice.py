@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
@@ -12,6 +13,8 @@ from tests.turns.room import Room, open_room
 from voiceloop.capture.early_voice import EarlyVoice
 from voiceloop.capture.segmenter import SpeechAudio, SpeechEnded, SpeechPaused, SpeechStarted
 from voiceloop.playback.tap import Tap
+from voiceloop.turns.context import TurnContext
+from voiceloop.turns.own_voice import OwnVoice
 from voiceloop.turns.preemptive import PreemptiveGeneration
 from voiceloop.types import CAPTURE_RATE_HZ, CancelReason, Utterance
 
@@ -61,6 +64,18 @@ async def test_an_echo_after_the_end_of_the_reply_is_no_turn(autojump_clock: Moc
         await room.say(0.3)
         await room.quiet(3)
     assert room.answerer.asked == ["when does it open"]
+
+
+async def test_an_echo_whose_words_are_known_in_the_pause_is_no_turn(autojump_clock: MockClock) -> None:
+    texts = ["when does it open", "six, except on Mondays"]
+    async with open_room(texts, [ANSWER], preemptive=PreemptiveGeneration()) as room:
+        room.recogniser.takes_s = 0.05
+        await room.say(1.0)
+        await room.quiet(3.9)  # the reply has just ended
+        await room.say(0.3)
+        await room.quiet(3)
+    assert room.answerer.asked == ["when does it open"]
+    assert [done["reason"] for done in room.published("turn.done")] == ["", "echo"]
 
 
 async def test_an_echo_of_what_was_on_its_way_to_the_air_when_the_reply_was_discarded_is_no_turn(
@@ -211,3 +226,19 @@ async def test_an_exact_echo_that_outlasts_its_reply_is_not_posted(autojump_cloc
         await room.quiet(3)
     assert len(room.recogniser.clips) == 1
     assert len(room.published("echo.dropped")) == 1
+
+
+def test_only_the_last_two_seconds_of_speech_are_kept_and_compared_with_what_was_played() -> None:
+    asked: list[float] = []
+
+    def recent(seconds: float) -> tuple[bytes, int]:
+        asked.append(seconds)
+        return b"", CAPTURE_RATE_HZ
+
+    own_voice = OwnVoice(cast(TurnContext, SimpleNamespace(played=SimpleNamespace(recent=recent))))
+    own_voice.begin(bytes(2 * 1_600))
+    assert not own_voice.copies()
+    for _ in range(100):
+        own_voice.feed(bytes(2 * 1_600))
+    assert not own_voice.copies()
+    assert asked == [0.1 + 0.5, 2.0 + 0.5]  # an echo may come half a second late

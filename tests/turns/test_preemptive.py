@@ -13,7 +13,7 @@ from tests.turns.room import Room, open_room
 from voiceloop.errors import RateLimited, VoiceloopError
 from voiceloop.plugins import Reply, Turns
 from voiceloop.turns.preemptive import REST_PAUSES, PreemptiveGeneration
-from voiceloop.types import Message, Transcript
+from voiceloop.types import CancelReason, Message, Transcript
 
 LONG = "This is a rather long answer that goes on for quite a while without an end in sight."
 
@@ -178,6 +178,21 @@ async def test_turns_in_order_work_preemptively_and_are_delivered_in_order(
     assert room.answerer.asked == ["first thing", "second thing"]
 
 
+async def test_a_stop_word_that_is_known_in_the_pause_stops_when_the_pause_ends_the_turn(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_room(["one", "stop"], [LONG], turns="exclusive", preemptive=PreemptiveGeneration()) as room:
+        room.recogniser.takes_s = 0.05
+        await room.say(1.0)
+        await room.quiet(1)
+        began = room.now()
+        await room.say(0.5)
+        await room.quiet(1)
+    assert [done["reason"] for done in room.published("turn.done")] == [CancelReason.STOP_WORD] * 2
+    assert room.answerer.asked == ["one"]
+    assert max(at for at, sounded in room.sound if sounded) - room.began < began + 0.2  # held, and never heard again
+
+
 async def test_a_stop_word_followed_by_more_words_does_not_stop(autojump_clock: MockClock) -> None:
     texts = ["work", "stop", "stop by the shop"]
     async with open_room(texts, ["a", "b"], turns="exclusive", preemptive=PreemptiveGeneration()) as room:
@@ -279,6 +294,18 @@ async def test_what_a_pause_has_wasted_is_published_in_round_figures(autojump_cl
     (event,) = room.published("preemptive.wasted")
     assert event == {"turn": 2, "share": round(share, 3), "requests": 1, "audio_s": 1.0, "cost_usd": 0.001}
     assert event["share"] != share
+
+
+async def test_noises_for_which_nothing_was_asked_are_no_attempts_that_count(autojump_clock: MockClock) -> None:
+    preemptive = PreemptiveGeneration(max_waste=0.0)
+    async with open_room(["one", "one two"], ["Yes."], preemptive=preemptive) as room:
+        for _ in range(8):
+            await room.cough()
+            await room.quiet(1)
+        await room.speak((1.0, 1.0), (0.4, 0.6))
+        await room.quiet(2)
+    assert len(room.published("preemptive.wasted")) == 1
+    assert preemptive.allowed
 
 
 async def test_a_replaced_attempt_leaves_no_task_behind(autojump_clock: MockClock) -> None:

@@ -80,6 +80,7 @@ def test_what_a_wasted_request_cost_counts_for_the_next_one_that_states_no_cost(
     preemptive = PreemptiveGeneration()
     preemptive.waste([clip(10.0, 0.01)])
     assert preemptive.waste([clip(5.0)]) == Tally(requests=1, audio_s=5.0, cost_usd=0.005)
+    assert preemptive.waste([clip(5.0, 0.03)]).cost_usd == 0.03  # what was stated needs no estimate
 
 
 def test_without_costs_the_share_is_counted_in_seconds() -> None:

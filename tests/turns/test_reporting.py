@@ -6,6 +6,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.turns.room import open_room
+from voiceloop.config.tables import Conversation as Settings
 from voiceloop.types import CancelReason
 
 
@@ -80,3 +81,29 @@ async def test_after_a_cut_the_user_has_not_finished(autojump_clock: MockClock) 
         room.conversation.stop(CancelReason.WITHDRAWN)
     (done,) = room.published("turn.done")
     assert done["marks"].keys() == {"cancelled"}
+
+
+async def test_speech_that_is_refused_is_reported_with_the_time_when_it_began(autojump_clock: MockClock) -> None:
+    async with open_room(["one"], ["Yes."], turns="in_order", settings=Settings(waiting=1), takes_s=5.0) as room:
+        await room.say(1.0)
+        await room.quiet(0.4)
+        await room.say(1.0)
+    assert room.published("speech.refused") == [{"start_s": 2.0, "waiting": 1}]
+
+
+async def test_the_loudspeaker_is_started_while_the_user_still_speaks(autojump_clock: MockClock) -> None:
+    async with open_room(["one"], ["Yes."]) as room:
+        started: list[float] = []
+        room.speaker.on_ready = lambda: started.append(room.now())
+        await room.cough()
+    assert started[0] == 0.12  # the onset is noticed after 120 ms
+
+
+async def test_each_transcript_names_the_one_before_it_that_it_replaces(autojump_clock: MockClock) -> None:
+    async with open_room(["I would", "I would like", "I would like tea"], ["Yes?", "What?", "One tea."]) as room:
+        for _ in range(3):
+            await room.say(1.0)
+            await room.quiet(0.4)
+        await room.quiet(3)
+    transcripts = [(event["turn"], event["text"], event["replaces"]) for event in room.published("transcript")]
+    assert transcripts == [(1, "I would", None), (2, "I would like", 1), (3, "I would like tea", 2)]

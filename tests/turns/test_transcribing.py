@@ -42,6 +42,8 @@ class Recogniser:
 
     error: RateLimited | None = None
     preemptive: bool = True
+    texts: dict[int, str] = field(default_factory=dict)
+    """Texts other than "one", by the clip's first sample."""
 
     @asynccontextmanager
     async def transcription(self) -> AsyncIterator[Any]:
@@ -54,7 +56,7 @@ class Recogniser:
         await trio.lowlevel.checkpoint()
         if self.error is not None:
             raise self.error
-        return Transcript("one", utterance)
+        return Transcript(self.texts.get(utterance.start, "one"), utterance)
 
 
 async def test_a_clip_is_not_posted_if_the_user_goes_on_at_the_moment_when_it_is_saved() -> None:
@@ -139,3 +141,31 @@ async def test_earlier_speech_is_said_once_although_it_was_part_of_a_clip_in_one
         transcribing.end(clips[-1])
     assert [clip.utterance.start for clip in transcribing.earlier] == [0]
     assert (await transcribing.with_earlier(await transcribing.text())).text == "one one"
+
+
+async def test_earlier_speech_that_has_no_text_yet_is_transcribed_clip_by_clip_and_said_in_order() -> None:
+    owner = Owner()
+    owner.disk.set()
+    texts = {0: "one", 16_000: "two", 32_000: "three", 48_000: "four"}
+    one, two, three, four = (Utterance(bytes(32_000), start, start + 16_000) for start in texts)
+    transcribing = Transcribing(cast(Transcriber, Recogniser(texts=texts)), trio.CapacityLimiter(1), 0.0, owner)
+    transcribing.earlier = (SpokenClip(one), SpokenClip(two, Transcript("two", two)), SpokenClip(three))
+    whole = await transcribing.with_earlier(Transcript("four", four))
+    assert whole.text == "one two three four"
+    assert owner.clips == [one, three]
+
+
+async def test_earlier_speech_that_does_not_fit_becomes_no_clip_with_a_later_piece() -> None:
+    owner = Owner()
+    owner.disk.set()
+    first, second = Utterance(bytes(96_000), 16_000, 64_000, continues=True), Utterance(bytes(3_200), 64_000, 65_600)
+    transcribing = Transcribing(cast(Transcriber, Recogniser()), trio.CapacityLimiter(1), 1.0, owner)
+    transcribing.earlier = (SpokenClip(Utterance(bytes(3_200), 0, 1_600)),)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(transcribing.run)
+        for piece in (first, second):
+            transcribing.begin()
+            transcribing.feed(piece.pcm)
+            transcribing.end(piece)
+    assert sorted(clip.start for clip in owner.clips) == [16_000, 64_000]
+    assert len(transcribing.earlier) == 1

@@ -223,6 +223,7 @@ class _Device:
                 if patience_s == ONCE_MORE_S:
                     return _Loss.SILENT
                 patience_s = ONCE_MORE_S
+                continue
             if puller.finished:
                 return _Loss.GONE
             if self._speaker.audible:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from voiceloop.text import join_chunks
+from voiceloop.text import join_chunks, spaceless
 from voiceloop.types import Heard
 
 
@@ -90,8 +90,7 @@ def _heard_part(span: Span, played: int) -> str:
     if played >= span.end - span.start or not span.text:
         return span.text
     cut = len(span.text) * played // (span.end - span.start)
-    if not span.text[cut].isspace():
-        # Scripts without spaces have no word to cut back to.
-        space = span.text.rfind(" ", 0, cut)
-        cut = space if space >= 0 else (0 if " " in span.text else cut)
+    # Scripts without spaces have no word to cut back to.
+    if not span.text[cut].isspace() and not spaceless(span.text[cut]):
+        cut = max(span.text.rfind(" ", 0, cut), 0)
     return span.text[:cut].rstrip()
