@@ -27,7 +27,7 @@ from voiceloop.control.attention import Attention
 from voiceloop.control.controller import Loop
 from voiceloop.control.kept import NOTHING, Kept
 from voiceloop.echo import webrtc_aec as echo
-from voiceloop.echo.canceller import Canceller, Processor
+from voiceloop.echo.canceller import Canceller, Nothing, Processor
 from voiceloop.echo.far_end import FarEnd
 from voiceloop.echo.without_chimes import WithoutChimes
 from voiceloop.errors import DeviceError, StartAnew
@@ -84,7 +84,7 @@ async def run(
         # With a journal the parts need not save speech as well.
         parts = await open_parts(stack, dataclasses.replace(services, keeps=journal is NO_JOURNAL), handler)
         mode = echo.mode(config.audio)
-        processor = await trio.to_thread.run_sync(echo.open_processor) if mode == "cancel" else None
+        processor = await _open_processor(config)
         # Devices last: loading an engine holds the GIL for longer than an audio callback may wait.
         tap = Tap() if mode != "half-duplex" else None
         idle_s = CANCELLING_IDLE_S if mode == "cancel" else IDLE_S
@@ -106,6 +106,7 @@ async def run(
             journal=journal,
             asleep=lambda: attention.asleep,
             played=tap,
+            raw=canceller,
         )
         control = controlled.description if controlled is not None else "off"
         _publish_start(config, parts, microphone, speaker, control, publish)
@@ -185,6 +186,14 @@ async def _open_speaker(
 def half_duplex(config: Config) -> bool:
     """Whether the microphone is muted while the loop speaks (the half-duplex mute)."""
     return echo.mode(config.audio) == "half-duplex"
+
+
+async def _open_processor(config: Config) -> Processor | None:
+    """What removes the echo, or only has it judged; None where none can be heard, or the microphone is muted."""
+    mode = echo.mode(config.audio)
+    if mode == "cancel":
+        return await trio.to_thread.run_sync(echo.open_processor)
+    return Nothing() if mode == "off" and echo.has_loudspeaker(config.audio) else None
 
 
 def _canceller(processor: Processor | None, microphone: Microphone, tap: Tap | None) -> Canceller | None:

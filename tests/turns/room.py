@@ -29,7 +29,7 @@ from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
 from voiceloop.playback.tap import Tap
 from voiceloop.plugins import Handler, Journal, Reply, Synthesizer, Transcriber, Transcription, Turns
-from voiceloop.turns.context import TurnContext
+from voiceloop.turns.context import RawMicrophone, TurnContext
 from voiceloop.turns.conversation import Conversation, open_conversation
 from voiceloop.turns.preemptive import PreemptiveGeneration
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Speech, Transcript, Usage, Utterance
@@ -248,6 +248,7 @@ async def open_room(  # noqa: PLR0913 - what a test may vary
     tell: Callable[[PauseMessage], None] = lambda _: None,
     asleep: Callable[[], bool] = lambda: False,
     played: Tap | None = None,
+    raw: RawMicrophone | None = None,
 ) -> AsyncIterator[Room]:
     """Open a room in which the user's utterances are transcribed as `texts` and answered with `replies`, in order.
 
@@ -278,6 +279,7 @@ async def open_room(  # noqa: PLR0913 - what a test may vary
         journal=journal,
         asleep=asleep,
         played=played,
+        raw=raw,
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_pull, speaker, sound)

@@ -224,15 +224,16 @@ def test_after_a_command_speech_that_goes_on_is_in_no_turn(events: tuple[Event, 
 BARGE_IN_MS = 300.0
 
 
-def verdict(
+def verdict(  # noqa: PLR0913 - one for each piece of evidence
     *,
     voice_ms: float = 0.0,
     ended: bool = False,
     words: Words = Words.UNKNOWN,
     copies: bool = False,
+    stopped: bool = False,
     joined: bool = False,
 ) -> Event | None:
-    evidence = Evidence(voice_ms, ended=ended, copies=lambda: copies, words=words, joined=joined)
+    evidence = Evidence(voice_ms, ended=ended, copies=lambda: copies, words=words, stopped=stopped, joined=joined)
     return judge(evidence, barge_in_ms=BARGE_IN_MS)
 
 
@@ -269,3 +270,9 @@ def test_speech_that_ended_waits_for_its_words_unless_it_is_all_an_echo() -> Non
     assert verdict(ended=True) is E.ENDED
     assert verdict(ended=True, copies=True) is E.ECHO
     assert verdict(ended=True, copies=True, joined=True) is E.ENDED
+
+
+def test_speech_that_stopped_with_the_reply_is_an_echo_once_it_has_ended() -> None:
+    assert verdict(ended=True, stopped=True) is E.ECHO
+    assert verdict(ended=True, stopped=True, joined=True) is E.ENDED
+    assert verdict(voice_ms=BARGE_IN_MS, stopped=True) is E.BARGE_IN

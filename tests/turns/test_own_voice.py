@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
+import pytest
 from trio.testing import MockClock
 
 from tests.turns.room import Room, open_room
@@ -155,7 +157,7 @@ class FakeTap:
         return self.pcm, CAPTURE_RATE_HZ
 
 
-REPLY, USER = FakeTap(1), FakeTap(2)
+REPLY, USER, OTHER = FakeTap(1), FakeTap(2), FakeTap(3)
 
 
 async def over_the_reply(room: Room, sound: FakeTap, seconds: float) -> None:
@@ -176,6 +178,72 @@ async def over_the_reply(room: Room, sound: FakeTap, seconds: float) -> None:
 def room_with_tap() -> AbstractAsyncContextManager[Room]:
     texts = ["when does it open", "and on Sundays"]
     return open_room(texts, [ANSWER, "Then too."], preemptive=PreemptiveGeneration(), played=cast(Tap, REPLY))
+
+
+@dataclass
+class FakeRaw:
+    """The raw microphone: what it heard, and who else may be in it."""
+
+    heard: FakeTap
+    other_share: float = 0.0
+
+    def recent(self, samples: int) -> bytes:
+        return self.heard.pcm[-2 * samples :]
+
+
+def room_with(raw: FakeRaw) -> AbstractAsyncContextManager[Room]:
+    """A room whose canceller leaves something that is not like the reply."""
+    texts = ["when does it open", "and on Sundays"]
+    played = cast(Tap, REPLY)
+    return open_room(texts, [ANSWER, "Then too."], preemptive=PreemptiveGeneration(), played=played, raw=raw)
+
+
+async def test_what_the_canceller_leaves_of_the_reply_is_known_by_the_raw_microphone(
+    autojump_clock: MockClock,
+) -> None:
+    raw = FakeRaw(heard=OTHER)
+    async with room_with(raw) as room:
+        await room.say(1.0)
+        await room.quiet(1)
+        raw.heard = REPLY
+        await over_the_reply(room, USER, 1.0)
+        await room.quiet(5)
+    assert len(room.recogniser.clips) == 1
+    assert room.published("echo.dropped") == [{"turn": 2}]
+
+
+async def test_a_user_whom_the_raw_microphone_surely_hears_over_the_echo_interrupts(autojump_clock: MockClock) -> None:
+    raw = FakeRaw(heard=OTHER, other_share=0.6)
+    async with room_with(raw) as room:
+        await room.say(1.0)
+        await room.quiet(1)
+        raw.heard = REPLY
+        await over_the_reply(room, USER, 1.0)
+        await room.quiet(5)
+    assert room.answerer.asked == ["when does it open", "and on Sundays"]
+
+
+@pytest.mark.parametrize(("other_share", "answered"), [(0.0, 1), (0.4, 1), (0.6, 2)])
+async def test_short_speech_that_stops_with_the_reply_was_the_reply_unless_somebody_was_surely_heard(
+    autojump_clock: MockClock, other_share: float, answered: int
+) -> None:
+    async with room_with(FakeRaw(heard=OTHER, other_share=other_share)) as room:
+        await room.say(1.0)
+        await room.quiet(1)
+        await over_the_reply(room, USER, 0.25)
+        await room.quiet(5)
+    assert len(room.answerer.asked) == answered
+    assert len(room.published("echo.dropped")) == 2 - answered
+    assert room.published("reply")[0]["complete"] == (answered == 1)
+
+
+async def test_a_word_of_half_a_second_is_a_word(autojump_clock: MockClock) -> None:
+    async with room_with(FakeRaw(heard=OTHER)) as room:
+        await room.say(1.0)
+        await room.quiet(1)
+        await over_the_reply(room, USER, 0.5)
+        await room.quiet(5)
+    assert room.answerer.asked == ["when does it open", "and on Sundays"]
 
 
 async def test_an_exact_echo_is_never_posted_and_the_reply_goes_on(autojump_clock: MockClock) -> None:
@@ -235,7 +303,7 @@ def test_only_the_last_two_seconds_of_speech_are_kept_and_compared_with_what_was
         asked.append(seconds)
         return b"", CAPTURE_RATE_HZ
 
-    own_voice = OwnVoice(cast(TurnContext, SimpleNamespace(played=SimpleNamespace(recent=recent))))
+    own_voice = OwnVoice(cast(TurnContext, SimpleNamespace(played=SimpleNamespace(recent=recent), raw=None)))
     own_voice.begin(bytes(2 * 1_600))
     assert not own_voice.copies()
     for _ in range(100):

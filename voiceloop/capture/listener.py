@@ -114,6 +114,11 @@ class Cleaner(Protocol):
         """Whether a cleaned frame holds only residual echo of the reply."""
         ...
 
+    @property
+    def echo_only(self) -> bool:
+        """Whether all that the microphone hears now is the reply's echo."""
+        ...
+
 
 @dataclass(slots=True)
 class Listener:
@@ -201,6 +206,8 @@ class Listener:
             return (), True
         self._was_muted = False
         verdicts = self.vad.feed(frame.pcm, frame.index)
+        if self.cleaner is not None and self.cleaner.echo_only:
+            verdicts = [Verdict(verdict.start, verdict.end, voiced=False) for verdict in verdicts]
         self._discard.extend(frame.end, verdicts)
         if self._discard.contains(frame.end):
             self.muted += frame.samples

@@ -3,6 +3,8 @@
     near end (microphone) --+--> Processor --> clean --+--> frames
     far end (loudspeaker) --+                          |
     near end, delayed by Processor.delay --> plain ----+   (crossfade when processing starts or stops)
+    near end, far end --> DelayTracker        shifts the far end when the echo's delay has changed
+                      --> DoubleTalkDetector  says whether there is anything that the echo can't be
 
 Each sample comes out once, in order, under its own index, and always `Processor.delay` samples later than it went in.
 So a change between the processed and the plain signal neither skips nor repeats samples.
@@ -15,7 +17,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
+
 from voiceloop.audio.pcm import level_dbfs
+from voiceloop.echo.delay import DelayTracker
+from voiceloop.echo.double_talk import DoubleTalkDetector
 from voiceloop.echo.far_end import Block, FarEnd
 from voiceloop.types import SAMPLE_BYTES, Frame, Gap
 
@@ -25,19 +31,17 @@ _STEP_BYTES = _STEP * SAMPLE_BYTES
 _TAIL_S = 2.0
 """How long processing goes on after the last sound of a reply: far longer than the delay of devices and rooms."""
 _PRIMED_STEPS = 3
-_REHEARSALS = {50: (60, 3), 100: (100, 2)}
-"""After this many steps with sound: (how many of the last steps are repeated, how many times)."""
+_RAW_STEPS = 200
+"""2 s: how much of the raw microphone is kept for comparison with what was played."""
 _FAINT_DBFS = -50.0
 _REMOVED_DB = 10.0
-_LOUD = 100
-"""Of 32768. From quieter steps of a reply the canceller learns nothing."""
 
 
 class Processor(Protocol):
     """An echo canceller, as `Canceller` uses it: it knows no time and is fed blocks of 10 ms in order.
 
-    It must bear blocks that are fed again, faster than real time: `Canceller` primes it with past sound before it is
-    used after a rest, and rehearses it with a past reply.
+    It must bear blocks that come faster than real time: `Canceller` primes it with past sound before it is used after a
+    rest.
     """
 
     delay: int
@@ -49,6 +53,16 @@ class Processor(Protocol):
         ...
 
 
+class Nothing:
+    """A `Processor` that removes nothing, for `audio.echo = "off"`: the echo is only judged."""
+
+    delay = 0
+
+    def process(self, near: bytes, far: Block) -> bytes:
+        """Return the near end as it is."""
+        return near
+
+
 class Canceller:
     """Takes the microphone's frames and returns them without the reply.
 
@@ -58,7 +72,9 @@ class Canceller:
 
     def __init__(self, processor: Processor, far: FarEnd, captured: Callable[[int], float]) -> None:
         self._processor, self._far, self._captured = processor, far, captured
-        self._rehearsal = Rehearsal(processor)
+        self._delay = DelayTracker()
+        self._double_talk = DoubleTalkDetector()
+        self._placed = (0, 0)  # how often the far end was placed: streams, jumps
         self.active = False
         """Whether frames are processed at the moment."""
         self._end = 0  # just past the last sample taken
@@ -69,12 +85,12 @@ class Canceller:
         self._delayed = b""  # the last `delay` samples of the near end, for the plain output
         self._last_input = b""
         self._recent: deque[bytes] = deque(maxlen=_PRIMED_STEPS)  # the last steps of near end, while inactive
+        self._raw: deque[bytes] = deque(maxlen=_RAW_STEPS)  # the same, while active
         self._begin(0)
 
     def take(self, item: Frame | Gap) -> list[Frame | Gap]:
         """Take a frame or gap; return the cleaned frames that are ready, and before a gap all that remain."""
         if isinstance(item, Gap):
-            self._rehearsal = Rehearsal(self._processor)  # after the gap it may be another device
             return [*self.flush(), item]
         items: list[Frame | Gap] = []
         if item.index != self._end:
@@ -93,8 +109,25 @@ class Canceller:
         """
         if not self.active:
             return False
+        if self.echo_only:
+            return True
         level = level_dbfs(pcm)
         return level < _FAINT_DBFS or level < level_dbfs(self._last_input) - _REMOVED_DB
+
+    @property
+    def echo_only(self) -> bool:
+        """Whether all that the microphone hears now is the reply's echo, by its loudness: then no verdict is a user's
+        voice."""
+        return self.active and self._double_talk.echo_only
+
+    @property
+    def other_share(self) -> float:
+        """The share, from 0 to 1, of the raw microphone's energy just now that can't be the reply's echo."""
+        return self._double_talk.other_share if self.active and self._double_talk.sounding else 0.0
+
+    def recent(self, samples: int) -> bytes:
+        """The last samples of the raw microphone (int16, mono, 16 kHz; at most 2 s), as far as they were processed."""
+        return b"".join(self._raw)[-samples * SAMPLE_BYTES :] if self.active else b""
 
     def flush(self) -> list[Frame]:
         """Return all samples that are still delayed, for example at the end of the input."""
@@ -135,12 +168,28 @@ class Canceller:
             return plain
         far = self._far.at(time_s)
         if not before:
+            self._raw.clear()
             self._prime(far)
+        self._raw.append(near)
         clean = self._processor.process(near, far)
-        self._rehearsal.add(near, far)
+        self._follow(near, far)
         if before and wanted:
             return clean
         return _crossfade(plain, clean) if wanted else _crossfade(clean, plain)
+
+    def _follow(self, near: bytes, far: Block) -> None:
+        """Follow the echo's delay and loudness."""
+        placed = (self._far.streams, self._far.jumps)
+        if placed != self._placed:
+            if placed[1] != self._placed[1]:
+                self._delay.forget()
+            self._placed = placed
+            self._double_talk.disturb()
+        heard, played = (np.frombuffer(pcm, "<i2").astype(np.float32) for pcm in (near, far.pcm))
+        self._double_talk.feed(heard, played)
+        if change_s := self._delay.feed(heard, played):
+            self._far.shift(change_s)
+            self._double_talk.disturb()
 
     def _prime(self, far: Block) -> None:
         """Prime the canceller: feed it the last 30 ms of near end against a silent far end, so that its delay line is
@@ -161,34 +210,6 @@ class Canceller:
         frame = Frame(pcm, self._next)
         self._next = frame.end
         return [frame]
-
-
-class Rehearsal:
-    """Feeds the canceller the beginning of the first reply several times, so that it adapts to the room at once.
-
-    Without this, WebRTC's canceller mutes nearly everything for the first half second, and then lets much of the echo
-    through for another second, until its filter has adapted. Repeating the same sound (30 ms of work, in two portions)
-    adapts the filter.
-    """
-
-    def __init__(self, processor: Processor) -> None:
-        self._processor = processor
-        self._steps: deque[tuple[bytes, Block]] = deque(maxlen=max(back for back, _ in _REHEARSALS.values()))
-        self._loud = 0  # steps with sound so far
-
-    def add(self, near: bytes, far: Block) -> None:
-        """Note a step that the canceller has processed; when it is time, have it process the last steps again."""
-        if self._loud >= max(_REHEARSALS):
-            return
-        self._steps.append((near, far))
-        if max(memoryview(far.pcm).cast("h")) < _LOUD:
-            return
-        self._loud += 1
-        back, times = _REHEARSALS.get(self._loud, (0, 0))
-        for near_again, far_again in list(self._steps)[-back:] * times:
-            self._processor.process(near_again, far_again)
-        if self._loud >= max(_REHEARSALS):
-            self._steps.clear()
 
 
 def _crossfade(before: bytes, after: bytes) -> bytes:

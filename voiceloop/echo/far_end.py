@@ -1,10 +1,14 @@
-"""The far end: the played signal, aligned with the microphone's samples. Pure: times come in with the blocks.
+"""The far end: the played signal, aligned with the microphone's samples by counting both. Pure.
 
     time, from         PlayClock and CaptureClock  --->
     loudspeaker        | block 1 | block 2 | block 3 |
     microphone                   | with 1  | with 2  |      each 10 ms with the block played 10 ms (`_MARGIN_S`) before
 
-The echo of a block comes later still, by the delay of the devices and the room; the canceller finds it.
+The echo of a block comes later still, by the delay of the devices and the room; the canceller finds it. That delay may
+be long, but it must not change: a shift by a dozen samples voids the canceller's filter (42 to 49 dB fall to 8 to 21).
+The times of callbacks are no clock for that. With PulseAudio the microphone's blocks come 14 to 25 ms later from the
+first seconds on, and move by 5 ms on a busy machine, while the true delay is constant to 0.06 ms. So the clocks only
+place a stream, and from there on both sides are counted.
 """
 
 from __future__ import annotations
@@ -23,8 +27,12 @@ may be this late, and its block is still there in time. More would be dangerous:
 within 20 ms, and the far end must not come after its echo."""
 _KEPT_S = 30
 """How much of the played signal is kept while nobody reads it."""
-_SLIP_S = 0.001
-_JUMP_S = 0.005
+_BEHIND_S = 0.5
+"""How much of what was read is kept: `shift` may go back by so much."""
+_APART_S = 0.060
+"""Callback times differ from the count by up to 33 ms. If it is more, a device stood still, or the clocks of two
+devices have drifted apart in the course of minutes."""
+_SILENT_APART_S = 0.0005
 _LOST_S = 0.010
 _IN_A_ROW = 3
 _DRIFT_S = 0.000005
@@ -73,75 +81,108 @@ class PlayClock:
         return round((time_s - self._offset) * self._rate_hz)
 
 
+class _Stream:
+    """What one opening of the device played, up to an underrun: contiguous samples and their clock."""
+
+    def __init__(self, number: int, start: int, rate_hz: int) -> None:
+        self.number, self.start, self.rate_hz = number, start, rate_hz
+        self.clock = PlayClock(rate_hz)
+        self.tape = Tape(start)
+        self.sounds_from: int | None = None
+        """The first sample of the first block that is not silence. Until it is read, alignment costs nothing."""
+
+    def add(self, played: Played, *, silent: bool) -> None:
+        if self.sounds_from is None and not silent:
+            self.sounds_from = self.tape.end
+        self.tape.append(played.pcm)
+        self.clock.block(played.start, played.at)
+        self.tape.forget_before(self.tape.end - _KEPT_S * self.rate_hz)  # in case nobody reads
+
+
 class FarEnd:
-    """The played signal on the microphone's time axis.
+    """The played signal on the microphone's time axis, 10 ms at a time.
 
-    The times of both sides come from counting samples, not from the moments when callbacks happened to run. So the
-    delay between a block and its echo is that of the devices and the room, and is the same from block to block.
-
-    Blocks are read contiguously. When the two clocks are apart by more than 1 ms, each block skips or repeats one
-    sample until they agree. At more than 5 ms, or when the device was reopened, reading goes on at the place that the
-    clock gives. Where nothing was played, or nothing is known, the signal is silence.
+    A stream is placed where its clock says, and then read on contiguously. It is placed anew only by an event: `shift`,
+    while nothing but silence was read of it, or when one of the devices stood still. A stream that follows another (the
+    device was reopened, or had an underrun) begins where its own clock says; until then the one before is read to its
+    end, because that is still to be heard. Where nothing was played, or nothing is known, the signal is silence.
     """
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._stream = 0
-        self._rate_hz = CAPTURE_RATE_HZ
-        self._clock = PlayClock(CAPTURE_RATE_HZ)
-        self._tape = Tape()
+        self._streams: deque[_Stream] = deque()
+        """The one that is read, and those that follow it."""
         self._next: int | None = None
+        """The next sample to read."""
+        self._shifted = 0
+        """By how many samples `shift` has moved this stream from the place that its clock gave."""
+        self.streams = 0
+        """How many streams were begun: the canceller's filter is void after each."""
+        self.jumps = 0
+        """How often a stream was placed anew because a device had stood still: the same holds."""
         self.last_sound = float("-inf")
         """When the device took the last block that was not silence, in seconds."""
 
     def gather(self) -> None:
         """Fetch the blocks that were played since the last call."""
         for played in self._source.take():
-            if played.stream != self._stream or played.start != self._tape.end:
-                self._begin(played)
-            self._tape.append(played.pcm)
-            self._clock.block(played.start, played.at)
-            self._tape.forget_before(self._tape.end - _KEPT_S * self._rate_hz)  # in case nobody reads
-            if played.pcm.count(0) != len(played.pcm):
+            silent = played.pcm.count(0) == len(played.pcm)
+            if not silent:
                 self.last_sound = max(self.last_sound, played.at)
+            newest = self._streams[-1] if self._streams else None
+            if newest is None or played.stream != newest.number or played.start != newest.tape.end:
+                newest = _Stream(played.stream, played.start, played.rate_hz)
+                self._streams.append(newest)
+            newest.add(played, silent=silent)
 
     def at(self, time_s: float) -> Block:
         """Return the 10 ms of the far end that belong to the 10 ms that the microphone captured from `time_s` on."""
-        count = self._rate_hz // _BLOCKS_PER_S
-        if self._tape.end == 0:
-            return Block(bytes(count * SAMPLE_BYTES), self._rate_hz)
-        start = self._follow(self._clock.index(time_s - _MARGIN_S))
+        stream = self._follow(time_s)
+        if stream is None or self._next is None:
+            return Block(bytes(CAPTURE_RATE_HZ // _BLOCKS_PER_S * SAMPLE_BYTES), CAPTURE_RATE_HZ)
+        tape, start, count = stream.tape, self._next, stream.rate_hz // _BLOCKS_PER_S
         self._next = end = start + count
-        self._tape.forget_before(min(start, self._tape.end))
-        first, last = max(start, self._tape.start), min(end, self._tape.end)
+        tape.forget_before(min(start - round(_BEHIND_S * stream.rate_hz), tape.end))
+        first, last = max(start, tape.start), min(end, tape.end)
         if first >= last:
-            return Block(bytes(count * SAMPLE_BYTES), self._rate_hz)
+            return Block(bytes(count * SAMPLE_BYTES), stream.rate_hz)
         before, after = bytes((first - start) * SAMPLE_BYTES), bytes((end - last) * SAMPLE_BYTES)
-        return Block(before + self._tape.between(first, last) + after, self._rate_hz)
+        return Block(before + tape.between(first, last) + after, stream.rate_hz)
 
     def skip(self, time_s: float) -> None:
-        """Move on by 10 ms without returning them, so that the following blocks keep their alignment.
+        """Move on by 10 ms without returning them, so that the following blocks keep their alignment."""
+        stream = self._follow(time_s)
+        if stream is not None and self._next is not None:
+            self._next += stream.rate_hz // _BLOCKS_PER_S
 
-        Alignment by the clocks alone would be exact only to a millisecond, and the canceller's filter is useless when
-        the far end is shifted by a few samples.
-        """
-        if self._next is not None:
-            wanted = self._clock.index(time_s - _MARGIN_S)
-            self._next = self._follow(wanted) + self._rate_hz // _BLOCKS_PER_S
+    def shift(self, seconds: float) -> None:
+        """The echo has come to be so much later (negative: earlier): read the far end so much later, too."""
+        if self._streams and self._next is not None:
+            samples = round(seconds * self._streams[0].rate_hz)
+            self._next -= samples
+            self._shifted += samples
 
-    def _begin(self, played: Played) -> None:
-        self._stream, self._rate_hz = played.stream, played.rate_hz
-        self._clock = PlayClock(played.rate_hz)
-        self._tape = Tape(played.start)
-        self._next = None
-
-    def _follow(self, wanted: int) -> int:
-        """Return where to read on, given the index `wanted` by the clocks."""
+    def _follow(self, time_s: float) -> _Stream | None:
+        """Return the stream that is heard at `time_s`, with `_next` at the sample to read."""
+        if not self._streams:
+            return None
+        while len(self._streams) > 1 and self._reached(self._streams[1], time_s):
+            self._streams.popleft()
+            self._next = None
+        stream = self._streams[0]
+        placed = stream.clock.index(time_s - _MARGIN_S)
         if self._next is None:
-            return wanted
-        deviation = wanted - self._next
-        if abs(deviation) > _JUMP_S * self._rate_hz:
-            return wanted
-        if abs(deviation) > _SLIP_S * self._rate_hz:
-            return self._next + (1 if deviation > 0 else -1)
-        return self._next
+            self.streams += 1
+        else:
+            apart = abs(placed - self._shifted - self._next)
+            jumps = apart > _APART_S * stream.rate_hz
+            silent = stream.sounds_from is None or self._next <= stream.sounds_from
+            if not jumps and not (silent and apart > _SILENT_APART_S * stream.rate_hz):
+                return stream
+            self.jumps += jumps
+        self._next, self._shifted = placed, 0
+        return stream
+
+    def _reached(self, stream: _Stream, time_s: float) -> bool:
+        """Whether the microphone's 10 ms from `time_s` on reach the beginning of `stream`."""
+        return stream.clock.index(time_s - _MARGIN_S) + stream.rate_hz // _BLOCKS_PER_S > stream.start

@@ -28,9 +28,14 @@ def mode(audio: Audio) -> Literal["cancel", "half-duplex", "off"]:
     """Return how echo is dealt with, with `auto` resolved. An output without a loudspeaker causes no echo: "off"."""
     if audio.echo != "auto":
         return audio.echo
-    if audio.output == "none" or audio.output.startswith(FILE_PREFIX):
+    if not has_loudspeaker(audio):
         return "off"
     return "cancel" if installed() else "half-duplex"
+
+
+def has_loudspeaker(audio: Audio) -> bool:
+    """Whether replies go to a sound device."""
+    return audio.output != "none" and not audio.output.startswith(FILE_PREFIX)
 
 
 def warning(audio: Audio) -> str | None:

@@ -260,6 +260,8 @@ class Evidence:
     copies: Callable[[], bool]
     """Whether its sound is a copy of what was just played. That takes up to 10 ms, so it is asked only at need."""
     words: Words = Words.UNKNOWN
+    stopped: bool = False
+    """Its speech was short and ended when the reply was held, and nobody else was surely heard in it."""
     joined: bool = False
     """Its turn has earlier speech, which was the user's. A text covers that, too; the comparison by sound doesn't."""
 
@@ -279,7 +281,7 @@ def judge(evidence: Evidence, *, barge_in_ms: float) -> Event | None:
             return Event.ECHO if evidence.ended else None
     if evidence.ended:
         # Nobody spoke, unless there is earlier speech.
-        return Event.ECHO if evidence.copies() and not evidence.joined else Event.ENDED
+        return Event.ECHO if (evidence.copies() or evidence.stopped) and not evidence.joined else Event.ENDED
     if evidence.voice_ms >= barge_in_ms and not evidence.copies():
         return Event.BARGE_IN
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import trio
 
@@ -15,6 +16,19 @@ from voiceloop.playback.speaker import Speaker
 from voiceloop.playback.tap import Tap
 from voiceloop.plugins import Handler, Journal, Synthesizer, Transcriber
 from voiceloop.turns.preemptive import PreemptiveGeneration
+
+
+class RawMicrophone(Protocol):
+    """What is known of the microphone's sound as it was before the reply was removed from it."""
+
+    @property
+    def other_share(self) -> float:
+        """The share, from 0 to 1, of its energy just now that can't be the reply's echo. 0 while nothing is played."""
+        ...
+
+    def recent(self, samples: int) -> bytes:
+        """The last samples (int16, mono, 16 kHz; at most 2 s), as far as the reply sounded."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +56,7 @@ class TurnContext:
     """Whether the loop is asleep, so that only words that wake it count."""
     played: Tap | None = None
     """What the loudspeaker played lately; None where the microphone can't hear it."""
+    raw: RawMicrophone | None = None
+    """The raw microphone, where the echo is removed or judged."""
     audible: Audible = field(default_factory=Audible)
     """Which words of the replies were audible, and when."""

@@ -72,7 +72,7 @@ class Conversation:
         self._running = RunningTurns(context, nursery, self)
         self._history = History(context.settings.history_turns, history)
         self._current = CurrentUtterance(context, tell)
-        self._ducking = Ducking(context.speaker, context.publish)
+        self._ducking = Ducking(context.speaker, context.publish, context.now)
         self._arbiter = Arbiter(replaces=context.handler.turns == "replace")
         self._live: Turn | None = None
         self._candidate: Turn | None = None
@@ -164,7 +164,7 @@ class Conversation:
 
     def _on_paused(self, event: SpeechPaused) -> None:
         self._context.publish("speech.paused", at_s=event.since / CAPTURE_RATE_HZ)
-        if self._current.turn is not None and not self._copies():
+        if self._current.turn is not None and not self._copies() and not self._stopped(event.since):
             self._current.pause(event)
 
     def _on_resumed(self, event: SpeechResumed) -> None:
@@ -188,15 +188,17 @@ class Conversation:
         else:
             self._current.turn.end(utterance)
         if not utterance.continues:
-            self._on_user_finished()
+            self._on_user_finished(utterance.voiced_end)
 
-    def _on_user_finished(self) -> None:
+    def _on_user_finished(self, voiced_end: int) -> None:
         """The user has finished speaking."""
+        stopped = self._stopped(voiced_end)
         turn = self._current.finish()
         event = Event.ENDED
         if turn is not None:
             joined = not turn.transcribing.is_one_utterance
-            event = self._judge(Evidence(0.0, ended=True, copies=self._copies, joined=joined)) or event
+            evidence = Evidence(0.0, ended=True, copies=self._copies, stopped=stopped, joined=joined)
+            event = self._judge(evidence) or event
         self._feed(event)
 
     def _on_dropped(self) -> None:
@@ -257,6 +259,14 @@ class Conversation:
             self._arbiter.copied()
             self._duck()
         return copies
+
+    def _stopped(self, voiced_end: int) -> bool:
+        """Whether the speech over the reply was short, and ended when the reply was held."""
+        if self._candidate is None or self._candidate is not self._current.turn:
+            return False
+        after_hold_s = self._context.captured(voiced_end) - self._ducking.held_at
+        voice_ms = self._current.pauses.voice_ms(until=voiced_end)
+        return self.own_voice.stopped(after_hold_s=after_hold_s, voice_ms=voice_ms)
 
     def _judge(self, evidence: Evidence) -> Event | None:
         settings = self._context.settings

@@ -12,6 +12,7 @@ reversible: a held reply goes on from the sample where it stopped.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from voiceloop.capture.early_voice import EarlyVoice
@@ -28,9 +29,12 @@ class Ducking:
 
     speaker: Speaker
     publish: Publish
+    now: Callable[[], float]
     holding: bool = False
     """An utterance holds the reply."""
     early_voice: EarlyVoice = EarlyVoice.NONE
+    held_at: float = float("-inf")
+    """When a sounding reply was last held, by the clock of `now`."""
     _published: str = ""
     """The state that was published last: "held", "ducked", or "" at full level."""
 
@@ -54,6 +58,8 @@ class Ducking:
         ducked = self.early_voice is not EarlyVoice.NONE or held
         self.speaker.gain = DUCKED if ducked and sounding else 1.0
         if held:
+            if sounding and not self.speaker.held:
+                self.held_at = self.now()
             self.speaker.hold()
         else:
             self.speaker.resume()

@@ -1,7 +1,8 @@
 """Detection of the loop's own voice in the microphone, where it hears the loudspeaker. Decides nothing about turns.
 
 The echo canceller comes before it. Residual echo, or with `echo = "off"` the whole echo, is recognised by its sound (a
-copy of what was just played) and by its words (they repeat the reply that was audible then).
+copy of what was just played), by its end (it stops when the reply is held), and by its words (they repeat the reply
+that was audible then).
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ from voiceloop.audio.resample import resample
 from voiceloop.echo.correlation import OWN_VOICE, correlation
 from voiceloop.echo.text_echo import repeats
 from voiceloop.turns.context import TurnContext
-from voiceloop.turns.turn import Turn
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript
 
 _CLIP_S = 2.0
 """How much of the latest speech is compared with what was played."""
 _LATEST_ECHO_S = 0.5
 """How much later than it was played an echo may arrive."""
+_SURELY_OTHER = 0.5
+"""Of a person who speaks as loud as the echo half of the energy can't be the echo; of a leak, 0.2 to 0.4 at times."""
+_STOPPED_S = 0.25
+"""An echo ends this soon after the reply was held: the device's latency, the room, and what the VAD adds."""
+_LEAK_MS = 350
 
 
 @dataclass(slots=True)
@@ -28,36 +33,54 @@ class OwnVoice:
     context: TurnContext
     dropped: int = 0
     """How many utterances were dropped because they were only the loop's own voice."""
-    known_in: Turn | None = None
-    """The turn whose reply the microphone is known to hear."""
     _speech: bytearray = field(default_factory=bytearray)
     """The last 2 s of the current utterance: int16, mono, 16 kHz."""
+    _other_share: float = 0.0
+    """The largest share of somebody else in the raw microphone during the current utterance."""
 
     def begin(self, pcm: bytes) -> None:
         """An utterance begins: the user's, or an echo of the loudspeaker."""
         self._speech = bytearray(pcm)
+        self._other_share = 0.0
+        self._ask_who()
 
     def feed(self, pcm: bytes) -> None:
         """Take more of the utterance."""
         self._speech += pcm
         del self._speech[: -round(_CLIP_S * CAPTURE_RATE_HZ) * SAMPLE_BYTES]
+        self._ask_who()
 
-    def is_known_in(self, turn: Turn | None) -> bool:
-        """Whether the microphone is known to hear the reply of `turn`."""
-        return turn is not None and turn is self.known_in
+    def _ask_who(self) -> None:
+        if self.context.raw is not None:
+            self._other_share = max(self._other_share, self.context.raw.other_share)
 
     def copies(self) -> bool:
-        """Whether the latest speech is a copy of what was just played. Takes up to 10 ms, so call it only at need."""
+        """Whether the latest speech is a copy of what was just played. Takes up to 20 ms, so call it only at need.
+
+        The canceller takes most of an echo away, and what it leaves need not be like the echo. So the raw microphone is
+        compared, too, unless it surely hears somebody else: then the echo of the reply is in it all the same.
+        """
         if self.context.played is None:
             return False
-        seconds = len(self._speech) / SAMPLE_BYTES / CAPTURE_RATE_HZ
-        played, rate_hz = self.context.played.recent(seconds + _LATEST_ECHO_S)
+        samples = len(self._speech) // SAMPLE_BYTES
+        played, rate_hz = self.context.played.recent(samples / CAPTURE_RATE_HZ + _LATEST_ECHO_S)
         if played.count(0) == len(played):  # only silence was played
             return False
-        return (
-            correlation(heard=bytes(self._speech), played=resample(played, from_hz=rate_hz, to_hz=CAPTURE_RATE_HZ))
-            >= OWN_VOICE
-        )
+        played = resample(played, from_hz=rate_hz, to_hz=CAPTURE_RATE_HZ)
+        if correlation(heard=bytes(self._speech), played=played) >= OWN_VOICE:
+            return True
+        if self.context.raw is None or self._other_share >= _SURELY_OTHER:
+            return False
+        return correlation(heard=self.context.raw.recent(samples), played=played) >= OWN_VOICE
+
+    def stopped(self, *, after_hold_s: float, voice_ms: float) -> bool:
+        """Whether speech that held the reply, and ended so long after that, with so much voice, was the reply itself.
+
+        That is no proof: "no" is as short. So it counts only where nobody else was surely heard.
+        """
+        if self.context.raw is None:
+            return False
+        return after_hold_s < _STOPPED_S and voice_ms < _LEAK_MS and self._other_share < _SURELY_OTHER
 
     def repeats(self, transcript: Transcript) -> bool:
         """Whether a transcript only repeats words of a reply that was audible while they were said."""
