@@ -220,6 +220,8 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
     chimes = _chimes(config, speaker, controlled)
     tail_s = config.audio.echo_tail_ms / 1000
     mute = HalfDuplexMute(lambda: speaker.audible and not speaker.chiming, time.monotonic, tail_s, half_duplex=muted)
+    if not muted:  # where the loop hears itself all the same
+        context = dataclasses.replace(context, half_duplex=mute.switch)
     async with AsyncExitStack() as stack:
         # Published last, when every turn has ended and its cost is known; also after an error.
         totals = stack.enter_context(_publishing_totals(microphone, context.publish))

@@ -153,6 +153,14 @@ def test_speech_from_before_a_stop_still_counts() -> None:
     assert attention.accepts(15.0)
 
 
+async def test_status_says_how_careful_the_loop_is_with_its_own_voice() -> None:
+    made = controller(Record())
+    async with served(made):
+        assert [answer["echo_caution"] for answer in await ask(do("status"))] == ["normal"]
+        made.publish("echo.caution", level="half_duplex")
+        assert [answer["echo_caution"] for answer in await ask(do("status"))] == ["half_duplex"]
+
+
 async def test_status_names_the_parts_and_the_pending_entries() -> None:
     made = controller(Record())
     made.publish("listening", microphone="Yeti", vad="hybrid")

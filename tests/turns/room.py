@@ -249,6 +249,7 @@ async def open_room(  # noqa: PLR0913 - what a test may vary
     asleep: Callable[[], bool] = lambda: False,
     played: Tap | None = None,
     raw: RawMicrophone | None = None,
+    half_duplex: Callable[[bool], None] = lambda _: None,
 ) -> AsyncIterator[Room]:
     """Open a room in which the user's utterances are transcribed as `texts` and answered with `replies`, in order.
 
@@ -280,6 +281,7 @@ async def open_room(  # noqa: PLR0913 - what a test may vary
         asleep=asleep,
         played=played,
         raw=raw,
+        half_duplex=half_duplex,
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_pull, speaker, sound)

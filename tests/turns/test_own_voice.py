@@ -246,6 +246,43 @@ async def test_a_word_of_half_a_second_is_a_word(autojump_clock: MockClock) -> N
     assert room.answerer.asked == ["when does it open", "and on Sundays"]
 
 
+async def test_a_loop_that_hears_itself_again_and_again_becomes_half_duplex_and_says_so(
+    autojump_clock: MockClock,
+) -> None:
+    switched: list[bool] = []
+    answers = ["when does it open", *(f"question {number}" for number in range(8))]
+    raw = FakeRaw(heard=OTHER)
+    async with open_room(answers, [ANSWER] * 9, played=cast(Tap, REPLY), raw=raw, half_duplex=switched.append) as room:
+        for _ in range(3):
+            await room.say(1.0)
+            await room.quiet(1)
+            await over_the_reply(room, USER, 0.25)  # what the canceller leaves of it
+            await room.quiet(8)
+        levels = [event["level"] for event in room.published("echo.caution")]
+        assert levels == ["strict", "half_duplex"]
+        assert switched == [False, True]
+        for _ in range(3):
+            await room.say(1.0)
+            await room.quiet(9)
+    assert switched == [False, True, False]
+    told = [str(event["text"]) for event in room.published("notice")]
+    assert [text.partition(":")[0] for text in told] == ["audio.echo"] * 2
+
+
+async def test_while_it_is_strict_a_short_word_does_not_interrupt(autojump_clock: MockClock) -> None:
+    raw = FakeRaw(heard=OTHER)
+    texts = ["when does it open", "and on Mondays", "and on Sundays", "no"]
+    async with open_room(texts, [ANSWER] * 4, played=cast(Tap, REPLY), raw=raw) as room:
+        for other_share in (0.0, 0.0, 0.9):
+            raw.other_share = other_share
+            await room.say(1.0)
+            await room.quiet(1)
+            await over_the_reply(room, USER, 0.25)
+            await room.quiet(8)
+    assert room.answerer.asked == texts[:3]
+    assert len(room.published("echo.dropped")) == 3
+
+
 async def test_an_exact_echo_is_never_posted_and_the_reply_goes_on(autojump_clock: MockClock) -> None:
     async with room_with_tap() as room:
         await room.say(1.0)

@@ -63,6 +63,10 @@ class HalfDuplexMute:
         """Whether the microphone is ignored now."""
         return self.half_duplex and (self.audible() or self.now() < self._until)
 
+    def switch(self, half_duplex: bool) -> None:
+        """Turn the mute on or off."""
+        self.half_duplex = half_duplex
+
     def follow(self) -> None:
         """Update for the present time: while the loudspeaker sounds, the tail begins anew."""
         if self.half_duplex and self.audible():

@@ -93,6 +93,8 @@ class Controller:
     _doubtful: int = 0
     """How many of the pending texts may already have been delivered."""
     _microphone_lost: bool = False
+    _caution: str = "normal"
+    """How careful the loop is with its own voice."""
     _started_at: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -117,6 +119,8 @@ class Controller:
                 self.notify = fields["why"]
             case "turn.done":
                 self._last_turn = _times(fields["marks"]) or self._last_turn
+            case "echo.caution":
+                self._caution = fields["level"]
             case "journal.pending":
                 self._pending, self._doubtful = fields["count"], fields["doubtful"]
             case "device.lost" | "device.back" if fields["which"] == "microphone":
@@ -193,6 +197,7 @@ class Controller:
             **self.short,
             "perhaps_delivered": self._doubtful,
             "parts": self._parts,
+            "echo_caution": self._caution,
             "notify": self.notify,
             "last_turn": self._last_turn,
             "usage": asdict(usage) if usage is not None else None,

@@ -58,5 +58,7 @@ class TurnContext:
     """What the loudspeaker played lately; None where the microphone can't hear it."""
     raw: RawMicrophone | None = None
     """The raw microphone, where the echo is removed or judged."""
+    half_duplex: Callable[[bool], None] = lambda _: None
+    """Called with True to have the microphone ignored while a reply plays, and with False to listen again."""
     audible: Audible = field(default_factory=Audible)
     """Which words of the replies were audible, and when."""

@@ -331,7 +331,7 @@ class Conversation:
 
     def _drop(self, turn: Turn) -> None:
         """Cancel a turn in which nobody spoke: the microphone heard the loop's own voice."""
-        self.own_voice.dropped += 1
+        self.own_voice.drop()
         self._context.publish("echo.dropped", turn=turn.number)
         self._cancel(turn, CancelReason.ECHO)
 
@@ -371,6 +371,8 @@ class Conversation:
         self._current.release(turn)
         if self._running.remove(turn):  # it ended by itself
             self._history.record(turn)
+            if turn.outcome == "done":
+                self.own_voice.replied()
             if turn is self._candidate:
                 self._candidate = None
                 self._feed(Event.CANDIDATE_OVER)

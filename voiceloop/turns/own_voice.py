@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from voiceloop.audio.resample import resample
+from voiceloop.echo.caution import Caution, Level
 from voiceloop.echo.correlation import OWN_VOICE, correlation
 from voiceloop.echo.text_echo import repeats
 from voiceloop.turns.context import TurnContext
@@ -23,7 +24,17 @@ _SURELY_OTHER = 0.5
 """Of a person who speaks as loud as the echo half of the energy can't be the echo; of a leak, 0.2 to 0.4 at times."""
 _STOPPED_S = 0.25
 """An echo ends this soon after the reply was held: the device's latency, the room, and what the VAD adds."""
-_LEAK_MS = 350
+_LEAK_MS, _STRICT_LEAK_MS = 350, 500
+_TOLD = {
+    Level.STRICT: (
+        "audio.echo: the reply has interrupted itself twice within a minute. For the present, only what lasts half a "
+        "second interrupts it."
+    ),
+    Level.HALF_DUPLEX: (
+        "audio.echo: the reply still interrupts itself. For the present the microphone is ignored while a reply plays. "
+        "Use headphones, or turn the loudspeaker down."
+    ),
+}
 
 
 @dataclass(slots=True)
@@ -33,6 +44,8 @@ class OwnVoice:
     context: TurnContext
     dropped: int = 0
     """How many utterances were dropped because they were only the loop's own voice."""
+    _caution: Caution = field(default_factory=Caution)
+    _told: set[Level] = field(default_factory=set)
     _speech: bytearray = field(default_factory=bytearray)
     """The last 2 s of the current utterance: int16, mono, 16 kHz."""
     _other_share: float = 0.0
@@ -80,7 +93,29 @@ class OwnVoice:
         """
         if self.context.raw is None:
             return False
+        if self._caution.level is not Level.NORMAL:
+            return after_hold_s < _STOPPED_S and voice_ms < _STRICT_LEAK_MS
         return after_hold_s < _STOPPED_S and voice_ms < _LEAK_MS and self._other_share < _SURELY_OTHER
+
+    def drop(self) -> None:
+        """Note that an utterance was dropped because it was only the loop's own voice."""
+        self.dropped += 1
+        if self._caution.heard_itself(self.context.now()):
+            self._apply()
+
+    def replied(self) -> None:
+        """Note that a reply was played to its end."""
+        if self._caution.replied():
+            self._apply()
+
+    def _apply(self) -> None:
+        """Tell what has changed, each level once in a session, and ignore the microphone or listen to it again."""
+        level = self._caution.level
+        self.context.publish("echo.caution", level=level.name.lower())
+        if level in _TOLD and level not in self._told:
+            self._told.add(level)
+            self.context.publish("notice", text=_TOLD[level])
+        self.context.half_duplex(level is Level.HALF_DUPLEX)
 
     def repeats(self, transcript: Transcript) -> bool:
         """Whether a transcript only repeats words of a reply that was audible while they were said."""
