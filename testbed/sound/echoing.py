@@ -15,10 +15,12 @@ def steady_echo_path(cable: Cable) -> None:
         echo_path(cable, delay_ms=80)
 
 
-def echo_path(cable: Cable, *, delay_ms: int, gain_db: float = GAIN_DB) -> None:
-    """Connect the loudspeaker to the microphone, for as long as the server runs."""
-    cable.pactl(
-        "load-module", "module-loopback", "source=speaker.monitor", "sink=mic_cable", f"latency_msec={delay_ms}"
-    )
+def echo_path(cable: Cable, *, delay_ms: int, gain_db: float = GAIN_DB, fixed: bool = False) -> None:
+    """Connect the loudspeaker to the microphone, for as long as the server runs.
+
+    PulseAudio's loopback corrects its latency by resampling, and jumps at times, unless it is `fixed`.
+    """
+    path = ("source=speaker.monitor", "sink=mic_cable", f"latency_msec={delay_ms}")
+    cable.pactl("load-module", "module-loopback", *path, *(["adjust_time=0"] if fixed else []))
     number = cable.pactl("list", "short", "sink-inputs").split()[0]
     cable.pactl("set-sink-input-volume", number, f"{gain_db}dB")
