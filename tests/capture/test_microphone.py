@@ -23,6 +23,7 @@ from voiceloop.audio.wav import wav_bytes
 from voiceloop.capture.bridge import Block, Bridge, WakeBatching
 from voiceloop.capture.clock import CaptureClock
 from voiceloop.capture.framing import Framer
+from voiceloop.capture.losses import Losses
 from voiceloop.capture.microphone import Item
 from voiceloop.capture.sources import open_microphone
 from voiceloop.config.tables import Audio
@@ -393,6 +394,26 @@ async def test_a_device_that_falls_silent_is_lost_within_a_second() -> None:
         await microphone.frames.receive()
         with trio.fail_after(1.5):
             assert await microphone.frames.receive() == Gap(320, GapReason.SILENT)
+
+
+async def test_lost_sound_is_told_once_it_is_more_than_a_trifle() -> None:
+    library, events = CallingPortAudio(), Recorder()
+    async with open_microphone(Audio(), events, host=Host(lambda: library)) as microphone:
+        for lost in (1600, 4800, 9600):
+            microphone.clock.lost = lost
+            await trio.to_thread.run_sync(library.call)
+            await microphone.frames.receive()
+    (notice,) = [str(event.fields["text"]) for event in events.events if event.name == "notice"]
+    assert notice.startswith("audio.input: 0.3 s of sound were lost before they reached the program.")
+
+
+def test_losses_are_told_at_most_once_a_minute_and_then_together() -> None:
+    losses = Losses()
+    told = [
+        (at, losses.feed(lost, at))
+        for at, lost in ((1, 3199), (2, 3200), (3, 9600), (61, 9600), (62, 16_000), (200, 16_001))
+    ]
+    assert [(at, lost_s) for at, lost_s in told if lost_s] == [(2, 0.2), (62, 0.8)]
 
 
 class CallingPortAudio(FakePortAudio):

@@ -16,6 +16,7 @@ from voiceloop.audio.wake import Wake
 from voiceloop.capture.bridge import Bridge
 from voiceloop.capture.connection import Connection
 from voiceloop.capture.framing import Framer
+from voiceloop.capture.losses import Losses
 from voiceloop.capture.microphone import Microphone
 from voiceloop.config.tables import Audio
 from voiceloop.errors import VoiceloopError
@@ -41,6 +42,7 @@ class DeviceInput:
         self._microphone, self._publish, self._host = microphone, publish, host
         self._request = Request("input", audio.input, CAPTURE_RATE_HZ, audio.input_latency)
         self._framer = Framer(microphone.clock)
+        self._losses = Losses()
         self._wake = Wake()
         self._stream: Stream | None = None
         self._bridge = Bridge(self._wake, microphone.batching)
@@ -175,6 +177,11 @@ class DeviceInput:
         self._microphone.received, self._microphone.dropped = self._framer.received, self._framer.dropped
         self._microphone.overflows += bridge.overflows
         bridge.overflows = 0
+        if lost_s := self._losses.feed(self._microphone.lost + self._microphone.dropped, time.monotonic()):
+            text = (
+                f"audio.input: {lost_s:.1f} s of sound were lost before they reached the program. The machine is too "
+            )
+            self._publish("notice", text=f"{text}busy, or the sound server was held up: words may be missing.")
 
     async def _end_stream(self, reason: GapReason, send: trio.MemorySendChannel[Frame | Gap]) -> None:
         self._bridge.retired = True
