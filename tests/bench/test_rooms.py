@@ -15,6 +15,8 @@ from bench.rooms.figures import Figures, figures_of, own_turns
 from bench.rooms.parts import OWN, SAYS
 from bench.rooms.scene import run
 from bench.rooms.voices import SPEAKER_HZ, Pair, Sound, pairs
+from voiceloop.echo.double_talk import DoubleTalkDetector
+from voiceloop.turns.own_voice import OwnVoice
 from voiceloop.types import CAPTURE_RATE_HZ
 
 BLOCK = CAPTURE_RATE_HZ // 50
@@ -84,8 +86,19 @@ def test_the_person_over_the_reply_is_seen_and_the_echo_is_removed_the_same_in_e
     assert measured("calm", pair) == figures
 
 
-def test_a_program_without_a_canceller_interrupts_and_answers_itself(pair: Pair) -> None:
+def test_without_a_canceller_the_echo_is_judged_and_the_person_is_heard(pair: Pair) -> None:
+    figures = measured("base", pair, "audio.echo=off")
+    assert figures.own_turns == 0
+    assert figures.hushes <= 1
+    assert figures.noticed_ms is not None
+
+
+def test_a_program_that_judges_no_echo_interrupts_and_answers_itself(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DoubleTalkDetector, "echo_only", property(lambda _: False))
+    monkeypatch.setattr(OwnVoice, "stopped", lambda _, **__: False)
+    monkeypatch.setattr(OwnVoice, "copies", lambda _: False)
     figures = measured("base", pair, "audio.echo=off")
     assert figures.hushes >= 3
     assert figures.own_turns >= 2
-    assert not figures.erle_db

@@ -168,3 +168,41 @@ def test_a_gap_ends_the_utterance() -> None:
     room.listener.hear(Gap(room.index, GapReason.LOST))
     assert room.listener.ledger.held == 0
     assert room.listener.ledger.sent == room.index
+
+
+class FakeCleaner:
+    """A cleaner that removes nothing, and is told whether all that is heard is an echo."""
+
+    echo_only = False
+
+    def take(self, item: Frame | Gap) -> list[Frame | Gap]:
+        return [item]
+
+    def flush(self) -> list[Frame | Gap]:
+        return []
+
+    def is_residual_echo(self, pcm: bytes) -> bool:
+        return self.echo_only
+
+
+def test_while_only_the_echo_is_heard_no_verdict_is_voice() -> None:
+    room = Room()
+    cleaner = room.listener.cleaner = FakeCleaner()
+    cleaner.echo_only = True
+    room.hear(1, voice=True)
+    assert room.receiver.events == []
+    cleaner.echo_only = False
+    room.hear(1, voice=True)
+    assert isinstance(room.receiver.events[0], SpeechStarted)
+    assert room.receiver.events[0].onset >= CAPTURE_RATE_HZ
+
+
+def test_the_mute_can_be_switched_on_and_off() -> None:
+    room = Room()
+    room.sounding = True
+    room.listener.mute.switch(True)
+    room.hear(1, voice=True)
+    assert room.receiver.events == []
+    room.listener.mute.switch(False)
+    room.hear(1, voice=True)
+    assert isinstance(room.receiver.events[0], SpeechStarted)

@@ -6,10 +6,13 @@ import random
 from array import array
 from itertools import pairwise
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.echo.loudspeaker import Loudspeaker, block
+from tests.echo.rooms import FAR_HZ, NEAR_HZ, Sound, echo, noise, recorded
 from voiceloop.echo.canceller import Canceller
 from voiceloop.echo.far_end import Block, FarEnd
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap, GapReason
@@ -139,3 +142,43 @@ def test_the_raw_microphone_is_kept_while_a_reply_sounds_and_no_longer() -> None
     assert lengths[120] == 16_000
     assert lengths[-1] == 0
     assert canceller.other_share == 0.0
+
+
+def cleaned_in_a_room(near: Sound, names: tuple[str, ...]) -> tuple[DelayingProcessor, list[tuple[bool, float]]]:
+    """Play recordings while the microphone hears `near`; for each step: is it only the echo, and who else is there."""
+    loudspeaker, processor = Loudspeaker(), DelayingProcessor()
+    canceller = Canceller(processor, FarEnd(loudspeaker), seconds)
+    heard = (near + noise(len(near))).astype("<i2").tobytes()
+    played = recorded(*names, rate_hz=FAR_HZ).astype("<i2").tobytes()
+    told = []
+    for number in range(min(len(heard) // 320, len(played) // 480)):
+        loudspeaker.play(played[480 * number : 480 * (number + 1)])
+        canceller.take(Frame(heard[320 * number : 320 * (number + 1)], 160 * number))
+        told.append((canceller.echo_only, canceller.other_share))
+    return processor, told
+
+
+REPLY = ("vm-nobodyavail", "queue-thankyou", "conf-onlyperson")
+
+
+def test_the_echo_alone_is_told_from_a_person() -> None:
+    near = echo(*REPLY, late_ms=60.0).copy()
+    voice, at = recorded("please-try-call-later", rate_hz=NEAR_HZ), 5 * NEAR_HZ
+    _, alone = cleaned_in_a_room(near, REPLY)
+    assert np.mean([only for only, _ in alone[100:]]) > 0.75
+    near[at : at + len(voice)] += voice
+    _, told = cleaned_in_a_room(near, REPLY)
+    spoken = told[530 : 500 + len(voice) // 160 - 40]
+    assert np.mean([only for only, _ in spoken]) < 0.2
+    assert max(share for _, share in spoken) > 0.5
+
+
+def test_an_echo_that_comes_later_is_paired_with_what_it_is_an_echo_of() -> None:
+    at = 4 * NEAR_HZ
+    near = np.concatenate([echo(*REPLY, late_ms=60.0)[:at], echo(*REPLY, late_ms=85.0)[at:]])
+    processor, _ = cleaned_in_a_room(near, REPLY)
+    played = recorded(*REPLY, rate_hz=FAR_HZ).astype("<i2").tobytes()
+    places = [played.find(far.pcm) // 2 for _, far in processor.taken if any(far.pcm[:480])]
+    apart = [place - 240 * number for number, place in enumerate(places) if place >= 0]
+    assert apart[100] - apart[-100] == pytest.approx(0.025 * FAR_HZ, abs=0.0003 * FAR_HZ)
+    assert set(np.diff(apart)) <= {0, apart[-1] - apart[0]}, "in one step"

@@ -91,3 +91,19 @@ def test_after_it_has_forgotten_the_next_delay_is_the_known_one() -> None:
     tracker.forget()
     assert changes(tracker, echo(*REPLY, late_ms=130.0), far) == []
     assert tracker.delay_s == pytest.approx(0.130, abs=0.0003)
+
+
+def test_after_the_loudspeakers_rate_has_changed_it_measures_anew() -> None:
+    tracker = DelayTracker()
+    near = echo(*REPLY, late_ms=70.0)
+    half = len(near) // 2 // 160 * 160
+    assert changes(tracker, near[:half], recorded(*REPLY, rate_hz=FAR_HZ)[: half * 3 // 2]) == []
+    told = []
+    for heard, played in zip(
+        np.split(near[half : half + 160 * 300].astype(np.float32), 300),
+        np.split(recorded(*REPLY, rate_hz=48_000)[half * 3 : half * 3 + 480 * 300].astype(np.float32), 300),
+        strict=True,
+    ):
+        told.append(tracker.feed(heard, played))
+    assert not any(told)
+    assert tracker.delay_s == pytest.approx(0.070, abs=0.0005)

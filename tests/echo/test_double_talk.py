@@ -81,3 +81,25 @@ def test_a_rate_of_the_loudspeaker_that_changes_is_taken() -> None:
         for _ in range(50):
             detector.feed(np.ones(160, np.float32) * 500, np.ones(rate_hz // 100, np.float32) * 500)
     assert 0.0 <= detector.other_share <= 1.0
+
+
+def test_a_microphone_that_was_muted_meanwhile_has_taught_nothing() -> None:
+    near, far = echo(*REPLY, late_ms=60.0), recorded(*REPLY, rate_hz=FAR_HZ)
+    detector = DoubleTalkDetector()
+    shares = []
+    for muted in (False, True, False):
+        told = []
+        for heard_, played in steps(near + noise(len(near)), far):
+            detector.feed(heard_ * (0 if muted else 1), played)
+            told.append(detector.sounding and not detector.echo_only)
+        shares.append(float(np.mean(told)))
+    assert shares[2] < AT_MOST
+
+
+def test_until_the_echo_was_found_nobody_is_surely_heard() -> None:
+    detector = DoubleTalkDetector()
+    for step in steps(noise(NEAR_HZ), recorded(*REPLY, rate_hz=FAR_HZ)):
+        detector.feed(*step)
+        if detector._delay.lag is not None:
+            break
+        assert detector.other_share == 0.0

@@ -160,6 +160,79 @@ def test_after_a_device_stood_still_it_is_placed_by_the_clock() -> None:
     assert far.jumps >= 1
 
 
+def test_after_an_underrun_that_nobody_told_of_it_is_placed_by_the_clock() -> None:
+    """After a stall the device has taken 45 ms less, and the count is ahead of what was played."""
+    loudspeaker = Loudspeaker()
+    far = FarEnd(loudspeaker)
+    found = []
+    for number in range(1, 101):
+        if number == 51:
+            loudspeaker.began += 0.045
+        loudspeaker.play(block(number))
+        far.gather()
+        found.append(numbers(far.at(loudspeaker.began + 0.01 * number)))
+        if number == 50:
+            found += [numbers(far.at(loudspeaker.began + 0.01 * (number + n))) for n in (1, 2, 3, 4)]
+    assert 1 <= far.jumps <= 2  # the clock needs three blocks to know it
+    assert found[-40:] == [{number} for number in range(61, 101)]
+
+
+def test_a_loudspeaker_that_is_closed_is_not_taken_for_one_that_stood_still() -> None:
+    loudspeaker = Loudspeaker()
+    far = FarEnd(loudspeaker)
+    for number in range(1, 51):
+        loudspeaker.play(block(number))
+    far.gather()
+    for step in range(60_000):  # ten minutes, in which the two clocks drift apart by 120 ms
+        far.skip(0.01 * step * (1 + 200e-6))
+    loudspeaker.open(600.0)
+    for number in range(1, 11):
+        loudspeaker.play(block(number))
+    far.gather()
+    assert numbers(far.at(600.05)) == {5}
+    assert (far.streams, far.jumps) == (2, 0)
+
+
+@pytest.mark.parametrize("rate_hz", [22_050, 11_025, 44_100])
+def test_at_a_rate_whose_ten_milliseconds_are_no_whole_number_it_keeps_its_place(rate_hz: int) -> None:
+    loudspeaker = Loudspeaker(rate_hz)
+    far = FarEnd(loudspeaker)
+    for number in range(3_000):
+        length = rate_hz * (number + 1) // 100 - rate_hz * number // 100
+        loudspeaker.play(array("h", [1 + number % 30_000] * length).tobytes())
+        far.gather()
+        if number > 2:
+            far.at(0.01 * number)
+    last = memoryview(far.at(0.01 * 3_000).pcm).cast("h")
+    assert last[len(last) // 2] in {2_999, 3_000, 3_001}
+    assert far.jumps == 0
+
+
+def test_it_is_not_shifted_farther_than_a_delay_can_move() -> None:
+    loudspeaker = Loudspeaker()
+    far = FarEnd(loudspeaker)
+    for number in range(1, 101):
+        loudspeaker.play(block(number))
+    far.gather()
+    far.at(0.5)
+    assert far.shift(0.1)
+    far.at(0.51)
+    assert not far.shift(0.1)
+    assert numbers(far.at(0.52)) == {52}  # by the clock again
+    assert far.shift(0.1), "the bound counts from there"
+
+
+def test_it_is_not_shifted_to_what_was_not_played_yet() -> None:
+    loudspeaker = Loudspeaker()
+    far = FarEnd(loudspeaker)
+    for number in range(1, 101):
+        loudspeaker.play(block(number))
+    far.gather()
+    far.at(0.98)
+    assert not far.shift(-0.08)
+    assert numbers(far.at(0.99)) == {99}
+
+
 def test_a_stall_of_the_program_loses_the_oldest_of_thirty_seconds_and_nothing_else() -> None:
     tap = Tap()
     tap.begin(RATE)

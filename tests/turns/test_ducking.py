@@ -72,3 +72,16 @@ async def test_after_a_cancelled_reply_the_next_one_is_not_ducked(autojump_clock
         await room.quiet(1)
         assert room.sounding()
         assert room.speaker.gain == 1.0
+
+
+async def test_the_time_of_a_hold_is_that_of_its_beginning(autojump_clock: MockClock) -> None:
+    async with open_room(["one"], [ANSWER]) as room:
+        await room.say(1.0)
+        await room.quiet(1)
+        room.conversation.early_voice(EarlyVoice.LIKELY)
+        held_at = room.conversation._ducking.held_at
+        assert held_at == room.began + room.now()
+        await room.quiet(0.1)
+        room.conversation.early_voice(EarlyVoice.NONE)
+        room.conversation.early_voice(EarlyVoice.POSSIBLE)
+        assert room.conversation._ducking.held_at == held_at

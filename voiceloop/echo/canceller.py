@@ -127,7 +127,8 @@ class Canceller:
 
     def recent(self, samples: int) -> bytes:
         """The last samples of the raw microphone (int16, mono, 16 kHz; at most 2 s), as far as they were processed."""
-        return b"".join(self._raw)[-samples * SAMPLE_BYTES :] if self.active else b""
+        raw = b"".join(self._raw) if self.active else b""
+        return raw[max(0, len(raw) - samples * SAMPLE_BYTES) :]
 
     def flush(self) -> list[Frame]:
         """Return all samples that are still delayed, for example at the end of the input."""
@@ -179,16 +180,17 @@ class Canceller:
 
     def _follow(self, near: bytes, far: Block) -> None:
         """Follow the echo's delay and loudness."""
-        placed = (self._far.streams, self._far.jumps)
-        if placed != self._placed:
+        if (placed := (self._far.streams, self._far.jumps)) != self._placed:
             if placed[1] != self._placed[1]:
-                self._delay.forget()
+                self._delay.forget()  # what was played before that has another delay, which may not come back
             self._placed = placed
+            self._delay.clear()
             self._double_talk.disturb()
         heard, played = (np.frombuffer(pcm, "<i2").astype(np.float32) for pcm in (near, far.pcm))
         self._double_talk.feed(heard, played)
         if change_s := self._delay.feed(heard, played):
-            self._far.shift(change_s)
+            if not self._far.shift(change_s):
+                self._delay.forget()
             self._double_talk.disturb()
 
     def _prime(self, far: Block) -> None:

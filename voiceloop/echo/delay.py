@@ -28,7 +28,8 @@ _FIRST_LATEST_S = 0.35
 _AROUND_S = 0.08
 """How far from the known delay a new one is looked for: farther away are the room's reflections."""
 _LOST = 15
-"""After so many measurements in a row without a delay near the known one, it is looked for everywhere."""
+"""After so many measurements in a row without a delay near the known one, it is looked for everywhere. What is found
+there must be sure, and come twice."""
 _WINDOW_S, _FIRST_WINDOW_S = 0.35, 0.5
 """How much of the far end is compared, beyond the longest delay."""
 _SOUNDING_STEPS = 20
@@ -39,7 +40,7 @@ _MOVED_S = 0.0003
 _FOLLOWED = 0.3
 _SURE, _LIKELY = 1.6, 1.25
 """A peak this many times as high as the third highest elsewhere is believed at once; a likely one if it comes twice.
-Where the microphone doesn't hear the loudspeaker, the highest is up to 1.2 times as high."""
+Where the microphone doesn't hear the loudspeaker, but somebody, chance may be likely twice: so shifts are bounded."""
 _SAME_S = 0.0002
 _PEAK_S = 0.002
 _STANDS_OUT = 4.0
@@ -102,7 +103,8 @@ class DelayTracker:
         delay_s, sure = found
         before, self._last = self._last, delay_s if sure >= _LIKELY else None
         twice = self._last is not None and before is not None and abs(before - delay_s) <= _SAME_S
-        if sure < _SURE and not twice:
+        believed = (sure >= _SURE and twice) if self._missed >= _LOST else (sure >= _SURE or twice)
+        if not believed:
             self._missed += 1
             return 0.0
         self._missed = 0

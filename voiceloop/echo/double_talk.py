@@ -31,10 +31,10 @@ _FIND_EVERY = 10
 _FOUND = 2.0
 _LOUD = 100
 """Of 32768: from quieter steps of the far end nothing is learned."""
-_LINGERS = 58
-"""Steps after the last loud one in which its echo may still be heard, at the longest delay."""
 _REVERBERATES = 30
-"""The same after the delay."""
+"""Steps in which the room is heard after the last loud step of the echo."""
+_LINGERS = _LAGS + _REVERBERATES
+"""The same after the last loud step of the far end, at the longest delay."""
 _DECAY = 0.80
 """The echo's power falls at most this fast, for each step, when the far end stops: 1 dB."""
 _HEADROOM = 10 ** (9.0 / 10)
@@ -52,6 +52,8 @@ _EXPLAINED = 0.1
 """A delay that leaves less than this share is the echo's new one: of a person's voice any delay leaves more."""
 _OTHER = 0.2
 _LOUDER_THAN_FLOOR = 8.0
+_HEARS = 1.0
+"""Less energy has no microphone that is on: digital silence would teach that the room has no echo."""
 _TRAINED = 30
 _HOLD = 15
 """Steps for which somebody else is believed to go on."""
@@ -79,7 +81,7 @@ class DoubleTalkDetector:
         """The share of the last 120 ms' energy that is louder than the echo can be, from 0 to 1."""
 
     def disturb(self) -> None:
-        """The far end is paired anew, by up to some 20 ms: look for the delay again. The gains still hold."""
+        """The far end is paired anew: look for the delay again. The gains still hold."""
         self._delay.doubt()
 
     def feed(self, near: NDArray[np.float32], far: NDArray[np.float32]) -> None:
@@ -101,7 +103,7 @@ class DoubleTalkDetector:
         self._power[0] = power if energy > _LOUDER_THAN_FLOOR * self._floor else 0.0
         self._echo.feed(np.abs(self._spectra[:_SPREAD]).max(0) ** 2)
         lag = self._delay.find(spectrum, self._spectra) if self._since_loud < _LINGERS else self._delay.lag
-        if lag is not None and self._since_loud < _LINGERS:
+        if lag is not None and self._since_loud < _LINGERS and energy > _HEARS:
             self._echo.learn(power, lag)
             self._trained += 1
         self.other_share = self._share(lag)
@@ -112,7 +114,7 @@ class DoubleTalkDetector:
         """The share of the last 120 ms' energy that is louder than the echo can be."""
         total = float(self._power.sum())
         if not total or lag is None or self._since_loud >= _LINGERS:
-            return 1.0 if total else 0.0
+            return 0.0  # nothing is known of the echo: nobody is sure to be heard, and nobody is sure not to be
         floor = self._floor / _COUNT
         other = self._echo.excess(self._power, lag, floor)
         if other > _OTHER * total:
@@ -125,7 +127,8 @@ class DoubleTalkDetector:
     @property
     def sounding(self) -> bool:
         """Whether what was played may still be heard."""
-        return self._since_loud < (self._delay.lag or 8) + _REVERBERATES
+        lag = _LAGS if self._delay.lag is None else self._delay.lag
+        return self._since_loud < lag + _REVERBERATES
 
     @property
     def echo_only(self) -> bool:

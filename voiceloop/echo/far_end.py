@@ -33,6 +33,12 @@ _APART_S = 0.060
 """Callback times differ from the count by up to 33 ms. If it is more, a device stood still, or the clocks of two
 devices have drifted apart in the course of minutes."""
 _SILENT_APART_S = 0.0005
+_AHEAD_STEPS = 3
+"""The microphone may be ahead of the loudspeaker's last callback for so long: a callback is late. After that the device
+has taken fewer samples than time has passed, which it tells nobody: it had an underrun."""
+_ENDED_S = 1.0
+_SHIFTED_S = 0.150
+"""How far the delay may be followed from the place that the clock gave. What is farther away was found by chance."""
 _LOST_S = 0.010
 _IN_A_ROW = 3
 _DRIFT_S = 0.000005
@@ -114,6 +120,12 @@ class FarEnd:
         """The one that is read, and those that follow it."""
         self._next: int | None = None
         """The next sample to read."""
+        self._hundredths = 0
+        """How far reading is beyond `_next`: at a rate like 22,050 Hz 10 ms are no whole number of samples."""
+        self._ahead = 0
+        """For how many steps in a row nothing of what was played was there to be read."""
+        self._end = 0
+        """The end of the stream when that began."""
         self._shifted = 0
         """By how many samples `shift` has moved this stream from the place that its clock gave."""
         self.streams = 0
@@ -141,9 +153,13 @@ class FarEnd:
         if stream is None or self._next is None:
             return Block(bytes(CAPTURE_RATE_HZ // _BLOCKS_PER_S * SAMPLE_BYTES), CAPTURE_RATE_HZ)
         tape, start, count = stream.tape, self._next, stream.rate_hz // _BLOCKS_PER_S
-        self._next = end = start + count
+        end = start + count
+        self._advance(stream)
         tape.forget_before(min(start - round(_BEHIND_S * stream.rate_hz), tape.end))
         first, last = max(start, tape.start), min(end, tape.end)
+        self._ahead = self._ahead + 1 if start >= tape.end else 0
+        if self._ahead == 1:
+            self._end = tape.end
         if first >= last:
             return Block(bytes(count * SAMPLE_BYTES), stream.rate_hz)
         before, after = bytes((first - start) * SAMPLE_BYTES), bytes((end - last) * SAMPLE_BYTES)
@@ -153,35 +169,59 @@ class FarEnd:
         """Move on by 10 ms without returning them, so that the following blocks keep their alignment."""
         stream = self._follow(time_s)
         if stream is not None and self._next is not None:
-            self._next += stream.rate_hz // _BLOCKS_PER_S
+            self._advance(stream)
 
-    def shift(self, seconds: float) -> None:
-        """The echo has come to be so much later (negative: earlier): read the far end so much later, too."""
-        if self._streams and self._next is not None:
-            samples = round(seconds * self._streams[0].rate_hz)
-            self._next -= samples
-            self._shifted += samples
+    def shift(self, seconds: float) -> bool:
+        """The echo has come to be so much later (negative: earlier): read the far end so much later, too.
+
+        Returns False if that would be too far: then the far end is placed by the clock at the next step.
+        """
+        if not self._streams or self._next is None:
+            return False
+        stream = self._streams[0]
+        samples = round(seconds * stream.rate_hz)
+        self._next -= samples
+        self._shifted += samples
+        if abs(self._shifted) <= _SHIFTED_S * stream.rate_hz and self._next < stream.tape.end:
+            return True
+        self._next = None
+        return False
+
+    def _advance(self, stream: _Stream) -> None:
+        assert self._next is not None
+        self._hundredths += stream.rate_hz
+        self._next += self._hundredths // _BLOCKS_PER_S
+        self._hundredths %= _BLOCKS_PER_S
 
     def _follow(self, time_s: float) -> _Stream | None:
         """Return the stream that is heard at `time_s`, with `_next` at the sample to read."""
-        if not self._streams:
-            return None
         while len(self._streams) > 1 and self._reached(self._streams[1], time_s):
             self._streams.popleft()
             self._next = None
+        if not self._streams:
+            return None
         stream = self._streams[0]
+        if self._next is not None and self._next > stream.tape.end + _ENDED_S * stream.rate_hz:
+            self._streams.popleft()  # closed, and read to its end
+            self._next = None
+            return self._follow(time_s)
         placed = stream.clock.index(time_s - _MARGIN_S)
         if self._next is None:
             self.streams += 1
-        else:
-            apart = abs(placed - self._shifted - self._next)
-            jumps = apart > _APART_S * stream.rate_hz
-            silent = stream.sounds_from is None or self._next <= stream.sounds_from
-            if not jumps and not (silent and apart > _SILENT_APART_S * stream.rate_hz):
-                return stream
-            self.jumps += jumps
-        self._next, self._shifted = placed, 0
+        elif not self._misplaced(stream, abs(placed - self._shifted - self._next)):
+            return stream
+        self._next, self._shifted, self._hundredths, self._ahead = placed, 0, 0, 0
         return stream
+
+    def _misplaced(self, stream: _Stream, apart: int) -> bool:
+        """Whether `stream` is to be placed anew, where the clock is `apart` samples from the count."""
+        assert self._next is not None
+        ahead = self._ahead > _AHEAD_STEPS and stream.tape.end > self._end  # else it takes nothing: it is closed
+        if ahead or apart > _APART_S * stream.rate_hz:
+            self.jumps += 1
+            return True
+        silent = stream.sounds_from is None or self._next <= stream.sounds_from
+        return silent and apart > _SILENT_APART_S * stream.rate_hz
 
     def _reached(self, stream: _Stream, time_s: float) -> bool:
         """Whether the microphone's 10 ms from `time_s` on reach the beginning of `stream`."""

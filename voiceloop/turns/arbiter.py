@@ -258,7 +258,7 @@ class Evidence:
     ended: bool
     """Its speech has ended."""
     copies: Callable[[], bool]
-    """Whether its sound is a copy of what was just played. That takes up to 10 ms, so it is asked only at need."""
+    """Whether its sound is a copy of what was just played. That takes up to 20 ms, so it is asked only at need."""
     words: Words = Words.UNKNOWN
     stopped: bool = False
     """Its speech was short and ended when the reply was held, and nobody else was surely heard in it."""

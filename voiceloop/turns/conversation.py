@@ -164,8 +164,8 @@ class Conversation:
 
     def _on_paused(self, event: SpeechPaused) -> None:
         self._context.publish("speech.paused", at_s=event.since / CAPTURE_RATE_HZ)
-        if self._current.turn is not None and not self._copies() and not self._stopped(event.since):
-            self._current.pause(event)
+        if self._current.turn is not None:
+            self._current.pause(event, is_echo=self._stopped(event.since) or self._copies())
 
     def _on_resumed(self, event: SpeechResumed) -> None:
         self._context.publish("speech.resumed", at_s=event.at / CAPTURE_RATE_HZ)
@@ -264,7 +264,8 @@ class Conversation:
         """Whether the speech over the reply was short, and ended when the reply was held."""
         if self._candidate is None or self._candidate is not self._current.turn:
             return False
-        after_hold_s = self._context.captured(voiced_end) - self._ducking.held_at
+        silent_at = self._ducking.held_at + self._context.speaker.latency_s
+        after_hold_s = self._context.captured(voiced_end) - silent_at
         voice_ms = self._current.pauses.voice_ms(until=voiced_end)
         return self.own_voice.stopped(after_hold_s=after_hold_s, voice_ms=voice_ms)
 

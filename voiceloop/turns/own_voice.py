@@ -23,7 +23,7 @@ _LATEST_ECHO_S = 0.5
 _SURELY_OTHER = 0.5
 """Of a person who speaks as loud as the echo half of the energy can't be the echo; of a leak, 0.2 to 0.4 at times."""
 _STOPPED_S = 0.25
-"""An echo ends this soon after the reply was held: the device's latency, the room, and what the VAD adds."""
+"""An echo ends this soon after the loudspeaker fell silent: the room, and what the VAD adds."""
 _LEAK_MS, _STRICT_LEAK_MS = 350, 500
 _TOLD = {
     Level.STRICT: (
@@ -87,7 +87,8 @@ class OwnVoice:
         return correlation(heard=self.context.raw.recent(samples), played=played) >= OWN_VOICE
 
     def stopped(self, *, after_hold_s: float, voice_ms: float) -> bool:
-        """Whether speech that held the reply, and ended so long after that, with so much voice, was the reply itself.
+        """Whether speech that held the reply, with so much voice, and ended so long after the loudspeaker fell silent,
+        was the reply itself.
 
         That is no proof: "no" is as short. So it counts only where nobody else was surely heard.
         """

@@ -41,9 +41,12 @@ class CurrentUtterance:
             turn.transcribing.begin()
             turn.transcribing.feed(pcm)
 
-    def pause(self, event: SpeechPaused) -> None:
-        """The user has paused: start preemptive work as if the utterance were complete."""
+    def pause(self, event: SpeechPaused, *, is_echo: bool = False) -> None:
+        """The user has paused: start preemptive work as if the utterance were complete, unless it was an echo."""
         if self.turn is None:
+            return
+        if is_echo:
+            self.pauses.begin(event.since, may_work=False)
             return
         asleep = self._asleep()
         if not asleep:  # while asleep, the utterance may yet get too long to be taken, and is then not to be kept
