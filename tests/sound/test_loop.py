@@ -172,7 +172,8 @@ def test_in_full_duplex_a_barge_in_silences_the_reply(cable: Cable, tmp_path: Pa
     spoken = tmp_path / "answer.wav"
     voice = read_wav(ASTERISK / "conf-waitforleader.wav")
     spoken.write_bytes(wav_bytes(resample(voice.pcm, from_hz=voice.rate_hz, to_hz=SPEAKER_HZ) * 4, SPEAKER_HZ))
-    service = ["--text", "front center", "--text", "one more thing", "--reply", "Wait.", "--wav", str(spoken)]
+    texts = ["--text", "front center", "--text", "one more thing"]
+    service = [*texts, "--reply", "Please wait for the others.", "--wav", str(spoken)]
     with serving(*service) as server:
         words = ["--config", "assistant", "--set", f"openrouter.base_url={server.url}", "--set", "audio.echo=off"]
         with running(*words, env=cable.env | {"OPENROUTER_API_KEY": KEY}) as loop, cable.listening() as listener:

@@ -43,6 +43,7 @@ _YOUNG = 40
 """So many steps of a band are averaged before its median is followed."""
 _AVERAGE_OVER_MEDIAN_DB = 1.6
 _KNOWN = 4
+_LOUDEST_DB = -60.0
 _STEP_DB = 0.15
 _JUDGED = 12
 """Steps whose energy is judged together."""
@@ -197,11 +198,12 @@ class _EchoPower:
 
     def excess(self, power: Bands, lag: int, floor: float) -> float:
         """The energy of the last steps of the near end that can't be an echo that comes `lag` steps later."""
-        gain = 10 ** (self._gain_db / 10) * _HEADROOM
-        gain[self._steps < _KNOWN] = np.inf
-        with np.errstate(invalid="ignore"):  # nothing is known of the band, and nothing was played in it
-            loudest = self._reverberant[lag : lag + len(power)] * gain + _FLOOR_HEADROOM * floor
-        return float(np.fmax(power - loudest, 0).sum())
+        known = self._steps >= _KNOWN
+        # Of bands in which hardly anything was played yet, as with chimes alone, the loudest known gain is expected.
+        gain_db = np.where(known, self._gain_db, self._gain_db[known].max(initial=_LOUDEST_DB))
+        gain = 10 ** (gain_db / 10) * _HEADROOM
+        loudest = self._reverberant[lag : lag + len(power)] * gain + _FLOOR_HEADROOM * floor
+        return float(np.maximum(power - loudest, 0).sum())
 
     def learn(self, power: Bands, lag: int) -> None:
         """Learn from the near end's power of a step, whose echo comes `lag` steps later than the far end."""
