@@ -85,3 +85,5 @@ async def test_the_time_of_a_hold_is_that_of_its_beginning(autojump_clock: MockC
         room.conversation.early_voice(EarlyVoice.NONE)
         room.conversation.early_voice(EarlyVoice.POSSIBLE)
         assert room.conversation._ducking.held_at == held_at
+        room.conversation.early_voice(EarlyVoice.NONE)
+        await room.quiet(3)
