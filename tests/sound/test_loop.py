@@ -173,7 +173,8 @@ def test_in_full_duplex_a_barge_in_silences_the_reply(cable: Cable, tmp_path: Pa
     voice = read_wav(ASTERISK / "conf-waitforleader.wav")
     spoken.write_bytes(wav_bytes(resample(voice.pcm, from_hz=voice.rate_hz, to_hz=SPEAKER_HZ) * 4, SPEAKER_HZ))
     texts = ["--text", "front center", "--text", "one more thing"]
-    service = [*texts, "--reply", "Please wait for the others.", "--wav", str(spoken)]
+    # Of so many short words one is heard before the interruption.
+    service = [*texts, "--reply", "so " * 40 + "on.", "--wav", str(spoken)]
     with serving(*service) as server:
         words = ["--config", "assistant", "--set", f"openrouter.base_url={server.url}", "--set", "audio.echo=off"]
         with running(*words, env=cable.env | {"OPENROUTER_API_KEY": KEY}) as loop, cable.listening() as listener:

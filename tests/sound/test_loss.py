@@ -200,7 +200,7 @@ async def test_closing_takes_less_than_a_second_while_the_server_hangs(on_cable:
         await speaker.write(noise(1.0, SPEAKER_HZ), epoch=speaker.epoch)
         await trio.to_thread.run_sync(on_cable.stop)
         if then_killed:
-            await events.wait_for("device.lost", within_s=2, which="microphone")
+            await events.wait_for("device.lost", within_s=4, which="microphone")  # perhaps before its first block
         began = time.monotonic()
     assert time.monotonic() - began < 1.0
 
