@@ -20,6 +20,7 @@ from voiceloop.audio.runaway import RUNAWAY, runaway
 from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.listener import HalfDuplexMute, Listener, Watch
 from voiceloop.capture.microphone import Microphone
+from voiceloop.capture.second_opinion import SecondOpinion
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.capture.sources import open_microphone
 from voiceloop.config.tables import Config
@@ -57,6 +58,7 @@ class Input:
     microphone: Microphone
     watch: Watch | None
     canceller: Canceller | None
+    second: SecondOpinion | None
 
 
 async def run(
@@ -91,6 +93,7 @@ async def run(
         config, speaker = await _open_speaker(stack, config, publish, tap, idle_s)
         microphone = await stack.enter_async_context(open_microphone(config.audio, publish))
         canceller = _canceller(processor, microphone, tap)
+        second = SecondOpinion(await open_part(stack, config.vad, services)) if canceller is not None else None
         context = TurnContext(
             transcriber=parts.transcriber,
             handler=parts.handler,
@@ -117,7 +120,7 @@ async def run(
         # A full collection over everything loaded at start would stall the audio callbacks audibly.
         gc.freeze()
         watch = tracing.tap(microphone.clock, speaker) if tracing is not None else None
-        source = Input(microphone, watch, canceller)
+        source = Input(microphone, watch, canceller, second)
         if attention.muted:
             microphone.mute(muted=True)
         await _converse(config, context, parts, source, attention, controlled, kept, anew=trace is None)
@@ -237,6 +240,7 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
             watch=source.watch,
             accepts=lambda frame: attention.accepts(microphone.clock(frame.index)),
             cleaner=source.canceller,
+            second=source.second,
             without_chimes=WithoutChimes(chimes.heard_at, microphone.clock) if chimes is not None else None,
         )
         if controlled is not None:

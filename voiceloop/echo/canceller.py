@@ -33,6 +33,7 @@ _TAIL_S = 2.0
 _PRIMED_STEPS = 3
 _RAW_STEPS = 200
 """2 s: how much of the raw microphone is kept for comparison with what was played."""
+_LEFT_STEPS = 30
 _FAINT_DBFS = -50.0
 _REMOVED_DB = 10.0
 
@@ -86,6 +87,7 @@ class Canceller:
         self._last_input = b""
         self._recent: deque[bytes] = deque(maxlen=_PRIMED_STEPS)  # the last steps of near end, while inactive
         self._raw: deque[bytes] = deque(maxlen=_RAW_STEPS)  # the same, while active
+        self._left: deque[bytes] = deque(maxlen=_LEFT_STEPS)
         self._begin(0)
 
     def take(self, item: Frame | Gap) -> list[Frame | Gap]:
@@ -129,6 +131,11 @@ class Canceller:
         """The last samples of the raw microphone (int16, mono, 16 kHz; at most 2 s), as far as they were processed."""
         raw = b"".join(self._raw) if self.active else b""
         return raw[max(0, len(raw) - samples * SAMPLE_BYTES) :]
+
+    def residual(self, samples: int) -> bytes:
+        """What a linear filter leaves of the last samples (int16, mono, 16 kHz; at most 300 ms): more of the echo than
+        the canceller, and all of a person."""
+        return b"".join(self._left)[-samples * SAMPLE_BYTES :] if self.active else b""
 
     def flush(self) -> list[Frame]:
         """Return all samples that are still delayed, for example at the end of the input."""
@@ -188,6 +195,7 @@ class Canceller:
             self._double_talk.disturb()
         heard, played = (np.frombuffer(pcm, "<i2").astype(np.float32) for pcm in (near, far.pcm))
         self._double_talk.feed(heard, played)
+        self._left.append(np.clip(self._double_talk.residual, -32768, 32767).astype("<i2").tobytes())
         if change_s := self._delay.feed(heard, played):
             if not self._far.shift(change_s):
                 self._delay.forget()
