@@ -46,9 +46,7 @@ class DoubleTalkDetector:
 
     def __init__(self) -> None:
         self._near = np.zeros(_FRAME, np.float32)
-        self._far = np.zeros(_FRAME, np.float32)
-        self._near_window = np.hanning(_FRAME).astype(np.float32)
-        self._far_window = self._near_window
+        self._window = np.hanning(_FRAME).astype(np.float32)
         self._spectra = np.zeros((LAGS + _SPREAD, BAND_COUNT), complex)  # of the far end, the newest first
         self._delay = _Delay()
         self._far_power = FarPower()
@@ -69,14 +67,8 @@ class DoubleTalkDetector:
 
     def feed(self, near: NDArray[np.float32], far: NDArray[np.float32]) -> None:
         """Take 10 ms of the raw microphone (160 samples) and of the far end (at any rate)."""
-        if 2 * len(far) != len(self._far):
-            self._far = np.zeros(2 * len(far), np.float32)
-            self._far_window = np.hanning(2 * len(far)).astype(np.float32)
         self._near = np.concatenate([self._near[len(near) :], near])
-        self._far = np.concatenate([self._far[len(far) :], far])
-        spectrum = np.fft.rfft(self._near * self._near_window)[BANDS]
-        self._spectra[1:] = self._spectra[:-1]
-        self._spectra[0] = np.fft.rfft(self._far * self._far_window)[BANDS] * (_FRAME / len(self._far))
+        spectrum = np.fft.rfft(self._near * self._window)[BANDS]
         self._since_loud = 0 if np.abs(far).max(initial=0) > _LOUD else self._since_loud + 1
         self._since_other += 1
         power = power_of(spectrum)
@@ -84,14 +76,16 @@ class DoubleTalkDetector:
         self._floor = min(self._floor * 1.002 + 1.0, energy + 1.0)
         self._power[1:] = self._power[:-1]
         self._power[0] = power if energy > _LOUDER_THAN_FLOOR * self._floor else 0.0
+        if self._since_loud == _LINGERS:
+            self._residual.doubt()
+        self._spectra[1:] = self._spectra[:-1]
+        self._spectra[0] = self._residual.take(near, far, self._delay.lag)
         self._far_power.feed(power_of(self._spectra[:_SPREAD]).max(0))
         lag = self._delay.find(spectrum, self._spectra) if self._since_loud < _LINGERS else self._delay.lag
         if lag is not None and self._since_loud < _LINGERS and energy > _HEARS:
             self._echo.learn(power, lag)
             self._trained += 1
-        if self._since_loud == _LINGERS:
-            self._residual.doubt()
-        self._residual.feed(near, far, lag, echoes=self._since_loud < _LINGERS and energy > _HEARS)
+        self._residual.judge(lag, echoes=self._since_loud < _LINGERS and energy > _HEARS)
         share, left = self._share(lag), self._residual.other_share
         self.other_share = max(share, left)
         if self.sounding and (share > _OTHER or left > SHARE):

@@ -65,6 +65,14 @@ class LinearFilter:
         self._learn(left, spectra, powers)
         return left * np.float32(_FULL)
 
+    @property
+    def far_spectrum(self) -> NDArray[np.complex64]:
+        """The spectrum of the last 20 ms of the far end, under a Hann window: 161 bins of 50 Hz, full scale is 1."""
+        rectangular = self._spectra[0]
+        windowed = rectangular / 2
+        windowed[1:-1] -= (rectangular[:-2] + rectangular[2:]) / 4
+        return windowed
+
     def _take(self, far: Samples) -> None:
         if len(self._far) != len(far) * 2:
             self._far = np.zeros(len(far) * 2, np.float32)
@@ -84,11 +92,13 @@ class LinearFilter:
         self._weights += gain * spectra.conj() * error
         self._doubt *= _KEEPS * (1 - 0.5 * gain * powers)
         self._doubt += (1 - _KEEPS) * (power_of(self._weights) + _TINY)
-        # A part has as many taps as a block: more would be circular. One part at a time is cut; all would gain nothing.
-        self._turn = (self._turn + 1) % FILTERED
-        taps = np.fft.irfft(self._weights[self._turn])
-        taps[_BLOCK:] = 0
-        self._weights[self._turn] = np.fft.rfft(taps)
+        # A part has as many taps as a block: more would be circular. Cutting all of them each time would gain nothing.
+        self._turn = (self._turn + 1) % (2 * FILTERED)
+        part, later = divmod(self._turn, 2)
+        if not later:
+            taps = np.fft.irfft(self._weights[part])
+            taps[_BLOCK:] = 0
+            self._weights[part] = np.fft.rfft(taps)
 
     def _move(self, by: int) -> None:
         """The far end is read by so many steps later: what was learned moves along."""

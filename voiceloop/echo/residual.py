@@ -12,12 +12,14 @@ makes the rest quieter, once it has shown in this reply that it takes nearly all
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voiceloop.echo.echo_power import BAND_COUNT, BANDS, JUDGED, Bands, EchoPower, FarPower, power_of
 from voiceloop.echo.linear_filter import LinearFilter, Samples
 from voiceloop.types import CAPTURE_RATE_HZ
 
 _FRAME = CAPTURE_RATE_HZ // 50
+_FULL = 32768.0
 _LOUDER_THAN_FLOOR = 8.0
 SHARE = 0.25
 """More than this can't be the echo. Less is not looked at."""
@@ -33,14 +35,14 @@ _SHOWN, _SHOWN_STEPS = 0.1, 10
 
 
 class Residual:
-    """Take each 10 ms of both ends with `feed`, then read `samples` and `other_share`."""
+    """Take each 10 ms of both ends with `take` and `judge`, then read `samples` and `other_share`."""
 
     def __init__(self, far: FarPower) -> None:
         self._filter = LinearFilter()
         self._echo = EchoPower(far, filtered=True)
+        self._power = np.zeros((JUDGED, BAND_COUNT))  # the newest first; 0 in steps that are only noise
         self._frame = np.zeros(_FRAME, np.float32)
         self._window = np.hanning(_FRAME).astype(np.float32)
-        self._power = np.zeros((JUDGED, BAND_COUNT))  # the newest first; 0 in steps that are only noise
         self._energies = np.zeros((JUDGED, 3))  # of the near end, of what is left of it, of what was taken away
         self._floor = 1e9
         self._shown = 0
@@ -56,18 +58,22 @@ class Residual:
         """A new reply, or a new pairing: the filter must show again that it fits."""
         self._shown = 0
 
-    def feed(self, near: Samples, far: Samples, lag: int | None, *, echoes: bool) -> None:
-        """Take 10 ms of both ends, and by how many steps the echo is late. `echoes`: one may be heard now."""
+    def take(self, near: Samples, far: Samples, lag: int | None) -> NDArray[np.complex64]:
+        """Take 10 ms of both ends, and by how many steps the echo is late. Return the far end's spectrum in `BANDS`."""
         self.samples = self._filter.feed(near, far, lag)
-        self._frame = np.concatenate([self._frame[len(near) :], self.samples])
+        taken = near - self.samples
+        self._energies[1:] = self._energies[:-1]
+        self._energies[0] = near @ near, self.samples @ self.samples, taken @ taken
+        return self._filter.far_spectrum[BANDS] * _FULL
+
+    def judge(self, lag: int | None, *, echoes: bool) -> None:
+        """Judge what was left of the last 10 ms. `echoes`: an echo may be heard now."""
+        self._frame = np.concatenate([self._frame[len(self.samples) :], self.samples])
         power = power_of(np.fft.rfft(self._frame * self._window)[BANDS])
         energy = float(power.sum())
         self._floor = min(self._floor * 1.002 + 1.0, energy + 1.0)
         self._power[1:] = self._power[:-1]
         self._power[0] = power if energy > _LOUDER_THAN_FLOOR * self._floor else 0.0
-        taken = near - self.samples
-        self._energies[1:] = self._energies[:-1]
-        self._energies[0] = near @ near, self.samples @ self.samples, taken @ taken
         share = self._share(power, lag) if lag is not None and echoes else 0.0
         self._evidence = min(_MOST, max(0.0, self._evidence + share - SHARE))
         self.other_share = share if self._evidence > _ENOUGH else 0.0
@@ -82,7 +88,7 @@ class Residual:
         elif self._shown < _SHOWN_STEPS:
             self._show(*self._energies[0, :2])
         elif heard - left > _FITS * took and left > SHARE * heard and (total := float(self._power.sum())):
-            return self._echo.excess(self._power, lag, self._floor / BAND_COUNT) / total * left / heard
+            return float(self._echo.excess(self._power, lag, self._floor / BAND_COUNT) / total * left / heard)
         return 0.0
 
     def _show(self, heard: float, left: float) -> None:
