@@ -135,6 +135,11 @@ class FarEnd:
         self.last_sound = float("-inf")
         """When the device took the last block that was not silence, in seconds."""
 
+    @property
+    def behind_s(self) -> float:
+        """How long before a block of the microphone the device took the samples that it is paired with, in seconds."""
+        return _MARGIN_S + (self._shifted / self._streams[0].rate_hz if self._streams else 0.0)
+
     def gather(self) -> None:
         """Fetch the blocks that were played since the last call."""
         for played in self._source.take():
