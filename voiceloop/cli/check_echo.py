@@ -12,7 +12,7 @@ from voiceloop.audio.sound_server import Answer, ask
 from voiceloop.capture.sources import open_microphone
 from voiceloop.cli.check_echo_words import HEARD, Mode, findings
 from voiceloop.cli.check_plan import Plan
-from voiceloop.cli.report import Report
+from voiceloop.cli.report import Finding, Report
 from voiceloop.config.tables import Audio
 from voiceloop.echo import webrtc_aec as echo
 from voiceloop.echo.canceller import Canceller, Nothing
@@ -26,6 +26,8 @@ from voiceloop.playback.tap import Tap
 
 LIMIT_S = 15.0
 """How long the check may take: usually it takes 3 s."""
+TIMES = 2
+"""How often it is tried before an echo is said to be beyond the program: a busy machine tears the sound, people cough."""
 _RECENT_S = 4.0
 """How much of what was played lately is looked at: all of the sound."""
 REQUEST = "A soft noise of one second sounds now, to measure its echo. Please be quiet …"

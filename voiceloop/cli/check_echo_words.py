@@ -43,13 +43,18 @@ def findings(measured: Measured, mode: Mode) -> Iterator[Finding]:
 
 
 def _heard(measured: Measured) -> str:
-    late = f"{measured.delay_ms:.0f} ms after it was played" if measured.delay_ms is not None else "a copy"
+    late = "a copy of it" if measured.delay_ms is None else f"{measured.delay_ms:.0f} ms after it was played"
     if measured.gain_db is None:
         return f"{late}, quieter than the room's noise"
-    than = "above" if measured.gain_db > 0 else "below"
     clips = "; it is too loud for the microphone" if measured.clips else ""
-    loudness = f"{abs(measured.gain_db):.0f} dB {than} what was played, {measured.over_noise_db:.0f} dB over the noise"
-    return f"{late}, {loudness}{clips}"
+    return f"{late}, {_loudness(measured.gain_db)}, {measured.over_noise_db:.0f} dB over the room's noise{clips}"
+
+
+def _loudness(gain_db: float) -> str:
+    """An echo's loudness, compared with what was played."""
+    if not round(gain_db):
+        return "as loud as what was played"
+    return f"{abs(gain_db):.0f} dB {'above' if gain_db > 0 else 'below'} what was played"
 
 
 def _removed(measured: Measured, mode: Mode) -> Finding:

@@ -24,7 +24,7 @@ from voiceloop.echo.delay import DelayTracker
 from voiceloop.echo.double_talk import DoubleTalkDetector
 from voiceloop.echo.far_end import Block, FarEnd
 from voiceloop.echo.tally import EchoTally, Pairing, ReplyEcho
-from voiceloop.types import SAMPLE_BYTES, Frame, Gap
+from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Frame, Gap
 
 _STEP = 160
 """10 ms at 16 kHz, the only size that WebRTC's audio processing takes."""
@@ -77,6 +77,7 @@ class Canceller:
         self._double_talk = DoubleTalkDetector()
         self._placed = (0, 0)  # how often the far end was placed: streams, jumps
         self._tally = EchoTally()
+        self._measured = 0  # how often the delay was measured
         self.active = False
         """Whether frames are processed at the moment."""
         self._end = 0  # just past the last sample taken
@@ -145,7 +146,7 @@ class Canceller:
     def _delay_ms(self) -> float | None:
         """The echo's delay since its sample was taken by the loudspeaker's device."""
         delay_s = self._delay.delay_s
-        return None if delay_s is None else round((delay_s + self._far.behind_s) * 1000, 1)
+        return None if delay_s is None else round((delay_s + self._tally.behind_s) * 1000, 1)
 
     def flush(self) -> list[Frame]:
         """Return all samples that are still delayed, for example at the end of the input."""
@@ -211,6 +212,9 @@ class Canceller:
                 self._delay.forget()
             self._double_talk.disturb()
             self._tally.paired(time_s, moved=True)
+        if self._delay.measured != self._measured:
+            self._measured = self._delay.measured
+            self._tally.measured(time_s, self._far.behind_s(time_s + _STEP / CAPTURE_RATE_HZ))
         if self._double_talk.sounding:
             self._tally.feed(heard, clean, self._double_talk.other_share)
 

@@ -16,6 +16,8 @@ _QUIETEST_DB = -20 * math.log10(_FULL_SCALE)
 """The level of samples that are all 1 or -1, for what is digital silence behind the canceller."""
 _OTHER = 0.2
 """Steps in which more than this share of the energy is somebody else's don't count for the levels."""
+_SETTLED_S = 1.5
+"""After so long the clocks of both devices only wander, and the pairing doesn't move with them."""
 _FEWEST = 30
 """Steps (0.3 s) of a reply from which there are figures."""
 
@@ -55,13 +57,22 @@ class EchoTally:
     def __init__(self) -> None:
         self.aligned_at: float | None = None
         self.shifts = 0
+        self.behind_s = 0.0
+        """How long before a step of the microphone the device took what it is paired with."""
+        self._located = False
         self._shifts_before = 0
         self._clear()
 
     def paired(self, at_s: float, *, moved: bool) -> None:
         """The pairing begins at a time, with a new stream of the loudspeaker or because it was `moved`."""
-        self.aligned_at = at_s
+        self.aligned_at, self._located = at_s, False
         self.shifts += moved
+
+    def measured(self, at_s: float, behind_s: float) -> None:
+        """The echo's delay was measured while the microphone was so far behind what it is paired with."""
+        settled = self.aligned_at is not None and at_s > self.aligned_at + _SETTLED_S
+        if not (settled and self._located):
+            self.behind_s, self._located = behind_s, True
 
     def feed(self, near: NDArray[np.float32], clean: bytes, other_share: float) -> None:
         """Take a step in which the reply may be heard: the raw microphone, the same behind the canceller (int16; at a

@@ -5,23 +5,23 @@ The fields of the event `echo.reply` may come from a damaged file: what isn't a 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 _LARGEST = 1e6
 
 
 def reply_echo(fields: Mapping[str, object]) -> str:
-    """Such as "81 ms late, -36 dB, 31 dB removed, 2% somebody else, moved 1 x"; empty if nothing is known."""
+    """Such as "81 ms late, at -36 dBFS, 31 dB removed, 2% somebody else, moved 1 x"; empty if nothing is known."""
     delay_ms, heard_db, removed_db, share, shifts = (
         _number(fields.get(name)) for name in ("delay_ms", "heard_db", "removed_db", "other_share", "shifts")
     )
+    silent = "heard_db" in fields and fields["heard_db"] is None
     parts = [
-        "" if delay_ms is None else f"{delay_ms:.0f} ms late",
-        "digital silence" if heard_db is None else f"{heard_db:.0f} dB",
-        "" if removed_db is None else f"{removed_db:.0f} dB removed",
-        "" if share is None else f"{share:.0%} somebody else",
-        f"moved {shifts:.0f} x" if shifts else "",
+        "" if delay_ms is None else f"{round(delay_ms)} ms late",
+        "digital silence" if silent else "" if heard_db is None else f"at {round(heard_db)} dBFS",
+        "" if removed_db is None else f"{round(removed_db)} dB removed",
+        "" if share is None else f"{round(100 * share)}% somebody else",
+        f"moved {round(shifts)} x" if shifts else "",
     ]
     return ", ".join(part for part in parts if part)
 
@@ -29,4 +29,4 @@ def reply_echo(fields: Mapping[str, object]) -> str:
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) and abs(value) < _LARGEST else None
+    return float(value) if -_LARGEST < value < _LARGEST else None
