@@ -172,7 +172,7 @@ async def test_why_nothing_is_played_is_said_only_to_somebody_who_asked() -> Non
 
 
 async def test_nothing_is_played_where_a_device_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def never(*_: Any) -> Measured:
+    def never(*_: Any) -> Measured:
         raise AssertionError("it was measured")
 
     monkeypatch.setattr(check_echo, "_measure", never)

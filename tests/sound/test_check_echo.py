@@ -63,8 +63,8 @@ def checked(*sets: str) -> dict[str, Finding]:
 
 
 def outside(taken: list[Taken], listener: Listener) -> float | None:
-    """The echo's delay in ms: from when the device took the last of the sound to when it was recorded. None if the sound
-    was torn, because the machine was too busy."""
+    """The echo's delay in ms: from when the device took the last of the sound to when it was recorded. None if the
+    sound was torn, because the machine was too busy."""
     loud = [n for n, block in enumerate(taken) if np.abs(samples(block.pcm)).max() > LOUD]
     compared = range(loud[-1] - round(COMPARED_S * 100), loud[-1])
     last = b"".join(taken[n].pcm for n in compared)

@@ -27,7 +27,7 @@ from voiceloop.playback.tap import Tap
 LIMIT_S = 15.0
 """How long the check may take: usually it takes 3 s."""
 TIMES = 2
-"""How often it is tried before an echo is said to be beyond the program: a busy machine tears the sound, people cough."""
+"""How often it is tried before something is said to be wrong: a busy machine tears the sound, and people cough."""
 _RECENT_S = 4.0
 """How much of what was played lately is looked at: all of the sound."""
 REQUEST = "A soft noise of one second sounds now, to measure its echo. Please be quiet …"
@@ -60,11 +60,15 @@ async def try_echo(plan: Plan, report: Report, publish: Publish, *, asked: bool)
         report.add(HEARD, f"not tried: {muted} is muted, or its volume is zero", tried=False)
         return
     mode = echo.mode(audio)
-    if (
-        measured := await report.tried(HEARD, partial(_measure, audio, mode, publish, report), limit_s=LIMIT_S)
-    ) is None:
-        return
-    for finding in findings(measured, mode):
+    measure = partial(_measure, audio, mode, publish, report)
+    found: list[Finding] = []
+    for _ in range(TIMES):
+        if (measured := await report.tried(HEARD, measure, limit_s=LIMIT_S)) is None:
+            return
+        found = list(findings(measured, mode))
+        if not any(finding.exit_code for finding in found):
+            break
+    for finding in found:
         report.add(finding.what, finding.said, finding.exit_code, tried=finding.tried)
 
 
@@ -103,12 +107,12 @@ async def _measure(audio: Audio, mode: Mode, publish: Publish, report: Report) -
             elif end_at == math.inf and (measuring.enough or at >= begun_at + SOUND_S):
                 end_at = at + REVERBERATES_S
                 speaker.cancel()
-        if measuring.gap is not None:
-            raise DeviceError(f"it was interrupted: {measuring.gap}", place="audio.input", remedy="Try again")
         played, rate_hz = tap.recent(_RECENT_S)
-        if not played.strip(b"\0"):
-            raise DeviceError("it took no sound", place="audio.output", remedy="Try again, or choose another device")
-        return measuring.measured(played, rate_hz)
+    if measuring.gap is not None:
+        raise DeviceError(f"it was interrupted: {measuring.gap}", place="audio.input", remedy="Try again")
+    if not played.strip(b"\0"):
+        raise DeviceError("it took no sound", place="audio.output", remedy="Try again, or choose another device")
+    return measuring.measured(played, rate_hz)
 
 
 async def _play(speaker: Speaker) -> None:
