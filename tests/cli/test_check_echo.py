@@ -74,8 +74,13 @@ def test_without_an_echo_one_line_says_so_and_that_one_can_interrupt() -> None:
         ]
 
 
-def test_an_echo_below_the_rooms_noise_has_no_loudness() -> None:
-    assert said(replace(GOOD, gain_db=None))[0] == "ok 80 ms after it was played, quieter than the room's noise"
+def test_an_echo_below_the_rooms_noise_has_no_loudness_and_does_no_harm() -> None:
+    faint = replace(GOOD, gain_db=None, over_noise_db=0.5, removed_db=0.3, left_db=0.2)
+    line, removed = said(faint)
+    assert line == "ok 80 ms after it was played, quieter than the room's noise"
+    assert removed == "ok the echo is too faint to matter. You can interrupt a reply here"
+    assert said(replace(faint, delay_ms=None))[1] == removed
+    assert said(faint, "half-duplex")[1].endswith("With --set audio.echo=off you can interrupt a reply")
 
 
 def test_digital_silence_says_nothing_about_the_room() -> None:
@@ -105,7 +110,7 @@ def test_an_echo_that_stays_is_a_failure_unless_it_is_recognised() -> None:
     )
 
 
-def test_little_needs_to_be_removed_of_a_faint_echo() -> None:
+def test_little_needs_to_be_removed_of_a_quiet_echo() -> None:
     assert said(replace(LEAKS, over_noise_db=7.0, left_db=3.0))[1] == "ok 4 dB of it. You can interrupt a reply here"
 
 

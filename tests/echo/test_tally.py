@@ -73,3 +73,16 @@ def test_digital_silence_has_no_level_and_a_perfect_canceller_a_finite_one() -> 
     assert taken(tally) == ReplyEcho(60.0, 0, None, None, 0.0)
     fed(tally, level=3_276.8, left=0)
     assert taken(tally).removed_db == pytest.approx(70.3, abs=0.5)
+
+
+def test_once_the_clocks_have_settled_the_delays_origin_stays_until_the_pairing_moves() -> None:
+    tally = EchoTally()
+    tally.paired(10.0, moved=False)
+    tally.measured(10.6, 0.012)
+    tally.measured(11.0, 0.010)
+    tally.measured(20.0, 0.025)
+    assert tally.behind_s == 0.010
+    tally.paired(21.0, moved=True)
+    tally.measured(30.0, 0.031)
+    tally.measured(31.0, 0.040)
+    assert tally.behind_s == 0.031, "the first measurement counts, however late it comes"

@@ -58,6 +58,9 @@ def _loudness(gain_db: float) -> str:
 
 
 def _removed(measured: Measured, mode: Mode) -> Finding:
+    if measured.gain_db is None or measured.over_noise_db < _LEFT_DB:
+        way = "with --set audio.echo=off you can interrupt a reply" if mode == "half-duplex" else _YES
+        return Finding(REMOVED, f"the echo is too faint to matter. {way[0].upper()}{way[1:]}")
     known = measured.echo_only >= _SURE or measured.left_db <= _LEFT_DB
     if mode == "half-duplex":
         remedy = "To interrupt a reply: pip install 'voiceloop[echo]', or headphones with --set audio.echo=off"
