@@ -58,6 +58,10 @@ def test_the_loudness_is_that_of_what_was_played(gain_db: float, words: str) -> 
     assert words in said(replace(GOOD, gain_db=gain_db))[0]
 
 
+def test_a_delay_that_changes_is_told() -> None:
+    assert said(replace(GOOD, shifts=2))[0] == f"{said(GOOD)[0]}; its delay changed 2 x meanwhile"
+
+
 def test_a_loud_echo_is_told_with_what_would_help() -> None:
     hint = "more easily if the loudspeaker is turned down"
     assert hint in said(replace(GOOD, gain_db=8.0))[1]
@@ -96,7 +100,8 @@ def test_a_sound_that_is_no_copy_is_an_echo_that_cant_be_followed_or_other_noise
 
 
 def test_an_echo_without_a_delay_cant_be_followed() -> None:
-    heard, removed = said(replace(GOOD, delay_ms=None))
+    assert said(replace(GOOD, delay_ms=None))[1] == said(GOOD)[1], "the canceller looks farther than the tracker"
+    heard, removed = said(replace(GOOD, delay_ms=None, removed_db=3.0))
     assert heard.startswith("ok a copy of it, 12 dB below")
     assert removed.startswith("no audio.echo: the echo can't be followed: it comes too late, or its delay changes")
     assert removed.endswith("Use headphones, or turn the loudspeaker down")

@@ -46,8 +46,10 @@ def _heard(measured: Measured) -> str:
     late = "a copy of it" if measured.delay_ms is None else f"{measured.delay_ms:.0f} ms after it was played"
     if measured.gain_db is None:
         return f"{late}, quieter than the room's noise"
+    loudness = f"{_loudness(measured.gain_db)}, {measured.over_noise_db:.0f} dB over the room's noise"
     clips = "; it is too loud for the microphone" if measured.clips else ""
-    return f"{late}, {_loudness(measured.gain_db)}, {measured.over_noise_db:.0f} dB over the room's noise{clips}"
+    moved = f"; its delay changed {measured.shifts} x meanwhile" if measured.shifts else ""
+    return f"{late}, {loudness}{clips}{moved}"
 
 
 def _loudness(gain_db: float) -> str:
@@ -65,7 +67,7 @@ def _removed(measured: Measured, mode: Mode) -> Finding:
     if mode == "half-duplex":
         remedy = "To interrupt a reply: pip install 'voiceloop[echo]', or headphones with --set audio.echo=off"
         return Finding(REMOVED, f"nothing: no canceller is installed. {remedy}", tried=False)
-    if measured.delay_ms is None:
+    if measured.delay_ms is None and measured.removed_db < _REMOVED_DB:
         return _failed(REMOVED, "the echo can't be followed: it comes too late, or its delay changes", _HEADPHONES)
     if mode == "off":
         if not known:
@@ -77,7 +79,7 @@ def _removed(measured: Measured, mode: Mode) -> Finding:
         return _failed(REMOVED, f"only {removed}: a reply would interrupt itself", _HEADPHONES)
     if measured.removed_db < _REMOVED_DB and measured.left_db > _LEFT_DB:
         return Finding(REMOVED, f"only {removed}, but it is recognised. {_YES} by being louder than it")
-    loud = measured.clips or (measured.gain_db is not None and measured.gain_db >= _LOUD_DB)
+    loud = measured.clips or measured.gain_db >= _LOUD_DB
     hint = ", but more easily if the loudspeaker is turned down" if loud else ""
     return Finding(REMOVED, f"{removed}. {_YES}{hint}")
 
