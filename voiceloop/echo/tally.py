@@ -66,7 +66,8 @@ class EchoTally:
     def paired(self, at_s: float, *, moved: bool) -> None:
         """The pairing begins at a time, with a new stream of the loudspeaker or because it was `moved`."""
         self.aligned_at, self._located = at_s, False
-        self.shifts += moved
+        if moved:
+            self.shifts += 1
 
     def measured(self, at_s: float, behind_s: float) -> None:
         """The echo's delay was measured while the microphone was so far behind what it is paired with."""
