@@ -30,6 +30,7 @@ from voiceloop.control.kept import NOTHING, Kept
 from voiceloop.echo import webrtc_aec as echo
 from voiceloop.echo.canceller import Canceller, Nothing, Processor
 from voiceloop.echo.far_end import FarEnd
+from voiceloop.echo.reporting import reporting
 from voiceloop.echo.without_chimes import WithoutChimes
 from voiceloop.errors import DeviceError, StartAnew
 from voiceloop.events import Publish
@@ -99,7 +100,7 @@ async def run(
             handler=parts.handler,
             synthesizer=parts.synthesizer,
             speaker=speaker,
-            publish=publish,
+            publish=reporting(publish, canceller) if canceller is not None else publish,
             settings=config.conversation,
             preemptive=PreemptiveGeneration(enabled=config.preemptive.enabled, max_waste=config.preemptive.max_waste),
             now=time.monotonic,
@@ -244,7 +245,9 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
             without_chimes=WithoutChimes(chimes.heard_at, microphone.clock) if chimes is not None else None,
         )
         if controlled is not None:
-            await controlled.serve(stack, Loop(microphone, conversation, listener, waking(parts.handler)))
+            await controlled.serve(
+                stack, Loop(microphone, conversation, listener, waking(parts.handler), source.canceller)
+            )
             await _open_shortcut(stack, config, controlled)
         async with trio.open_nursery() as nursery:
             if anew:

@@ -23,7 +23,8 @@ from voiceloop.audio.pcm import level_dbfs
 from voiceloop.echo.delay import DelayTracker
 from voiceloop.echo.double_talk import DoubleTalkDetector
 from voiceloop.echo.far_end import Block, FarEnd
-from voiceloop.types import SAMPLE_BYTES, Frame, Gap
+from voiceloop.echo.tally import EchoTally, Pairing, ReplyEcho
+from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Frame, Gap
 
 _STEP = 160
 """10 ms at 16 kHz, the only size that WebRTC's audio processing takes."""
@@ -76,6 +77,8 @@ class Canceller:
         self._delay = DelayTracker()
         self._double_talk = DoubleTalkDetector()
         self._placed = (0, 0)  # how often the far end was placed: streams, jumps
+        self._tally = EchoTally()
+        self._measured = 0  # how often the delay was measured
         self.active = False
         """Whether frames are processed at the moment."""
         self._end = 0  # just past the last sample taken
@@ -137,6 +140,21 @@ class Canceller:
         the canceller, and all of a person."""
         return b"".join(self._left)[-samples * SAMPLE_BYTES :] if self.active else b""
 
+    @property
+    def pairing(self) -> Pairing:
+        """How the microphone is paired with what was played."""
+        return Pairing(self._tally.aligned_at, self._tally.shifts, self._delay_ms)
+
+    def end_reply(self) -> ReplyEcho | None:
+        """What is known of the echo of the reply that has ended; None if nothing of it sounded."""
+        return self._tally.take(self._delay_ms)
+
+    @property
+    def _delay_ms(self) -> float | None:
+        """The echo's delay since its sample was taken by the loudspeaker's device."""
+        delay_s = self._delay.delay_s
+        return None if delay_s is None else round((delay_s + self._tally.behind_s) * 1000, 1)
+
     def flush(self) -> list[Frame]:
         """Return all samples that are still delayed, for example at the end of the input."""
         remaining = self._end - self._next
@@ -180,14 +198,15 @@ class Canceller:
             self._prime(far)
         self._raw.append(near)
         clean = self._processor.process(near, far)
-        self._follow(near, far)
+        self._follow(near, far, clean, time_s)
         if before and wanted:
             return clean
         return _crossfade(plain, clean) if wanted else _crossfade(clean, plain)
 
-    def _follow(self, near: bytes, far: Block) -> None:
+    def _follow(self, near: bytes, far: Block, clean: bytes, time_s: float) -> None:
         """Follow the echo's delay and loudness."""
         if (placed := (self._far.streams, self._far.jumps)) != self._placed:
+            self._tally.paired(time_s, moved=placed[1] != self._placed[1])
             if placed[1] != self._placed[1]:
                 self._delay.forget()  # what was played before that has another delay, which may not come back
             self._placed = placed
@@ -200,6 +219,12 @@ class Canceller:
             if not self._far.shift(change_s):
                 self._delay.forget()
             self._double_talk.disturb()
+            self._tally.paired(time_s, moved=True)
+        if self._delay.measured != self._measured:
+            self._measured = self._delay.measured
+            self._tally.measured(time_s, self._far.behind_s(time_s + _STEP / CAPTURE_RATE_HZ))
+        if self._double_talk.sounding:
+            self._tally.feed(heard, clean, self._double_talk.other_share)
 
     def _prime(self, far: Block) -> None:
         """Prime the canceller: feed it the last 30 ms of near end against a silent far end, so that its delay line is

@@ -71,7 +71,7 @@ class LinearFilter:
         rectangular = self._spectra[0]
         windowed = rectangular / 2
         windowed[1:-1] -= (rectangular[:-2] + rectangular[2:]) / 4
-        return windowed
+        return np.asarray(windowed, np.complex64)
 
     def _take(self, far: Samples) -> None:
         if len(self._far) != len(far) * 2:
