@@ -32,7 +32,7 @@ _MOVES = 8
 """By how many steps the echo may come earlier or later, all at once: a microphone that loses 60 ms tells nobody."""
 _EXPLAINED = 0.1
 """A delay that leaves less than this share is the echo's new one: of a person's voice any delay leaves more."""
-_OTHER = 0.2
+_OTHER, _SURELY_OTHER = 0.2, 0.5
 _LOUDER_THAN_FLOOR = 8.0
 _HEARS = 1.0
 """Less energy has no microphone that is on: digital silence would teach that the room has no echo."""
@@ -87,6 +87,8 @@ class DoubleTalkDetector:
             self._trained += 1
         self._residual.judge(lag, echoes=self._since_loud < _LINGERS and energy > _HEARS)
         share, left = self._share(lag), self._residual.other_share
+        if self._residual.trusted and share < _SURELY_OTHER:
+            share = 0.0
         self.other_share = max(share, left)
         if self.sounding and (share > _OTHER or left > SHARE):
             self._since_other = 0
