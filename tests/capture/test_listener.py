@@ -211,7 +211,7 @@ def test_a_person_whom_the_cleaner_takes_away_is_heard_by_the_second_opinion(ask
     room = Room()
     cleaner = room.listener.cleaner = FakeCleaner()
     cleaner.other_share, cleaner.heard_beside = 0.5, b"\1\0" * 3200
-    room.listener.second = SecondOpinion(cast(Vad, FakeVad())) if asked else None
+    room.listener.second = SecondOpinion(cast(Vad, FakeVad()), cleaner) if asked else None
     room.hear(1, voice=False)
     assert any(isinstance(event, SpeechStarted) for event in room.receiver.events) is asked
 

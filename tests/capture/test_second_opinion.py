@@ -45,29 +45,29 @@ class FakeResidual:
 
 def test_while_nobody_else_is_heard_it_is_not_asked() -> None:
     vad, residual = FakeVad(), FakeResidual()
-    second = SecondOpinion(vad)
-    assert not any(second.voiced(residual, FRAME) for _ in range(50))
+    second = SecondOpinion(vad, residual)
+    assert not any(second.voiced(FRAME) for _ in range(50))
     assert vad.heard == []
 
 
 def test_it_begins_with_the_last_200_ms_and_then_hears_every_frame_once() -> None:
     vad, residual = FakeVad(), FakeResidual()
-    second = SecondOpinion(vad)
+    second = SecondOpinion(vad, residual)
     for _ in range(50):
-        second.voiced(residual, FRAME)
+        second.voiced(FRAME)
     residual.other_share = 0.5
-    assert second.voiced(residual, FRAME)
-    assert second.voiced(residual, FRAME)
+    assert second.voiced(FRAME)
+    assert second.voiced(FRAME)
     assert vad.heard == [(0, 3200), (3200, FRAME)]
     assert vad.resets == 1
 
 
 def test_frames_that_were_not_judged_meanwhile_are_judged_later() -> None:
     vad, residual = FakeVad(), FakeResidual()
-    second = SecondOpinion(vad)
+    second = SecondOpinion(vad, residual)
     for share in (0.5, 0.0, 0.0, 0.5):
         residual.other_share = share
-        second.voiced(residual, FRAME)
+        second.voiced(FRAME)
     assert vad.heard == [(0, FRAME), (FRAME, 3 * FRAME)]
     assert vad.resets == 0
 
@@ -75,4 +75,4 @@ def test_frames_that_were_not_judged_meanwhile_are_judged_later() -> None:
 def test_what_it_hears_decides() -> None:
     residual = FakeResidual()
     residual.other_share, residual.loud = 0.9, False
-    assert not SecondOpinion(FakeVad()).voiced(residual, FRAME)
+    assert not SecondOpinion(FakeVad(), residual).voiced(FRAME)

@@ -16,7 +16,7 @@ import trio
 
 from voiceloop.capture.early_voice import EarlyVoice, EarlyVoiceDetector
 from voiceloop.capture.ledger import Ledger
-from voiceloop.capture.second_opinion import Residual, SecondOpinion
+from voiceloop.capture.second_opinion import SecondOpinion
 from voiceloop.capture.segmenter import EndReason, Segmenter, SpeechEvent
 from voiceloop.plugins import Vad, Verdict, hints
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
@@ -104,7 +104,7 @@ class DiscardWindow:
         return end <= self._until
 
 
-class Cleaner(Residual, Protocol):
+class Cleaner(Protocol):
     """Removes the reply's echo from the microphone's frames. May delay them."""
 
     def take(self, item: Frame | Gap) -> Sequence[Frame | Gap]:
@@ -231,7 +231,7 @@ class Listener:
             return verdicts
         if self.cleaner.echo_only:
             return [Verdict(verdict.start, verdict.end, voiced=False) for verdict in verdicts]
-        if self.second is not None and self.second.voiced(self.cleaner, frame.samples):
+        if self.second is not None and self.second.voiced(frame.samples):
             return [Verdict(verdict.start, verdict.end, voiced=True) for verdict in verdicts]
         return verdicts
 

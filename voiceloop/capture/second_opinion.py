@@ -32,17 +32,17 @@ class Residual(Protocol):
 class SecondOpinion:
     """Whether the person is heard in the residual: call `voiced` for each frame."""
 
-    def __init__(self, vad: Vad) -> None:
-        self._vad = vad
+    def __init__(self, vad: Vad, residual: Residual) -> None:
+        self._vad, self._residual = vad, residual
         self._index = 0
         self._unheard = 0
 
-    def voiced(self, residual: Residual, samples: int) -> bool:
+    def voiced(self, samples: int) -> bool:
         """Whether there is voice in what was left of the last frame, of so many samples."""
         self._unheard += samples
-        if residual.other_share < _OTHER:
+        if self._residual.other_share < _OTHER:
             return False
-        pcm = residual.residual(min(self._unheard, _AT_ONCE))
+        pcm = self._residual.residual(min(self._unheard, _AT_ONCE))
         if self._unheard > _AT_ONCE:
             self._vad.reset()
         self._unheard = 0
