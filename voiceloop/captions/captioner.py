@@ -34,6 +34,10 @@ from voiceloop.capture.segmenter import (
 )
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, CancelReason, Transcript, Utterance
 
+FINAL_S = 4.0
+"""How much speech a server hears again, at least, for the final words of a piece: with more of a sentence it makes
+fewer mistakes. An engine on this machine, where that costs nothing, hears all of it."""
+
 
 @dataclass(slots=True, eq=False)
 class _PreemptivePost:
@@ -62,6 +66,7 @@ class Captioner:
         self._source, self._context, self._pacer = source, context, pacer
         self._captured, self._nursery = captured, nursery
         self._posts = Posts(source, context)
+        self._final_s = float("inf") if context.transcriber.embedded else FINAL_S
         self._joiner = Joiner()
         self._piece: Piece | None = None
         """The piece that is being spoken."""
@@ -140,8 +145,8 @@ class Captioner:
         self._guess_if_due(piece)
 
     def _guess_if_due(self, piece: Piece) -> None:
-        clip = piece.guess_clip()
-        reserve_s = piece.end_s - piece.start_s + self._context.overlap_s
+        clip = piece.rest()
+        reserve_s = clip.duration_s + self._context.overlap_s
         # A guess that has to wait is outdated when it arrives, and in a pause the preemptive post brings all the words
         # that a guess could.
         if (
@@ -171,7 +176,7 @@ class Captioner:
         piece.voiced_end = utterance.voiced_end
         if not self._context.guesses:
             return
-        clip = _with_carry(piece, utterance)
+        clip = piece.clip_of(utterance)
         again_s = clip.duration_s + self._context.overlap_s
         room = self._context.room()
         if room.crowded or not self._pacer.affords(clip.duration_s, reserve_s=again_s):
@@ -180,7 +185,7 @@ class Captioner:
         if not has_room(room):
             return
         self._make_way(piece)
-        self._pacer.post(clip.duration_s)
+        self._pacer.guess(now_s=piece.end_s, clip_s=clip.duration_s)
         self._preemptive = preemptive = _PreemptivePost(utterance)
         self._nursery.start_soon(
             self._transcribe_preemptively, piece, clip, preemptive, name="transcribe captions preemptively"
@@ -223,8 +228,7 @@ class Captioner:
             result = await self._posts.ask(clip, self._context.guesser)
             self._pacer.took(trio.current_time() - began_s)
             if isinstance(result, Transcript):
-                piece.guesses.feed(spoken(result), end_s=clip.end / CAPTURE_RATE_HZ)
-                piece.trim()
+                piece.take(clip, spoken(result))
                 self._show()
         piece.guessing.discard(scope)
 
@@ -232,8 +236,7 @@ class Captioner:
         result = await self._posts.ask(clip, self._context.transcriber)
         if isinstance(result, Transcript):
             preemptive.transcript = result
-            piece.guesses.feed(spoken(result), end_s=clip.end / CAPTURE_RATE_HZ, whole=True)
-            piece.trim()
+            piece.take(clip, spoken(result), whole=True)
             self._show()
         preemptive.done.set()
 
@@ -244,8 +247,10 @@ class Captioner:
         piece.stop_guessing("its final words are known")
         if piece.before is not None:
             await piece.before.wait()
-        # Words that were shown become final even if the post for the final words failed.
-        found = spoken(result) if isinstance(result, Transcript) else piece.words
+        if isinstance(result, Transcript):
+            piece.finish(result.utterance, spoken(result))
+        # Words that were shown become final even if the post for the final ones failed.
+        found = piece.words
         if piece.withdrawn:
             words = []
         elif isinstance(result, Transcript) or found:
@@ -263,11 +268,11 @@ class Captioner:
     async def _final_transcript(
         self, piece: Piece, utterance: Utterance, preemptive: _PreemptivePost | None
     ) -> Transcript | Exception:
+        clip = piece.clip_of(utterance, longest_s=self._final_s)
         if preemptive is not None:
             await preemptive.done.wait()
-            if preemptive.transcript is not None:
+            if preemptive.transcript is not None and preemptive.transcript.utterance.start <= clip.start:
                 return preemptive.transcript
-        clip = _with_carry(piece, utterance)
         self._make_way(piece)
         self._pacer.post(clip.duration_s)
         return await self._posts.ask(clip, self._context.transcriber)
@@ -306,7 +311,7 @@ class Captioner:
             self._add_last(event)
         for piece in self._pieces():
             if not piece.shown_whole:
-                self._posts.abandon(piece.guess_clip())
+                self._posts.abandon(piece.rest())
         sure, unsure = under_way(self._joiner, self._pieces())
         self._joiner.release()
         self._ending.clear()
@@ -334,9 +339,3 @@ class Captioner:
         """The word with its times in seconds of the session."""
         shift_s = self._captured(round(word.start_s * CAPTURE_RATE_HZ)) - word.start_s
         return replace(word, start_s=word.start_s + shift_s, end_s=word.end_s + shift_s)
-
-
-def _with_carry(piece: Piece, utterance: Utterance) -> Utterance:
-    """The clip to post for `utterance`: after the overlap with the piece before, if there is one."""
-    carry = bytes(piece.pcm[: (piece.own - piece.start) * SAMPLE_BYTES])
-    return replace(utterance, pcm=carry + utterance.pcm, start=piece.start)
