@@ -65,7 +65,7 @@ class Stabiliser:
         """
         if end_s < self._until_s or (end_s == self._until_s and not whole):
             return self.shown
-        self.failed = not whole and not self.failed and len(words) < len(self.shown.tail) // 2
+        self.failed = not whole and not self.failed and 2 * len(words) < len(self.shown.tail)
         if self.failed:
             return self.shown
         # Committed words replace those that the guess has in their place.
