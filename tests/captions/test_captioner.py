@@ -105,7 +105,7 @@ async def test_a_guess_is_as_long_however_long_the_speech_is(autojump_clock: Moc
     early, late = (
         [clip.duration_s for clip in guesses if low < clip.end / CAPTURE_RATE_HZ < low + 20] for low in (5, 40)
     )
-    assert max(*early, *late) < 5.0
+    assert max(*early, *late) < 6.0
     assert sum(late) < 1.1 * sum(early)
 
 
@@ -142,6 +142,7 @@ async def test_a_guess_that_lost_the_words_before_it_is_not_shown_and_the_next_o
     captions = RecordedCaptions(service, pacer=Pacer(every_s=1.0, budget_s=None))
     await captions.listen(longest_s=60)
     assert starts[6] < starts[5]
+    assert service.clips[6].end - service.clips[5].end < 0.5 * CAPTURE_RATE_HZ, "it does not wait for its turn"
     assert all("one" not in text.split() for text in captions.live_texts)
 
 
@@ -255,10 +256,13 @@ def seconds(clip: Utterance) -> tuple[float, float]:
     return clip.start / CAPTURE_RATE_HZ, clip.end / CAPTURE_RATE_HZ
 
 
+@pytest.mark.parametrize("every_s", [0.3, 0.7, 1.0])
 async def test_nothing_is_kept_when_captions_end_in_a_pause_and_all_words_are_shown(
-    autojump_clock: MockClock, kept_clips: list[Utterance]
+    autojump_clock: MockClock, kept_clips: list[Utterance], every_s: float
 ) -> None:
-    captions = RecordedCaptions(Service(talk("thank you for your patience"), service_s=0.05))
+    """Whether it is a guess or a post of its own that reaches the end of what was said."""
+    pacer = Pacer(every_s=every_s, budget_s=None)
+    captions = RecordedCaptions(Service(talk("thank you for your patience"), service_s=0.05), pacer=pacer)
     with trio.move_on_after(1.0 + 5 * WORD_S + 0.45):  # before the hangover of 0.5 s is over
         await captions.listen()
     assert captions.text == "thank you for your patience"

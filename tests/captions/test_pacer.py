@@ -56,6 +56,13 @@ def test_with_a_budget_the_time_that_a_guess_took_does_not_matter_but_the_audio_
     assert not due(pacer, 0.7, clip_s=5.1)
 
 
+def test_after_a_guess_of_no_use_the_next_one_is_due_at_once() -> None:
+    pacer = Pacer(every_s=1.2, budget_s=None)
+    pacer.guess(now_s=10.0, clip_s=3.0)
+    pacer.again()
+    assert due(pacer, 10.3)
+
+
 def test_on_a_server_that_costs_nothing_the_next_guess_waits_for_the_last_one() -> None:
     pacer = pacer_of(CaptionsOptions(), embedded=False, paid=False)
     pacer.begin(0.0)

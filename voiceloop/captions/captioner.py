@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import trio
 
 from voiceloop.captions.joiner import Joiner
 from voiceloop.captions.pacer import Pacer
-from voiceloop.captions.piece import Piece, under_way
+from voiceloop.captions.piece import CONTEXT_S, LONG_CONTEXT_S, Piece, under_way
 from voiceloop.captions.posts import AT_ONCE, CaptionContext, Posts, has_room
 from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.words import Spoken, spoken, text_of
@@ -66,7 +67,9 @@ class Captioner:
         self._source, self._context, self._pacer = source, context, pacer
         self._captured, self._nursery = captured, nursery
         self._posts = Posts(source, context)
-        self._final_s = float("inf") if context.transcriber.embedded else FINAL_S
+        embedded = context.transcriber.embedded
+        self._final_s = float("inf") if embedded else FINAL_S
+        self._new_piece = partial(Piece, context_s=LONG_CONTEXT_S if embedded else CONTEXT_S)
         self._joiner = Joiner()
         self._piece: Piece | None = None
         """The piece that is being spoken."""
@@ -126,7 +129,7 @@ class Captioner:
     def _started(self, event: SpeechStarted) -> None:
         carry, self._carry = self._carry, b""
         start = event.start - len(carry) // SAMPLE_BYTES
-        self._piece = piece = Piece(
+        self._piece = piece = self._new_piece(
             start=start, own=event.start, pcm=bytearray(carry + event.pcm), before=self._last_done
         )
         self._pacer.hear(len(event.pcm) / SAMPLE_BYTES / CAPTURE_RATE_HZ)
@@ -166,6 +169,7 @@ class Captioner:
         self._posts.note(room)
         if has_room(room):
             self._pacer.guess(now_s=piece.end_s, clip_s=clip.duration_s)
+            piece.asked_to = clip.end
             self._nursery.start_soon(self._guess, piece, clip, name="guess at captions")
 
     def _pause(self, utterance: Utterance) -> None:
@@ -175,6 +179,10 @@ class Captioner:
             return
         piece.voiced_end = utterance.voiced_end
         if not self._context.guesses:
+            return
+        if piece.asked_to >= utterance.voiced_end:  # a guess brings all that was said: its last word is not cut off
+            piece.guesses.complete(utterance.voiced_end / CAPTURE_RATE_HZ)
+            self._show()
             return
         clip = piece.clip_of(utterance)
         again_s = clip.duration_s + self._context.overlap_s
@@ -200,7 +208,7 @@ class Captioner:
         piece, self._piece = self._piece, None
         preemptive, self._preemptive = self._preemptive, None
         if piece is None:
-            piece = Piece(
+            piece = self._new_piece(
                 start=utterance.start, own=utterance.start, pcm=bytearray(utterance.pcm), before=self._last_done
             )
         piece.voiced_end = utterance.voiced_end
@@ -229,6 +237,8 @@ class Captioner:
             self._pacer.took(trio.current_time() - began_s)
             if isinstance(result, Transcript):
                 piece.take(clip, spoken(result))
+                if piece.guesses.failed:
+                    self._pacer.again()
                 self._show()
         piece.guessing.discard(scope)
 

@@ -56,6 +56,10 @@ class Pacer:
         waited_s = now_s - self._last_guess_s
         return waited_s >= max(every_s, self._rest_s) and self.affords(clip_s, reserve_s=reserve_s)
 
+    def again(self) -> None:
+        """Note that the last guess was of no use: the next one is due at once."""
+        self._last_guess_s = float("-inf")
+
     def affords(self, clip_s: float, *, reserve_s: float) -> bool:
         """Whether the budget allows a clip of `clip_s` and still leaves `reserve_s`."""
         return self.budget_s is None or self._balance_s - clip_s >= reserve_s

@@ -27,6 +27,9 @@ from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Utterance
 CONTEXT_S = (1.5, 0.6)
 """Where a clip begins: at the quietest place between these times before the end of the last committed word. So no word
 is torn, and the clip begins with some committed words, by which its words are aligned."""
+LONG_CONTEXT_S = (2.5, 1.5)
+"""The same for an engine on this machine, where a second more costs little: in longer clips it changes its mind less
+often."""
 _PAUSE_S = 0.16
 """The shortest silence that counts as a pause between words; the closure of a consonant is shorter."""
 _PAUSE_DB = 25.0
@@ -37,6 +40,7 @@ _PAUSE_DB = 25.0
 class Piece:
     """A piece of speech; all positions are sample indices of the source, the audio is int16, mono."""
 
+    context_s: tuple[float, float] = CONTEXT_S
     start: int
     """Where its audio begins, including the overlap with the piece before."""
     own: int
@@ -51,6 +55,8 @@ class Piece:
     """The cancel scopes of the guesses under way."""
     rest_from: int = 0
     """Where the next clip begins."""
+    asked_to: int = 0
+    """Where the clip of the last guess ended."""
     withdrawn: bool = False
     """Cancelled by the user: nothing more of it is shown."""
     voiced_end: int | None = None
@@ -107,7 +113,9 @@ class Piece:
         return replace(utterance, pcm=pcm, start=start)
 
     def take(self, clip: Utterance, words: Sequence[Spoken], *, whole: bool = False) -> None:
-        """Take the words of a clip of the rest. `whole`: it ends in a pause."""
+        """Take the words of a clip of the rest. `whole`: it ends in a pause. It does, too, if it reaches the end of
+        what was said."""
+        whole = whole or (self.voiced_end is not None and clip.end >= self.voiced_end)
         self.guesses.feed(words, end_s=clip.end / CAPTURE_RATE_HZ, whole=whole)
         if self.guesses.failed:  # often because of where the clip began
             self.rest_from = max(self.start, self.rest_from - CAPTURE_RATE_HZ)
@@ -124,7 +132,7 @@ class Piece:
         committed_s = self.guesses.committed_s
         if committed_s is None:
             return
-        low, high = (round((committed_s - back_s) * CAPTURE_RATE_HZ) for back_s in CONTEXT_S)
+        low, high = (round((committed_s - back_s) * CAPTURE_RATE_HZ) for back_s in self.context_s)
         low = max(low, self.rest_from)
         if high - low < CAPTURE_RATE_HZ // 4:
             return

@@ -15,7 +15,7 @@ from difflib import SequenceMatcher
 from voiceloop.captions.joiner import SLACK_S, joined
 from voiceloop.captions.words import Spoken
 
-UNSETTLED_S = 1.0
+UNSETTLED_S = 1.4
 """Words that ended this short a time before the end of a guess are not committed though two guesses agree on them: with
 more sound after them, a recogniser often hears them differently."""
 SETTLED_S = 3.5
@@ -44,6 +44,8 @@ class Stabiliser:
     def __init__(self) -> None:
         self._committed: list[Spoken] = []
         self._guess: list[Spoken] = []
+        self._cut_off: list[Spoken] = []
+        """The last word of the last guess, unless that was `whole`."""
         self._until_s = float("-inf")
         self.shown = Shown()
         self.whole_s = float("-inf")
@@ -73,13 +75,22 @@ class Stabiliser:
         agreed = len(self._committed)
         while agreed < min(len(guess), len(self._guess)) and guess[agreed].key == self._guess[agreed].key:
             agreed += 1
-        self._guess, self._until_s = guess if whole else guess[:-1], end_s
+        self._cut_off = [] if whole else guess[max(len(guess) - 1, len(self._committed)) :]
+        self._guess, self._until_s = guess[: len(guess) - len(self._cut_off)], end_s
         self.whole_s = end_s if whole else float("-inf")
         agreed = min(agreed, len(guess) if whole else _older(guess, end_s - UNSETTLED_S))
         agreed = max(len(self._committed), agreed, _older(guess, end_s - SETTLED_S))
         self._committed += guess[len(self._committed) : agreed]
         self.shown = Shown(tuple(self._committed), tuple(self._guess[agreed:]))
         return self.shown
+
+    def complete(self, spoken_s: float) -> None:
+        """Show the last word of the last guess, too, if that reached the end of all that was said, at `spoken_s`."""
+        if self._until_s < spoken_s or not self._cut_off:
+            return
+        self._guess += self._cut_off
+        self.shown = Shown(self.shown.committed, (*self.shown.tail, *self._cut_off))
+        self._cut_off, self.whole_s = [], self._until_s
 
     def finish(self, words: Sequence[Spoken], *, start_s: float, end_s: float) -> None:
         """Take the final words of the utterance from `start_s` on. Committed words before that stay."""

@@ -93,10 +93,10 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     settings = command.config
     inputs = {name: device or settings.audio.input for name, device in inputs.items()}
     screen = Screen.of(sys.stdout, lines=lines, width=width)
-    publish = JsonLines() if json else Captions(screen, level_of(settings, verbose=verbose))
+    level = level_of(settings, verbose=verbose)
+    # The offer of a larger model comes at the end: one row stands before the first caption.
+    publish = JsonLines() if json else Captions(screen, level, at_end=lambda: offer_once(command, publish))
     publish("engines", text=where_words_go(command), who=who_hears(settings))
-    if not json:
-        offer_once(command, publish)
     kept = anew.handed_over(publish)
     run_async(lambda: program.run(settings, inputs, publish, kept=kept))
 

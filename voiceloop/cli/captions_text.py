@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -152,11 +152,11 @@ class Captions:
     """Renders events as text: captions on the screen, other events as `voiceloop run` prints them.
 
     In a terminal one row stands before the first caption: where the words go and what is heard. So the former waits for
-    the latter, which comes before anything is listened to.
+    the latter, which comes before anything is listened to. `at_end` is called after the last line.
     """
 
-    def __init__(self, screen: Screen, level: str = "info") -> None:
-        self._screen, self._level = screen, level
+    def __init__(self, screen: Screen, level: str = "info", at_end: Callable[[], None] = lambda: None) -> None:
+        self._screen, self._level, self._at_end = screen, level, at_end
         self._other_events = Text(level, line=screen.print_error, extra=_MESSAGES)
         self._engines: Mapping[str, object] | None = None
         """The event `engines` while it waits."""
@@ -173,6 +173,8 @@ class Captions:
             self._screen.print_error(start_row(engines, fields, columns_of(sys.stderr)))
         else:
             self._other_events(name, **fields)
+            if name == "captions.stopped":
+                self._at_end()
 
 
 def start_row(engines: Mapping[str, object], ready_: Mapping[str, object], width: int) -> str:
