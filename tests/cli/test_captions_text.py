@@ -166,3 +166,15 @@ def test_the_row_of_a_program_that_starts_idle_says_so(width: int) -> None:
     made = start_row(LOCAL, {"heard": OUTPUT, "state": "idle"}, width)
     assert columns(made) <= width
     assert "will hear" in made or "Not listening" in made
+
+
+def test_what_is_offered_comes_after_the_last_line(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not before the first caption."""
+    show = Captions(Screen.of(terminal, lines=0, width=0), at_end=lambda: print("An offer."))
+    show("ready", state="listening", heard="nothing")
+    assert "offer" not in capsys.readouterr().out
+    show("captions.stopped", heard_s=1.0, posted_s=2.0, kept=0, files=["a.srt"])
+    assert capsys.readouterr() == (
+        "An offer.\n",
+        "Stopped. 1.0 s of speech, 2.0 s of audio transcribed, live words included. Written: a.srt.\n",
+    )

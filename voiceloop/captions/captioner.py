@@ -35,7 +35,7 @@ from voiceloop.capture.segmenter import (
 )
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, CancelReason, Transcript, Utterance
 
-FINAL_S = 4.0
+FINAL_S = 3.0
 """How much speech a server hears again, at least, for the final words of a piece: with more of a sentence it makes
 fewer mistakes. An engine on this machine, where that costs nothing, hears all of it."""
 
