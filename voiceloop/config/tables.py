@@ -346,6 +346,11 @@ class Journal(Table):
     """How long undelivered speech is kept. Speech that is found to be older is deleted a week after that, or after
     `max_days` once more if that is shorter, because the clock may have been wrong when it was stored."""
 
+    def conflicts(self) -> Iterable[Conflict]:
+        if self.captions and not self.enabled:
+            remedy = "Remove one of the two: journal.enabled = false stores no speech at all."
+            yield Conflict(("captions", "enabled"), "does nothing without the journal", remedy)
+
 
 class Hallucinations(Table):
     """Hallucinations: text that speech recognisers make of noise and silence. Each dropped text is reported with the
