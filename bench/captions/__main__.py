@@ -5,10 +5,10 @@ server. The server returns the true words of exactly the audio posted: each word
 A word counts as shown when it first appears in its place on the screen, final or not.
 
     scripts/bench captions [--minutes 10] [--service-ms 300 1500] [--texts FILE] [--busy-every N] [--set KEY=VALUE]
-    scripts/bench captions --engine moonshine [--served] [--lecture] [--minutes 10] [--show] [--set KEY=VALUE]
+    scripts/bench captions --engine moonshine [--served] [--virtual] [--lecture] [--minutes 10] [--show]
 
 With --engine, a real recogniser transcribes instead: in the program, or behind the server with --served;
-`recognised.py` says what is measured then. With --lecture, nobody pauses at all.
+`recognised.py` and, for --virtual, `virtual.py` say what is measured then. With --lecture, nobody pauses at all.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.captions import recognised
+from bench.captions import recognised, virtual
 from bench.captions.material import TALK_S, Material, material, write
 from bench.captions.measures import Score, score, watch
 from bench.endpoint.material import PACKAGES, TEXTS, VOICE
@@ -92,7 +92,10 @@ def session(folder: Path, made: Material, service_ms: int, words: list[str], bus
 def measure_engine(folder: Path, made: Material, arguments: argparse.Namespace) -> None:
     """Measure the captions of a real recogniser, and print the table."""
     service_ms = arguments.service_ms[0] if arguments.served else None
-    run = recognised.session(folder, made, arguments.engine, arguments.set, service_ms=service_ms)
+    if arguments.virtual:
+        run = virtual.session(made, arguments.engine, arguments.set, service_ms=service_ms)
+    else:
+        run = recognised.session(folder, made, arguments.engine, arguments.set, service_ms=service_ms)
     print(f"{made.samples / CAPTURE_RATE_HZ / 60:.1f} minutes, {len(made.words)} words")
     print(recognised.HEAD)
     print(run.row())
@@ -111,6 +114,7 @@ def main() -> None:
     parser.add_argument(
         "--served", action="store_true", help="the recogniser is behind the server (moonshine, whisper)"
     )
+    parser.add_argument("--virtual", action="store_true", help="in virtual time, on however busy a machine")
     parser.add_argument("--lecture", action="store_true", help="speech without any pause")
     parser.add_argument("--show", action="store_true", help="print the captions of the engine")
     parser.add_argument("--keep", type=Path, help="keep the track and the events in this folder")

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from bench.captions.material import Material
 from bench.captions.measures import Moment, Score, changes, score, watch
@@ -77,19 +78,25 @@ def session(folder: Path, made: Material, engine: str, words: Sequence[str], *, 
             output, cores = _run(folder, made, sets, env | {"OPENROUTER_API_KEY": KEY}, "--cloud")
     home.with_suffix(".jsonl").write_text(output)
     events = [json.loads(line) for line in output.splitlines()]
+    name = engine if service_ms is None else f"{engine}, served, {service_ms} ms"
+    return scored(name, made, events, _heard_alone(folder, made, engine, env), cores)
+
+
+def scored(name: str, made: Material, events: Sequence[Mapping[str, Any]], alone: Mistakes, cores: float) -> Run:
+    """Score the events of a session."""
     stopped = next(event for event in events if event["event"] == "captions.stopped")
     watched = watch(events)
     said = [(word.text, word.end / CAPTURE_RATE_HZ) for word in made.words]
     settled = changes([Moment(moment.at_s, moment.words[: moment.sure]) for moment in watched.moments])
     return Run(
-        engine if service_ms is None else f"{engine}, served, {service_ms} ms",
+        name,
         score(said, watched.moments, watched.finals),
         longest_without_update(made, [moment.at_s for moment in watched.moments]),
         settled,
         changes(watched.moments) - settled,
         stopped["posted_s"] / max(1.0, stopped["heard_s"]),
         mistakes(made.said(), watched.finals),
-        _heard_alone(folder, made, engine, env),
+        alone,
         cores,
         " ".join(event["text"] for event in events if event["event"] == "caption.final"),
     )
