@@ -268,6 +268,26 @@ async def test_a_new_device_may_take_two_seconds_for_its_first_block(
         assert lost.at - sound.began == pytest.approx(2.0 + ONCE_MORE_S, abs=0.02)
 
 
+async def test_a_device_may_take_two_seconds_to_begin_after_its_buffer_was_filled(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    """PulseAudio's null sink has up to 2 s of silence rendered, which it plays first."""
+    events = Recorder()
+    async with opened(monkeypatch, events) as (speaker, sound):
+        (line,) = sound.lines
+        assert await speaker.write(tone(3.0), epoch=speaker.epoch)
+        await trio.sleep(0.025)  # three blocks fill the buffer
+        line.takes = False
+        await trio.sleep(1.95)
+        line.takes = True
+        await trio.sleep(0.5)
+        line.takes = False
+        assert events.events == []
+        began = trio.current_time()
+        lost = await events.wait_for("device.lost", within_s=1)
+        assert lost.at - began == pytest.approx(SILENT_S + ONCE_MORE_S, abs=0.03)
+
+
 async def test_what_waits_for_a_lost_device_is_discarded_after_three_seconds(
     monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
