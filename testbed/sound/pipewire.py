@@ -26,13 +26,12 @@ _GRAPH = (
     f"context.properties = {{{{ default.clock.rate = {_GRAPH_HZ} default.clock.allowed-rates = [ {_GRAPH_HZ} ] "
     "default.clock.min-quantum = {} }}\n"
 )
-_QUANTUM = 512
-"""The least number of samples in a cycle of the graph: PipeWire has 10.7 ms for one, and drops its sound when it is too
-late. Without this the programs of the tests make it 256. On a busy machine (a load of 7 on 2 cores), 4 of 60 prompts
-of a second lost a cycle of 256, and none of 60 one of 512. `CABLE_QUANTUM` sets another, for measurements on a calm
-machine: 256 is what desktops have."""
-_CALM_QUANTUM = 1024
-"""The same without real-time rights, which a desktop grants."""
+_QUANTUM = 1024
+"""The least number of samples in a cycle of the graph: PipeWire has 21 ms for one. When it is too late for a cycle, as
+on a busy machine even with real-time rights, it drops that sound: a prompt loses a word on its way to the microphone.
+At a load of 7 on 2 cores, 4 of 60 prompts of a second lost a cycle of 256 samples, and none one of 1024. Without this
+the programs of the tests make it 256, as on a desktop; so does `CABLE_QUANTUM=256`, for measurements.
+"""
 _DEVICES = {
     "speaker": ("Audio/Sink", "Cable Loudspeaker"),
     "mic_cable": ("Audio/Sink", "Cable into the microphone"),
@@ -81,7 +80,7 @@ class PipeWire:
         shutil.copytree(share / "pipewire", config / "pipewire")
         shutil.copytree(share / "wireplumber", config / "wireplumber")
         (folder / "state").mkdir()
-        quantum = os.environ.get("CABLE_QUANTUM") or (_QUANTUM if _may_be_real_time() else _CALM_QUANTUM)
+        quantum = os.environ.get("CABLE_QUANTUM", _QUANTUM)
         _write(config / "pipewire/pipewire.conf.d/cable.conf", _GRAPH.format(quantum))
         _write(config / "wireplumber/main.lua.d/80-no-cards.lua", _NO_CARDS_0_4)
         _write(config / "wireplumber/bluetooth.lua.d/80-no-bluetooth.lua", _NO_BLUETOOTH_0_4)
@@ -250,17 +249,6 @@ class PipeWire:
             return f"PipeWire: no {what}. {logs}"
 
         wait_until(done, log, running=lambda: all(server.poll() is None for server in self._servers.values()))
-
-
-def _may_be_real_time() -> bool:
-    """Whether programs that this process starts may ask for real-time scheduling."""
-    before = os.sched_getscheduler(0), os.sched_getparam(0)
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(os.sched_get_priority_min(os.SCHED_FIFO)))
-    except PermissionError:
-        return False
-    os.sched_setscheduler(0, *before)
-    return True
 
 
 def _device(name: str, kind: str, description: str, rate_hz: int, channels: int) -> str:
