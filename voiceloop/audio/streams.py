@@ -23,7 +23,8 @@ _T = TypeVar("_T")
 _LIMIT_S = 5.0
 _UNLIMITED = trio.CapacityLimiter(math.inf)
 """Calls that never return keep their place in a limiter: Trio's own, of 40 places, would be full some day."""
-_BACKOFF_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
+_BACKOFF_S = (0.05, 0.1, 0.2, 0.4, 0.8, *(1.0,) * 10, 2.0)
+"""For as long as a sound server may take to start, a device is opened within about a second of its return."""
 ONCE_MORE_S = 0.25
 """How much longer to wait for a device that seems to be gone. When the whole process stood still (it was stopped, the
 machine slept, or something held the GIL), the loop may run before the callbacks that are due, which then come."""
