@@ -9,6 +9,7 @@ WirePlumber looks for no sound card here: those belong to the machine's own soun
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import shutil
 import signal
@@ -39,7 +40,7 @@ _DEVICES = {
 }
 _DEFAULTS = {"sink": "speaker", "source": "mic"}
 _AGAIN_S = 1.0
-"""How long WirePlumber may take to make a device the default before it is told again."""
+"""How long PipeWire may take to make a device, or WirePlumber to make it the default, before it is asked again."""
 _NO_CARDS_0_4 = """alsa_monitor.enabled = false
 v4l2_monitor.enabled = false
 libcamera_monitor.enabled = false
@@ -133,19 +134,26 @@ class PipeWire:
 
     def plug(self) -> None:
         """Make the devices that aren't there, and the cable between two of them."""
-        present: set[str] = set()
-
-        def listed() -> bool:
-            present.update(self._nodes())
-            return True
-
-        self._wait(listed, "list of nodes")  # pw-cli was seen to hang on a busy machine: then it is asked again
         for name, (kind, description) in _DEVICES.items():
-            if name not in present:
-                shape = (_GRAPH_HZ, 2) if name == "speaker" else self._shape
-                self._run("pw-cli", "create-node", "adapter", _device(name, kind, description, *shape))
+            shape = (_GRAPH_HZ, 2) if name == "speaker" else self._shape
+            self._create(name, _device(name, kind, description, *shape))
         self._wait(lambda: self._connect("mic_cable", "mic"), "cable")
         self._wait(self._are_defaults, "default")
+
+    def _create(self, name: str, device: str) -> None:
+        """Make a device, unless it is there. pw-cli was seen to hang on a busy machine: then it is asked again."""
+        asked = -math.inf
+
+        def there() -> bool:
+            nonlocal asked
+            if name in self._nodes():
+                return True
+            if time.monotonic() - asked > _AGAIN_S:
+                asked = time.monotonic()
+                self._run("pw-cli", "create-node", "adapter", device)
+            return False
+
+        self._wait(there, f"device {name}")
 
     def reshape(self, *, rate_hz: int, channels: int) -> None:
         """Take the microphone away, and make it anew in another shape."""
