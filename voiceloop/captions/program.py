@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -34,6 +34,10 @@ from voiceloop.events import Publish
 from voiceloop.net.catalogue import Cache
 from voiceloop.opening import open_part, open_services, open_transcriber
 from voiceloop.types import Frame
+
+if TYPE_CHECKING:
+    from voiceloop.captions.both import Both
+    from voiceloop.echo.canceller import Processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,13 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
         handler = await open_part(stack, config.handler, services)
         assert isinstance(handler, CaptionsHandler)
         vads = [await open_part(stack, config.vad, services) for _ in inputs]
+        processor = await _open_processor(config, inputs, publish)
         # Devices last: loading an engine holds the GIL for longer than an audio callback may wait.
         sources = []
         for (name, device), vad in zip(inputs.items(), vads, strict=True):
             audio = config.audio.model_copy(update={"input": device})
             sources.append(_Source(name, await stack.enter_async_context(open_microphone(audio, publish)), vad))
+        both = _both(processor, sources, publish)
         options = handler.options
         cost = RunningCost.of(config, posted_per_second=options.posted_per_second, guesses=options.guesses)
         if (line := cost.brief(_listings())) is not None:
@@ -77,6 +83,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
             "listening",
             **{source.name or "source": _described(inputs[source.name], source.microphone) for source in sources},
             vad=sources[0].vad.description,
+            **({"echo": both.description} if both is not None else {}),
             transcribe=transcriber.description,
             handler=handler.description,
             cost=cost.at_start(_listings()),
@@ -99,8 +106,26 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
             clients.pool.soon(partial(cost.tell, clients, publish))
         gc.collect()
         gc.freeze()  # as in `app.py`: a full collection of the objects loaded at start would stall the audio callbacks
-        await _caption(config, options, context, sources, attention, controlled)
+        await _caption(config, options, context, sources, attention, controlled, both)
     return 0
+
+
+async def _open_processor(config: Config, inputs: Mapping[str, str], publish: Publish) -> Processor | None:
+    """What keeps the loudspeaker's sound out of the microphone's captions; None where only one of them is captioned."""
+    if len(inputs) == 1:
+        return None
+    from voiceloop.captions import both
+
+    return await both.open_processor(config.audio, publish) if both.is_wanted(config.audio, inputs) else None
+
+
+def _both(processor: Processor | None, sources: Sequence[_Source], publish: Publish) -> Both | None:
+    if processor is None:
+        return None
+    from voiceloop.captions.both import Both
+
+    microphones = {source.name: source.microphone for source in sources}
+    return Both(processor, microphones["mic"], microphones["speaker"], publish)
 
 
 async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
@@ -110,6 +135,7 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
     sources: list[_Source],
     attention: Attention,
     controlled: Controlled | None,
+    both: Both | None = None,
 ) -> None:
     pacers = [pacer_of(options, embedded=context.transcriber.embedded) for _ in sources]
     listeners: list[Listener] = []
@@ -123,6 +149,8 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
                 accepts = _accepting(attention, source.microphone)
                 listeners.append(Listener(source.vad, segmenter, captioner, _NEVER_MUTED, accepts=accepts))
                 captioners.append(captioner)
+            if both is not None:
+                both.attach({source.name: listener for source, listener in zip(sources, listeners, strict=True)})
             if controlled is not None:
                 controls = Controls([source.microphone for source in sources], listeners, captioners)
                 await controlled.serve(stack, Loop(controls, controls, controls, lambda: None))
@@ -140,7 +168,8 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
     finally:
         # The end may be a signal or an unplugged microphone. The nursery is closed: no transcript can arrive any more.
         for captioner, listener in zip(captioners, listeners, strict=True):
-            captioner.end(listener.segmenter.flush())
+            rest = both.end(listener) if both is not None else listener.segmenter.flush()
+            captioner.end(rest)
         ledger = sum((listener.ledger for listener in listeners), Ledger())
         posted_s, heard_s = sum(pacer.posted_s for pacer in pacers), sum(pacer.heard_s for pacer in pacers)
         context.publish(
@@ -149,6 +178,7 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
             posted_s=round(posted_s, 1),
             silence_s=round(ledger.silence / 16_000, 1),
             kept=sum(captioner.kept for captioner in captioners),
+            **({"echoes": both.dropped} if both is not None else {}),
         )
 
 
