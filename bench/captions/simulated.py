@@ -28,6 +28,7 @@ from voiceloop.config.tables import Segment
 from voiceloop.echo.canceller import Canceller, Processor
 from voiceloop.echo.captured_far_end import CapturedFarEnd
 from voiceloop.echo.far_end import FarEnd
+from voiceloop.echo.linear import LinearCanceller
 from voiceloop.echo.waiting_cleaner import WaitingCleaner
 from voiceloop.plugins import Vad
 from voiceloop.types import CAPTURE_RATE_HZ, GapReason
@@ -168,7 +169,10 @@ def session(  # noqa: PLR0913 - a scene and the parts that hear it
     framer.restart(rate_hz=CAPTURE_RATE_HZ, channels=1)
     far_framer.restart(rate_hz=CAPTURE_RATE_HZ, channels=1)
     far = CapturedFarEnd(far_clock.counted)
-    cleaner = WaitingCleaner(Canceller(processor, FarEnd(far), clock.counted), far, clock.counted)
+    canceller = Canceller(
+        processor, FarEnd(far), clock.counted, judges_residual=isinstance(processor, LinearCanceller)
+    )
+    cleaner = WaitingCleaner(canceller, far, clock.counted)
     gate = EchoGate("mic", outcome, cleaner, outcome.publish)
     never_muted = HalfDuplexMute(lambda: False, lambda: 0.0, 0.0, half_duplex=False)
     listener = Listener(vad, Segmenter.of(segment), gate, never_muted, watch=gate, cleaner=cleaner)

@@ -68,10 +68,16 @@ class Canceller:
 
     `captured` tells when a sample was captured, in seconds of the same clock as `Played.at`. When nothing has been
     played for 2 s the frames pass through unchanged, which costs almost nothing.
+
+    `judges_residual`: the double-talk detector judges what the processor leaves over in place of the raw microphone. It
+    is for processors without delay that only subtract: the detector hears a person who is quieter than the echo, too.
     """
 
-    def __init__(self, processor: Processor, far: FarEnd, captured: Callable[[int], float]) -> None:
+    def __init__(
+        self, processor: Processor, far: FarEnd, captured: Callable[[int], float], *, judges_residual: bool = False
+    ) -> None:
         self._processor, self._far, self._captured = processor, far, captured
+        self._judges_residual = judges_residual
         self._delay = DelayTracker()
         self._double_talk = DoubleTalkDetector()
         self._placed = (0, 0)  # how often the far end was placed: streams, jumps
@@ -173,12 +179,12 @@ class Canceller:
             self._prime(far)
         self._raw.append(near)
         clean = self._processor.process(near, far)
-        self._follow(near, far)
+        self._follow(near, far, clean if self._judges_residual else near)
         if before and wanted:
             return clean
         return _crossfade(plain, clean) if wanted else _crossfade(clean, plain)
 
-    def _follow(self, near: bytes, far: Block) -> None:
+    def _follow(self, near: bytes, far: Block, judged: bytes) -> None:
         """Follow the echo's delay and loudness."""
         if (placed := (self._far.streams, self._far.jumps)) != self._placed:
             if placed[1] != self._placed[1]:
@@ -186,8 +192,8 @@ class Canceller:
             self._placed = placed
             self._delay.clear()
             self._double_talk.disturb()
-        heard, played = (np.frombuffer(pcm, "<i2").astype(np.float32) for pcm in (near, far.pcm))
-        self._double_talk.feed(heard, played)
+        heard, played, other = (np.frombuffer(pcm, "<i2").astype(np.float32) for pcm in (near, far.pcm, judged))
+        self._double_talk.feed(other, played)
         if change_s := self._delay.feed(heard, played):
             if not self._far.shift(change_s):
                 self._delay.forget()

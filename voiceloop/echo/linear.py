@@ -1,0 +1,78 @@
+"""A linear echo canceller: subtracts what a filter makes of the far end, and touches nothing else. Numpy.
+
+    far end --> filter --> estimated echo --+
+    near end ------------------------------(-)--> residual = output
+                                             +--> the filter learns from it
+
+WebRTC's canceller (`webrtc_aec.py`) also suppresses what its filter leaves over, and with it half the words of a person
+who speaks as loud as the echo. That suits a voice that interrupts a reply, of which the first syllable decides. Here
+every word counts, so what is left over stays: 10 to 20 dB below the echo, for others to judge.
+
+The filter is a partitioned-block frequency-domain Kalman filter (Kuech, Mabande and Enzner, "State-space architecture
+of the partitioned-block-based acoustic echo controller", ICASSP 2014). Its step follows from how sure each part of the
+filter is, and how loud everything but the echo: so it holds still while a person speaks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from voiceloop.echo.far_end import Block
+from voiceloop.types import CAPTURE_RATE_HZ
+
+_STEP = 160
+"""10 ms at 16 kHz."""
+_PARTITIONS = 40
+"""The filter covers 400 ms: the echo's delay and the room's reverberation."""
+_BINS = _STEP + 1
+_CONSTRAINED = 4
+"""So many partitions a step are cut back to 10 ms. Cutting all of them gains nothing."""
+_KEEPS = 0.997**2
+"""How much of what was learned still holds a step later."""
+_UNSURE = 0.05
+"""How unsure the filter is at first. More learns a loud echo faster, and a faint one worse."""
+_OTHER = 1.5
+_SMOOTHING = 0.9
+
+
+class LinearCanceller:
+    """A `canceller.Processor`; the far end's rate must be 16 kHz."""
+
+    delay = 0
+
+    def __init__(self) -> None:
+        self._played = np.zeros(2 * _STEP)
+        self._far = np.zeros((_PARTITIONS, _BINS), complex)  # spectra, the newest first
+        self._filter = np.zeros((_PARTITIONS, _BINS), complex)
+        self._variance = np.full((_PARTITIONS, _BINS), _UNSURE)
+        self._other = np.zeros(_BINS)  # the power of all that is not explained
+        self._constrained = 0
+
+    def process(self, near: bytes, far: Block) -> bytes:
+        """Return 10 ms of the near end without what the filter makes of the far end."""
+        if far.rate_hz != CAPTURE_RATE_HZ:
+            raise ValueError(f"the far end has {far.rate_hz} Hz, not {CAPTURE_RATE_HZ}")
+        self._played = np.concatenate([self._played[_STEP:], np.frombuffer(far.pcm, "<i2") / 32768])
+        self._far[1:] = self._far[:-1]
+        self._far[0] = np.fft.rfft(self._played)
+        echo = np.fft.irfft((self._filter * self._far).sum(0))[_STEP:]
+        residual = np.frombuffer(near, "<i2") / 32768 - echo
+        self._learn(residual)
+        return np.clip(np.rint(residual * 32768), -32768, 32767).astype("<i2").tobytes()
+
+    def _learn(self, residual: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+        error = np.fft.rfft(np.concatenate([np.zeros(_STEP), residual]))
+        power = np.abs(error) ** 2
+        self._other = _SMOOTHING * self._other + (1 - _SMOOTHING) * power
+        far_power = np.abs(self._far) ** 2
+        # Half of a window is the block before, hence the factor of 0.5.
+        explained = 0.5 * (self._variance * far_power).sum(0)
+        step = self._variance / (explained + _OTHER * np.maximum(self._other, 0.5 * power) + 1e-10)
+        self._variance *= _KEEPS * (1 - 0.5 * step * far_power)
+        self._variance += (1 - _KEEPS) * np.abs(self._filter) ** 2
+        self._filter += step * np.conj(self._far) * error
+        for _ in range(_CONSTRAINED):
+            response = np.fft.irfft(self._filter[self._constrained])
+            response[_STEP:] = 0.0
+            self._filter[self._constrained] = np.fft.rfft(response)
+            self._constrained = (self._constrained + 1) % _PARTITIONS
