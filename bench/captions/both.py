@@ -139,7 +139,7 @@ def film(seconds: float, *, read: bool, seed: int) -> bytes:
     count = round(seconds * CAPTURE_RATE_HZ)
     while sum(map(len, parts)) < count:
         if read:
-            parts += [reading(name, CAPTURE_RATE_HZ) for name in READINGS]
+            parts += [levelled(reading(name, CAPTURE_RATE_HZ), CAPTURE_RATE_HZ, LEVEL_DBFS) for name in READINGS]
         else:
             parts += [random.choice(announcer()), np.zeros(round(random.uniform(*_GAPS_S) * CAPTURE_RATE_HZ))]
     return _pcm(levelled(np.concatenate(parts)[:count], CAPTURE_RATE_HZ, LEVEL_DBFS))

@@ -169,9 +169,7 @@ def session(  # noqa: PLR0913 - a scene and the parts that hear it
     framer.restart(rate_hz=CAPTURE_RATE_HZ, channels=1)
     far_framer.restart(rate_hz=CAPTURE_RATE_HZ, channels=1)
     far = CapturedFarEnd(far_clock.counted)
-    canceller = Canceller(
-        processor, FarEnd(far), clock.counted, judges_residual=isinstance(processor, LinearCanceller)
-    )
+    canceller = Canceller(processor, FarEnd(far), clock.counted, judges_residual=isinstance(processor, LinearCanceller))
     cleaner = WaitingCleaner(canceller, far, clock.counted)
     gate = EchoGate("mic", outcome, cleaner, outcome.publish)
     never_muted = HalfDuplexMute(lambda: False, lambda: 0.0, 0.0, half_duplex=False)

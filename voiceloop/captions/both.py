@@ -15,8 +15,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import trio
-
 from voiceloop.audio.devices import FILE_PREFIX
 from voiceloop.captions.echo_gate import EchoGate
 from voiceloop.capture.early_voice import EarlyVoice
@@ -24,37 +22,22 @@ from voiceloop.capture.listener import Listener
 from voiceloop.capture.microphone import Microphone
 from voiceloop.capture.segmenter import SpeechEvent
 from voiceloop.config.tables import Audio
-from voiceloop.echo import webrtc_aec
-from voiceloop.echo.canceller import Canceller, Nothing, Processor
+from voiceloop.echo.canceller import Canceller
 from voiceloop.echo.captured_far_end import CapturedFarEnd
 from voiceloop.echo.far_end import FarEnd
+from voiceloop.echo.linear import LinearCanceller
 from voiceloop.echo.waiting_cleaner import WaitingCleaner
 from voiceloop.events import Publish
 from voiceloop.plugins import Verdict
 from voiceloop.types import Frame, Gap
 
-_JUDGED = (
-    "audio.echo: the echo canceller is not installed. What only the loudspeaker says is still left out of the "
-    "microphone's captions, but where you speak at the same time its words may get into yours. To change that: "
-    "pip install 'voiceloop[echo]'. With headphones: --set audio.echo=off"
-)
-
 
 def is_wanted(audio: Audio, inputs: Mapping[str, str]) -> bool:
-    """Whether the microphone among `inputs` may hear the loudspeaker whose monitor is another of them."""
+    """Whether the microphone among `inputs` may hear the loudspeaker whose monitor is another of them, and that is to
+    be removed: in every echo mode but `off`. None of them mutes the microphone here, where both are wanted."""
     microphone = inputs.get("mic", "none") or audio.input
     heard = microphone != "none" and not microphone.startswith(FILE_PREFIX)
     return audio.echo != "off" and heard and inputs.get("speaker") == "monitor"
-
-
-async def open_processor(audio: Audio, publish: Publish) -> Processor:
-    """What removes the loudspeaker's sound; without the extra `echo`, and with `half-duplex`, which would lose the
-    person's words, it is only judged. Raises MissingExtra or EngineError for `cancel`."""
-    if audio.echo == "cancel" or (audio.echo == "auto" and webrtc_aec.installed()):
-        return await trio.to_thread.run_sync(webrtc_aec.open_processor)
-    if audio.echo == "auto":
-        publish("notice", text=_JUDGED)
-    return Nothing()
 
 
 @dataclass(slots=True)
@@ -73,13 +56,14 @@ class _Collected:
 class Both:
     """The microphone and the loudspeaker's monitor, both captioned: keeps the one out of the other."""
 
-    def __init__(self, processor: Processor, microphone: Microphone, monitor: Microphone, publish: Publish) -> None:
-        self.description = "judged" if isinstance(processor, Nothing) else "cancel"
-        """What is done about the loudspeaker's sound at the microphone."""
+    description = "the loudspeaker's sound is removed from the microphone's"
+
+    def __init__(self, microphone: Microphone, monitor: Microphone, publish: Publish) -> None:
         self._publish = publish
         self._far = CapturedFarEnd(monitor.clock.counted)
         captured = microphone.clock.counted
-        self._cleaner = WaitingCleaner(Canceller(processor, FarEnd(self._far), captured), self._far, captured)
+        canceller = Canceller(LinearCanceller(), FarEnd(self._far), captured, judges_residual=True)
+        self._cleaner = WaitingCleaner(canceller, self._far, captured)
         self._gate: EchoGate | None = None
 
     @property

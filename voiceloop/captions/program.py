@@ -37,7 +37,6 @@ from voiceloop.types import Frame
 
 if TYPE_CHECKING:
     from voiceloop.captions.both import Both
-    from voiceloop.echo.canceller import Processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +67,12 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
         handler = await open_part(stack, config.handler, services)
         assert isinstance(handler, CaptionsHandler)
         vads = [await open_part(stack, config.vad, services) for _ in inputs]
-        processor = await _open_processor(config, inputs, publish)
         # Devices last: loading an engine holds the GIL for longer than an audio callback may wait.
         sources = []
         for (name, device), vad in zip(inputs.items(), vads, strict=True):
             audio = config.audio.model_copy(update={"input": device})
             sources.append(_Source(name, await stack.enter_async_context(open_microphone(audio, publish)), vad))
-        both = _both(processor, sources, publish)
+        both = _both(config, inputs, sources, publish)
         options = handler.options
         cost = RunningCost.of(config, posted_per_second=options.posted_per_second, guesses=options.guesses)
         if (line := cost.brief(_listings())) is not None:
@@ -110,22 +108,16 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
     return 0
 
 
-async def _open_processor(config: Config, inputs: Mapping[str, str], publish: Publish) -> Processor | None:
-    """What keeps the loudspeaker's sound out of the microphone's captions; None where only one of them is captioned."""
-    if len(inputs) == 1:
+def _both(config: Config, inputs: Mapping[str, str], sources: Sequence[_Source], publish: Publish) -> Both | None:
+    """What keeps the loudspeaker's sound out of the microphone's captions; None where it can't be in there."""
+    if len(sources) == 1:
         return None
     from voiceloop.captions import both
 
-    return await both.open_processor(config.audio, publish) if both.is_wanted(config.audio, inputs) else None
-
-
-def _both(processor: Processor | None, sources: Sequence[_Source], publish: Publish) -> Both | None:
-    if processor is None:
+    if not both.is_wanted(config.audio, inputs):
         return None
-    from voiceloop.captions.both import Both
-
     microphones = {source.name: source.microphone for source in sources}
-    return Both(processor, microphones["mic"], microphones["speaker"], publish)
+    return both.Both(microphones["mic"], microphones["speaker"], publish)
 
 
 async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these

@@ -23,7 +23,7 @@ from voiceloop.audio.pcm import level_dbfs
 from voiceloop.echo.delay import DelayTracker
 from voiceloop.echo.double_talk import DoubleTalkDetector
 from voiceloop.echo.far_end import Block, FarEnd
-from voiceloop.types import SAMPLE_BYTES, Frame, Gap
+from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Frame, Gap
 
 _STEP = 160
 """10 ms at 16 kHz, the only size that WebRTC's audio processing takes."""
@@ -33,6 +33,8 @@ _TAIL_S = 2.0
 _PRIMED_STEPS = 3
 _RAW_STEPS = 200
 """2 s: how much of the raw microphone is kept for comparison with what was played."""
+_LOUD = 300.0
+"""Of 32768: quieter steps of the far end teach little."""
 _FAINT_DBFS = -50.0
 _REMOVED_DB = 10.0
 
@@ -81,6 +83,7 @@ class Canceller:
         self._delay = DelayTracker()
         self._double_talk = DoubleTalkDetector()
         self._placed = (0, 0)  # how often the far end was placed: streams, jumps
+        self._sounded = 0  # steps in which something was played
         self.active = False
         """Whether frames are processed at the moment."""
         self._end = 0  # just past the last sample taken
@@ -130,6 +133,12 @@ class Canceller:
     def other_share(self) -> float:
         """The share, from 0 to 1, of the raw microphone's energy just now that can't be the reply's echo."""
         return self._double_talk.other_share if self.active and self._double_talk.sounding else 0.0
+
+    @property
+    def sounded_s(self) -> float:
+        """For how long something was played since the far end was placed anew, in seconds: at first, little is known of
+        the room."""
+        return self._sounded * _STEP / CAPTURE_RATE_HZ
 
     def recent(self, samples: int) -> bytes:
         """The last samples of the raw microphone (int16, mono, 16 kHz; at most 2 s), as far as they were processed."""
@@ -190,9 +199,11 @@ class Canceller:
             if placed[1] != self._placed[1]:
                 self._delay.forget()  # what was played before that has another delay, which may not come back
             self._placed = placed
+            self._sounded = 0
             self._delay.clear()
             self._double_talk.disturb()
         heard, played, other = (np.frombuffer(pcm, "<i2").astype(np.float32) for pcm in (near, far.pcm, judged))
+        self._sounded += bool(np.abs(played).max(initial=0) > _LOUD)
         self._double_talk.feed(other, played)
         if change_s := self._delay.feed(heard, played):
             if not self._far.shift(change_s):

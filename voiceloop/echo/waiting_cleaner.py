@@ -19,6 +19,7 @@ from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
 
 _LONGEST_S = 0.3
 """How long a frame waits for the far end. A monitor that is lost, or muted, delivers nothing."""
+_SETTLED_S = 3.0
 _KEPT = 12 * CAPTURE_RATE_HZ
 
 
@@ -67,6 +68,11 @@ class WaitingCleaner:
     def other_share(self) -> float:
         """The share, from 0 to 1, of the raw microphone's energy just now that the loudspeaker can't have caused."""
         return self._canceller.other_share
+
+    @property
+    def settled(self) -> bool:
+        """Whether enough was played, since the loudspeaker's stream began, for the filter to know the room."""
+        return self._canceller.sounded_s >= _SETTLED_S
 
     def raw(self, start: int, end: int) -> bytes:
         """The raw microphone from sample `start` to `end`, as far as it is known: at most the last 12 s."""
