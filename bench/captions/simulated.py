@@ -64,12 +64,13 @@ class Outcome:
     """What reached the captioner: `utterances` as (start, end) in samples, and what was dropped by the gate."""
 
     utterances: list[tuple[int, int]] = field(default_factory=list)
-    begun: list[int] = field(default_factory=list)
+    clips: list[bytes] = field(default_factory=list)
     published: list[tuple[str, dict[str, object]]] = field(default_factory=list)
 
     def on(self, event: SpeechEvent) -> None:
         if isinstance(event, SpeechEnded):
             self.utterances.append((event.utterance.start, event.utterance.voiced_end))
+            self.clips.append(event.utterance.pcm)
 
     def early_voice(self, early_voice: EarlyVoice) -> None:
         """Do nothing."""

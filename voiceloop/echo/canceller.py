@@ -135,6 +135,11 @@ class Canceller:
         return self._double_talk.other_share if self.active and self._double_talk.sounding else 0.0
 
     @property
+    def knows_echo(self) -> bool:
+        """Whether an echo was found, so that `other_share` says something."""
+        return self._double_talk.knows_echo
+
+    @property
     def sounded_s(self) -> float:
         """For how long something was played since the far end was placed anew, in seconds: at first, little is known of
         the room."""

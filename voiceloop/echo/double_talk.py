@@ -132,6 +132,11 @@ class DoubleTalkDetector:
         return self._since_loud < lag + _REVERBERATES
 
     @property
+    def knows_echo(self) -> bool:
+        """Whether the echo was found, and its loudness is known (after 0.3 s of sound)."""
+        return self._delay.lag is not None and self._trained >= _TRAINED
+
+    @property
     def echo_only(self) -> bool:
         """Whether all that the microphone hears now is the echo of what was played, or silence. False where nothing is
         played, and until the room is known (0.3 s of sound)."""
