@@ -5,7 +5,7 @@
                             v
                       CapturedFarEnd
                             |
-    mic:     frames -> WaitingCleaner(Canceller) -> Listener -> EchoGate ---> Captioner
+    mic:     frames -> WaitingCleaner(Canceller) -> Listener -> EchoGate ---> Captioner -> WithoutCopies
 
 Imported only where both are captioned and `audio.echo` is not `off`.
 """
@@ -16,7 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from voiceloop.audio.devices import FILE_PREFIX
+from voiceloop.captions.copies import WithoutCopies
 from voiceloop.captions.echo_gate import EchoGate
+from voiceloop.captions.showing import Showing
 from voiceloop.capture.early_voice import EarlyVoice
 from voiceloop.capture.listener import Listener
 from voiceloop.capture.microphone import Microphone
@@ -65,11 +67,17 @@ class Both:
         canceller = Canceller(LinearCanceller(), FarEnd(self._far), captured, judges_residual=True)
         self._cleaner = WaitingCleaner(canceller, self._far, captured)
         self._gate: EchoGate | None = None
+        self._copies: WithoutCopies | None = None
 
     @property
     def dropped(self) -> int:
         """How many utterances of the microphone were dropped because only the loudspeaker was heard."""
-        return self._gate.dropped if self._gate is not None else 0
+        return sum(part.dropped for part in (self._gate, self._copies) if part is not None)
+
+    def showing(self, showing: Showing) -> Showing:
+        """`showing` without captions of the microphone that repeat the loudspeaker's."""
+        self._copies = WithoutCopies(showing, self._publish)
+        return self._copies
 
     def attach(self, listeners: Mapping[str, Listener]) -> None:
         """Put the parts between the listeners and their captioners. Call it before they begin to listen."""

@@ -152,7 +152,10 @@ class EchoGate:
     def _drop(self) -> None:
         self._held = None
         self.dropped += 1
-        seconds = (self._end - self._onset) / CAPTURE_RATE_HZ
         self._publish(
-            "caption.dropped", source=self._source, reason="echo", after=self._onset, seconds=round(seconds, 2)
+            "caption.dropped",
+            source=self._source,
+            reason="echo",
+            start=self._onset,
+            seconds=round((self._end - self._onset) / CAPTURE_RATE_HZ, 2),
         )

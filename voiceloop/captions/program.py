@@ -90,7 +90,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
         context = CaptionContext(
             transcriber=transcriber,
             guesser=transcriber.quietly(),
-            showing=handler.showing,
+            showing=handler.showing if both is None else both.showing(handler.showing),
             publish=publish,
             room=clients.pool.gate.room,
             waiting=config.conversation.waiting,

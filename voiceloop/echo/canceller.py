@@ -35,6 +35,8 @@ _RAW_STEPS = 200
 """2 s: how much of the raw microphone is kept for comparison with what was played."""
 _LOUD = 300.0
 """Of 32768: quieter steps of the far end teach little."""
+_LEAST_LEFT = 0.15
+"""The detector is not to learn that less than this (-16 dB) is left of the echo: while a person speaks it is more."""
 _FAINT_DBFS = -50.0
 _REMOVED_DB = 10.0
 
@@ -193,12 +195,12 @@ class Canceller:
             self._prime(far)
         self._raw.append(near)
         clean = self._processor.process(near, far)
-        self._follow(near, far, clean if self._judges_residual else near)
+        self._follow(near, far, clean)
         if before and wanted:
             return clean
         return _crossfade(plain, clean) if wanted else _crossfade(clean, plain)
 
-    def _follow(self, near: bytes, far: Block, judged: bytes) -> None:
+    def _follow(self, near: bytes, far: Block, clean: bytes) -> None:
         """Follow the echo's delay and loudness."""
         if (placed := (self._far.streams, self._far.jumps)) != self._placed:
             if placed[1] != self._placed[1]:
@@ -207,9 +209,9 @@ class Canceller:
             self._sounded = 0
             self._delay.clear()
             self._double_talk.disturb()
-        heard, played, other = (np.frombuffer(pcm, "<i2").astype(np.float32) for pcm in (near, far.pcm, judged))
+        heard, played, left = (np.frombuffer(pcm, "<i2").astype(np.float32) for pcm in (near, far.pcm, clean))
         self._sounded += bool(np.abs(played).max(initial=0) > _LOUD)
-        self._double_talk.feed(other, played)
+        self._double_talk.feed(left + _LEAST_LEFT * (heard - left) if self._judges_residual else heard, played)
         if change_s := self._delay.feed(heard, played):
             if not self._far.shift(change_s):
                 self._delay.forget()
