@@ -79,6 +79,10 @@ class Both:
         self._copies = WithoutCopies(showing, self._publish)
         return self._copies
 
+    def holds(self, listener: Listener) -> bool:
+        """Whether speech of this listener is held back, of which its captioner knows nothing yet."""
+        return self._gate is not None and listener.receiver is self._gate and self._gate.holding
+
     def attach(self, listeners: Mapping[str, Listener]) -> None:
         """Put the parts between the listeners and their captioners. Call it before they begin to listen."""
         microphone = listeners["mic"]

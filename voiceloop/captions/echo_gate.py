@@ -84,6 +84,11 @@ class EchoGate:
         if isinstance(item, Frame):
             self._note(item.end)
 
+    @property
+    def holding(self) -> bool:
+        """Whether an utterance is held back, of which the receiver knows nothing yet."""
+        return self._held is not None
+
     def early_voice(self, early_voice: EarlyVoice) -> None:
         """Pass it on."""
         self.receiver.early_voice(early_voice)

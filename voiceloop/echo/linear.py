@@ -16,14 +16,15 @@ filter is, and how loud everything but the echo: so it holds still while a perso
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voiceloop.echo.far_end import Block
 from voiceloop.types import CAPTURE_RATE_HZ
 
 _STEP = 160
 """10 ms at 16 kHz."""
-_PARTITIONS = 40
-"""The filter covers 400 ms: the echo's delay and the room's reverberation."""
+_PARTITIONS = 48
+"""The filter covers 480 ms: the echo's delay and the room's reverberation."""
 _BINS = _STEP + 1
 _CONSTRAINED = 4
 """So many partitions a step are cut back to 10 ms. Cutting all of them gains nothing."""
@@ -42,10 +43,11 @@ class LinearCanceller:
 
     def __init__(self) -> None:
         self._played = np.zeros(2 * _STEP)
-        self._far = np.zeros((_PARTITIONS, _BINS), complex)  # spectra, the newest first
-        self._filter = np.zeros((_PARTITIONS, _BINS), complex)
-        self._variance = np.full((_PARTITIONS, _BINS), _UNSURE)
-        self._other = np.zeros(_BINS)  # the power of all that is not explained
+        self._far = np.zeros((_PARTITIONS, _BINS), np.complex64)  # spectra, the newest first
+        self._far_power = np.zeros((_PARTITIONS, _BINS), np.float32)
+        self._filter = np.zeros((_PARTITIONS, _BINS), np.complex64)
+        self._variance = np.full((_PARTITIONS, _BINS), _UNSURE, np.float32)
+        self._other = np.zeros(_BINS, np.float32)  # the power of all that is not explained
         self._constrained = 0
 
     def process(self, near: bytes, far: Block) -> bytes:
@@ -55,24 +57,35 @@ class LinearCanceller:
         self._played = np.concatenate([self._played[_STEP:], np.frombuffer(far.pcm, "<i2") / 32768])
         self._far[1:] = self._far[:-1]
         self._far[0] = np.fft.rfft(self._played)
+        self._far_power[1:] = self._far_power[:-1]
+        self._far_power[0] = _power(self._far[0])
         echo = np.fft.irfft((self._filter * self._far).sum(0))[_STEP:]
         residual = np.frombuffer(near, "<i2") / 32768 - echo
         self._learn(residual)
         return np.clip(np.rint(residual * 32768), -32768, 32767).astype("<i2").tobytes()
 
-    def _learn(self, residual: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+    def _learn(self, residual: NDArray[np.float64]) -> None:
         error = np.fft.rfft(np.concatenate([np.zeros(_STEP), residual]))
-        power = np.abs(error) ** 2
+        power = _power(error)
         self._other = _SMOOTHING * self._other + (1 - _SMOOTHING) * power
-        far_power = np.abs(self._far) ** 2
         # Half of a window is the block before, hence the factor of 0.5.
-        explained = 0.5 * (self._variance * far_power).sum(0)
-        step = self._variance / (explained + _OTHER * np.maximum(self._other, 0.5 * power) + 1e-10)
-        self._variance *= _KEEPS * (1 - 0.5 * step * far_power)
-        self._variance += (1 - _KEEPS) * np.abs(self._filter) ** 2
-        self._filter += step * np.conj(self._far) * error
-        for _ in range(_CONSTRAINED):
-            response = np.fft.irfft(self._filter[self._constrained])
-            response[_STEP:] = 0.0
-            self._filter[self._constrained] = np.fft.rfft(response)
-            self._constrained = (self._constrained + 1) % _PARTITIONS
+        explained = 0.5 * (self._variance * self._far_power).sum(0)
+        others = _OTHER * np.maximum(self._other, 0.5 * power) + 1e-10
+        step = self._variance / (explained + others).astype(np.float32)
+        self._variance *= _KEEPS * (1 - 0.5 * step * self._far_power)
+        self._variance += (1 - _KEEPS) * _power(self._filter)
+        self._filter += np.conj(self._far) * (step * error.astype(np.complex64))
+        self._constrain()
+
+    def _constrain(self) -> None:
+        """Cut the next partitions back to 10 ms."""
+        some = slice(self._constrained, self._constrained + _CONSTRAINED)
+        responses = np.fft.irfft(self._filter[some])
+        responses[:, _STEP:] = 0.0
+        self._filter[some] = np.fft.rfft(responses)
+        self._constrained = some.stop % _PARTITIONS
+
+
+def _power(spectrum: NDArray[np.complex128]) -> NDArray[np.float64]:
+    power: NDArray[np.float64] = spectrum.real**2 + spectrum.imag**2
+    return power
