@@ -15,6 +15,8 @@ filter is, and how loud everything but the echo: so it holds still while a perso
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,7 +49,7 @@ class LinearCanceller:
         self._far_power = np.zeros((_PARTITIONS, _BINS), np.float32)
         self._filter = np.zeros((_PARTITIONS, _BINS), np.complex64)
         self._variance = np.full((_PARTITIONS, _BINS), _UNSURE, np.float32)
-        self._other = np.zeros(_BINS, np.float32)  # the power of all that is not explained
+        self._other: NDArray[np.floating[Any]] = np.zeros(_BINS, np.float32)  # the power of all that is not explained
         self._constrained = 0
 
     def process(self, near: bytes, far: Block) -> bytes:
@@ -86,6 +88,6 @@ class LinearCanceller:
         self._constrained = some.stop % _PARTITIONS
 
 
-def _power(spectrum: NDArray[np.complex128]) -> NDArray[np.float64]:
-    power: NDArray[np.float64] = spectrum.real**2 + spectrum.imag**2
+def _power(spectrum: NDArray[np.complexfloating[Any, Any]]) -> NDArray[np.floating[Any]]:
+    power: NDArray[np.floating[Any]] = spectrum.real**2 + spectrum.imag**2
     return power
