@@ -23,7 +23,7 @@ import numpy as np
 
 from testbed.running import Running, running
 from testbed.serving import KEY, Serving, serving
-from testbed.sound.cable import MIC_HZ, SPEAKER_HZ, Cable, Listener, why_not
+from testbed.sound.cable import MIC_HZ, SPEAKER_HZ, Cable, Listener, chosen, why_not
 from testbed.sound.match import find, longest_gap_s
 from voiceloop.audio.audible import first_audible
 from voiceloop.audio.resample import resample
@@ -245,7 +245,8 @@ def main() -> None:
     if arguments.json:
         print(json.dumps({figure.name: figure.values for figure in figures}))
         return
-    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    print(f"{machine}, Python {platform.python_version()}, {chosen().name}")
     print("| what | median (range) | aim |\n| --- | --- | --- |")
     for figure in figures:
         print(figure.line())

@@ -20,6 +20,7 @@ from voiceloop.audio.runaway import RUNAWAY, runaway
 from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.listener import HalfDuplexMute, Listener, Watch
 from voiceloop.capture.microphone import Microphone
+from voiceloop.capture.second_opinion import SecondOpinion
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.capture.sources import open_microphone
 from voiceloop.config.tables import Config
@@ -29,6 +30,7 @@ from voiceloop.control.kept import NOTHING, Kept
 from voiceloop.echo import webrtc_aec as echo
 from voiceloop.echo.canceller import Canceller, Nothing, Processor
 from voiceloop.echo.far_end import FarEnd
+from voiceloop.echo.reporting import reporting
 from voiceloop.echo.without_chimes import WithoutChimes
 from voiceloop.errors import DeviceError, StartAnew
 from voiceloop.events import Publish
@@ -39,7 +41,7 @@ from voiceloop.playback.chimes import Chimes
 from voiceloop.playback.output import CANCELLING_IDLE_S, IDLE_S, open_speaker
 from voiceloop.playback.speaker import Speaker
 from voiceloop.playback.tap import Tap
-from voiceloop.plugins import Handler, Journal, Transcriber, is_preemptive, waking
+from voiceloop.plugins import Handler, Journal, Services, Transcriber, is_preemptive, waking
 from voiceloop.turns.context import TurnContext
 from voiceloop.turns.conversation import Conversation, open_conversation
 from voiceloop.turns.preemptive import PreemptiveGeneration
@@ -57,6 +59,7 @@ class Input:
     microphone: Microphone
     watch: Watch | None
     canceller: Canceller | None
+    second: SecondOpinion | None
 
 
 async def run(
@@ -91,12 +94,13 @@ async def run(
         config, speaker = await _open_speaker(stack, config, publish, tap, idle_s)
         microphone = await stack.enter_async_context(open_microphone(config.audio, publish))
         canceller = _canceller(processor, microphone, tap)
+        second = await _open_second(stack, config, services, canceller)
         context = TurnContext(
             transcriber=parts.transcriber,
             handler=parts.handler,
             synthesizer=parts.synthesizer,
             speaker=speaker,
-            publish=publish,
+            publish=reporting(publish, canceller) if canceller is not None else publish,
             settings=config.conversation,
             preemptive=PreemptiveGeneration(enabled=config.preemptive.enabled, max_waste=config.preemptive.max_waste),
             now=time.monotonic,
@@ -117,7 +121,7 @@ async def run(
         # A full collection over everything loaded at start would stall the audio callbacks audibly.
         gc.freeze()
         watch = tracing.tap(microphone.clock, speaker) if tracing is not None else None
-        source = Input(microphone, watch, canceller)
+        source = Input(microphone, watch, canceller, second)
         if attention.muted:
             microphone.mute(muted=True)
         await _converse(config, context, parts, source, attention, controlled, kept, anew=trace is None)
@@ -202,6 +206,13 @@ def _canceller(processor: Processor | None, microphone: Microphone, tap: Tap | N
     return Canceller(processor, FarEnd(tap), microphone.clock.counted)
 
 
+async def _open_second(
+    stack: AsyncExitStack, config: Config, services: Services, canceller: Canceller | None
+) -> SecondOpinion | None:
+    """A second VAD for those whom the canceller takes away together with the echo."""
+    return None if canceller is None else SecondOpinion(await open_part(stack, config.vad, services), canceller)
+
+
 async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
     config: Config,
     context: TurnContext,
@@ -237,10 +248,13 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
             watch=source.watch,
             accepts=lambda frame: attention.accepts(microphone.clock(frame.index)),
             cleaner=source.canceller,
+            second=source.second,
             without_chimes=WithoutChimes(chimes.heard_at, microphone.clock) if chimes is not None else None,
         )
         if controlled is not None:
-            await controlled.serve(stack, Loop(microphone, conversation, listener, waking(parts.handler)))
+            await controlled.serve(
+                stack, Loop(microphone, conversation, listener, waking(parts.handler), source.canceller)
+            )
             await _open_shortcut(stack, config, controlled)
         async with trio.open_nursery() as nursery:
             if anew:

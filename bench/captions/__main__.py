@@ -5,9 +5,10 @@ server. The server returns the true words of exactly the audio posted: each word
 A word counts as shown when it first appears in its place on the screen, final or not.
 
     scripts/bench captions [--minutes 10] [--service-ms 300 1500] [--texts FILE] [--busy-every N] [--set KEY=VALUE]
-    scripts/bench captions --engine moonshine [--minutes 10] [--show] [--set KEY=VALUE]
+    scripts/bench captions --engine moonshine [--served] [--virtual] [--lecture] [--minutes 10] [--show]
 
-With --engine, an engine on this machine transcribes instead; `embedded.py` says what is measured then.
+With --engine, a real recogniser transcribes instead: in the program, or behind the server with --served;
+`recognised.py` and, for --virtual, `virtual.py` say what is measured then. With --lecture, nobody pauses at all.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.captions import embedded
-from bench.captions.material import Material, material, write
+from bench.captions import recognised, virtual
+from bench.captions.material import TALK_S, Material, material, write
 from bench.captions.measures import Score, score, watch
 from bench.endpoint.material import PACKAGES, TEXTS, VOICE
 from testbed.running import voiceloop
@@ -89,10 +90,14 @@ def session(folder: Path, made: Material, service_ms: int, words: list[str], bus
 
 
 def measure_engine(folder: Path, made: Material, arguments: argparse.Namespace) -> None:
-    """Measure the captions of an engine on this machine, and print the table."""
-    run = embedded.session(folder, made, arguments.engine, arguments.set)
+    """Measure the captions of a real recogniser, and print the table."""
+    service_ms = arguments.service_ms[0] if arguments.served else None
+    if arguments.virtual:
+        run = virtual.session(made, arguments.engine, arguments.set, service_ms=service_ms)
+    else:
+        run = recognised.session(folder, made, arguments.engine, arguments.set, service_ms=service_ms)
     print(f"{made.samples / CAPTURE_RATE_HZ / 60:.1f} minutes, {len(made.words)} words")
-    print(embedded.HEAD)
+    print(recognised.HEAD)
     print(run.row())
     if arguments.show:
         print(run.text)
@@ -105,7 +110,12 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, default=TEXTS, help=f"the prompts' texts ({TEXTS.name})")
     parser.add_argument("--busy-every", type=int, default=0, metavar="N", help="answer every N-th post with 429")
     parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE")
-    parser.add_argument("--engine", help="an engine on this machine, such as moonshine, instead of a server")
+    parser.add_argument("--engine", help="a real recogniser, such as moonshine, in place of the true words")
+    parser.add_argument(
+        "--served", action="store_true", help="the recogniser is behind the server (moonshine, whisper)"
+    )
+    parser.add_argument("--virtual", action="store_true", help="in virtual time, on however busy a machine")
+    parser.add_argument("--lecture", action="store_true", help="speech without any pause")
     parser.add_argument("--show", action="store_true", help="print the captions of the engine")
     parser.add_argument("--keep", type=Path, help="keep the track and the events in this folder")
     arguments = parser.parse_args()
@@ -114,7 +124,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        made = material(arguments.minutes, texts=arguments.texts)
+        made = material(arguments.minutes, texts=arguments.texts, talk_s=0.0 if arguments.lecture else TALK_S)
         write(made, folder)
         if arguments.engine:
             measure_engine(folder, made, arguments)

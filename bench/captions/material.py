@@ -64,14 +64,16 @@ class Material:
         return clips
 
 
-def material(minutes: float, *, texts: Path = TEXTS, seed: int = 1) -> Material:
-    """`minutes` of speech: stretches of talk with gaps and stretches without pauses, in turn."""
+def material(minutes: float, *, texts: Path = TEXTS, seed: int = 1, talk_s: float = TALK_S) -> Material:
+    """`minutes` of speech: stretches of talk with gaps and stretches without pauses, in turn. `talk_s`: the least
+    length of the former; 0 for none, and the latter are one stretch."""
+    run_on_s = RUN_ON_S if talk_s else minutes * 60
     random, made = Random(seed), Material()
     spoken = _endless(prompts(texts), random)
     whole = minutes * 60 * CAPTURE_RATE_HZ
     made.quiet(1.0)
     while made.samples < whole:
-        for seconds, run_on in ((TALK_S, False), (RUN_ON_S, True)):
+        for seconds, run_on in ((talk_s, False), (run_on_s, True)):
             until = min(made.samples + seconds * CAPTURE_RATE_HZ, whole)
             while made.samples < until:
                 made.say(next(spoken), trimmed=run_on)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 
 from bench.turns import cut, echo, gaps, latency, yielding
 from bench.turns.figures import Figure
-from testbed.sound.cable import why_not
+from testbed.sound.cable import chosen, why_not
 
 Measure = Callable[[int, Sequence[str]], list[Figure]]
 MEASURES: dict[tuple[str, ...], tuple[Measure, int]] = {
@@ -46,7 +46,8 @@ def main() -> None:
         raise SystemExit(reason)
     figures = []
     if not arguments.json:
-        print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+        machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+        print(f"{machine}, Python {platform.python_version()}, {chosen().name}")
         print(f"Load before: {_load()}\n")
         print("| what | median (range, p90, count) | aim | peer | notes |\n| --- | --- | --- | --- | --- |")
     for names, (measure, runs) in MEASURES.items():

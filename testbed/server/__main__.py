@@ -20,7 +20,7 @@ from pathlib import Path
 
 import trio
 
-from testbed.server import rules
+from testbed.server import engine, rules
 from testbed.server.catalogue import PRESETS
 from testbed.server.recordings import Recordings
 from testbed.server.script import Fault, Script, wav_file
@@ -58,6 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--status", type=int, help="refuse every POST with this status")
     help_ = "JSON of one long WAV and its words' places: clips cut from it are transcribed exactly"
     parser.add_argument("--track", type=Path, help=help_)
+    parser.add_argument("--engine", choices=engine.NAMES, help="transcribe clips with a real recogniser")
     parser.add_argument("--busy-every", type=int, default=0, metavar="N", help="answer every N-th POST with 429")
     parser.add_argument("--save-audio", type=Path, help="a folder for the clips that are posted: 0.wav, 1.wav, ...")
     parser.add_argument("--bodies", action="store_true", help="log the requests' bodies, with long strings shortened")
@@ -85,6 +86,8 @@ def _script(arguments: argparse.Namespace) -> Script:
         script.voice = lambda text: recordings.speak(text, script.speech_rate_hz)
     if arguments.track:
         script.hear = Track.read(arguments.track).hear
+    if arguments.engine:
+        script.hear = engine.hearing(arguments.engine)
     if every := arguments.busy_every:
         script.fault = lambda _, number: Fault(status=429) if number % every == every - 1 else None
     script.catalogue = PRESETS if arguments.catalogue else ()

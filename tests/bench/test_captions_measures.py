@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.captions.embedded import longest_without_update
 from bench.captions.material import Material
 from bench.captions.measures import Moment, changes, score, watch
 from bench.captions.mistakes import Mistakes, mistakes
+from bench.captions.recognised import longest_without_update
 from bench.endpoint.material import Word
 from testbed.server.track import Track, TrackWord
 from voiceloop.audio.wav import wav_bytes

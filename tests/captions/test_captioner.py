@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
@@ -12,14 +14,14 @@ from trio.testing import MockClock
 from tests.captions.recorded_captions import RecordedCaptions, Service
 from tests.captions.speech import WORD_S, heard, said
 from voiceloop.audio.wav import read_wav
-from voiceloop.captions.captioner import Captioner
+from voiceloop.captions.captioner import FINAL_S, Captioner
 from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.words import Spoken
 from voiceloop.capture.segmenter import SpeechAudio, SpeechEnded, SpeechEvent, SpeechStarted
 from voiceloop.errors import LimitReached, ServerFailed
 from voiceloop.journal import unsent
 from voiceloop.net.limits import Room
-from voiceloop.types import CAPTURE_RATE_HZ, Utterance
+from voiceloop.types import CAPTURE_RATE_HZ, Transcript, Utterance
 
 pytestmark = pytest.mark.usefixtures("unsent_folder")
 
@@ -94,12 +96,72 @@ async def test_no_more_is_posted_than_the_budget_allows(autojump_clock: MockCloc
     assert captions.text.split() == LONG
 
 
-async def test_guesses_post_only_the_end_of_long_speech(autojump_clock: MockClock) -> None:
-    """Committed words are not posted again for guesses."""
-    captions = RecordedCaptions(Service(said(LONG, 1.0)))
+@pytest.mark.parametrize("embedded", [False, True])
+async def test_a_guess_is_as_long_however_long_the_speech_is(autojump_clock: MockClock, embedded: bool) -> None:
+    """Settled words are not posted again, but for about a second of them, by which the others are aligned."""
+    pacer = Pacer(every_s=1.0, budget_s=None)
+    captions = RecordedCaptions(Service(said(LONG, 1.0), embedded=embedded), pacer=pacer)
     await captions.listen(longest_s=60)
-    guesses = [clip.duration_s for clip in captions.service.clips if clip.start > CAPTURE_RATE_HZ]
-    assert max(guesses[:-2]) < 8.0
+    guesses = [clip for clip in captions.service.clips if clip.duration_s < 50]  # all but the final words' own
+    early, late = (
+        [clip.duration_s for clip in guesses if low < clip.end / CAPTURE_RATE_HZ < low + 20] for low in (5, 40)
+    )
+    assert max(*early, *late) < 6.0
+    assert sum(late) < 1.1 * sum(early)
+
+
+async def test_a_server_hears_only_the_end_of_a_piece_again_for_its_final_words(autojump_clock: MockClock) -> None:
+    captions = RecordedCaptions(Service(said(LONG[:60], 1.0)))
+    await captions.listen(longest_s=60)
+    assert captions.text.split() == LONG[:60]
+    assert captions.service.clips[-1].duration_s < FINAL_S + 2
+
+
+async def test_an_engine_on_this_machine_hears_all_of_a_piece_again_for_its_final_words(
+    autojump_clock: MockClock,
+) -> None:
+    service = Service(said(LONG[:60], 1.0), embedded=True)
+    captions = RecordedCaptions(service, pacer=Pacer(every_s=0.4, budget_s=None))
+    await captions.listen(longest_s=60)
+    assert service.clips[-1].duration_s > 60 * WORD_S
+
+
+async def test_a_guess_that_lost_the_words_before_it_is_not_shown_and_the_next_one_begins_earlier(
+    autojump_clock: MockClock,
+) -> None:
+    """A recogniser sometimes makes a single word of seconds of speech, because of where the clip begins."""
+    service = Service(said(LONG[:40], 1.0))
+    usual_finish = service.finish
+    starts: list[int] = []
+
+    async def finish(clip: Utterance) -> Transcript:
+        transcript = await usual_finish(clip)
+        starts.append(clip.start)
+        return replace(transcript, text="one") if len(starts) == 6 else transcript
+
+    service.finish = finish  # type: ignore[method-assign]
+    captions = RecordedCaptions(service, pacer=Pacer(every_s=1.0, budget_s=None))
+    await captions.listen(longest_s=60)
+    assert starts[6] < starts[5]
+    assert service.clips[6].end - service.clips[5].end < 0.5 * CAPTURE_RATE_HZ, "it does not wait for its turn"
+    assert all("one" not in text.split() for text in captions.live_texts)
+
+
+async def test_pieces_that_end_in_a_pause_are_not_glued_when_captions_end(autojump_clock: MockClock) -> None:
+    """At the end, all that is shown becomes final at once: two pieces without a word in common."""
+    service = Service(talk("one two three pressed it", "for help or four five six", gap_s=1.0))
+    usual_finish = service.finish
+
+    async def finish(clip: Utterance) -> Transcript:
+        if trio.lowlevel.current_task().name != "guess at captions":
+            await trio.sleep(20)
+        return await usual_finish(clip)
+
+    service.finish = finish  # type: ignore[method-assign]
+    captions = RecordedCaptions(service)
+    with trio.move_on_after(6.5):
+        await captions.listen()
+    assert re.match(r"one two three pressed(?: it)? for help", captions.text)
 
 
 async def test_words_posted_preemptively_in_the_pause_are_not_posted_again(autojump_clock: MockClock) -> None:
@@ -209,10 +271,13 @@ def seconds(clip: Utterance) -> tuple[float, float]:
     return clip.start / CAPTURE_RATE_HZ, clip.end / CAPTURE_RATE_HZ
 
 
+@pytest.mark.parametrize("every_s", [0.3, 0.7, 1.0])
 async def test_nothing_is_kept_when_captions_end_in_a_pause_and_all_words_are_shown(
-    autojump_clock: MockClock, kept_clips: list[Utterance]
+    autojump_clock: MockClock, kept_clips: list[Utterance], every_s: float
 ) -> None:
-    captions = RecordedCaptions(Service(talk("thank you for your patience"), service_s=0.05))
+    """Whether it is a guess or a post of its own that reaches the end of what was said."""
+    pacer = Pacer(every_s=every_s, budget_s=None)
+    captions = RecordedCaptions(Service(talk("thank you for your patience"), service_s=0.05), pacer=pacer)
     with trio.move_on_after(1.0 + 5 * WORD_S + 0.45):  # before the hangover of 0.5 s is over
         await captions.listen()
     assert captions.text == "thank you for your patience"
@@ -242,7 +307,11 @@ async def test_a_piece_that_fails_in_the_middle_of_speech_repeats_no_word(autoju
     finals: list[int] = []
 
     def fail(clip: Utterance) -> None:
-        if 7.5 < clip.duration_s < 11 and len(finals) < 2:
+        if (
+            trio.lowlevel.current_task().name == "finish captions"
+            and clip.end > 7 * CAPTURE_RATE_HZ
+            and len(finals) < 2
+        ):
             finals.append(clip.end)
             raise ServerFailed("it is broken", place="the server")
 

@@ -199,12 +199,23 @@ def test_cues_of_two_sources_are_in_the_order_of_their_times(tmp_path: Path) -> 
     assert [(row["source"], row["text"]) for row in rows] == [("mic", "I said"), ("speaker", "they said")]
 
 
-def test_a_file_that_is_not_empty_is_not_overwritten(tmp_path: Path) -> None:
-    path = tmp_path / "a.srt"
-    path.write_text("mine")
-    with pytest.raises(OutputError, match="the file is not empty"), open_files({"srt": path}, unexpected):
-        pass
-    assert path.read_text() == "mine"
+def test_nothing_is_overwritten_and_the_files_of_a_session_have_one_number(tmp_path: Path) -> None:
+    paths = {kind: tmp_path / f"a.{kind}" for kind in ("srt", "vtt")}
+    paths["vtt"].write_text("mine")
+    for number, file in enumerate(("a-2", "a-3")):
+        with open_files(paths, unexpected) as files:
+            files.final(final(f"session {number}", 1.0), Live(""))
+            assert files.paths == (tmp_path / f"{file}.srt", tmp_path / f"{file}.vtt")
+    assert paths["vtt"].read_text() == "mine"
+    assert not paths["srt"].exists()
+    assert "session 0" in (tmp_path / "a-2.srt").read_text()
+    assert "session 1" in (tmp_path / "a-3.srt").read_text()
+
+
+def test_two_sessions_at_the_same_time_write_two_files(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.srt"
+    with open_files({"srt": path}, unexpected) as first, open_files({"srt": path}, unexpected) as second:
+        assert (first.paths, second.paths) == ((path,), (tmp_path / "new" / "a-2.srt",))
 
 
 def test_the_text_of_a_cue_is_what_was_said() -> None:

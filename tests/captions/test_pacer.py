@@ -56,18 +56,36 @@ def test_with_a_budget_the_time_that_a_guess_took_does_not_matter_but_the_audio_
     assert not due(pacer, 0.7, clip_s=5.1)
 
 
+def test_after_a_guess_of_no_use_the_next_one_is_due_at_once() -> None:
+    pacer = Pacer(every_s=1.2, budget_s=None)
+    pacer.guess(now_s=10.0, clip_s=3.0)
+    pacer.again()
+    assert due(pacer, 10.3)
+
+
+def test_on_a_server_that_costs_nothing_the_next_guess_waits_for_the_last_one() -> None:
+    pacer = pacer_of(CaptionsOptions(), embedded=False, paid=False)
+    pacer.begin(0.0)
+    pacer.guess(now_s=1.2, clip_s=1_000.0)
+    pacer.took(3.0)  # a slow server
+    assert not due(pacer, 4.1)
+    assert due(pacer, 4.3)
+
+
 @pytest.mark.parametrize(
-    ("options", "embedded", "every_s", "budget_s"),
+    ("options", "embedded", "paid", "every_s", "budget_s"),
     [
-        ({}, False, 0.7, 5.0),
-        ({}, True, 0.3, None),
-        ({"guess_every_ms": 1_000}, False, 1.0, 5.0),
-        ({"guess_every_ms": 1_000}, True, 1.0, None),
-        ({"posted_per_second": 3.0}, False, 0.7, 3.0),
+        ({}, False, True, 1.2, 5.0),
+        ({}, False, False, 1.2, None),
+        ({}, True, False, 0.4, None),
+        ({"guess_every_ms": 1_000}, False, True, 1.0, 5.0),
+        ({"guess_every_ms": 1_000}, True, False, 1.0, None),
+        ({"posted_per_second": 3.0}, False, True, 1.2, 3.0),
+        ({"posted_per_second": 3.0}, False, False, 1.2, None),
     ],
 )
 def test_the_pace_is_that_of_the_options_or_suits_where_the_engine_runs(
-    options: dict[str, float], embedded: bool, every_s: float, budget_s: float | None
+    options: dict[str, float], embedded: bool, paid: bool, every_s: float, budget_s: float | None
 ) -> None:
-    pacer = pacer_of(CaptionsOptions.model_validate(options), embedded=embedded)
+    pacer = pacer_of(CaptionsOptions.model_validate(options), embedded=embedded, paid=paid)
     assert (pacer.every_s, pacer.budget_s) == (every_s, budget_s)

@@ -64,3 +64,45 @@ def test_a_guess_that_arrives_after_a_newer_one_is_ignored() -> None:
     stabiliser = Stabiliser()
     newer = stabiliser.feed(said(["one", "two", "three"]), end_s=2.0)
     assert stabiliser.feed(said(["none"]), end_s=1.0) == newer
+
+
+def test_a_word_on_which_guesses_do_not_agree_is_settled_when_it_is_old() -> None:
+    """Otherwise it would keep all words after it unsettled, and the clips for guesses would grow."""
+    stabiliser, words = Stabiliser(), said(["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"])
+    for number, count in enumerate((4, 7, 10, 12)):
+        guess = [words[0], Spoken(f"wrong{number}", words[1].start_s, words[1].end_s), *words[2:count]]
+        stabiliser.feed(guess, end_s=guess[-1].end_s)
+    assert text_of(stabiliser.shown.committed) == "a wrong3 c"
+
+
+def test_words_at_the_end_of_a_guess_are_not_settled_yet() -> None:
+    stabiliser, words = Stabiliser(), said(["a", "b", "c", "d", "e", "f"])
+    stabiliser.feed(words, end_s=words[-1].end_s)
+    assert text_of(stabiliser.feed(words, end_s=words[-1].end_s + 0.1).committed) == "a b"
+
+
+def settled(*texts: str) -> Stabiliser:
+    stabiliser, words = Stabiliser(), said(texts)
+    for _ in range(2):
+        stabiliser.feed(words, end_s=words[-1].end_s, whole=True)
+    return stabiliser
+
+
+def test_settled_words_that_are_heard_differently_are_found_by_their_letters() -> None:
+    shown = settled("accept", "this", "entry").feed(said(["this", "entree", "now"], 0.4), end_s=1.6, whole=True)
+    assert text_of(shown.words) == "accept this entry now"
+
+
+def test_no_word_is_lost_when_a_clip_is_heard_without_its_beginning() -> None:
+    """The estimated times are wrong then: the words that were heard are spread over the whole clip."""
+    heard_late = said(["dial", "one", "if", "you"], 0.4)
+    shown = settled("have", "these", "options").feed(heard_late, end_s=2.4, whole=True)
+    assert text_of(shown.words) == "have these options dial one if you"
+
+
+def test_final_words_of_the_end_are_put_behind_the_settled_words_before_them() -> None:
+    stabiliser = settled("one", "two", "three", "four", "fife")
+    stabiliser.finish(said(["three", "four", "five", "six"], 0.8), start_s=0.8, end_s=2.4)
+    assert text_of(stabiliser.shown.committed) == "one two three four five six"
+    stabiliser.finish(said(["all", "anew"]), start_s=float("-inf"), end_s=2.4)
+    assert text_of(stabiliser.shown.committed) == "all anew"

@@ -48,6 +48,13 @@ def test_a_script_without_spaces_is_cut_into_letters_and_joined_without_spaces()
     assert text_of(words) == text
 
 
+def test_a_space_comes_before_the_first_word_of_a_transcript_except_in_a_script_without_spaces() -> None:
+    """Words of two transcripts are joined."""
+    clip = Utterance(sound((1.0, 3000)), start=0, voiced_end=0)
+    texts = ["Pressed", "for help.", "今日は", "話です"]
+    assert text_of(word for text in texts for word in spoken(Transcript(text, clip))) == "Pressed for help.今日は話です"
+
+
 def test_control_characters_are_removed_from_words() -> None:
     clip = Utterance(sound((1.0, 3000)), start=0, voiced_end=0)
     nasty = "ls\n \x1b]0;title\x07rm\u202e <script>"

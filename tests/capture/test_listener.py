@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+import pytest
+
 from voiceloop.capture.early_voice import EarlyVoice
 from voiceloop.capture.listener import HalfDuplexMute, Listener
+from voiceloop.capture.second_opinion import SecondOpinion
 from voiceloop.capture.segmenter import Segmenter, SpeechAudio, SpeechEnded, SpeechEvent, SpeechStarted
 from voiceloop.config.tables import Segment
 from voiceloop.control.attention import Attention
@@ -173,7 +176,13 @@ def test_a_gap_ends_the_utterance() -> None:
 class FakeCleaner:
     """A cleaner that removes nothing, and is told whether all that is heard is an echo."""
 
+    heard_beside = b""
+
     echo_only = False
+    other_share = 0.0
+
+    def residual(self, samples: int) -> bytes:
+        return self.heard_beside[-2 * samples :]
 
     def take(self, item: Frame | Gap) -> list[Frame | Gap]:
         return [item]
@@ -195,6 +204,16 @@ def test_while_only_the_echo_is_heard_no_verdict_is_voice() -> None:
     room.hear(1, voice=True)
     assert isinstance(room.receiver.events[0], SpeechStarted)
     assert room.receiver.events[0].onset >= CAPTURE_RATE_HZ
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_person_whom_the_cleaner_takes_away_is_heard_by_the_second_opinion(asked: bool) -> None:
+    room = Room()
+    cleaner = room.listener.cleaner = FakeCleaner()
+    cleaner.other_share, cleaner.heard_beside = 0.5, b"\1\0" * 3200
+    room.listener.second = SecondOpinion(cast(Vad, FakeVad()), cleaner) if asked else None
+    room.hear(1, voice=False)
+    assert any(isinstance(event, SpeechStarted) for event in room.receiver.events) is asked
 
 
 def test_the_mute_can_be_switched_on_and_off() -> None:

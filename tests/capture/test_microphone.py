@@ -17,7 +17,7 @@ from trio.testing import MockClock
 
 from testbed.fake_portaudio import FakePortAudio, FakeStream, Silent
 from testbed.recorder import Recorder
-from voiceloop.audio.portaudio import Host
+from voiceloop.audio.portaudio import STUCK_S, Host
 from voiceloop.audio.wake import Wake
 from voiceloop.audio.wav import wav_bytes
 from voiceloop.capture.bridge import Block, Bridge, WakeBatching
@@ -372,6 +372,24 @@ async def test_a_stream_that_never_closes_does_not_keep_the_microphone_deaf() ->
         assert drain(library) == ["abort", "close"]
         assert host.stuck == 0
     assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=5))
+
+
+async def test_an_opening_that_hangs_is_told_and_waited_for() -> None:
+    library = FakePortAudio()
+    host = Host(lambda: library)
+    told, going_on = threading.Event(), threading.Event()
+    host.on_stuck = told.set
+    library.refuse = lambda rate_hz, channels: going_on.wait(20) and None
+    async with trio.open_nursery() as nursery:
+
+        @nursery.start_soon
+        async def _() -> None:
+            async with open_microphone(Audio(), Recorder(), host=host):
+                assert host.hung_s == 0
+
+        assert await trio.to_thread.run_sync(lambda: told.wait(5))
+        assert STUCK_S <= host.hung_s < 5
+        going_on.set()
 
 
 async def test_a_process_that_stood_still_does_not_take_its_device_for_lost() -> None:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from voiceloop.cli.captions_text import Captions, Line, Screen, rows
+from voiceloop.cli.captions_text import Captions, Line, Screen, rows, start_row
 from voiceloop.text import columns
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -132,3 +132,49 @@ def test_when_the_terminal_gets_narrower_old_rows_are_erased_completely(
     assert terminal.getvalue().count("\x1b[3A\r\x1b[J") == 1
     live(show, "after that")
     assert terminal.getvalue().count("\x1b[1A\r\x1b[J") == 1
+
+
+OUTPUT = 'the computer\'s output ("Built-in Audio Analog Stereo")'
+LOCAL = {"text": "Speech is transcribed by Moonshine on this machine.", "who": "Moonshine on this machine"}
+SERVED = {"text": "Speech goes to openrouter.ai (openai/whisper), as --cloud says.", "who": "openrouter.ai"}
+
+
+@pytest.mark.parametrize(
+    ("engines", "width", "row"),
+    [
+        (
+            LOCAL,
+            200,
+            f"Speech is transcribed by Moonshine on this machine. Listening to {OUTPUT}. Ctrl-C ends it.",
+        ),
+        (LOCAL, 110, f"Moonshine on this machine hears {OUTPUT}. Ctrl-C ends it."),
+        (LOCAL, 60, "This machine hears the computer's output. Ctrl-C ends it."),
+        (SERVED, 60, "openrouter.ai hears the computer's output. Ctrl-C ends it."),
+        (SERVED, 30, "openrouter.ai hears the comput…"[:29] + "…"),
+    ],
+)
+def test_one_row_says_where_words_go_what_is_heard_and_how_to_end(
+    engines: dict[str, object], width: int, row: str
+) -> None:
+    made = start_row(engines, {"heard": OUTPUT, "state": "listening"}, width)
+    assert made == row
+    assert columns(made) <= width
+
+
+@pytest.mark.parametrize("width", [30, 60, 100, 200])
+def test_the_row_of_a_program_that_starts_idle_says_so(width: int) -> None:
+    made = start_row(LOCAL, {"heard": OUTPUT, "state": "idle"}, width)
+    assert columns(made) <= width
+    assert "will hear" in made or "Not listening" in made
+
+
+def test_what_is_offered_comes_after_the_last_line(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not before the first caption."""
+    show = Captions(Screen.of(terminal, lines=0, width=0), at_end=lambda: print("An offer."))
+    show("ready", state="listening", heard="nothing")
+    assert "offer" not in capsys.readouterr().out
+    show("captions.stopped", heard_s=1.0, posted_s=2.0, kept=0, files=["a.srt"])
+    assert capsys.readouterr() == (
+        "An offer.\n",
+        "Stopped. 1.0 s of speech, 2.0 s of audio transcribed, live words included. Written: a.srt.\n",
+    )

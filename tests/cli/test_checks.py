@@ -17,7 +17,7 @@ from testbed.server import Script, open_server
 from voiceloop.audio.wav import wav_bytes
 from voiceloop.cli import check_voice
 from voiceloop.cli.check_plan import Plan, plan_of
-from voiceloop.cli.checks import LIMIT_S, check
+from voiceloop.cli.checks import LIMIT_S, Trials, check
 from voiceloop.cli.report import Report
 from voiceloop.config.load import load
 
@@ -78,7 +78,7 @@ async def tried(plan: Plan, *, voice: bool = False, online: bool = False) -> tup
     """What was said of each, what the user was told to do, and the exit code."""
     told: list[str] = []
     report = Report(lambda _: None, tell=told.append)
-    await check(plan, report, ignore, online=online, voice=voice)
+    await check(plan, report, ignore, Trials(online=online, voice=voice))
     return {finding.what: finding.said for finding in report.findings}, told, report.exit_code
 
 
@@ -96,7 +96,7 @@ async def test_a_part_that_opens_after_the_limit_is_not_called_open_as_well(
 ) -> None:
     late = plan("audio.input=none", "transcribe.use=none", "speak.use=none", f"handler.use={__name__}:Late")
     report = Report(lambda _: None, tell=lambda _: None)
-    await check(late, report, ignore, online=False, voice=False)
+    await check(late, report, ignore, Trials())
     (said,) = [finding.said for finding in report.findings if finding.what == "handler"]
     assert said.startswith(f"no result within {LIMIT_S:g} s")
     assert report.exit_code == 69

@@ -489,3 +489,8 @@ print([name for name in {heavy + unnamed} if name in sys.modules])
 def test_without_adaptive_endpointing_its_bounds_do_not_apply(home: Path) -> None:
     sets = ["segment.adaptive=false", "segment.hangover_ms=300", "segment.half_duplex_hangover_ms=2000"]
     assert load(written(home, FAKES), sets).segment.hangover_ms == 300
+
+
+def test_captions_in_the_journal_need_the_journal() -> None:
+    with pytest.raises(ConfigError, match="does nothing without the journal"):
+        load(sets=["journal.captions=true", "journal.enabled=false"])

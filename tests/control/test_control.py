@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -30,8 +30,11 @@ from voiceloop.control.commands import COMMANDS
 from voiceloop.control.controller import Controller, Loop
 from voiceloop.control.server import LONGEST_LINE, MOST_CLIENTS, open_control
 from voiceloop.control.socket_files import Taken, listening, living, socket_path
+from voiceloop.echo.tally import Pairing
 from voiceloop.errors import ControlError
 from voiceloop.turns.preemptive import Tally
+
+ECHO = {"delay_ms": 80.0, "shifts": 0, "heard_db": -36.2, "removed_db": 30.7, "other_share": 0.018}
 
 
 @pytest.fixture(autouse=True)
@@ -159,6 +162,30 @@ async def test_status_says_how_careful_the_loop_is_with_its_own_voice() -> None:
         assert [answer["echo_caution"] for answer in await ask(do("status"))] == ["normal"]
         made.publish("echo.caution", level="half_duplex")
         assert [answer["echo_caution"] for answer in await ask(do("status"))] == ["half_duplex"]
+
+
+async def test_status_tells_the_pairing_and_the_last_replys_echo() -> None:
+    record = Record()
+    made = controller(record)
+    async with served(made):
+        (answer,) = await ask(do("status"))
+        assert answer["echo"] is None
+        assert "own echo" not in _as_text(answer, short=False)
+        made.loop = replace(cast(Any, made.loop), canceller=SimpleNamespace(pairing=Pairing(None, 0, None)))
+        (answer,) = await ask(do("status"))
+        assert answer["echo"] == {"aligned_s": None, "shifts": 0, "delay_ms": None, "last_reply": None}
+        assert "own echo" not in _as_text(answer, short=False)
+        pairing = Pairing(record.now - 12.0, 2, 81.4)
+        made.loop = replace(made.loop, canceller=SimpleNamespace(pairing=pairing))
+        (answer,) = await ask(do("status"))
+        assert answer["echo"] == {"aligned_s": 12.0, "shifts": 2, "delay_ms": 81.4, "last_reply": None}
+        assert "own echo    81 ms late; paired for 12 s, moved 2 x" in _as_text(answer, short=False)
+        made.publish("echo.reply", turn=3, **ECHO)
+        made.publish("turn.done", marks={})  # a turn without a reply
+        (answer,) = await ask(do("status"))
+    assert answer["echo"]["last_reply"] == ECHO | {"turn": 3}
+    line = "own echo    80 ms late, at -36 dBFS, 31 dB removed, 2% somebody else; paired for 12 s, moved 2 x"
+    assert line in _as_text(answer, short=False)
 
 
 async def test_status_names_the_parts_and_the_pending_entries() -> None:

@@ -15,6 +15,7 @@ from tests.echo.loudspeaker import Loudspeaker, block
 from tests.echo.rooms import FAR_HZ, NEAR_HZ, Sound, echo, noise, recorded
 from voiceloop.echo.canceller import Canceller
 from voiceloop.echo.far_end import Block, FarEnd
+from voiceloop.echo.tally import Pairing
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap, GapReason
 
 DELAY = 128
@@ -182,3 +183,42 @@ def test_an_echo_that_comes_later_is_paired_with_what_it_is_an_echo_of() -> None
     apart = [place - 240 * number for number, place in enumerate(places) if place >= 0]
     assert apart[100] - apart[-100] == pytest.approx(0.025 * FAR_HZ, abs=0.0003 * FAR_HZ)
     assert set(np.diff(apart)) <= {0, apart[-1] - apart[0]}, "in one step"
+
+
+def test_the_pairing_tells_the_echos_delay_and_since_when_it_has_not_moved() -> None:
+    at = 4 * NEAR_HZ
+    near = np.concatenate([echo(*REPLY, late_ms=60.0)[:at], echo(*REPLY, late_ms=85.0)[at:]])
+    loudspeaker = Loudspeaker()
+    canceller = Canceller(DelayingProcessor(), FarEnd(loudspeaker), seconds)
+    assert canceller.pairing == Pairing(None, 0, None)
+    assert canceller.end_reply() is None
+    heard = (near + noise(len(near))).astype("<i2").tobytes()
+    played = recorded(*REPLY, rate_hz=FAR_HZ).astype("<i2").tobytes()
+    pairings, replies = [], []
+    for number in range(min(len(heard) // 320, len(played) // 480)):
+        loudspeaker.play(played[480 * number : 480 * (number + 1)])
+        canceller.take(Frame(heard[320 * number : 320 * (number + 1)], 160 * number))
+        pairings.append(canceller.pairing)
+        if number == 390:
+            replies.append(canceller.end_reply())
+    replies.append(canceller.end_reply())
+    before, after = pairings[390], pairings[-1]
+    assert (before.aligned_at, before.shifts) == (0.0, 0)
+    assert before.delay_ms == pytest.approx(60, abs=1)
+    assert after.aligned_at == pytest.approx(4.5, abs=0.3)
+    assert after.delay_ms == pytest.approx(85, abs=1)
+    assert after.shifts == 1
+    told = [(reply.delay_ms, reply.shifts) for reply in replies if reply is not None]
+    assert told == [(before.delay_ms, 0), (after.delay_ms, 1)]
+    assert all(reply is not None and reply.removed_db == pytest.approx(0, abs=0.5) for reply in replies)
+
+
+def test_a_device_that_stood_still_has_moved_the_pairing() -> None:
+    loudspeaker = Loudspeaker()
+    canceller = Canceller(DelayingProcessor(), FarEnd(loudspeaker), seconds)
+    for number in range(300):
+        late = 0.1 if number >= 150 else 0.0  # from then on it plays everything later, and tells nobody
+        loudspeaker.play(speech(240, number), late=late)
+        canceller.take(Frame(bytes(320), 160 * number))
+    assert canceller.pairing.shifts == 1
+    assert canceller.pairing.aligned_at == pytest.approx(1.5, abs=0.2)

@@ -266,3 +266,20 @@ def test_after_an_underrun_the_rest_is_paired_with_later_times() -> None:
     assert [step for step, found in enumerate(heard) if found == {49}] == [49]
     assert all(found == {0} for found in heard[51:60])  # the loudspeaker was silent during the underrun
     assert [max(found) for found in heard[66:100]] == [step - 11 for step in range(66, 100)]
+
+
+def test_how_long_ago_the_paired_sample_was_taken_is_known_better_than_at_its_pairing() -> None:
+    loudspeaker = Loudspeaker()
+    far = FarEnd(loudspeaker)
+    assert far.behind_s(1.0) == pytest.approx(0.01), "nothing was played: what is paired then"
+    for number in range(1, 120):
+        # The first callbacks are all late, and from the 60th on the device plays 5 ms later, which it tells nobody.
+        loudspeaker.play(block(number), late=0.008 if number < 20 else 0.005 if number >= 60 else 0.0)
+        far.gather()
+        at = number * 0.01
+        far.at(at)
+        if number == 10:
+            assert far.behind_s(at + 0.01) == pytest.approx(0.01, abs=0.001)
+        if number == 50:
+            assert far.behind_s(at + 0.01) == pytest.approx(0.018, abs=0.001)
+    assert far.behind_s(1.2) == pytest.approx(0.013, abs=0.001)

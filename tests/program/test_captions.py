@@ -58,9 +58,14 @@ for folder in sys.argv[1:]:
 """Writes into each folder in a process of its own, until that is killed."""
 
 
+def srt_cues(path: Path) -> list[Any]:
+    cues: list[Any] = list(srt.parse(path.read_text()))  # type: ignore[no-untyped-call]
+    return cues
+
+
 def count_cues(folder: Path, name: str) -> tuple[int, int, int]:
     """Return how many cues each file holds, read by a subtitle library that raises if the file is broken."""
-    cues: list[Any] = list(srt.parse((folder / f"{name}.srt").read_text()))  # type: ignore[no-untyped-call]
+    cues = srt_cues(folder / f"{name}.srt")
     assert [cue.index for cue in cues] == list(range(1, len(cues) + 1))
     rows = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
     return len(cues), len(webvtt.read(str(folder / f"{name}.vtt"))), len(rows)
@@ -100,15 +105,18 @@ def recordings(folder: Path) -> Path:
     return path
 
 
-def command(folder: Path, server: Serving, *words: str) -> tuple[list[str], dict[str, str]]:
+def command(
+    folder: Path, server: Serving, *words: str, files: bool = True, spoken: Path | None = None
+) -> tuple[list[str], dict[str, str]]:
     """Return the arguments for captions of `spoken_file`, written to three files, and the environment."""
-    files = [word for kind in ("srt", "vtt", "jsonl") for word in (f"--{kind}", str(folder / f"call.{kind}"))]
+    kinds = ("srt", "vtt", "jsonl") if files else ()
+    outputs = [word for kind in kinds for word in (f"--{kind}", str(folder / f"call.{kind}"))]
     env = (
         os.environ
         | {"OPENROUTER_API_KEY": KEY}
         | {f"XDG_{n}_HOME": str(folder / n) for n in ("STATE", "CONFIG", "CACHE")}
     )
-    given = ["captions", "-i", f"file:{spoken_file(folder)}", *files, *words]
+    given = ["captions", "-i", f"file:{spoken or spoken_file(folder)}", *outputs, *words]
     return [*given, "--cloud", "--set", f"openrouter.base_url={server.url}"], env
 
 
@@ -162,6 +170,69 @@ def test_after_a_kill_at_any_moment_the_files_hold_every_caption_shown(tmp_path:
         assert len(lines) <= min(counts)
         assert max(counts) - min(counts) <= 1
     assert len({len(lines) for _, lines in shown}) > 1, "some kills must come before a cue and some after it"
+
+
+def end_after(words: list[str], env: dict[str, str], after_s: float, how: signal.Signals) -> None:
+    """End captions with a signal `after_s` seconds after they began to listen."""
+    with subprocess.Popen([COMMAND, *words], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as program:
+        assert program.stderr is not None
+        while b"Listening to" not in (line := program.stderr.readline()):
+            assert line, "captions ended early"
+        time.sleep(after_s)  # the random moment of the end
+        program.send_signal(how)
+        program.stderr.read()
+
+
+def is_sound(path: Path) -> bool:
+    """Whether a file is a WAV, or as large as half a second of sound."""
+    return path.read_bytes()[:4] == b"RIFF" or path.stat().st_size > CAPTURE_RATE_HZ
+
+
+@needs_prompts
+@pytest.mark.parametrize("wanted", [False, True], ids=["no file", "journal.captions"])
+def test_no_sound_reaches_the_disk_at_any_end_unless_a_file_or_the_journal_is_asked_for(
+    wanted: bool, tmp_path: Path
+) -> None:
+    """What people in a call say must not be left on this machine. The server is slow, so that much is under way."""
+    moments = random.Random(17)
+    sets = ("--set", "journal.captions=true") if wanted else ()
+    with (
+        serving("--recordings", str(recordings(tmp_path)), "--transcribe-ms", "900") as server,
+        ThreadPoolExecutor(KILLED_AT_ONCE) as threads,
+    ):
+        spoken = spoken_file(tmp_path)
+        runs = []
+        for number in range(20):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            words, env = command(folder, server, *sets, files=False, spoken=spoken)
+            env |= {"TMPDIR": str(folder), "HOME": str(folder)}
+            how = moments.choice((signal.SIGTERM, signal.SIGINT, signal.SIGKILL))
+            runs.append(threads.submit(end_after, words, env, moments.uniform(0.5, 8), how))
+        for run in runs:
+            run.result()
+    found = [path for number in range(20) for path in (tmp_path / str(number)).rglob("*") if path.is_file()]
+    sounds = [path for path in found if is_sound(path)]
+    assert bool(sounds) == wanted, sounds
+
+
+@needs_prompts
+def test_a_weekly_shortcut_works_in_its_second_week(tmp_path: Path) -> None:
+    with serving("--recordings", str(recordings(tmp_path))) as server:
+        folder, spoken = tmp_path / "meetings", spoken_file(tmp_path)
+        options = ["--srt", f"{tmp_path}/weekly.srt", "--jsonl", f"{tmp_path}/of-%Y.jsonl", "--keep", str(folder)]
+        words, env = command(tmp_path, server, *options, files=False, spoken=spoken)
+        written = []
+        for _ in range(2):
+            code, output, errors = voiceloop(*words, env=env)
+            assert code == 0, errors
+            assert output.splitlines() == list(SAID.values())
+            written.append(errors.splitlines()[-1])
+    assert len(srt_cues(tmp_path / "weekly.srt")) == len(srt_cues(tmp_path / "weekly-2.srt")) == 2
+    assert len(list(tmp_path.glob("of-2*.jsonl"))) == 2
+    assert len(list(folder.glob("captions-*.vtt"))) == 2
+    assert f"Written: {tmp_path}/weekly.srt" in written[0]
+    assert f"Written: {tmp_path}/weekly-2.srt" in written[1]
 
 
 @needs_prompts

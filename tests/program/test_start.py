@@ -1,4 +1,5 @@
-"""What `run`, `dictate` and `captions` print at start: two lines; with `-v` all that is in use. On a real terminal."""
+"""What `run`, `dictate` and `captions` print at start: two lines, or one row for captions in a terminal; with `-v` all
+that is in use."""
 
 from __future__ import annotations
 
@@ -65,7 +66,15 @@ def test_two_lines_at_start_say_where_words_go_what_is_heard_and_how_to_end(comm
     assert [line for line in rest if not line.startswith("Stopped.")] == []
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def test_in_60_columns_one_row_stands_before_the_first_caption(tmp_path: Path) -> None:
+    words = ("captions", "-i", f"file:{LONG}")
+    row, *rest = on_terminal(*words, env=environment(tmp_path), cwd=tmp_path, width=60)
+    assert columns(row) <= 60
+    assert row.startswith('This machine hears "A microphone')
+    assert rest[0].startswith("Stopped.")
+
+
+@pytest.mark.parametrize("command", ["run", "dictate"])
 def test_in_60_columns_the_start_is_wrapped_between_words(command: str, tmp_path: Path) -> None:
     words = (command, "-i", f"file:{LONG}", *COMMANDS[command])
     rows = on_terminal(*words, env=environment(tmp_path), cwd=tmp_path, width=60)

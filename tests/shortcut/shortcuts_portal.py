@@ -1,6 +1,9 @@
 """A replayed portal with global shortcuts on a private message bus: a user who answers its dialog and presses keys.
 
 It answers as the portals of GNOME 48 and Plasma 6.3 were observed to do, and refuses as xdg-desktop-portal 1.21 does.
+
+The keys belong to the desktop's service behind the portal, which tells the portal of presses. By default that ends
+with the portal; `open_backend` has it run on.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from jeepney import DBusAddress, HeaderFields, Message, new_error, new_method_re
 from jeepney.io.trio import DBusConnection
 
 from testbed.message_bus import PATIENCE_S, serve_on_bus
-from voiceloop.dbus.portal import PATH, REQUEST, SERVICE, SESSION
+from voiceloop.dbus.portal import BACKEND_SESSION, BACKENDS, PATH, REQUEST, SERVICE, SESSION
 from voiceloop.shortcut.portal_shortcut import ID, REGISTRY, SHORTCUTS
 
 _ERROR = "org.freedesktop.portal.Error"
@@ -44,6 +47,9 @@ class ShortcutsPortal:
     """For each shortcut that was bound: the caller's id, the shortcut's name and the keys asked for."""
     closed: int = 0
     """Sessions that were closed."""
+    grabs: list[str] = field(default_factory=list)
+    """The sessions that asked for the keys and were not closed. Only the first one has them."""
+    backend_stays: bool = False
     _registered: dict[str, str] = field(default_factory=dict)
     _session: str = ""
     _connection: DBusConnection | None = None
@@ -57,11 +63,16 @@ class ShortcutsPortal:
 
     async def press(self) -> None:
         """The user presses the keys."""
-        await self._signal(PATH, SHORTCUTS, "Activated", "osta{sv}", self._session, ID, 0, {})
+        await self._tell_of("Activated")
 
     async def release(self) -> None:
         """The user releases the keys."""
-        await self._signal(PATH, SHORTCUTS, "Deactivated", "osta{sv}", self._session, ID, 0, {})
+        await self._tell_of("Deactivated")
+
+    async def _tell_of(self, what: str) -> None:
+        """Pass it on, unless the keys belong to a session that this portal doesn't know."""
+        if self.grabs[0] == self._session:
+            await self._signal(PATH, SHORTCUTS, what, "osta{sv}", self._session, ID, 0, {})
 
     async def end_session(self) -> None:
         """The user takes the shortcut away in the desktop's settings."""
@@ -86,9 +97,21 @@ class ShortcutsPortal:
             await self._bind(message, caller)
         elif called in (f"{SESSION}.Close", f"{REQUEST}.Close"):
             self.closed += called.startswith(SESSION)
+            self.release_keys(fields[HeaderFields.path])
             await self._send(new_method_return(message))
         else:
             await self._refuse(message, "org.freedesktop.DBus.Error.UnknownMethod", f"No such method {called}")
+
+    def release_keys(self, session: str) -> None:
+        """Take the keys from a session."""
+        self.grabs[:] = [path for path in self.grabs if path != session]
+
+    async def take_for_backend(self, connection: DBusConnection, message: Message) -> None:
+        """Answer a call to the service behind the portal."""
+        fields = message.header.fields
+        assert f"{fields[HeaderFields.interface]}.{fields[HeaderFields.member]}" == f"{BACKEND_SESSION}.Close"
+        self.release_keys(fields[HeaderFields.path])
+        await connection.send(new_method_return(message))
 
     async def _register(self, message: Message, caller: str) -> None:
         app_id, _ = message.body
@@ -120,6 +143,7 @@ class ShortcutsPortal:
         if self.answer:
             await self._respond(message, self.answer, {})
         else:
+            self.grabs.append(session)
             await self._respond(message, self.code, {"shortcuts": ("a(sa{sv})", results)})
 
     async def _respond(self, message: Message, code: int, results: dict[str, Any]) -> None:
@@ -143,3 +167,13 @@ async def open_shortcuts_portal(folder: Path, portal: ShortcutsPortal) -> AsyncI
     """Serve the portal on the bus of `open_bus_daemon`; gone when the block ends."""
     async with serve_on_bus(folder, SERVICE, portal.take):
         yield portal
+    if not portal.backend_stays:
+        portal.grabs.clear()
+
+
+@asynccontextmanager
+async def open_backend(folder: Path, portal: ShortcutsPortal) -> AsyncIterator[None]:
+    """Serve the desktop's service behind the portal: it stays when the portal is started anew."""
+    portal.backend_stays = True
+    async with serve_on_bus(folder, f"{BACKENDS}gnome", portal.take_for_backend):
+        yield

@@ -15,7 +15,7 @@ import trio.testing
 from testbed.message_bus import open_bus_daemon
 from testbed.recorder import Recorder
 from tests.dictation.desktops import needs
-from tests.shortcut.shortcuts_portal import ShortcutsPortal, open_shortcuts_portal
+from tests.shortcut.shortcuts_portal import ShortcutsPortal, open_backend, open_shortcuts_portal
 from voiceloop.config.tables import Limits
 from voiceloop.control.attention import Attention
 from voiceloop.control.controller import Controller, Loop
@@ -165,6 +165,24 @@ async def test_a_portal_that_is_gone_and_back_is_bound_again_without_a_word(bus:
             await portal.press()
             await session.state("listening")
         await session.state("idle")  # the release of a lost shortcut would never be told
+        async with open_shortcuts_portal(bus, portal):
+            await portal.until(lambda: len(portal.bound) == 2)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            await portal.press()
+            await session.state("listening")
+            nursery.cancel_scope.cancel()
+    assert len(session.notices) == 1
+
+
+async def test_on_gnome_the_keys_come_back_although_the_service_behind_the_portal_kept_them(
+    bus: Path, portal: ShortcutsPortal
+) -> None:
+    """After `systemctl --user restart xdg-desktop-portal` its GNOME part goes on, with the keys of the old session."""
+    session = Session()
+    async with open_backend(bus, portal), trio.open_nursery() as nursery:
+        nursery.start_soon(keeping.Keeper("CTRL+ALT+space", session.controller).run)
+        async with open_shortcuts_portal(bus, portal):
+            await session.published.wait_for("notice", within_s=10)
         async with open_shortcuts_portal(bus, portal):
             await portal.until(lambda: len(portal.bound) == 2)
             await trio.testing.wait_all_tasks_blocked(0.05)

@@ -1,8 +1,9 @@
-"""After a restart of PipeWire a thread of PortAudio may loop for ever: the program starts itself anew."""
+"""After a restart of the sound server a call to PortAudio may never return: the program starts itself anew."""
 
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -29,20 +30,34 @@ import os
 if "VOICELOOP_STARTED_ANEW" not in os.environ:
     import threading
     import sounddevice
-    sounddevice._StreamBase.abort = lambda stream, ignore_errors=True: threading.Event().wait()
+    {}
 """
-"""Python runs this first. In the first process no close ever returns, as where a thread of PortAudio loops for ever."""
+"""Python runs this first: something hangs in the first process."""
+CLOSE = "sounddevice._StreamBase.abort = lambda stream, ignore_errors=True: threading.Event().wait()"
+"""No close ever returns, as where a thread of PortAudio loops for ever."""
+OPEN = """
+    start, opened = sounddevice._StreamBase.start, set()
+    def start_once(stream):
+        if type(stream) in opened:
+            threading.Event().wait()
+        opened.add(type(stream))
+        start(stream)
+    sounddevice._StreamBase.start = start_once
+"""
+"""The microphone and the loudspeaker are opened once, and never again."""
 
 
 def environment(cable: Cable, folder: Path) -> dict[str, str]:
     return cable.env | {name: str(folder) for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")}
 
 
-def test_after_a_close_that_hangs_the_program_goes_on_in_a_new_process_with_the_same_state(
-    cable: Cable, tmp_path: Path
+@pytest.mark.parametrize("what", [pytest.param(CLOSE, id="close"), pytest.param(OPEN, id="open")])
+def test_after_a_call_that_hangs_the_program_goes_on_in_a_new_process_with_the_same_state(
+    cable: Cable, tmp_path: Path, what: str
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(HANGS)
-    env = environment(cable, tmp_path) | {"PYTHONPATH": str(tmp_path)}
+    (tmp_path / "sitecustomize.py").write_text(HANGS.format(what))
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    env = environment(cable, tmp_path) | {"PYTHONPATH": path}
     with running(*WORDS, env=env) as program:
         program.wait_for("ready")
         assert voiceloop("ctl", "stop", env=env)[0] == 0

@@ -42,9 +42,15 @@ def test_the_echo_of_a_reply_is_not_answered(cable: Cable, tmp_path: Path, mode:
             loop.wait_for("ready")
             for number in range(2):
                 cable.speak_file(PROMPT)
-                loop.wait_for("reply", count=number + 1)
+                loop.wait_for("echo.reply" if mode == "cancel" else "reply", count=number + 1)
     assert [event.fields["complete"] for event in loop.named("reply")] == [True, True]
     assert len(loop.named("transcript")) == 2
+    echoes = [event.fields for event in loop.named("echo.reply")]
+    assert len(echoes) == (2 if mode == "cancel" else 0)
+    for echo in echoes:
+        assert -45 < echo["heard_db"] < -15
+        assert echo["removed_db"] > 3
+        assert echo["other_share"] < 0.5
 
 
 @needs_livekit

@@ -11,7 +11,7 @@ import pytest
 from bench.turns.latency import first_audible_sample
 from bench.turns.material import ALSA, ASTERISK, Reply, Spoken, prompt, sentence
 from bench.turns.room import Room, open_room
-from testbed.sound.cable import SPEAKER_HZ
+from testbed.sound.cable import SPEAKER_HZ, why_not
 from voiceloop.speak.trimming import ONSET_S
 
 SILENCE_S = 0.3
@@ -21,6 +21,7 @@ TURNS = 3
 pytestmark = [
     pytest.mark.sound,
     pytest.mark.skipif(not (ALSA.is_dir() and ASTERISK.is_dir()), reason="needs Debian's recorded prompts"),
+    pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 
 

@@ -84,10 +84,11 @@ def test_the_assistant_answers_with_the_voice_that_the_service_sends(cable: Cabl
             heard = listener.heard
             code, took_s = loop.end(signal.SIGTERM)
         assert [request["broken"] for request in server.requests if request["broken"]] == []
-        # One request of each kind, and the preemptive ones in the pause between the two words.
+        # One request of each kind, and the preemptive ones in the pause between the two words. On a busy machine one
+        # of those may be cancelled before it reaches the service.
         wasted = sum(event.fields["requests"] for event in loop.named("preemptive.wasted"))
         paths = ("/audio/transcriptions", "/chat/completions", "/audio/speech")
-        assert sum(len(server.posts(path)) for path in paths) == 3 + wasted
+        assert 3 <= sum(len(server.posts(path)) for path in paths) <= 3 + wasted
     assert len(loop.named("transcript")) == 1
     assert loop.named("transcript")[0].fields["text"] == "front center"
     assert loop.named("reply")[0].fields["text"] == "Thank you for your patience."

@@ -105,7 +105,9 @@ def test_the_trace_of_a_session_holds_its_turn_requests_and_levels(cable: Cable,
 
 
 def test_the_times_in_the_trace_are_those_measured_at_the_cables(cable: Cable, tmp_path: Path) -> None:
-    """An independent recording at each end of the loop; the trace has levels in steps of 20 ms."""
+    """An independent recording at each end of the loop; the trace has levels in steps of 20 ms. PortAudio doesn't know
+    of PipeWire's cycles, which take 21 ms here."""
+    within_s = 0.06 if cable.server.exact else 0.08
     with cable.listening("mic_cable.monitor", rate_hz=MIC_HZ) as said, cable.listening() as heard:
         path = traced_session(cable, tmp_path, signal.SIGTERM)
         voice, reply = first_sound(said.heard, above=1_000), first_sound(heard.heard, above=1_000)
@@ -119,10 +121,10 @@ def test_the_times_in_the_trace_are_those_measured_at_the_cables(cable: Cable, t
     session, zero = build(records), records.header["at"]
     microphone = next(level.start for level in session.microphone if level.peak > 1_000 / 32_768)
     loudspeaker = next(level.start for level in session.playback if level.peak > 1_000 / 32_768)
-    assert zero + microphone == pytest.approx(voice_at, abs=0.06)
-    assert zero + loudspeaker + session.speaker[-1].latency_s == pytest.approx(reply_at, abs=0.06)
+    assert zero + microphone == pytest.approx(voice_at, abs=within_s)
+    assert zero + loudspeaker + session.speaker[-1].latency_s == pytest.approx(reply_at, abs=within_s)
     first_played = session.turns[0].marks["first_played"]
-    assert zero + first_played + session.speaker[-1].latency_s == pytest.approx(audible_at, abs=0.06)
+    assert zero + first_played + session.speaker[-1].latency_s == pytest.approx(audible_at, abs=within_s)
 
 
 @pulseaudio_only

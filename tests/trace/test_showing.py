@@ -23,6 +23,7 @@ def nasty() -> list[dict[str, object]]:
         event(4.9, "transcript", turn=2, text=NASTY, start_s=0.0, end_s=1.0),
         event(4.9, "reply", turn=2, text=NASTY),
         event(4.9, "turn.failed", turn=2, error=NASTY),
+        event(4.9, "echo.reply", turn=2, delay_ms=NASTY, heard_db=NASTY, removed_db=1.0, other_share=10**400),
         event(4.9, NASTY, **{NASTY: NASTY}),
         event(5.0, "listening", vad=NASTY, echo=NASTY),
         {"k": "request", "id": 9, "at": ZERO + 3, "method": NASTY, "url": NASTY, "model": NASTY, "attempt": 1}
@@ -47,6 +48,19 @@ def test_a_turn_is_one_row_of_times_and_one_bar(tmp_path: Path) -> None:
 def test_lines_fit_the_terminal(width: int, tmp_path: Path) -> None:
     for line in rendered(session(tmp_path, one_turn()), Screen(width)).splitlines():
         assert len(line) <= max(width, 40)
+
+
+def test_the_echo_of_a_reply_is_a_short_line_of_its_turn(tmp_path: Path) -> None:
+    echo = event(4.3, "echo.reply", turn=1, delay_ms=80.0, shifts=0, heard_db=-36.0, removed_db=31.0, other_share=0.02)
+    words = "80 ms late, at -36 dBFS, 31 dB removed, 2% somebody else"
+    found = session(tmp_path, [*one_turn(), echo])
+    lines = rendered(found, Screen(100)).splitlines()
+    assert lines.count(f"     its echo: {words}") == 1
+    assert data(found)["turns"][0]["echo"] == words
+    assert max(map(len, rendered(found, Screen(50)).splitlines())) <= 50
+    without = session(tmp_path, one_turn())
+    assert "its echo" not in rendered(without, Screen(100))
+    assert not data(without)["turns"][0]["echo"]
 
 
 def test_colours_come_only_where_they_are_wanted(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ import atexit
 import itertools
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -34,6 +33,7 @@ from voiceloop.audio.devices import (
     tagging,
     with_nodes,
 )
+from voiceloop.audio.outstanding import Outstanding
 from voiceloop.audio.packages import PORTAUDIO, install
 from voiceloop.audio.quiet import quiet, silence_libraries
 from voiceloop.audio.sound_server import Answer, ask
@@ -47,7 +47,7 @@ _BLOCKS_PER_S = {"input": 50, "output": 100}
 """Output blocks of 10 ms: little is still played after a cancel. Input blocks of 20 ms: a frame is 20 ms anyway, and
 calls into Python, of which there are then half as many, are most of what listening costs."""
 STUCK_S = 0.5
-"""A close takes some 50 ms. One that takes longer than this may never return."""
+"""A close takes some 50 ms, and an open, too. One that takes longer than this may never return."""
 _CARDS = Path("/proc/asound/cards")
 _TAGS = itertools.count(1)
 
@@ -122,13 +122,12 @@ class Host:
         """Whether the default devices are those of ALSA's plug-in for PulseAudio. Through PipeWire's own plug-in a late
         callback loses what was recorded meanwhile; after a restart of the server PortAudio's thread may never end."""
         self._streams: set[Stream] = set()
-        self._closing: dict[Stream, float] = {}
-        """The streams whose close has not returned, with the time at which it began."""
+        self._opening, self._closing = Outstanding(), Outstanding()
         self._cards = b""
         """The sound cards when PortAudio made its device list."""
         self._suspect = False
         self.on_stuck: Callable[[], None] = lambda: None
-        """Called when a close has not returned within `STUCK_S`."""
+        """Called in the loop when an open or a close has not returned within `STUCK_S`."""
         self.on_stale: dict[str, Callable[[], None]] = {}
         """Callbacks by stream ("input", "second input", "output") that ask the owner to close its stream for a moment,
         because another stream needs a new device list."""
@@ -152,8 +151,13 @@ class Host:
     def open(self, request: Request, callback: Callback, finished: Callable[[], None]) -> Stream:
         """Open and start a stream, at the device's own rate if the device refuses `request.rate_hz`.
 
-        Raises NoSuchDevice, DeviceBusy or DeviceError.
+        Raises NoSuchDevice, DeviceBusy or DeviceError. May block for ever, and then holds up every other opening: only
+        a new process opens streams again (`runaway.py`).
         """
+        with self._opening.call():
+            return self._open(request, callback, finished)
+
+    def _open(self, request: Request, callback: Callback, finished: Callable[[], None]) -> Stream:
         wanted = request.wanted
         returning = wanted == "default" and self._through_pulse and self._suspect
         asks = (not self._through_pulse or returning) if wanted == "default" else has_a_name(wanted)
@@ -198,12 +202,11 @@ class Host:
         request 1038, which no release has). Until the abort returns, PortAudio's lists are not touched, so the lock is
         taken only after it. The thread itself can't be ended: it costs a core until the process ends (`runaway.py`).
         """
-        self._closing[stream] = time.monotonic()
-        stream.raw.abort()
-        with self._lock:
-            stream.raw.close()
-            self._streams.discard(stream)
-            del self._closing[stream]
+        with self._closing.call():
+            stream.raw.abort()
+            with self._lock:
+                stream.raw.close()
+                self._streams.discard(stream)
 
     def _renew(self) -> None:
         """Load PortAudio, or renew its device list if that may be stale and no stream is open."""
@@ -224,7 +227,12 @@ class Host:
     def stuck(self) -> int:
         """How many streams have been closing for so long that they may never end. While there is one, PortAudio can't
         renew its device list."""
-        return sum(time.monotonic() - began > STUCK_S for began in tuple(self._closing.values()))
+        return sum(age_s > STUCK_S for age_s in self._closing.ages_s)
+
+    @property
+    def hung_s(self) -> float:
+        """For how many seconds the oldest open or close has been going on; 0 if there is none."""
+        return max((*self._opening.ages_s, *self._closing.ages_s), default=0.0)
 
     def _ask_others_to_close(self, which: Direction) -> None:
         """If the list is stale, ask the owners of the other streams to close them, so that it can be renewed."""

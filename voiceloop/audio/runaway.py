@@ -3,20 +3,25 @@
 After a restart of PipeWire, a thread of PortAudio 19.6 or 19.7 may loop for ever if the stream went through PipeWire's
 own plug-in for ALSA (`portaudio.Host.close`). The program hears again by new streams, but that thread costs a core, and
 the list of devices can't be renewed any more. Where ALSA's plug-in for PulseAudio is installed this doesn't happen.
+
+An opening that never returns is worse: it holds PortAudio's lists, so that no other stream can be opened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import trio
 
-from voiceloop.audio.portaudio import HOST, Host
+from voiceloop.audio.portaudio import HOST, STUCK_S, Host
 from voiceloop.audio.sound_server import ask
 
-RUNAWAY = "a thread of PortAudio did not end when the sound server was restarted"
+RUNAWAY = "PortAudio hangs, though the sound server answers"
 CERTAIN_S = 5.0
-"""A server that was stopped for a moment answers within this time, and the stream's close returns."""
+"""A server that was stopped for a moment answers within this time, and what waited for it returns."""
+RETURN_S = 0.5
+"""What waited for the server returns within this time once it answers."""
 
 
 async def answers() -> bool:
@@ -27,21 +32,25 @@ async def answers() -> bool:
 async def runaway(
     quiet: Callable[[], bool], *, host: Host = HOST, answers: Callable[[], Awaitable[bool]] = answers
 ) -> None:
-    """Return when a close has hung for some seconds though the sound server answers, at a moment that is `quiet`."""
-    while True:
-        await _stuck(host)
-        await trio.sleep(CERTAIN_S)
-        if await answers() and host.stuck and quiet():
-            return
+    """Return when an open or a close has hung for some seconds though the sound server answers, at a moment that is
+    `quiet`. Costs nothing while none hangs."""
+    send, receive = trio.open_memory_channel[None](1)  # one is enough to wake this; more are dropped
 
+    def on_stuck() -> None:
+        with suppress(trio.WouldBlock):
+            send.send_nowait(None)
 
-async def _stuck(host: Host) -> None:
-    """Wait until a close hangs. Costs nothing meanwhile."""
-    told = trio.Event()
-    token = trio.lowlevel.current_trio_token()
-    host.on_stuck = lambda: token.run_sync_soon(told.set)
+    host.on_stuck = on_stuck
     try:
-        if not host.stuck:
-            await told.wait()
+        while True:
+            if host.hung_s <= STUCK_S:
+                await receive.receive()
+            await trio.sleep(CERTAIN_S)
+            if host.hung_s > CERTAIN_S and await answers():
+                await trio.sleep(RETURN_S)
+                if host.hung_s > CERTAIN_S + RETURN_S and quiet():
+                    return
     finally:
         host.on_stuck = lambda: None
+        send.close()
+        receive.close()

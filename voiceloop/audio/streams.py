@@ -17,12 +17,14 @@ import trio
 from voiceloop.audio.devices import Device
 from voiceloop.audio.portaudio import HOST, STUCK_S, Callback, Host, Request, Stream
 from voiceloop.errors import DeviceError
+from voiceloop.nursery import private_nursery
 
 _T = TypeVar("_T")
 _LIMIT_S = 5.0
 _UNLIMITED = trio.CapacityLimiter(math.inf)
 """Calls that never return keep their place in a limiter: Trio's own, of 40 places, would be full some day."""
-_BACKOFF_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
+_BACKOFF_S = (0.05, 0.1, 0.2, 0.4, 0.8, *(1.0,) * 10, 2.0)
+"""For as long as a sound server may take to start, a device is opened within about a second of its return."""
 ONCE_MORE_S = 0.25
 """How much longer to wait for a device that seems to be gone. When the whole process stood still (it was stopped, the
 machine slept, or something held the GIL), the loop may run before the callbacks that are due, which then come."""
@@ -71,7 +73,10 @@ async def _within_limit(call: Callable[[], Awaitable[_T]], *, place: str) -> _T:
 async def open_stream(
     request: Request, callback: Callback, finished: Callable[[], None], *, host: Host = HOST
 ) -> Stream:
-    """Run `Host.open` in a thread. If this is cancelled meanwhile, a stream that the thread opens is closed."""
+    """Run `Host.open` in a thread. If this is cancelled meanwhile, a stream that the thread opens is closed.
+
+    `Host.on_stuck` is called if it takes longer than `STUCK_S`. It is waited for all the same.
+    """
     handover = threading.Lock()
     abandoned = False
     opened: Stream | None = None
@@ -87,14 +92,21 @@ async def open_stream(
         return stream
 
     try:
-        return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=_UNLIMITED)
-    except trio.Cancelled:
+        async with private_nursery() as nursery:
+            nursery.start_soon(_tell_if_stuck, host, name="watching an opening")
+            return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=_UNLIMITED)
+    except BaseException:  # cancelled, if there is a stream; perhaps just when the thread was done
         with handover:
             abandoned = True
             unclaimed = opened
         if unclaimed is not None:
             threading.Thread(target=host.close, args=(unclaimed,), daemon=True).start()
         raise
+
+
+async def _tell_if_stuck(host: Host) -> None:
+    await trio.sleep(STUCK_S)
+    host.on_stuck()
 
 
 async def close_stream(stream: Stream, *, host: Host = HOST) -> bool:

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import trio
 
 from voiceloop.captions.joiner import Joiner
 from voiceloop.captions.pacer import Pacer
-from voiceloop.captions.piece import Piece, under_way
+from voiceloop.captions.piece import CONTEXT_S, LONG_CONTEXT_S, Piece, under_way
 from voiceloop.captions.posts import AT_ONCE, CaptionContext, Posts, has_room
 from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.words import Spoken, spoken, text_of
@@ -33,6 +34,10 @@ from voiceloop.capture.segmenter import (
     SpeechStarted,
 )
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, CancelReason, Transcript, Utterance
+
+FINAL_S = 3.0
+"""How much speech a server hears again, at least, for the final words of a piece: with more of a sentence it makes
+fewer mistakes. An engine on this machine, where that costs nothing, hears all of it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -62,6 +67,9 @@ class Captioner:
         self._source, self._context, self._pacer = source, context, pacer
         self._captured, self._nursery = captured, nursery
         self._posts = Posts(source, context)
+        embedded = context.transcriber.embedded
+        self._final_s = float("inf") if embedded else FINAL_S
+        self._new_piece = partial(Piece, context_s=LONG_CONTEXT_S if embedded else CONTEXT_S)
         self._joiner = Joiner()
         self._piece: Piece | None = None
         """The piece that is being spoken."""
@@ -121,7 +129,7 @@ class Captioner:
     def _started(self, event: SpeechStarted) -> None:
         carry, self._carry = self._carry, b""
         start = event.start - len(carry) // SAMPLE_BYTES
-        self._piece = piece = Piece(
+        self._piece = piece = self._new_piece(
             start=start, own=event.start, pcm=bytearray(carry + event.pcm), before=self._last_done
         )
         self._pacer.hear(len(event.pcm) / SAMPLE_BYTES / CAPTURE_RATE_HZ)
@@ -140,8 +148,8 @@ class Captioner:
         self._guess_if_due(piece)
 
     def _guess_if_due(self, piece: Piece) -> None:
-        clip = piece.guess_clip()
-        reserve_s = piece.end_s - piece.start_s + self._context.overlap_s
+        clip = piece.rest()
+        reserve_s = clip.duration_s + self._context.overlap_s
         # A guess that has to wait is outdated when it arrives, and in a pause the preemptive post brings all the words
         # that a guess could.
         if (
@@ -161,6 +169,7 @@ class Captioner:
         self._posts.note(room)
         if has_room(room):
             self._pacer.guess(now_s=piece.end_s, clip_s=clip.duration_s)
+            piece.asked_to = clip.end
             self._nursery.start_soon(self._guess, piece, clip, name="guess at captions")
 
     def _pause(self, utterance: Utterance) -> None:
@@ -171,7 +180,11 @@ class Captioner:
         piece.voiced_end = utterance.voiced_end
         if not self._context.guesses:
             return
-        clip = _with_carry(piece, utterance)
+        if piece.asked_to >= utterance.voiced_end:  # a guess brings all that was said: its last word is not cut off
+            piece.guesses.complete(utterance.voiced_end / CAPTURE_RATE_HZ)
+            self._show()
+            return
+        clip = piece.clip_of(utterance)
         again_s = clip.duration_s + self._context.overlap_s
         room = self._context.room()
         if room.crowded or not self._pacer.affords(clip.duration_s, reserve_s=again_s):
@@ -180,7 +193,7 @@ class Captioner:
         if not has_room(room):
             return
         self._make_way(piece)
-        self._pacer.post(clip.duration_s)
+        self._pacer.guess(now_s=piece.end_s, clip_s=clip.duration_s)
         self._preemptive = preemptive = _PreemptivePost(utterance)
         self._nursery.start_soon(
             self._transcribe_preemptively, piece, clip, preemptive, name="transcribe captions preemptively"
@@ -195,7 +208,7 @@ class Captioner:
         piece, self._piece = self._piece, None
         preemptive, self._preemptive = self._preemptive, None
         if piece is None:
-            piece = Piece(
+            piece = self._new_piece(
                 start=utterance.start, own=utterance.start, pcm=bytearray(utterance.pcm), before=self._last_done
             )
         piece.voiced_end = utterance.voiced_end
@@ -223,8 +236,9 @@ class Captioner:
             result = await self._posts.ask(clip, self._context.guesser)
             self._pacer.took(trio.current_time() - began_s)
             if isinstance(result, Transcript):
-                piece.guesses.feed(spoken(result), end_s=clip.end / CAPTURE_RATE_HZ)
-                piece.trim()
+                piece.take(clip, spoken(result))
+                if piece.guesses.failed:
+                    self._pacer.again()
                 self._show()
         piece.guessing.discard(scope)
 
@@ -232,8 +246,7 @@ class Captioner:
         result = await self._posts.ask(clip, self._context.transcriber)
         if isinstance(result, Transcript):
             preemptive.transcript = result
-            piece.guesses.feed(spoken(result), end_s=clip.end / CAPTURE_RATE_HZ, whole=True)
-            piece.trim()
+            piece.take(clip, spoken(result), whole=True)
             self._show()
         preemptive.done.set()
 
@@ -244,8 +257,10 @@ class Captioner:
         piece.stop_guessing("its final words are known")
         if piece.before is not None:
             await piece.before.wait()
-        # Words that were shown become final even if the post for the final words failed.
-        found = spoken(result) if isinstance(result, Transcript) else piece.words
+        if isinstance(result, Transcript):
+            piece.finish(result.utterance, spoken(result))
+        # Words that were shown become final even if the post for the final ones failed.
+        found = piece.words
         if piece.withdrawn:
             words = []
         elif isinstance(result, Transcript) or found:
@@ -263,11 +278,11 @@ class Captioner:
     async def _final_transcript(
         self, piece: Piece, utterance: Utterance, preemptive: _PreemptivePost | None
     ) -> Transcript | Exception:
+        clip = piece.clip_of(utterance, longest_s=self._final_s)
         if preemptive is not None:
             await preemptive.done.wait()
-            if preemptive.transcript is not None:
+            if preemptive.transcript is not None and preemptive.transcript.utterance.start <= clip.start:
                 return preemptive.transcript
-        clip = _with_carry(piece, utterance)
         self._make_way(piece)
         self._pacer.post(clip.duration_s)
         return await self._posts.ask(clip, self._context.transcriber)
@@ -306,7 +321,7 @@ class Captioner:
             self._add_last(event)
         for piece in self._pieces():
             if not piece.shown_whole:
-                self._posts.abandon(piece.guess_clip())
+                self._posts.abandon(piece.rest())
         sure, unsure = under_way(self._joiner, self._pieces())
         self._joiner.release()
         self._ending.clear()
@@ -337,9 +352,3 @@ class Captioner:
         """The word with its times in seconds of the session."""
         shift_s = self._captured(round(word.start_s * CAPTURE_RATE_HZ)) - word.start_s
         return replace(word, start_s=word.start_s + shift_s, end_s=word.end_s + shift_s)
-
-
-def _with_carry(piece: Piece, utterance: Utterance) -> Utterance:
-    """The clip to post for `utterance`: after the overlap with the piece before, if there is one."""
-    carry = bytes(piece.pcm[: (piece.own - piece.start) * SAMPLE_BYTES])
-    return replace(utterance, pcm=carry + utterance.pcm, start=piece.start)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from heapq import heappop, heappush
 from pathlib import Path
 
 from voiceloop.captions.cues import Cue, CueCutter
 from voiceloop.captions.formats import FORMATS
+from voiceloop.captions.naming import numbered
 from voiceloop.captions.showing import Final, Live
 from voiceloop.errors import OutputError
 
@@ -20,7 +22,7 @@ class CueFile:
     """One subtitle file. Each cue is a single write, so a kill leaves all of it or nothing."""
 
     def __init__(self, path: Path, kind: str, handle: int) -> None:
-        self._path, self._handle = path, handle
+        self.path, self._handle = path, handle
         head, self._format = FORMATS[kind]
         self._number = 0
         if head:
@@ -39,25 +41,52 @@ class CueFile:
                 os.ftruncate(self._handle, os.lseek(self._handle, 0, os.SEEK_END) - written)
                 raise OSError(28, "no space left on device")
         except OSError as error:
-            raise OutputError(f"can't be written: {error.strerror}", place=str(self._path)) from error
+            raise OutputError(f"can't be written: {error.strerror}", place=str(self.path)) from error
 
 
-@contextmanager
-def open_file(path: Path, kind: str) -> Iterator[CueFile]:
-    """Create a file that only its owner can read. Raises OutputError when the file exists and is not empty: one session
-    never overwrites the captions of another."""
-    path = path.expanduser()
+class _Taken(Exception):
+    """The file holds something, or another session writes it."""
+
+
+def _open(path: Path) -> int:
+    """Open a file that only its owner can read, and return its handle. Raises _Taken and OutputError."""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError as error:
         raise OutputError(f"can't be written: {error.strerror}", place=str(path)) from error
-    try:
-        if os.fstat(handle).st_size:
-            remedy = "Name another file, or delete this one"
-            raise OutputError("the file is not empty, and captions overwrite nothing", place=str(path), remedy=remedy)
-        yield CueFile(path, kind, handle)
-    finally:
+    with suppress(OSError):  # a file system without locks
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise _Taken from None
+    if os.fstat(handle).st_size:
         os.close(handle)
+        raise _Taken
+    return handle
+
+
+def _holds_something(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _open_all(paths: Mapping[str, Path], stack: ExitStack) -> dict[str, tuple[Path, int]]:
+    """Open the file of each format; if one of them is taken, all with the next number. Nothing is ever overwritten."""
+    for names in numbered(paths):
+        if any(map(_holds_something, names.values())):
+            continue
+        with ExitStack() as opening, suppress(_Taken):
+            found = {}
+            for kind, path in names.items():
+                found[kind] = (path, handle := _open(path))
+                opening.callback(os.close, handle)
+            stack.push(opening.pop_all())
+            return found
+    raise AssertionError("numbers end")
 
 
 class CueFiles:
@@ -70,6 +99,7 @@ class CueFiles:
 
     def __init__(self, files: list[CueFile], failed: Callable[[OutputError], None]) -> None:
         self._files, self._failed = files, failed
+        self.paths = tuple(file.path for file in files)
         self.error: OutputError | None = None
         """The error of the first file that failed."""
         self._cutters: dict[str, CueCutter] = {}
@@ -114,9 +144,11 @@ class CueFiles:
 
 @contextmanager
 def open_files(paths: Mapping[str, Path], failed: Callable[[OutputError], None]) -> Iterator[CueFiles]:
-    """Open a file for each format in `paths`. Raises OutputError, on leaving too, for a file that failed meanwhile."""
+    """Open a file for each format in `paths`; under a name with a number where one holds something already. Raises
+    OutputError, on leaving too, for a file that failed meanwhile."""
     with ExitStack() as stack:
-        files = CueFiles([stack.enter_context(open_file(path, kind)) for kind, path in paths.items()], failed)
+        found = _open_all(paths, stack)
+        files = CueFiles([CueFile(path, kind, handle) for kind, (path, handle) in found.items()], failed)
         stack.push(partial(_raise_at_the_end, files))
         stack.callback(files.close)
         yield files

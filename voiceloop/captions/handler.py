@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -27,31 +28,34 @@ if TYPE_CHECKING:
 class CaptionsOptions(Table):
     """The keys of `[handler]` with `use = "captions"`."""
 
-    srt: Path | None = None
-    """The SubRip file to write. Each cue is appended as soon as it is final. A file that is not empty is an error: it
-    is never overwritten."""
-    vtt: Path | None = None
+    srt: str | None = None
+    """The SubRip file to write: a name, which may have codes of strftime for the time of the start (`talk-%F.srt`), or
+    a folder. Each cue is appended as soon as it is final. Nothing is overwritten: where the file holds something, the
+    next free name is taken (`talk-2.srt`)."""
+    vtt: str | None = None
     """The WebVTT file to write, in the same way."""
-    jsonl: Path | None = None
+    jsonl: str | None = None
     """The file of JSON lines to write, in the same way: `number`, `start_s`, `end_s`, `source`, `text`, `lines`."""
+    keep: str | None = None
+    """A folder for a file of each of the three formats, named by the time of the start. It is created if need be."""
     web: Annotated[int, Field(ge=0, le=65_535)] | None = None
     """The port of a web page that shows the captions, reachable from this machine only; 0 takes a free port."""
     guesses: bool = True
     """Whether `voiceloop captions` shows words while they are spoken. Off: it shows each utterance at its end, which
     costs a quarter or less."""
     guess_every_ms: Milliseconds | None = None
-    """How often the current utterance is transcribed for a guess while it is spoken, if the budget allows it. Left out:
-    700 with a server; 300 with an engine on this machine, which then uses up to 0.4 of a processor core for it."""
+    """How often what is spoken is transcribed for a guess, if the budget allows it. Left out: 1200 with a server; 400
+    with an engine on this machine, which then uses up to 0.4 of a processor core for it."""
     posted_per_second: Annotated[float, Field(ge=2, le=20)] = 5.0
-    """How many seconds of audio may be sent to a server for each second of speech, in all. Final words come first;
-    guesses use the rest."""
+    """How many seconds of audio may be sent to a server that costs money for each second of speech, in all. Final words
+    come first; guesses use the rest, of which they need about 3. A server without a key is taken to cost nothing."""
     overlap_ms: Milliseconds = 1_200
     """How much audio two pieces share when long speech is cut into pieces, so that no word is torn at the cut."""
 
     @property
     def writes_files(self) -> bool:
         """Whether subtitle files are written."""
-        return any(path is not None for path in (self.srt, self.vtt, self.jsonl))
+        return bool(self.srt or self.vtt or self.jsonl or self.keep)
 
 
 class CaptionsHandler:
@@ -61,10 +65,12 @@ class CaptionsHandler:
     turns: Turns = "in_order"
     preemptive = False
 
-    def __init__(self, options: CaptionsOptions, showing: Showing, url: str) -> None:
+    def __init__(self, options: CaptionsOptions, showing: Showing, url: str, files: tuple[Path, ...] = ()) -> None:
         self.options = options
         self.showing = showing
         """The outputs of the captions: events, files and the page."""
+        self.files = files
+        """The files that are written."""
         self._url = url
 
     @classmethod
@@ -80,11 +86,16 @@ class CaptionsHandler:
         showings: list[Showing] = []
         url = ""
         async with AsyncExitStack() as stack:
-            paths = {kind: path for kind in ("srt", "vtt", "jsonl") if (path := getattr(options, kind)) is not None}
-            if paths:
+            paths: tuple[Path, ...] = ()
+            if options.writes_files:
                 from voiceloop.captions.files import open_files
+                from voiceloop.captions.naming import FORMATS, wanted
 
-                showings.append(stack.enter_context(open_files(paths, failed)))
+                given = {kind: text for kind in FORMATS if (text := getattr(options, kind))}
+                names = wanted(given, options.keep, datetime.now().astimezone())
+                files = stack.enter_context(open_files(names, failed))
+                showings.append(files)
+                paths = files.paths
             if options.web is not None:
                 from voiceloop.captions.web import open_page
 
@@ -92,12 +103,11 @@ class CaptionsHandler:
                 showings.append(page)
                 url = page.url
             # The events come last: when one says that a caption is final, the files already contain it.
-            yield cls(options, FanOut([*showings, _Events(services.publish)]), url)
+            yield cls(options, FanOut([*showings, _Events(services.publish)]), url, paths)
 
     @property
     def description(self) -> str:
-        names = [str(path) for path in (self.options.srt, self.options.vtt, self.options.jsonl) if path is not None]
-        outputs = ", ".join([*names, *([self._url] if self._url else [])])
+        outputs = ", ".join([*map(str, self.files), *([self._url] if self._url else [])])
         return f"captions: {outputs}" if outputs else "captions"
 
     async def handle(self, transcript: Transcript, reply: Reply) -> None:

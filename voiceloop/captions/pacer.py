@@ -1,7 +1,7 @@
 """Pacer: decides when to transcribe unfinished speech for a guess, as often as the budget allows. Pure.
 
-The budget is money with a server, so it counts seconds of posted audio. With an engine on this machine it is processor
-time: the interval follows the time that the last guess took.
+Where posts cost money, the budget counts seconds of posted audio. Elsewhere it is the time of a processor, this
+machine's or a server's: the interval follows the time that the last guess took.
 
 Times are seconds of the source's sample time, so that a replay makes the same guesses as the live run.
 """
@@ -18,6 +18,8 @@ CARRIED_S = 10.0
 """At most the budget of this many seconds of speech is carried over."""
 SHARE = 0.4
 """The share of the time that guesses may take on this machine's processor."""
+SERVER_SHARE = 1.0
+"""The same on a server that costs nothing: the next guess is posted when the last one is there."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class Pacer:
     every_s: float
     budget_s: float | None
     """None: the audio costs nothing but time."""
+    share: float = SHARE
+    """The share of the time that guesses may take, without a budget."""
     heard_s: float = 0.0
     posted_s: float = 0.0
     _balance_s: float = 0.0
@@ -52,6 +56,10 @@ class Pacer:
         waited_s = now_s - self._last_guess_s
         return waited_s >= max(every_s, self._rest_s) and self.affords(clip_s, reserve_s=reserve_s)
 
+    def again(self) -> None:
+        """Note that the last guess was of no use: the next one is due at once."""
+        self._last_guess_s = float("-inf")
+
     def affords(self, clip_s: float, *, reserve_s: float) -> bool:
         """Whether the budget allows a clip of `clip_s` and still leaves `reserve_s`."""
         return self.budget_s is None or self._balance_s - clip_s >= reserve_s
@@ -67,5 +75,5 @@ class Pacer:
         self._balance_s -= clip_s
 
     def took(self, seconds: float) -> None:
-        """Note how long a guess took. Without a budget, guesses may take up to SHARE of the time."""
-        self._rest_s = seconds / SHARE if self.budget_s is None else 0.0
+        """Note how long a guess took. Without a budget, guesses may take up to `share` of the time."""
+        self._rest_s = seconds / self.share if self.budget_s is None else 0.0

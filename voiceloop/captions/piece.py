@@ -5,14 +5,16 @@ part before (the overlap). This module posts nothing.
 
     start      own                            end
       |-overlap-|--------- new audio ----------|
-                        |------ next guess ----|
-                        guess_from
+                        |------ next clip -----|
+                        rest_from: a few settled words before the first one that may still change
+
+So a clip is a few seconds long, however long the piece is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import trio
 
@@ -22,9 +24,12 @@ from voiceloop.captions.stabiliser import Stabiliser
 from voiceloop.captions.words import Spoken
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Utterance
 
-CONTEXT_S = (1.8, 0.8)
-"""Where a guess begins: at the quietest place between these times before the end of the last committed word. So no word
-is torn, and the guess begins with some committed words, by which it is aligned."""
+CONTEXT_S = (1.5, 0.6)
+"""Where a clip begins: at the quietest place between these times before the end of the last committed word. So no word
+is torn, and the clip begins with some committed words, by which its words are aligned."""
+LONG_CONTEXT_S = (2.5, 1.5)
+"""The same for an engine on this machine, where a second more costs little: in longer clips it changes its mind less
+often."""
 _PAUSE_S = 0.16
 """The shortest silence that counts as a pause between words; the closure of a consonant is shorter."""
 _PAUSE_DB = 25.0
@@ -35,6 +40,7 @@ _PAUSE_DB = 25.0
 class Piece:
     """A piece of speech; all positions are sample indices of the source, the audio is int16, mono."""
 
+    context_s: tuple[float, float] = CONTEXT_S
     start: int
     """Where its audio begins, including the overlap with the piece before."""
     own: int
@@ -47,15 +53,17 @@ class Piece:
     guesses: Stabiliser = field(default_factory=Stabiliser)
     guessing: set[trio.CancelScope] = field(default_factory=set)
     """The cancel scopes of the guesses under way."""
-    guess_from: int = 0
-    """Where the next guess begins."""
+    rest_from: int = 0
+    """Where the next clip begins."""
+    asked_to: int = 0
+    """Where the clip of the last guess ended."""
     withdrawn: bool = False
     """Cancelled by the user: nothing more of it is shown."""
     voiced_end: int | None = None
     """Where its last voiced frame ended; None while somebody speaks."""
 
     def __post_init__(self) -> None:
-        self.guess_from = self.start
+        self.rest_from = self.start
 
     @property
     def end(self) -> int:
@@ -90,21 +98,46 @@ class Piece:
         pcm = bytes(self.pcm[(start - self.start) * SAMPLE_BYTES : (end - self.start) * SAMPLE_BYTES])
         return Utterance(pcm, start, end)
 
-    def guess_clip(self) -> Utterance:
-        """The clip to post for the next guess."""
-        return self.clip(start=self.guess_from)
+    def rest(self) -> Utterance:
+        """The clip of all that is not settled yet, up to now."""
+        return self.clip(start=self.rest_from)
 
-    def trim(self) -> None:
-        """Move the start of the next guess on, past words that are committed. Call it after each guess."""
+    def clip_of(self, utterance: Utterance, *, longest_s: float = 0.0) -> Utterance:
+        """The clip of what is not settled yet of `utterance`, or of its last `longest_s` if that is more.
+
+        `utterance` is the segmenter's view of this piece, and may have more audio than was handed out so far.
+        """
+        carry = bytes(self.pcm[: (self.own - self.start) * SAMPLE_BYTES])
+        start = max(self.start, min(self.rest_from, utterance.end - int(min(longest_s, 1e6) * CAPTURE_RATE_HZ)))
+        pcm = (carry + utterance.pcm)[(start - self.start) * SAMPLE_BYTES :]
+        return replace(utterance, pcm=pcm, start=start)
+
+    def take(self, clip: Utterance, words: Sequence[Spoken], *, whole: bool = False) -> None:
+        """Take the words of a clip of the rest. `whole`: it ends in a pause. It does, too, if it reaches the end of
+        what was said."""
+        whole = whole or (self.voiced_end is not None and clip.end >= self.voiced_end)
+        self.guesses.feed(words, end_s=clip.end / CAPTURE_RATE_HZ, whole=whole)
+        if self.guesses.failed:  # often because of where the clip began
+            self.rest_from = max(self.start, self.rest_from - CAPTURE_RATE_HZ)
+        else:
+            self._move_on()
+
+    def finish(self, clip: Utterance, words: Sequence[Spoken]) -> None:
+        """Take the words of the clip with the end of this piece as final."""
+        start_s = clip.start / CAPTURE_RATE_HZ if clip.start > self.start else float("-inf")
+        self.guesses.finish(words, start_s=start_s, end_s=clip.end / CAPTURE_RATE_HZ)
+
+    def _move_on(self) -> None:
+        """Move the start of the next clip on, past words that are committed."""
         committed_s = self.guesses.committed_s
         if committed_s is None:
             return
-        low, high = (round((committed_s - back_s) * CAPTURE_RATE_HZ) for back_s in CONTEXT_S)
-        low = max(low, self.guess_from)
-        if high - low < CAPTURE_RATE_HZ // 2:
+        low, high = (round((committed_s - back_s) * CAPTURE_RATE_HZ) for back_s in self.context_s)
+        low = max(low, self.rest_from)
+        if high - low < CAPTURE_RATE_HZ // 4:
             return
         at, _ = quietest(self.clip(min(high, self.end), start=low).pcm, CAPTURE_RATE_HZ, window_s=_PAUSE_S)
-        self.guess_from = low + at
+        self.rest_from = low + at
 
     def overlap(self, longest_s: float) -> int:
         """How many of its last samples the next piece should begin with, if this one was cut because of its length: at
@@ -113,7 +146,7 @@ class Piece:
         last = levels[-round(_PAUSE_S / 2 * HOPS_PER_S) :]
         if len(last) and float(last.max()) <= float(levels.max()) - _PAUSE_DB:
             return 0
-        return min(round(longest_s * CAPTURE_RATE_HZ), self.end - self.own)
+        return min(int(min(longest_s, 1e6) * CAPTURE_RATE_HZ), self.end - self.own)
 
 
 def under_way(joiner: Joiner, pieces: Sequence[Piece]) -> tuple[list[Spoken], list[Spoken]]:

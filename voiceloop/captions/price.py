@@ -36,8 +36,8 @@ class RunningCost:
         """The estimate as one line, without the network. An old listing is good enough: prices seldom change."""
         if self.wanted is None:
             return "nothing: speech is transcribed on this machine"
-        if not self._is_paid:
-            return f"nothing: the server needs no key; {self._posted}"
+        if not self.is_paid:
+            return "nothing: the server needs no key"
         listed = self._listed(cache)
         if self._price(listed) is None:
             return f"{self._posted}; the price will be requested"
@@ -45,11 +45,11 @@ class RunningCost:
 
     def brief(self, cache: Cache) -> str | None:
         """The cost as a short line, without the network. None if there is none, or it is not known."""
-        return self._brief(self._listed(cache)) if self._is_paid else None
+        return self._brief(self._listed(cache)) if self.is_paid else None
 
     def asks(self, cache: Cache) -> bool:
         """Whether the price must be requested from the server."""
-        return self._is_paid and self._price(self._listed(cache)) is None
+        return self.is_paid and self._price(self._listed(cache)) is None
 
     async def tell(self, clients: Clients, publish: Publish) -> None:
         """Request the price from the server and publish the cost as a notice, or why it is unknown."""
@@ -79,7 +79,7 @@ class RunningCost:
         return None if usd is None else f"Cost: at most about {usd[1]:.2f} USD for an hour of speech."
 
     @property
-    def _is_paid(self) -> bool:
+    def is_paid(self) -> bool:
         """Whether the server costs money: one that needs no key is taken to be free."""
         settings = self.wanted.settings if self.wanted is not None else None
         return settings is not None and bool(settings.api_key_env or settings.api_key_file)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -16,7 +17,7 @@ from voiceloop.audio.runaway import RUNAWAY, runaway
 from voiceloop.captions.captioner import Captioner
 from voiceloop.captions.controls import Controls
 from voiceloop.captions.handler import CaptionsHandler, CaptionsOptions
-from voiceloop.captions.pacer import Pacer
+from voiceloop.captions.pacer import SERVER_SHARE, SHARE, Pacer
 from voiceloop.captions.posts import CaptionContext
 from voiceloop.captions.price import RunningCost
 from voiceloop.capture.ledger import Ledger
@@ -94,7 +95,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
             publish=publish,
             room=clients.pool.gate.room,
             waiting=config.conversation.waiting,
-            keeps=True,
+            keeps=config.journal.enabled and (options.writes_files or config.journal.captions),
             overlap_s=options.overlap_ms / 1000,
             guesses=options.guesses,
         )
@@ -104,7 +105,8 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
             clients.pool.soon(partial(cost.tell, clients, publish))
         gc.collect()
         gc.freeze()  # as in `app.py`: a full collection of the objects loaded at start would stall the audio callbacks
-        await _caption(config, options, context, sources, attention, controlled, both)
+        paid, files = cost.is_paid, handler.files
+        await _caption(config, options, context, sources, attention, controlled, both=both, paid=paid, files=files)
     return 0
 
 
@@ -127,9 +129,12 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
     sources: list[_Source],
     attention: Attention,
     controlled: Controlled | None,
+    *,
     both: Both | None = None,
+    paid: bool = True,
+    files: Sequence[Path] = (),
 ) -> None:
-    pacers = [pacer_of(options, embedded=context.transcriber.embedded) for _ in sources]
+    pacers = [pacer_of(options, embedded=context.transcriber.embedded, paid=paid) for _ in sources]
     listeners: list[Listener] = []
     captioners: list[Captioner] = []
     clock = _SessionClock([source.microphone for source in sources], context.publish)
@@ -171,15 +176,16 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
             posted_s=round(posted_s, 1),
             silence_s=round(ledger.silence / 16_000, 1),
             kept=sum(captioner.kept for captioner in captioners),
+            files=list(map(str, files)),
             **({"echoes": both.dropped} if both is not None else {}),
         )
 
 
-def pacer_of(options: CaptionsOptions, *, embedded: bool) -> Pacer:
-    """The pacer of a source, for a transcriber that is embedded or a service."""
-    default_ms, budget_s = (300, None) if embedded else (700, options.posted_per_second)
-    every_ms = default_ms if options.guess_every_ms is None else options.guess_every_ms
-    return Pacer(every_s=every_ms / 1000, budget_s=budget_s)
+def pacer_of(options: CaptionsOptions, *, embedded: bool, paid: bool) -> Pacer:
+    """The pacer of a source, for a transcriber that is embedded or a service, which may cost money."""
+    every_ms = (400 if embedded else 1_200) if options.guess_every_ms is None else options.guess_every_ms
+    budget_s = options.posted_per_second if paid and not embedded else None
+    return Pacer(every_s=every_ms / 1000, budget_s=budget_s, share=SHARE if embedded else SERVER_SHARE)
 
 
 def _described(device: str, microphone: Microphone) -> str:

@@ -66,7 +66,7 @@ def _parts(text: str) -> Iterator[tuple[str, bool]]:
                 pieces.append(char)
             else:
                 pieces[-1] += char
-        yield from ((piece, number > 0 and at == 0) for at, piece in enumerate(pieces))
+        yield from ((piece, at == 0 and (number > 0 or not _stands_alone(piece[0]))) for at, piece in enumerate(pieces))
 
 
 def _stands_alone(char: str) -> bool:

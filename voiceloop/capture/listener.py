@@ -16,6 +16,7 @@ import trio
 
 from voiceloop.capture.early_voice import EarlyVoice, EarlyVoiceDetector
 from voiceloop.capture.ledger import Ledger
+from voiceloop.capture.second_opinion import SecondOpinion
 from voiceloop.capture.segmenter import EndReason, Segmenter, SpeechEvent
 from voiceloop.plugins import Vad, Verdict, hints
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
@@ -139,6 +140,8 @@ class Listener:
     """Whether a frame is to be listened to: not while `voiceloop ctl` has stopped or muted the program. Frames that are
     not are counted as muted."""
     cleaner: Cleaner | None = None
+    second: SecondOpinion | None = None
+    """Asked where the cleaner may have taken the person away with the echo."""
     without_chimes: Callable[[Frame], Frame] | None = None
     """Removes the chimes that tell of listening from a frame."""
     muted: int = 0
@@ -210,8 +213,7 @@ class Listener:
             return (), True
         self._was_muted = False
         verdicts = self.vad.feed(frame.pcm, frame.index)
-        if self.cleaner is not None and self.cleaner.echo_only:
-            verdicts = [Verdict(verdict.start, verdict.end, voiced=False) for verdict in verdicts]
+        verdicts = self._judged_with_echo(frame, verdicts)
         self._discard.extend(frame.end, verdicts)
         if self._discard.contains(frame.end):
             self.muted += frame.samples
@@ -222,6 +224,16 @@ class Listener:
             self.receiver.on(event)
         self._update_calm(frame, verdicts)
         return verdicts, False
+
+    def _judged_with_echo(self, frame: Frame, verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
+        """The verdicts, less those on the reply's echo, and with those on a person who was taken away with it."""
+        if self.cleaner is None:
+            return verdicts
+        if self.cleaner.echo_only:
+            return [Verdict(verdict.start, verdict.end, voiced=False) for verdict in verdicts]
+        if self.second is not None and self.second.voiced(frame.samples):
+            return [Verdict(verdict.start, verdict.end, voiced=True) for verdict in verdicts]
+        return verdicts
 
     def _has_hint(self, frame: Frame) -> bool:
         return hints(self.vad) and not (self.cleaner is not None and self.cleaner.is_residual_echo(frame.pcm))

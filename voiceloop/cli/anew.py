@@ -96,7 +96,5 @@ def handed_over(publish: Publish) -> Kept:
             values = json.load(file)
     except (OSError, ValueError):  # the variable came from elsewhere
         return NOTHING
-    publish(
-        "notice", text="Started anew, because a thread of PortAudio did not end when the sound server was restarted."
-    )
+    publish("notice", text="Started anew, because PortAudio hung, though the sound server answered.")
     return Kept.of(values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,10 +26,18 @@ InputOption = Annotated[
     ),
 ]
 SrtOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Also write SubRip (.srt) subtitles to FILE, cue by cue.")
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Also write SubRip (.srt) subtitles, cue by cue, to a file or into a folder. The name may have codes of "
+        "strftime, like talk-%F.srt. Nothing is overwritten.",
+    ),
 ]
-VttOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write WebVTT subtitles to FILE.")]
-JsonlOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write JSON lines with times to FILE.")]
+VttOption = Annotated[str | None, typer.Option(metavar="FILE", help="Also write WebVTT subtitles, likewise.")]
+JsonlOption = Annotated[str | None, typer.Option(metavar="FILE", help="Also write JSON lines with times, likewise.")]
+KeepOption = Annotated[
+    str | None, typer.Option(metavar="FOLDER", help="Write a file of each of the three formats into FOLDER.")
+]
 WebOption = Annotated[
     bool,
     typer.Option(
@@ -55,6 +62,7 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     srt: SrtOption = None,
     vtt: VttOption = None,
     jsonl: JsonlOption = None,
+    keep: KeepOption = None,
     web: WebOption = False,
     port: PortOption = None,
     lines: LinesOption = 0,
@@ -70,25 +78,25 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     from voiceloop.cli import anew
     from voiceloop.cli.captions_text import Captions, Screen
     from voiceloop.cli.choosing import load_asking
-    from voiceloop.cli.engines import where_words_go
+    from voiceloop.cli.engines import where_words_go, who_hears
     from voiceloop.cli.offering import offer_once
     from voiceloop.cli.render import JsonLines, level_of
 
     inputs = _inputs(source, microphone)
     page = WEB_PORT if web and port is None else port
-    files = {"srt": srt, "vtt": vtt, "jsonl": jsonl, "web": page}
+    files = {"srt": srt, "vtt": vtt, "jsonl": jsonl, "keep": keep, "web": page}
     given = {key: value for key, value in files.items() if value is not None}
     file_settings = [
-        f"handler.{key}={value if isinstance(value, int) else as_text(str(value))}" for key, value in given.items()
+        f"handler.{key}={value if isinstance(value, int) else as_text(value)}" for key, value in given.items()
     ]
     command = load_asking("captions", config, [*file_settings, *(sets or ())], flag=place_of(cloud), quiet=json)
     settings = command.config
     inputs = {name: device or settings.audio.input for name, device in inputs.items()}
     screen = Screen.of(sys.stdout, lines=lines, width=width)
-    publish = JsonLines() if json else Captions(screen, level_of(settings, verbose=verbose))
-    publish("engines", text=where_words_go(command))
-    if not json:
-        offer_once(command, publish)
+    level = level_of(settings, verbose=verbose)
+    # The offer of a larger model comes at the end: one row stands before the first caption.
+    publish = JsonLines() if json else Captions(screen, level, at_end=lambda: offer_once(command, publish))
+    publish("engines", text=where_words_go(command), who=who_hears(settings))
     kept = anew.handed_over(publish)
     run_async(lambda: program.run(settings, inputs, publish, kept=kept))
 

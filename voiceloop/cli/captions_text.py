@@ -10,15 +10,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TextIO
 
 from voiceloop.captions.cues import wrapped
 from voiceloop.captions.words import Spoken, text_of
-from voiceloop.cli.render import Text, Words, print_error, print_line, ready
-from voiceloop.text import chopped, clean_line, columns
+from voiceloop.cli.render import Text, Words, columns_of, print_error, print_line, ready
+from voiceloop.text import chopped, clean_line, columns, shortened
 from voiceloop.transcribe.keeping import KEPT
 
 _RESET, _DIM = "\x1b[0m", "\x1b[2m"
@@ -148,21 +149,55 @@ def _named(line: Line) -> str:
 
 
 class Captions:
-    """Renders events as text: captions on the screen, other events as `voiceloop run` prints them."""
+    """Renders events as text: captions on the screen, other events as `voiceloop run` prints them.
 
-    def __init__(self, screen: Screen, level: str = "info") -> None:
-        self._screen = screen
+    In a terminal one row stands before the first caption: where the words go and what is heard. So the former waits for
+    the latter, which comes before anything is listened to. `at_end` is called after the last line.
+    """
+
+    def __init__(self, screen: Screen, level: str = "info", at_end: Callable[[], None] = lambda: None) -> None:
+        self._screen, self._level, self._at_end = screen, level, at_end
         self._other_events = Text(level, line=screen.print_error, extra=_MESSAGES)
+        self._engines: Mapping[str, object] | None = None
+        """The event `engines` while it waits."""
 
     def __call__(self, name: str, /, **fields: object) -> None:
         if name == "caption.live":
             self._screen.live(Line(str(fields["source"]), str(fields["sure"]), str(fields["unsure"])))
         elif name == "caption.final":
             self._screen.final(Line(str(fields["source"]), str(fields["text"])))
+        elif name == "engines" and self._level == "info" and columns_of(sys.stderr):
+            self._engines = fields
+        elif name == "ready" and self._engines is not None:
+            engines, self._engines = self._engines, None
+            self._screen.print_error(start_row(engines, fields, columns_of(sys.stderr)))
         else:
             self._other_events(name, **fields)
+            if name == "captions.stopped":
+                self._at_end()
 
 
+def start_row(engines: Mapping[str, object], ready_: Mapping[str, object], width: int) -> str:
+    """Where the words go, what is heard and how to end or to start it, in one row of `width` columns: as much of it as
+    fits. `engines` and `ready_` are the fields of these events."""
+    who, heard = (clean_line(str(text)) for text in (engines["who"], ready_["heard"]))
+    listening = ready_["state"] == "listening"
+    how = "Ctrl-C ends it." if listening else "'voiceloop ctl start' starts it."
+    verb = "hears" if listening else "will hear"
+    place = "This machine" if who.endswith(" on this machine") else who
+    short = _DEVICE.sub("", heard)
+    rows = [
+        f"{clean_line(str(engines['text']))} {ready(ready_, how='Ctrl-C ends it.')}",
+        f"{who[:1].upper()}{who[1:]} {verb} {heard}. {how}" if listening else "",
+        f"{place} {verb} {heard}. {how}",
+        f"{place} {verb} {short}. {how}",
+        f"{place} {verb} {short}.",
+    ]
+    return next((row for row in rows if row and columns(row) <= width), shortened(rows[-1], width))
+
+
+_DEVICE = re.compile(r' \(".*?"\)')
+"""The name of a device behind what it is."""
 _PENDING_HINT = "'voiceloop transcribe --pending' transcribes it (with --cloud, if it was meant for OpenRouter)"
 
 
@@ -174,6 +209,8 @@ def _failed(fields: Mapping[str, object]) -> str:
 def _stopped(fields: Mapping[str, object]) -> str:
     heard_s, transcribed_s = fields["heard_s"], fields["posted_s"]
     line = f"Stopped. {heard_s} s of speech, {transcribed_s} s of audio transcribed, live words included."
+    if files := fields.get("files"):
+        line += f" Written: {', '.join(clean_line(str(path)) for path in files)}."  # type: ignore[attr-defined]
     if count := fields["kept"]:
         line += f" Not captioned, but kept: {count}. {_PENDING_HINT}."
     return line

@@ -22,6 +22,7 @@ from voiceloop.errors import UsageError
 
 if TYPE_CHECKING:
     from voiceloop.cli.check_plan import Plan
+    from voiceloop.cli.checks import Trials
     from voiceloop.cli.report import Finding, Report
     from voiceloop.config.commands import CommandLoaded
 
@@ -41,6 +42,15 @@ SpeakOption = Annotated[
         show_default="on a terminal",
     ),
 ]
+EchoOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--echo/--no-echo",
+        help="Also play a soft noise of a second, and say how its echo is heard, how much is removed, and whether you "
+        "can interrupt a reply here.",
+        show_default="as --speak",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print each result as a line of JSON.")]
 
 
@@ -53,10 +63,12 @@ def check(  # noqa: PLR0913, PLR0917 - the command's options
     loudspeaker: OutputOption = None,
     online: OnlineOption = False,
     speak: SpeakOption = None,
+    echo: EchoOption = None,
     json: JsonOption = False,
 ) -> None:
     """Try what run, dictate or captions would use, and report what works and what doesn't."""
     from voiceloop.cli.check_plan import plan_of
+    from voiceloop.cli.checks import Trials
     from voiceloop.config.commands import load_command
 
     if command == "run" and cloud is not None:
@@ -67,10 +79,12 @@ def check(  # noqa: PLR0913, PLR0917 - the command's options
     )
     plan = plan_of(command, loaded.config, microphone)
     voice = speak if speak is not None else not json and at_terminal(sys.stdin, sys.stderr)
-    run_async(lambda: _check(loaded, plan, _report(json=json), online=online, voice=voice))
+    # Nobody is startled by a sound: it needs a terminal, or the option.
+    sound = None if echo is None and voice else bool(echo)
+    run_async(lambda: _check(loaded, plan, _report(json=json), Trials(online=online, voice=voice, sound=sound)))
 
 
-async def _check(loaded: CommandLoaded, plan: Plan, report: Report, *, online: bool, voice: bool) -> int:
+async def _check(loaded: CommandLoaded, plan: Plan, report: Report, trials: Trials) -> int:
     from voiceloop.cli.checks import check as run_checks
     from voiceloop.cli.engines import where_words_go
     from voiceloop.cli.render import Text
@@ -83,7 +97,7 @@ async def _check(loaded: CommandLoaded, plan: Plan, report: Report, *, online: b
     if has_no_model(loaded):
         for line in await found_here():
             report.add("found here", line)
-    await run_checks(plan, report, Text("error"), online=online, voice=voice)
+    await run_checks(plan, report, Text("error"), trials)
     return report.exit_code
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import trio
 
 from voiceloop.cli.check_devices import hear, load_canceller, open_output
+from voiceloop.cli.check_echo import try_echo
 from voiceloop.cli.check_online import try_parts
 from voiceloop.cli.check_plan import Plan
 from voiceloop.cli.check_servers import check_server
@@ -26,8 +27,20 @@ LIMIT_S = 8.0
 """How long each check may take."""
 
 
-async def check(plan: Plan, report: Report, publish: Publish, *, online: bool, voice: bool) -> None:
-    """Open what the plan names. `online`: also send a short sentence through each part. `voice`: also hear the user."""
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """What is tried beyond opening it."""
+
+    online: bool = False
+    """Send a short sentence through each part."""
+    voice: bool = False
+    """Hear the user."""
+    sound: bool | None = False
+    """Play a sound and measure its echo; None: only where that makes sense."""
+
+
+async def check(plan: Plan, report: Report, publish: Publish, trials: Trials) -> None:
+    """Open what the plan names, and try it."""
     report.expect(*plan.names)
     async with AsyncExitStack() as stack:
         services, clients = await open_services(stack, plan.config, publish)
@@ -41,10 +54,12 @@ async def check(plan: Plan, report: Report, publish: Publish, *, online: bool, v
                     checking.start_soon(holding.start, part.hold, tried)
                 for wanted in plan.wanted:
                     checking.start_soon(check_server, clients, wanted, report)
-            if online:
+            if trials.sound is not False:
+                await try_echo(plan, report, publish, asked=trials.sound is True)
+            if trials.online:
                 await try_parts(parts, report)
-            if voice:
-                await try_voice(plan, parts, report, publish, online=online)
+            if trials.voice:
+                await try_voice(plan, parts, report, publish, online=trials.online)
             tried.set()
 
 

@@ -16,6 +16,7 @@ import typer
 from voiceloop.cli.render import print_line
 from voiceloop.control.commands import COMMANDS
 from voiceloop.control.socket_files import PLACE, living, socket_path
+from voiceloop.echo.words import reply_echo
 from voiceloop.errors import ControlError, UsageError
 from voiceloop.text import clean_line
 
@@ -107,6 +108,7 @@ def _as_text(answer: dict[str, Any], *, short: bool) -> str:
         "notify": answer.get("notify", ""),
         "limits": ", ".join(f"{key} = {value:g}" for key, value in answer["limits"].items() if value is not None),
         "last turn": _times(answer.get("last_turn")),
+        "own echo": _echo(answer.get("echo")),
         "so far": _cost(answer["usage"], answer["wasted"]),
         "process": f"{answer['pid']} ({answer['name']}), up {answer['up_s']:.0f} s",
     }
@@ -126,6 +128,17 @@ def _times(turn: dict[str, float] | None) -> str:
     named = {"words_s": "to the words", "reply_s": "to the reply"}
     times = [f"{turn[key]:.2f} s {what}" for key, what in named.items() if key in turn] if turn else []
     return ", ".join(times)
+
+
+def _echo(echo: dict[str, Any] | None) -> str:
+    """How the microphone is paired with what is played, and what is known of the last reply's echo."""
+    if not echo or echo["aligned_s"] is None:
+        return ""
+    moved = f", moved {echo['shifts']} x" if echo["shifts"] else ""
+    paired = f"paired for {echo['aligned_s']:.0f} s{moved}"
+    if echo["last_reply"] is not None:
+        return f"{reply_echo(echo['last_reply'])}; {paired}"
+    return f"{echo['delay_ms']:.0f} ms late; {paired}" if echo["delay_ms"] is not None else paired
 
 
 def _cost(usage: dict[str, Any] | None, wasted: dict[str, Any] | None) -> str:

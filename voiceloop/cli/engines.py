@@ -32,6 +32,14 @@ def where_words_go(command: CommandLoaded) -> str:
     return f"{said[:1].upper()}{said[1:]}{_reason(command, elsewhere)}."
 
 
+def who_hears(config: Config) -> str:
+    """What transcribes, in a few words: `Moonshine on this machine`, or a server."""
+    if (wanted := _wanted(config.transcribe, config)) is not None:
+        return _server(wanted.settings.base_url)
+    name = _NAMES.get(config.transcribe.use)
+    return f"{name} on this machine" if name is not None else config.transcribe.use
+
+
 @dataclass(frozen=True, slots=True)
 class _Use:
     """A part that uses a server, with what is sent to it."""

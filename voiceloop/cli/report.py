@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import trio
 
 from voiceloop.errors import EngineError, VoiceloopError, first
 
+T = TypeVar("T")
 REMEDY = "Try again; if it persists, choose another device or engine"
 
 
@@ -74,12 +76,17 @@ class Report:
 
     async def attempt(self, what: str, check: Callable[[], Awaitable[str]], *, limit_s: float) -> None:
         """Run `check`; add its result, or the VoiceloopError that it raised, or that it took too long."""
+        if (result := await self.tried(what, check, limit_s=limit_s)) is not None:
+            self.add(what, result)
+
+    async def tried(self, what: str, check: Callable[[], Awaitable[T]], *, limit_s: float) -> T | None:
+        """Run `check` and return its result. Returns None after a VoiceloopError, or when it took too long: that is a
+        finding."""
         try:
             with trio.fail_after(limit_s):
-                result = await check()
+                return await check()
         except* VoiceloopError as group:
             self.failed(what, first(group))
         except* trio.TooSlowError:
             self.too_slow(what, limit_s)
-        else:
-            self.add(what, result)
+        return None

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 _REFUSED = {
     "json": "a service's standard output goes nowhere. To follow one: voiceloop ctl status --follow",
     "trace": "a trace is of one session. Record it in a terminal",
-    "srt": "captions overwrite no file, and a service starts again with each session. Use --web",
-    "vtt": "captions overwrite no file, and a service starts again with each session. Use --web",
-    "jsonl": "captions overwrite no file, and a service starts again with each session. Use --web",
 }
 """Options, by the names of their parameters, that don't work in a service, and why."""
 
@@ -102,11 +99,10 @@ def _check_shown(use: Use, config: Config, options: Mapping[str, Any]) -> None:
     if use == "captions":
         settings: Any = config.handler.options
         page = options["web"] or options["port"] is not None or settings.web is not None
-        if not page:
-            raise UsageError("captions of a service are shown nowhere", place="captions", remedy="Add --web.")
-        for name in ("srt", "vtt", "jsonl"):
-            if getattr(settings, name) is not None:
-                raise UsageError(f"it doesn't work in a service: {_REFUSED[name]}", place=f"handler.{name}")
+        written = settings.writes_files or any(options[name] for name in ("srt", "vtt", "jsonl", "keep"))
+        if not page and not written:
+            remedy = "Add --web, or --keep FOLDER."
+            raise UsageError("captions of a service are shown nowhere", place="captions", remedy=remedy)
     if use == "dictate" and getattr(config.handler.options, "to", "") == "stdout":
         remedy = "Send the text elsewhere: --to file:PATH"
         raise UsageError("a service has no standard output to dictate to", place="dictate", remedy=remedy)

@@ -337,11 +337,19 @@ class Journal(Table):
 
     enabled: bool = True
     """Off: an utterance is lost if the program is killed, or a service fails, before it is delivered."""
+    captions: bool = False
+    """Whether `voiceloop captions` stores speech without captions, too, when no file of captions is asked for. What it
+    hears is other people's speech, so by default none of it reaches the disk then."""
     max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 500
     """How much undelivered speech is kept; above that the oldest is deleted with a notice. A minute takes 2 MB."""
     max_days: Annotated[float, Field(gt=0, le=36_500)] = 30
     """How long undelivered speech is kept. Speech that is found to be older is deleted a week after that, or after
     `max_days` once more if that is shorter, because the clock may have been wrong when it was stored."""
+
+    def conflicts(self) -> Iterable[Conflict]:
+        if self.captions and not self.enabled:
+            remedy = "Remove one of the two: journal.enabled = false stores no speech at all."
+            yield Conflict(("captions", "enabled"), "does nothing without the journal", remedy)
 
 
 class Hallucinations(Table):

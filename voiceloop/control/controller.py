@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
@@ -14,6 +14,9 @@ from voiceloop.control.attention import Attention
 from voiceloop.events import Publish
 from voiceloop.turns.preemptive import Tally
 from voiceloop.types import CancelReason, Usage
+
+if TYPE_CHECKING:
+    from voiceloop.echo.tally import Pairing
 
 _STATE_EVENTS = frozenset(
     {"speech.started", "speech.ended", "speech.dropped", "turn.done", "device.lost", "device.back", "journal.pending"}
@@ -59,6 +62,13 @@ class ControlledConversation(Protocol):
         """Cancel all turns."""
 
 
+class Paired(Protocol):
+    """The echo canceller, which pairs the microphone with what was played."""
+
+    @property
+    def pairing(self) -> Pairing: ...
+
+
 @dataclass(slots=True)
 class Loop:
     """The running parts that the controller acts on."""
@@ -68,6 +78,8 @@ class Loop:
     listener: DiscardsSpeech
     wake: Callable[[], None]
     """Wakes a handler that is asleep."""
+    canceller: Paired | None = None
+    """None where the microphone doesn't hear the loudspeaker, or isn't listened to while a reply sounds."""
 
 
 @dataclass(slots=True)
@@ -95,6 +107,8 @@ class Controller:
     _microphone_lost: bool = False
     _caution: str = "normal"
     """How careful the loop is with its own voice."""
+    _echo: dict[str, object] | None = None
+    """The figures of the last reply's echo."""
     _started_at: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -121,6 +135,8 @@ class Controller:
                 self._last_turn = _times(fields["marks"]) or self._last_turn
             case "echo.caution":
                 self._caution = fields["level"]
+            case "echo.reply":
+                self._echo = dict(fields)
             case "journal.pending":
                 self._pending, self._doubtful = fields["count"], fields["doubtful"]
             case "device.lost" | "device.back" if fields["which"] == "microphone":
@@ -198,11 +214,24 @@ class Controller:
             "perhaps_delivered": self._doubtful,
             "parts": self._parts,
             "echo_caution": self._caution,
+            "echo": self._echo_status(),
             "notify": self.notify,
             "last_turn": self._last_turn,
             "usage": asdict(usage) if usage is not None else None,
             "wasted": asdict(wasted) if wasted is not None else None,
             "limits": self.limits.model_dump(),
+        }
+
+    def _echo_status(self) -> dict[str, object] | None:
+        """How the microphone is paired with what is played, and the last reply's echo; None without a canceller."""
+        if self.loop is None or self.loop.canceller is None:
+            return None
+        pairing = self.loop.canceller.pairing
+        return {
+            "aligned_s": None if pairing.aligned_at is None else round(self.now() - pairing.aligned_at, 1),
+            "shifts": pairing.shifts,
+            "delay_ms": pairing.delay_ms,
+            "last_reply": self._echo,
         }
 
 

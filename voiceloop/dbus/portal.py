@@ -7,6 +7,7 @@ https://flatpak.github.io/xdg-desktop-portal/docs/
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ from voiceloop.events import Publish
 SERVICE = "org.freedesktop.portal.Desktop"
 PATH = "/org/freedesktop/portal/desktop"
 REQUEST, SESSION = "org.freedesktop.portal.Request", "org.freedesktop.portal.Session"
+BACKENDS, BACKEND_SESSION = "org.freedesktop.impl.portal.desktop.", "org.freedesktop.impl.portal.Session"
+"""How the names begin of the desktop's services behind the portal, and their half of a session."""
 CONSENT_S = 60.0
 """How long the user may take to answer the desktop's dialog."""
 ASKING_S = 1.0
@@ -85,6 +88,16 @@ class RequestSession:
         if self.path and not self.ended:
             self.ended = "the session was closed"
             await self.bus.tell(SERVICE, self.path, SESSION, "Close")
+        elif self.path and self.ended == GONE:
+            await self._close_backends()
+
+    async def _close_backends(self) -> None:
+        """End what a portal that is gone has left behind: the desktop's half of the session, which the portal would
+        have ended. On GNOME it keeps the shortcut's keys, and no later session would get them."""
+        with suppress(TargetError):  # the bus is gone
+            for name in await self.bus.names():
+                if name.startswith(BACKENDS):
+                    await self.bus.tell(name, self.path, BACKEND_SESSION, "Close")
 
     async def request(
         self, method: str, signature: str, *values: Any, question: Question | None = None

@@ -102,6 +102,11 @@ class Bus:
             raise Refused(f"{method}: {said}", name, place=self._place)
         return tuple(answer.message.body)
 
+    async def names(self) -> list[str]:
+        """The names of the services that run. Raises `TargetError`."""
+        (names,) = await self.call(*_BUS, "ListNames")
+        return [str(name) for name in names]
+
     async def tell(self, service: str, path: str, interface: str, method: str) -> None:
         """Call a method without arguments, and wait for no answer. Raises nothing when the bus is gone."""
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):

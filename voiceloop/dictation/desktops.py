@@ -23,6 +23,8 @@ from voiceloop.nursery import private_nursery
 
 _PORTAL_ONLY = frozenset({"GNOME", "KDE"})
 """Desktops without the virtual keyboard protocol: programs can type there only through the desktop portal."""
+_ELSEWHERE = "Use --to stdout or --to file:PATH: both work everywhere"
+_CLIPBOARD = "Without typing: --to clipboard, and you paste the text yourself"
 
 
 @asynccontextmanager
@@ -49,7 +51,7 @@ async def _desktop(
     wayland = _is_wayland(environment)
     if not wayland and not environment.get("DISPLAY"):
         what = "there is no desktop here to type into (neither WAYLAND_DISPLAY nor DISPLAY is set)"
-        raise TargetError(what, place=PLACE, remedy="Use --to stdout or --to file:PATH: both work everywhere")
+        raise TargetError(what, place=PLACE, remedy=_ELSEWHERE)
     clipboard: Clipboard | None = None
     why = ""
     if wayland:
@@ -60,7 +62,9 @@ async def _desktop(
     nursery = await stack.enter_async_context(private_nursery())
     portal = PortalKeys(nursery, publish, clipboard=clipboard is None)
     lends = not _PORTAL_ONLY.isdisjoint(environment.get("XDG_CURRENT_DESKTOP", "").split(":"))
-    keys = Failover(candidates(options.way, portal, wayland=wayland, lends=lends), publish)
+    # Where there is no data-control protocol, as on GNOME, a program without a window has no clipboard either.
+    instead = _ELSEWHERE if wayland and clipboard is None else _CLIPBOARD
+    keys = Failover(candidates(options.way, portal, wayland=wayland, lends=lends), publish, instead=instead)
     await keys.probe()
     if keys.name == "xdotool" or not wayland:
         session = await stack.enter_async_context(open_xsession(options))

@@ -23,6 +23,7 @@ from voiceloop.audio.pcm import level_dbfs
 from voiceloop.echo.delay import DelayTracker
 from voiceloop.echo.double_talk import DoubleTalkDetector
 from voiceloop.echo.far_end import Block, FarEnd
+from voiceloop.echo.tally import EchoTally, Pairing, ReplyEcho
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Frame, Gap
 
 _STEP = 160
@@ -33,6 +34,7 @@ _TAIL_S = 2.0
 _PRIMED_STEPS = 3
 _RAW_STEPS = 200
 """2 s: how much of the raw microphone is kept for comparison with what was played."""
+_LEFT_STEPS = 30
 _LOUD = 300.0
 """Of 32768: quieter steps of the far end teach little."""
 _LEAST_LEFT = 0.15
@@ -83,8 +85,10 @@ class Canceller:
         self._processor, self._far, self._captured = processor, far, captured
         self._judges_residual = judges_residual
         self._delay = DelayTracker()
-        self._double_talk = DoubleTalkDetector()
+        self._double_talk = DoubleTalkDetector(linear=not judges_residual)
         self._placed = (0, 0)  # how often the far end was placed: streams, jumps
+        self._tally = EchoTally()
+        self._measured = 0  # how often the delay was measured
         self._sounded = 0  # steps in which something was played
         self.active = False
         """Whether frames are processed at the moment."""
@@ -97,6 +101,7 @@ class Canceller:
         self._last_input = b""
         self._recent: deque[bytes] = deque(maxlen=_PRIMED_STEPS)  # the last steps of near end, while inactive
         self._raw: deque[bytes] = deque(maxlen=_RAW_STEPS)  # the same, while active
+        self._left: deque[bytes] = deque(maxlen=_LEFT_STEPS)
         self._begin(0)
 
     def take(self, item: Frame | Gap) -> list[Frame | Gap]:
@@ -152,6 +157,26 @@ class Canceller:
         raw = b"".join(self._raw) if self.active else b""
         return raw[max(0, len(raw) - samples * SAMPLE_BYTES) :]
 
+    def residual(self, samples: int) -> bytes:
+        """What a linear filter leaves of the last samples (int16, mono, 16 kHz; at most 300 ms): more of the echo than
+        the canceller, and all of a person."""
+        return b"".join(self._left)[-samples * SAMPLE_BYTES :] if self.active else b""
+
+    @property
+    def pairing(self) -> Pairing:
+        """How the microphone is paired with what was played."""
+        return Pairing(self._tally.aligned_at, self._tally.shifts, self._delay_ms)
+
+    def end_reply(self) -> ReplyEcho | None:
+        """What is known of the echo of the reply that has ended; None if nothing of it sounded."""
+        return self._tally.take(self._delay_ms)
+
+    @property
+    def _delay_ms(self) -> float | None:
+        """The echo's delay since its sample was taken by the loudspeaker's device."""
+        delay_s = self._delay.delay_s
+        return None if delay_s is None else round((delay_s + self._tally.behind_s) * 1000, 1)
+
     def flush(self) -> list[Frame]:
         """Return all samples that are still delayed, for example at the end of the input."""
         remaining = self._end - self._next
@@ -195,14 +220,15 @@ class Canceller:
             self._prime(far)
         self._raw.append(near)
         clean = self._processor.process(near, far)
-        self._follow(near, far, clean)
+        self._follow(near, far, clean, time_s)
         if before and wanted:
             return clean
         return _crossfade(plain, clean) if wanted else _crossfade(clean, plain)
 
-    def _follow(self, near: bytes, far: Block, clean: bytes) -> None:
+    def _follow(self, near: bytes, far: Block, clean: bytes, time_s: float) -> None:
         """Follow the echo's delay and loudness."""
         if (placed := (self._far.streams, self._far.jumps)) != self._placed:
+            self._tally.paired(time_s, moved=placed[1] != self._placed[1])
             if placed[1] != self._placed[1]:
                 self._delay.forget()  # what was played before that has another delay, which may not come back
             self._placed = placed
@@ -211,11 +237,21 @@ class Canceller:
             self._double_talk.disturb()
         heard, played, left = (np.frombuffer(pcm, "<i2").astype(np.float32) for pcm in (near, far.pcm, clean))
         self._sounded += bool(np.abs(played).max(initial=0) > _LOUD)
-        self._double_talk.feed(left + _LEAST_LEFT * (heard - left) if self._judges_residual else heard, played)
+        if self._judges_residual:
+            self._double_talk.feed(left + _LEAST_LEFT * (heard - left), played)
+        else:
+            self._double_talk.feed(heard, played)
+            self._left.append(np.clip(self._double_talk.residual, -32768, 32767).astype("<i2").tobytes())
         if change_s := self._delay.feed(heard, played):
             if not self._far.shift(change_s):
                 self._delay.forget()
             self._double_talk.disturb()
+            self._tally.paired(time_s, moved=True)
+        if self._delay.measured != self._measured:
+            self._measured = self._delay.measured
+            self._tally.measured(time_s, self._far.behind_s(time_s + _STEP / CAPTURE_RATE_HZ))
+        if self._double_talk.sounding:
+            self._tally.feed(heard, clean, self._double_talk.other_share)
 
     def _prime(self, far: Block) -> None:
         """Prime the canceller: feed it the last 30 ms of near end against a silent far end, so that its delay line is

@@ -58,6 +58,8 @@ class DelayTracker:
         self._missed = 0
         self.delay_s: float | None = None
         """The known delay, in seconds; None until it has been measured."""
+        self.measured = 0
+        """How often it was measured."""
 
     def forget(self) -> None:
         """The far end was placed anew for good: the next delay that is measured is the known one."""
@@ -119,6 +121,7 @@ class DelayTracker:
         return max(_EARLIEST_S, self.delay_s - _AROUND_S), min(_LATEST_S, self.delay_s + _AROUND_S)
 
     def _take(self, delay_s: float) -> float:
+        self.measured += 1
         if self.delay_s is None:
             self.delay_s = delay_s
             return 0.0

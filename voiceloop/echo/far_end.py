@@ -39,6 +39,8 @@ has taken fewer samples than time has passed, which it tells nobody: it had an u
 _ENDED_S = 1.0
 _SHIFTED_S = 0.150
 """How far the delay may be followed from the place that the clock gave. What is farther away was found by chance."""
+_LATELY = 40
+"""Blocks (0.4 s): no more than the echo's delay is measured over."""
 _LOST_S = 0.010
 _IN_A_ROW = 3
 _DRIFT_S = 0.000005
@@ -94,6 +96,8 @@ class _Stream:
         self.number, self.start, self.rate_hz = number, start, rate_hz
         self.clock = PlayClock(rate_hz)
         self.tape = Tape(start)
+        self.offsets: deque[float] = deque(maxlen=_LATELY)
+        """When sample 0 was taken, by each of the latest blocks. Callbacks come late at times: the least is right."""
         self.sounds_from: int | None = None
         """The first sample of the first block that is not silence. Until it is read, alignment costs nothing."""
 
@@ -102,6 +106,7 @@ class _Stream:
             self.sounds_from = self.tape.end
         self.tape.append(played.pcm)
         self.clock.block(played.start, played.at)
+        self.offsets.append(played.at - played.start / self.rate_hz)
         self.tape.forget_before(self.tape.end - _KEPT_S * self.rate_hz)  # in case nobody reads
 
 
@@ -134,6 +139,13 @@ class FarEnd:
         """How often a stream was placed anew because a device had stood still: the same holds."""
         self.last_sound = float("-inf")
         """When the device took the last block that was not silence, in seconds."""
+
+    def behind_s(self, time_s: float) -> float:
+        """How long before `time_s` the device took the sample that is read next, by its latest callbacks."""
+        if not self._streams or self._next is None:
+            return _MARGIN_S
+        stream = self._streams[0]
+        return time_s - min(stream.offsets) - self._next / stream.rate_hz
 
     def gather(self) -> None:
         """Fetch the blocks that were played since the last call."""

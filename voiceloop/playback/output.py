@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
@@ -34,6 +35,7 @@ SILENT_S = 0.5
 AWAY_S = 3.0
 """How long a reply waits for a device that is gone before it is discarded."""
 _FIRST_PULL_S = 2.0
+"""How long a device may take to begin. PulseAudio's null sink may have rendered 2 s of silence, and plays it first."""
 _ANSWER_S = 0.5
 _CLOSE_S = 0.4
 _BLOCK_S = 0.010
@@ -158,6 +160,8 @@ class _Device:
         self._lost_at: float | None = None
         self._pauses = pauses()
         self._puller = Puller(self._wake, self._tap)
+        self._prefill = 0
+        """At most so many blocks are pulled to fill the stream's buffer, before the device has played any."""
         self._interrupted = False
 
     async def open(self) -> Speaker:
@@ -216,7 +220,8 @@ class _Device:
             with trio.move_on_after(patience_s) as waiting:
                 await self._wake.wait()
             if puller.pulls != pulls:
-                pulls, patience_s = puller.pulls, SILENT_S
+                pulls = puller.pulls
+                patience_s = SILENT_S if pulls > self._prefill else _FIRST_PULL_S
                 self._note_return()
                 self._speaker.pulled()
             elif waiting.cancelled_caught:
@@ -312,6 +317,7 @@ class _Device:
             puller.retired = True  # the thread may still open the stream, whose callback must then not wake the loop
             raise
         self._stream, self._puller = stream, puller
+        self._prefill = 2 * math.ceil(stream.latency_s / _BLOCK_S) + 2
         return stream
 
     async def _close(self) -> bool:

@@ -170,6 +170,7 @@ def _turn(turn: Turn) -> Json:
         "became": _text(outcome(turn)),
         "text": _text(turn.text),
         "reply": _text(turn.reply),
+        "echo": _text(turn.echo),
         "answered": None if turn.answered_ms is None else round(turn.answered_ms, 1),
         "marks": [[_text(name), _ms(at), name in turn.found] for name, at in turn.marks.items()],
         "stages": [[stage.name, _ms(stage.start), _ms(stage.end)] for stage in turn.stages],

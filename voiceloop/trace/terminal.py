@@ -83,6 +83,8 @@ def _table(turns: Sequence[Turn], screen: Screen) -> Iterable[str]:
         yield shortened(f"{row}{_ms(ended):>8}  {outcome(turn)}", screen.usable)
         if turn.text and screen.usable > _LABEL + 10:
             yield screen.dim(shortened(f"     “{clean_line(turn.text)}”", screen.usable))
+        if turn.echo:
+            yield screen.dim(shortened(f"     its echo: {turn.echo}", screen.usable))
 
 
 def _ms(value: float | None) -> str:

@@ -116,6 +116,8 @@ class Turn:
     error: str = ""
     text: str = ""
     reply: str = ""
+    echo: str = ""
+    """The reply's echo in the microphone, in words."""
     replaces: int | None = None
     replaced_by: int | None = None
     wasted: int = 0

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from voiceloop.audio.audible import is_audible
+from voiceloop.echo.words import reply_echo
 from voiceloop.trace.read import number
 from voiceloop.trace.timeline import Event, Level, Request, Span, Stage, Turn
 
@@ -68,6 +69,7 @@ class _TurnEvents:
     transcript: Event | None = None
     reply: str = ""
     error: str = ""
+    echo: str = ""
     wasted: int = 0
     latest: float = 0.0
 
@@ -124,6 +126,8 @@ def _by_turn(events: Iterable[Event]) -> dict[int, _TurnEvents]:
                 turn.reply = str(event.fields.get("text", ""))
             case "turn.failed":
                 turn.error = str(event.fields.get("error", ""))
+            case "echo.reply":
+                turn.echo = reply_echo(event.fields)
             case "preemptive.wasted":
                 turn.wasted += int(_or_none(event.fields.get("requests")) or 0)
     return found
@@ -178,6 +182,7 @@ def _turn(recorded: _TurnEvents, material: Material) -> Turn:
         text=str(transcript.get("text", "")),
         reply=recorded.reply,
         replaces=None if replaces is None else int(replaces),
+        echo=recorded.echo,
         wasted=recorded.wasted,
     )
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from voiceloop.dictation.desktops import candidates
+from testbed.recorder import Recorder
+from voiceloop.dictation.desktops import candidates, open_typing
 from voiceloop.dictation.targets.desktop import NoClipboard, paste_chord
 from voiceloop.dictation.targets.target import Focus, TargetOptions
 from voiceloop.dictation.targets.typing import Desktop, TypingTarget
@@ -74,6 +75,27 @@ async def test_when_no_program_works_the_error_has_the_reason_of_each(programs: 
         TargetError, match=r"wtype: is not installed. sudo apt install wtype; portal: there.*; ydotool: failed"
     ):
         await choose(candidates("auto", NoPortal(), wayland=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("DISPLAY", ". Without typing: --to clipboard, and you paste the text yourself"),
+        ("WAYLAND_DISPLAY", ". Use --to stdout or --to file:PATH: both work everywhere"),
+    ],
+)
+async def test_where_nothing_can_type_the_clipboard_is_proposed_only_if_there_is_one(
+    programs: Path, monkeypatch: pytest.MonkeyPatch, name: str, remedy: str
+) -> None:
+    """There is none on Wayland without the data-control protocol: here, without any compositor."""
+    for variable in ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_CURRENT_DESKTOP"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(programs))
+    monkeypatch.setenv(name, "nothing-99")
+    with pytest.raises(TargetError, match="nothing can type here") as raised:
+        async with open_typing(TargetOptions(), Recorder()):
+            raise AssertionError("something can type")
+    assert str(raised.value).endswith(remedy)
 
 
 @pytest.mark.parametrize(

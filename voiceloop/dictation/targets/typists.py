@@ -158,8 +158,9 @@ class Choice:
     refused: Sequence[str]
 
 
-async def choose(candidates: Sequence[Keys]) -> Choice:
-    """Choose the first whose probe works. Raises `TargetError` with all their errors when none does."""
+async def choose(candidates: Sequence[Keys], *, instead: str = "") -> Choice:
+    """Choose the first whose probe works. Raises `TargetError` with all their errors when none does, and with `instead`
+    as the remedy."""
     refused: list[str] = []
     for keys in candidates:
         try:
@@ -168,7 +169,7 @@ async def choose(candidates: Sequence[Keys]) -> Choice:
             refused.append(str(error))
         else:
             return Choice(keys, refused)
-    raise TargetError(f"nothing can type here: {'; '.join(refused)}", place=PLACE, remedy="Use --to clipboard instead")
+    raise TargetError(f"nothing can type here: {'; '.join(refused)}", place=PLACE, remedy=instead)
 
 
 class Failover:
@@ -178,14 +179,14 @@ class Failover:
     raised.
     """
 
-    def __init__(self, typists: Sequence[Keys], publish: Publish) -> None:
-        self._typists = typists
-        self._publish = publish
+    def __init__(self, typists: Sequence[Keys], publish: Publish, *, instead: str = "") -> None:
+        self._typists, self._publish, self._instead = typists, publish, instead
         self._active = typists[0]
 
     async def probe(self) -> None:
-        """Choose a program. Publishes a notice for each one before it that doesn't work, with the reason."""
-        choice = await choose(self._typists)
+        """Choose a program. Publishes a notice for each one before it that doesn't work, with the reason. Raises
+        `TargetError` when none does."""
+        choice = await choose(self._typists, instead=self._instead)
         for why in choice.refused:
             self._publish("notice", text=f"Can't type with {why.rstrip('.')}.")
         self._active = choice.keys

@@ -55,6 +55,7 @@ function turnCard(turn) {
   card.append(head(`Turn ${turn.number}`, turn.became, turn.answered, bad));
   if (turn.text) card.append(element('p', 'said', `“${turn.text}”`));
   if (turn.reply) card.append(element('p', 'said reply', turn.reply));
+  if (turn.echo) card.append(element('div', 'marks', `its echo: ${turn.echo}`));
   if (stages.length) card.append(stageBar(stages, longest), stageTable(stages));
   const zero = mark(turn, 'last_voiced');
   const marks = element('div', 'marks');

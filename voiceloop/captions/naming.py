@@ -1,0 +1,45 @@
+"""Names of the subtitle files of a session, from what the user asked for. Reads folders only; creates nothing.
+
+--srt call.srt                    call.srt; call-2.srt if that is taken
+--srt meeting-%F-%H%M.srt         the time of the start, as in strftime
+--srt notes/                      a folder: notes/captions-2026-11-27-0930.srt
+--keep notes                      the same folder, for all formats
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+
+FORMATS = ("srt", "vtt", "jsonl")
+IN_FOLDER = "captions-%Y-%m-%d-%H%M"
+"""The name of a file in a folder, without its ending."""
+
+
+def wanted(files: Mapping[str, str], keep: str | None, began: datetime) -> dict[str, Path]:
+    """The path to write for each format. `files`: what the user gave for a format: a name or a folder, either with
+    codes of strftime; `keep`: the folder for the other formats. `began`: the local time of the start."""
+    given = (dict.fromkeys(FORMATS, f"{keep}/") if keep else {}) | dict(files)
+    return {kind: _path(given[kind], kind, began) for kind in FORMATS if kind in given}
+
+
+def _path(text: str, kind: str, began: datetime) -> Path:
+    path = Path(_at(text, began)).expanduser()
+    return path / f"{began.strftime(IN_FOLDER)}.{kind}" if text.endswith("/") or path.is_dir() else path
+
+
+def _at(text: str, began: datetime) -> str:
+    """`text` with its codes of strftime replaced; unchanged if it has none that is known."""
+    try:
+        return began.strftime(text) if "%" in text else text
+    except (ValueError, UnicodeError):
+        return text
+
+
+def numbered(paths: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
+    """`paths`, then the same with -2, -3 and so on before the endings: the files of a session keep one number."""
+    yield dict(paths)
+    for number in count(2):
+        yield {kind: path.with_name(f"{path.stem}-{number}{path.suffix}") for kind, path in paths.items()}
