@@ -53,3 +53,11 @@ def test_without_a_far_end_nothing_changes() -> None:
 def test_a_far_end_at_another_rate_is_refused() -> None:
     with pytest.raises(ValueError, match="24000 Hz, not 16000"):
         LinearCanceller().process(bytes(320), Block(bytes(480), 24_000))
+
+
+def test_with_headphones_the_film_is_not_added_to_a_quiet_room() -> None:
+    far = recorded(*FILM, rate_hz=NEAR_HZ)[: 4 * NEAR_HZ]
+    near = np.rint(noise(len(far)))
+    left = cancelled(near, far)
+    louder = [level(left[at : at + 1600]) - level(near[at : at + 1600]) for at in range(0, len(left) - 1600, 1600)]
+    assert max(louder) < 3

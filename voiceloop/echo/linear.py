@@ -36,6 +36,7 @@ _UNSURE = 0.05
 """How unsure the filter is at first. More learns a loud echo faster, and a faint one worse."""
 _OTHER = 1.5
 _SMOOTHING = 0.9
+_FORGETS = 0.8
 
 
 class LinearCanceller:
@@ -51,6 +52,8 @@ class LinearCanceller:
         self._variance = np.full((_PARTITIONS, _BINS), _UNSURE, np.float32)
         self._other: NDArray[np.floating[Any]] = np.zeros(_BINS, np.float32)  # the power of all that is not explained
         self._constrained = 0
+        self._heard = self._left = 0.0  # the latest energies of the near end and of what the filter leaves
+        self._gain = 1.0
 
     def process(self, near: bytes, far: Block) -> bytes:
         """Return 10 ms of the near end without what the filter makes of the far end."""
@@ -62,18 +65,30 @@ class LinearCanceller:
         self._far_power[1:] = self._far_power[:-1]
         self._far_power[0] = _power(self._far[0])
         echo = np.fft.irfft((self._filter * self._far).sum(0))[_STEP:]
-        residual = np.frombuffer(near, "<i2") / 32768 - echo
+        heard = np.frombuffer(near, "<i2") / 32768
+        residual = heard - echo
         self._learn(residual)
-        return np.clip(np.rint(residual * 32768), -32768, 32767).astype("<i2").tobytes()
+        clean = heard - echo * self._share(heard, residual)
+        return np.clip(np.rint(clean * 32768), -32768, 32767).astype("<i2").tobytes()
+
+    def _share(self, heard: NDArray[np.float64], residual: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How much of the supposed echo to subtract, from 0 to 1 for each sample: nothing where that adds sound, as before
+        the filter knows that there is no echo, with headphones."""
+        self._heard = _FORGETS * self._heard + float(heard @ heard)
+        self._left = _FORGETS * self._left + float(residual @ residual)
+        before, self._gain = self._gain, float(self._left <= self._heard)
+        return np.linspace(before, self._gain, _STEP)
 
     def _learn(self, residual: NDArray[np.float64]) -> None:
         error = np.fft.rfft(np.concatenate([np.zeros(_STEP), residual]))
         power = _power(error)
         self._other = _SMOOTHING * self._other + (1 - _SMOOTHING) * power
-        # Half of a window is the block before, hence the factor of 0.5.
-        explained = 0.5 * (self._variance * self._far_power).sum(0)
+        # The whole of it, although half of a window is the block before: with half the step would be at the limit of
+        # stability, and the filter's first second louder than an echo, also where there is none.
+        explained = (self._variance * self._far_power).sum(0)
         others = _OTHER * np.maximum(self._other, 0.5 * power) + 1e-10
         step = self._variance / (explained + others).astype(np.float32)
+        # Half of a window is the block before, hence the factor of 0.5.
         self._variance *= _KEEPS * (1 - 0.5 * step * self._far_power)
         self._variance += (1 - _KEEPS) * _power(self._filter)
         self._filter += np.conj(self._far) * (step * error.astype(np.complex64))
