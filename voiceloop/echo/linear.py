@@ -72,8 +72,8 @@ class LinearCanceller:
         return np.clip(np.rint(clean * 32768), -32768, 32767).astype("<i2").tobytes()
 
     def _share(self, heard: NDArray[np.float64], residual: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How much of the supposed echo to subtract, from 0 to 1 for each sample: nothing where that adds sound, as before
-        the filter knows that there is no echo, with headphones."""
+        """How much of the supposed echo to subtract, from 0 to 1 for each sample: nothing where that adds sound, as
+        before the filter knows that there is no echo, with headphones."""
         self._heard = _FORGETS * self._heard + float(heard @ heard)
         self._left = _FORGETS * self._left + float(residual @ residual)
         before, self._gain = self._gain, float(self._left <= self._heard)
