@@ -60,7 +60,7 @@ def test_a_person_over_the_echo_is_somebody_else_within_a_fifth_of_a_second(gain
     assert share(found[:400]) < AT_MOST
     assert any(found[400 : round(begins * 100) + 20])
     heard_on = np.mean(found[round(begins * 100) + 20 : 400 + len(voice) // 160 - 30])
-    assert heard_on > (0.75 if gain_db < 0 else 0.4)  # beside an echo as loud as she is, now and then
+    assert heard_on > (0.65 if gain_db < 0 else 0.4)  # beside an echo as loud as she is, now and then
 
 
 def test_before_it_knows_the_room_and_while_nothing_sounds_anybody_may_be_heard() -> None:

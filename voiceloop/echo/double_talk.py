@@ -88,7 +88,7 @@ class DoubleTalkDetector:
             self._trained += 1
         self._residual.judge(lag if self._linear else None, echoes=self._since_loud < _LINGERS and energy > _HEARS)
         share, left = self._share(lag), self._residual.other_share
-        if self._residual.trusted and share < _SURELY_OTHER:
+        if self._residual.sees_nobody and share < _SURELY_OTHER:
             share = 0.0
         self.other_share = max(share, left)
         if self.sounding and (share > _OTHER or left > SHARE):

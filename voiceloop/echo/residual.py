@@ -54,8 +54,12 @@ class Residual:
         """The share of the microphone's energy in the last 120 ms that is left and can't be the echo, from 0 to 1.
         0 until the evidence for somebody else is strong: beside an echo that is as loud after 30 to 60 ms."""
 
-        self.trusted = False
-        """Whether the filter is in its place, so that `other_share` says more than power alone."""
+        self._fits = False  # whether the filter is in its place
+
+    @property
+    def sees_nobody(self) -> bool:
+        """Whether the filter is in its place, and all that it leaves can be the echo: surer than power alone."""
+        return self._fits and not self._evidence
 
     def doubt(self) -> None:
         """A new reply, or a new pairing: the filter must show again that it fits."""
@@ -77,7 +81,7 @@ class Residual:
         self._floor = min(self._floor * 1.002 + 1.0, energy + 1.0)
         self._power[1:] = self._power[:-1]
         self._power[0] = power if energy > _LOUDER_THAN_FLOOR * self._floor else 0.0
-        self.trusted = False
+        self._fits = False
         share = self._share(power, lag) if lag is not None and echoes else 0.0
         self._evidence = min(_MOST, max(0.0, self._evidence + share - SHARE))
         self.other_share = share if self._evidence > _ENOUGH else 0.0
@@ -87,12 +91,12 @@ class Residual:
         if self._learns:
             self._echo.learn(power, lag)
         heard, left, took = self._energies.sum(0)
-        self.trusted = self._shown >= _SHOWN_STEPS and heard - left > _FITS * took
+        self._fits = self._shown >= _SHOWN_STEPS and heard - left > _FITS * took
         if left > heard + _MISSES * took:
             self._shown = 0
         elif self._shown < _SHOWN_STEPS:
             self._show(*self._energies[0, :2])
-        elif self.trusted and left > SHARE * heard and (total := float(self._power.sum())):
+        elif self._fits and left > SHARE * heard and (total := float(self._power.sum())):
             return float(self._echo.excess(self._power, lag, self._floor / BAND_COUNT) / total * left / heard)
         return 0.0
 
