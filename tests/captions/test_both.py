@@ -7,7 +7,7 @@ from typing import cast
 
 import numpy as np
 import pytest
-from trio import MemoryReceiveChannel
+import trio
 
 from bench.captions.simulated import FILM_HZ, PERSON_DBFS, Acoustics, Outcome, heard, session
 from bench.rooms.voices import Sound, levelled
@@ -124,7 +124,7 @@ class _Receiver:
 
 def test_when_captions_end_the_captioner_is_told_of_speech_that_was_still_held_back() -> None:
     published: list[str] = []
-    microphones = [Microphone(cast("MemoryReceiveChannel[Item]", None), name) for name in ("mic", "speaker")]
+    microphones = [Microphone(cast("trio.MemoryReceiveChannel[Item]", None), name) for name in ("mic", "speaker")]
     both = Both(microphones[0], microphones[1], lambda name, /, **_: published.append(name))
     receivers = _Receiver(), _Receiver()
     mute = HalfDuplexMute(lambda: False, lambda: 0.0, 0.0, half_duplex=False)
