@@ -46,7 +46,7 @@ def _read(path: Path, rate_hz: int) -> Sound:
     return np.frombuffer(read_wav(path).at(rate_hz), "<i2").astype(np.float64) / 32768
 
 
-def _reading(name: str, rate_hz: int) -> Sound:
+def reading(name: str, rate_hz: int) -> Sound:
     spec = importlib.util.find_spec("moonshine_voice")
     if spec is None or not spec.submodule_search_locations:
         raise SystemExit("bench.rooms: recorded voices are missing. Install the extra 'local'.")
@@ -120,8 +120,8 @@ def pairs() -> list[Pair]:
     menu = _prompts(["basic-pbx-ivr-main"], SPEAKER_HZ)
     where = ("Front_Center", "Rear_Right", "Side_Left", "Front_Right", "Side_Right", "Rear_Left", "Front_Left")
     return [
-        _pair("prompts/cities", _prompts(asked, CAPTURE_RATE_HZ), _reading("two_cities", SPEAKER_HZ)),
-        _pair("cities/prompts", _reading("two_cities", CAPTURE_RATE_HZ), _prompts(["demo-congrats"], SPEAKER_HZ)),
-        _pair("places/endgame", _places(where, CAPTURE_RATE_HZ), _reading("endgame_nagg_nell", SPEAKER_HZ)),
-        _pair("endgame/menu", _reading("endgame_nagg_nell", CAPTURE_RATE_HZ), menu),
+        _pair("prompts/cities", _prompts(asked, CAPTURE_RATE_HZ), reading("two_cities", SPEAKER_HZ)),
+        _pair("cities/prompts", reading("two_cities", CAPTURE_RATE_HZ), _prompts(["demo-congrats"], SPEAKER_HZ)),
+        _pair("places/endgame", _places(where, CAPTURE_RATE_HZ), reading("endgame_nagg_nell", SPEAKER_HZ)),
+        _pair("endgame/menu", reading("endgame_nagg_nell", CAPTURE_RATE_HZ), menu),
     ]

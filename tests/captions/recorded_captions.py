@@ -93,12 +93,10 @@ class RecordedCaptions:
     def live_texts(self) -> list[str]:
         return [f"{live.sure} {live.unsure}".strip() for _, live in self.lives]
 
-    async def listen(
-        self, *, longest_s: float = 12.0, guesses: bool = True, waiting: int = 100, cancel_s: float | None = None
-    ) -> None:
-        """Caption all words in real (virtual) time and wait for the last ones. Withdraw the speech at `cancel_s`."""
+    def context(self, *, guesses: bool = True, waiting: int = 100) -> CaptionContext:
+        """What a captioner needs, with these captions as its output."""
         screened = Screened(cast("Transcriber", self.service), NO_SCREENING, (), self.publish)
-        context = CaptionContext(
+        return CaptionContext(
             transcriber=screened,
             guesser=screened.quietly(),
             showing=self,
@@ -109,6 +107,12 @@ class RecordedCaptions:
             overlap_s=1.2,
             guesses=guesses,
         )
+
+    async def listen(
+        self, *, longest_s: float = 12.0, guesses: bool = True, waiting: int = 100, cancel_s: float | None = None
+    ) -> None:
+        """Caption all words in real (virtual) time and wait for the last ones. Withdraw the speech at `cancel_s`."""
+        context = self.context(guesses=guesses, waiting=waiting)
         segment = Segment(max_utterance_s=longest_s, adaptive=False, hangover_ms=500)
         captioners: list[Captioner] = []
         segmenter = Segmenter(segment, hangover_ms=500)

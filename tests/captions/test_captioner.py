@@ -14,9 +14,10 @@ from trio.testing import MockClock
 from tests.captions.recorded_captions import RecordedCaptions, Service
 from tests.captions.speech import WORD_S, heard, said
 from voiceloop.audio.wav import read_wav
-from voiceloop.captions.captioner import FINAL_S
+from voiceloop.captions.captioner import FINAL_S, Captioner
 from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.words import Spoken
+from voiceloop.capture.segmenter import SpeechAudio, SpeechEnded, SpeechEvent, SpeechStarted
 from voiceloop.errors import LimitReached, ServerFailed
 from voiceloop.journal import unsent
 from voiceloop.net.limits import Room
@@ -232,6 +233,20 @@ async def test_speech_without_a_transcript_when_captions_end_is_kept(
     (wav,) = wavs(unsent_folder)
     assert read_wav(wav).duration_s == pytest.approx(3 * WORD_S + 0.5, abs=0.2)
     assert [fields["kept"] for name, fields in captions.published if name == "caption.failed"] == [str(wav)]
+
+
+async def test_speech_that_the_captioner_is_told_of_only_at_the_end_is_kept(kept_clips: list[Utterance]) -> None:
+    """As `captions --source both` does with what it held back."""
+    captions = RecordedCaptions(Service([]))
+    rest: list[SpeechEvent] = []
+    for start, level in ((0, 1), (48_000, 2)):
+        pcm = bytes([level, 0]) * 8000
+        rest += [SpeechStarted(start, start, start, pcm[:640]), SpeechAudio(pcm[640:], start + 8000)]
+        rest.append(SpeechEnded(Utterance(pcm, start, start + 8000)))
+    async with trio.open_nursery() as nursery:
+        captioner = Captioner("mic", captions.context(), captions.pacer, lambda index: index / 16_000, nursery)
+    captioner.end(rest)
+    assert [(clip.start, clip.pcm[0], clip.samples) for clip in kept_clips] == [(0, 1, 8000), (48_000, 2, 8000)]
 
 
 @pytest.mark.parametrize("stop_s", [1.3, 6.0, 9.0, 9.3, 9.6, 14.0])

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from testbed.running import COMMAND
+from testbed.running import COMMAND, running
 from testbed.serving import KEY, serving
-from testbed.sound.cable import Cable
+from testbed.sound.cable import SPEAKER_HZ, Cable
+from testbed.sound.echoing import steady_echo_path
+from voiceloop.audio.wav import read_wav
 
 ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
 SAID = {"vm-nobodyavail": "Nobody is available to take your call at the moment.", "queue-thankyou": "Thank you."}
+FILM = ("demo-abouttotry", "conf-onlyperson", "number-not-answering", "cannot-complete-as-dialed")
 
 pytestmark = [
     pytest.mark.sound,
@@ -55,3 +59,30 @@ def test_with_both_sources_each_line_names_its_source(cable: Cable, tmp_path: Pa
     played = [("speaker", "vm-nobodyavail"), ("mic_cable", "queue-thankyou")]
     lines = captioned(cable, tmp_path, "both", played, 2)
     assert sorted(lines) == [f"mic: {SAID['queue-thankyou']}", f"speaker: {SAID['vm-nobodyavail']}"]
+
+
+@pytest.mark.skipif(find_spec("moonshine_voice") is None, reason="needs the extra voiceloop[local]")
+def test_what_the_microphone_hears_of_the_loudspeaker_is_captioned_once_and_the_person_too(
+    cable: Cable, tmp_path: Path
+) -> None:
+    """The film has played for a few seconds when the person begins to speak over it."""
+    steady_echo_path(cable)
+    film = b"".join(read_wav(ASTERISK / f"{name}.wav").at(SPEAKER_HZ) for name in FILM)
+    env = {**cable.env, **{f"XDG_{name}_HOME": str(tmp_path) for name in ("CONFIG", "STATE", "CACHE")}}
+    options = ("--source", "both", "--set", "transcribe.use=moonshine")
+    with running(*options, env=env, command="captions") as program:
+        program.wait_for("ready", timeout_s=60)
+        playing = cable.speak(film, rate_hz=SPEAKER_HZ, into="speaker")
+        program.wait_for("caption.final", timeout_s=60)
+        cable.speak_file(ASTERISK / "queue-thankyou.wav").wait()
+        playing.wait()
+        program.wait_for("caption.final", count=3, timeout_s=60)
+        program.end()
+    finals = [event.fields for event in program.named("caption.final")]
+    mine = " ".join(str(one["text"]) for one in finals if one["source"] == "mic")
+    assert "thank you for your" in mine.lower()
+    played = [word for one in finals if one["source"] == "speaker" for word in str(one["text"]).lower().split()]
+    assert len(played) > 15
+    heard = [str(one["text"]).lower().split() for one in finals if one["source"] == "mic"]
+    for words in map(" ".join, heard):
+        assert not any(" ".join(played[n : n + 3]) in words for n in range(len(played) - 2)), finals

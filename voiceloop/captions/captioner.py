@@ -332,6 +332,9 @@ class Captioner:
         """Handle an event as `on` does, but post nothing: nothing can be transcribed any more."""
         piece = self._piece
         match event:
+            case SpeechStarted(start=start, pcm=pcm):
+                self._ending += [piece] if piece is not None else []
+                self._piece = Piece(start=start, own=start, pcm=bytearray(pcm), before=None)
             case SpeechAudio(pcm=pcm) if piece is not None:
                 piece.pcm += pcm
             case SpeechEnded(utterance=utterance) if piece is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from voiceloop.captions.captioner import Captioner
@@ -18,6 +18,8 @@ class Controls:
     microphones: Sequence[Microphone]
     listeners: Sequence[Listener]
     captioners: Sequence[Captioner]
+    holds: Callable[[Listener], bool] = lambda _: False
+    """Whether speech is held back, of which the listener's captioner knows nothing yet."""
     usage: None = None
     """Always None: captions count no usage here."""
     wasted: None = None
@@ -40,7 +42,7 @@ class Controls:
 
     def forget(self) -> None:
         for listener, captioner in zip(self.listeners, self.captioners, strict=True):
-            if captioner.speaking:
+            if captioner.speaking or self.holds(listener):
                 listener.forget()
 
     def stop(self, reason: CancelReason) -> None:

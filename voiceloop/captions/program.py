@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -35,6 +35,9 @@ from voiceloop.events import Publish
 from voiceloop.net.catalogue import Cache
 from voiceloop.opening import open_part, open_services, open_transcriber
 from voiceloop.types import Frame
+
+if TYPE_CHECKING:
+    from voiceloop.captions.both import Both
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
         for (name, device), vad in zip(inputs.items(), vads, strict=True):
             audio = config.audio.model_copy(update={"input": device})
             sources.append(_Source(name, await stack.enter_async_context(open_microphone(audio, publish)), vad))
+        both = _both(config, inputs, sources, publish)
         options = handler.options
         cost = RunningCost.of(config, posted_per_second=options.posted_per_second, guesses=options.guesses)
         if (line := cost.brief(_listings())) is not None:
@@ -78,6 +82,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
             "listening",
             **{source.name or "source": _described(inputs[source.name], source.microphone) for source in sources},
             vad=sources[0].vad.description,
+            **({"echo": both.description} if both is not None else {}),
             transcribe=transcriber.description,
             handler=handler.description,
             cost=cost.at_start(_listings()),
@@ -86,7 +91,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
         context = CaptionContext(
             transcriber=transcriber,
             guesser=transcriber.quietly(),
-            showing=handler.showing,
+            showing=handler.showing if both is None else both.showing(handler.showing),
             publish=publish,
             room=clients.pool.gate.room,
             waiting=config.conversation.waiting,
@@ -100,8 +105,21 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
             clients.pool.soon(partial(cost.tell, clients, publish))
         gc.collect()
         gc.freeze()  # as in `app.py`: a full collection of the objects loaded at start would stall the audio callbacks
-        await _caption(config, options, context, sources, attention, controlled, paid=cost.is_paid, files=handler.files)
+        paid, files = cost.is_paid, handler.files
+        await _caption(config, options, context, sources, attention, controlled, both=both, paid=paid, files=files)
     return 0
+
+
+def _both(config: Config, inputs: Mapping[str, str], sources: Sequence[_Source], publish: Publish) -> Both | None:
+    """What keeps the loudspeaker's sound out of the microphone's captions; None where it can't be in there."""
+    if len(sources) == 1:
+        return None
+    from voiceloop.captions import both
+
+    if not both.is_wanted(config.audio, inputs):
+        return None
+    microphones = {source.name: source.microphone for source in sources}
+    return both.Both(microphones["mic"], microphones["speaker"], publish)
 
 
 async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
@@ -112,6 +130,7 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
     attention: Attention,
     controlled: Controlled | None,
     *,
+    both: Both | None = None,
     paid: bool = True,
     files: Sequence[Path] = (),
 ) -> None:
@@ -127,8 +146,11 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
                 accepts = _accepting(attention, source.microphone)
                 listeners.append(Listener(source.vad, segmenter, captioner, _NEVER_MUTED, accepts=accepts))
                 captioners.append(captioner)
+            if both is not None:
+                both.attach({source.name: listener for source, listener in zip(sources, listeners, strict=True)})
             if controlled is not None:
                 controls = Controls([source.microphone for source in sources], listeners, captioners)
+                controls = controls if both is None else replace(controls, holds=both.holds)
                 await controlled.serve(stack, Loop(controls, controls, controls, lambda: None))
                 if config.control.shortcut:
                     from voiceloop.shortcut.keeping import open_shortcut
@@ -144,7 +166,8 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
     finally:
         # The end may be a signal or an unplugged microphone. The nursery is closed: no transcript can arrive any more.
         for captioner, listener in zip(captioners, listeners, strict=True):
-            captioner.end(listener.segmenter.flush())
+            rest = both.end(listener) if both is not None else listener.segmenter.flush()
+            captioner.end(rest)
         ledger = sum((listener.ledger for listener in listeners), Ledger())
         posted_s, heard_s = sum(pacer.posted_s for pacer in pacers), sum(pacer.heard_s for pacer in pacers)
         context.publish(
@@ -154,6 +177,7 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
             silence_s=round(ledger.silence / 16_000, 1),
             kept=sum(captioner.kept for captioner in captioners),
             files=list(map(str, files)),
+            **({"echoes": both.dropped} if both is not None else {}),
         )
 
 

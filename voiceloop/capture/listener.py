@@ -7,7 +7,7 @@ It makes no decision of its own except when not to listen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -107,11 +107,11 @@ class DiscardWindow:
 class Cleaner(Protocol):
     """Removes the reply's echo from the microphone's frames. May delay them."""
 
-    def take(self, item: Frame | Gap) -> Sequence[Frame | Gap]:
+    def take(self, item: Frame | Gap) -> Iterable[Frame | Gap]:
         """Take a frame or gap; return the cleaned frames and gaps that are ready."""
         ...
 
-    def flush(self) -> Sequence[Frame | Gap]:
+    def flush(self) -> Iterable[Frame | Gap]:
         """Return everything that is still delayed."""
         ...
 

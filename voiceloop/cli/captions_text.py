@@ -223,5 +223,9 @@ _MESSAGES: dict[str, tuple[str, Words]] = {
     ),
     "ready": ("info", lambda f: ready(f, how="Ctrl-C ends it.")),
     "caption.failed": ("error", _failed),
+    "caption.dropped": (
+        "verbose",
+        lambda f: f"Not captioned: {f['seconds']} s in which the microphone heard only the loudspeaker.",
+    ),
     "captions.stopped": ("info", _stopped),
 }

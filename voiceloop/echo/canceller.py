@@ -35,6 +35,10 @@ _PRIMED_STEPS = 3
 _RAW_STEPS = 200
 """2 s: how much of the raw microphone is kept for comparison with what was played."""
 _LEFT_STEPS = 30
+_LOUD = 300.0
+"""Of 32768: quieter steps of the far end teach little."""
+_LEAST_LEFT = 0.15
+"""The detector is not to learn that less than this (-16 dB) is left of the echo: while a person speaks it is more."""
 _FAINT_DBFS = -50.0
 _REMOVED_DB = 10.0
 
@@ -70,15 +74,22 @@ class Canceller:
 
     `captured` tells when a sample was captured, in seconds of the same clock as `Played.at`. When nothing has been
     played for 2 s the frames pass through unchanged, which costs almost nothing.
+
+    `judges_residual`: the double-talk detector judges what the processor leaves over in place of the raw microphone. It
+    is for processors without delay that only subtract: the detector hears a person who is quieter than the echo, too.
     """
 
-    def __init__(self, processor: Processor, far: FarEnd, captured: Callable[[int], float]) -> None:
+    def __init__(
+        self, processor: Processor, far: FarEnd, captured: Callable[[int], float], *, judges_residual: bool = False
+    ) -> None:
         self._processor, self._far, self._captured = processor, far, captured
+        self._judges_residual = judges_residual
         self._delay = DelayTracker()
-        self._double_talk = DoubleTalkDetector()
+        self._double_talk = DoubleTalkDetector(linear=not judges_residual)
         self._placed = (0, 0)  # how often the far end was placed: streams, jumps
         self._tally = EchoTally()
         self._measured = 0  # how often the delay was measured
+        self._sounded = 0  # steps in which something was played
         self.active = False
         """Whether frames are processed at the moment."""
         self._end = 0  # just past the last sample taken
@@ -129,6 +140,17 @@ class Canceller:
     def other_share(self) -> float:
         """The share, from 0 to 1, of the raw microphone's energy just now that can't be the reply's echo."""
         return self._double_talk.other_share if self.active and self._double_talk.sounding else 0.0
+
+    @property
+    def knows_echo(self) -> bool:
+        """Whether an echo was found, so that `other_share` says something."""
+        return self._double_talk.knows_echo
+
+    @property
+    def sounded_s(self) -> float:
+        """For how long something was played since the far end was placed anew, in seconds: at first, little is known of
+        the room."""
+        return self._sounded * _STEP / CAPTURE_RATE_HZ
 
     def recent(self, samples: int) -> bytes:
         """The last samples of the raw microphone (int16, mono, 16 kHz; at most 2 s), as far as they were processed."""
@@ -210,11 +232,16 @@ class Canceller:
             if placed[1] != self._placed[1]:
                 self._delay.forget()  # what was played before that has another delay, which may not come back
             self._placed = placed
+            self._sounded = 0
             self._delay.clear()
             self._double_talk.disturb()
-        heard, played = (np.frombuffer(pcm, "<i2").astype(np.float32) for pcm in (near, far.pcm))
-        self._double_talk.feed(heard, played)
-        self._left.append(np.clip(self._double_talk.residual, -32768, 32767).astype("<i2").tobytes())
+        heard, played, left = (np.frombuffer(pcm, "<i2").astype(np.float32) for pcm in (near, far.pcm, clean))
+        self._sounded += bool(np.abs(played).max(initial=0) > _LOUD)
+        if self._judges_residual:
+            self._double_talk.feed(left + _LEAST_LEFT * (heard - left), played)
+        else:
+            self._double_talk.feed(heard, played)
+            self._left.append(np.clip(self._double_talk.residual, -32768, 32767).astype("<i2").tobytes())
         if change_s := self._delay.feed(heard, played):
             if not self._far.shift(change_s):
                 self._delay.forget()

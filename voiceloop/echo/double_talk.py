@@ -42,9 +42,10 @@ _HOLD = 15
 
 
 class DoubleTalkDetector:
-    """Take each 10 ms of both ends with `feed`, then ask `echo_only`."""
+    """Take each 10 ms of both ends with `feed`, then ask `echo_only`. `linear`: judge what a filter leaves, too."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, linear: bool = True) -> None:
+        self._linear = linear
         self._near = np.zeros(_FRAME, np.float32)
         self._window = np.hanning(_FRAME).astype(np.float32)
         self._spectra = np.zeros((LAGS + _SPREAD, BAND_COUNT), complex)  # of the far end, the newest first
@@ -79,13 +80,13 @@ class DoubleTalkDetector:
         if self._since_loud == _LINGERS:
             self._residual.doubt()
         self._spectra[1:] = self._spectra[:-1]
-        self._spectra[0] = self._residual.take(near, far, self._delay.lag)
+        self._spectra[0] = self._residual.take(near, far, self._delay.lag if self._linear else None)
         self._far_power.feed(power_of(self._spectra[:_SPREAD]).max(0))
         lag = self._delay.find(spectrum, self._spectra) if self._since_loud < _LINGERS else self._delay.lag
         if lag is not None and self._since_loud < _LINGERS and energy > _HEARS:
             self._echo.learn(power, lag)
             self._trained += 1
-        self._residual.judge(lag, echoes=self._since_loud < _LINGERS and energy > _HEARS)
+        self._residual.judge(lag if self._linear else None, echoes=self._since_loud < _LINGERS and energy > _HEARS)
         share, left = self._share(lag), self._residual.other_share
         if self._residual.sees_nobody and share < _SURELY_OTHER:
             share = 0.0
@@ -117,6 +118,11 @@ class DoubleTalkDetector:
         """Whether what was played may still be heard."""
         lag = LAGS if self._delay.lag is None else self._delay.lag
         return self._since_loud < lag + _REVERBERATES
+
+    @property
+    def knows_echo(self) -> bool:
+        """Whether the echo was found, and its loudness is known (after 0.3 s of sound)."""
+        return self._delay.lag is not None and self._trained >= _TRAINED
 
     @property
     def echo_only(self) -> bool:
