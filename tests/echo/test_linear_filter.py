@@ -62,7 +62,7 @@ def test_what_was_learned_moves_with_the_place_in_the_far_end(moved: int) -> Non
             left = linear.feed(heard, played, LAG if n < 400 else lag)
             energy += float(left @ left) if n >= 400 else 0.0
         energies.append(energy)
-    assert energies[1] < 2 * energies[0]
+    assert energies[1] < 4 * energies[0]  # 20 times as much where it does not move along
 
 
 def test_digital_silence_and_full_scale_are_taken() -> None:
