@@ -41,7 +41,7 @@ from voiceloop.playback.chimes import Chimes
 from voiceloop.playback.output import CANCELLING_IDLE_S, IDLE_S, open_speaker
 from voiceloop.playback.speaker import Speaker
 from voiceloop.playback.tap import Tap
-from voiceloop.plugins import Handler, Journal, Services, Transcriber, is_preemptive, waking
+from voiceloop.plugins import Handler, Journal, Transcriber, is_preemptive, waking
 from voiceloop.turns.context import TurnContext
 from voiceloop.turns.conversation import Conversation, open_conversation
 from voiceloop.turns.preemptive import PreemptiveGeneration
@@ -88,13 +88,14 @@ async def run(
         parts = await open_parts(stack, dataclasses.replace(services, keeps=journal is NO_JOURNAL), handler)
         mode = echo.mode(config.audio)
         processor = await _open_processor(config)
+        second_vad = await open_part(stack, config.vad, services) if processor is not None else None
         # Devices last: loading an engine holds the GIL for longer than an audio callback may wait.
         tap = Tap() if mode != "half-duplex" else None
         idle_s = CANCELLING_IDLE_S if mode == "cancel" else IDLE_S
         config, speaker = await _open_speaker(stack, config, publish, tap, idle_s)
         microphone = await stack.enter_async_context(open_microphone(config.audio, publish))
         canceller = _canceller(processor, microphone, tap)
-        second = await _open_second(stack, config, services, canceller)
+        second = SecondOpinion(second_vad, canceller) if canceller is not None and second_vad is not None else None
         context = TurnContext(
             transcriber=parts.transcriber,
             handler=parts.handler,
@@ -204,13 +205,6 @@ def _canceller(processor: Processor | None, microphone: Microphone, tap: Tap | N
     if processor is None or tap is None:
         return None
     return Canceller(processor, FarEnd(tap), microphone.clock.counted)
-
-
-async def _open_second(
-    stack: AsyncExitStack, config: Config, services: Services, canceller: Canceller | None
-) -> SecondOpinion | None:
-    """A second VAD for those whom the canceller takes away together with the echo."""
-    return None if canceller is None else SecondOpinion(await open_part(stack, config.vad, services), canceller)
 
 
 async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
