@@ -68,3 +68,11 @@ def test_other_words_short_answers_and_what_is_said_later_are_shown(text: str, s
     assert shown.lives[-1] == ("mic", text)
     assert shown.finals[-1] == f"mic: {text}"
     assert shown.published == []
+
+
+def test_where_the_microphone_does_not_hear_the_loudspeaker_the_same_words_are_the_persons() -> None:
+    shown = Shown()
+    showing = WithoutCopies(shown, shown.publish, echoes=lambda: False)
+    showing.final(final("speaker", "Nice to meet you.", 10.0), Live("speaker"))
+    showing.final(final("mic", "Nice to meet you too.", 10.8), Live("mic"))
+    assert shown.finals == ["speaker: Nice to meet you.", "mic: Nice to meet you too."]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from voiceloop.captions.naming import numbered, wanted
+from voiceloop.errors import OutputError
 
 BEGAN = datetime(2026, 11, 27, 9, 30, 5).astimezone()
 
@@ -46,3 +47,13 @@ def test_the_home_folder_may_be_meant(monkeypatch: pytest.MonkeyPatch, tmp_path:
 def test_numbers_stand_before_the_endings() -> None:
     names = [paths["srt"].name for paths in islice(numbered({"srt": Path("a.b.srt")}), 3)]
     assert names == ["a.b.srt", "a.b-2.srt", "a.b-3.srt"]
+
+
+def test_two_formats_in_one_file_are_refused() -> None:
+    with pytest.raises(OutputError, match="named for two formats"):
+        wanted({"srt": "call", "vtt": "call"}, None, BEGAN)
+
+
+def test_a_name_that_no_file_can_have_is_no_folder() -> None:
+    name = "a" * 300
+    assert wanted({"srt": name}, None, BEGAN) == {"srt": Path(name)}

@@ -216,6 +216,21 @@ def test_a_person_whom_the_cleaner_takes_away_is_heard_by_the_second_opinion(ask
     assert any(isinstance(event, SpeechStarted) for event in room.receiver.events) is asked
 
 
+def test_a_voice_of_the_second_opinion_counts_when_the_vad_next_says_anything() -> None:
+    """A VAD of hops longer than a frame has no verdict on some frames."""
+    room = Room()
+    cleaner = room.listener.cleaner = FakeCleaner()
+    cleaner.other_share, cleaner.heard_beside = 0.5, b"\1\0" * 3200
+    second = room.listener.second = SecondOpinion(cast(Vad, FakeVad()), cleaner)
+    room.vad.feed = lambda pcm, index: []  # type: ignore[method-assign]
+    room.listener.hear(Frame(bytes(640), 0))
+    cleaner.other_share = 0.0
+    room.vad.feed = lambda pcm, index: [Verdict(0, index + 320, voiced=False)]  # type: ignore[method-assign]
+    heard = room.listener._judged_with_echo(Frame(bytes(640), 320), room.vad.feed(b"", 320))
+    assert [verdict.voiced for verdict in heard] == [True]
+    assert second is room.listener.second
+
+
 def test_the_mute_can_be_switched_on_and_off() -> None:
     room = Room()
     room.sounding = True

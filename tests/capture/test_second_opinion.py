@@ -76,3 +76,24 @@ def test_what_it_hears_decides() -> None:
     residual = FakeResidual()
     residual.other_share, residual.loud = 0.9, False
     assert not SecondOpinion(FakeVad(), residual).voiced(FRAME)
+
+
+def test_after_an_interruption_it_begins_anew() -> None:
+    vad, residual = FakeVad(), FakeResidual()
+    residual.other_share = 0.5
+    second = SecondOpinion(vad, residual)
+    second.voiced(FRAME)
+    second.reset()
+    second.voiced(FRAME)
+    assert vad.heard == [(0, FRAME), (FRAME, 3200)]
+    assert vad.resets == 1
+
+
+def test_frames_of_nobody_but_the_loudspeaker_are_left_out() -> None:
+    vad, residual = FakeVad(), FakeResidual()
+    residual.other_share = 0.5
+    second = SecondOpinion(vad, residual)
+    for _ in range(50):
+        second.skip(FRAME)
+    second.voiced(FRAME)
+    assert vad.heard == [(0, 3200)]

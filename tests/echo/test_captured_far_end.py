@@ -47,3 +47,10 @@ def test_what_was_played_in_a_time_is_known_for_twelve_seconds() -> None:
     start_s = blocks[900].at
     assert far.between(start_s + 0.001, start_s + 0.059) == b"".join(frame(number).pcm for number in (900, 901, 902))
     assert far.between(blocks[0].at, blocks[1].at) == b""
+
+
+def test_while_nobody_gathers_no_more_than_half_a_minute_waits() -> None:
+    far = CapturedFarEnd(captured)
+    for number in range(2000):
+        far.add(frame(number))
+    assert len(far.take()) == 1500

@@ -76,12 +76,16 @@ class Both:
 
     def showing(self, showing: Showing) -> Showing:
         """`showing` without captions of the microphone that repeat the loudspeaker's."""
-        self._copies = WithoutCopies(showing, self._publish)
+        self._copies = WithoutCopies(showing, self._publish, lambda: self._cleaner.knows_echo)
         return self._copies
 
     def holds(self, listener: Listener) -> bool:
         """Whether speech of this listener is held back, of which its captioner knows nothing yet."""
         return self._gate is not None and listener.receiver is self._gate and self._gate.holding
+
+    def holds_any(self, listeners: Sequence[Listener]) -> bool:
+        """Whether speech of one of them is held back."""
+        return any(map(self.holds, listeners))
 
     def attach(self, listeners: Mapping[str, Listener]) -> None:
         """Put the parts between the listeners and their captioners. Call it before they begin to listen."""

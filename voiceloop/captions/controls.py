@@ -34,7 +34,7 @@ class Controls:
 
     @property
     def speaking(self) -> bool:
-        return any(captioner.speaking for captioner in self.captioners)
+        return any(captioner.speaking for captioner in self.captioners) or any(map(self.holds, self.listeners))
 
     @property
     def working(self) -> int:

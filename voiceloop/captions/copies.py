@@ -7,6 +7,7 @@ the words are compared with those that the loudspeaker says at that time. Fewer 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 
 from voiceloop.captions.showing import Final, Live, Showing
@@ -14,7 +15,7 @@ from voiceloop.captions.words import Spoken
 from voiceloop.echo.text_echo import repeats
 from voiceloop.events import Publish
 
-_AROUND_S = 2.0
+_AROUND_S = 1.0
 """An echo is heard at the same time; the times of words are estimates."""
 _KEPT = 200
 
@@ -22,8 +23,9 @@ _KEPT = 200
 class WithoutCopies:
     """`Showing` that leaves out the microphone's captions that repeat the loudspeaker's words of the same time."""
 
-    def __init__(self, showing: Showing, publish: Publish) -> None:
-        self._showing, self._publish = showing, publish
+    def __init__(self, showing: Showing, publish: Publish, echoes: Callable[[], bool] = lambda: True) -> None:
+        """`echoes`: whether the microphone was found to hear the loudspeaker: not with headphones."""
+        self._showing, self._publish, self._echoes = showing, publish, echoes
         self._played: deque[Spoken] = deque(maxlen=_KEPT)
         self._live = Live("speaker")
         self.dropped = 0
@@ -62,6 +64,8 @@ class WithoutCopies:
 
     def _repeats(self, text: str, start_s: float, end_s: float) -> bool:
         """Whether a text only repeats what the loudspeaker said between those times of the session."""
+        if not self._echoes():
+            return False
         around = [
             word.text for word in self._played if word.end_s > start_s - _AROUND_S and word.start_s < end_s + _AROUND_S
         ]

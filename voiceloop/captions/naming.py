@@ -13,21 +13,37 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
+from voiceloop.errors import OutputError
+
 FORMATS = ("srt", "vtt", "jsonl")
 IN_FOLDER = "captions-%Y-%m-%d-%H%M"
 """The name of a file in a folder, without its ending."""
+_ONE_EACH = "Give each of --srt, --vtt and --jsonl a file of its own, or --keep FOLDER"
 
 
 def wanted(files: Mapping[str, str], keep: str | None, began: datetime) -> dict[str, Path]:
     """The path to write for each format. `files`: what the user gave for a format: a name or a folder, either with
-    codes of strftime; `keep`: the folder for the other formats. `began`: the local time of the start."""
+    codes of strftime; `keep`: the folder for the other formats. `began`: the local time of the start.
+
+    Raises OutputError if two formats would be written to one file.
+    """
     given = (dict.fromkeys(FORMATS, f"{keep}/") if keep else {}) | dict(files)
-    return {kind: _path(given[kind], kind, began) for kind in FORMATS if kind in given}
+    paths = {kind: _path(given[kind], kind, began) for kind in FORMATS if kind in given}
+    if len(set(paths.values())) < len(paths):
+        raise OutputError("it is named for two formats", place=str(next(iter(paths.values()))), remedy=_ONE_EACH)
+    return paths
 
 
 def _path(text: str, kind: str, began: datetime) -> Path:
     path = Path(_at(text, began)).expanduser()
-    return path / f"{began.strftime(IN_FOLDER)}.{kind}" if text.endswith("/") or path.is_dir() else path
+    return path / f"{began.strftime(IN_FOLDER)}.{kind}" if text.endswith("/") or _is_folder(path) else path
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, a folder that can't be searched: opening the file will say so
+        return False
 
 
 def _at(text: str, began: datetime) -> str:

@@ -53,8 +53,8 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
     """Caption until the input ends; returns the exit code 0. `inputs` maps the name of each source, as captions show
     it, to its device, as in `audio.input`. `kept` is what lives on of a process before this one.
 
-    Raises a VoiceloopError if it can't start, and StartAnew when a new process has to go on; not while files are
-    written, which that would begin anew.
+    Raises a VoiceloopError if it can't start, and StartAnew when a new process has to go on. It goes on in files of the
+    next number: nothing is overwritten.
     """
     began = time.monotonic()
     attention = kept.attention or Attention(listening=config.control.start == "listening")
@@ -157,8 +157,8 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
 
                     await stack.enter_async_context(open_shortcut(config.control.shortcut, controlled.controller))
             async with trio.open_nursery() as watching:
-                if not options.writes_files:
-                    watching.start_soon(_start_anew, captioners, attention, name="watching PortAudio")
+                held = (lambda: False) if both is None else partial(both.holds_any, listeners)
+                watching.start_soon(_start_anew, captioners, attention, held, name="watching PortAudio")
                 async with trio.open_nursery() as listening:
                     for source, listener in zip(sources, listeners, strict=True):
                         listening.start_soon(listener.listen, source.microphone.frames, name=f"listen to {source.name}")
@@ -234,11 +234,11 @@ def _listings() -> Cache:
 _NEVER_MUTED = HalfDuplexMute(lambda: False, time.monotonic, 0.0, half_duplex=False)
 
 
-async def _start_anew(captioners: Sequence[Captioner], attention: Attention) -> None:
-    """Raise StartAnew when PortAudio can only be used well by a new process."""
+async def _start_anew(captioners: Sequence[Captioner], attention: Attention, held: Callable[[], bool]) -> None:
+    """Raise StartAnew when PortAudio can only be used well by a new process. `held`: whether speech is held back."""
 
     def quiet() -> bool:
-        return not any(captioner.speaking or captioner.working for captioner in captioners)
+        return not (held() or any(captioner.speaking or captioner.working for captioner in captioners))
 
     await runaway(quiet)
     raise StartAnew(RUNAWAY, place="audio", kept=Kept(attention=attention).values())

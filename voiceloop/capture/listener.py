@@ -153,6 +153,8 @@ class Listener:
     _voiced_end: int = 0
     """The end of the last frame with voice."""
     _calm: bool = False
+    _second_voiced: bool = False
+    """The second opinion heard a voice since the VAD's last verdicts."""
     _detector: EarlyVoiceDetector = field(default_factory=EarlyVoiceDetector)
     _early_voice: EarlyVoice = EarlyVoice.NONE
 
@@ -230,10 +232,16 @@ class Listener:
         if self.cleaner is None:
             return verdicts
         if self.cleaner.echo_only:
+            self._second_voiced = False
+            if self.second is not None:
+                self.second.skip(frame.samples)
             return [Verdict(verdict.start, verdict.end, voiced=False) for verdict in verdicts]
-        if self.second is not None and self.second.voiced(frame.samples):
-            return [Verdict(verdict.start, verdict.end, voiced=True) for verdict in verdicts]
-        return verdicts
+        if self.second is not None:
+            self._second_voiced = self.second.voiced(frame.samples) or self._second_voiced
+        if not (self._second_voiced and verdicts):
+            return verdicts  # a VAD may give none for a frame
+        self._second_voiced = False
+        return [Verdict(verdict.start, verdict.end, voiced=True) for verdict in verdicts]
 
     def _has_hint(self, frame: Frame) -> bool:
         return hints(self.vad) and not (self.cleaner is not None and self.cleaner.is_residual_echo(frame.pcm))
@@ -256,6 +264,9 @@ class Listener:
         """The next frame doesn't continue this one: end an open utterance, and reset all detectors."""
         self._discard.close()
         self.vad.reset()
+        self._second_voiced = False
+        if self.second is not None:
+            self.second.reset()
         self._detector = EarlyVoiceDetector()
         self._report_early_voice(EarlyVoice.NONE)
         for event in self.segmenter.flush(reason):

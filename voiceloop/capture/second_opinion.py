@@ -37,6 +37,14 @@ class SecondOpinion:
         self._index = 0
         self._unheard = 0
 
+    def skip(self, samples: int) -> None:
+        """Leave out a frame, of so many samples, in which nobody but the loudspeaker is heard."""
+        self._unheard += samples
+
+    def reset(self) -> None:
+        """The next frame doesn't continue the last one."""
+        self._unheard = _AT_ONCE + 1
+
     def voiced(self, samples: int) -> bool:
         """Whether there is voice in what was left of the last frame, of so many samples."""
         self._unheard += samples

@@ -77,7 +77,7 @@ def muted_in(audio: Audio, answer: Answer) -> str:
     for which, wanted in (("input", audio.input), ("output", audio.output)):
         name = wanted.strip().casefold()
         for node in answer.nodes:
-            meant = node.default if name == "default" else name in (node.name.casefold(), node.description.casefold())
+            meant = node.default if name == "default" else name in f"{node.name}\n{node.description}".casefold()
             if node.which == which and not node.monitor and meant and node.muted:
                 return f"{'the microphone' if which == 'input' else 'the loudspeaker'} {node.description!r}"
     return ""

@@ -217,6 +217,7 @@ class Canceller:
         far = self._far.at(time_s)
         if not before:
             self._raw.clear()
+            self._left.clear()
             self._prime(far)
         self._raw.append(near)
         clean = self._processor.process(near, far)

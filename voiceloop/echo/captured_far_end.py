@@ -18,6 +18,8 @@ from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Frame, Gap
 
 _LEAD_S = 0.050
 """The times of two PulseAudio streams differ by up to 25 ms within the first seconds, on a busy machine by 30."""
+_WAITING = 1_500
+"""30 s in frames of 20 ms: of what nobody gathers the oldest is forgotten. What follows is a new stream."""
 _KEPT_S = 12.0
 """How far back speech is compared with what was played."""
 
@@ -30,7 +32,7 @@ class CapturedFarEnd:
 
     def __init__(self, captured: Callable[[int], float]) -> None:
         self._captured = captured
-        self._new: deque[Played] = deque()
+        self._new: deque[Played] = deque(maxlen=_WAITING)  # a microphone that is lost gathers nothing
         self._recent: deque[Played] = deque()
         self._stream, self._start = 1, 0
         self._next: int | None = None

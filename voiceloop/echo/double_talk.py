@@ -86,7 +86,8 @@ class DoubleTalkDetector:
         if lag is not None and self._since_loud < _LINGERS and energy > _HEARS:
             self._echo.learn(power, lag)
             self._trained += 1
-        self._residual.judge(lag if self._linear else None, echoes=self._since_loud < _LINGERS and energy > _HEARS)
+        if self._linear:
+            self._residual.judge(lag, echoes=self._since_loud < _LINGERS and energy > _HEARS)
         share, left = self._share(lag), self._residual.other_share
         if self._residual.sees_nobody and share < _SURELY_OTHER:
             share = 0.0
