@@ -179,7 +179,7 @@ class FakeCleaner:
     heard_beside = b""
 
     echo_only = False
-    other_share = 0.0
+    residual_share = 0.0
 
     def residual(self, samples: int) -> bytes:
         return self.heard_beside[-2 * samples :]
@@ -210,7 +210,7 @@ def test_while_only_the_echo_is_heard_no_verdict_is_voice() -> None:
 def test_a_person_whom_the_cleaner_takes_away_is_heard_by_the_second_opinion(asked: bool) -> None:
     room = Room()
     cleaner = room.listener.cleaner = FakeCleaner()
-    cleaner.other_share, cleaner.heard_beside = 0.5, b"\1\0" * 3200
+    cleaner.residual_share, cleaner.heard_beside = 0.5, b"\1\0" * 3200
     room.listener.second = SecondOpinion(cast(Vad, FakeVad()), cleaner) if asked else None
     room.hear(1, voice=False)
     assert any(isinstance(event, SpeechStarted) for event in room.receiver.events) is asked
@@ -220,11 +220,11 @@ def test_a_voice_of_the_second_opinion_counts_when_the_vad_next_says_anything() 
     """A VAD of hops longer than a frame has no verdict on some frames."""
     room = Room()
     cleaner = room.listener.cleaner = FakeCleaner()
-    cleaner.other_share, cleaner.heard_beside = 0.5, b"\1\0" * 3200
+    cleaner.residual_share, cleaner.heard_beside = 0.5, b"\1\0" * 3200
     second = room.listener.second = SecondOpinion(cast(Vad, FakeVad()), cleaner)
     room.vad.feed = lambda pcm, index: []  # type: ignore[method-assign]
     room.listener.hear(Frame(bytes(640), 0))
-    cleaner.other_share = 0.0
+    cleaner.residual_share = 0.0
     room.vad.feed = lambda pcm, index: [Verdict(0, index + 320, voiced=False)]  # type: ignore[method-assign]
     heard = room.listener._judged_with_echo(Frame(bytes(640), 320), room.vad.feed(b"", 320))
     assert [verdict.voiced for verdict in heard] == [True]

@@ -36,7 +36,7 @@ class FakeVad:
 
 
 class FakeResidual:
-    other_share = 0.0
+    residual_share = 0.0
     loud = True
 
     def residual(self, samples: int) -> bytes:
@@ -55,7 +55,7 @@ def test_it_begins_with_the_last_200_ms_and_then_hears_every_frame_once() -> Non
     second = SecondOpinion(vad, residual)
     for _ in range(50):
         second.voiced(FRAME)
-    residual.other_share = 0.5
+    residual.residual_share = 0.5
     assert second.voiced(FRAME)
     assert second.voiced(FRAME)
     assert vad.heard == [(0, 3200), (3200, FRAME)]
@@ -66,7 +66,7 @@ def test_frames_that_were_not_judged_meanwhile_are_judged_later() -> None:
     vad, residual = FakeVad(), FakeResidual()
     second = SecondOpinion(vad, residual)
     for share in (0.5, 0.0, 0.0, 0.5):
-        residual.other_share = share
+        residual.residual_share = share
         second.voiced(FRAME)
     assert vad.heard == [(0, FRAME), (FRAME, 3 * FRAME)]
     assert vad.resets == 0
@@ -74,13 +74,13 @@ def test_frames_that_were_not_judged_meanwhile_are_judged_later() -> None:
 
 def test_what_it_hears_decides() -> None:
     residual = FakeResidual()
-    residual.other_share, residual.loud = 0.9, False
+    residual.residual_share, residual.loud = 0.9, False
     assert not SecondOpinion(FakeVad(), residual).voiced(FRAME)
 
 
 def test_after_an_interruption_it_begins_anew() -> None:
     vad, residual = FakeVad(), FakeResidual()
-    residual.other_share = 0.5
+    residual.residual_share = 0.5
     second = SecondOpinion(vad, residual)
     second.voiced(FRAME)
     second.reset()
@@ -91,7 +91,7 @@ def test_after_an_interruption_it_begins_anew() -> None:
 
 def test_frames_of_nobody_but_the_loudspeaker_are_left_out() -> None:
     vad, residual = FakeVad(), FakeResidual()
-    residual.other_share = 0.5
+    residual.residual_share = 0.5
     second = SecondOpinion(vad, residual)
     for _ in range(50):
         second.skip(FRAME)

@@ -20,8 +20,9 @@ class Residual(Protocol):
     """What is left of the microphone by a linear filter, such as `Canceller`."""
 
     @property
-    def other_share(self) -> float:
-        """The share of the microphone's energy just now that can't be the echo, from 0 to 1."""
+    def residual_share(self) -> float:
+        """The share of the microphone's energy just now that was left and can't be the echo, from 0 to 1. 0 where the
+        filter is not in its place: then what is left is the echo."""
         ...
 
     def residual(self, samples: int) -> bytes:
@@ -48,7 +49,7 @@ class SecondOpinion:
     def voiced(self, samples: int) -> bool:
         """Whether there is voice in what was left of the last frame, of so many samples."""
         self._unheard += samples
-        if self._residual.other_share < _OTHER:
+        if self._residual.residual_share < _OTHER:
             return False
         pcm = self._residual.residual(min(self._unheard, _AT_ONCE))
         if self._unheard > _AT_ONCE:

@@ -157,6 +157,12 @@ class Canceller:
         raw = b"".join(self._raw) if self.active else b""
         return raw[max(0, len(raw) - samples * SAMPLE_BYTES) :]
 
+    @property
+    def residual_share(self) -> float:
+        """The share, from 0 to 1, of the microphone's energy just now that a linear filter left and that can't be the
+        echo. 0 where the filter is not in its place: then what it leaves is the echo."""
+        return self._double_talk.residual_share if self.active and self._double_talk.sounding else 0.0
+
     def residual(self, samples: int) -> bytes:
         """What a linear filter leaves of the last samples (int16, mono, 16 kHz; at most 300 ms): more of the echo than
         the canceller, and all of a person."""

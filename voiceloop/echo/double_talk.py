@@ -110,6 +110,11 @@ class DoubleTalkDetector:
         return other / total
 
     @property
+    def residual_share(self) -> float:
+        """The share of the last 120 ms' energy that the linear filter left and that can't be the echo, from 0 to 1."""
+        return self._residual.other_share
+
+    @property
     def residual(self) -> NDArray[np.float32]:
         """What a linear filter leaves of the last 10 ms of the microphone: less of the echo, all of a person."""
         return self._residual.samples
