@@ -170,10 +170,12 @@ def hear() -> Any:
 
 @pytest.mark.parametrize(("text", "words"), UNDERSTOOD.items())
 def test_a_recogniser_understands_what_was_mended(hear: Any, text: str, words: str) -> None:
-    assert _words(hear(text)) == words.split()
+    # A range is heard as "10 to 20" or as "10, 20": both are understood.
+    assert [word for word in _words(hear(text)) if word != "to"] == [word for word in words.split() if word != "to"]
 
 
 _NUMBERS = {
+    "twenty": "20",
     "three": "3",
     "two": "2",
     "five": "5",
