@@ -405,6 +405,18 @@ async def test_a_process_that_stood_still_does_not_take_its_device_for_lost() ->
     assert isinstance(item, Frame)
 
 
+async def test_a_loop_that_stood_still_while_more_came_than_the_channel_holds_loses_nothing() -> None:
+    library = CallingPortAudio()
+    async with open_microphone(Audio(), Recorder(), host=Host(lambda: library)) as microphone:
+        await trio.to_thread.run_sync(library.call)
+        await microphone.frames.receive()
+        for _ in range(60):
+            library.call()
+        time.sleep(0.6)  # noqa: ASYNC251 - the loop stands still, until the wait for the device is over
+        received = [await microphone.frames.receive() for _ in range(60)]
+    assert [item.index for item in received] == [FRAME_SAMPLES * (1 + n) for n in range(60)]
+
+
 async def test_a_device_that_falls_silent_is_lost_within_a_second() -> None:
     library = CallingPortAudio()
     async with open_microphone(Audio(), Recorder(), host=Host(lambda: library)) as microphone:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +15,9 @@ from testbed.sound.cable import SPEAKER_HZ, why_not
 from voiceloop.speak.trimming import ONSET_S
 
 SILENCE_S = 0.3
-TURNS = 3
-"""How often each of the two voices answers."""
+TURNS, MOST = 3, 10
+"""How often each of the two voices answers at least, and at most."""
+WITHIN_MS = 15
 
 pytestmark = [
     pytest.mark.sound,
@@ -43,16 +44,25 @@ def delays_ms(room: Room) -> list[float]:
     return found
 
 
+def later_ms(delays: list[float]) -> float:
+    """How much later the second voice's quickest turn is heard than the first one's."""
+    return min(delays[1::2]) - min(delays[::2])
+
+
 def test_speech_that_begins_with_silence_is_heard_as_soon_as_speech_that_begins_at_once() -> None:
     """Two voices answer in turn. They have the same sound, which the service sends 100 times faster than it plays. The
-    first one has no more silence before it than is kept."""
+    first one has no more silence before it than is kept. Each one's quickest turn counts, because a busy machine delays
+    some; the turns go on until it has delayed one of each voice less."""
     voice = sentence("please-try-again")
     at_once, late = after_silence(voice, ONSET_S, voice.words), after_silence(voice, SILENCE_S, "One moment, please.")
     said, sets = prompt("queue-thankyou"), ("audio.echo=off", "preemptive.enabled=false")
     with open_room([said], [Reply((at_once,)), Reply((late,))], sets=sets, service=("--pace", "100")) as room:
-        for _ in range(2 * TURNS):
-            room.answered(said)
-            room.wait_for_silence(0.5)
-        delays = delays_ms(room)
-    assert statistics.median(delays[1::2]) == pytest.approx(statistics.median(delays[::2]), abs=15), delays
-    assert [event.fields["text"] for event in room.loop.named("reply")] == [at_once.words, late.words] * TURNS
+        turns, delays = 0, [0.0, math.inf]
+        while turns < TURNS or (abs(later_ms(delays)) > WITHIN_MS and turns < MOST):
+            turns += 1
+            for _ in range(2):
+                room.answered(said)
+                room.wait_for_silence(0.5)
+            delays = delays_ms(room)
+    assert later_ms(delays) == pytest.approx(0, abs=WITHIN_MS), delays
+    assert [event.fields["text"] for event in room.loop.named("reply")] == [at_once.words, late.words] * turns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 import trio
@@ -46,6 +47,8 @@ class DeviceInput:
         self._wake = Wake()
         self._stream: Stream | None = None
         self._bridge = Bridge(self._wake, microphone.batching)
+        self._unsent: deque[Frame | Gap] = deque()
+        """What was framed and not sent yet. It is kept where the wait for the receiver is cancelled."""
         self._lost = False
         """The loss of the device was reported, and its return was not yet."""
         self._interrupted = False
@@ -159,18 +162,21 @@ class DeviceInput:
         """
         if bridge.blocks:
             self._report_back()
-        while bridge.blocks:
-            block = bridge.blocks.popleft()
-            if self._microphone.silence.feed(block.pcm) and self._stream is not None and self._stream.monitor is None:
-                self._report_silence()
-            items = self._framer.take(block)
-            self._update_counts(bridge)
-            for item in items:
+        while self._unsent or bridge.blocks:
+            # Where `patience` ended while the loop was stalled, this wait is cancelled, and taken up again later.
+            while self._unsent:
                 try:
-                    send.send_nowait(item)
+                    send.send_nowait(self._unsent[0])
                 except trio.WouldBlock:
                     patience.deadline = math.inf
-                    await send.send(item)
+                    await send.send(self._unsent[0])
+                self._unsent.popleft()
+            if bridge.blocks:
+                block = bridge.blocks.popleft()
+                if self._microphone.silence.feed(block.pcm) and self._stream and self._stream.monitor is None:
+                    self._report_silence()
+                self._unsent.extend(self._framer.take(block))
+                self._update_counts(bridge)
         patience.deadline = trio.current_time() + SILENT_S
 
     def _update_counts(self, bridge: Bridge) -> None:
