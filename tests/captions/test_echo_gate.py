@@ -17,6 +17,7 @@ from voiceloop.capture.segmenter import (
     SpeechEnded,
     SpeechEvent,
     SpeechPaused,
+    SpeechResumed,
     SpeechStarted,
 )
 from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, Frame, Utterance
@@ -125,6 +126,19 @@ def test_an_utterance_that_is_only_echo_is_dropped_with_its_reason(why: str, hea
 def test_with_headphones_a_voice_passes_though_no_echo_is_known() -> None:
     hearing = Hearing(pcm(VOICE), share=0.0, knows_echo=False)
     assert heard(hearing, pcm(VOICE)).events == list(spoken(pcm(VOICE)))
+
+
+def test_a_pause_that_is_over_when_speech_is_let_through_is_not_transcribed() -> None:
+    *said, paused, ended = spoken(pcm(VOICE))
+    receiver, hearing = Receiver(), Hearing(pcm(VOICE + FILM), share=0.0)
+    gate = EchoGate("mic", receiver, hearing, receiver.publish)
+    for event in (*said[:20], paused, SpeechResumed(at=0), *said[20:], paused):
+        gate.on(event)
+    assert receiver.events == []
+    hearing.share = 1.0
+    gate(Frame(b"", 0), (), muted=False)
+    gate.on(ended)
+    assert receiver.events == [*said, paused, ended]
 
 
 def test_while_nothing_is_played_speech_passes_at_once() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from voiceloop.audio.wav import read_wav
-from voiceloop.echo.correlation import OWN_VOICE, correlation
+from voiceloop.echo.correlation import OWN_VOICE, Played, correlation
 
 ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
 REPLIES = ("vm-nobodyavail", "queue-thankyou", "conf-onlyperson", "tt-weasels")
@@ -57,6 +57,16 @@ def test_a_voice_over_the_echo_of_the_reply_is_no_echo(reply: str) -> None:
     played = recorded(reply)[:RATE_HZ]
     said = recorded("transfer")[: len(played)]
     assert correlation(heard=pcm(played[: len(said)] * 0.25 + said), played=pcm(played)) < OWN_VOICE
+
+
+@pytest.mark.parametrize("shift", [1, 2, 3, 801])
+def test_a_copy_is_found_at_any_sample_and_by_what_compared_another_clip_before(shift: int) -> None:
+    """The comparison is done at half of the rate: a copy between its samples is one as well."""
+    copy = recorded("transfer")[:RATE_HZ]
+    source = Played(pcm(np.concatenate([np.zeros(shift), copy, noise(4001)])), longest=len(copy))
+    assert source.correlation(pcm(recorded("goodbye")[: RATE_HZ // 2])) < OWN_VOICE
+    assert source.correlation(pcm(copy * 0.1)) > 0.97
+    assert source.correlation(pcm(copy[: RATE_HZ // 2])) > 0.97
 
 
 def test_the_correlation_with_silence_is_zero() -> None:

@@ -44,14 +44,8 @@ class WithoutCopies:
             self._live = live
         elif self._repeats(final.text, final.words[0].start_s, final.words[-1].end_s):
             self.dropped += 1
-            start_s, end_s = final.words[0].start_s, final.words[-1].end_s
-            self._publish(
-                "caption.dropped",
-                source=final.source,
-                reason="words",
-                start_s=round(start_s, 2),
-                seconds=round(end_s - start_s, 2),
-            )
+            seconds = round(final.words[-1].end_s - final.words[0].start_s, 2)
+            self._publish("caption.dropped", source=final.source, reason="words", seconds=seconds)
             self._showing.live(self._without_copy(live))
             return
         self._showing.final(final, self._without_copy(live))

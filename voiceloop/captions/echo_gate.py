@@ -22,9 +22,10 @@ from voiceloop.capture.segmenter import (
     SpeechEnded,
     SpeechEvent,
     SpeechPaused,
+    SpeechResumed,
     SpeechStarted,
 )
-from voiceloop.echo.correlation import OWN_VOICE, correlation
+from voiceloop.echo.correlation import OWN_VOICE, Played
 from voiceloop.events import Publish
 from voiceloop.plugins import Verdict
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Frame, Gap
@@ -39,7 +40,7 @@ _LEAST = CAPTURE_RATE_HZ // 2
 """Shorter speech proves nothing until it has ended."""
 _AGAIN = CAPTURE_RATE_HZ // 4
 _CLIP = CAPTURE_RATE_HZ
-"""How much of the latest speech is compared with what was played: 1 s, which takes 3 ms."""
+"""How much of the latest speech is compared with what was played: 1 s."""
 _EARLIER_S = 0.6
 """How much earlier than it is heard an echo may have been played, pairing included."""
 _KEPT = 50
@@ -141,26 +142,36 @@ class EchoGate:
         residual = self._clean[(start - self._onset) * SAMPLE_BYTES : (self._end - self._onset) * SAMPLE_BYTES]
         if self._hearing.knows_echo and self._share < _OTHER:
             return False
-        likeness = correlation(heard=bytes(residual), played=played)
-        if likeness >= (OWN_VOICE if self._settled else _UNSETTLED_COPY):
+        source = Played(played, longest=self._end - start)
+        if source.correlation(bytes(residual)) >= (OWN_VOICE if self._settled else _UNSETTLED_COPY):
             return False
-        likeness = correlation(heard=self._hearing.raw(start, self._end), played=played)
+        likeness = source.correlation(self._hearing.raw(start, self._end))
         if self._settled:
             return likeness < (_COPY_OF_RAW if self._share >= _OTHER else OWN_VOICE)
         return likeness < _UNSETTLED_COPY_OF_RAW
 
     def _release(self) -> None:
         held, self._held = self._held or [], None
-        for event in held:
+        for event in _without_past_pauses(held):
             self.receiver.on(event)
 
     def _drop(self) -> None:
         self._held = None
         self.dropped += 1
-        self._publish(
-            "caption.dropped",
-            source=self._source,
-            reason="echo",
-            start=self._onset,
-            seconds=round((self._end - self._onset) / CAPTURE_RATE_HZ, 2),
-        )
+        seconds = round((self._end - self._onset) / CAPTURE_RATE_HZ, 2)
+        self._publish("caption.dropped", source=self._source, reason="echo", seconds=seconds)
+
+
+def _without_past_pauses(held: Sequence[SpeechEvent]) -> list[SpeechEvent]:
+    """The events without the pauses after which speech has resumed: each of them would be transcribed for nothing."""
+    out: list[SpeechEvent] = []
+    paused: int | None = None
+    for event in held:
+        if isinstance(event, SpeechPaused):
+            paused = len(out)
+        elif isinstance(event, SpeechResumed) and paused is not None:
+            del out[paused]
+            paused = None
+            continue
+        out.append(event)
+    return out

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceloop.types import CAPTURE_RATE_HZ
+from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES
 
 OWN_VOICE = 0.65
 """A clip with at least this correlation is an echo. In the hardest case, the first words of recorded prompts against
@@ -18,34 +18,69 @@ echo with much reverberation 0.5, which is left to the canceller (`tests/echo/te
 _LOWEST_HZ = 500
 """Below this, rooms and cancellers shift the phase, and all voices are similar."""
 _HIGHEST_HZ = 3_400
+_RATE_HZ = CAPTURE_RATE_HZ // 2
+"""Enough for those frequencies, and half of the work."""
+_ENOUGH = 0.25
+"""Lags count at which at least this share of the most energy of what was played overlaps the clip: a tiny overlap
+correlates with anything."""
+
+
+class Played:
+    """What was played: int16, mono, 16 kHz. Clips of up to `longest` samples can be compared with it."""
+
+    def __init__(self, pcm: bytes, *, longest: int) -> None:
+        self._count = -(-len(pcm) // SAMPLE_BYTES * _RATE_HZ // CAPTURE_RATE_HZ)
+        self._size = _smooth(self._count + longest * _RATE_HZ // CAPTURE_RATE_HZ + 1)
+        self._spectrum = _band(pcm, self._size)
+        sound = np.fft.irfft(self._spectrum, self._size)[: self._count]
+        self._energy = np.concatenate([[0.0], np.cumsum(np.square(sound))])
+        """Of the first samples, for each number of them."""
+
+    def correlation(self, heard: bytes) -> float:
+        """Return the largest normalised cross-correlation of `heard` (int16, mono, 16 kHz) with any part of what was
+        played, from 0 to 1. Gain and delay play no part.
+        """
+        clip = -(-len(heard) // SAMPLE_BYTES * _RATE_HZ // CAPTURE_RATE_HZ)
+        spectrum = _band(heard, self._size)
+        energy = float(np.vdot(spectrum, spectrum).real) * 2 / self._size
+        if not energy or not self._energy[-1]:
+            return 0.0
+        # For each place of the clip's first sample in what was played, or half a sample later.
+        products = np.abs(np.fft.irfft(self._spectrum * spectrum.conj(), 2 * self._size)) * 2
+        products = np.maximum(products[::2], products[1::2])
+        # From place `1 - clip` on: the negative places come last.
+        products = np.concatenate([products[self._size - clip + 1 :], products[: self._count]])
+        energies = np.pad(self._energy, (clip - 1, clip - 1), mode="edge")
+        overlap = energies[clip:] - energies[:-clip]
+        enough = overlap > _ENOUGH * overlap.max()
+        # Of a few samples the band's sound goes on beyond their end, which would give more than 1.
+        return min(1.0, float(np.sqrt((np.square(products[enough]) / overlap[enough]).max() / energy)))
 
 
 def correlation(*, heard: bytes, played: bytes) -> float:
-    """Return the largest normalised cross-correlation of `heard` with any part of `played`, from 0 to 1.
-
-    Gain and delay play no part. Both clips: int16, mono, 16 kHz, up to some seconds (6 ms of work for two seconds).
+    """Return the largest normalised cross-correlation of `heard` with any part of `played`, from 0 to 1. Both clips:
+    int16, mono, 16 kHz. For several clips, make a `Played` once.
     """
-    clip, source = _band(heard), _band(played)
-    energy = float(np.square(clip).sum())
-    if not energy or not np.square(source).any():
-        return 0.0
-    size = 1 << (len(clip) + len(source)).bit_length()
-    product = np.fft.irfft(np.fft.rfft(source, size) * np.conj(np.fft.rfft(clip, size)), size)
-    lags = np.arange(1 - len(clip), len(source))
-    power = np.concatenate([[0.0], np.cumsum(np.square(source))])
-    overlap = power[np.clip(lags + len(clip), 0, len(source))] - power[np.clip(lags, 0, len(source))]
-    # Only lags at which the overlapping part of `played` has enough energy: a tiny overlap correlates with anything.
-    enough = overlap > 0.25 * overlap.max()
-    return float(np.abs(product[lags][enough] / np.sqrt(energy * overlap[enough])).max())
+    return Played(played, longest=len(heard) // SAMPLE_BYTES).correlation(heard)
 
 
-def _band(pcm: bytes) -> NDArray[np.float64]:
-    """Return the samples with only the frequencies that tell voices apart (500 to 3400 Hz)."""
-    sound = np.frombuffer(pcm, "<i2").astype(np.float64)
-    if not len(sound):
-        return sound
-    spectrum = np.fft.rfft(sound)
-    spectrum[: len(sound) * _LOWEST_HZ // CAPTURE_RATE_HZ] = 0.0
-    spectrum[len(sound) * _HIGHEST_HZ // CAPTURE_RATE_HZ :] = 0.0
-    band: NDArray[np.float64] = np.fft.irfft(spectrum, len(sound))
-    return band
+def _band(pcm: bytes, size: int) -> NDArray[np.complex128]:
+    """The spectrum of the sound at `_RATE_HZ`, with zeros up to `size` samples: only the frequencies that tell voices
+    apart (500 to 3400 Hz)."""
+    ratio = CAPTURE_RATE_HZ // _RATE_HZ
+    spectrum = np.fft.rfft(np.frombuffer(pcm, "<i2"), size * ratio)[: size // 2 + 1] / ratio
+    spectrum[: size * _LOWEST_HZ // _RATE_HZ] = 0.0
+    spectrum[size * _HIGHEST_HZ // _RATE_HZ :] = 0.0
+    return spectrum
+
+
+def _smooth(count: int) -> int:
+    """The next even number from `count` on that is quickly transformed: it has no prime factor over 5."""
+    while True:
+        rest = count
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1 and count % 2 == 0:
+            return count
+        count += 1

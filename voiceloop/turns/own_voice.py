@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from voiceloop.audio.resample import resample
 from voiceloop.echo.caution import Caution, Level
-from voiceloop.echo.correlation import OWN_VOICE, correlation
+from voiceloop.echo.correlation import OWN_VOICE, Played
 from voiceloop.echo.text_echo import repeats
 from voiceloop.turns.context import TurnContext
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript
@@ -68,7 +68,7 @@ class OwnVoice:
             self._other_share = max(self._other_share, self.context.raw.other_share)
 
     def copies(self) -> bool:
-        """Whether the latest speech is a copy of what was just played. Takes up to 20 ms, so call it only at need.
+        """Whether the latest speech is a copy of what was just played. Takes milliseconds, so call it only at need.
 
         The canceller takes most of an echo away, and what it leaves need not be like the echo. So the raw microphone is
         compared, too, unless it surely hears somebody else: then the echo of the reply is in it all the same.
@@ -80,11 +80,12 @@ class OwnVoice:
         if played.count(0) == len(played):  # only silence was played
             return False
         played = resample(played, from_hz=rate_hz, to_hz=CAPTURE_RATE_HZ)
-        if correlation(heard=bytes(self._speech), played=played) >= OWN_VOICE:
+        source = Played(played, longest=samples)
+        if source.correlation(bytes(self._speech)) >= OWN_VOICE:
             return True
         if self.context.raw is None or self._other_share >= _SURELY_OTHER:
             return False
-        return correlation(heard=self.context.raw.recent(samples), played=played) >= OWN_VOICE
+        return source.correlation(self.context.raw.recent(samples)) >= OWN_VOICE
 
     def stopped(self, *, after_hold_s: float, voice_ms: float) -> bool:
         """Whether speech that held the reply, with so much voice, and ended so long after the loudspeaker fell silent,
