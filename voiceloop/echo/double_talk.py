@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceloop.echo.echo_power import BAND_COUNT, BANDS, JUDGED, LAGS, EchoPower, FarPower, power_of
+from voiceloop.echo.echo_power import BAND_COUNT, BANDS, JUDGED, LAGS, EchoPower, FarPower
+from voiceloop.echo.kalman import power_of
 from voiceloop.echo.residual import SHARE, Residual
 from voiceloop.types import CAPTURE_RATE_HZ
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceloop.echo.echo_power import BAND_COUNT, BANDS, JUDGED, Bands, EchoPower, FarPower, power_of
-from voiceloop.echo.linear_filter import LinearFilter, Samples
+from voiceloop.echo.echo_power import BAND_COUNT, BANDS, JUDGED, Bands, EchoPower, FarPower
+from voiceloop.echo.kalman import Samples, power_of
+from voiceloop.echo.linear_filter import LinearFilter
 from voiceloop.types import CAPTURE_RATE_HZ
 
 _FRAME = CAPTURE_RATE_HZ // 50
