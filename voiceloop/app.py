@@ -68,8 +68,8 @@ async def run(
     """Run the loop until its input ends; returns exit code 0. Raises the error that keeps it from starting.
 
     `trace` is the file to write the session's trace to. `name` is the running command (`run`, `dictate`), which control
-    clients see. `kept` is what lives on of a process before this one. Raises StartAnew when a new process has to go on,
-    unless a trace is written, which that would overwrite.
+    clients see. `kept` is what lives on of a process before this one. Raises StartAnew when a new process has to go on;
+    only the user can start that where a trace is written, which it would overwrite.
     """
     began = time.monotonic()
     attention = kept.attention or Attention(listening=config.control.start == "listening")
@@ -251,8 +251,7 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
             )
             await _open_shortcut(stack, config, controlled)
         async with trio.open_nursery() as nursery:
-            if anew:
-                nursery.start_soon(_start_anew, conversation, speaker, attention, name="watching PortAudio")
+            nursery.start_soon(_start_anew, conversation, speaker, attention, anew, name="watching PortAudio")
             try:
                 await listener.listen(microphone.frames)
             except trio.Cancelled:
@@ -263,14 +262,16 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
     await speaker.silent()
 
 
-async def _start_anew(conversation: Conversation, speaker: Speaker, attention: Attention) -> None:
-    """Raise StartAnew, with what lives on, when PortAudio can only be used well by a new process."""
+async def _start_anew(conversation: Conversation, speaker: Speaker, attention: Attention, anew: bool) -> None:
+    """Raise StartAnew, with what lives on if a new process may begin, when only that can use PortAudio well."""
 
     def quiet() -> bool:
         return not (conversation.speaking or conversation.working or speaker.audible)
 
     await runaway(quiet)
-    raise StartAnew(RUNAWAY, place="audio", kept=Kept(conversation.history, attention).values())
+    kept = Kept(conversation.history, attention).values() if anew else None
+    remedy = "" if anew else "Start the program again. It doesn't do so by itself, for that would overwrite the trace"
+    raise StartAnew(RUNAWAY, place="audio", remedy=remedy, kept=kept)
 
 
 def _publish_start(  # noqa: PLR0913, PLR0917 - everything that the start-up lines name

@@ -74,11 +74,11 @@ class DeviceError(VoiceloopError):
 
 
 class StartAnew(DeviceError):
-    """`kept` is what the new process goes on with: values for JSON."""
+    """`kept` is what the new process goes on with: values for JSON. None: only the user may start one."""
 
     exit_code = 75
 
-    def __init__(self, what: str, *, kept: Mapping[str, object], place: str = "", remedy: str = "") -> None:
+    def __init__(self, what: str, *, kept: Mapping[str, object] | None, place: str = "", remedy: str = "") -> None:
         self.kept = kept
         super().__init__(what, place=place, remedy=remedy)
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from testbed.fake_portaudio import FakePortAudio, FakeStream, Silent
+from testbed.fake_portaudio import FakePortAudio, FakeStream, Refused, Silent
 from testbed.recorder import Recorder
 from voiceloop.audio.portaudio import STUCK_S, Host
 from voiceloop.audio.wake import Wake
@@ -27,7 +27,7 @@ from voiceloop.capture.losses import Losses
 from voiceloop.capture.microphone import Item
 from voiceloop.capture.sources import open_microphone
 from voiceloop.config.tables import Audio
-from voiceloop.errors import BadAudioFile
+from voiceloop.errors import BadAudioFile, DeviceError
 from voiceloop.types import FRAME_SAMPLES, Frame, Gap, GapReason
 
 
@@ -390,6 +390,28 @@ async def test_an_opening_that_hangs_is_told_and_waited_for() -> None:
         assert await trio.to_thread.run_sync(lambda: told.wait(5))
         assert STUCK_S <= host.hung_s < 5
         going_on.set()
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 5.0])
+async def test_after_a_start_anew_the_first_opening_is_tried_again_while_devices_come_back(wait_s: float) -> None:
+    library, left = FakePortAudio(), 3
+    host = Host(lambda: library)
+    host.first_wait_s = wait_s
+
+    def refuse(rate_hz: int, channels: int) -> None:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            raise Refused("Device unavailable", -9985)
+
+    library.refuse = refuse
+    if not wait_s:
+        with pytest.raises(DeviceError):
+            async with open_microphone(Audio(), Recorder(), host=host):
+                raise AssertionError("it is opened")
+        return
+    async with open_microphone(Audio(), Recorder(), host=host):
+        assert library.done[-1] == "start"
 
 
 async def test_a_process_that_stood_still_does_not_take_its_device_for_lost() -> None:

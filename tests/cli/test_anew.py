@@ -73,6 +73,12 @@ def test_the_new_process_gets_what_lives_on_once(monkeypatch: pytest.MonkeyPatch
     assert len(started) == 1
 
 
+def test_it_may_not_start_anew_where_that_would_overwrite_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICELOOP_STARTED_ANEW", "")
+    monkeypatch.setattr(os, "execv", lambda _path, _words: pytest.fail("it has started anew"))
+    anew.start(StartAnew("it hangs", kept=None))
+
+
 def test_what_was_opened_meanwhile_is_closed_and_what_was_given_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the sound server keeps streams that nobody reads."""
     monkeypatch.setenv("VOICELOOP_STARTED_ANEW", "")

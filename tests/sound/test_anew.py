@@ -12,6 +12,8 @@ import pytest
 from testbed.running import running, voiceloop
 from testbed.sound.cable import Cable
 from tests.sound.servers import pipewire_only
+from voiceloop.trace.build import build
+from voiceloop.trace.read import read
 
 pytestmark = pytest.mark.sound
 
@@ -67,6 +69,18 @@ def test_after_a_call_that_hangs_the_program_goes_on_in_a_new_process_with_the_s
         assert "Started anew" in program.named("notice")[-1].fields["text"]
         assert json.loads(voiceloop("ctl", "status", "--json", env=env)[1])["pid"] == program.process.pid
         assert program.end()[0] == 130
+
+
+def test_a_program_that_writes_a_trace_ends_for_a_new_one_would_overwrite_it(cable: Cable, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HANGS.format(OPEN))
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    env = environment(cable, tmp_path) | {"PYTHONPATH": path}
+    with running(*WORDS, "--trace", str(tmp_path / "t.jsonl"), env=env) as program:
+        program.wait_for("ready")
+        cable.restart()
+        assert program.process.wait(30) == 75
+    assert "would overwrite the trace" in program.errors[-1]
+    assert build(read(tmp_path / "t.jsonl")).flaws == ()
 
 
 @pipewire_only

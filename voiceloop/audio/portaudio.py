@@ -126,6 +126,8 @@ class Host:
         self._cards = b""
         """The sound cards when PortAudio made its device list."""
         self._suspect = False
+        self.first_wait_s = 0.0
+        """How long the first opening of a device is tried again. Not at all at a usual start: then its user is told."""
         self.on_stuck: Callable[[], None] = lambda: None
         """Called in the loop when an open or a close has not returned within `STUCK_S`."""
         self.on_stale: dict[str, Callable[[], None]] = {}

@@ -53,11 +53,19 @@ async def open_first(
 ) -> Stream:
     """Open a stream at the program's start, where a sound server that hangs is an error: raises DeviceError after 5 s.
 
-    Otherwise as `open_stream`.
+    Otherwise as `open_stream`. What fails is tried again for `Host.first_wait_s`.
     """
-
-    place = f"audio.{request.which}"
-    return await _within_limit(lambda: open_stream(request, callback, finished, host=host), place=place)
+    ends = trio.current_time() + host.first_wait_s
+    for pause_s in pauses():
+        await trio.sleep(pause_s)
+        try:
+            return await _within_limit(
+                lambda: open_stream(request, callback, finished, host=host), place=f"audio.{request.which}"
+            )
+        except DeviceError:
+            if trio.current_time() >= ends:
+                raise
+    raise AssertionError("pauses end")
 
 
 async def _within_limit(call: Callable[[], Awaitable[_T]], *, place: str) -> _T:

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from voiceloop.audio.portaudio import HOST
 from voiceloop.control.kept import NOTHING, Kept
 from voiceloop.errors import StartAnew
 from voiceloop.events import Publish
@@ -24,6 +25,7 @@ _TIMES = "VOICELOOP_STARTED_ANEW"
 """The environment variable with the times of the earlier starts."""
 _HANDED_OVER = "VOICELOOP_HANDED_OVER"
 """The environment variable with the file descriptor of what lives on."""
+_DEVICES_WITHIN_S = 30.0
 _PAUSE_S, _HOUR_S, _PER_HOUR = 10.0, 3600.0, 5
 
 
@@ -45,7 +47,7 @@ def times(text: str) -> list[float]:
 def start(reason: StartAnew) -> None:
     """Start the program anew; returns only if it may not."""
     earlier, now = times(os.environ.get(_TIMES, "")), time.time()
-    if not allowed(earlier, now):
+    if reason.kept is None or not allowed(earlier, now):
         return
     memory = os.memfd_create("voiceloop", 0)  # without MFD_CLOEXEC: it outlives exec
     with os.fdopen(memory, "w", encoding="utf-8", closefd=False) as file:
@@ -97,4 +99,5 @@ def handed_over(publish: Publish) -> Kept:
     except (OSError, ValueError):  # the variable came from elsewhere
         return NOTHING
     publish("notice", text="Started anew, because PortAudio hung, though the sound server answered.")
+    HOST.first_wait_s = _DEVICES_WITHIN_S  # a sound server that has just been restarted may not have its devices yet
     return Kept.of(values)
