@@ -218,6 +218,19 @@ def test_two_sessions_at_the_same_time_write_two_files(tmp_path: Path) -> None:
         assert (first.paths, second.paths) == ((path,), (tmp_path / "new" / "a-2.srt",))
 
 
+def test_another_programs_file_is_written_on_to(tmp_path: Path) -> None:
+    """As /dev/stdout is, where the shell has opened the file by `>>`."""
+    path = tmp_path / "log"
+    path.write_text("before\n")
+    with path.open("ab") as given:
+        other = {"jsonl": Path(f"/dev/fd/{given.fileno()}")}
+        for _ in range(2):
+            with open_files(other, unexpected) as files:
+                files.final(final("hello", 1.0), Live(""))
+    before, *lines = path.read_text().splitlines()
+    assert (before, [json.loads(line)["text"] for line in lines]) == ("before", ["hello", "hello"])
+
+
 def test_the_text_of_a_cue_is_what_was_said() -> None:
     truth = said(["one", "two", "three"])
     assert text_of(truth) == CueCutter().cut(truth)[0].text

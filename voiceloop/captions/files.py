@@ -55,6 +55,8 @@ def _open(path: Path) -> int:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError as error:
         raise OutputError(f"can't be written: {error.strerror}", place=str(path)) from error
+    if _is_stream(path):
+        return handle
     with suppress(OSError):  # a file system without locks
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,9 +69,14 @@ def _open(path: Path) -> int:
     return handle
 
 
+def _is_stream(path: Path) -> bool:
+    """Whether it is something like /dev/stdout or /dev/fd/3: another program's file, which is written on to."""
+    return path.parts[:2] in {("/", "dev"), ("/", "proc")}
+
+
 def _holds_something(path: Path) -> bool:
     try:
-        return path.stat().st_size > 0
+        return path.stat().st_size > 0 and not _is_stream(path)
     except OSError:
         return False
 
