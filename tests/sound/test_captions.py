@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.running import COMMAND, running
+from testbed.running import COMMAND, running, voiceloop
 from testbed.serving import KEY, serving
 from testbed.sound.cable import SPEAKER_HZ, Cable
 from testbed.sound.echoing import steady_echo_path
@@ -77,7 +77,9 @@ def test_what_the_microphone_hears_of_the_loudspeaker_is_captioned_once_and_the_
         cable.speak_file(ASTERISK / "queue-thankyou.wav").wait()
         playing.wait()
         program.wait_for("caption.final", count=3, timeout_s=60)
+        status = json.loads(voiceloop("ctl", "status", "--json", env=env)[1])
         program.end()
+    assert status["echo"]["delay_ms"] is not None
     finals = [event.fields for event in program.named("caption.final")]
     mine = " ".join(str(one["text"]) for one in finals if one["source"] == "mic")
     assert "thank you for your" in mine.lower()

@@ -28,6 +28,7 @@ from voiceloop.echo.canceller import Canceller
 from voiceloop.echo.captured_far_end import CapturedFarEnd
 from voiceloop.echo.far_end import FarEnd
 from voiceloop.echo.linear import LinearCanceller
+from voiceloop.echo.tally import Pairing
 from voiceloop.echo.waiting_cleaner import WaitingCleaner
 from voiceloop.events import Publish
 from voiceloop.plugins import Verdict
@@ -65,9 +66,15 @@ class Both:
         self._far = CapturedFarEnd(monitor.clock.counted)
         captured = microphone.clock.counted
         canceller = Canceller(LinearCanceller(), FarEnd(self._far), captured, judges_residual=True)
+        self._canceller = canceller
         self._cleaner = WaitingCleaner(canceller, self._far, captured)
         self._gate: EchoGate | None = None
         self._copies: WithoutCopies | None = None
+
+    @property
+    def pairing(self) -> Pairing:
+        """How the microphone is paired with what the loudspeaker plays."""
+        return self._canceller.pairing
 
     @property
     def dropped(self) -> int:

@@ -151,7 +151,7 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
             if controlled is not None:
                 controls = Controls([source.microphone for source in sources], listeners, captioners)
                 controls = controls if both is None else replace(controls, holds=both.holds)
-                await controlled.serve(stack, Loop(controls, controls, controls, lambda: None))
+                await controlled.serve(stack, Loop(controls, controls, controls, lambda: None, both))
                 if config.control.shortcut:
                     from voiceloop.shortcut.keeping import open_shortcut
 
