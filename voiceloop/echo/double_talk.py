@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from voiceloop.echo.echo_power import BAND_COUNT, BANDS, JUDGED, LAGS, EchoPower, FarPower
+from voiceloop.echo.echo_power import BAND_COUNT, BANDS, JUDGED, LAGS, Bands, EchoPower, FarPower
 from voiceloop.echo.kalman import power_of
 from voiceloop.echo.residual import SHARE, Residual
 from voiceloop.types import CAPTURE_RATE_HZ
@@ -19,7 +19,7 @@ from voiceloop.types import CAPTURE_RATE_HZ
 _FRAME = CAPTURE_RATE_HZ // 50
 _EARLY, _SPREAD = 2, 5
 """The far end's power is the highest of these frames around the delay: so far the echo may be beside it."""
-_FORGET = float(np.exp(-0.01 / 2.0))
+_FORGET = np.float32(np.exp(-0.01 / 2.0))
 _DOUBTED = 0.05
 _FIND_EVERY = 10
 _FOUND = 2.0
@@ -49,7 +49,8 @@ class DoubleTalkDetector:
         self._linear = linear
         self._near = np.zeros(_FRAME, np.float32)
         self._window = np.hanning(_FRAME).astype(np.float32)
-        self._spectra = np.zeros((LAGS + _SPREAD, BAND_COUNT), complex)  # of the far end, the newest first
+        self._spectra = np.zeros((LAGS, BAND_COUNT), np.complex64)  # of the far end, conjugated, the newest first
+        self._powers = np.zeros((_SPREAD, BAND_COUNT), np.float32)  # of the same
         self._delay = _Delay()
         self._far_power = FarPower()
         self._echo = EchoPower(self._far_power)
@@ -80,10 +81,15 @@ class DoubleTalkDetector:
         self._power[0] = power if energy > _LOUDER_THAN_FLOOR * self._floor else 0.0
         if self._since_loud == _LINGERS:
             self._residual.doubt()
-        self._spectra[1:] = self._spectra[:-1]
-        self._spectra[0] = self._residual.take(near, far, self._delay.lag if self._linear else None)
-        self._far_power.feed(power_of(self._spectra[:_SPREAD]).max(0))
-        lag = self._delay.find(spectrum, self._spectra) if self._since_loud < _LINGERS else self._delay.lag
+        far_spectrum = self._residual.take(near, far, self._delay.lag if self._linear else None)
+        for history in (self._spectra, self._powers):
+            history[1:] = history[:-1]
+        self._spectra[0] = far_spectrum.conj()
+        self._powers[0] = power_of(far_spectrum)
+        self._far_power.feed(self._powers.max(0))
+        lag = self._delay.lag
+        if self._since_loud < _LINGERS:
+            lag = self._delay.find(spectrum, power, self._spectra, self._powers[0])
         if lag is not None and self._since_loud < _LINGERS and energy > _HEARS:
             self._echo.learn(power, lag)
             self._trained += 1
@@ -144,7 +150,7 @@ class _Delay:
     def __init__(self) -> None:
         self.lag: int | None = None
         """The first step of the echo, less `_EARLY`."""
-        self._cross = np.zeros((LAGS, BAND_COUNT), complex)
+        self._cross = np.zeros((LAGS, BAND_COUNT), np.complex64)
         self._near, self._far = np.zeros(BAND_COUNT), np.zeros(BAND_COUNT)
         self._steps = 0
 
@@ -153,12 +159,15 @@ class _Delay:
         self._near *= _DOUBTED
         self._far *= _DOUBTED
 
-    def find(self, near: NDArray[np.complex128], far: NDArray[np.complex128]) -> int | None:
-        """Take the spectrum of the near end, and those of the far end, the newest first; return the lag, if known."""
+    def find(
+        self, near: NDArray[np.complexfloating], near_power: Bands, far: NDArray[np.complex64], far_power: Bands
+    ) -> int | None:
+        """Take the spectrum and the power of the near end, the conjugated spectra of the far end, the newest first, and
+        the power of the newest. Return the lag, if it is known."""
         self._cross *= _FORGET
-        self._cross += near * np.conj(far[:LAGS])
-        self._near = self._near * _FORGET + power_of(near)
-        self._far = self._far * _FORGET + power_of(far[0])
+        self._cross += near.astype(np.complex64) * far
+        self._near = self._near * _FORGET + near_power
+        self._far = self._far * _FORGET + far_power
         self._steps += 1
         if self._steps % _FIND_EVERY == 0:
             self._search()

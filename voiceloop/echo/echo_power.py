@@ -27,10 +27,11 @@ _HEADROOM = 10 ** (9.0 / 10)
 _FLOOR_HEADROOM = 4.0
 _YOUNG = 40
 """So many steps of a band are averaged before its median is followed."""
-_AVERAGE_OVER_MEDIAN_DB = 1.6
+_MEDIAN_OVER_AVERAGE = 10 ** (-1.6 / 10)
 _KNOWN = 4
-_LOUDEST_DB = -60.0
-_STEP_DB = 0.15
+_LEAST = 1e-6
+"""-60 dB."""
+_UP, _DOWN = 10 ** (0.15 / 10), 10 ** (-0.15 / 10)
 
 Bands = NDArray[np.floating]
 
@@ -43,16 +44,18 @@ class FarPower:
         self.reverberant = np.zeros((LAGS + JUDGED, BAND_COUNT))
         self.held = np.zeros((LAGS + JUDGED, BAND_COUNT))
         """The highest of `reverberant` in the last 160 ms: what a filter that long leaves comes from earlier sound."""
+        self._beside = np.zeros(BAND_COUNT + 2)
 
     def feed(self, far: Bands) -> None:
         """Take the far end's power of a step."""
-        beside = np.maximum(np.append(far[1:], 0), np.append(0, far[:-1]))
-        self.direct[1:] = self.direct[:-1]
-        self.direct[0] = np.maximum(far, 0.5 * beside)  # the window's leakage, and a loudspeaker that distorts
-        self.reverberant[1:] = self.reverberant[:-1]
-        self.reverberant[0] = np.maximum(self.direct[0], self.reverberant[1] * _DECAY)
-        self.held[1:] = self.held[:-1]
-        self.held[0] = self.reverberant[:FILTERED].max(0)
+        self._beside[1:-1] = far
+        beside = np.maximum(self._beside[:-2], self._beside[2:])
+        for history in (self.direct, self.reverberant, self.held):
+            history[1:] = history[:-1]
+        # The neighbours: the window's leakage, and a loudspeaker that distorts.
+        np.maximum(far, 0.5 * beside, out=self.direct[0])
+        np.maximum(self.direct[0], self.reverberant[1] * _DECAY, out=self.reverberant[0])
+        self.reverberant[:FILTERED].max(0, out=self.held[0])
 
 
 class EchoPower:
@@ -62,24 +65,27 @@ class EchoPower:
         self._far = far
         self._loudest = far.held if filtered else far.reverberant
         self._highest = np.zeros(BAND_COUNT)
-        self._gain_db = np.zeros(BAND_COUNT)
+        self._gain = np.ones(BAND_COUNT)
         self._steps = np.zeros(BAND_COUNT)  # from which the gain was learned
         self._near_sum, self._far_sum = np.zeros(BAND_COUNT), np.zeros(BAND_COUNT)
+        self._expected: Bands | None = None  # the gain that the loudest echo has
 
     def excess(self, power: Bands, lag: int, floor: float) -> float:
         """The energy of the last steps of the near end that can't be an echo that comes `lag` steps later."""
-        known = self._steps >= _KNOWN
-        # Of bands in which hardly anything was played yet, as with chimes alone, the loudest known gain is expected.
-        gain_db = np.where(known, self._gain_db, self._gain_db[known].max(initial=_LOUDEST_DB))
-        gain = 10 ** (gain_db / 10) * _HEADROOM
-        loudest = self._loudest[lag : lag + len(power)] * gain + _FLOOR_HEADROOM * floor
-        return float(np.maximum(power - loudest, 0).sum())
+        if self._expected is None:
+            known = self._steps >= _KNOWN
+            # Where hardly anything was played yet, as in most bands with chimes alone, the loudest gain is expected.
+            self._expected = np.where(known, self._gain, self._gain[known].max(initial=_LEAST)) * _HEADROOM
+        beyond = power - self._loudest[lag : lag + len(power)] * self._expected
+        beyond -= _FLOOR_HEADROOM * floor
+        return float(np.maximum(beyond, 0, out=beyond).sum())
 
     def learn(self, power: Bands, lag: int) -> None:
         """Learn from the near end's power of a step, whose echo comes `lag` steps later than the far end."""
         far_power, far = self._far.direct[lag], self._loudest[lag]
-        self._highest = np.maximum(self._highest * 0.998, far)
-        direct = (far_power > 0.5 * self._far.reverberant[lag]) & (far_power > 0.01 * self._highest) & (far_power > 1e3)
+        self._highest *= 0.998
+        np.maximum(self._highest, far, out=self._highest)
+        direct = far_power > np.maximum(0.5 * self._far.reverberant[lag], np.maximum(0.01 * self._highest, 1e3))
         young = self._steps < _YOUNG
         fresh, grown = direct & young, direct & ~young
         if fresh.any():
@@ -87,7 +93,8 @@ class EchoPower:
             self._far_sum[fresh] += far[fresh]
             averaged = young & (self._far_sum > 0)
             ratio = (self._near_sum[averaged] + 1.0) / (self._far_sum[averaged] + 1.0)
-            self._gain_db[averaged] = 10 * np.log10(ratio) - _AVERAGE_OVER_MEDIAN_DB
-        above = 10 * np.log10((power + 1.0) / (far + 1.0)) > self._gain_db
-        self._gain_db[grown] += np.where(above, _STEP_DB, -_STEP_DB)[grown]
-        self._steps[direct] += 1
+            self._gain[averaged] = ratio * _MEDIAN_OVER_AVERAGE
+        above = power + 1.0 > (far + 1.0) * self._gain
+        np.multiply(self._gain, np.where(above, _UP, _DOWN), out=self._gain, where=grown)
+        self._steps += direct
+        self._expected = None
