@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from array import array
 from collections import Counter
 from collections.abc import Sequence
@@ -31,6 +32,8 @@ from voiceloop.types import CAPTURE_RATE_HZ, CancelReason, Frame, Transcript
 
 PULL_S = 0.02
 BLOCK = round(RATE_HZ * PULL_S)
+CALM_FRAMES = 100
+"""Longer than any pause is waited for."""
 LONGEST_S = 600
 """The conversation must be over by then, in virtual seconds."""
 
@@ -120,13 +123,13 @@ async def play(acts: Sequence[Act], behaviour: Behaviour) -> Scene:
             async with open_conversation(context, segmenter.tell) as conversation:
                 device = _Loudspeaker(speaker, scene, segmenter, conversation)
                 scene.freeze = device.freeze
-                nursery.start_soon(device.run)
                 _record_turns(conversation, scene)
                 _record_steps(conversation, scene)
                 _record_speech(conversation, scene)
                 conversation.own_voice = _Hearing(context)
                 listener = Listener(cast(Any, detector), segmenter, conversation, mute)
-                await _speak(acts, listener, detector, conversation, scene)
+                await _speak(acts, listener, detector, conversation, scene, device)
+                nursery.start_soon(device.run)
             nursery.cancel_scope.cancel()
     scene.history = list(conversation.history)
     assert conversation.working == 0
@@ -138,10 +141,18 @@ async def play(acts: Sequence[Act], behaviour: Behaviour) -> Scene:
     return scene
 
 
-async def _speak(
-    acts: Sequence[Act], listener: Listener, detector: Detector, conversation: Conversation, scene: Scene
+async def _speak(  # noqa: PLR0913, PLR0917 - everything that goes on at once
+    acts: Sequence[Act],
+    listener: Listener,
+    detector: Detector,
+    conversation: Conversation,
+    scene: Scene,
+    device: _Loudspeaker,
 ) -> None:
-    index = stalled = 0
+    """Perform `acts` while the device plays, and be quiet until nothing goes on. One sleep lets both go on every 20 ms;
+    which of them comes first differs."""
+    index = stalled = calm = 0
+    first = random.Random(len(acts))
     due = trio.current_time()
     late: list[Frame] = []
     for number, act in enumerate((*acts, Act("quiet", 400)), start=1):
@@ -160,6 +171,8 @@ async def _speak(
                 index += FRAME
                 due += FRAME / CAPTURE_RATE_HZ
                 await trio.sleep_until(due)
+                if device_first := first.random() < 0.5:
+                    device.tick()
                 scene.at_seam("loop", scene.frames)
                 scene.frames += 1
                 stalled -= 1
@@ -167,6 +180,13 @@ async def _speak(
                     for frame in late:
                         listener.hear(frame)
                     late.clear()
+                if not device_first:
+                    device.tick()
+                if number > len(acts):
+                    goes_on = late or conversation.working or conversation.speaking or listener.segmenter.speaking
+                    calm = 0 if goes_on else calm + 1
+                    if calm == CALM_FRAMES:
+                        break
     listener.end()
 
 
@@ -184,13 +204,17 @@ class _Loudspeaker:
         """Pull every 20 ms."""
         due = trio.current_time()
         while True:
-            if self._ahead:
-                self._ahead -= 1
-            else:
-                self._pull()
-            self._speaker.pulled()
             due += PULL_S
             await trio.sleep_until(due)
+            self.tick()
+
+    def tick(self) -> None:
+        """20 ms are over."""
+        if self._ahead:
+            self._ahead -= 1
+        else:
+            self._pull()
+        self._speaker.pulled()
 
     def freeze(self, seconds: float) -> None:
         """Let time pass in which nothing but the device goes on."""
