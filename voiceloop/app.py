@@ -18,6 +18,7 @@ import trio
 
 from voiceloop.audio.runaway import RUNAWAY, runaway
 from voiceloop.capture.endpointing.endpointer import Endpointer
+from voiceloop.capture.enhancer import Enhancer
 from voiceloop.capture.listener import HalfDuplexMute, Listener, Watch
 from voiceloop.capture.microphone import Microphone
 from voiceloop.capture.second_opinion import SecondOpinion
@@ -60,6 +61,7 @@ class Input:
     watch: Watch | None
     canceller: Canceller | None
     second: SecondOpinion | None
+    enhancer: Enhancer | None
 
 
 async def run(
@@ -88,6 +90,7 @@ async def run(
         parts = await open_parts(stack, dataclasses.replace(services, keeps=journal is NO_JOURNAL), handler)
         mode = echo.mode(config.audio)
         processor = await _open_processor(config)
+        enhancer = await trio.to_thread.run_sync(echo.open_enhancer, config.audio) if config.audio.enhances else None
         second_vad = await open_part(stack, config.vad, services) if processor is not None else None
         # Devices last: loading an engine holds the GIL for longer than an audio callback may wait.
         tap = Tap() if mode != "half-duplex" else None
@@ -122,7 +125,7 @@ async def run(
         # A full collection over everything loaded at start would stall the audio callbacks audibly.
         gc.freeze()
         watch = tracing.tap(microphone.clock, speaker) if tracing is not None else None
-        source = Input(microphone, watch, canceller, second)
+        source = Input(microphone, watch, canceller, second, enhancer)
         if attention.muted:
             microphone.mute(muted=True)
         await _converse(config, context, parts, source, attention, controlled, kept, anew=trace is None)
@@ -242,6 +245,7 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
             watch=source.watch,
             accepts=lambda frame: attention.accepts(microphone.clock(frame.index)),
             cleaner=source.canceller,
+            enhancer=source.enhancer,
             second=source.second,
             without_chimes=WithoutChimes(chimes.heard_at, microphone.clock) if chimes is not None else None,
         )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import cast
 
 import pytest
+import trio
 
 from voiceloop.capture.early_voice import EarlyVoice
+from voiceloop.capture.enhancer import Enhancer
 from voiceloop.capture.listener import HalfDuplexMute, Listener
 from voiceloop.capture.second_opinion import SecondOpinion
 from voiceloop.capture.segmenter import Segmenter, SpeechAudio, SpeechEnded, SpeechEvent, SpeechStarted
@@ -27,6 +30,21 @@ class FakeVad:
 
     def reset(self) -> None:
         self.resets += 1
+
+
+class Silencer:
+    """An enhancer for tests: silences every frame, and keeps one back."""
+
+    def __init__(self) -> None:
+        self.kept: list[Frame | Gap] = []
+
+    def take(self, item: Frame | Gap) -> list[Frame | Gap]:
+        before, self.kept = self.kept, [replace(item, pcm=bytes(len(item.pcm))) if isinstance(item, Frame) else item]
+        return before
+
+    def flush(self) -> list[Frame]:
+        before, self.kept = self.kept, []
+        return [item for item in before if isinstance(item, Frame)]
 
 
 class RecordingReceiver:
@@ -62,6 +80,19 @@ class Room:
         for _ in range(round(seconds * 50)):
             self.listener.hear(Frame(bytes([voice, 0]) * 320, self.index))
             self.index += 320
+
+
+@pytest.mark.parametrize("silences", [False, True])
+async def test_the_enhancers_sound_is_heard_and_no_sample_of_it_is_lost_at_the_end(silences: bool) -> None:
+    room = Room()
+    room.listener.enhancer = cast(Enhancer, Silencer()) if silences else None
+    send, receive = trio.open_memory_channel[Frame | Gap](50)
+    for n in range(50):
+        send.send_nowait(Frame(b"\1\0" * 320, 320 * n))
+    send.close()
+    await room.listener.listen(receive)
+    assert room.listener.ledger.received == 50 * 320
+    assert bool(room.receiver.events) is not silences
 
 
 def test_frames_may_come_late_once_there_was_no_voice_for_a_second() -> None:

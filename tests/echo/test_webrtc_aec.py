@@ -15,6 +15,7 @@ from voiceloop.config.tables import Audio
 from voiceloop.echo import webrtc_aec as echo
 from voiceloop.echo.far_end import Block
 from voiceloop.errors import EngineError, MissingExtra
+from voiceloop.types import Frame
 
 needs_livekit = pytest.mark.skipif(not echo.installed(), reason="needs the extra voiceloop[echo]")
 
@@ -55,6 +56,41 @@ def test_the_output_is_late_by_the_stated_delay() -> None:
     out = processed(near, np.zeros(48_000))
     correlation = [float(np.dot(out[k:], near[: len(near) - k])) for k in range(400)]
     assert int(np.argmax(correlation)) == echo.WebRtc.delay
+
+
+def enhanced(sound: NDArray[np.float64], audio: Audio) -> NDArray[np.float64]:
+    enhancer, pcm = echo.open_enhancer(audio), sound.astype("<i2").tobytes()
+    items = [
+        item
+        for at in range(0, len(pcm), 640)
+        for item in enhancer.take(Frame(pcm[at : at + 640], at // 2))
+        if isinstance(item, Frame)
+    ]
+    return np.frombuffer(b"".join(item.pcm for item in [*items, *enhancer.flush()]), "<i2").astype(float)
+
+
+@needs_livekit
+def test_noise_suppression_takes_steady_noise_away_and_leaves_the_voice_in_its_place() -> None:
+    noise, voice = np.random.default_rng(3).standard_normal(96_000) * 200, voice_like(96_000, 4) * 2
+    voice[:64_000] = 0
+    out = enhanced(noise + voice, Audio(noise_suppression=True))
+    assert len(out) == len(noise)
+    assert level(noise[48_000:64_000]) - level(out[48_000:64_000]) > 9
+    correlation = [float(np.dot(out[64_000 + k : 95_000 + k], voice[64_000:95_000])) for k in range(-200, 200)]
+    assert int(np.argmax(correlation)) - 200 == 0
+
+
+@needs_livekit
+def test_gain_control_raises_a_quiet_voice() -> None:
+    voice = voice_like(160_000, 5) * 0.05
+    assert level(enhanced(voice, Audio(gain_control=True))[-32_000:]) - level(voice[-32_000:]) > 6
+
+
+@pytest.mark.parametrize("key", ["noise_suppression", "gain_control"])
+def test_without_the_extra_the_error_names_what_wants_it(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setattr(echo, "installed", lambda: False)
+    with pytest.raises(MissingExtra, match=rf"audio\.{key}.*--set audio\.{key}=false"):
+        echo.open_enhancer(Audio.model_validate({key: True}))
 
 
 @needs_livekit

@@ -20,12 +20,13 @@ from voiceloop.captions.handler import CaptionsHandler, CaptionsOptions
 from voiceloop.captions.pacer import SERVER_SHARE, SHARE, Pacer
 from voiceloop.captions.posts import CaptionContext
 from voiceloop.captions.price import RunningCost
+from voiceloop.capture.enhancer import Enhancer
 from voiceloop.capture.ledger import Ledger
 from voiceloop.capture.listener import HalfDuplexMute, Listener
 from voiceloop.capture.microphone import Microphone
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.capture.sources import open_microphone
-from voiceloop.config.tables import Config
+from voiceloop.config.tables import Audio, Config
 from voiceloop.control.attention import Attention
 from voiceloop.control.controller import Loop
 from voiceloop.control.kept import NOTHING, Kept
@@ -47,6 +48,7 @@ class _Source:
     name: str
     microphone: Microphone
     vad: Any
+    enhancer: Enhancer | None = None
 
 
 async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, kept: Kept = NOTHING) -> int:
@@ -72,7 +74,8 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
         sources = []
         for (name, device), vad in zip(inputs.items(), vads, strict=True):
             audio = config.audio.model_copy(update={"input": device})
-            sources.append(_Source(name, await stack.enter_async_context(open_microphone(audio, publish)), vad))
+            microphone = await stack.enter_async_context(open_microphone(audio, publish))
+            sources.append(_Source(name, microphone, vad, await _open_enhancer(audio)))
         both = _both(config, inputs, sources, publish)
         options = handler.options
         cost = RunningCost.of(config, posted_per_second=options.posted_per_second, guesses=options.guesses)
@@ -110,6 +113,15 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
     return 0
 
 
+async def _open_enhancer(audio: Audio) -> Enhancer | None:
+    """What makes a microphone's sound clearer, if that is wanted. What the computer plays needs none."""
+    if not audio.enhances or audio.input == "monitor":
+        return None
+    from voiceloop.echo.webrtc_aec import open_enhancer
+
+    return await trio.to_thread.run_sync(open_enhancer, audio)
+
+
 def _both(config: Config, inputs: Mapping[str, str], sources: Sequence[_Source], publish: Publish) -> Both | None:
     """What keeps the loudspeaker's sound out of the microphone's captions; None where it can't be in there."""
     if len(sources) == 1:
@@ -144,7 +156,9 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
                 captioner = Captioner(source.name, context, pacer, clock.captured_by(source.microphone), nursery)
                 segmenter = Segmenter.of(config.segment)
                 accepts = _accepting(attention, source.microphone)
-                listeners.append(Listener(source.vad, segmenter, captioner, _NEVER_MUTED, accepts=accepts))
+                listeners.append(
+                    Listener(source.vad, segmenter, captioner, _NEVER_MUTED, accepts=accepts, enhancer=source.enhancer)
+                )
                 captioners.append(captioner)
             if both is not None:
                 both.attach({source.name: listener for source, listener in zip(sources, listeners, strict=True)})

@@ -1,6 +1,7 @@
 """The listener: passes the microphone's frames to the VAD and the segmenter, and their results to the conversation.
 
-    frames -> cleaner (echo) -> chimes -> half-duplex mute -> VAD -> early voice -> segmenter -> SpeechReceiver
+    frames -> cleaner (echo) -> enhancer (noise) -> chimes -> half-duplex mute
+           -> VAD -> early voice -> segmenter -> SpeechReceiver
 
 It makes no decision of its own except when not to listen.
 """
@@ -15,6 +16,7 @@ from typing import Protocol
 import trio
 
 from voiceloop.capture.early_voice import EarlyVoice, EarlyVoiceDetector
+from voiceloop.capture.enhancer import Enhancer
 from voiceloop.capture.ledger import Ledger
 from voiceloop.capture.second_opinion import SecondOpinion
 from voiceloop.capture.segmenter import EndReason, Segmenter, SpeechEvent
@@ -140,6 +142,8 @@ class Listener:
     """Whether a frame is to be listened to: not while `voiceloop ctl` has stopped or muted the program. Frames that are
     not are counted as muted."""
     cleaner: Cleaner | None = None
+    enhancer: Enhancer | None = None
+    """Makes what the cleaner left clearer."""
     second: SecondOpinion | None = None
     """Asked where the cleaner may have taken the person away with the echo."""
     without_chimes: Callable[[Frame], Frame] | None = None
@@ -178,7 +182,10 @@ class Listener:
         """End an open utterance here."""
         if self.cleaner is not None:
             for item in self.cleaner.flush():
-                self.hear(item)
+                self._enhance(item)
+        if self.enhancer is not None:
+            for frame in self.enhancer.flush():
+                self.hear(frame)
         self._interrupt(EndReason.END)
 
     def forget(self) -> None:
@@ -188,7 +195,11 @@ class Listener:
 
     def _clean(self, item: Frame | Gap) -> None:
         for clean in (item,) if self.cleaner is None else self.cleaner.take(item):
-            self.hear(clean)
+            self._enhance(clean)
+
+    def _enhance(self, item: Frame | Gap) -> None:
+        for clear in (item,) if self.enhancer is None else self.enhancer.take(item):
+            self.hear(clear)
 
     def hear(self, item: Frame | Gap) -> None:
         """Take one frame or gap, after echo cancellation."""

@@ -66,6 +66,11 @@ class Audio(Table):
     echo_tail_ms: Milliseconds = 250
     """How long the `half-duplex` mute lasts after the reply's last sample: the loudspeaker's latency and the room's
     reverberation."""
+    noise_suppression: bool = False
+    """Suppress steady noise, such as a fan's, in the microphone's sound; needs the extra `voiceloop[echo]`. It helps a
+    little beside such noise, and takes words away from a voice that is far from the microphone."""
+    gain_control: bool = False
+    """Bring a voice that is too quiet or too loud to a usual level; needs the extra `voiceloop[echo]`."""
     input_latency: float | Literal["low", "high"] = "low"
     """PortAudio's latency for the microphone: `low`, `high` or seconds."""
     output_latency: float | Literal["low", "high"] = "low"
@@ -81,6 +86,11 @@ class Audio(Table):
     jitter_buffer_max_ms: Milliseconds = 400
     """The jitter buffer's largest fill level at start. When pieces have recently arrived unevenly, the level rises
     towards this."""
+
+    @property
+    def enhances(self) -> bool:
+        """Whether anything is done to the microphone's sound besides removing the echo."""
+        return self.noise_suppression or self.gain_control
 
     def conflicts(self) -> Iterable[Conflict]:
         yield from _in_order(

@@ -1,20 +1,28 @@
-"""WebRTC's echo canceller, and the choice of the echo mode. The only importer of livekit, whose wheel has WebRTC."""
+"""WebRTC's echo canceller, noise suppression and gain control, and the choice of the echo mode.
+
+The only importer of livekit, whose wheel has WebRTC's audio processing.
+"""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from voiceloop.audio.devices import FILE_PREFIX
+from voiceloop.capture.enhancer import Enhancer
 from voiceloop.config.tables import Audio
 from voiceloop.echo.far_end import Block
 from voiceloop.errors import EngineError, MissingExtra
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES
 
+_T = TypeVar("_T")
 _DELAY = 128
 """Two of AEC3's blocks of 64 samples: 8 ms at 16 kHz."""
+_SUPPRESSION_DELAY = 96
+"""Of the noise suppression's windows: 6 ms at 16 kHz."""
 MEANING = {
     "cancel": "the reply is removed from the microphone's signal, so you can interrupt it.",
     "half-duplex": "the microphone is ignored while a reply plays, so you cannot interrupt it. "
@@ -57,19 +65,31 @@ def open_processor() -> WebRtc:
 
     Raises MissingExtra if livekit isn't installed, EngineError if it can't be loaded on this machine.
     """
+    return _open(WebRtc, place="audio.echo", otherwise=_INSTEAD)
+
+
+def open_enhancer(audio: Audio) -> Enhancer:
+    """Load what `audio` wants of noise suppression and gain control. As `open_processor`."""
+    place = "audio.noise_suppression" if audio.noise_suppression else "audio.gain_control"
+
+    def enhancement(rtc: Any) -> Enhancer:
+        processing = WebRtcEnhancement(rtc, noise=audio.noise_suppression, gain=audio.gain_control)
+        return Enhancer(processing.process, processing.delay)
+
+    return _open(enhancement, place=place, otherwise=f"Or: --set {place}=false")
+
+
+def _open(make: Callable[[Any], _T], *, place: str, otherwise: str) -> _T:
     if not installed():
-        raise MissingExtra(
-            "the package 'livekit' is not installed",
-            place="audio.echo",
-            remedy=f"pip install 'voiceloop[echo]'. {_INSTEAD}",
-        )
+        remedy = f"pip install 'voiceloop[echo]'. {otherwise}"
+        raise MissingExtra("the package 'livekit' is not installed", place=place, remedy=remedy)
     try:
         rtc = importlib.import_module("livekit.rtc")
         _turn_off_log_forwarding()
-        return WebRtc(rtc)
+        return make(rtc)
     except Exception as error:  # its native library, or protobuf, may fail in any way
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise EngineError(f"livekit does not load: {reason}", place="audio.echo", remedy=_INSTEAD) from error
+        raise EngineError(f"livekit does not load: {reason}", place=place, remedy=otherwise) from error
 
 
 def _turn_off_log_forwarding() -> None:
@@ -106,3 +126,20 @@ class WebRtc:
         near_frame = self._frame(bytearray(near), CAPTURE_RATE_HZ, 1, len(near) // SAMPLE_BYTES)
         self._processing.process_stream(near_frame)  # in place
         return bytes(near_frame.data)
+
+
+class WebRtcEnhancement:
+    """Noise suppression, which leaves some 12 dB less of steady noise, and gain control, which brings every voice to
+    one level. `process` takes 10 ms and returns them `delay` samples late."""
+
+    def __init__(self, rtc: Any, *, noise: bool, gain: bool) -> None:
+        self.delay = _SUPPRESSION_DELAY if noise else 0
+        self._frame = rtc.AudioFrame
+        self._processing = rtc.AudioProcessingModule(
+            echo_cancellation=False, noise_suppression=noise, high_pass_filter=False, auto_gain_control=gain
+        )
+
+    def process(self, near: bytes) -> bytes:
+        frame = self._frame(bytearray(near), CAPTURE_RATE_HZ, 1, len(near) // SAMPLE_BYTES)
+        self._processing.process_stream(frame)  # in place
+        return bytes(frame.data)
