@@ -5,7 +5,8 @@ Under `voiceloop captions` words are shown while they are spoken; under `voicelo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from pydantic import BaseModel, Field
 
 from voiceloop.captions.showing import FanOut, Final, Live, Showing
 from voiceloop.captions.words import spoken
-from voiceloop.config.tables import Milliseconds, Table
+from voiceloop.config.tables import Conflict, Milliseconds, Table
 from voiceloop.errors import OutputError
 from voiceloop.events import Publish
 from voiceloop.types import Transcript
@@ -40,6 +41,11 @@ class CaptionsOptions(Table):
     """A folder for a file of each of the three formats, named by the time of the start. It is created if need be."""
     web: Annotated[int, Field(ge=0, le=65_535)] | None = None
     """The port of a web page that shows the captions, reachable from this machine only; 0 takes a free port."""
+    share: bool = False
+    """Whether other devices on the local network can read the page: at this machine's address there, below a path that
+    is random for each start. Whoever has the address can read along, and so can who overhears the network."""
+    share_address: str | None = None
+    """This machine's IP address to share the page at. Left out: that of the network which its default route uses."""
     guesses: bool = True
     """Whether `voiceloop captions` shows words while they are spoken. Off: it shows each utterance at its end, which
     costs a quarter or less."""
@@ -56,6 +62,10 @@ class CaptionsOptions(Table):
     def writes_files(self) -> bool:
         """Whether subtitle files are written."""
         return bool(self.srt or self.vtt or self.jsonl or self.keep)
+
+    def conflicts(self) -> Iterator[Conflict]:
+        if self.share and self.web is None:
+            yield Conflict(("share", "web"), "'share' needs a page", "Give 'web' a port, such as 8765.")
 
 
 class CaptionsHandler:
@@ -99,9 +109,16 @@ class CaptionsHandler:
             if options.web is not None:
                 from voiceloop.captions.web import open_page
 
-                page = await stack.enter_async_context(open_page(options.web))
+                opening = open_page(
+                    options.web,
+                    share=options.share,
+                    share_address=options.share_address,
+                    language=_language(services.config.transcribe.options),
+                )
+                page = await stack.enter_async_context(opening)
                 showings.append(page)
                 url = page.url
+                services.publish("captions.page", url=url, shared=options.share)
             # The events come last: when one says that a caption is final, the files already contain it.
             yield cls(options, FanOut([*showings, _Events(services.publish)]), url, paths)
 
@@ -117,6 +134,12 @@ class CaptionsHandler:
 
     async def warm(self) -> None:
         await trio.lowlevel.checkpoint()
+
+
+def _language(transcribe: object) -> str:
+    """The language of the captions, if the options of transcription tell it; for a screen reader's voice."""
+    named = re.search(r"-([a-z]{2})$", getattr(transcribe, "model", None) or "")  # as in `tiny-en`
+    return getattr(transcribe, "language", None) or (named[1] if named else "")
 
 
 class _Events:
