@@ -165,6 +165,7 @@ class Page:
                 continue
             if ended:
                 await self._send(http, stream, h11.Data(data=_END))
+                await self._send(http, stream, h11.EndOfMessage())
                 return
             while not changed.is_set():
                 with trio.move_on_after(self._limits.alive_s):

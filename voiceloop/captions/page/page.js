@@ -20,7 +20,7 @@
 
   const [session, captions, lives, newest, state] =
     ["session", "captions", "lives", "newest", "state"].map((id) => document.getElementById(id));
-  const texts = []; // what "Save the text" saves
+  const texts = []; // what "Save text" saves
 
   // Lines
 
@@ -68,7 +68,10 @@
   const atEnd = () => session.scrollHeight - session.clientHeight - session.scrollTop < 8;
 
   function follow() {
-    if (following) session.scrollTop = session.scrollHeight;
+    if (following) {
+      session.scrollTop = session.scrollHeight;
+      lastTop = session.scrollTop;
+    }
     newest.hidden = following;
     newest.textContent = unseen ? `Newest (${count(unseen, "new line", "new lines")})` : "Newest";
   }
