@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from tests.captions.speech import said
+from voiceloop.captions.address import Sharing
 from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.web import Limits, Page, open_page
 from voiceloop.errors import OutputError
@@ -132,7 +134,7 @@ async def test_without_sharing_only_this_machine_is_answered() -> None:
 
 
 async def test_at_any_other_path_of_a_shared_page_there_is_nothing() -> None:
-    async with open_page(0, share=True, share_address=own_address()) as page:
+    async with open_page(0, share=Sharing(own_address())) as page:
         token = page.address.path.strip("/")
         others = ("/", "/events", "/page.js", f"/{token}", f"/{token[:-1]}x/", f"/{token}/..", f"//{token}/", "/../")
         for target in others:
@@ -195,12 +197,35 @@ async def test_another_device_reads_a_page_only_if_it_is_shared() -> None:
             done = await trio.run_process(command, capture_stdout=True, env={"PATH": os.environ["PATH"]})
             return done.stdout.decode()
 
-        async with open_page(0, share=True, share_address=own) as page:
+        async with open_page(0, share=Sharing(own)) as page:
             assert "Live captions" in await read(page.url)
             assert "404" in await read(f"http://{own}:{page.address.port}/")
         async with open_page(0) as page:
             assert "refused" in await read(f"http://{own}:{page.address.port}/")
             assert "refused" in await read(page.url)
+
+
+_READER = """
+import socket, sys, time
+host, port, path = sys.argv[1:]
+stream = socket.create_connection((host, int(port)))
+stream.sendall(f"GET {path}events HTTP/1.1\\r\\nHost: {host}:{port}\\r\\n\\r\\n".encode())
+stream.recv(1000)
+time.sleep(60)
+"""
+
+
+async def test_a_device_that_has_vanished_is_dropped() -> None:
+    """It acknowledges nothing, and nothing tells that it is gone."""
+    with another_device() as (own, inside):
+        limits = Limits(alive_s=0.1, stall_s=0.5)
+        async with open_page(0, share=Sharing(own), limits=limits) as page, trio.open_nursery() as nursery:
+            reader = [sys.executable, "-c", _READER, own, str(page.address.port), page.address.path]
+            nursery.start_soon(trio.run_process, [*inside, *reader])
+            await reaches(page, 1)
+            await trio.run_process([*inside[:1], "-n", inside[3], "link", "set", "eth0", "down"])
+            await reaches(page, 0)
+            nursery.cancel_scope.cancel()
 
 
 # Bounds
@@ -229,7 +254,7 @@ async def test_two_hundred_read_and_the_next_one_is_told_that_there_is_no_room()
 async def reaches(page: Page, readers: int) -> None:
     with trio.fail_after(5):
         while page.readers != readers:
-            await page_css(page)
+            await trio.testing.wait_all_tasks_blocked(0.001)
 
 
 async def test_connections_that_ask_nothing_are_closed() -> None:
@@ -312,5 +337,5 @@ async def test_a_port_that_is_taken_is_reported() -> None:
 
 async def test_an_address_that_is_not_this_machines_is_reported() -> None:
     with pytest.raises(OutputError, match=r"203\.0\.113\.9, port 0, can't be opened"):
-        async with open_page(0, share=True, share_address="203.0.113.9"):
+        async with open_page(0, share=Sharing("203.0.113.9")):
             pass

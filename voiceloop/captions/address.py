@@ -67,6 +67,18 @@ class Address:
         return name if secrets.compare_digest(path[: len(own)], own) and (name in FILES or name == EVENTS) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """How a page is shared: at which of this machine's IP addresses, and below which path; None: found, and random."""
+
+    host: str | None = None
+    path: str | None = None
+
+    def at(self) -> tuple[str, str]:
+        """The address and the path. Raises OutputError if this machine has no such address."""
+        return shared_host(self.host), f"/{self.path or random_path()}/"
+
+
 def refusal(request: h11.Request, address: Address) -> int | None:
     """The status with which to refuse a request, whatever its path; None for one of the page itself."""
     if request.method != b"GET":
@@ -85,9 +97,9 @@ def after_of(request: h11.Request) -> str:
     return (given or b"".join(headers[:1])).decode("ascii", "replace")
 
 
-def shared_path() -> str:
-    """A path that can't be guessed: 128 random bits."""
-    return f"/{secrets.token_urlsafe(16)}/"
+def random_path() -> str:
+    """A name that can't be guessed, for the path of a shared page: 128 random bits."""
+    return secrets.token_urlsafe(16)
 
 
 def shared_host(wanted: str | None) -> str:

@@ -23,6 +23,7 @@ from voiceloop.events import Publish
 from voiceloop.types import Transcript
 
 if TYPE_CHECKING:
+    from voiceloop.captions.address import Address
     from voiceloop.plugins import Reply, Services, Turns
 
 
@@ -46,6 +47,9 @@ class CaptionsOptions(Table):
     is random for each start. Whoever has the address can read along, and so can who overhears the network."""
     share_address: str | None = None
     """This machine's IP address to share the page at. Left out: that of the network which its default route uses."""
+    share_path: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22,128}$")] | None = None
+    """The path to share the page below, for an address that stays the same, as for a poster: at least 22 letters and
+    digits that nobody can guess. Left out: one of 128 random bits at each start."""
     guesses: bool = True
     """Whether `voiceloop captions` shows words while they are spoken. Off: it shows each utterance at its end, which
     costs a quarter or less."""
@@ -75,13 +79,16 @@ class CaptionsHandler:
     turns: Turns = "in_order"
     preemptive = False
 
-    def __init__(self, options: CaptionsOptions, showing: Showing, url: str, files: tuple[Path, ...] = ()) -> None:
+    def __init__(
+        self, options: CaptionsOptions, showing: Showing, address: Address | None = None, files: tuple[Path, ...] = ()
+    ) -> None:
         self.options = options
         self.showing = showing
         """The outputs of the captions: events, files and the page."""
         self.files = files
         """The files that are written."""
-        self._url = url
+        self.address = address
+        """Where the page is, if there is one."""
 
     @classmethod
     @asynccontextmanager
@@ -94,7 +101,7 @@ class CaptionsHandler:
 
         assert isinstance(options, CaptionsOptions)
         showings: list[Showing] = []
-        url = ""
+        address = None
         async with AsyncExitStack() as stack:
             paths: tuple[Path, ...] = ()
             if options.writes_files:
@@ -107,24 +114,21 @@ class CaptionsHandler:
                 showings.append(files)
                 paths = files.paths
             if options.web is not None:
+                from voiceloop.captions.address import Sharing
                 from voiceloop.captions.web import open_page
 
-                opening = open_page(
-                    options.web,
-                    share=options.share,
-                    share_address=options.share_address,
-                    language=_language(services.config.transcribe.options),
-                )
+                share = Sharing(options.share_address, options.share_path) if options.share else None
+                opening = open_page(options.web, share=share, language=_language(services.config.transcribe.options))
                 page = await stack.enter_async_context(opening)
                 showings.append(page)
-                url = page.url
-                services.publish("captions.page", url=url, shared=options.share)
+                address = page.address
+                services.publish("captions.page", url=address.url, shared=options.share)
             # The events come last: when one says that a caption is final, the files already contain it.
-            yield cls(options, FanOut([*showings, _Events(services.publish)]), url, paths)
+            yield cls(options, FanOut([*showings, _Events(services.publish)]), address, paths)
 
     @property
     def description(self) -> str:
-        outputs = ", ".join([*map(str, self.files), *([self._url] if self._url else [])])
+        outputs = ", ".join([*map(str, self.files), *([self.address.url] if self.address else [])])
         return f"captions: {outputs}" if outputs else "captions"
 
     async def handle(self, transcript: Transcript, reply: Reply) -> None:

@@ -18,7 +18,7 @@ from importlib.resources import files
 import h11
 import trio
 
-from voiceloop.captions.address import EVENTS, FILES, LOOPBACK, Address, after_of, refusal, shared_host, shared_path
+from voiceloop.captions.address import EVENTS, FILES, LOOPBACK, Address, Sharing, after_of, refusal
 from voiceloop.captions.lines import Lines
 from voiceloop.captions.showing import Final, Live
 from voiceloop.errors import OutputError
@@ -53,7 +53,7 @@ class Limits:
 
     readers: int = 200
     """How many readers may be connected at once."""
-    others: int = 64
+    others: int = 128
     """How many more connections there may be at once, such as for the page's files. More are closed at once."""
     patience_s: float = 10.0
     """How long a client may take to send a request and to receive a file."""
@@ -183,19 +183,14 @@ class Page:
 
 @asynccontextmanager
 async def open_page(
-    port: int,
-    *,
-    share: bool = False,
-    share_address: str | None = None,
-    language: str = "",
-    limits: Limits | None = None,
+    port: int, *, share: Sharing | None = None, language: str = "", limits: Limits | None = None
 ) -> AsyncIterator[Page]:
-    """Serve at `port`, 0 for a free one: on loopback, or with `share` at this machine's address on the local network,
-    or at `share_address`, below a random path. `language`: that of the captions, as BCP 47, if it is known.
+    """Serve at `port`, 0 for a free one: on loopback, or as `share` says. `language`: that of the captions, as BCP 47,
+    if it is known.
 
     Raises OutputError if that address or port can't be opened.
     """
-    host = shared_host(share_address) if share else LOOPBACK
+    host, path = share.at() if share is not None else (LOOPBACK, "/")
     try:
         listeners = await trio.open_tcp_listeners(port, host=host)
     except OSError as error:
@@ -204,7 +199,7 @@ async def open_page(
         reason = error.strerror or str(error)
         raise OutputError(f"{where} can't be opened: {reason}", place="handler.web", remedy=remedy) from error
     bound = listeners[0].socket.getsockname()[1]
-    page = Page(Address(host, bound, shared_path() if share else "/"), limits or Limits(), language)
+    page = Page(Address(host, bound, path), limits or Limits(), language)
     # The readers outlive a Ctrl-C by at most _LAST_S, so that they receive the last words.
     serving = trio.CancelScope(shield=True)
     async with private_nursery() as nursery:
@@ -230,9 +225,10 @@ async def _serve(
 
 def _bound(connection: trio.socket.SocketType, limits: Limits) -> None:
     """Bound what the kernel keeps for a reader, and for how long it waits for one that has vanished."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.buffer)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(limits.stall_s * 1000))
+    with suppress(OSError):  # it is gone already
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.buffer)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(limits.stall_s * 1000))
 
 
 async def _until_gone(stream: trio.SocketStream, scope: trio.CancelScope) -> None:
