@@ -362,7 +362,7 @@ async def test_the_text_is_saved_with_times(reader: Reader, tmp_path: Path) -> N
     await reader.sees("document.getElementById('save').click()")
     with trio.fail_after(10):
         while not (text := saved(tmp_path)):
-            await trio.lowlevel.checkpoint()
+            await reader.sees("return 0")
     assert text == "[0:00:01] mic: good morning\n[1:02:05] speaker: an hour later\n"
 
 

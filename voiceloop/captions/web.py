@@ -12,7 +12,6 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from importlib.resources import files
 
 import h11
@@ -203,7 +202,7 @@ async def open_page(
     # The readers outlive a Ctrl-C by at most _LAST_S, so that they receive the last words.
     serving = trio.CancelScope(shield=True)
     async with private_nursery() as nursery:
-        await nursery.start(partial(_serve, page, listeners, serving), name="serve the captions page")
+        nursery.start_soon(_serve, page, listeners, serving, name="serve the captions page")
         try:
             yield page
         finally:
@@ -212,15 +211,9 @@ async def open_page(
             serving.cancel("the captions have ended")
 
 
-async def _serve(
-    page: Page,
-    listeners: list[trio.SocketListener],
-    scope: trio.CancelScope,
-    *,
-    task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
-) -> None:
+async def _serve(page: Page, listeners: list[trio.SocketListener], scope: trio.CancelScope) -> None:
     with scope:
-        await trio.serve_listeners(page.serve, listeners, task_status=task_status)
+        await trio.serve_listeners(page.serve, listeners)
 
 
 def _bound(connection: trio.socket.SocketType, limits: Limits) -> None:
