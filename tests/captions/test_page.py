@@ -121,6 +121,18 @@ async def test_speech_is_plain_text_and_the_overlay_is_transparent(reader: Reade
         assert await reader.complaints() == []
 
 
+@pytest.mark.parametrize("font", ["", "wide"])
+async def test_with_a_number_of_lines_only_so_many_whole_rows_are_shown(reader: Reader, font: str) -> None:
+    async with open_page(0) as page:
+        say_many(page, 5)
+        await reader.opens(f"{page.url}?lines=2&size=60")
+        await reader.until("return document.querySelectorAll('#captions p').length", 5)
+        await reader.chooses("font", font)
+        rows = "return session.clientHeight / parseFloat(getComputedStyle(session).lineHeight)"
+        assert await reader.sees(rows) == pytest.approx(2, abs=0.02)
+        await reader.until(AT_END, True)
+
+
 async def test_the_newest_line_is_followed_until_the_reader_scrolls_up(reader: Reader) -> None:
     async with open_page(0) as page:
         say_many(page, 40)
