@@ -170,7 +170,7 @@ pip() { (cd "$root" && "$venv/bin/python" -m pip --disable-pip-version-check -q 
 # project WHAT PIP-ARGUMENT...: installs the project with its extras into the environment, unless that was done before.
 # What can't be had on this machine is left out, and told.
 project() {
-    local what=$1 mark=$venv/.installed-$1 extras=local,espeak,echo
+    local what=$1 mark=$venv/.installed-$1 extras=local,espeak,echo,qr
     shift
     local size="about 150 MB"
     [[ $what == run ]] || extras+=,piper,whisper,parakeet size="up to 600 MB"

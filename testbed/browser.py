@@ -68,6 +68,15 @@ class Browser:
         """Run `script`, the body of a function, in the page; gives its result."""
         return self._ask_session("POST", "/execute/sync", {"script": script, "args": []})
 
+    def run_later(self, script: str) -> Any:
+        """Run `script` in the page; gives what it calls `done` with."""
+        script = f"const done = arguments[0]; {script}"
+        return self._ask_session("POST", "/execute/async", {"script": script, "args": []})
+
+    def command(self, name: str, **parameters: Any) -> Any:
+        """A command of the Chrome DevTools Protocol, such as `Emulation.setDeviceMetricsOverride`; gives its result."""
+        return self._ask_session("POST", "/goog/cdp/execute", {"cmd": name, "params": parameters})
+
     def act(self, kind: str, *actions: dict[str, Any], **parameters: Any) -> None:
         """Move or press an input device (mouse, wheel, keyboard), as a person would."""
         device = {"type": kind, "id": kind, "actions": list(actions)} | parameters

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -12,13 +14,16 @@ from trio.testing import MockClock
 
 from tests.captions.recorded_captions import NO_SCREENING, RecordedCaptions, Service, WordVad, sound
 from tests.captions.speech import said
+from tests.captions.test_web import own_address
+from voiceloop.audio.wav import wav_bytes
 from voiceloop.captions.handler import CaptionsOptions
 from voiceloop.captions.posts import CaptionContext
-from voiceloop.captions.program import _caption, _Source
+from voiceloop.captions.program import _caption, _Source, run
 from voiceloop.captions.words import Spoken
 from voiceloop.config.load import load
 from voiceloop.control.attention import Attention
-from voiceloop.errors import VoiceloopError
+from voiceloop.control.kept import NOTHING, Kept
+from voiceloop.errors import StartAnew, VoiceloopError
 from voiceloop.plugins import Transcriber
 from voiceloop.transcribe.screening import Screened
 from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, Frame
@@ -102,3 +107,43 @@ async def test_when_captions_are_cancelled_the_shown_words_are_final(autojump_cl
         await caption(captions, _Microphone(captions.service.truth))
     assert captions.text == max(captions.live_texts, key=len)
     assert captions.text
+
+
+async def started_anew(program: Callable[[], Awaitable[int]]) -> StartAnew:
+    """The StartAnew that ends `program`."""
+    found: BaseException | None = None
+    try:
+        await program()
+    except (StartAnew, BaseExceptionGroup) as error:
+        found = error
+    while isinstance(found, BaseExceptionGroup):
+        (found,) = found.exceptions
+    assert isinstance(found, StartAnew)
+    return found
+
+
+async def test_readers_of_a_shared_page_find_it_again_when_the_program_starts_itself_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hung(_: object) -> None:
+        await trio.lowlevel.checkpoint()
+
+    monkeypatch.setattr("voiceloop.captions.program.runaway", hung)
+    monkeypatch.setattr("gc.freeze", lambda: None)
+    (tmp_path / "said.wav").write_bytes(wav_bytes(bytes(CAPTURE_RATE_HZ), CAPTURE_RATE_HZ))
+    host = own_address()
+    sets = ["handler.web=0", "handler.share=true", f"handler.share_address={host}", "transcribe.use=none"]
+    config = load(None, [*sets, "control.enabled=false", "vad.use=webrtc"], preset="captions")
+    urls: list[str] = []
+
+    def publish(name: str, /, **fields: object) -> None:
+        if name == "captions.page":
+            urls.append(str(fields["url"]))
+
+    kept = NOTHING
+    for _ in range(2):
+        reason = await started_anew(partial(run, config, {"": f"file:{tmp_path}/said.wav"}, publish, kept=kept))
+        kept = Kept.of(cast("Any", reason.kept))
+    first, second = (url.split("/")[3] for url in urls)
+    assert first == second
+    assert len(first) == 22

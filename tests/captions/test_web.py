@@ -1,49 +1,41 @@
-"""Web page of captions: served to this machine only; speech is shown as plain text, never as markup."""
+"""The server of the captions' page, over real HTTP: its bounds, what a late reader gets, and who gets nothing."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-import h11
 import pytest
 import trio
+import trio.testing
 
-from testbed.browser import browsing, why_not
 from tests.captions.speech import said
+from voiceloop.captions.address import Sharing
 from voiceloop.captions.showing import Final, Live
-from voiceloop.captions.web import READERS, Page, open_page, refusal
+from voiceloop.captions.web import Limits, Page, open_page
 from voiceloop.errors import OutputError
 
-NASTY = "<script>document.title='had'</script><img src=x onerror=\"document.title='had'\"> ls"
+OWN = "127.0.0.1"
 
 
-def request(method: str = "GET", **headers: str) -> h11.Request:
-    given = [("Host", "127.0.0.1:80"), *headers.items()] if "Host" not in headers else list(headers.items())
-    return h11.Request(method=method, target="/", headers=given)
+def say(page: Page, text: str, source: str = "") -> None:
+    page.final(Final(source, tuple(said(text.split()))), Live(source))
 
 
-@pytest.mark.parametrize(
-    ("asked", "status"),
-    [
-        (request(), None),
-        (request(Origin="http://localhost:80"), None),
-        (request(Host="localhost:80"), None),
-        (request(Host="captions.example:80"), 421),
-        (request(Host="127.0.0.1:81"), 421),
-        (request(Host="127.0.0.1"), 421),
-        (request(Origin="https://evil.example"), 403),
-        (request(Origin="null"), 403),
-        (request("POST"), 405),
-    ],
-)
-def test_only_requests_of_the_page_itself_are_answered(asked: h11.Request, status: int | None) -> None:
-    assert refusal(asked, 80) == status
-
-
-async def ask(page: Page, path: str, *headers: str) -> trio.SocketStream:
-    stream = await trio.open_tcp_stream("127.0.0.1", page.port)
-    lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{page.port}", *headers, "", ""]
+async def ask(page: Page, name: str, *headers: str, target: str | None = None, host: str | None = None) -> Any:
+    """A connection with a request for `name` below the page's path, or for `target`."""
+    address = page.address
+    stream = await trio.open_tcp_stream(address.host, address.port)
+    target = address.path + name if target is None else target
+    lines = [f"GET {target} HTTP/1.1", f"Host: {host or f'{address.host}:{address.port}'}", *headers, "", ""]
     await stream.send_all("\r\n".join(lines).encode())
     return stream
 
@@ -58,80 +50,297 @@ async def until(stream: trio.SocketStream, wanted: bytes) -> bytes:
     return data
 
 
+async def whole(stream: trio.SocketStream) -> bytes:
+    """Everything up to the end that the server sets. Closes the stream."""
+    with trio.fail_after(5):
+        async with stream:
+            return b"".join([bytes(piece) async for piece in stream])
+
+
+def states(data: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line[6:]) for line in data.split(b"\n") if line.startswith(b"data: {")]
+
+
 async def test_a_page_receives_the_captions_and_each_change_of_them() -> None:
     async with open_page(0) as page:
-        page.final(Final("", tuple(said(["said", "before"]))), Live(""))
-        async with await ask(page, "/events") as stream:
+        page.final(Final("", tuple(said(["said", "before"], start_s=61.5))), Live(""))
+        async with await ask(page, "events") as stream:
             first = await until(stream, b"\n\n\r\n")
             assert b"text/event-stream" in first
             assert b"X-Content-Type-Options: nosniff" in first
-            assert b"said before" in first
+            (state,) = states(first)
+            assert state["lines"] == [{"id": 1, "at": 61.5, "source": "", "text": "said before"}]
             page.live(Live("mic", "now", "this"))
-            event = await until(stream, b'"this"')
-            state = json.loads(event.partition(b"data: ")[2].partition(b"\n\n")[0])
+            (state,) = states(await until(stream, b'"this"}]}\n\n'))
             assert state["lives"] == [{"source": "mic", "sure": "now", "unsure": "this"}]
+            assert state["lines"] == []
+
+
+@pytest.mark.parametrize("says", ["query", "header"])
+async def test_a_reader_that_comes_back_gets_what_it_missed(says: str) -> None:
+    async with open_page(0) as page:
+        say(page, "had")
+        async with await ask(page, "events") as stream:
+            (state,) = states(await until(stream, b"\n\n\r\n"))
+        say(page, "missed one")
+        say(page, "missed two")
+        after = f"{state['session']}-1"
+        asked = ("events", f"Last-Event-ID: {after}") if says == "header" else (f"events?after={after}",)
+        async with await ask(page, *asked) as stream:
+            (state,) = states(await until(stream, b"\n\n\r\n"))
+    assert [(line["id"], line["text"]) for line in state["lines"]] == [(2, "missed one"), (3, "missed two")]
+
+
+async def test_the_last_words_reach_the_readers_when_captions_are_ended() -> None:
+    """Even when the end is a cancellation, as by Ctrl-C."""
+    with trio.CancelScope() as ctrl_c:
+        async with open_page(0) as page:
+            stream = await ask(page, "events")
+            await until(stream, b"\n\n\r\n")
+            ctrl_c.cancel()
+            try:
+                await trio.lowlevel.checkpoint()
+            finally:
+                say(page, "goodbye")
+    assert ctrl_c.cancelled_caught
+    data = await whole(stream)
+    assert b"goodbye" in data
+    assert data.index(b"goodbye") < data.index(b"event: end\n")
 
 
 async def test_files_are_served_with_a_policy_against_foreign_scripts() -> None:
-    async with open_page(0) as page, await ask(page, "/?overlay") as stream:
-        answer = await until(stream, b"</html>")
-        assert b"default-src 'none'; script-src 'self'" in answer
-    async with open_page(0) as page, await ask(page, "/../web.py") as stream:
-        assert b" 404 " in await until(stream, b"\r\n\r\n")
+    async with open_page(0, language="fr") as page:
+        answer = await whole(await ask(page, "?overlay"))
+        assert b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'" in answer
+        assert b"frame-ancestors 'none'" in answer
+        assert b'lang="fr"' in answer
+        for name in ("page.js", "look.js", "page.css"):
+            answer = await whole(await ask(page, name))
+            assert b" 200 " in answer
+            assert b"://" not in answer.partition(b"\r\n\r\n")[2]  # nothing from elsewhere
 
 
-async def test_clients_that_hang_or_send_nonsense_cost_only_themselves() -> None:
+async def test_a_language_that_is_none_is_left_out() -> None:
+    async with open_page(0, language='en" onclick="') as page, await ask(page, "") as stream:
+        assert b'lang=""' in await whole(stream)
+
+
+async def test_without_sharing_only_this_machine_is_answered() -> None:
     async with open_page(0) as page:
-        idle = [await trio.open_tcp_stream("127.0.0.1", page.port) for _ in range(3)]
-        await idle[0].send_all(b"\x00\xff" * 10)
-        await idle[1].send_all(b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000)
-        readers = [await ask(page, "/events") for _ in range(READERS)]
+        assert page.url == f"http://127.0.0.1:{page.address.port}/"
+        for host in ("captions.example", f"captions.example:{page.address.port}", f"192.168.0.5:{page.address.port}"):
+            for name in ("", "events"):
+                assert b" 421 " in await whole(await ask(page, name, host=host))
+
+
+async def test_at_any_other_path_of_a_shared_page_there_is_nothing() -> None:
+    async with open_page(0, share=Sharing(own_address())) as page:
+        token = page.address.path.strip("/")
+        others = ("/", "/events", "/page.js", f"/{token}", f"/{token[:-1]}x/", f"/{token}/..", f"//{token}/", "/../")
+        for target in others:
+            answer = await whole(await ask(page, "", target=target))
+            assert b" 404 " in answer
+            assert token.encode() not in answer
+        assert b" 200 " in await whole(await ask(page, ""))
+        with pytest.raises(OSError, match=r"refused|failed"):
+            await trio.open_tcp_stream(OWN, page.address.port)
+
+
+def own_address() -> str:
+    """This machine's address towards others; skips where it has none."""
+    from voiceloop.captions.address import _own_hosts
+
+    hosts = [host for host in _own_hosts() if not host.startswith("127.")]
+    return hosts[0] if hosts else pytest.skip("this machine has no network")
+
+
+@contextmanager
+def another_device() -> Iterator[tuple[str, list[str]]]:
+    """This machine's address on a network with another device, and the words before a command that runs there."""
+    ip, name = shutil.which("ip"), f"vl{secrets.token_hex(3)}"
+    if ip is None or os.geteuid() != 0:
+        pytest.skip("needs root and iproute2")
+    commands = [
+        f"netns add {name}",
+        f"link add {name} type veth peer name eth0 netns {name}",
+        f"addr add 10.213.{secrets.randbelow(255)}.1/24 dev {name}",
+        f"link set {name} up",
+    ]
+    own = commands[2].split()[2].partition("/")[0]
+    inside = [f"addr add {own[:-1]}2/24 dev eth0", "link set eth0 up", "link set lo up"]
+    commands += [f"-n {name} {words}" for words in inside]
+    try:
+        for words in commands:
+            done = subprocess.run([ip, *words.split()], capture_output=True, text=True, check=False)
+            if done.returncode:
+                pytest.skip(f"no network namespace can be made here: {done.stderr.strip()}")
+        yield own, [ip, "netns", "exec", name]
+    finally:
+        subprocess.run([ip, "netns", "del", name], capture_output=True, check=False)
+        subprocess.run([ip, "link", "del", name], capture_output=True, check=False)
+
+
+_ELSEWHERE = """
+import sys, urllib.request, urllib.error
+try:
+    print(urllib.request.urlopen(sys.argv[1], timeout=5).read(200).decode())
+except (urllib.error.URLError, OSError) as error:
+    print("nothing:", error)
+"""
+
+
+async def test_another_device_reads_a_page_only_if_it_is_shared() -> None:
+    with another_device() as (own, inside):
+
+        async def read(url: str) -> str:
+            command = [*inside, sys.executable, "-c", _ELSEWHERE, url]
+            done = await trio.run_process(command, capture_stdout=True, env={"PATH": os.environ["PATH"]})
+            return done.stdout.decode()
+
+        async with open_page(0, share=Sharing(own)) as page:
+            assert "Live captions" in await read(page.url)
+            assert "404" in await read(f"http://{own}:{page.address.port}/")
+        async with open_page(0) as page:
+            assert "refused" in await read(f"http://{own}:{page.address.port}/")
+            assert "refused" in await read(page.url)
+
+
+_READER = """
+import socket, sys, time
+host, port, path = sys.argv[1:]
+stream = socket.create_connection((host, int(port)))
+stream.sendall(f"GET {path}events HTTP/1.1\\r\\nHost: {host}:{port}\\r\\n\\r\\n".encode())
+stream.recv(1000)
+time.sleep(60)
+"""
+
+
+async def test_a_device_that_has_vanished_is_dropped() -> None:
+    """It acknowledges nothing, and nothing tells that it is gone."""
+    with another_device() as (own, inside):
+        limits = Limits(alive_s=0.1, stall_s=0.5)
+        async with open_page(0, share=Sharing(own), limits=limits) as page, trio.open_nursery() as nursery:
+            reader = [sys.executable, "-c", _READER, own, str(page.address.port), page.address.path]
+            nursery.start_soon(trio.run_process, [*inside, *reader])
+            await reaches(page, 1)
+            await trio.run_process([*inside[:1], "-n", inside[3], "link", "set", "eth0", "down"])
+            await reaches(page, 0)
+            nursery.cancel_scope.cancel()
+
+
+# Bounds
+
+
+async def test_two_hundred_read_and_the_next_one_is_told_that_there_is_no_room() -> None:
+    async with open_page(0) as page:
+        readers = [await ask(page, "events") for _ in range(200)]
         for reader in readers:
             await until(reader, b"data: ")
-        async with await ask(page, "/events") as one_more:
-            assert b" 503 " in await until(one_more, b"\r\n\r\n")
-        for stream in (*idle, *readers):
+        for name in ("events", ""):
+            answer = await whole(await ask(page, name))
+            assert b" 503 " in answer
+            assert b"There is no room: 200 people read these captions already." in answer
+        say(page, "for all")
+        for reader in readers:
+            await until(reader, b"for all")
+        await readers.pop().aclose()
+        await reaches(page, 199)
+        async with await ask(page, "events") as stream:
+            await until(stream, b"for all")
+        for reader in readers:
+            await reader.aclose()
+
+
+async def reaches(page: Page, readers: int) -> None:
+    with trio.fail_after(5):
+        while page.readers != readers:
+            await trio.testing.wait_all_tasks_blocked(0.001)
+
+
+async def test_connections_that_ask_nothing_are_closed() -> None:
+    async with open_page(0, limits=Limits(patience_s=0.2)) as page:
+        silent = await trio.open_tcp_stream(OWN, page.address.port)
+        half = await trio.open_tcp_stream(OWN, page.address.port)
+        await half.send_all(b"GET / HTTP/1.1\r\nHost:")
+        assert await whole(silent) == b""
+        assert await whole(half) == b""
+
+
+async def test_more_connections_than_there_may_be_are_closed_at_once() -> None:
+    async with open_page(0, limits=Limits(readers=2, others=3)) as page:
+        waiting = [await trio.open_tcp_stream(OWN, page.address.port) for _ in range(5)]
+        assert await whole(await trio.open_tcp_stream(OWN, page.address.port)) == b""
+        await waiting.pop().aclose()
+        with trio.fail_after(5):
+            while b" 200 " not in await page_css(page):
+                pass
+        for stream in waiting:
             await stream.aclose()
-        async with await ask(page, "/page.css") as stream:
+
+
+async def page_css(page: Page) -> bytes:
+    try:
+        return await whole(await ask(page, "page.css"))
+    except trio.BrokenResourceError:  # the server closed the connection before it was asked
+        return b""
+
+
+@pytest.mark.parametrize("drops", ["the kernel", "the server"])
+async def test_a_reader_that_takes_nothing_is_dropped_while_the_others_read_on(
+    drops: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept for it meanwhile is bounded by the socket's buffers. Not every kernel drops it by itself."""
+    if drops == "the server":
+        monkeypatch.delattr(socket, "TCP_USER_TIMEOUT", raising=False)
+    async with open_page(0, limits=Limits(stall_s=0.3, buffer=4096)) as page:
+        stalled = socket.socket()
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stalled.connect((OWN, page.address.port))
+        stalled.sendall(f"GET /events HTTP/1.1\r\nHost: {OWN}:{page.address.port}\r\n\r\n".encode())
+        good = await ask(page, "events")
+        await reaches(page, 2)
+        with trio.fail_after(10):
+            while page.readers == 2:
+                say(page, "word " * 100)
+                await until(good, b"word word")
+        say(page, "read on")
+        await until(good, b"read on")
+        with stalled:
+            stalled.settimeout(5)
+            received = 0
+            try:
+                while piece := stalled.recv(65536):
+                    received += len(piece)
+            except ConnectionResetError:
+                pass
+        assert 0 < received < 200_000
+        await good.aclose()
+
+
+async def test_a_quiet_reader_is_told_that_the_connection_lives() -> None:
+    async with open_page(0, limits=Limits(alive_s=0.05)) as page, await ask(page, "events") as stream:
+        await until(stream, b"event: alive\ndata: 1\n\n")
+
+
+async def test_clients_that_send_nonsense_cost_only_themselves() -> None:
+    async with open_page(0) as page:
+        nonsense = [await trio.open_tcp_stream(OWN, page.address.port) for _ in range(2)]
+        await nonsense[0].send_all(b"\x00\xff" * 10)
+        await nonsense[1].send_all(b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000)
+        async with await ask(page, "page.css") as stream:
             assert b" 200 " in await until(stream, b"\r\n\r\n")
+        for stream in nonsense:
+            await stream.aclose()
 
 
 async def test_a_port_that_is_taken_is_reported() -> None:
     async with open_page(0) as page:
         with pytest.raises(OutputError, match=r"port .* can't be opened"):
-            async with open_page(page.port):
+            async with open_page(page.address.port):
                 pass
 
 
-@pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
-async def test_in_a_browser_speech_is_plain_text_and_the_overlay_is_transparent(tmp_path: Path) -> None:
-    async with open_page(0) as page:
-        page.final(Final("speaker", tuple(said(NASTY.split()))), Live("speaker"))
-        page.live(Live("mic", "I am", "speaking"))
-        shown = await trio.to_thread.run_sync(_read_page, page.url, tmp_path)
-    assert shown["title"] == "Live captions"
-    assert shown["text"] == [f"speaker{NASTY}", "micI am speaking"]
-    assert shown["images"] == 0
-    assert shown["large"]
-    assert shown["background"] == "rgba(0, 0, 0, 0)"
-    assert shown["complaints"] == []
-
-
-def _read_page(url: str, folder: Path) -> dict[str, object]:
-    texts = "return [...document.querySelectorAll('#captions p')].map(p => p.textContent)"
-    with browsing(folder / "profile") as browser:
-        browser.visit(url)
-        while not (text := browser.run(texts)):
+async def test_an_address_that_is_not_this_machines_is_reported() -> None:
+    with pytest.raises(OutputError, match=r"203\.0\.113\.9, port 0, can't be opened"):
+        async with open_page(0, share=Sharing("203.0.113.9")):
             pass
-        size = browser.run("return parseFloat(getComputedStyle(document.querySelector('p.final')).fontSize)")
-        title, images = browser.run("return document.title"), browser.run("return document.images.length")
-        browser.visit(f"{url}?overlay&lines=2")
-        background = browser.run("return getComputedStyle(document.body).backgroundColor")
-        return {
-            "title": title,
-            "text": text,
-            "images": images,
-            "large": size >= 48,
-            "background": background,
-            "complaints": browser.console_messages(),
-        }

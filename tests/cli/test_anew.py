@@ -19,7 +19,7 @@ NOW = 100_000.0
 def ignore(_: str, /, **__: object) -> None: ...
 
 
-KEPT = Kept((Message("user", "what time is it"), Message("assistant", "Noon.")), Attention(listening=False))
+KEPT = Kept((Message("user", "what time is it"), Message("assistant", "Noon.")), Attention(listening=False), "path")
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,12 @@ def test_the_unit_is_printed_without_systemd_and_without_a_change(home: Home) ->
     assert home.files() == []
 
 
+@pytest.mark.parametrize("option", ["--web", "--share"])
+def test_captions_on_a_page_are_shown_somewhere(option: str, home: Home) -> None:
+    said = home.say("install", "captions", option, "--print", code=0)
+    assert f"ExecStart={COMMAND} captions {option}\n" in said
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [

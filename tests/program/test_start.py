@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import termios
 import threading
@@ -14,6 +15,8 @@ import pytest
 
 from testbed.running import COMMAND, voiceloop
 from voiceloop.audio.wav import wav_bytes
+from voiceloop.captions.address import shared_host
+from voiceloop.errors import OutputError
 from voiceloop.text import columns
 from voiceloop.types import CAPTURE_RATE_HZ
 
@@ -72,6 +75,35 @@ def test_in_60_columns_one_row_stands_before_the_first_caption(tmp_path: Path) -
     assert columns(row) <= 60
     assert row.startswith('This machine hears "A microphone')
     assert rest[0].startswith("Stopped.")
+
+
+def test_a_page_is_told_with_its_address(tmp_path: Path) -> None:
+    words = ("captions", "-i", "file:said.wav", "--port", "0")
+    page, *rest = on_terminal(*words, env=environment(tmp_path), cwd=tmp_path, width=100)
+    assert re.fullmatch(r"On this machine, the captions are at http://127\.0\.0\.1:\d+/ too\.", page)
+    assert rest[0].startswith("Speech is transcribed by Moonshine on this machine. Listening to")
+
+
+@pytest.mark.parametrize("width", [80, 36])
+def test_a_shared_page_is_told_with_who_can_read_it_and_a_code_where_it_fits(width: int, tmp_path: Path) -> None:
+    try:
+        host = shared_host(None)
+    except OutputError:
+        pytest.skip("this machine has no network")
+    words = ("captions", "-i", "file:said.wav", "--share", "--port", "0")
+    rows = on_terminal(*words, env=environment(tmp_path), cwd=tmp_path, width=width)
+    code = [row for row in rows if row.startswith("\x1b[30;107m")]
+    told = " ".join(" ".join(row for row in rows if row not in code).split())
+    who = "Whoever is on your network and has this address can read along, unencrypted, until you end: "
+    assert re.match(rf"{who}http://{re.escape(host)}:\d+/[\w-]{{22}}/ ", told)
+    assert bool(code) == (width == 80)
+
+
+def test_sharing_needs_a_page(tmp_path: Path) -> None:
+    words = ("captions", "-i", "file:said.wav", "--set", "handler.share=true")
+    code, _, errors = voiceloop(*words, env=environment(tmp_path))
+    assert code == 78
+    assert "handler.share: 'share' needs a page. Give 'web' a port" in errors
 
 
 @pytest.mark.parametrize("command", ["run", "dictate"])

@@ -5,7 +5,8 @@ Under `voiceloop captions` words are shown while they are spoken; under `voicelo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -16,12 +17,13 @@ from pydantic import BaseModel, Field
 
 from voiceloop.captions.showing import FanOut, Final, Live, Showing
 from voiceloop.captions.words import spoken
-from voiceloop.config.tables import Milliseconds, Table
+from voiceloop.config.tables import Conflict, Milliseconds, Table
 from voiceloop.errors import OutputError
 from voiceloop.events import Publish
 from voiceloop.types import Transcript
 
 if TYPE_CHECKING:
+    from voiceloop.captions.address import Address
     from voiceloop.plugins import Reply, Services, Turns
 
 
@@ -40,6 +42,14 @@ class CaptionsOptions(Table):
     """A folder for a file of each of the three formats, named by the time of the start. It is created if need be."""
     web: Annotated[int, Field(ge=0, le=65_535)] | None = None
     """The port of a web page that shows the captions, reachable from this machine only; 0 takes a free port."""
+    share: bool = False
+    """Whether other devices on the local network can read the page: at this machine's address there, below a path that
+    is random for each start. Whoever has the address can read along, and so can who overhears the network."""
+    share_address: str | None = None
+    """This machine's IP address to share the page at. Left out: that of the network which its default route uses."""
+    share_path: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22,128}$")] | None = None
+    """The path to share the page below, for an address that stays the same, as for a poster: at least 22 letters and
+    digits that nobody can guess. Left out: one of 128 random bits at each start."""
     guesses: bool = True
     """Whether `voiceloop captions` shows words while they are spoken. Off: it shows each utterance at its end, which
     costs a quarter or less."""
@@ -57,6 +67,10 @@ class CaptionsOptions(Table):
         """Whether subtitle files are written."""
         return bool(self.srt or self.vtt or self.jsonl or self.keep)
 
+    def conflicts(self) -> Iterator[Conflict]:
+        if self.share and self.web is None:
+            yield Conflict(("share", "web"), "'share' needs a page", "Give 'web' a port, such as 8765.")
+
 
 class CaptionsHandler:
     """The handler of captions: they become final in the order of speaking, and new speech never cancels them."""
@@ -65,13 +79,16 @@ class CaptionsHandler:
     turns: Turns = "in_order"
     preemptive = False
 
-    def __init__(self, options: CaptionsOptions, showing: Showing, url: str, files: tuple[Path, ...] = ()) -> None:
+    def __init__(
+        self, options: CaptionsOptions, showing: Showing, address: Address | None = None, files: tuple[Path, ...] = ()
+    ) -> None:
         self.options = options
         self.showing = showing
         """The outputs of the captions: events, files and the page."""
         self.files = files
         """The files that are written."""
-        self._url = url
+        self.address = address
+        """Where the page is, if there is one."""
 
     @classmethod
     @asynccontextmanager
@@ -84,7 +101,7 @@ class CaptionsHandler:
 
         assert isinstance(options, CaptionsOptions)
         showings: list[Showing] = []
-        url = ""
+        address = None
         async with AsyncExitStack() as stack:
             paths: tuple[Path, ...] = ()
             if options.writes_files:
@@ -97,17 +114,21 @@ class CaptionsHandler:
                 showings.append(files)
                 paths = files.paths
             if options.web is not None:
+                from voiceloop.captions.address import Sharing
                 from voiceloop.captions.web import open_page
 
-                page = await stack.enter_async_context(open_page(options.web))
+                share = Sharing(options.share_address, options.share_path) if options.share else None
+                opening = open_page(options.web, share=share, language=_language(services.config.transcribe.options))
+                page = await stack.enter_async_context(opening)
                 showings.append(page)
-                url = page.url
+                address = page.address
+                services.publish("captions.page", url=address.url, shared=options.share)
             # The events come last: when one says that a caption is final, the files already contain it.
-            yield cls(options, FanOut([*showings, _Events(services.publish)]), url, paths)
+            yield cls(options, FanOut([*showings, _Events(services.publish)]), address, paths)
 
     @property
     def description(self) -> str:
-        outputs = ", ".join([*map(str, self.files), *([self._url] if self._url else [])])
+        outputs = ", ".join([*map(str, self.files), *([self.address.url] if self.address else [])])
         return f"captions: {outputs}" if outputs else "captions"
 
     async def handle(self, transcript: Transcript, reply: Reply) -> None:
@@ -117,6 +138,12 @@ class CaptionsHandler:
 
     async def warm(self) -> None:
         await trio.lowlevel.checkpoint()
+
+
+def _language(transcribe: object) -> str:
+    """The language of the captions, if the options of transcription tell it; for a screen reader's voice."""
+    named = re.search(r"-([a-z]{2})$", getattr(transcribe, "model", None) or "")  # as in `tiny-en`
+    return getattr(transcribe, "language", None) or (named[1] if named else "")
 
 
 class _Events:

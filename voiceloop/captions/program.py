@@ -26,7 +26,7 @@ from voiceloop.capture.listener import HalfDuplexMute, Listener
 from voiceloop.capture.microphone import Microphone
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.capture.sources import open_microphone
-from voiceloop.config.tables import Audio, Config
+from voiceloop.config.tables import Audio, Config, PartTable
 from voiceloop.control.attention import Attention
 from voiceloop.control.controller import Loop
 from voiceloop.control.kept import NOTHING, Kept
@@ -67,7 +67,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
         services, clients = await open_services(stack, config, publish)
         # The captioners themselves keep speech that can't be transcribed: the clips that they post overlap.
         transcriber = await open_transcriber(stack, replace(services, keeps=False))
-        handler = await open_part(stack, config.handler, services)
+        handler = await open_part(stack, _with_kept_path(config.handler, kept), services)
         assert isinstance(handler, CaptionsHandler)
         vads = [await open_part(stack, config.vad, services) for _ in inputs]
         # Devices last: loading an engine holds the GIL for longer than an audio callback may wait.
@@ -109,7 +109,15 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
         gc.collect()
         gc.freeze()  # as in `app.py`: a full collection of the objects loaded at start would stall the audio callbacks
         paid, files = cost.is_paid, handler.files
-        await _caption(config, options, context, sources, attention, controlled, both=both, paid=paid, files=files)
+        shared = handler.address.path.strip("/") if handler.address is not None and options.share else None
+        lives_on = Kept(attention=attention, share_path=shared)
+        await _caption(
+            *(config, options, context, sources, attention, controlled),
+            both=both,
+            paid=paid,
+            files=files,
+            lives_on=lives_on,
+        )
     return 0
 
 
@@ -120,6 +128,14 @@ async def _open_enhancer(audio: Audio) -> Enhancer | None:
     from voiceloop.echo.webrtc_aec import open_enhancer
 
     return await trio.to_thread.run_sync(open_enhancer, audio)
+
+
+def _with_kept_path(handler: PartTable, kept: Kept) -> PartTable:
+    """The handler's table, with the path at which a process before this one shared its page: readers come back."""
+    if kept.share_path is None:
+        return handler
+    options = handler.options.model_copy(update={"share_path": kept.share_path})
+    return handler.model_copy(update={"options": options})
 
 
 def _both(config: Config, inputs: Mapping[str, str], sources: Sequence[_Source], publish: Publish) -> Both | None:
@@ -145,6 +161,7 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
     both: Both | None = None,
     paid: bool = True,
     files: Sequence[Path] = (),
+    lives_on: Kept = NOTHING,
 ) -> None:
     pacers = [pacer_of(options, embedded=context.transcriber.embedded, paid=paid) for _ in sources]
     listeners: list[Listener] = []
@@ -172,7 +189,7 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
                     await stack.enter_async_context(open_shortcut(config.control.shortcut, controlled.controller))
             async with trio.open_nursery() as watching:
                 held = (lambda: False) if both is None else partial(both.holds_any, listeners)
-                watching.start_soon(_start_anew, captioners, attention, held, name="watching PortAudio")
+                watching.start_soon(_start_anew, captioners, lives_on, held, name="watching PortAudio")
                 async with trio.open_nursery() as listening:
                     for source, listener in zip(sources, listeners, strict=True):
                         listening.start_soon(listener.listen, source.microphone.frames, name=f"listen to {source.name}")
@@ -248,11 +265,11 @@ def _listings() -> Cache:
 _NEVER_MUTED = HalfDuplexMute(lambda: False, time.monotonic, 0.0, half_duplex=False)
 
 
-async def _start_anew(captioners: Sequence[Captioner], attention: Attention, held: Callable[[], bool]) -> None:
+async def _start_anew(captioners: Sequence[Captioner], kept: Kept, held: Callable[[], bool]) -> None:
     """Raise StartAnew when PortAudio can only be used well by a new process. `held`: whether speech is held back."""
 
     def quiet() -> bool:
         return not (held() or any(captioner.speaking or captioner.working for captioner in captioners))
 
     await runaway(quiet)
-    raise StartAnew(RUNAWAY, place="audio", kept=Kept(attention=attention).values())
+    raise StartAnew(RUNAWAY, place="audio", kept=kept.values())

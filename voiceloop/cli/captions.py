@@ -50,6 +50,15 @@ PortOption = Annotated[
     int | None,
     typer.Option("--port", min=0, max=65_535, help="The web page's port, and turns the page on; 0 takes a free port."),
 ]
+ShareOption = Annotated[
+    bool,
+    typer.Option(
+        "--share",
+        help="Let other devices on the local network read the web page, at a random address, which is printed with a "
+        "QR code. Turns the page on.",
+        show_default=False,
+    ),
+]
 LinesOption = Annotated[
     int, typer.Option(min=0, max=100, help="Show at most this many lines, redrawn in place; 0 lets them scroll.")
 ]
@@ -65,6 +74,7 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     keep: KeepOption = None,
     web: WebOption = False,
     port: PortOption = None,
+    share: ShareOption = False,
     lines: LinesOption = 0,
     width: WidthOption = 0,
     cloud: CloudOption = None,
@@ -83,13 +93,12 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     from voiceloop.cli.render import JsonLines, level_of
 
     inputs = _inputs(source, microphone)
-    page = WEB_PORT if web and port is None else port
-    files = {"srt": srt, "vtt": vtt, "jsonl": jsonl, "keep": keep, "web": page}
-    given = {key: value for key, value in files.items() if value is not None}
-    file_settings = [
-        f"handler.{key}={value if isinstance(value, int) else as_text(value)}" for key, value in given.items()
-    ]
-    command = load_asking("captions", config, [*file_settings, *(sets or ())], flag=place_of(cloud), quiet=json)
+    page = WEB_PORT if (web or share) and port is None else port
+    texts = {"srt": srt, "vtt": vtt, "jsonl": jsonl, "keep": keep}
+    settings_given = [f"handler.{key}={as_text(value)}" for key, value in texts.items() if value is not None]
+    settings_given += [f"handler.web={page}"] if page is not None else []
+    settings_given += ["handler.share=true"] if share else []
+    command = load_asking("captions", config, [*settings_given, *(sets or ())], flag=place_of(cloud), quiet=json)
     settings = command.config
     inputs = {name: device or settings.audio.input for name, device in inputs.items()}
     screen = Screen.of(sys.stdout, lines=lines, width=width)

@@ -173,8 +173,17 @@ class Captions:
             self._screen.print_error(start_row(engines, fields, columns_of(sys.stderr)))
         else:
             self._other_events(name, **fields)
+            if name == "captions.page" and fields["shared"]:
+                self._show_code(str(fields["url"]))
             if name == "captions.stopped":
                 self._at_end()
+
+    def _show_code(self, url: str) -> None:
+        """Draw the QR code of an address, if it fits into the terminal."""
+        from voiceloop.cli.qr_code import drawn
+
+        if self._level != "error" and (code := drawn(url, columns_of(sys.stderr))):
+            self._screen.print_error(code)
 
 
 def start_row(engines: Mapping[str, object], ready_: Mapping[str, object], width: int) -> str:
@@ -216,12 +225,20 @@ def _stopped(fields: Mapping[str, object]) -> str:
     return line
 
 
+def _page(fields: Mapping[str, object]) -> str:
+    url = fields["url"]
+    if not fields["shared"]:
+        return f"On this machine, the captions are at {url} too."
+    return f"Whoever is on your network and has this address can read along, unencrypted, until you end: {url}"
+
+
 _MESSAGES: dict[str, tuple[str, Words]] = {
     "listening": (
         "verbose",
         lambda f: "\n".join(f"  {name:<11} {clean_line(str(value))}" for name, value in f.items()),
     ),
     "ready": ("info", lambda f: ready(f, how="Ctrl-C ends it.")),
+    "captions.page": ("info", _page),
     "caption.failed": ("error", _failed),
     "caption.dropped": (
         "verbose",

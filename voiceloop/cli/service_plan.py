@@ -98,7 +98,7 @@ def _check_shown(use: Use, config: Config, options: Mapping[str, Any]) -> None:
     """Raise UsageError if nobody would see what the service writes."""
     if use == "captions":
         settings: Any = config.handler.options
-        page = options["web"] or options["port"] is not None or settings.web is not None
+        page = options["web"] or options["share"] or options["port"] is not None or settings.web is not None
         written = settings.writes_files or any(options[name] for name in ("srt", "vtt", "jsonl", "keep"))
         if not page and not written:
             remedy = "Add --web, or --keep FOLDER."

@@ -12,10 +12,11 @@ from voiceloop.types import Message
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The history, and whether speech counts. By default nothing was kept."""
+    """The history, whether speech counts, and the path of a shared page. By default nothing was kept."""
 
     history: tuple[Message, ...] = ()
     attention: Attention | None = None
+    share_path: str | None = None
 
     def values(self) -> dict[str, object]:
         """As values for JSON."""
@@ -23,6 +24,7 @@ class Kept:
         return {
             "history": [asdict(message) for message in self.history],
             "attention": {"listening": flags.listening, "asleep": flags.asleep, "muted": flags.muted} if flags else {},
+            "share_path": self.share_path,
         }
 
     @classmethod
@@ -31,7 +33,10 @@ class Kept:
         try:
             history: Sequence[Mapping[str, str]] = (values or {}).get("history", [])
             flags: Mapping[str, bool] = (values or {}).get("attention", {})
-            return cls(tuple(Message(**message) for message in history), Attention(**flags) if flags else None)
+            given: object = (values or {}).get("share_path")
+            path = given if isinstance(given, str) else None
+            attention = Attention(**flags) if flags else None
+            return cls(tuple(Message(**message) for message in history), attention, path)
         except (TypeError, AttributeError):
             return cls()
 

@@ -1,0 +1,74 @@
+"""The final lines of a session by number, and the event that brings a reader up to date. Pure.
+
+    reader has 7     Lines: 5 6 7 8 9, live "and then"     ->  event: 8 9, live "and then"
+    reader has 2     (3 and 4 are no longer kept)          ->  event: 5 6 7 8 9, …; the numbers show the gap
+
+A reader is only a number, that of its last line. So a reader who is slow, late or cut off costs no memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+
+from voiceloop.captions.showing import Final, Live
+
+KEPT = 10_000
+"""How many lines are kept for readers who come late: about 3 MB, some hours of speech."""
+BATCH = 200
+"""How many lines one event carries at most."""
+
+
+class Lines:
+    """The newest lines and the live words. `session` tells this session's numbers from those of another."""
+
+    def __init__(self, session: str, kept: int = KEPT) -> None:
+        self.session = session
+        self.count = 0
+        """How many lines there were; the number of the newest."""
+        self._kept: deque[str] = deque(maxlen=kept)
+        self._lives: dict[str, Live] = {}
+        self._made: tuple[int, bytes] | None = None
+        """The newest event and what it follows: most readers need the same one."""
+
+    def live(self, live: Live) -> bool:
+        """Take the unfinished speech of a source; False if that changes nothing."""
+        if self._lives.get(live.source) == live:
+            return False
+        self._lives[live.source] = live
+        self._made = None
+        return True
+
+    def final(self, final: Final, live: Live) -> None:
+        """Add a line, and take what is still unfinished of its source."""
+        self.count += 1
+        start_s = round(final.words[0].start_s, 1) if final.words else 0.0
+        line = {"id": self.count, "at": start_s, "source": final.source, "text": final.text}
+        self._kept.append(json.dumps(line))
+        self._lives[live.source] = live
+        self._made = None
+
+    def place(self, after: str) -> int:
+        """The number of the last line that a reader has, by its own account (`SESSION-NUMBER`); 0 if it has none."""
+        session, _, number = after.partition("-")
+        known = session == self.session and number.isascii() and number.isdigit() and len(number) < 10
+        return min(int(number), self.count) if known else 0
+
+    def event(self, after: int) -> tuple[bytes, int]:
+        """What follows line `after`, at most `BATCH` lines, as a server-sent event; and the number of its last line."""
+        if self._made is not None and self._made[0] == after:
+            return self._made[1], self.count
+        first = max(after, self.count - len(self._kept))  # lines up to this one are had or gone
+        last = min(self.count, first + BATCH)
+        offset = self.count - len(self._kept)
+        lines = ",".join(self._kept[number - offset] for number in range(first, last))
+        lives = [
+            {"source": live.source, "sure": live.sure, "unsure": live.unsure}
+            for live in self._lives.values()
+            if live.sure or live.unsure
+        ]
+        head = f'{{"session":"{self.session}","newest":{self.count},"lines":[{lines}],"lives":{json.dumps(lives)}}}'
+        event = f"data: {head}\n\n".encode()
+        if last == self.count:
+            self._made = (after, event)
+        return event, last
