@@ -47,6 +47,8 @@ class Socket:
     clears: int = 0
     pings: int = 0
     gone: bool = False
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope, repr=False)
+    """Cancelled to close it."""
 
 
 def is_upgrade(request: Recorded) -> bool:
@@ -74,7 +76,8 @@ async def serve(server: Server, stream: trio.abc.Stream, http: h11.Connection, r
     await stream.send_all(http.send(h11.InformationalResponse(status_code=101, headers=headers)) or b"")
     session = _Session(server, stream, request, fault, rest=http.trailing_data[0])
     try:
-        await session.run()
+        with session.socket.scope:
+            await session.run()
     except (_Over, trio.BrokenResourceError, trio.ClosedResourceError):
         pass
     finally:
@@ -181,6 +184,8 @@ class _Session:
             raise _Over
         if self._words is None:
             self._words = self._server.next_text().split()
+            if self._server.script.turn_s:
+                await self._send("input_audio_buffer.speech_started", item_id=self._item, audio_start_ms=0)
         await self._tell(self._words)
         turn_s = self._server.script.turn_s
         if turn_s and len(self._sound) / 2 / RATE_HZ >= turn_s:

@@ -106,6 +106,11 @@ class Server:
         faults = self.script.socket_faults
         return (faults.pop(0) if faults else None) or SocketFault()
 
+    def drop_sockets(self) -> None:
+        """Close all WebSocket connections."""
+        for socket in self.sockets:
+            socket.scope.cancel("dropped")
+
     def next_text(self) -> str:
         """The text of the next utterance that a WebSocket brings."""
         number = self._count["sockets"]

@@ -24,7 +24,7 @@ from voiceloop.errors import Unreachable
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, broke_off, clean, from_status
 from voiceloop.net.http import Attempt, Call, Http
 
-PING_S = 20.0
+PING_S = 10.0
 """After so much silence the server is pinged; after as much again the connection counts as lost."""
 WRITE_S = 10.0
 """How long the server may take no data before the connection counts as lost."""
@@ -51,6 +51,11 @@ class WebSocket:
         """Send a message. Raises `Unreachable` when the connection is lost."""
         await self._write(TextMessage(data=text))
 
+    async def ping(self) -> None:
+        """Ask for a sign of life: without one, `receive` raises `Unreachable` in at most `PING_S`."""
+        self._pinged = True
+        await self._write(Ping())
+
     async def receive(self) -> str:
         """The next message. Raises `Unreachable` when the connection ends, `BadAnswer` for what is no text message."""
         while True:
@@ -65,8 +70,7 @@ class WebSocket:
         except httpcore.ReadTimeout:
             if self._pinged:
                 raise self._lost(f"the server has not answered a ping for {PING_S:g} s") from None
-            self._pinged = True
-            await self._write(Ping())
+            await self.ping()
             return
         except httpcore.ReadError as error:
             raise self._lost(f"the connection broke off: {clean(str(error)) or 'no reason is known'}") from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -22,6 +22,9 @@ from voiceloop.nursery import private_nursery
 from voiceloop.transcribe.realtime import protocol
 from voiceloop.transcribe.realtime.protocol import Hearing
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES
+
+if TYPE_CHECKING:
+    from voiceloop.net.websocket import WebSocket
 
 CHUNK_BYTES = CAPTURE_RATE_HZ * SAMPLE_BYTES // 10
 """Sound is sent in pieces of 0.1 s: ten small messages a second."""
@@ -55,7 +58,8 @@ class Line:
         self._scope = trio.CancelScope()
         self._changed = trio.Event()
         # Unbounded in name only: it holds no more than the sound of one utterance.
-        self._queue, self._queued = trio.open_memory_channel[str](math.inf)
+        self._queue, self._queued = trio.open_memory_channel[str | None](math.inf)
+        """Messages to send; None for a ping."""
         self._resampler = Resampler(from_hz=CAPTURE_RATE_HZ, to_hz=protocol.RATE_HZ)
         self._rest = bytearray()
 
@@ -72,6 +76,8 @@ class Line:
         self.hearing, self._heard = Hearing(self._over), _nothing
         self._resampler = Resampler(from_hz=CAPTURE_RATE_HZ, to_hz=protocol.RATE_HZ)
         self._rest.clear()
+        # A computer that has slept believes in connections that are long gone.
+        self._queue.send_nowait(None)
         return self.hearing
 
     def follow(self, heard: Heard) -> None:
@@ -114,7 +120,7 @@ class Line:
             return False
         self._over |= hearing.items
         if not hearing.done:
-            if hearing.items:  # more of its text may come, and would be taken for that of the next utterance
+            if hearing.begun:  # more of its text may come, and would be taken for that of the next utterance
                 self.close()
                 return False
             self.clearing = True
@@ -167,7 +173,7 @@ class Line:
         self.gone = True
         self._notify()
 
-    async def _greet(self, socket: Any) -> None:
+    async def _greet(self, socket: WebSocket) -> None:
         """Make the session one of transcription, and wait until the server confirms it."""
         limit_s = self._service.settings.connect_timeout_s
         where = self._service.where(self._request)
@@ -181,9 +187,9 @@ class Line:
             return
         raise TimedOut(f"the server did not begin a session within {limit_s:g} s", place=str(where), remedy=_SILENT)
 
-    async def _send(self, socket: Any) -> None:
+    async def _send(self, socket: WebSocket) -> None:
         async for message in self._queued:
-            await socket.send(message)
+            await (socket.ping() if message is None else socket.send(message))
 
     def _parsed(self, text: str) -> dict[str, Any]:
         event = protocol.parse(text)
@@ -199,6 +205,8 @@ class Line:
             self.hearing.take(event)
             if self.hearing.failure is not None:
                 raise self._failed(self.hearing.failure)
+            if self.hearing.commits_again():
+                self._put(protocol.COMMIT)
             if (text := self.hearing.text) != before:
                 self._heard(text)
         elif event["type"] == "error":
@@ -208,8 +216,8 @@ class Line:
     def _take_unheard(self, event: dict[str, Any]) -> None:
         if event["type"] == "input_audio_buffer.cleared":
             self.clearing = False
-        elif isinstance(name := event.get("item_id"), str):
-            self._over |= {name}
+        elif isinstance(event.get("item_id"), str):
+            self.close()  # as in `end`
 
     def _failed(self, said: str) -> ServiceError:
         where = self._service.where(self._request)

@@ -5,8 +5,11 @@
 
 A session of type `transcription` with `turn_detection: null`: the utterance ends where we say so (commit), and becomes
 one item. Deltas append to an item's text, before the commit or after it, as the model can; `completed` has the whole
-text. A server that detects turns itself, although it was told not to, makes several items of an utterance: their texts
-are joined.
+text.
+
+A server that detects turns itself, although it was told not to, makes several items of an utterance: their texts are
+joined. It may make one just before our commit, which then seems to be its answer. So the commit is repeated until the
+server says that no sound is left.
 """
 
 from __future__ import annotations
@@ -87,12 +90,21 @@ class Hearing:
     """In the order in which they were first named, which is that of speaking."""
     _asked: bool = False
     """The commit was sent."""
+    _own_turns: bool = False
+    """The server detects turns itself."""
+    _repeat: bool = False
+    """The commit is to be sent again."""
     _answered: bool = False
     """The commit was answered: no item follows."""
 
     @property
     def items(self) -> frozenset[str]:
         return frozenset(self._items)
+
+    @property
+    def begun(self) -> bool:
+        """Whether the server has made, or will make, an item of it."""
+        return self._asked or bool(self._items)
 
     @property
     def text(self) -> str:
@@ -108,6 +120,11 @@ class Hearing:
         """Note that the commit was sent: the utterance is complete."""
         self._asked = True
 
+    def commits_again(self) -> bool:
+        """Whether the commit is to be sent again now; asked after each event."""
+        repeat, self._repeat = self._repeat, False
+        return repeat
+
     def take(self, event: dict[str, Any]) -> None:
         """Take an event of the server. Unknown ones, and those of earlier items, change nothing."""
         kind = event["type"]
@@ -117,12 +134,16 @@ class Hearing:
             else:
                 self.failure = message_of(event)
             return
+        if kind == "input_audio_buffer.speech_started":
+            self._own_turns = True
         if (item := self._item(kind, event)) is None:
             return
         match kind.removeprefix(_ITEM):
             case "input_audio_buffer.committed":
                 item.committed = True
-                self._answered = self._answered or self._asked
+                self._own_turns = self._own_turns or not self._asked
+                self._answered = self._answered or (self._asked and not self._own_turns)
+                self._repeat = self._asked and self._own_turns
             case "delta" if isinstance(event.get("delta"), str) and not item.done:
                 item.text += whole(event["delta"])
             case "completed":
@@ -143,7 +164,7 @@ class Hearing:
         if isinstance(event.get("transcript"), str):
             item.text = whole(event["transcript"])
         if not item.committed:  # some servers say nothing before it
-            self._answered = self._answered or self._asked
+            self._answered = self._answered or (self._asked and not self._own_turns)
         item.done = True
         if isinstance(event.get("usage"), dict):
             told = usage(event["usage"])
