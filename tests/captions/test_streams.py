@@ -145,7 +145,7 @@ async def test_a_server_that_tells_nothing_before_the_end_is_helped_with_guesses
                 guessed.append(clip)
                 return await usual(clip)
 
-            transcription.finish = finish  # type: ignore[method-assign]
+            transcription.finish = finish  # type: ignore[method-assign, assignment]
             yield transcription
 
     service.transcription = transcription  # type: ignore[method-assign]

@@ -7,27 +7,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Protocol
 
 import trio
 
 from voiceloop.errors import first
-from voiceloop.transcribe.screening import Screened, Screening
+from voiceloop.plugins import StreamedTranscription
 from voiceloop.types import Transcript, Utterance
 
 TELLS_S = 2.0
 """A server that has told no word after so much speech tells none before its end: then guesses are posted as well."""
 
 
+class Streaming(Protocol):
+    """The transcriber of a stream."""
+
+    def transcription(self) -> AbstractAsyncContextManager[StreamedTranscription]: ...
+
+
 class Stream:
     """The stream of a piece. `heard` is called with the words so far; None: only the final ones are wanted."""
 
-    def __init__(self, transcriber: Screened, heard: Callable[[str], None] | None) -> None:
+    def __init__(self, transcriber: Streaming, heard: Callable[[str], None] | None) -> None:
         self._transcriber, self._heard = transcriber, heard
         # Unbounded in name only: a piece is as long as the longest utterance.
         self._send, self._receive = trio.open_memory_channel[bytes](math.inf)
         self._scope = trio.CancelScope()
-        self._transcription: Screening | None = None
+        self._transcription: StreamedTranscription | None = None
         self._clip: Utterance | None = None
         self.told = False
         """Whether it told a word before the end of the piece."""

@@ -118,9 +118,8 @@ class WebSocket:
                 raise self._lost(f"the connection broke off: {clean(str(error)) or 'no reason is known'}") from None
 
     async def say_goodbye(self) -> None:
-        """Tell the server that the connection ends, if it can be told at once."""
-        with trio.move_on_after(CLOSE_S, shield=True), suppress(Unreachable):
-            await self._write(CloseConnection(1000))
+        """Tell the server that the connection ends. Raises `Unreachable`."""
+        await self._write(CloseConnection(1000))
 
     def _lost(self, what: str) -> Unreachable:
         return Unreachable(what, place=str(self.where), remedy=broke_off(self.where))
@@ -145,4 +144,5 @@ async def open_websocket(http: Http, call: Call) -> AsyncIterator[WebSocket]:
         try:
             yield socket
         finally:
-            await socket.say_goodbye()
+            with trio.move_on_after(CLOSE_S, shield=True), suppress(Unreachable):
+                await socket.say_goodbye()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from testbed.http_parts import Bench, open_bench, utterance
 from testbed.leaks import cancelled_at, nothing_unclosed
@@ -18,7 +19,7 @@ from voiceloop.audio.resample import resample
 from voiceloop.config.tables import Endpoint, Limits
 from voiceloop.errors import NoSuchModel
 from voiceloop.plugins import Transcription
-from voiceloop.transcribe.realtime import line, pauses
+from voiceloop.transcribe.realtime import line, pauses, protocol
 from voiceloop.transcribe.realtime.transcriber import RealtimeTranscribeOptions, RealtimeTranscriber
 from voiceloop.types import Transcript, Utterance
 
@@ -59,7 +60,7 @@ async def until(condition: Callable[[], bool]) -> None:
     """Return when the condition is true."""
     with trio.fail_after(10):
         while not condition():
-            await trio.lowlevel.checkpoint()
+            await wait_all_tasks_blocked()
 
 
 async def fed(transcription: Transcription, clip: Utterance) -> None:
@@ -122,8 +123,12 @@ async def test_all_of_the_sound_arrives_at_24_khz() -> None:
 
 async def test_a_long_clip_that_is_fed_at_once_is_sent_in_small_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    usual = line.protocol.append
-    monkeypatch.setattr(line.protocol, "append", lambda pcm: sizes.append(len(pcm)) or usual(pcm))
+
+    def append(pcm: bytes) -> str:
+        sizes.append(len(pcm))
+        return protocol.append(pcm)
+
+    monkeypatch.setattr(line, "append", append)
     async with opened() as at:
         clip = utterance(30.0)
         async with at.transcriber.transcription() as transcription:
@@ -204,7 +209,7 @@ async def test_words_that_come_after_an_utterance_was_given_up_are_not_shown(at_
         for _ in range(2):
             async with at.transcriber.transcription() as transcription:
                 await transcription.feed(utterance(1.0).pcm)
-                await trio.testing.wait_all_tasks_blocked()
+                await wait_all_tasks_blocked()
         transcript, told = await at.hear()
         assert transcript.text in TEXTS
         assert all(transcript.text.startswith(words) for words in told)

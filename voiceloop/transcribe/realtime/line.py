@@ -20,7 +20,7 @@ from voiceloop.net.failures import bad_answer, clean
 from voiceloop.net.service import Request, Service
 from voiceloop.nursery import private_nursery
 from voiceloop.transcribe.realtime import protocol
-from voiceloop.transcribe.realtime.protocol import Hearing
+from voiceloop.transcribe.realtime.protocol import Hearing, append
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Line:
 
     def _append(self, pcm: bytes) -> None:
         if pcm:
-            self._put(protocol.append(pcm))
+            self._put(append(pcm))
 
     def _put(self, message: str) -> None:
         if not self.gone:
