@@ -108,6 +108,20 @@ class Transcription(Protocol):
         ...
 
 
+class StreamedTranscription(Transcription, Protocol):
+    """One utterance that is heard while it is spoken."""
+
+    @property
+    def live(self) -> bool:
+        """Whether its words still come while it is spoken. False once the connection is lost: then `finish` posts the
+        clip, and no word comes before."""
+        ...
+
+    def follow(self, heard: Callable[[str], None]) -> None:
+        """Have `heard` called with the words so far, whenever they change. It must not wait."""
+        ...
+
+
 class Transcriber(Part, Protocol):
     """Speech to text.
 
@@ -116,6 +130,9 @@ class Transcriber(Part, Protocol):
     after each pause.
 
     May have `embedded = True`: it runs on this machine's processor, and a call costs nothing but time.
+
+    May have `streams`, a bool that may change: whether a transcription that begins now is a `StreamedTranscription`
+    that hears speech while it is fed.
     """
 
     def transcription(self) -> AbstractAsyncContextManager[Transcription]:
@@ -238,6 +255,11 @@ def is_preemptive(transcriber: Transcriber) -> bool:
 def is_embedded(transcriber: Transcriber) -> bool:
     """Whether `transcriber` runs on this machine's processor, so that its calls cost nothing but time."""
     return bool(getattr(transcriber, "embedded", False))
+
+
+def streams(transcriber: Transcriber) -> bool:
+    """Whether `transcriber` hears an utterance that begins now while it is spoken."""
+    return bool(getattr(transcriber, "streams", False))
 
 
 def hints(vad: Vad) -> bool:

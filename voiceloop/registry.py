@@ -44,6 +44,7 @@ INSTEAD = {
     "onnxruntime": f"use = {_SERVED}; for speech also 'espeak'",
     "faster_whisper": f"transcribe.use = 'moonshine' for English, {_SERVED}",
     "onnx_asr": f"transcribe.use = 'whisper', {_SERVED}",
+    "wsproto": "transcribe.use = 'openai'",
     "hibari": f"speak.use = 'espeak', {_SERVED}",
     "piper": f"speak.use = 'espeak', {_SERVED}",
     "espeakng_loader": f"speak.use = {_SERVED}",

@@ -2,7 +2,7 @@
 makes the faults that the script asks for. Real sockets, on Trio, in the test's process (`open_server`) or as a process
 (`python -m testbed.server`)."""
 
-from testbed.server.script import Fault, Script
+from testbed.server.script import Fault, Script, SocketFault
 from testbed.server.serve import Recorded, Server, open_server
 
-__all__ = ["Fault", "Recorded", "Script", "Server", "open_server"]
+__all__ = ["Fault", "Recorded", "Script", "Server", "SocketFault", "open_server"]

@@ -23,7 +23,7 @@ import trio
 from testbed.server import engine, rules
 from testbed.server.catalogue import PRESETS
 from testbed.server.recordings import Recordings
-from testbed.server.script import Fault, Script, wav_file
+from testbed.server.script import Fault, Script, SocketFault, wav_file
 from testbed.server.serve import Recorded, open_server
 from testbed.server.track import Track
 from voiceloop.audio.wav import parse_wav
@@ -59,6 +59,8 @@ def _arguments() -> argparse.Namespace:
     help_ = "JSON of one long WAV and its words' places: clips cut from it are transcribed exactly"
     parser.add_argument("--track", type=Path, help=help_)
     parser.add_argument("--engine", choices=engine.NAMES, help="transcribe clips with a real recogniser")
+    parser.add_argument("--socket-cut-s", type=float, help="break the first WebSocket after so much sound")
+    parser.add_argument("--socket-refused", action="store_true", help="refuse every WebSocket with 404")
     parser.add_argument("--busy-every", type=int, default=0, metavar="N", help="answer every N-th POST with 429")
     parser.add_argument("--save-audio", type=Path, help="a folder for the clips that are posted: 0.wav, 1.wav, ...")
     parser.add_argument("--bodies", action="store_true", help="log the requests' bodies, with long strings shortened")
@@ -90,6 +92,10 @@ def _script(arguments: argparse.Namespace) -> Script:
         script.hear = engine.hearing(arguments.engine)
     if every := arguments.busy_every:
         script.fault = lambda _, number: Fault(status=429) if number % every == every - 1 else None
+    if arguments.socket_cut_s is not None:
+        script.socket_faults = [SocketFault(cut_after_s=arguments.socket_cut_s)]
+    if arguments.socket_refused:
+        script.socket_faults = [SocketFault(status=404)] * 1000
     script.catalogue = PRESETS if arguments.catalogue else ()
     script.texts = arguments.text or script.texts
     script.replies = arguments.reply or script.replies

@@ -39,6 +39,36 @@ class Fault:
     """Send the answer's head byte by byte, without end."""
 
 
+@dataclass(frozen=True, slots=True)
+class SocketFault:
+    """A fault of one WebSocket connection. Fields with their default change nothing."""
+
+    status: int | None = None
+    """Refuse the upgrade with this status and an error body; 200 for a server that knows no WebSocket."""
+    bad_proof: bool = False
+    """Answer the handshake with a wrong Sec-WebSocket-Accept."""
+    refuse_session: str = ""
+    """Answer `session.update` with an error event that says so."""
+    no_session: bool = False
+    """Never answer `session.update`."""
+    cut_after_s: float | None = None
+    """Break the connection once it has brought so much sound."""
+    close_after_s: float | None = None
+    """Close it then, with a reason."""
+    mute: bool = False
+    """Never answer a commit."""
+    error: str = ""
+    """Answer a commit with an error event that says so."""
+    failed: str = ""
+    """Answer a commit with a failed item."""
+    garbage: bytes = b""
+    """Send these bytes when the first sound has come."""
+    deaf: bool = False
+    """Send nothing any more once the session has begun, not even a pong."""
+    not_cleared: bool = False
+    """Never answer a clear."""
+
+
 @dataclass(slots=True)
 class Script:
     """The answers. Each request takes the next entry of a list; the last entry is repeated."""
@@ -81,6 +111,12 @@ class Script:
     """Gives the fault for each POST, by its path and number (from 0)."""
     faults: list[Fault | None] = field(default_factory=list)
     """The faults of the next POSTs, one each; once the list is empty, `fault` decides."""
+    delta_s: float = 0.3
+    """A WebSocket brings a word after so much more sound; 0: no word before the commit."""
+    turn_s: float = 0.0
+    """The length of the WebSocket's own turns, as of a server that ignores `turn_detection`; 0: it has none."""
+    socket_faults: list[SocketFault | None] = field(default_factory=list)
+    """The faults of the next WebSocket connections, one each."""
 
 
 TONE_HZ = 880.0

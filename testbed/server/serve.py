@@ -17,9 +17,9 @@ from typing import Any
 import h11
 import trio
 
-from testbed.server import answers, pacing, rules
+from testbed.server import answers, pacing, realtime, rules
 from testbed.server.answers import Plain
-from testbed.server.script import Fault, Script
+from testbed.server.script import Fault, Script, SocketFault
 from voiceloop.nursery import private_nursery
 
 PREFIX = "/api/v1"
@@ -62,6 +62,8 @@ class Server:
     def __init__(self, script: Script, log: Callable[[Recorded], None] | None) -> None:
         self.script = script
         self.requests: list[Recorded] = []
+        self.sockets: list[realtime.Socket] = []
+        """The WebSocket connections so far."""
         self.connections = 0
         """The number of open connections."""
         self.connected = 0
@@ -99,6 +101,21 @@ class Server:
         if self.script.faults:
             return self.script.faults.pop(0)
         return self.script.fault(path, number) if self.script.fault is not None else None
+
+    def next_socket_fault(self) -> SocketFault:
+        faults = self.script.socket_faults
+        return (faults.pop(0) if faults else None) or SocketFault()
+
+    def drop_sockets(self) -> None:
+        """Close all WebSocket connections."""
+        for socket in self.sockets:
+            socket.scope.cancel("dropped")
+
+    def next_text(self) -> str:
+        """The text of the next utterance that a WebSocket brings."""
+        number = self._count["sockets"]
+        self._count["sockets"] += 1
+        return str(answers.take(self.script.texts, number))
 
     def answer(self, request: Recorded) -> Plain:
         """The answer without faults. Wrong requests are refused, as by the real server."""
@@ -186,6 +203,9 @@ class _Connection:
             self._server.requests.append(request)
             self._server.notify()
             try:
+                if realtime.is_upgrade(request):
+                    await realtime.serve(self._server, self._stream, self._http, request)
+                    return
                 await self._answer(request)
             except _Gone:
                 return

@@ -22,6 +22,7 @@ from voiceloop.errors import BadGateway, Unauthorized, Unreachable
 from voiceloop.net.service import Request
 from voiceloop.speak.openrouter import OpenRouterSpeakOptions, OpenRouterSynthesizer
 from voiceloop.transcribe.openrouter import OpenRouterTranscribeOptions, OpenRouterTranscriber
+from voiceloop.transcribe.realtime.transcriber import RealtimeTranscribeOptions, RealtimeTranscriber
 
 __all__ = ["plain_environment"]
 
@@ -159,3 +160,20 @@ async def test_servers_on_this_machine_need_no_proxy(host: str, monkeypatch: pyt
         async with open_bench(settings) as bench:
             await bench.clients.endpoint(settings).call(LIST)
         assert proxy.asked == []
+
+
+async def test_a_websocket_goes_through_the_tunnel_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = RealtimeTranscribeOptions(base_url=FAR, model="m")
+    with nothing_unclosed():
+        async with far_server(Script(openai=True, key=None)) as (server, proxy):
+            use(monkeypatch, proxy)
+            async with (
+                open_bench(Endpoint()) as bench,
+                RealtimeTranscriber.open(options, bench.services) as transcriber,
+                transcriber.transcription() as transcription,
+            ):
+                await transcription.feed(utterance(2.0).pcm)
+                assert (await transcription.finish(utterance(2.0))).text == "hello world"
+            assert len(server.sockets) == 1
+            assert server.posts() == []
+            assert len(proxy.asked) == 1

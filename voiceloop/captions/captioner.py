@@ -5,6 +5,9 @@
             ^   ^   ^       ^                  ^
             guesses         preemptive post    final words: those of the preemptive post, else of a new one
 
+A server that hears speech while it is spoken (`stream.py`) tells the words so far by itself: then nothing is posted,
+unless the connection is lost.
+
 The captioner knows no device and no terminal. `pacer.py` decides when to guess, `stabiliser.py` what is shown,
 `joiner.py` puts the pieces together, and `posts.py` calls the transcriber.
 """
@@ -22,6 +25,7 @@ from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.piece import CONTEXT_S, LONG_CONTEXT_S, Piece, under_way
 from voiceloop.captions.posts import AT_ONCE, CaptionContext, Posts, has_room
 from voiceloop.captions.showing import Final, Live
+from voiceloop.captions.stream import TELLS_S, Stream
 from voiceloop.captions.words import Spoken, spoken, text_of
 from voiceloop.capture.early_voice import EarlyVoice
 from voiceloop.capture.segmenter import (
@@ -79,6 +83,8 @@ class Captioner:
         self._carry = b""
         """The end of the last piece, with which the next one begins; empty unless the last was cut in mid-speech."""
         self._last_done: trio.Event | None = None
+        self._tells = True
+        """Whether streams tell words before the end of a piece, as far as is known."""
 
     @property
     def kept(self) -> int:
@@ -99,7 +105,7 @@ class Captioner:
         """Discard all speech whose words are not final yet."""
         for piece in self._pieces():
             piece.withdrawn = True
-            piece.stop_guessing(reason)
+            piece.give_up(reason)
         self._joiner.release()
         self._show()
 
@@ -120,6 +126,8 @@ class Captioner:
             case SpeechEnded(utterance=utterance):
                 self._ended(utterance)
             case SpeechDropped():
+                if self._piece is not None:
+                    self._piece.give_up("it was only a noise")
                 self._piece = self._preemptive = None
                 self._carry = b""
                 self._show()
@@ -137,6 +145,7 @@ class Captioner:
             self._pacer.begin(event.start / CAPTURE_RATE_HZ)
         self._show()
         self._nursery.start_soon(self._posts.warm, name="warm up for captions")
+        self._stream(piece)
         self._guess_if_due(piece)
 
     def _add_audio(self, pcm: bytes) -> None:
@@ -145,6 +154,7 @@ class Captioner:
             return
         piece.pcm += pcm
         self._pacer.hear(len(pcm) / SAMPLE_BYTES / CAPTURE_RATE_HZ)
+        self._feed(piece, pcm)
         self._guess_if_due(piece)
 
     def _guess_if_due(self, piece: Piece) -> None:
@@ -154,6 +164,7 @@ class Captioner:
         # that a guess could.
         if (
             not self._context.guesses
+            or self._tells_itself(piece)
             or self._preemptive is not None
             or len(piece.guessing) >= AT_ONCE - 1
             or not self._posts.may_guess
@@ -178,7 +189,7 @@ class Captioner:
         if piece is None:
             return
         piece.voiced_end = utterance.voiced_end
-        if not self._context.guesses:
+        if not self._context.guesses or (piece.stream is not None and piece.stream.live):
             return
         if piece.asked_to >= utterance.voiced_end:  # a guess brings all that was said: its last word is not cut off
             piece.guesses.complete(utterance.voiced_end / CAPTURE_RATE_HZ)
@@ -216,16 +227,46 @@ class Captioner:
         if utterance.continues and (samples := piece.overlap(self._context.overlap_s)):
             self._carry = bytes(piece.pcm[-samples * SAMPLE_BYTES :])
         if len(self._ending) >= self._context.waiting:
-            piece.stop_guessing("too many pieces wait for their final words")
+            piece.give_up("too many pieces wait for their final words")
             self._nursery.start_soon(self._posts.refuse, utterance, name="keep speech without captions")
             self._show()
             return
+        if piece.stream is not None:
+            piece.stream.finish(piece.clip_of(utterance, longest_s=float("inf")))
         self._ending.append(piece)
         self._last_done = piece.done
         if preemptive is not None and preemptive.utterance.voiced_end != utterance.voiced_end:
             preemptive = None
         overlap_s = len(self._carry) / SAMPLE_BYTES / CAPTURE_RATE_HZ
         self._nursery.start_soon(self._finish, piece, utterance, preemptive, overlap_s, name="finish captions")
+
+    # Streams
+
+    def _stream(self, piece: Piece) -> None:
+        """Stream the speech of a piece, if the transcriber can now."""
+        if not self._context.transcriber.streams:
+            return
+        heard = partial(self._heard, piece) if self._context.guesses else None
+        piece.stream = Stream(self._context.transcriber, heard)
+        self._feed(piece, bytes(piece.pcm))
+        self._nursery.start_soon(piece.stream.run, name="stream speech for captions")
+
+    def _feed(self, piece: Piece, pcm: bytes) -> None:
+        if piece.stream is not None and piece.stream.live:
+            piece.stream.feed(pcm)
+            self._pacer.post(len(pcm) / SAMPLE_BYTES / CAPTURE_RATE_HZ)
+
+    def _heard(self, piece: Piece, text: str) -> None:
+        """Show the words so far of a streamed piece."""
+        clip = piece.clip()
+        piece.guesses.hear(spoken(Transcript(text, clip)), end_s=clip.end / CAPTURE_RATE_HZ)
+        self._show()
+
+    def _tells_itself(self, piece: Piece) -> bool:
+        """Whether the words of a piece come without guesses."""
+        if piece.stream is None or not piece.stream.live:
+            return False
+        return piece.stream.told or (self._tells and piece.end - piece.own < TELLS_S * CAPTURE_RATE_HZ)
 
     # Transcription
 
@@ -278,6 +319,11 @@ class Captioner:
     async def _final_transcript(
         self, piece: Piece, utterance: Utterance, preemptive: _PreemptivePost | None
     ) -> Transcript | Exception:
+        if piece.stream is not None:
+            await piece.stream.done.wait()
+            self._tells = piece.stream.told if piece.end - piece.own >= TELLS_S * CAPTURE_RATE_HZ else self._tells
+            if piece.stream.result is not None:
+                return piece.stream.result
         clip = piece.clip_of(utterance, longest_s=self._final_s)
         if preemptive is not None:
             await preemptive.done.wait()

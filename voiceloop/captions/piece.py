@@ -21,6 +21,7 @@ import trio
 from voiceloop.audio.loudness import HOPS_PER_S, levels_dbfs, quietest
 from voiceloop.captions.joiner import Joiner, joined
 from voiceloop.captions.stabiliser import Stabiliser
+from voiceloop.captions.stream import Stream
 from voiceloop.captions.words import Spoken
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Utterance
 
@@ -53,6 +54,8 @@ class Piece:
     guesses: Stabiliser = field(default_factory=Stabiliser)
     guessing: set[trio.CancelScope] = field(default_factory=set)
     """The cancel scopes of the guesses under way."""
+    stream: Stream | None = None
+    """Where its speech goes while it is spoken; None if it is posted as clips alone."""
     rest_from: int = 0
     """Where the next clip begins."""
     asked_to: int = 0
@@ -91,6 +94,12 @@ class Piece:
         """Cancel the guesses under way: they are no longer needed."""
         for scope in self.guessing:
             scope.cancel(reason)
+
+    def give_up(self, reason: str) -> None:
+        """Cancel the guesses and the stream: its words are not wanted."""
+        self.stop_guessing(reason)
+        if self.stream is not None:
+            self.stream.cancel(reason)
 
     def clip(self, end: int | None = None, *, start: int | None = None) -> Utterance:
         """The audio between two positions, by default all of it."""

@@ -84,6 +84,12 @@ class Stabiliser:
         self.shown = Shown(tuple(self._committed), tuple(self._guess[agreed:]))
         return self.shown
 
+    def hear(self, words: Sequence[Spoken], *, end_s: float) -> None:
+        """Take all words so far from a server that hears the speech while it is spoken: they replace those before, and
+        may still change. Ignored once guesses have committed words, which must stay."""
+        if not self._committed:
+            self._until_s, self.shown = end_s, Shown((), tuple(words))
+
     def complete(self, spoken_s: float) -> None:
         """Show the last word of the last guess, too, if that reached the end of all that was said, at `spoken_s`."""
         if self._until_s < spoken_s or not self._cut_off:

@@ -115,7 +115,7 @@ def place_of(transcribe: object) -> Place | None:
     use = table.get("use")
     if use in _EMBEDDED:
         return "local"
-    if use == "openai":
+    if use in {"openai", "realtime"}:
         return "local" if is_here(str(table.get("base_url", "http://127.0.0.1"))) else None
     return "cloud" if use == "openrouter" else None
 

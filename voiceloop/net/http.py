@@ -105,6 +105,12 @@ class Answer:
         """The Content-Type, cleaned for display."""
         return clean(self.headers.get("content-type", ""), 80, hide=self.where.hide) or "no content type"
 
+    @property
+    def stream(self) -> httpcore.AsyncNetworkStream:
+        """The connection itself, after a 101. It is closed with the exchange."""
+        stream: httpcore.AsyncNetworkStream = self._response.extensions["network_stream"]
+        return stream
+
     async def drain(self, take: Take) -> None:
         """Call `take` with every piece of the body until it returns False.
 

@@ -23,10 +23,16 @@ from voiceloop.types import Usage
 
 if TYPE_CHECKING:
     from voiceloop.net.http import Answer, Attempt
+    from voiceloop.net.websocket import WebSocket
 
 JSON_LIMIT = 16 * 1024 * 1024
 """Maximum bytes of a JSON answer. The longest real one, the list of models, has about 1 MB."""
-_TABLES = {"/audio/transcriptions": "transcribe", "/audio/speech": "speak", "/chat/completions": "handler"}
+_TABLES = {
+    "/audio/transcriptions": "transcribe",
+    "/realtime": "transcribe",
+    "/audio/speech": "speak",
+    "/chat/completions": "handler",
+}
 """The config table with the options of each request, for error messages."""
 GENERATION_ID = "x-generation-id"
 """The header with the provider's id of a request."""
@@ -159,6 +165,18 @@ class Service:
             self._pool.soon(self.warm)
             raise
 
+    @asynccontextmanager
+    async def websocket(self, request: Request) -> AsyncIterator[WebSocket]:
+        """Open a WebSocket, in one attempt; inside, what is lost or refused raises `ServiceError`s, too."""
+        from voiceloop.net.http import Call
+        from voiceloop.net.websocket import open_websocket
+
+        http, limit_s, headers = await self._pool.http(), self.settings.connect_timeout_s, self._headers(request)
+        url, where = self._base_url + request.path, self.where(request)
+        call = Call("GET", url, where, limit_s, limit_s, headers=headers, params=request.params)
+        async with open_websocket(http, call) as socket:
+            yield socket
+
     async def retry(
         self,
         request: Request,
@@ -206,6 +224,15 @@ class Service:
         if isinstance(error, RateLimited):
             self._pool.gate.refused(self.shown_url, error.retry_after_s)
         return next_wait_s(self.settings.retry, error, failure, chance=random.random())
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the session's limits allow a post now."""
+        return self._pool.gate.room().share > 0
+
+    async def passed(self) -> None:
+        """Wait until the session's limits allow a post, and count it. Raises `LimitReached`."""
+        await self._pool.gate.passed(self.shown_url)
 
     def spent(self, usage: Usage | None) -> None:
         """Count the cost of a request towards the session's limit."""

@@ -56,11 +56,17 @@ class ClipTranscriber(ServicePart):
         super().__init__(options, service, services)
         posting = Posting(
             request=self.request,
-            model=options.model,
+            model=self.clip_model,
             verbose=options.response_format == "verbose_json",
             max_clip_s=options.max_clip_s,
         )
         self._poster = Poster(service, posting, services)
+
+    @property
+    def clip_model(self) -> str:
+        """The model that clips are posted to."""
+        model: str = self._options.model
+        return model
 
     def transcription(self) -> AbstractAsyncContextManager[Transcription]:
         return self._poster.transcription()

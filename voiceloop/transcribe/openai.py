@@ -42,7 +42,7 @@ class OpenAITranscriber(ClipTranscriber):
 
     def request(self, utterance: Utterance, *, verbose: bool) -> Request:
         options = self._options
-        fields = {"model": options.model, "response_format": "verbose_json" if verbose else "json"}
+        fields = {"model": self.clip_model, "response_format": "verbose_json" if verbose else "json"}
         if options.language is not None:
             fields["language"] = options.language
         if (prompt := options.prompt_with(options.prompt)) is not None:
@@ -50,7 +50,7 @@ class OpenAITranscriber(ClipTranscriber):
         if options.temperature is not None:
             fields["temperature"] = f"{options.temperature:g}"
         body = form(fields, wav_bytes(utterance.pcm, utterance.rate_hz), secrets.token_hex(16))
-        return Request("/audio/transcriptions", body=body, model=options.model)
+        return Request("/audio/transcriptions", body=body, model=self.clip_model)
 
 
 def form(fields: Mapping[str, str], clip: bytes, boundary: str) -> tuple[str, bytes]:

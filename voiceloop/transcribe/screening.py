@@ -6,7 +6,7 @@ Publishes an event with the reason for every drop, and their counts at the end; 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from voiceloop.config.tables import Hallucinations
 from voiceloop.events import Publish
-from voiceloop.plugins import Transcriber, Transcription, is_embedded, is_preemptive
+from voiceloop.plugins import Transcriber, Transcription, is_embedded, is_preemptive, streams
 from voiceloop.transcribe.hallucinations import Reason, judge, not_worth_posting, without_voice
 from voiceloop.transcribe.voice_evidence import VoiceJudge
 from voiceloop.types import Transcript, Utterance
@@ -41,13 +41,17 @@ class Screened:
     def description(self) -> str:
         return self._inner.description
 
+    @property
+    def streams(self) -> bool:
+        return streams(self._inner)
+
     async def warm(self) -> None:
         await self._inner.warm()
 
     @asynccontextmanager
-    async def transcription(self) -> AsyncIterator[Transcription]:
+    async def transcription(self) -> AsyncIterator[Screening]:
         async with self._inner.transcription() as transcription:
-            yield _Screening(self, transcription)
+            yield Screening(self, transcription)
 
     def quietly(self) -> Screened:
         """The same without events and counts, for provisional transcripts of speech that is transcribed again later."""
@@ -79,11 +83,20 @@ class Screened:
             )
 
 
-class _Screening:
-    """One transcription, screened at its end."""
+class Screening:
+    """One transcription, screened at its end. Its words so far are not: they are provisional."""
 
     def __init__(self, owner: Screened, inner: Transcription) -> None:
         self._owner, self._inner = owner, inner
+
+    @property
+    def live(self) -> bool:
+        return bool(getattr(self._inner, "live", False))
+
+    def follow(self, heard: Callable[[str], None]) -> None:
+        follow: Callable[[Callable[[str], None]], None] | None = getattr(self._inner, "follow", None)
+        if follow is not None:
+            follow(heard)
 
     async def feed(self, pcm: bytes) -> None:
         await self._inner.feed(pcm)
