@@ -45,6 +45,11 @@ class Running:
         self._wait(lambda: len(self.named(name)) >= count, f"{count} x {name}", timeout_s)
         return self.named(name)[count - 1]
 
+    def wait_for_any(self, counts: Mapping[str, int], *, timeout_s: float = 30.0) -> None:
+        """Wait until events of one of these names have come so many times."""
+        some = " or ".join(f"{count} x {name}" for name, count in counts.items())
+        self._wait(lambda: any(len(self.named(name)) >= count for name, count in counts.items()), some, timeout_s)
+
     def named(self, name: str) -> list[Event]:
         """All events of that name so far."""
         return [event for event in self.events if event.name == name]

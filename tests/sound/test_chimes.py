@@ -110,8 +110,12 @@ def test_without_a_loudspeaker_dictation_goes_on_without_chimes(cable: Cable, tm
     with dictating(cable, tmp_path, "--set", "audio.output=no such loudspeaker") as (run, env, _):
         assert "control.sounds: none are played" in str(run.named("notice")[0].fields["text"])
         tell(env, "start")
-        cable.speak(read_wav(PROMPT).at(MIC_HZ))
-        run.wait_for("transcript")
+        for number in range(3):  # the sound may be torn where the machine is busy
+            cable.speak(read_wav(PROMPT).at(MIC_HZ))
+            run.wait_for("turn.done", count=number + 1)
+            if run.named("transcript"):
+                break
+        assert run.named("transcript")
 
 
 @pytest.mark.parametrize("command", ["start", "stop"])
