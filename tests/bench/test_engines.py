@@ -47,13 +47,14 @@ def test_a_table_has_a_row_for_each_row() -> None:
 
 def test_memory_and_time_of_child_processes_count() -> None:
     before_mb, before_s = memory_mb(), cpu_s()
-    code = "kept = bytearray(b'x' * 50_000_000); sum(range(20_000_000)); print('ready', flush=True); input()"
+    code = "kept = bytearray(b'x' * 200_000_000); sum(range(20_000_000)); print('ready', flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
-        assert memory_mb() - before_mb > 45
+        # Of its 191 MB; what this process shares with the child counts less than before.
+        assert memory_mb() - before_mb > 150
         assert cpu_s() - before_s > 0.1
         child.communicate("\n")
 
