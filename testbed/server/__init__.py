@@ -3,6 +3,7 @@ makes the faults that the script asks for. Real sockets, on Trio, in the test's 
 (`python -m testbed.server`)."""
 
 from testbed.server.script import Fault, Script, SocketFault
-from testbed.server.serve import Recorded, Server, open_server
+from testbed.server.serve import open_server
+from testbed.server.state import Recorded, Server
 
 __all__ = ["Fault", "Recorded", "Script", "Server", "SocketFault", "open_server"]

@@ -24,7 +24,8 @@ from testbed.server import engine, rules
 from testbed.server.catalogue import PRESETS
 from testbed.server.recordings import Recordings
 from testbed.server.script import Fault, Script, SocketFault, wav_file
-from testbed.server.serve import Recorded, open_server
+from testbed.server.serve import open_server
+from testbed.server.state import Recorded
 from testbed.server.track import Track
 from voiceloop.audio.wav import parse_wav
 

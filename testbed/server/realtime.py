@@ -10,8 +10,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h11
 import trio
@@ -21,34 +20,14 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, Tex
 from testbed.server import answers
 from testbed.server.rules import Broken
 from testbed.server.script import SocketFault
+from testbed.server.state import Recorded, Server, Socket
 from voiceloop.audio.wav import wav_bytes
-
-if TYPE_CHECKING:
-    from testbed.server.serve import Recorded, Server
 
 RATE_HZ = 24_000
 LEAST_S = 0.1
 LARGEST = 15 * 1024 * 1024
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SAID = "conversation.item.input_audio_transcription."
-
-
-@dataclass(slots=True)
-class Socket:
-    """A WebSocket connection, as the server has seen it."""
-
-    query: str
-    session: dict[str, Any] = field(default_factory=dict)
-    """The session that the client asked for."""
-    items: list[bytes] = field(default_factory=list, repr=False)
-    """The sound of each item."""
-    sound_s: float = 0.0
-    """How much sound has come, in all."""
-    clears: int = 0
-    pings: int = 0
-    gone: bool = False
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope, repr=False)
-    """Cancelled to close it."""
 
 
 def is_upgrade(request: Recorded) -> bool:
