@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from voiceloop.capture.alignment import Alignment
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Frame, Gap
 
 _STEP_BYTES = CAPTURE_RATE_HZ // 100 * SAMPLE_BYTES
@@ -17,9 +18,8 @@ class Enhancer:
     """`process` takes and returns 10 ms (int16, mono, 16 kHz); its output is `delay` samples late."""
 
     def __init__(self, process: Callable[[bytes], bytes], delay: int) -> None:
-        self._process, self._delay = process, delay
-        self._end = self._next = 0  # just past the last sample taken; the next sample to return
-        self._skip = delay  # samples to drop from the output: they lie before the beginning of the input
+        self._process, self._aligned = process, Alignment(delay)
+        self._end = 0  # just past the last sample taken
         self._rest = b""  # samples taken and not processed: less than a step
 
     def take(self, item: Frame | Gap) -> list[Frame | Gap]:
@@ -32,35 +32,25 @@ class Enhancer:
             self._begin(item.index)
         self._end = item.end
         self._rest += item.pcm
-        return items + self._emit(self._processed())
+        return items + self._aligned(self._processed())
 
     def flush(self) -> list[Frame]:
         """Return all samples that are still delayed."""
-        remaining = self._end - self._next
+        remaining = self._end - self._aligned.next
         if not remaining:
             return []
-        silence = bytes((self._skip + remaining) * SAMPLE_BYTES + _STEP_BYTES)
-        self._rest += silence
-        frames = self._emit(self._processed()[: (self._skip + remaining) * SAMPLE_BYTES])
+        wanted = (self._aligned.skip + remaining) * SAMPLE_BYTES
+        self._rest += bytes(wanted + _STEP_BYTES)
+        frames = self._aligned(self._processed()[:wanted])
         self._begin(self._end)
         return frames
 
     def _begin(self, index: int) -> None:
         """The samples from `index` on are not contiguous with those before."""
-        self._end = self._next = index
-        self._skip, self._rest = self._delay, b""
+        self._end, self._rest = index, b""
+        self._aligned.begin(index)
 
     def _processed(self) -> bytes:
         complete = len(self._rest) - len(self._rest) % _STEP_BYTES
         steps, self._rest = self._rest[:complete], self._rest[complete:]
         return b"".join([self._process(steps[at : at + _STEP_BYTES]) for at in range(0, complete, _STEP_BYTES)])
-
-    def _emit(self, pcm: bytes) -> list[Frame]:
-        skipped = min(self._skip, len(pcm) // SAMPLE_BYTES)
-        self._skip -= skipped
-        pcm = pcm[skipped * SAMPLE_BYTES :]
-        if not pcm:
-            return []
-        frame = Frame(pcm, self._next)
-        self._next = frame.end
-        return [frame]

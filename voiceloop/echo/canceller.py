@@ -20,6 +20,7 @@ from typing import Protocol
 import numpy as np
 
 from voiceloop.audio.pcm import level_dbfs
+from voiceloop.capture.alignment import Alignment
 from voiceloop.echo.delay import DelayTracker
 from voiceloop.echo.double_talk import DoubleTalkDetector
 from voiceloop.echo.far_end import Block, FarEnd
@@ -93,9 +94,8 @@ class Canceller:
         self.active = False
         """Whether frames are processed at the moment."""
         self._end = 0  # just past the last sample taken
-        self._next = 0  # the next sample to return
         self._step_start = 0  # the first sample of the next step
-        self._skip = 0  # samples to drop from the output: they lie before the beginning of the input
+        self._aligned = Alignment(processor.delay)
         self._rest = b""  # samples taken and not processed: less than a step
         self._delayed = b""  # the last `delay` samples of the near end, for the plain output
         self._last_input = b""
@@ -116,7 +116,7 @@ class Canceller:
         self._last_input = item.pcm
         self._rest += item.pcm
         self._end = item.end
-        return [*items, *self._emit(self._process_steps())]
+        return [*items, *self._aligned(self._process_steps())]
 
     def is_residual_echo(self, pcm: bytes) -> bool:
         """Whether a frame that was just returned is residual echo: too quiet, compared to the input, to be a user.
@@ -185,19 +185,20 @@ class Canceller:
 
     def flush(self) -> list[Frame]:
         """Return all samples that are still delayed, for example at the end of the input."""
-        remaining = self._end - self._next
+        remaining = self._end - self._aligned.next
         if not remaining:
             return []
-        self._rest += bytes((remaining + self._skip + _STEP) * SAMPLE_BYTES)
-        frames = self._emit(self._process_steps()[: (self._skip + remaining) * SAMPLE_BYTES])
+        wanted = (self._aligned.skip + remaining) * SAMPLE_BYTES
+        self._rest += bytes(wanted + _STEP_BYTES)
+        frames = self._aligned(self._process_steps()[:wanted])
         self._begin(self._end)
         return frames
 
     def _begin(self, index: int) -> None:
         """Start over at `index`: the samples from there on are not contiguous with those before."""
         delay = self._processor.delay
-        self._end = self._next = self._step_start = index
-        self._skip = delay  # the processor's first output is from before `index`
+        self._end = self._step_start = index
+        self._aligned.begin(index)
         self._rest = b""
         self._delayed = bytes(delay * SAMPLE_BYTES)
         self._recent.clear()
@@ -268,17 +269,6 @@ class Canceller:
         for near in self._recent:
             self._processor.process(near, silence)
         self._recent.clear()
-
-    def _emit(self, pcm: bytes) -> list[Frame]:
-        """Return the processor's next output as a frame, without the samples to be skipped."""
-        skipped = min(self._skip, len(pcm) // SAMPLE_BYTES)
-        self._skip -= skipped
-        pcm = pcm[skipped * SAMPLE_BYTES :]
-        if not pcm:
-            return []
-        frame = Frame(pcm, self._next)
-        self._next = frame.end
-        return [frame]
 
 
 def _crossfade(before: bytes, after: bytes) -> bytes:
