@@ -9,7 +9,7 @@ import pytest
 
 from testbed.running import COMMAND
 from testbed.sound.cable import SPEAKER_HZ, Cable
-from testbed.sound.match import find
+from testbed.sound.match import pieces
 from voiceloop.audio.wav import read_wav
 
 ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
@@ -49,8 +49,10 @@ def test_what_is_said_to_the_check_is_printed_and_spoken_back(cable: Cable, tmp_
     reference = tmp_path / "reference.wav"
     words = ["say", f"You said: {text}", "--config", "offline", "--output", f"file:{reference}"]
     subprocess.run([COMMAND, *words], env=env, check=True)
-    _, similarity = find(read_wav(reference).at(SPEAKER_HZ), heard)
-    assert similarity > 0.95
+    # Piece by piece: a busy machine's sound server may tear the sound in one place.
+    likenesses = [likeness for _, likeness in pieces(read_wav(reference).at(SPEAKER_HZ), heard, SPEAKER_HZ)]
+    assert len(likenesses) > 10
+    assert sum(likeness > 0.9 for likeness in likenesses) > 0.8 * len(likenesses)
 
 
 def test_the_check_of_captions_hears_the_loudspeaker(cable: Cable, tmp_path: Path) -> None:
