@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +76,17 @@ class UserManager:
         deadline = time.monotonic() + PATIENCE_S
         while (is_ := self.property_of(unit, name)) != value:
             assert time.monotonic() < deadline, f"{unit}: {name} is {is_}, not {value}"
+            time.sleep(0.05)
+
+    def journal(self, unit: str, has: Callable[[list[str]], bool], *words: str) -> list[str]:
+        """The lines of a unit's journal once it has what the test asks for: the journal writes a program's message some
+        time after the program did. `words` go to journalctl."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            _, out, _ = self.run("journalctl", "--quiet", f"--user-unit={unit}", *words)
+            if has(lines := out.splitlines()):
+                return lines
+            assert time.monotonic() < deadline, f"{unit}: the journal has\n{out}"
             time.sleep(0.05)
 
 
