@@ -58,10 +58,10 @@ class Talk:
     seconds: float
 
 
-def talk(folder: Path, *, count: int = 5, gap_s: float = 1.7) -> Talk:
-    """Write a talk of the first `count` sentences."""
+def talk(folder: Path, *, count: int = 5, gap_s: float = 1.7, rounds: int = 1) -> Talk:
+    """Write a talk of the first `count` sentences, all of them said `rounds` times."""
     pcm, lines, times = bytes(2 * CAPTURE_RATE_HZ), [], []
-    for name, said in list(SENTENCES.items())[:count]:
+    for name, said in list(SENTENCES.items())[:count] * rounds:
         path = ASTERISK / f"{name}.wav"
         lines.append(json.dumps({"words": said, "wav": str(path)}))
         sound = read_wav(path).at(CAPTURE_RATE_HZ)
@@ -70,8 +70,8 @@ def talk(folder: Path, *, count: int = 5, gap_s: float = 1.7) -> Talk:
         times.append(((at + begin) / CAPTURE_RATE_HZ, (at + end) / CAPTURE_RATE_HZ))
         pcm += sound + bytes(2 * int(gap_s * CAPTURE_RATE_HZ))
     (folder / "talk.wav").write_bytes(wav_bytes(pcm, CAPTURE_RATE_HZ))
-    (folder / "recordings.jsonl").write_text("\n".join(lines))
-    sentences = tuple(list(SENTENCES.values())[:count])
+    (folder / "recordings.jsonl").write_text("\n".join(lines[:count]))
+    sentences = tuple(list(SENTENCES.values())[:count] * rounds)
     seconds = len(pcm) / 2 / CAPTURE_RATE_HZ
     return Talk(folder / "talk.wav", folder / "recordings.jsonl", sentences, tuple(times), seconds)
 
@@ -108,7 +108,7 @@ class Fetched:
 def fetch(url: str, env: dict[str, str]) -> Fetched:
     """Run `voiceloop transcribe --pending`, and check that the journal is empty afterwards."""
     command = [COMMAND, "transcribe", "--pending", "--json", *words(url)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
     if done.returncode:
         raise RuntimeError(f"{done.returncode}: {done.stderr}")
     if kept := list(Path(env["HOME"], ".local/state/voiceloop/unsent").iterdir()):
@@ -162,7 +162,7 @@ def dictate(talk: Talk, folder: Path, failure: Failure, at_s: float, *, service_
                 stack.close()
                 _without_service(failure, port)
                 server = stack.enter_context(serving(*service, "--port", port))
-            code = run.process.wait(talk.seconds + 60)
+            code = run.ended(timeout_s=talk.seconds + 60)
         if code not in (-signal.SIGKILL if failure.startswith("kill") else 0, 0):
             raise RuntimeError(f"{failure} at {at_s:.2f} s: ended with {code}: {run.errors}")
         left = fetch(url, env)

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 COMMAND = str(Path(sys.executable).with_name("voiceloop"))
+PATIENCE_S = 60.0
+"""How long to wait for what comes at once, unless the machine is busy."""
 
 
 @dataclass
@@ -38,32 +40,54 @@ class Running:
     started_at: float
     events: list[Event] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    _over: bool = False
+    """Whether all its events were read."""
+    _readers: list[threading.Thread] = field(default_factory=list)
     _more: threading.Condition = field(default_factory=threading.Condition)
 
-    def wait_for(self, name: str, *, count: int = 1, timeout_s: float = 30.0) -> Event:
-        """The `count`-th event of that name, waiting for it."""
-        self._wait(lambda: len(self.named(name)) >= count, f"{count} x {name}", timeout_s)
-        return self.named(name)[count - 1]
+    def wait_for(self, name: str, *, count: int = 1, timeout_s: float = PATIENCE_S, **fields: object) -> Event:
+        """The `count`-th event of that name and with those fields, waiting for it."""
 
-    def wait_for_any(self, counts: Mapping[str, int], *, timeout_s: float = 30.0) -> None:
+        def found() -> list[Event]:
+            return [event for event in self.named(name) if fields.items() <= event.fields.items()]
+
+        self.wait_until(lambda: len(found()) >= count, f"{count} x {name} {fields or ''}", timeout_s=timeout_s)
+        return found()[count - 1]
+
+    def wait_for_any(self, counts: Mapping[str, int], *, timeout_s: float = PATIENCE_S) -> None:
         """Wait until events of one of these names have come so many times."""
         some = " or ".join(f"{count} x {name}" for name, count in counts.items())
-        self._wait(lambda: any(len(self.named(name)) >= count for name, count in counts.items()), some, timeout_s)
+        self.wait_until(
+            lambda: any(len(self.named(name)) >= count for name, count in counts.items()), some, timeout_s=timeout_s
+        )
 
     def named(self, name: str) -> list[Event]:
         """All events of that name so far."""
         return [event for event in self.events if event.name == name]
 
-    def end(self, number: signal.Signals = signal.SIGINT, *, timeout_s: float = 10.0) -> tuple[int, float]:
-        """Send a signal and wait; gives the exit code and the seconds that the end took."""
-        began = time.monotonic()
+    def end(self, number: signal.Signals = signal.SIGINT, *, timeout_s: float = PATIENCE_S) -> tuple[int, float]:
+        """Send a signal and wait for the end; gives the exit code and the seconds that the end took, without those in
+        which a busy machine had no processor for the program."""
+        began, queued_s = time.monotonic(), _queued_s(self.process.pid)
         self.process.send_signal(number)
-        code = self.process.wait(timeout_s)
-        return code, time.monotonic() - began
+        while not os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG):
+            if time.monotonic() - began > timeout_s:
+                raise TimeoutError(f"it has not ended; events {[event.fields for event in self.events]}")
+            time.sleep(0.005)
+        took_s = time.monotonic() - began - (_queued_s(self.process.pid) - queued_s)
+        return self.ended(), took_s
 
-    def _wait(self, done: Callable[[], bool], what: str, timeout_s: float) -> None:
+    def ended(self, *, timeout_s: float = PATIENCE_S) -> int:
+        """Wait until the program has ended and all that it printed was read; gives its exit code."""
+        code = self.process.wait(timeout_s)
+        for reader in self._readers:
+            reader.join()
+        return code
+
+    def wait_until(self, done: Callable[[], bool], what: str, *, timeout_s: float = PATIENCE_S) -> None:
+        """Wait until something is so after an event has come. Raises TimeoutError, also when no more can come."""
         with self._more:
-            if not self._more.wait_for(lambda: done() or self.process.poll() is not None, timeout_s) or not done():
+            if not self._more.wait_for(lambda: done() or self._over, timeout_s) or not done():
                 events = [event.fields for event in self.events]
                 raise TimeoutError(f"no {what}; code {self.process.poll()}, events {events}, stderr {self.errors}")
 
@@ -73,13 +97,22 @@ class Running:
             with self._more:
                 self.events.append(Event(time.monotonic(), json.loads(line)))
                 self._more.notify_all()
-        self.process.wait()
         with self._more:
+            self._over = True
             self._more.notify_all()
 
     def _read_errors(self) -> None:
         assert self.process.stderr is not None
         self.errors.extend(self.process.stderr)
+
+
+def _queued_s(pid: int) -> float:
+    """How long the main threads of a process and of this one have waited for a processor; 0 where no one counts it."""
+    try:
+        counted = [Path(f"/proc/{name}/schedstat").read_text() for name in (str(pid), "thread-self")]
+    except OSError:
+        return 0.0
+    return sum(int(text.split()[1]) for text in counted) / 1e9
 
 
 @contextmanager
@@ -97,23 +130,21 @@ def running(
         text=True,
     )
     run = Running(process, started_at)
-    threads = [threading.Thread(target=target) for target in (run._read_events, run._read_errors)]
-    for thread in threads:
-        thread.start()
+    run._readers += [threading.Thread(target=target) for target in (run._read_events, run._read_errors)]
+    for reader in run._readers:
+        reader.start()
     try:
         yield run
     finally:
         process.kill()
-        process.wait()
-        for thread in threads:
-            thread.join()
+        run.ended()
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
         process.stderr.close()
 
 
-def voiceloop(*words: str, env: Mapping[str, str] | None = None, timeout_s: float = 60.0) -> tuple[int, str, str]:
+def voiceloop(*words: str, env: Mapping[str, str] | None = None, timeout_s: float = 120.0) -> tuple[int, str, str]:
     """Run a command to its end; gives its exit code, standard output and standard error."""
     done = subprocess.run(
         [COMMAND, *words],

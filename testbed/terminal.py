@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+PATIENCE_S = 60.0
 TERMINAL = all(shutil.which(program) for program in ("Xvfb", "xterm", "xdotool"))
 """Whether the programs for it are installed."""
 
@@ -25,7 +26,7 @@ class Terminal:
         """Press Enter; gives all lines typed so far."""
         before = self.holds.read_text().count("\n")
         subprocess.run(["xdotool", "key", "Return"], env=self.env, check=True)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while self.holds.read_text().count("\n") == before:
             if time.monotonic() > deadline:
                 raise TimeoutError("the terminal did not take the Enter key")
@@ -47,7 +48,7 @@ def terminal(env: Mapping[str, str], holds: Path) -> Iterator[Terminal]:
         ) as window:
             try:
                 find = ["xdotool", "search", "--sync", "--onlyvisible", "--class", "xterm", "windowfocus", "--sync"]
-                subprocess.run(find, env=env, check=True, capture_output=True, timeout=20)
+                subprocess.run(find, env=env, check=True, capture_output=True, timeout=PATIENCE_S)
                 yield Terminal(env, holds)
             finally:
                 window.kill()

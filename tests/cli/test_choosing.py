@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed.patching import patched
 from testbed.running import COMMAND
 from testbed.serving import KEY, serving
 from voiceloop.audio.wav import wav_bytes
@@ -39,7 +40,7 @@ class Terminal:
         termios.tcsetwinsize(its, (24, self._columns))
         with subprocess.Popen([COMMAND, *words], env=env, stdin=its, stderr=its, stdout=subprocess.DEVNULL) as process:
             os.close(its)
-            timer = threading.Timer(30, process.kill)
+            timer = threading.Timer(120, process.kill)
             timer.start()
             self._talk(ours)
             code = process.wait()
@@ -48,16 +49,18 @@ class Terminal:
         return code
 
     def _talk(self, terminal: int) -> None:
-        for text in _read(terminal):
-            self.shown += text
+        for self.shown in _read(terminal):
             if self.shown.endswith(PROMPT) and self._answers:
                 os.write(terminal, self._answers.pop(0).encode())
 
 
 def _read(terminal: int) -> Iterator[str]:
+    """All that was shown so far, after each piece. A piece may end in the middle of a character."""
+    shown = b""
     try:
         while piece := os.read(terminal, 4096):
-            yield piece.decode().replace("\r\n", "\n")
+            shown += piece
+            yield shown.decode(errors="ignore").replace("\r\n", "\n")
     except OSError:  # the last program that had the terminal has ended
         return
 
@@ -67,7 +70,9 @@ def env(tmp_path: Path) -> dict[str, str]:
     """A user with a key who has configured nothing."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("OPENROUTER", "VOICELOOP", "XDG"))}
     (tmp_path / "run").mkdir(mode=0o700)
-    return kept | {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "run"), "OPENROUTER_API_KEY": KEY}
+    env = kept | {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "run"), "OPENROUTER_API_KEY": KEY}
+    # A busy machine's server, too, lists its prices before the question is asked.
+    return patched(env, tmp_path / "python", "from voiceloop.cli import choosing\nchoosing.PRICE_S = 60.0\n")
 
 
 @pytest.fixture
@@ -147,7 +152,7 @@ def test_nothing_is_asked_without_a_key_or_without_a_terminal(env: dict[str, str
     assert terminal.run(*dictate(silence), env=env | {"OPENROUTER_API_KEY": ""}) == 0, terminal.shown
     assert PROMPT not in terminal.shown
     done = subprocess.run(
-        [COMMAND, *dictate(silence)], env=env, input="2\n", capture_output=True, text=True, check=False, timeout=30
+        [COMMAND, *dictate(silence)], env=env, input="2\n", capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
     assert PROMPT not in done.stderr
@@ -157,7 +162,7 @@ def test_nothing_is_asked_without_a_key_or_without_a_terminal(env: dict[str, str
 def test_config_choose_keeps_changes_and_forgets_a_choice(env: dict[str, str]) -> None:
     def choose(*words: str) -> str:
         command = [COMMAND, "config", "choose", *words]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=30)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=120)
         assert done.stdout.strip() == str(Path(env["HOME"], ".config/voiceloop/choices.toml"))
         return done.stderr
 

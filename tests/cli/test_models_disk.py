@@ -59,7 +59,7 @@ class Home:
 
     async def say(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         """Run `voiceloop models WORDS…`."""
-        with trio.fail_after(60):
+        with trio.fail_after(180):
             return await trio.run_process(
                 self.command(*words), capture_stdout=True, capture_stderr=True, check=False, env=self.env
             )
@@ -122,7 +122,7 @@ async def test_ctrl_c_keeps_what_has_come_and_the_same_command_goes_on(tmp_path:
         process = await trio.lowlevel.open_process(
             home.command("get", "small"), env=home.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        with trio.fail_after(60):
+        with trio.fail_after(180):
             await home.server.paused.wait()
             process.send_signal(signal.SIGINT)
             assert process.stderr is not None
@@ -147,7 +147,7 @@ async def test_a_fetch_that_is_terminated_does_not_pass_for_one_that_has_finishe
             process: trio.Process = await nursery.start(
                 partial(trio.run_process, home.command("get", "small"), env=home.env, capture_stderr=True, check=False)
             )
-            with trio.fail_after(60):
+            with trio.fail_after(180):
                 await home.server.paused.wait()
                 process.send_signal(signal.SIGTERM)
                 assert await process.wait() == 143
@@ -193,7 +193,7 @@ async def test_ctrl_c_while_pip_fetches_ends_its_line_and_says_what_is_left(
     async with serving_files({"/": bytes(100)}) as server:
         server.pause = trio.Event()
         monkeypatch.setenv("PIP_FIND_LINKS", f"{server.url}/")
-        with trio.fail_after(60), terminal(monkeypatch, tmp_path) as lines:
+        with trio.fail_after(180), terminal(monkeypatch, tmp_path) as lines:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(models_disk._get, packed())
                 await server.paused.wait()
@@ -206,7 +206,7 @@ async def test_ctrl_c_while_pip_fetches_ends_its_line_and_says_what_is_left(
 
 async def test_an_error_of_pip_ends_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     no_such = pytest.raises(EngineError, match="No matching distribution")
-    with trio.fail_after(60), terminal(monkeypatch, tmp_path) as lines, no_such:
+    with trio.fail_after(180), terminal(monkeypatch, tmp_path) as lines, no_such:
         await models_disk._get(packed())
     _, second, *rest = lines
     assert second.endswith(BAR)

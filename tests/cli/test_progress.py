@@ -7,11 +7,13 @@ import os
 import pty
 import termios
 import tty
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voiceloop.cli import progress as progress_module
 from voiceloop.cli.progress import Progress, line
 
 
@@ -53,7 +55,8 @@ def _read(handle: int) -> bytes:
         return b""
 
 
-def test_on_a_terminal_one_line_is_redrawn_and_ends_when_the_file_is_whole() -> None:
+def test_on_a_terminal_one_line_is_redrawn_and_ends_when_the_file_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_module, "time", SimpleNamespace(monotonic=lambda: 1000.0))  # all of it at one moment
     reader, writer = pty.openpty()
     tty.setraw(writer)  # else the kernel would write "\r\n" for "\n"
     termios.tcsetwinsize(writer, (24, 80))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,13 +64,22 @@ class Program:
         actual = {key: self.state.get(key) for key in wanted}
         assert actual == wanted, f"{actual}, not {wanted}"
 
-    async def do(self, command: str, *, wait: bool = True) -> None:
-        """Send a command line, and wait until it is done (`wait`)."""
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """While the block runs, the program does nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+    async def do(self, command: str) -> None:
+        """Send a command line, and wait until it is done."""
         before = self.done.count(command)
         assert self.process.stdin is not None
         await self.process.stdin.send_all(f"{command}\n".encode())
         with trio.fail_after(PATIENCE_S):
-            while wait and self.done.count(command) == before:
+            while self.done.count(command) == before:
                 await self.news.wait()
 
     @property

@@ -57,8 +57,6 @@ def obey(window: Any, view: Any) -> bool:
     what, _, rest = line.strip().partition(" ")
     if what == "focus":
         window.present()
-    elif what == "hang":
-        time.sleep(float(rest))
     elif what == "set":
         before, after = json.loads(rest)
         buffer = view.get_buffer()

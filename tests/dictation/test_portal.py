@@ -80,7 +80,7 @@ async def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         yield Keyboard()
 
     monkeypatch.setattr(portalkeys, "open_wlkeyboard", layout)
-    monkeypatch.setattr(dbus_portal, "ASKING_S", 0.05)
+    monkeypatch.setattr(dbus_portal, "ASKING_S", 60.0)  # a busy machine's desktop doesn't ask, it takes its time
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/bus")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("XDG_CURRENT_DESKTOP", raising=False)
@@ -174,6 +174,7 @@ async def test_when_the_portal_gives_no_keyboard_the_error_says_why(
 async def test_a_dialog_that_nobody_answers_is_announced_and_closed(
     desktop: PortalDesktop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(dbus_portal, "ASKING_S", 0.05)
     monkeypatch.setattr(dbus_portal, "CONSENT_S", 0.1)
     desktop.answer = None
     async with open_typist() as typist:
@@ -245,7 +246,7 @@ async def test_when_the_portal_or_the_bus_dies_typing_fails_at_once(
     home.mkdir()
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={home}/bus")
     desktop = PortalDesktop()
-    with trio.fail_after(4):
+    with trio.fail_after(60):
         async with open_typist() as typist, open_bus_daemon(home) as daemon, open_portal_desktop(home, desktop):
             await typist.keys.probe()
             assert desktop.connection is not None

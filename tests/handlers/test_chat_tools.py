@@ -227,7 +227,7 @@ async def test_comment_lines_do_not_count_as_words() -> None:
     refused = Fault(status=401)
     with nothing_unclosed():
         script = Script(faults=[comments, None])
-        async with open_server(script) as server, open_chat(server, first_word_s=0.3) as chat:
+        async with open_server(script) as server, open_chat(server, first_word_s=1.0) as chat:
             reply = RecordingReply()
             await chat.handle(make_transcript(), reply)
             assert reply.text == "That is what you said."

@@ -76,8 +76,8 @@ def _is_zombie(pid: int) -> bool:
 
 
 async def has_ended(pid: int) -> bool:
-    """Whether a process ends within 10 s."""
-    with trio.move_on_after(10):
+    """Whether a process ends within a minute."""
+    with trio.move_on_after(60):
         while True:
             try:
                 os.kill(pid, 0)
@@ -103,14 +103,14 @@ async def test_a_program_gets_the_text_and_its_lines_are_spoken() -> None:
 
 async def test_each_line_is_spoken_while_the_program_goes_on() -> None:
     reply = RecordedReply()
-    code = "import sys,time; print('first', flush=True); time.sleep(60)"
+    code = "import sys,time; print('first', flush=True); time.sleep(600)"
     async with trio.open_nursery() as nursery:
 
         async def work() -> None:
             await run(script(code), reply=reply)
 
         nursery.start_soon(work)
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await reply.news.wait()
         assert reply.spoken == ["first"]
         nursery.cancel_scope.cancel()
@@ -138,7 +138,7 @@ async def test_cancelling_a_turn_ends_the_program_and_what_it_started(tmp_path: 
             await run(f"sh -c '{sys.executable} -c {shlex.quote(shlex.quote(child))[1:-1]}; true'", reply=reply)
 
         nursery.start_soon(work)
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await reply.news.wait()
         nursery.cancel_scope.cancel()
     for pid in map(int, reply.deltas[0].split()):
@@ -157,7 +157,7 @@ async def test_a_program_that_ignores_terminate_is_killed() -> None:
             await run(script(code), reply=reply)
 
         nursery.start_soon(work)
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await reply.news.wait()
         nursery.cancel_scope.cancel()
     assert await has_ended(int(reply.deltas[0]))
@@ -187,8 +187,8 @@ async def test_a_silent_program_is_ended_after_its_timeout() -> None:
 
 
 async def test_a_process_left_in_the_background_does_not_delay_the_turn() -> None:
-    with trio.fail_after(20):
-        reply = await run("sh -c 'sleep 60 & echo started $!'")
+    with trio.fail_after(60):
+        reply = await run("sh -c 'sleep 600 & echo started $!'")
     os.kill(int(reply.deltas[0].split()[1]), signal.SIGKILL)
 
 
@@ -361,7 +361,7 @@ async def test_a_cancelled_generator_is_closed() -> None:
             await call("forever", reply)
 
         nursery.start_soon(work)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             await reply.news.wait()
         nursery.cancel_scope.cancel()
     assert closed == ["forever"]

@@ -38,7 +38,7 @@ class Notices:
 
     async def first(self) -> str:
         """The first one, waiting for it."""
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await self._news.wait()
         return self.texts[0]
 
@@ -55,7 +55,7 @@ async def open_local(ollama: Ollama, **options: Any) -> AsyncIterator[tuple[Chat
 
 async def ask(handler: ChatHandler) -> RecordingReply:
     reply = RecordingReply()
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         await handler.handle(make_transcript("What time is it?"), reply)
     return reply
 
@@ -73,7 +73,7 @@ class Exits(trio.abc.Instrument):
 async def idle(handler: ChatHandler) -> None:
     """Wait until no loading request is under way."""
     assert handler._loader is not None
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         while handler._loader._nursery.child_tasks:
             exits = Exits()
             trio.lowlevel.add_instrument(exits)
@@ -97,7 +97,7 @@ async def test_the_model_is_loaded_before_the_first_question() -> None:
 async def test_loading_delays_neither_the_start_nor_a_question_nor_the_end() -> None:
     with serving_ollama() as ollama:
         ollama.may_load.clear()
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             async with open_local(ollama) as (handler, _):
                 await until_asked(ollama, "/api/generate")
                 assert (await ask(handler)).text == "It is noon."
@@ -247,7 +247,7 @@ async def test_what_was_spoken_is_not_asked_for_and_said_again() -> None:
     with serving_ollama(Ollama(refuses_effort="reasoning failed", refuses_late=True)) as ollama:
         async with open_local(ollama, reasoning_effort="none") as (handler, _):
             reply = RecordingReply()
-            with trio.fail_after(20), pytest.raises(BadRequest, match="reasoning failed"):
+            with trio.fail_after(60), pytest.raises(BadRequest, match="reasoning failed"):
                 await handler.handle(make_transcript("What time is it?"), reply)
         assert reply.text == "It is noon."
         assert len(ollama.asked("/v1/chat/completions")) == 1

@@ -156,7 +156,7 @@ def hold_an_entry(folder: str, ready: Any, end: Any) -> None:
     store.enter()
     store.entry(1).put(0, utterance())
     ready.set()
-    end.wait(20)
+    end.wait(120)
 
 
 def test_a_running_process_keeps_its_entries_and_those_of_a_killed_one_can_be_claimed(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_running_process_keeps_its_entries_and_those_of_a_killed_one_can_be_cl
     ready, end = spawn.Event(), spawn.Event()
     process = spawn.Process(target=hold_an_entry, args=(str(tmp_path), ready, end))
     process.start()
-    assert ready.wait(20)
+    assert ready.wait(60)
     with JournalStore(tmp_path).claimed() as found:
         assert found == []
     process.kill()

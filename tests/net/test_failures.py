@@ -104,7 +104,7 @@ async def test_a_body_without_a_message_is_left_out(body: bytes) -> None:
 
 
 async def test_an_endless_error_page_is_cut_off() -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         assert "(HTTP 400)" in await _refusal(Fault(status=400, body=b"x" * 65_536, repeat=True))
 
 

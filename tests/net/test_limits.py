@@ -106,9 +106,13 @@ async def test_posts_over_the_limit_wait_and_a_notice_says_so() -> None:
     ):
         await transcription.finish(utterance())
         await transcription.finish(utterance())
-        with trio.move_on_after(0.2) as scope:
-            await transcription.finish(utterance())
-        assert scope.cancelled_caught
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(transcription.finish, utterance())
+            with trio.fail_after(60):
+                while not bench.named("notice"):  # noqa: ASYNC110 - there is no event to wait for
+                    await trio.sleep(0.01)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            nursery.cancel_scope.cancel()
         assert len(server.posts()) == 2
         (notice,) = bench.named("notice")
         assert str(notice["text"]).startswith("limits.max_posts_per_minute (2) is reached: the next post waits ")
@@ -283,7 +287,7 @@ async def test_speech_for_a_voice_native_model_is_kept_too(tmp_path: Path, monke
 async def test_a_server_that_asks_to_wait_slows_no_other() -> None:
     gate = Gate(Limits(), None)
     gate.refused("http://busy", 50.0)
-    with trio.fail_after(1):
+    with trio.fail_after(30):
         await gate.passed("http://idle")
     with trio.move_on_after(0.05) as scope:
         await gate.passed("http://busy")
@@ -303,7 +307,9 @@ async def test_a_long_retry_after_is_an_error_instead_of_a_wait(
     ):
         with pytest.raises(RateLimited, match="the server asks to wait 3000 s"):
             await transcription.finish(utterance())
-        with pytest.raises(LimitReached, match=r"accepts no requests for another (3000|2999) s.*what you said is kept"):
+        with pytest.raises(
+            LimitReached, match=r"accepts no requests for another (3000|29\d\d) s.*what you said is kept"
+        ):
             await transcription.finish(utterance())
         assert len(server.posts()) == 1
     assert len(kept()) == 1

@@ -49,6 +49,6 @@ async def test_the_http_library_is_loaded_when_a_service_is_opened_before_any_re
     async with open_server() as server, open_bench(endpoint(server)) as bench:
         assert not loaded.is_set()
         bench.clients.service(answering(server))
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             await loaded.wait()
         assert server.requests == []

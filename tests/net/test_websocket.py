@@ -96,10 +96,10 @@ async def test_a_ping_is_answered() -> None:
 
 
 async def test_a_silent_server_is_pinged_and_stays_connected_while_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "PING_S", 0.02)
+    monkeypatch.setattr(websocket, "PING_S", 0.5)
 
     async def serve(stream: trio.abc.Stream) -> None:
-        for _ in range(4):
+        for _ in range(3):
             assert (await stream.receive_some(100))[:1] == b"\x89"
             await stream.send_all(b"\x8a\x00")
         await stream.send_all(b"\x81\x02hi")
@@ -153,7 +153,7 @@ async def test_nothing_can_be_sent_after_the_servers_goodbye() -> None:
 async def test_a_server_that_reads_nothing_is_lost_and_can_be_left_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "WRITE_S", 0.1)
     async with connected(ignore) as socket:
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             with pytest.raises(Unreachable, match=r"accepted no data for 0.1 s"):
                 await socket.send("x" * 50_000_000)
             with pytest.raises(Unreachable, match="broken"):

@@ -188,7 +188,7 @@ def test_the_program_ends_when_the_reader_of_its_output_goes_away() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=120,
     )
     assert done.stdout.splitlines()[-1] == str(128 + signal.SIGTERM)
     assert "Traceback" not in done.stderr

@@ -13,7 +13,7 @@ SILENT = ("-i", "none", "-o", "none")
 
 
 def checked(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([COMMAND, "check", *words], capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run([COMMAND, "check", *words], capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_the_help_says_what_will_sound_and_how_to_leave_it_out() -> None:

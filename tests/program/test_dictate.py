@@ -82,13 +82,18 @@ def within_a_limit(speech: Talk, folder: Path) -> tuple[str, Fetched]:
     limit = ("--set", "limits.max_cost_per_session=0.00005")
     with serving(*service(speech)) as server:
         with dictating(speech, server.url, f"file:{out}", env, *limit) as run:
-            assert run.process.wait(60) == 0
+            assert run.ended() == 0
         return out.read_text(), fetch(server.url, env)
 
 
 def test_the_current_utterance_is_kept_when_the_program_is_told_to_end(speech: Talk, tmp_path: Path) -> None:
     env, out = environment(tmp_path), tmp_path / "out.txt"
-    with serving(*service(speech)) as server, dictating(speech, server.url, f"file:{out}", env) as run:
+    # One utterance of half a minute, and so long an answer: whenever the program is told to end, it is not delivered.
+    speech = talk(tmp_path, count=6, gap_s=0, rounds=4)
+    with (
+        serving(*service(speech, "--transcribe-ms", "60000")) as server,
+        dictating(speech, server.url, f"file:{out}", env) as run,
+    ):
         run.wait_for("speech.started", count=1)
         time.sleep(0.6)
         code, took_s = run.end(signal.SIGTERM)
@@ -100,8 +105,10 @@ def test_the_current_utterance_is_kept_when_the_program_is_told_to_end(speech: T
         assert len(read_wav(entry.clips[0]).pcm) > CAPTURE_RATE_HZ
 
 
-def test_dictation_obeys_ctl_and_discards_cancelled_speech(speech: Talk, tmp_path: Path) -> None:
+def test_dictation_obeys_ctl_and_discards_cancelled_speech(tmp_path: Path) -> None:
     env, out = environment(tmp_path), tmp_path / "out.txt"
+    # Somebody talks for as long as the commands take, and the service takes its time: what is cancelled is under way.
+    speech = talk(tmp_path, count=6, rounds=10)
 
     def ctl(*what: str) -> str:
         code, answer, errors = voiceloop("ctl", *what, env=env)
@@ -109,7 +116,7 @@ def test_dictation_obeys_ctl_and_discards_cancelled_speech(speech: Talk, tmp_pat
         return answer.strip()
 
     with (
-        serving(*service(speech)) as server,
+        serving(*service(speech, "--transcribe-ms", "3000")) as server,
         dictating(speech, server.url, f"file:{out}", env, "--start", "idle") as run,
     ):
         run.wait_for("ready")
@@ -126,24 +133,26 @@ def test_dictation_obeys_ctl_and_discards_cancelled_speech(speech: Talk, tmp_pat
         assert ctl("stop", "--name", "dictate") == "idle"
         run.wait_for("turn.done")
         assert ctl("toggle") == "listening"
-        run.wait_for("speech.started", count=2)
+        heard = len(run.named("speech.started"))
+        run.wait_for("speech.started", count=heard + 1)
         assert ctl("cancel") == "listening"
-        assert run.wait_for("turn.done", count=2).fields["reason"] == "withdrawn"
+        withdrawn = run.wait_for("turn.done", reason="withdrawn").fields["turn"]
         assert ctl("mute") == "muted"
         assert ctl("unmute") == "listening"
         code, _, errors = voiceloop("dictate", "-i", "none", "--to", "stdout", *words(server.url), env=env)
         assert code == 69
         assert f"'voiceloop dictate' is already running: process {run.process.pid} has " in errors
-        run.process.send_signal(signal.SIGTERM)
-        assert run.process.wait(10) == 0
-        follower.wait(10)
+        assert run.end(signal.SIGTERM)[0] == 0
+        follower.wait(60)
         follower.stdout.close()
         samples = run.named("stopped")[0].fields["samples"]
         parts = ("sent", "silence", "muted", "dropped", "held")
         assert samples["received"] == sum(samples[name] for name in parts)
         assert samples["muted"] > 0
-    assert letters(out.read_text()).count(letters(speech.sentences[0])) <= 1
-    assert letters(speech.sentences[1]) not in letters(out.read_text()), "the second sentence was cancelled"
+    transcripts = [event.fields for event in run.named("transcript")]
+    assert withdrawn not in [transcript["turn"] for transcript in transcripts]
+    written = letters(out.read_text())
+    assert letters("".join(transcript["text"] for transcript in transcripts)).startswith(written)
     assert not any(entry.doubtful for entry in JournalStore(state(env)).entries())
     assert list((tmp_path / "run" / "voiceloop").iterdir()) == []
 
@@ -154,7 +163,7 @@ def test_an_unwritable_state_folder_is_reported_and_dictation_goes_on(tmp_path: 
     (tmp_path / ".local").mkdir()
     (tmp_path / ".local/state").write_text("")
     with serving(*service(speech)) as server, dictating(speech, server.url, f"file:{out}", env) as run:
-        assert run.process.wait(20) == 0
+        assert run.ended() == 0
         (notice,) = [event.fields["text"] for event in run.named("notice")]
     assert "can't be written" in notice
     assert notice.endswith("speech that is not yet delivered is lost if the program is killed.")
@@ -169,7 +178,7 @@ def test_without_a_control_socket_dictation_goes_on_but_an_idle_start_is_refused
     env |= {"XDG_RUNTIME_DIR": str(long)}
     with serving(*service(speech)) as server:
         with dictating(speech, server.url, f"file:{out}", env) as run:
-            assert run.process.wait(20) == 0
+            assert run.ended() == 0
             (notice,) = [event.fields["text"] for event in run.named("notice")]
         given = ("dictate", "--start", "idle", "--to", "stdout", "-i", f"file:{speech.wav}", *words(server.url))
         code, _, errors = voiceloop(*given, env=env)
@@ -181,7 +190,7 @@ def test_without_a_control_socket_dictation_goes_on_but_an_idle_start_is_refused
 
 
 def test_only_the_text_goes_to_standard_output(tmp_path: Path) -> None:
-    speech = talk(tmp_path, count=2, gap_s=1.2)
+    speech = talk(tmp_path, count=2, gap_s=4.0)  # after a shorter gap, a busy machine takes both for one utterance
     given = ("dictate", "-i", f"file:{speech.wav}", "--to", "stdout", "--set", "control.notify=false")
     with serving(*service(speech)) as server:
         env = environment(tmp_path)
@@ -195,7 +204,7 @@ def test_only_the_text_goes_to_standard_output(tmp_path: Path) -> None:
 
 
 def test_closing_standard_output_ends_dictation_and_the_rest_is_kept(tmp_path: Path) -> None:
-    speech = talk(tmp_path, count=2, gap_s=1.2)
+    speech = talk(tmp_path, count=2, gap_s=4.0)  # in the pause the output is closed
     env = environment(tmp_path)
     with serving(*service(speech)) as server:
         command = [COMMAND, "dictate", "-i", f"file:{speech.wav}", "--to", "stdout", "--set", "control.notify=false"]
@@ -206,7 +215,7 @@ def test_closing_standard_output_ends_dictation_and_the_rest_is_kept(tmp_path: P
         assert run.stdout.readline() == f"{speech.sentences[0]}\n"
         run.stdout.close()
         run.stdout = None
-        _, errors = run.communicate(timeout=30)
+        _, errors = run.communicate(timeout=60)
         assert run.returncode == 0, errors
         assert "Kept, not delivered: 1" in errors
         assert fetch(server.url, env) == Fetched((), (speech.sentences[1],))
@@ -255,7 +264,7 @@ def test_pending_text_is_delivered_in_order_and_text_perhaps_delivered_is_only_s
 def test_speech_kept_for_one_service_is_sent_to_another_only_if_asked_for(speech: Talk, tmp_path: Path) -> None:
     env = environment(tmp_path)
     with serving("--status", "402") as server, dictating(speech, server.url, f"file:{tmp_path / 'out'}", env) as run:
-        assert run.process.wait(60) == 0
+        assert run.ended() == 0
     before = [entry.path for entry in JournalStore(state(env)).entries()]
     assert len(before) == 3
     own = tmp_path / ".config/voiceloop/config.toml"

@@ -24,7 +24,7 @@ def test_dictated_text_is_typed_into_the_window(tmp_path: Path) -> None:
         terminal(environment(tmp_path), tmp_path / "typed") as window,
         running("-i", f"file:{said.wav}", *words(server.url), env=window.env, command="dictate") as run,
     ):
-        assert run.process.wait(30) == 0, run.errors
+        assert run.ended() == 0, run.errors
         assert run.wait_for("listening").fields["handler"] == "dictation into xdotool, focus: watched"
         assert window.text() == f"{' '.join(said.sentences)}\n"
 

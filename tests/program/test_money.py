@@ -32,14 +32,14 @@ def environment(folder: Path) -> Env:
 
 @pytest.fixture(scope="module")
 def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of two utterances, each followed by 3 s of silence for the reply."""
+    """A file of two utterances, each followed by 6 s of silence for the reply, also of a busy machine."""
     folder = tmp_path_factory.mktemp("spoken")
     path = folder / "spoken.wav"
     words = ("say", "How late is it now?", "--config", "offline", "--save", str(path))
     code, _, errors = voiceloop(*words, env=environment(folder))
     assert code == 0, errors
     clip = read_wav(path)
-    pause = bytes(2 * 3 * clip.rate_hz)
+    pause = bytes(2 * 6 * clip.rate_hz)
     path.write_bytes(wav_bytes((clip.pcm + pause) * 2, clip.rate_hz))
     return path
 
@@ -47,7 +47,7 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(server: Serving, spoken: Path, env: Env, *words: str) -> subprocess.CompletedProcess[str]:
     command = [COMMAND, "run", "--config", "assistant", "-i", f"file:{spoken}", "-o", "none"]
     command += ["--set", f"openrouter.base_url={server.url}", *words]
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
 
 
 def stopped(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:

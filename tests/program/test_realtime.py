@@ -15,6 +15,8 @@ from testbed.serving import KEY, Serving, serving
 from tests.program.test_captions import needs_prompts, spoken_file
 
 pytestmark = needs_prompts
+QUIET_S = 4
+"""Between the utterances: after less, a busy machine may take both for one, or be connected again too late."""
 TEXTS = ("Nobody is available to take your call", "Thank you for your patience.")
 GIVEN = ("--openai", *(word for text in TEXTS for word in ("--text", text)))
 
@@ -30,9 +32,9 @@ def run(folder: Path, server: Serving, command: str, *words: str) -> subprocess.
     }
     sets = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     homes = {f"XDG_{name}_HOME": str(folder / name) for name in ("STATE", "CONFIG", "CACHE")}
-    given = [COMMAND, command, "-i", f"file:{spoken_file(folder)}", *sets, *words]
+    given = [COMMAND, command, "-i", f"file:{spoken_file(folder, quiet_s=QUIET_S)}", *sets, *words]
     env = os.environ | {"MY_KEY": KEY} | homes
-    return subprocess.run(given, env=env, capture_output=True, text=True, check=True, timeout=60)
+    return subprocess.run(given, env=env, capture_output=True, text=True, check=True, timeout=120)
 
 
 def events(done: subprocess.CompletedProcess[str]) -> dict[str, list[Any]]:

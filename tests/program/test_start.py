@@ -43,7 +43,7 @@ def on_terminal(*words: str, env: dict[str, str], cwd: Path, width: int) -> list
     termios.tcsetwinsize(its, (24, width))
     with subprocess.Popen([COMMAND, *words], env=env, cwd=cwd, stderr=its, stdout=subprocess.DEVNULL) as process:
         os.close(its)
-        timer = threading.Timer(30, process.kill)
+        timer = threading.Timer(120, process.kill)
         timer.start()
         shown = b""
         try:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
+from voiceloop.service import systemd
 from voiceloop.service.systemd import State, failure
 
 NO_BUS = "Failed to connect to bus: No medium found"
@@ -48,3 +52,20 @@ def test_waiting_to_be_started_again_is_a_failure(active: str, sub: str, failed:
     state = State(True, active, sub, True, 1, 0, 0, "")
     assert state.failed is failed
     assert state.runs is (active == "active")
+
+
+def test_messages_that_reach_the_journal_late_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers like a journal that has nothing at first, then one line of two, then both."""
+    journal = tmp_path / "journalctl"
+    journal.write_text(
+        f'#!/bin/sh\necho >>"{tmp_path}/asked"\n'
+        f'case $(wc -l <"{tmp_path}/asked") in 1) ;; 2) echo first ;; *) echo first; echo second ;; esac\n'
+    )
+    journal.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(systemd, "JOURNAL_S", 60.0)
+    assert systemd.last_lines("a.service", 4711, 5) == ["first", "second"]
+
+
+def test_a_unit_that_was_never_started_has_no_messages_and_none_are_waited_for() -> None:
+    assert systemd.last_lines("a.service", 0, 5) == []

@@ -116,7 +116,7 @@ async def test_200_cancellations_at_random_moments_leave_the_right_sound_and_soo
                 await say(synthesizer, chance.choice(TEXTS))
             if number % 10 == 0:
                 text = chance.choice(TEXTS)
-                with trio.fail_after(5):
+                with trio.fail_after(60):
                     assert sound(await say(synthesizer, text)).tobytes() == right[text]
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -54,8 +54,10 @@ def pid(synthesizer: PiperSynthesizer) -> int:
     return synthesizer._worker.pid
 
 
-def pss_mb(process: int) -> float:
-    line = next(line for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines() if "Pss:" in line)
+def own_mb(process: int) -> float:
+    """The memory of a process without files in memory, of which it has more when others that share them end."""
+    rows = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    line = next(line for line in rows if line.startswith("Anonymous:"))
     return int(line.split()[1]) / 1024
 
 
@@ -70,10 +72,18 @@ async def test_a_text_is_audible_and_comes_clause_by_clause() -> None:
 
 
 async def test_the_first_clause_is_heard_while_the_others_are_not_spoken_yet() -> None:
-    async with opened() as synthesizer, synthesizer.speech(LONG) as pieces:
+    async with opened() as synthesizer, synthesizer.speech(LONG * 5) as pieces:
         first = await pieces.receive()
-        assert pieces.statistics().current_buffer_used == 0
+        os.kill(pid(synthesizer), signal.SIGSTOP)
+        there = [first]
+        with suppress(trio.WouldBlock):
+            while True:
+                await trio.testing.wait_all_tasks_blocked()
+                there.append(pieces.receive_nowait())
+        os.kill(pid(synthesizer), signal.SIGCONT)
+    # Of two minutes: a busy machine takes its time until it stops the process.
     assert seconds([first]) < 6
+    assert seconds(there) < 60
 
 
 async def test_speed_is_applied() -> None:
@@ -136,6 +146,7 @@ async def test_two_texts_at_once_are_each_spoken_rightly() -> None:
 async def test_a_text_is_spoken_again_when_the_process_dies_before_any_of_it_was_delivered() -> None:
     async with opened() as synthesizer:
         first = pid(synthesizer)
+        os.kill(first, signal.SIGSTOP)  # so that it delivers nothing
         async with synthesizer.speech(SHORT) as pieces:
             await trio.testing.wait_all_tasks_blocked()
             os.kill(first, signal.SIGKILL)
@@ -191,19 +202,22 @@ async def test_the_process_ends_with_the_synthesizer() -> None:
 async def test_the_idle_process_uses_no_processor_time() -> None:
     async with opened() as synthesizer:
         await say(synthesizer, SHORT)
-        before = ticks(pid(synthesizer))
-        await trio.sleep(0.5)
-        assert ticks(pid(synthesizer)) - before <= 1
+        used = 2
+        with trio.fail_after(60):  # it tidies up after it has answered
+            while used > 1:
+                before = ticks(pid(synthesizer))
+                await trio.sleep(0.5)  # the span that is measured
+                used = ticks(pid(synthesizer)) - before
 
 
 async def test_the_process_gives_the_memory_of_its_texts_back() -> None:
     async with opened() as synthesizer:
         await say(synthesizer, SHORT)
-        before = pss_mb(pid(synthesizer))
+        before = own_mb(pid(synthesizer))
         for number in range(10):
             await say(synthesizer, f"There are now {number} people here. " * (1 + number % 4))
-        with trio.fail_after(10):  # it does so after it has answered
-            while pss_mb(pid(synthesizer)) > before + 25:  # noqa: ASYNC110 - another process
+        with trio.fail_after(60):  # it does so after it has answered
+            while own_mb(pid(synthesizer)) > before + 25:  # noqa: ASYNC110 - another process
                 await trio.sleep(0.02)
 
 
@@ -309,7 +323,7 @@ def test_the_process_ends_when_the_daemon_is_killed_and_neither_imports_piper_no
         worker = int(daemon.stdout.readline())
         assert not gone(worker)
         daemon.kill()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while not gone(worker):
         assert time.monotonic() < until, "the worker outlives the daemon"
         time.sleep(0.01)

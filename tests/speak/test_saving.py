@@ -112,7 +112,7 @@ async def test_the_command_saves_without_a_sound_device(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "voiceloop", "say", "Hello.", "--config", "assistant", "--save", "out.mp3"]
         command += ["--set", f"openrouter.base_url={server.url}"]
         environment = {**os.environ, "OPENROUTER_API_KEY": "test-key", "HOME": str(tmp_path)}
-        with trio.fail_after(60):
+        with trio.fail_after(180):
             done = await trio.run_process(
                 command, cwd=tmp_path, env=environment, capture_stdout=True, capture_stderr=True, check=False
             )

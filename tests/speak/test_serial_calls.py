@@ -12,7 +12,7 @@ import trio.testing
 
 from voiceloop.speak.serial_calls import SerialCalls, open_serial_calls
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 """How long a test waits for what should come at once."""
 
 

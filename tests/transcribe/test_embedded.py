@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -25,7 +26,7 @@ from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript, Utterance
 
 pytest.importorskip("onnxruntime", reason="the extra 'local' is not installed")
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 """A generous timeout: no test waits for it."""
 SERVICES = cast(Any, None)
 """Moonshine uses no services."""
@@ -103,11 +104,12 @@ async def test_a_final_text_comes_right_and_soon_whatever_was_given_up_before() 
             start = chance.randrange(0, len(reading.pcm) - length, SAMPLE_BYTES)
             with trio.move_on_after(chance.random() * 0.6):
                 await text_of(transcriber, utterance(reading.pcm[start : start + length]))
-            began = trio.current_time()
+            began = time.process_time()
             text = await text_of(transcriber, utterance(last.pcm + bytes(2 * number)))
-            waits.append(trio.current_time() - began)
+            waits.append(time.process_time() - began)
             assert words(text) == ["please", "try", "again"]
-    # A call that is given up ends within milliseconds. On a busy machine one wait may be long, but not most of them.
+    # A call that is given up ends within milliseconds: nothing else is worked on while the text is waited for. How long
+    # the work takes is for the machine to say.
     assert sorted(waits)[len(waits) // 2] < 0.5
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,10 @@ from voiceloop.errors import ServiceManagerError
 
 PATIENCE_S = 30.0
 """How long a call may take: a service may need 5 s to stop."""
+JOURNAL_S = 2.0
+"""How long the journal may take to have the messages of a program that has just ended."""
 PLACE = "systemd"
+_AGAIN_S = 0.1
 _BOOTED = Path("/run/systemd/system")
 """Exists if this machine was started by systemd (sd_booted(3))."""
 _PROPERTIES = (
@@ -77,7 +81,21 @@ def state_of(unit: str) -> State:
 
 
 def last_lines(unit: str, process: int, count: int) -> list[str]:
-    """The last lines that a process of a unit wrote to the journal, without times; empty if it can't be read."""
+    """The last lines that a process of a unit wrote to the journal, without times; empty if it can't be read.
+
+    The journal has a message some time after the program wrote it: it is read until it has some and no more come.
+    """
+    deadline = time.monotonic() + JOURNAL_S
+    lines: list[str] = []
+    while process and time.monotonic() < deadline:
+        before, lines = lines, _journal(unit, process, count)
+        if lines and lines == before:
+            break
+        time.sleep(_AGAIN_S)
+    return lines
+
+
+def _journal(unit: str, process: int, count: int) -> list[str]:
     words = ["journalctl", "--no-pager", "--quiet", "--output=cat", f"--lines={count}", f"--user-unit={unit}"]
     try:
         done = subprocess.run(
