@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from testbed.queued import queued_s
+
 COMMAND = str(Path(sys.executable).with_name("voiceloop"))
 PATIENCE_S = 60.0
 """How long to wait for what comes at once, unless the machine is busy."""
@@ -68,14 +70,18 @@ class Running:
     def end(self, number: signal.Signals = signal.SIGINT, *, timeout_s: float = PATIENCE_S) -> tuple[int, float]:
         """Send a signal and wait for the end; gives the exit code and the seconds that the end took, without those in
         which a busy machine had no processor for the program."""
-        began, queued_s = time.monotonic(), _queued_s(self.process.pid)
+        began, before_s = time.monotonic(), self._queued_s()
         self.process.send_signal(number)
         while not os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG):
             if time.monotonic() - began > timeout_s:
                 raise TimeoutError(f"it has not ended; events {[event.fields for event in self.events]}")
             time.sleep(0.005)
-        took_s = time.monotonic() - began - (_queued_s(self.process.pid) - queued_s)
+        took_s = time.monotonic() - began - (self._queued_s() - before_s)
         return self.ended(), took_s
+
+    def _queued_s(self) -> float:
+        """How long the program, and the test that watches it, have waited for a processor."""
+        return queued_s(self.process.pid) + queued_s()
 
     def ended(self, *, timeout_s: float = PATIENCE_S) -> int:
         """Wait until the program has ended and all that it printed was read; gives its exit code."""
@@ -104,15 +110,6 @@ class Running:
     def _read_errors(self) -> None:
         assert self.process.stderr is not None
         self.errors.extend(self.process.stderr)
-
-
-def _queued_s(pid: int) -> float:
-    """How long the main threads of a process and of this one have waited for a processor; 0 where no one counts it."""
-    try:
-        counted = [Path(f"/proc/{name}/schedstat").read_text() for name in (str(pid), "thread-self")]
-    except OSError:
-        return 0.0
-    return sum(int(text.split()[1]) for text in counted) / 1e9
 
 
 @contextmanager

@@ -63,7 +63,7 @@ class Machine:
 
     def run(self, *words: str | Path, path: str = "/usr/bin:/bin") -> subprocess.CompletedProcess[str]:
         environment = {"PATH": f"{self.bin}:{path}", "HOME": str(self.path), "BOX": str(self.path)}
-        return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=30, check=False)
+        return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
     def script(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.run("bash", self.scripts / "debian13", *arguments)

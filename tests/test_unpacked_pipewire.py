@@ -65,7 +65,7 @@ class Machine:
     def script(self, path: str = "/usr/bin:/bin") -> subprocess.CompletedProcess[str]:
         environment = {"PATH": f"{self.bin}:{path}", "HOME": str(self.path), "BOX": str(self.path)}
         words = ["bash", str(self.checkout / "scripts/pipewire")]
-        return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=30, check=False)
+        return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
     def calls(self) -> list[str]:
         log = self.path / "log"

@@ -28,6 +28,8 @@ from testbed.sound.rates import MIC_HZ, SPEAKER_HZ
 __all__ = ["MIC_HZ", "SPEAKER_HZ", "Cable", "Listener", "PipeWire", "PulseAudio", "why_not"]
 
 DEVICES = ("mic", "mic_cable", "speaker")
+PATIENCE_S = 60.0
+"""How long to wait for what is heard at once, unless the machine is busy."""
 _CHUNK_S = 0.010
 """A recording arrives in chunks of this length."""
 
@@ -216,7 +218,7 @@ class Listener:
         with self._more:
             return bytes(self._heard[byte:])
 
-    def wait_for(self, enough: Callable[[bytes], bool], *, timeout_s: float = 10.0) -> bytes:
+    def wait_for(self, enough: Callable[[bytes], bool], *, timeout_s: float = PATIENCE_S) -> bytes:
         """Return the recording as soon as it is `enough`. Blocks: in Trio call it in a thread."""
         with self._more:
             if not self._more.wait_for(lambda: enough(bytes(self._heard)), timeout_s):

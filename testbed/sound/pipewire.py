@@ -39,7 +39,7 @@ _DEVICES = {
     "mic": ("Audio/Source/Virtual", "Cable Microphone"),
 }
 _DEFAULTS = {"sink": "speaker", "source": "mic"}
-_AGAIN_S = 1.0
+_AGAIN_S = 3.0
 """How long PipeWire may take to make a device, or WirePlumber to make it the default, before it is asked again."""
 _NO_CARDS_0_4 = """alsa_monitor.enabled = false
 v4l2_monitor.enabled = false
@@ -249,7 +249,9 @@ class PipeWire:
         return all(named.values())
 
     def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(words, env=self._env, capture_output=True, text=True, check=False, timeout=5)
+        # PipeWire's own tools were seen to hang on a busy machine. Who calls them does so again.
+        limit_s = 5 if words[0].startswith("pw-") else 60
+        return subprocess.run(words, env=self._env, capture_output=True, text=True, check=False, timeout=limit_s)
 
     def _wait(self, done: Callable[[], bool], what: str) -> None:
         def log() -> str:

@@ -63,7 +63,7 @@ class Reader:
         return await trio.to_thread.run_sync(self.browser.run, script)
 
     async def until(self, script: str, wanted: Any) -> None:
-        with trio.fail_after(15):
+        with trio.fail_after(60):
             while (seen := await self.sees(script)) != wanted:
                 await trio.lowlevel.checkpoint()
                 self.last_seen = seen
@@ -372,7 +372,7 @@ async def test_the_text_is_saved_with_times(reader: Reader, tmp_path: Path) -> N
     # It can be saved when the captions have ended, too.
     await reader.until(STATE, "The captions have ended.")
     await reader.sees("document.getElementById('save').click()")
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while not (text := saved(tmp_path)):
             await reader.sees("return 0")
     assert text == "[0:00:01] mic: good morning\n[1:02:05] speaker: an hour later\n"

@@ -42,7 +42,7 @@ async def ask(page: Page, name: str, *headers: str, target: str | None = None, h
 
 async def until(stream: trio.SocketStream, wanted: bytes) -> bytes:
     data = b""
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         while wanted not in data:
             piece = await stream.receive_some()
             assert piece, data
@@ -52,7 +52,7 @@ async def until(stream: trio.SocketStream, wanted: bytes) -> bytes:
 
 async def whole(stream: trio.SocketStream) -> bytes:
     """Everything up to the end that the server sets. Closes the stream."""
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         async with stream:
             return b"".join([bytes(piece) async for piece in stream])
 
@@ -183,7 +183,7 @@ def another_device() -> Iterator[tuple[str, list[str]]]:
 _ELSEWHERE = """
 import sys, urllib.request, urllib.error
 try:
-    print(urllib.request.urlopen(sys.argv[1], timeout=5).read(200).decode())
+    print(urllib.request.urlopen(sys.argv[1], timeout=60).read(200).decode())
 except (urllib.error.URLError, OSError) as error:
     print("nothing:", error)
 """
@@ -211,7 +211,7 @@ host, port, path = sys.argv[1:]
 stream = socket.create_connection((host, int(port)))
 stream.sendall(f"GET {path}events HTTP/1.1\\r\\nHost: {host}:{port}\\r\\n\\r\\n".encode())
 stream.recv(1000)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -252,7 +252,7 @@ async def test_two_hundred_read_and_the_next_one_is_told_that_there_is_no_room()
 
 
 async def reaches(page: Page, readers: int) -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         while page.readers != readers:
             await trio.testing.wait_all_tasks_blocked(0.001)
 
@@ -271,7 +271,7 @@ async def test_more_connections_than_there_may_be_are_closed_at_once() -> None:
         waiting = [await trio.open_tcp_stream(OWN, page.address.port) for _ in range(5)]
         assert await whole(await trio.open_tcp_stream(OWN, page.address.port)) == b""
         await waiting.pop().aclose()
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             while b" 200 " not in await page_css(page):
                 pass
         for stream in waiting:
@@ -299,14 +299,14 @@ async def test_a_reader_that_takes_nothing_is_dropped_while_the_others_read_on(
         stalled.sendall(f"GET /events HTTP/1.1\r\nHost: {OWN}:{page.address.port}\r\n\r\n".encode())
         good = await ask(page, "events")
         await reaches(page, 2)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while page.readers == 2:
                 say(page, "word " * 100)
                 await until(good, b"word word")
         say(page, "read on")
         await until(good, b"read on")
         with stalled:
-            stalled.settimeout(5)
+            stalled.settimeout(60)
             received = 0
             try:
                 while piece := stalled.recv(65536):

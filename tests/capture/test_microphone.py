@@ -18,10 +18,13 @@ from trio.testing import MockClock
 from testbed.fake_portaudio import FakePortAudio, FakeStream, Refused, Silent
 from testbed.recorder import Recorder
 from voiceloop.audio.portaudio import STUCK_S, Host
+from voiceloop.audio.streams import ONCE_MORE_S
 from voiceloop.audio.wake import Wake
 from voiceloop.audio.wav import wav_bytes
+from voiceloop.capture import device
 from voiceloop.capture.bridge import Block, Bridge, WakeBatching
 from voiceloop.capture.clock import CaptureClock
+from voiceloop.capture.device import SILENT_S
 from voiceloop.capture.framing import Framer
 from voiceloop.capture.losses import Losses
 from voiceloop.capture.microphone import Item
@@ -277,7 +280,7 @@ async def test_the_loop_is_woken_after_each_block_or_after_each_batch_of_three(b
         await wake.wait()
     assert waiting.cancelled_caught
     await trio.to_thread.run_sync(call, bridge, 1)
-    with trio.fail_after(1):
+    with trio.fail_after(60):
         await wake.wait()
     assert [(block.start, block.frames) for block in bridge.blocks] == [(320 * at, 320) for at in range(blocks)]
     assert bridge.blocks[0].age_s == pytest.approx(0.02)
@@ -334,7 +337,7 @@ async def test_the_microphone_is_closed_for_a_moment_when_the_device_list_must_b
         assert drain(library) == ["abort", "close", "terminate", "initialize", "start"]
     # A thread closes the second stream if the end came before the loop knew of it.
     for _ in range(2):
-        assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=5))
+        assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=60))
     assert drain(library) == ["abort", "close"]
     assert events.events == []
 
@@ -342,12 +345,12 @@ async def test_the_microphone_is_closed_for_a_moment_when_the_device_list_must_b
 async def test_a_stream_that_is_opened_too_late_is_closed() -> None:
     library = FakePortAudio()
     going_on = threading.Event()
-    library.refuse = lambda rate_hz, channels: going_on.wait(5)
+    library.refuse = lambda rate_hz, channels: going_on.wait(60)
     with trio.move_on_after(0.05):
         async with open_microphone(Audio(), Recorder(), host=Host(lambda: library)):
             raise AssertionError("the microphone is still being opened")
     going_on.set()
-    assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=5))
+    assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=60))
     assert library.done == ["start", "abort", "close"]
 
 
@@ -356,22 +359,22 @@ async def test_a_stream_that_never_closes_does_not_keep_the_microphone_deaf() ->
     library = FakePortAudio()
     host = Host(lambda: library)
     restarted = threading.Event()
-    library.before_abort = lambda: restarted.wait(20)
+    library.before_abort = lambda: restarted.wait(120)
     async with open_microphone(Audio(), Recorder(), host=host) as microphone:
         assert drain(library) == ["start"]
         host.suspect()
         host.on_stale["input"]()
         assert await microphone.frames.receive() == Gap(0, GapReason.DEVICES_CHANGED)
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             for _ in range(2):
                 await trio.to_thread.run_sync(library.started.acquire, abandon_on_cancel=True)
         assert drain(library) == ["start"]
         assert host.stuck == 1
         restarted.set()
-        assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=5))
+        assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=60))
         assert drain(library) == ["abort", "close"]
         assert host.stuck == 0
-    assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=5))
+    assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=60))
 
 
 async def test_an_opening_that_hangs_is_told_and_waited_for() -> None:
@@ -379,7 +382,7 @@ async def test_an_opening_that_hangs_is_told_and_waited_for() -> None:
     host = Host(lambda: library)
     told, going_on = threading.Event(), threading.Event()
     host.on_stuck = told.set
-    library.refuse = lambda rate_hz, channels: going_on.wait(20) and None
+    library.refuse = lambda rate_hz, channels: going_on.wait(120) and None
     async with trio.open_nursery() as nursery:
 
         @nursery.start_soon
@@ -387,8 +390,8 @@ async def test_an_opening_that_hangs_is_told_and_waited_for() -> None:
             async with open_microphone(Audio(), Recorder(), host=host):
                 assert host.hung_s == 0
 
-        assert await trio.to_thread.run_sync(lambda: told.wait(5))
-        assert STUCK_S <= host.hung_s < 5
+        assert await trio.to_thread.run_sync(lambda: told.wait(60))
+        assert STUCK_S <= host.hung_s < 120
         going_on.set()
 
 
@@ -414,8 +417,9 @@ async def test_after_a_start_anew_the_first_opening_is_tried_again_while_devices
         assert library.done[-1] == "start"
 
 
-async def test_a_process_that_stood_still_does_not_take_its_device_for_lost() -> None:
+async def test_a_process_that_stood_still_does_not_take_its_device_for_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a stop, or while something held the GIL, the loop may run before the callbacks that are due."""
+    monkeypatch.setattr(device, "ONCE_MORE_S", 60.0)  # however late a busy machine makes the callback
     library = CallingPortAudio()
     async with open_microphone(Audio(), Recorder(), host=Host(lambda: library)) as microphone:
         await trio.to_thread.run_sync(library.call)
@@ -444,7 +448,8 @@ async def test_a_device_that_falls_silent_is_lost_within_a_second() -> None:
     async with open_microphone(Audio(), Recorder(), host=Host(lambda: library)) as microphone:
         await trio.to_thread.run_sync(library.call)
         await microphone.frames.receive()
-        with trio.fail_after(1.5):
+        assert SILENT_S + ONCE_MORE_S < 1.0
+        with trio.fail_after(60):  # with what a busy machine adds
             assert await microphone.frames.receive() == Gap(320, GapReason.SILENT)
 
 

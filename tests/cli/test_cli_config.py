@@ -31,7 +31,7 @@ class Machine:
             env=inherited | {"HOME": str(self.home), "OPENROUTER_API_KEY": KEY, "NO_COLOR": "1"} | environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
         assert done.returncode == code, done.stderr

@@ -66,7 +66,7 @@ def test_after_a_call_that_hangs_the_program_goes_on_in_a_new_process_with_the_s
         cable.restart()
         ready = program.wait_for("ready", count=2)
         assert ready.fields["state"] == "idle"
-        assert "Started anew" in program.named("notice")[-1].fields["text"]
+        assert any("Started anew" in event.fields["text"] for event in program.named("notice"))
         assert json.loads(voiceloop("ctl", "status", "--json", env=env)[1])["pid"] == program.process.pid
         assert program.end()[0] == 130
 
@@ -78,7 +78,7 @@ def test_a_program_that_writes_a_trace_ends_for_a_new_one_would_overwrite_it(cab
     with running(*WORDS, "--trace", str(tmp_path / "t.jsonl"), env=env) as program:
         program.wait_for("ready")
         cable.restart()
-        assert program.process.wait(30) == 75
+        assert program.ended() == 75
     assert "would overwrite the trace" in program.errors[-1]
     assert build(read(tmp_path / "t.jsonl")).flaws == ()
 
@@ -91,7 +91,7 @@ def test_no_thread_is_left_that_costs_a_core(cable: Cable, tmp_path: Path) -> No
         program.wait_for("ready")
         cable.restart()
         program.wait_for("device.back")
-        pid, deadline, used = program.process.pid, time.monotonic() + 20, 1.0
+        pid, deadline, used = program.process.pid, time.monotonic() + 60, 1.0
         while used > 0.5:
             assert time.monotonic() < deadline
             before = cpu_s(pid)

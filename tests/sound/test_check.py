@@ -39,7 +39,7 @@ def test_what_is_said_to_the_check_is_printed_and_spoken_back(cable: Cable, tmp_
     ):
         asked(program, "Say something")
         cable.speak_file(ASTERISK / "queue-thankyou.wav")
-        out, errors = program.communicate(timeout=30)
+        out, errors = program.communicate(timeout=120)
         heard = listener.heard
     assert program.returncode == 0, out + errors
     said, back = out.splitlines()[-2:]
@@ -63,7 +63,7 @@ def test_the_check_of_captions_hears_the_loudspeaker(cable: Cable, tmp_path: Pat
         before = asked(program, "Play something")
         played = ["paplay", "--device=speaker", str(ASTERISK / "queue-thankyou.wav")]
         subprocess.run(played, env=cable.env, check=True)
-        out, errors = program.communicate(timeout=30)
+        out, errors = program.communicate(timeout=120)
     assert program.returncode == 0, out + errors
     names = [line[4:22].strip() for line in [*before, *out.splitlines()]]
     assert names == ["config", "engines", "sound heard", "vad", "transcribe", "speech heard"]

@@ -24,7 +24,7 @@ from voiceloop.types import Frame, Gap
 
 pytestmark = pytest.mark.sound
 
-FOLLOWED_S = 3.0
+FOLLOWED_S = 30.0
 PLAYS_BY = "audio.input: the default loudspeaker is now '{}': listening to what it plays."
 SHOWN = {"speaker": "Cable Loudspeaker", "headset": "Ear Muffs"}
 """The names that desktops show."""
@@ -41,7 +41,7 @@ async def hear(cable: Cable, microphone: Microphone, sink: str) -> None:
     """Play into `sink` until the microphone has heard the sound and the silence after it; no sample may be missing."""
     cable.speak(noise(0.5, MIC_HZ), into=sink)
     sounded, index = False, None
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         while True:
             item = await microphone.frames.receive()
             if isinstance(item, Frame):
@@ -106,7 +106,7 @@ async def test_the_loudspeaker_that_a_server_makes_up_while_there_is_none_is_not
     async with open_microphone(Audio(input="monitor"), events) as microphone:
         await hear(headset, microphone, "speaker")
         headset.unplug("speaker")
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             while not isinstance(await microphone.frames.receive(), Gap):
                 pass
             assert isinstance(await microphone.frames.receive(), Frame)  # from the one that is made up
@@ -117,7 +117,7 @@ async def test_the_loudspeaker_that_a_server_makes_up_while_there_is_none_is_not
 
 def test_a_change_while_the_server_is_being_read_is_not_missed(on_cable: Cable) -> None:
     stop, end = os.pipe()
-    in_vain = threading.Timer(5, os.close, (end,))
+    in_vain = threading.Timer(60, os.close, (end,))
     with connected(PATIENCE_S, stop=stop) as connection:
         with connection.limit(PATIENCE_S):
             connection.subscribe()
@@ -144,4 +144,4 @@ def test_the_default_loudspeaker_is_followed_after_a_restart_of_the_server_too(h
         headset.add_loudspeaker("headset", SHOWN["headset"])
         captions.wait_for("device.back")
         headset.pactl("set-default-sink", "headset")
-        assert captions.wait_for("notice", timeout_s=5).fields["text"] == PLAYS_BY.format(SHOWN["headset"])
+        captions.wait_for("notice", text=PLAYS_BY.format(SHOWN["headset"]))

@@ -10,8 +10,9 @@ from collections.abc import Callable
 import pytest
 import trio
 
+from testbed.queued import queued_s
 from testbed.recorder import Recorder
-from testbed.sound.cable import MIC_HZ, SPEAKER_HZ, Cable, PipeWire, PulseAudio
+from testbed.sound.cable import MIC_HZ, PATIENCE_S, SPEAKER_HZ, Cable, PipeWire, PulseAudio
 from testbed.sound.samples import noise
 from tests.sound.servers import KINDS, NAMES, pipewire_only, pulseaudio_only
 from tests.sound.test_capture import hear
@@ -27,7 +28,7 @@ from voiceloop.types import Frame, Gap
 pytestmark = pytest.mark.sound
 
 NOTICED_S = 1.0
-BACK_S = 5.0
+"""Without the time in which a busy machine has no processor for the program."""
 
 Change = Callable[[Cable], None]
 
@@ -88,12 +89,12 @@ async def test_a_lost_microphone_is_noticed_and_comes_back(on_cable: Cable, lose
         before = await microphone.frames.receive()
         assert isinstance(before, Frame)
         await trio.to_thread.run_sync(lose, on_cable)
-        gone = trio.current_time()
-        lost = await events.wait_for("device.lost", within_s=2, which="microphone")
-        assert lost.at - gone < NOTICED_S
+        gone, queued = trio.current_time(), queued_s()
+        lost = await events.wait_for("device.lost", within_s=PATIENCE_S, which="microphone")
+        assert lost.at - gone - (queued_s() - queued) < NOTICED_S
         gap = await next_gap(microphone)
         await trio.to_thread.run_sync(restore, on_cable)
-        await events.wait_for("device.back", within_s=BACK_S, which="microphone")
+        await events.wait_for("device.back", within_s=PATIENCE_S, which="microphone")
         after = await microphone.frames.receive()
         assert isinstance(after, Frame)
         assert after.index == gap.index
@@ -117,14 +118,14 @@ async def test_a_lost_loudspeaker_is_noticed_and_the_reply_goes_on(
         while speaker.played < SPEAKER_HZ // 2:
             await speaker.changed()
         await trio.to_thread.run_sync(lose, on_cable)
-        gone = trio.current_time()
-        lost = await events.wait_for("device.lost", within_s=2, which="loudspeaker")
-        assert lost.at - gone < NOTICED_S
+        gone, queued = trio.current_time(), queued_s()
+        lost = await events.wait_for("device.lost", within_s=PATIENCE_S, which="loudspeaker")
+        assert lost.at - gone - (queued_s() - queued) < NOTICED_S
         held = speaker.played
         assert held < len(reply) // 2
         await trio.to_thread.run_sync(restore, on_cable)
-        await events.wait_for("device.back", within_s=BACK_S, which="loudspeaker")
-        with trio.fail_after(5):
+        await events.wait_for("device.back", within_s=PATIENCE_S, which="loudspeaker")
+        with trio.fail_after(PATIENCE_S):
             assert await speaker.drained(epoch=speaker.epoch)
         assert speaker.played_in(0, len(reply) // 2) == len(reply) // 2
     assert events.names == ["device.lost", "device.back"]
@@ -149,7 +150,7 @@ async def test_a_loudspeaker_that_is_unplugged_and_plugged_in_again_is_heard_aga
         while speaker.played < SPEAKER_HZ // 2:
             await speaker.changed()
         await trio.to_thread.run_sync(on_cable.unplug, "speaker")
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE_S):
             assert await speaker.drained(epoch=speaker.epoch)
         await trio.to_thread.run_sync(on_cable.plug)
         with on_cable.listening() as listener:
@@ -164,15 +165,15 @@ async def test_no_writer_waits_for_a_loudspeaker_that_stays_lost(on_cable: Cable
     async with open_speaker(Audio(buffer_s=1), events) as speaker:
         epoch = speaker.epoch
         await trio.to_thread.run_sync(on_cable.kill)
-        await events.wait_for("device.lost", within_s=3)  # the first block has 2 s
-        with trio.fail_after(5):
+        await events.wait_for("device.lost", within_s=PATIENCE_S)  # the first block has 2 s
+        with trio.fail_after(PATIENCE_S):
             assert not await speaker.write(noise(3.0, SPEAKER_HZ), epoch=epoch)
             assert not await speaker.write(noise(0.1, SPEAKER_HZ), epoch=speaker.epoch)
             assert not await speaker.drained(epoch=speaker.epoch)
-        assert "discarded" in str((await events.wait_for("notice", within_s=1)).fields["text"])
+        assert "discarded" in str((await events.wait_for("notice", within_s=PATIENCE_S)).fields["text"])
         await trio.to_thread.run_sync(on_cable.start)
-        await events.wait_for("device.back", within_s=BACK_S)
-        with trio.fail_after(5):
+        await events.wait_for("device.back", within_s=PATIENCE_S)
+        with trio.fail_after(PATIENCE_S):
             assert await speaker.write(noise(0.5, SPEAKER_HZ), epoch=speaker.epoch)
             assert await speaker.drained(epoch=speaker.epoch)
 
@@ -187,7 +188,7 @@ async def test_the_loudspeaker_goes_on_while_the_microphone_is_gone(on_cable: Ca
             reply = noise(2.0, SPEAKER_HZ)
             assert await speaker.write(reply, epoch=speaker.epoch)
             await trio.to_thread.run_sync(lose, on_cable)
-            await events.wait_for("device.lost", within_s=2, which="microphone")
+            await events.wait_for("device.lost", within_s=PATIENCE_S, which="microphone")
             assert await speaker.drained(epoch=speaker.epoch)
             assert speaker.ring.underruns == 0
             on_cable.compare.gaps(reply, await heard_up_to(on_cable, listener, reply))
@@ -200,9 +201,11 @@ async def test_closing_takes_less_than_a_second_while_the_server_hangs(on_cable:
         await speaker.write(noise(1.0, SPEAKER_HZ), epoch=speaker.epoch)
         await trio.to_thread.run_sync(on_cable.stop)
         if then_killed:
-            await events.wait_for("device.lost", within_s=4, which="microphone")  # perhaps before its first block
-        began = time.monotonic()
-    assert time.monotonic() - began < 1.0
+            await events.wait_for(
+                "device.lost", within_s=PATIENCE_S, which="microphone"
+            )  # perhaps before its first block
+        began, queued = time.monotonic(), queued_s()
+    assert time.monotonic() - began - (queued_s() - queued) < 1.0
 
 
 async def test_a_server_that_hangs_at_the_start_is_an_error(on_cable: Cable) -> None:
@@ -221,7 +224,7 @@ def test_the_program_reports_a_server_that_hangs(cable: Cable) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=8,
+        timeout=60,
     )
     assert done.returncode == 74
     assert done.stderr.startswith("voiceloop: audio: the sound server has not answered for 5 s. Restart it")

@@ -201,7 +201,7 @@ trio.run(main)
 def test_it_speaks_without_touching_the_network(tmp_path: Path) -> None:
     environment = {"HIBARI_HOME": str(tmp_path), "HOME": str(tmp_path)}
     ran = subprocess.run(
-        [sys.executable, "-c", OFFLINE], capture_output=True, text=True, env=environment, timeout=60, check=False
+        [sys.executable, "-c", OFFLINE], capture_output=True, text=True, env=environment, timeout=180, check=False
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert int(ran.stdout) > RATE_HZ

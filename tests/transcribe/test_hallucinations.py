@@ -380,7 +380,7 @@ async def test_every_drop_is_published_with_its_reason_but_not_its_text_and_coun
 async def test_a_clip_without_voice_never_reaches_the_recogniser() -> None:
     fake = FakeTranscriber()
     rules_off = Hallucinations(quiet=False, phrases=False)
-    with trio.fail_after(30):
+    with trio.fail_after(120):
         for rules, requests in ((RULES, 0), (rules_off, 1)):
             outer = Screened(fake, rules, (), None, VoiceJudge())  # type: ignore[arg-type]
             await finish(outer, fake, SPEECH)  # Silero's own verdict: it is only shaped like speech

@@ -35,7 +35,9 @@ def makers_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_script(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, SCRIPT, *arguments], check=False, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [sys.executable, SCRIPT, *arguments], check=False, capture_output=True, text=True, timeout=180
+    )
 
 
 def test_the_built_wheel_is_enough_when_the_makers_package_is_gone(
@@ -43,7 +45,7 @@ def test_the_built_wheel_is_enough_when_the_makers_package_is_gone(
 ) -> None:
     built = Path(run_script(str(makers_wheel), "--to", str(tmp_path)).stdout.strip())
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--target", str(tmp_path / "site")]
-    subprocess.run([*pip, str(built)], check=True, timeout=60)  # pip checks the wheel's RECORD
+    subprocess.run([*pip, str(built)], check=True, timeout=180)  # pip checks the wheel's RECORD
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     monkeypatch.setattr(model_files, "PACKAGES", model_files.PACKAGES[:1])
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))

@@ -28,7 +28,7 @@ SECONDS_EACH = 3.5
 
 @asynccontextmanager
 async def listening() -> AsyncIterator[Listener]:
-    with trio.fail_after(120):
+    with trio.fail_after(300):
         async with MoonshineTranscriber.open(MoonshineOptions(), cast(Any, None)) as transcriber:
             yield Listener(transcriber)
 

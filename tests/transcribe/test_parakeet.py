@@ -42,7 +42,7 @@ def recogniser(model: Path) -> ParakeetRecogniser:
 
 @asynccontextmanager
 async def parakeet(**options: Any) -> AsyncIterator[ParakeetTranscriber]:
-    with trio.fail_after(60):
+    with trio.fail_after(180):
         async with ParakeetTranscriber.open(ParakeetOptions(**options), cast(Any, None)) as transcriber:
             yield transcriber
 
@@ -243,7 +243,7 @@ def test_nothing_touches_the_network_and_nothing_is_printed_besides(model: Path)
         check=False,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         cwd=Path.cwd(),
     )
     assert (result.stdout, result.stderr) == ("humming hiss\n", "")

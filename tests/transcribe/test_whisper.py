@@ -53,7 +53,7 @@ class Notices:
 
 @asynccontextmanager
 async def whisper(services: Notices | None = None, **options: Any) -> AsyncIterator[WhisperTranscriber]:
-    with trio.fail_after(120):
+    with trio.fail_after(300):
         chosen = WhisperOptions(**{"model": "tiny.en", **options})
         async with WhisperTranscriber.open(chosen, cast(Any, services)) as transcriber:
             yield transcriber
@@ -375,7 +375,7 @@ trio.run(main)
 
 def test_nothing_touches_the_network_and_nothing_is_printed_besides() -> None:
     result = subprocess.run(
-        [sys.executable, "-c", OFFLINE], check=False, capture_output=True, text=True, timeout=120, cwd=Path.cwd()
+        [sys.executable, "-c", OFFLINE], check=False, capture_output=True, text=True, timeout=300, cwd=Path.cwd()
     )
     assert (words(result.stdout), result.stderr) == (["hello", "world"], "")
 
@@ -409,7 +409,7 @@ trio.run(main)
 
 def test_the_program_ends_cleanly_in_the_middle_of_a_call() -> None:
     result = subprocess.run(
-        [sys.executable, "-c", EXITING], check=False, capture_output=True, text=True, timeout=120, cwd=Path.cwd()
+        [sys.executable, "-c", EXITING], check=False, capture_output=True, text=True, timeout=300, cwd=Path.cwd()
     )
     assert (result.returncode, result.stdout, result.stderr) == (0, "closed\n", "")
 
