@@ -26,7 +26,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
-from testbed.dictating import Failure, Outcome, Talk, dictate, talk
+from testbed.dictating import Failure, Moment, Outcome, Talk, dictate, talk
 
 KINDS: tuple[Failure, ...] = get_args(Failure)
 COLUMNS = (
@@ -41,16 +41,16 @@ COLUMNS = (
 )
 
 
-def moments(kinds: Sequence[Failure], count: int, seed: int, seconds: float) -> list[tuple[Failure, float]]:
+def moments(kinds: Sequence[Failure], count: int, seed: int, seconds: float) -> list[Moment]:
     """`count` random moments for each kind of failure: during the talk; for `kill` also in the second after it."""
     chance = random.Random(seed)
     latest_s = {kind: seconds + (1.0 if kind == "kill" else -1.0) for kind in kinds}
-    return [(kind, chance.uniform(0.5, latest_s[kind])) for kind in kinds for _ in range(count)]
+    return [Moment(kind, chance.uniform(0.5, latest_s[kind])) for kind in kinds for _ in range(count)]
 
 
-def interrupted(said: Talk, folder: Path, number: int, moment: tuple[Failure, float]) -> Outcome:
+def interrupted(said: Talk, folder: Path, number: int, moment: Moment) -> Outcome:
     """Run one dictation with one failure."""
-    return dictate(said, folder / str(number), *moment, service_ms=(300, 3_000)[number % 2])
+    return dictate(said, folder / str(number), moment, service_ms=(300, 3_000)[number % 2])
 
 
 def row(kind: Failure, outcomes: Sequence[Outcome]) -> str:

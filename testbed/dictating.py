@@ -138,9 +138,20 @@ class Outcome:
         return not self.lost and not self.twice
 
 
-def dictate(talk: Talk, folder: Path, failure: Failure, at_s: float, *, service_ms: int = 300) -> Outcome:
-    """Run one dictation with a failure `at_s` after it began to listen."""
+@dataclass(frozen=True)
+class Moment:
+    """When something fails: `at_s` after the dictation began to listen."""
+
+    failure: Failure
+    at_s: float
+    surely: bool = False
+    """On a busy machine, too, a sentence was heard by then, and an outage lasts until one could not be transcribed."""
+
+
+def dictate(talk: Talk, folder: Path, moment: Moment, *, service_ms: int = 300) -> Outcome:
+    """Run one dictation with a failure."""
     folder.mkdir()
+    failure, at_s, surely = moment.failure, moment.at_s, moment.surely
     env, out = environment(folder), folder / "out.txt"
     service = ("--recordings", str(talk.recordings), "--transcribe-ms", str(service_ms))
     window = None
@@ -151,7 +162,9 @@ def dictate(talk: Talk, folder: Path, failure: Failure, at_s: float, *, service_
         server = stack.enter_context(serving(*service))
         url, port = server.url, server.url.split(":")[2].split("/")[0]
         with dictating(talk, url, "type" if window else f"file:{out}", env) as run:
-            time.sleep(max(0.0, run.wait_for("ready", timeout_s=60).at + at_s - time.monotonic()))
+            time.sleep(max(0.0, run.wait_for("ready").at + at_s - time.monotonic()))
+            if surely:
+                run.wait_until(lambda: bool(run.over or run.named("speech.ended")), "sentence")
             if failure.startswith("kill"):
                 if failure == "kill-ended":
                     _wait_for(run, "speech.ended", at_s % 0.02)
@@ -160,14 +173,14 @@ def dictate(talk: Talk, folder: Path, failure: Failure, at_s: float, *, service_
                 run.process.kill()
             else:
                 stack.close()
-                _without_service(failure, port)
+                _without_service(failure, port, run if surely else None)
                 server = stack.enter_context(serving(*service, "--port", port))
             code = run.ended(timeout_s=talk.seconds + 60)
         if code not in (-signal.SIGKILL if failure.startswith("kill") else 0, 0):
             raise RuntimeError(f"{failure} at {at_s:.2f} s: ended with {code}: {run.errors}")
         left = fetch(url, env)
         written = window.text() if window else out.read_text() if out.exists() else ""
-    return _outcome(talk, run, (failure, at_s), written, left)
+    return _outcome(talk, run, moment, written, left)
 
 
 def _wait_for(run: Running, name: str, after_s: float) -> None:
@@ -178,16 +191,18 @@ def _wait_for(run: Running, name: str, after_s: float) -> None:
     time.sleep(after_s)
 
 
-def _without_service(failure: Failure, port: str) -> None:
-    if failure == "402":
-        with serving("--status", "402", "--port", port):
-            time.sleep(OUTAGE_S)
-    else:
+def _without_service(failure: Failure, port: str, run: Running | None) -> None:
+    """An outage, also until something has failed in `run`."""
+    with ExitStack() as stack:
+        if failure == "402":
+            stack.enter_context(serving("--status", "402", "--port", port))
         time.sleep(OUTAGE_S)
+        if run is not None:
+            run.wait_until(lambda: bool(run.over or run.named("turn.failed")), "failure")
 
 
-def _outcome(talk: Talk, run: Running, moment: tuple[Failure, float], written: str, left: Fetched) -> Outcome:
-    failure, at_s = moment
+def _outcome(talk: Talk, run: Running, moment: Moment, written: str, left: Fetched) -> Outcome:
+    failure, at_s = moment.failure, moment.at_s
     ended = [(event.fields["start_s"], event.fields["end_s"]) for event in run.named("speech.ended")]
     ended_sentences = [
         sentence

@@ -57,7 +57,7 @@ class Ollama:
         """The JSON of all requests to `path` so far."""
         return [body for asked, body in self.requests if asked == path]
 
-    def wait_for(self, path: str, *, count: int = 1, timeout_s: float = 60.0) -> list[Any]:
+    def wait_for(self, path: str, *, count: int = 1, timeout_s: float = 120.0) -> list[Any]:
         """The JSON of the requests to `path`, once there are `count`."""
         with self.news:
             if not self.news.wait_for(lambda: len(self.asked(path)) >= count, timeout_s):

@@ -18,7 +18,7 @@ from typing import Any
 from testbed.queued import queued_s
 
 COMMAND = str(Path(sys.executable).with_name("voiceloop"))
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 """How long to wait for what comes at once, unless the machine is busy."""
 
 
@@ -42,8 +42,8 @@ class Running:
     started_at: float
     events: list[Event] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    _over: bool = False
-    """Whether all its events were read."""
+    over: bool = False
+    """Whether no more events can come: the program has closed its output, and all of it was read."""
     _readers: list[threading.Thread] = field(default_factory=list)
     _more: threading.Condition = field(default_factory=threading.Condition)
 
@@ -93,7 +93,7 @@ class Running:
     def wait_until(self, done: Callable[[], bool], what: str, *, timeout_s: float = PATIENCE_S) -> None:
         """Wait until something is so after an event has come. Raises TimeoutError, also when no more can come."""
         with self._more:
-            if not self._more.wait_for(lambda: done() or self._over, timeout_s) or not done():
+            if not self._more.wait_for(lambda: done() or self.over, timeout_s) or not done():
                 events = [event.fields for event in self.events]
                 raise TimeoutError(f"no {what}; code {self.process.poll()}, events {events}, stderr {self.errors}")
 
@@ -104,7 +104,7 @@ class Running:
                 self.events.append(Event(time.monotonic(), json.loads(line)))
                 self._more.notify_all()
         with self._more:
-            self._over = True
+            self.over = True
             self._more.notify_all()
 
     def _read_errors(self) -> None:
@@ -141,7 +141,7 @@ def running(
         process.stderr.close()
 
 
-def voiceloop(*words: str, env: Mapping[str, str] | None = None, timeout_s: float = 120.0) -> tuple[int, str, str]:
+def voiceloop(*words: str, env: Mapping[str, str] | None = None, timeout_s: float = 240.0) -> tuple[int, str, str]:
     """Run a command to its end; gives its exit code, standard output and standard error."""
     done = subprocess.run(
         [COMMAND, *words],

@@ -31,7 +31,7 @@ class Serving:
         with self._more:
             return [r for r in self.requests if r["method"] == "POST" and r["path"].endswith(path)]
 
-    def wait_for(self, path: str, *, count: int = 1, timeout_s: float = 60.0) -> dict[str, Any]:
+    def wait_for(self, path: str, *, count: int = 1, timeout_s: float = 120.0) -> dict[str, Any]:
         """The `count`-th finished POST to `path`."""
         deadline = time.monotonic() + timeout_s
         with self._more:

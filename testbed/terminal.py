@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 TERMINAL = all(shutil.which(program) for program in ("Xvfb", "xterm", "xdotool"))
 """Whether the programs for it are installed."""
 

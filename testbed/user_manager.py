@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 _FOLDERS = (Path("/usr/lib/systemd"), Path("/lib/systemd"))
 _CGROUPS = Path("/sys/fs/cgroup")
 _START = """\
@@ -56,7 +56,7 @@ class UserManager:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
         return done.returncode, done.stdout, done.stderr

@@ -28,7 +28,7 @@ from testbed.sound.rates import MIC_HZ, SPEAKER_HZ
 __all__ = ["MIC_HZ", "SPEAKER_HZ", "Cable", "Listener", "PipeWire", "PulseAudio", "why_not"]
 
 DEVICES = ("mic", "mic_cable", "speaker")
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 """How long to wait for what is heard at once, unless the machine is busy."""
 _CHUNK_S = 0.010
 """A recording arrives in chunks of this length."""

@@ -17,6 +17,7 @@ from testbed.dictating import (
     ASTERISK,
     Failure,
     Fetched,
+    Moment,
     Talk,
     dictate,
     dictating,
@@ -59,9 +60,9 @@ def test_each_sentence_arrives_once_through_kills_cuts_and_refusals(speech: Talk
     if TERMINAL:
         moments.append(("kill-typing", 4.02, 300))
     with ThreadPoolExecutor(len(moments) + 1) as pool:
-        limited = pool.submit(within_a_limit, speech, tmp_path / "limit")
+        limited = pool.submit(within_a_limit, tmp_path / "limit")
         tries = [
-            pool.submit(dictate, speech, tmp_path / f"{n}", kind, at_s, service_ms=takes_ms)
+            pool.submit(dictate, speech, tmp_path / f"{n}", Moment(kind, at_s, surely=True), service_ms=takes_ms)
             for n, (kind, at_s, takes_ms) in enumerate(moments)
         ]
         outcomes = [done.result() for done in tries]
@@ -69,15 +70,15 @@ def test_each_sentence_arrives_once_through_kills_cuts_and_refusals(speech: Talk
     assert all(outcome.heard for outcome in outcomes)
     assert sum(outcome.fetched for outcome in outcomes) >= 3
     written, left = limited.result()
-    assert [letters(speech.sentences[0]), *map(letters, left.sure)] == [
-        letters(written),
-        *map(letters, speech.sentences[1:]),
-    ]
+    assert letters(written + "".join(left.sure)) == letters("".join(speech.sentences))
+    assert left.sure
 
 
-def within_a_limit(speech: Talk, folder: Path) -> tuple[str, Fetched]:
-    """Dictate with a cost limit that allows one sentence; return the text written, and the speech that was kept."""
+def within_a_limit(folder: Path) -> tuple[str, Fetched]:
+    """Dictate with a cost limit that allows one utterance; return the text written, and the speech that was kept. On a
+    busy machine two sentences may be one utterance, for all their distance."""
     folder.mkdir()
+    speech = talk(folder, count=3, gap_s=5.0)
     env, out = environment(folder), folder / "out.txt"
     limit = ("--set", "limits.max_cost_per_session=0.00005")
     with serving(*service(speech)) as server:
