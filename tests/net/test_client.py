@@ -266,7 +266,7 @@ async def test_one_connection_serves_a_conversation(ask: Request) -> None:
 
 
 async def test_an_idle_connection_that_the_server_closed_costs_no_wait(ask: Request) -> None:
-    slow = {"initial_ms": 100_000, "max_interval_ms": 100_000, "max_elapsed_s": 300}
+    slow = {"initial_ms": 60_000, "max_interval_ms": 60_000, "max_elapsed_s": 300}
     async with open_server() as server, open_bench(endpoint(server, retry=slow)) as bench:
         service = bench.clients.endpoint(endpoint(server, retry=slow))
         await service.call(ask)
