@@ -14,11 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import srt
 import webvtt
 
 from testbed.running import COMMAND, running, voiceloop
+from testbed.server.recordings import speech_bounds
 from testbed.serving import KEY, Serving, serving
 from voiceloop.audio.resample import resample
 from voiceloop.audio.wav import read_wav, wav_bytes
@@ -94,7 +96,9 @@ def spoken_file(folder: Path, *repeats: int, quiet_s: int = 1) -> Path:
     pcm = quiet
     for name, times in zip(SAID, repeats or (1,) * len(SAID), strict=True):
         wav = read_wav(ASTERISK / f"{name}.wav")
-        pcm += resample(wav.pcm, from_hz=wav.rate_hz, to_hz=CAPTURE_RATE_HZ) * times + quiet
+        said = resample(wav.pcm, from_hz=wav.rate_hz, to_hz=CAPTURE_RATE_HZ)
+        begin, end = speech_bounds(np.frombuffer(said, "<i2").astype(np.float64), CAPTURE_RATE_HZ)
+        pcm += said[2 * begin : 2 * end] * (times - 1) + said + quiet
     path = folder / "talk.wav"
     path.write_bytes(wav_bytes(pcm, CAPTURE_RATE_HZ))
     return path
@@ -344,13 +348,16 @@ def test_captions_obey_voiceloop_ctl(tmp_path: Path) -> None:
 def test_cancelled_speech_is_not_captioned(tmp_path: Path) -> None:
     with serving("--recordings", str(recordings(tmp_path)), "--transcribe-ms", "100") as server:
         spoken = spoken_file(tmp_path, 6, 1)  # it is being said while the command starts
-        words, env = command(tmp_path, server, spoken=spoken)
+        words, env = command(tmp_path, server, "--set", "segment.max_utterance_s=60", spoken=spoken)
         env |= {"XDG_RUNTIME_DIR": str(tmp_path)}
         with running(*words[1:], env=env, command="captions") as captions:
             captions.wait_for("caption.live")
             ctl(env, "cancel")
             captions.wait_for("captions.stopped")
-            assert [event.fields["text"] for event in captions.named("caption.final")] == [SAID["queue-thankyou"]]
+            *rest, last = [event.fields["text"] for event in captions.named("caption.final")]
+            assert last == SAID["queue-thankyou"]
+            # All of one utterance: at least what was said before the command is not captioned.
+            assert " ".join(rest).count("Nobody") < 6
             assert captions.named("captions.stopped")[0].fields["kept"] == 0
 
 
