@@ -63,8 +63,8 @@ class Event(Enum):
     BARGE_IN = auto()
     """The candidate interrupts the reply."""
     CONTINUES = auto()
-    """`judge` says BARGE_IN, but less of the reply was heard than `conversation.merge_ms`, and the handler has not acted:
-    the user had not finished, and goes on. The conversation, which knows both, reports this instead."""
+    """`judge` says BARGE_IN, but less of the reply was heard than `conversation.merge_ms`, and the handler has not
+    acted: the user had not finished, and goes on. The conversation, which knows both, reports this instead."""
     BACKCHANNEL = auto()
     """The candidate's text is empty, or only a backchannel ("mhm")."""
     ECHO = auto()
