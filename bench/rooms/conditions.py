@@ -61,4 +61,16 @@ _HARD = [
     Condition("noisy-50dBFS", noise_dbfs=-50),
     Condition("large", rt60_s=0.7, clipping_db=-18, delay_ms=300),
 ]
-CONDITIONS = [Condition("base"), *_LEVELS, *_DELAYS, *_REVERBERATIONS, *_DRIFTS, *_JUMPS, *_FAULTS, *_HARD]
+# No echo at all; of the second, the microphone gives digital silence while nobody speaks.
+_HEADPHONES = [Condition("headphones", echo_db=-120), Condition("headset", echo_db=-120, noise_dbfs=-120)]
+CONDITIONS = [
+    Condition("base"),
+    *_LEVELS,
+    *_DELAYS,
+    *_REVERBERATIONS,
+    *_DRIFTS,
+    *_JUMPS,
+    *_FAULTS,
+    *_HARD,
+    *_HEADPHONES,
+]

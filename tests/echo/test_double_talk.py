@@ -103,3 +103,21 @@ def test_until_the_echo_was_found_nobody_is_surely_heard() -> None:
         if detector._delay.lag is not None:
             break
         assert detector.other_share == 0.0
+
+
+@pytest.mark.parametrize("silent", [True, False], ids=["a headset that is silent between words", "a microphone"])
+@pytest.mark.parametrize("said", SAYS)
+def test_with_headphones_a_person_is_never_the_echo(said: str, silent: bool) -> None:
+    """No echo teaches the person's own loudness as that of the echo."""
+    near, far = np.zeros(len(echo(*REPLY, late_ms=60.0))), recorded(*REPLY, rate_hz=FAR_HZ)
+    voice = recorded(said, rate_hz=NEAR_HZ)
+    for at in range(NEAR_HZ, len(near) - len(voice), len(voice) + 2 * NEAR_HZ):
+        near[at : at + len(voice)] += voice
+    near += 0 if silent else noise(len(near))
+    detector = DoubleTalkDetector()
+    told = []
+    for step in steps(near, far):
+        detector.feed(*step)
+        told.append(detector.echo_only)
+    assert not any(told)
+    assert not detector.knows_echo

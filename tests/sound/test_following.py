@@ -13,6 +13,7 @@ from testbed.running import running
 from testbed.sound.cable import MIC_HZ, Cable
 from testbed.sound.samples import noise
 from tests.sound.servers import pipewire_only
+from voiceloop.audio import pulse
 from voiceloop.audio.following import follow_server
 from voiceloop.audio.pcm import peak
 from voiceloop.audio.pulse import connected
@@ -122,8 +123,8 @@ def test_a_change_while_the_server_is_being_read_is_not_missed(on_cable: Cable) 
         with connection.limit(PATIENCE_S):
             connection.subscribe()
         on_cable.pactl("set-source-mute", "mic", "1")
-        with connection.limit(PATIENCE_S) as pulse:
-            muted = read(pulse).named("mic")
+        with connection.limit(PATIENCE_S) as server:
+            muted = read(server).named("mic")
         in_vain.start()
         connection.wait()
         in_vain.cancel()
@@ -132,6 +133,23 @@ def test_a_change_while_the_server_is_being_read_is_not_missed(on_cable: Cable) 
     assert not connection.stopped
     os.close(stop)
     os.close(end)
+
+
+async def test_a_change_is_told_though_its_event_is_lost(on_cable: Cable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulse, "_AGAIN_S", 0.1)
+    monkeypatch.setattr(pulse.Connection, "_note", lambda *_: None)
+    muted = trio.Event()
+
+    def tell(answer: Answer) -> None:
+        if (microphone := answer.named("mic")) is not None and microphone.muted:
+            muted.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(follow_server, tell)
+        on_cable.pactl("set-source-mute", "mic", "1")
+        with trio.fail_after(60):
+            await muted.wait()
+        nursery.cancel_scope.cancel()
 
 
 def test_the_default_loudspeaker_is_followed_after_a_restart_of_the_server_too(headset: Cable) -> None:

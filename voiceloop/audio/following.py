@@ -1,6 +1,6 @@
 """A watcher that reports what the sound server says, again whenever that may have changed.
 
-It doesn't poll: the server (PulseAudio or PipeWire) sends an event.
+The server (PulseAudio or PipeWire) sends an event. It is asked every 10 s as well, where an event was lost.
 """
 
 from __future__ import annotations

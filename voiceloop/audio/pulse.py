@@ -17,6 +17,8 @@ from voiceloop.audio.packages import LIBPULSE, install
 
 _GATHER_S = 0.05
 """How long events are gathered: a device that is plugged in causes a dozen of them."""
+_AGAIN_S = 10.0
+"""After so long without an event the server is asked all the same: an event that never comes must keep nobody deaf."""
 
 
 class Unanswered(Exception):
@@ -64,13 +66,13 @@ class Connection:
         self.pulse.event_mask_set("server", "source", "source_output")
 
     def wait(self) -> None:
-        """Wait for a change, or for `stop`. Returns at once if one came since the last time.
+        """Wait for a change, or for `stop`, at most 10 s. Returns at once if one came since the last time.
 
         Raises Unanswered when the server is gone.
         """
         try:
             if not self._changed:
-                self.pulse.event_listen()
+                self.pulse.event_listen(_AGAIN_S)
         except self._library.PulseDisconnected as error:
             if not self.stopped:
                 raise Unanswered("it is gone") from error

@@ -22,7 +22,11 @@ _EARLY, _SPREAD = 2, 5
 _FORGET = np.float32(np.exp(-0.01 / 2.0))
 _DOUBTED = 0.05
 _FIND_EVERY = 10
-_FOUND = 2.0
+_COHERENT, _STANDS_OUT = 0.03, 8.0
+"""The least coherence of an echo at its delay, and how far it is above that at other delays. With headphones a person
+reaches 0.015 and 10 by chance: from that no gain must be learned, or they would be the echo."""
+_BY_CHANCE = 4.0
+"""Over this number of loud steps, the coherence that few steps have by chance."""
 _LOUD = 100
 """Of 32768: from quieter steps of the far end nothing is learned."""
 _REVERBERATES = 30
@@ -89,7 +93,7 @@ class DoubleTalkDetector:
         self._far_power.feed(self._powers.max(0))
         lag = self._delay.lag
         if self._since_loud < _LINGERS:
-            lag = self._delay.find(spectrum, power, self._spectra, self._powers[0])
+            lag = self._delay.find(spectrum, power, self._spectra, self._powers[0], loud=self._since_loud == 0)
         if lag is not None and self._since_loud < _LINGERS and energy > _HEARS:
             self._echo.learn(power, lag)
             self._trained += 1
@@ -153,22 +157,31 @@ class _Delay:
         self._cross = np.zeros((LAGS, BAND_COUNT), np.complex64)
         self._near, self._far = np.zeros(BAND_COUNT), np.zeros(BAND_COUNT)
         self._steps = 0
+        self._loud_steps = 0
 
     def doubt(self) -> None:
+        self._loud_steps = 0
         self._cross *= _DOUBTED
         self._near *= _DOUBTED
         self._far *= _DOUBTED
 
     def find(
-        self, near: NDArray[np.complexfloating], near_power: Bands, far: NDArray[np.complex64], far_power: Bands
+        self,
+        near: NDArray[np.complexfloating],
+        near_power: Bands,
+        far: NDArray[np.complex64],
+        far_power: Bands,
+        *,
+        loud: bool,
     ) -> int | None:
-        """Take the spectrum and the power of the near end, the conjugated spectra of the far end, the newest first, and
-        the power of the newest. Return the lag, if it is known."""
+        """Take the spectrum and the power of the near end, the conjugated spectra of the far end, the newest first, the
+        power of the newest, and whether it is loud. Return the lag, if it is known."""
         self._cross *= _FORGET
         self._cross += near.astype(np.complex64) * far
         self._near = self._near * _FORGET + near_power
         self._far = self._far * _FORGET + far_power
         self._steps += 1
+        self._loud_steps += loud
         if self._steps % _FIND_EVERY == 0:
             self._search()
         return self.lag
@@ -179,7 +192,8 @@ class _Delay:
             return
         coherence = (power_of(self._cross) / (power + power.mean() * 1e-3)).mean(1)
         best = int(coherence.argmax())
-        if coherence[best] < _FOUND * np.median(coherence):
+        by_chance = _BY_CHANCE / max(1, self._loud_steps)
+        if coherence[best] < max(_COHERENT, by_chance, _STANDS_OUT * float(np.median(coherence))):
             return
         first = max(0, best - _EARLY)
         if self.lag is None or abs(first - self.lag) > 1:

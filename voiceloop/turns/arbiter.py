@@ -57,13 +57,14 @@ class Event(Enum):
     STARTED = auto()
     """Speech begins, or the next piece of speech that was cut for length."""
     ENDED = auto()
-    """The user has finished. A noise ends like this too: its empty text shows later what it was."""
-    # Decided by `judge`, of the speech of the candidate; ECHO also of the live turn's while the user speaks in it.
+    """The speech has ended; of a candidate, and `judge` says no more than that. A noise ends like this too: its text,
+    which is empty, says later that nobody spoke."""
+    # Decided by `judge` of the candidate's speech. ECHO is also decided of the live turn's speech, in LISTENING.
     BARGE_IN = auto()
     """The candidate interrupts the reply."""
     CONTINUES = auto()
-    """The same (the conversation reports it in place of BARGE_IN) before any of the reply was heard and the handler did
-    anything: the user had not finished when it was prepared, and goes on."""
+    """`judge` says BARGE_IN, but less of the reply was heard than `conversation.merge_ms`, and the handler has not
+    acted: the user had not finished, and goes on. The conversation, which knows both, reports this instead."""
     BACKCHANNEL = auto()
     """The candidate's text is empty, or only a backchannel ("mhm")."""
     ECHO = auto()
@@ -78,7 +79,7 @@ class Event(Enum):
     LIVE_ECHO = auto()
     """The text of the live turn, whose speech has ended, shows that nobody spoke in it."""
     CANDIDATE_OVER = auto()
-    """The candidate has ended before it was decided on: with an error."""
+    """The candidate has ended with an error, before it was decided on."""
     # Told by the clock.
     HOLD_OVER = auto()
     """The reply was held for as long as it may be (`conversation.hold_max_ms`)."""
@@ -92,11 +93,11 @@ class Action(Enum):
     OPEN_CANDIDATE = auto()
     """Open a turn for the speech: it is the candidate."""
     JOIN = auto()
-    """Open a turn for the speech, which takes the candidate's place and its speech; cancel the candidate. Its
-    LIMIT_HOLD ends with it."""
+    """Open a turn for the candidate's speech and the new speech together. It is the candidate now; the former one is
+    cancelled, and no HOLD_OVER is reported for that one."""
     COMMIT = auto()
-    """The speech of the live turn is complete. Until this its reply is prepared but not played, and its handler may not
-    act."""
+    """The speech of the live turn is complete. Before this the reply of a turn, live or candidate, is prepared but not
+    played, and its handler may not act."""
     RELEASE = auto()
     """The live turn goes on by itself, and is live no more. The replies of such turns are played one after another."""
     LIMIT_HOLD = auto()
@@ -106,7 +107,7 @@ class Action(Enum):
     MERGE = auto()
     """Give the speech of the live turn to the candidate, and cancel the live turn."""
     SUCCEED = auto()
-    """Discard what has not been played of the reply so far. The candidate becomes the live turn."""
+    """Discard what has not been played of the live turn's reply. The candidate becomes the live turn."""
     GIVE_WAY = auto()
     """Cancel the candidate."""
     DROP_CANDIDATE = auto()
@@ -208,8 +209,9 @@ class Arbiter:
         self._table = REPLACING if replaces else INDEPENDENT
         self.state = State.IDLE
         self.hears_reply = False
-        """The microphone is known to hear this reply: while that goes on, voice neither lowers nor holds it, or its own
-        words would stop it. Only speech that was more than an echo is awaited with the reply held (UNDECIDED)."""
+        """The microphone is known to hear the reply of the live turn. Until that turn is over voice neither lowers nor
+        holds its reply (OVERLAP), or its own words would stop it. A candidate whose speech has ended, and that is no
+        echo, holds it (UNDECIDED)."""
 
     def feed(self, event: Event) -> tuple[Action, ...]:
         """Go to the next state; return what is to be done. Raises LookupError if this can't happen in this state."""
@@ -232,7 +234,8 @@ class Arbiter:
 
     @property
     def holds(self) -> bool:
-        """Whether the reply is held: while the user speaks, and until it is decided whether that interrupts."""
+        """Whether the reply is held: while the user speaks, unless the microphone is known to hear the reply, and while
+        it is undecided whether the speech interrupts."""
         return self.state is State.UNDECIDED or (self.state in _SPEAKING and not self.hears_reply)
 
 
@@ -261,7 +264,8 @@ class Evidence:
     """Whether its sound is a copy of what was just played. That takes up to 20 ms, so it is asked only at need."""
     words: Words = Words.UNKNOWN
     stopped: bool = False
-    """Its speech was short and ended when the reply was held, and nobody else was surely heard in it."""
+    """Its voice was short and stopped soon after the reply was held, as the reply's own echo does, and the microphone
+    did not surely hear anybody else."""
     joined: bool = False
     """Its turn has earlier speech, which was the user's. A text covers that, too; the comparison by sound doesn't."""
 
