@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__" and __spec__ is not None and not sys.flags.safe_path:
+    # First of all: `python -m` puts the working directory on the import path. A file that lies there, such as a
+    # `signal.py`, would be run in the place of any module that is imported from here on.
+    sys.path.pop(0)
+
 import os
 import signal
-import sys
 
 
 def main() -> None:
