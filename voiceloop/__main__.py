@@ -24,6 +24,9 @@ def main() -> None:
     from voiceloop.audio.quiet import own_standard_error
 
     own_standard_error()
+    from voiceloop.system.private_files import keep_private
+
+    keep_private()
     # Otherwise pydantic searches every installed distribution for pydantic plug-ins: 50 ms of the start.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
