@@ -34,7 +34,7 @@ from voiceloop.control.setup import Controlled, take_control
 from voiceloop.errors import StartAnew
 from voiceloop.events import Publish
 from voiceloop.net.catalogue import Cache
-from voiceloop.opening import open_part, open_services, open_transcriber
+from voiceloop.opening import open_part, open_services, open_transcriber, open_vad
 from voiceloop.types import Frame
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
         transcriber = await open_transcriber(stack, replace(services, keeps=False))
         handler = await open_part(stack, _with_kept_path(config.handler, kept), services)
         assert isinstance(handler, CaptionsHandler)
-        vads = [await open_part(stack, config.vad, services) for _ in inputs]
+        vads = [await open_vad(stack, services) for _ in inputs]
         # Devices last: loading an engine holds the GIL for longer than an audio callback may wait.
         sources = []
         for (name, device), vad in zip(inputs.items(), vads, strict=True):
