@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__" and __spec__ is not None and not sys.flags.safe_path:
+    # First of all: `python -m` puts the working directory on the import path. A file that lies there, such as a
+    # `signal.py`, would be run in the place of any module that is imported from here on.
+    sys.path.pop(0)
+
 import os
 import signal
-import sys
 
 
 def main() -> None:
@@ -18,6 +24,9 @@ def main() -> None:
     from voiceloop.audio.quiet import own_standard_error
 
     own_standard_error()
+    from voiceloop.system.private_files import keep_private
+
+    keep_private()
     # Otherwise pydantic searches every installed distribution for pydantic plug-ins: 50 ms of the start.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 

@@ -37,7 +37,7 @@ from voiceloop.errors import DeviceError, StartAnew
 from voiceloop.events import Publish
 from voiceloop.journal.no_journal import NO_JOURNAL
 from voiceloop.net.wanted import transcribed_by
-from voiceloop.opening import Parts, open_part, open_parts, open_services
+from voiceloop.opening import Parts, open_part, open_parts, open_services, open_vad
 from voiceloop.playback.chimes import Chimes
 from voiceloop.playback.output import CANCELLING_IDLE_S, IDLE_S, open_speaker
 from voiceloop.playback.speaker import Speaker
@@ -91,7 +91,7 @@ async def run(
         mode = echo.mode(config.audio)
         processor = await _open_processor(config)
         enhancer = await trio.to_thread.run_sync(echo.open_enhancer, config.audio) if config.audio.enhances else None
-        second_vad = await open_part(stack, config.vad, services) if processor is not None else None
+        second_vad = await open_vad(stack, services) if processor is not None else None
         # Devices last: loading an engine holds the GIL for longer than an audio callback may wait.
         tap = Tap() if mode != "half-duplex" else None
         idle_s = CANCELLING_IDLE_S if mode == "cancel" else IDLE_S

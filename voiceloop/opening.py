@@ -8,8 +8,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import trio
+
+from voiceloop.capture.vad.steady import SteadyVad
 from voiceloop.config.tables import Config, PartTable
-from voiceloop.errors import EngineError
+from voiceloop.errors import EngineError, VoiceloopError
 from voiceloop.events import Publish
 from voiceloop.net.client import Clients, open_clients
 from voiceloop.net.watch import Observe
@@ -60,6 +63,20 @@ async def open_part(stack: AsyncExitStack, table: PartTable, services: Services)
             f"a library of '{table.use}' can't be loaded: {what} ({where.filename}:{where.lineno})",
             remedy="Install the library again, or correct the import",
         ) from error
+    except (VoiceloopError, trio.Cancelled):
+        raise
+    except BaseException as error:
+        if table.part.__module__.startswith("voiceloop."):
+            raise
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"'{table.use}' can't be opened: {what} ({where.filename}:{where.lineno})"
+        raise EngineError(what, remedy="Correct it, or use another") from error
+
+
+async def open_vad(stack: AsyncExitStack, services: Services) -> Any:
+    """Open the VAD, of which no exception gets out afterwards."""
+    return SteadyVad(await open_part(stack, services.config.vad, services), services.publish)
 
 
 async def open_transcriber(stack: AsyncExitStack, services: Services) -> Any:
@@ -72,7 +89,7 @@ async def open_transcriber(stack: AsyncExitStack, services: Services) -> Any:
 async def open_parts(stack: AsyncExitStack, services: Services, handler: Any) -> Parts:
     """Open the three parts besides `handler`."""
     config = services.config
-    vad = await open_part(stack, config.vad, services)
+    vad = await open_vad(stack, services)
     transcriber = await open_transcriber(stack, services)
     return Parts(vad, transcriber, handler, await open_part(stack, config.speak, services))
 

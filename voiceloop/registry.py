@@ -6,7 +6,6 @@ Imports only the part that is asked for, so that starting stays fast.
 from __future__ import annotations
 
 import difflib
-import importlib
 import importlib.util
 import inspect
 import platform
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from voiceloop.errors import ConfigError, EngineError, MissingExtra
+from voiceloop.system.user_modules import import_named, lies_there
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -235,7 +235,7 @@ def import_attribute(target: str, use: str) -> object:
 
 def _module(name: str, use: str) -> ModuleType:
     try:
-        return importlib.import_module(name)
+        return import_named(name)
     except ModuleNotFoundError as error:
         absent = error.name or name
         if name == absent or name.startswith(f"{absent}."):
@@ -249,10 +249,10 @@ def _module(name: str, use: str) -> ModuleType:
             ) from error
         if name.startswith(f"{OWN}."):
             raise missing(absent) from error
-        raise EngineError(
-            f"'{use}' needs the package '{absent}', which is not installed", remedy="Install it."
-        ) from error
-    except Exception as error:  # a user's module may raise anything
+        # Only the module that the config names is taken from the user's folders.
+        remedy = f"Put '{name}' and '{absent}' into a folder, as a package." if lies_there(absent) else "Install it."
+        raise EngineError(f"'{use}' needs the package '{absent}', which is not installed", remedy=remedy) from error
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
         raise EngineError(
             f"importing '{name}' failed: {_cause(error)}", remedy="Correct it, or use another."
         ) from error

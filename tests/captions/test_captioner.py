@@ -16,6 +16,7 @@ from tests.captions.speech import WORD_S, heard, said
 from voiceloop.audio.wav import read_wav
 from voiceloop.captions.captioner import FINAL_S, Captioner
 from voiceloop.captions.pacer import Pacer
+from voiceloop.captions.piece import Piece
 from voiceloop.captions.words import Spoken
 from voiceloop.capture.segmenter import SpeechAudio, SpeechEnded, SpeechEvent, SpeechStarted
 from voiceloop.errors import LimitReached, ServerFailed
@@ -108,6 +109,18 @@ async def test_a_guess_is_as_long_however_long_the_speech_is(autojump_clock: Moc
     )
     assert max(*early, *late) < 6.0
     assert sum(late) < 1.1 * sum(early)
+
+
+async def test_the_speech_is_copied_for_each_guess_and_not_for_each_frame(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frame is 20 ms: 50 copies a second of up to a minute of speech would be 100 MB/s."""
+    copied = list[Utterance]()
+    usual = Piece.rest
+    monkeypatch.setattr(Piece, "rest", lambda piece: copied.append(usual(piece)) or copied[-1])
+    captions = RecordedCaptions(Service(said(LONG, 1.0), embedded=True), pacer=Pacer(every_s=1.0, budget_s=None))
+    await captions.listen(longest_s=60)
+    assert 10 < len(copied) <= len(captions.service.clips)
 
 
 async def test_a_server_hears_only_the_end_of_a_piece_again_for_its_final_words(autojump_clock: MockClock) -> None:

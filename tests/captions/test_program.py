@@ -46,6 +46,9 @@ class _Microphone:
     def clock(self, index: int) -> float:
         return index / CAPTURE_RATE_HZ
 
+    def relax(self, *, calm: bool) -> None:
+        """Do nothing."""
+
     def __post_init__(self) -> None:
         self._pcm, self._at, self._began = sound(self.truth), 0, trio.current_time()
 

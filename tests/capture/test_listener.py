@@ -113,6 +113,22 @@ def test_frames_may_not_come_late_while_a_reply_could_be_interrupted() -> None:
     assert [calm for _, calm in room.calm] == [True]
 
 
+def test_frames_may_come_late_while_nothing_that_is_heard_counts() -> None:
+    """Idle, when the user has stopped it; deaf, while the loudspeaker sounds and the microphone is muted."""
+    room = Room()
+    room.hear(0.5, voice=True)
+    room.attention.stop(room.now())
+    room.hear(3.0, voice=True)
+    assert room.calm == [(0.5, True)]
+    room.attention.start()
+    room.hear(0.5, voice=True)
+    assert room.calm[1:] == [(3.5, False)]
+    deaf = Room(half_duplex=True)
+    deaf.sounding = True
+    deaf.hear(3.0, voice=True)
+    assert deaf.calm == [(0.0, True)]
+
+
 def test_in_half_duplex_the_microphone_is_muted_while_the_loudspeaker_sounds_and_for_the_tail() -> None:
     room = Room(half_duplex=True)
     room.hear(1.0)

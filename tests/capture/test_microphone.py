@@ -443,6 +443,42 @@ async def test_a_loop_that_stood_still_while_more_came_than_the_channel_holds_lo
     assert [item.index for item in received] == [FRAME_SAMPLES * (1 + n) for n in range(60)]
 
 
+async def test_what_is_received_is_what_comes_out_however_often_the_loop_stands_still() -> None:
+    """For over a second each time: longer than the channel holds, and than the device may be silent."""
+    library, samples, calls, on = CallingPortAudio(), 0, 0, True
+
+    def play() -> None:
+        nonlocal calls
+        while on:
+            library.call()
+            calls += 1
+            time.sleep(0.02)
+
+    async def listen(frames: trio.MemoryReceiveChannel[Frame | Gap]) -> None:
+        nonlocal samples
+        async for item in frames:
+            if isinstance(item, Frame):
+                assert item.index == samples
+                samples = item.end
+
+    async with open_microphone(Audio(), Recorder(), host=Host(lambda: library)) as microphone:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(listen, microphone.frames)
+            nursery.start_soon(trio.to_thread.run_sync, play)
+            try:
+                for awake_s in (0.3, 0.02, 0.001):
+                    await trio.sleep(awake_s)
+                    time.sleep(1.4)  # noqa: ASYNC251 - the loop stands still
+            finally:
+                on = False
+            with trio.fail_after(20):
+                while samples < calls * FRAME_SAMPLES:  # noqa: ASYNC110 - counted by a thread
+                    await trio.sleep(0.01)
+            nursery.cancel_scope.cancel()
+        assert samples == calls * FRAME_SAMPLES == microphone.received
+        assert microphone.dropped == 0
+
+
 async def test_a_device_that_falls_silent_is_lost_within_a_second() -> None:
     library = CallingPortAudio()
     async with open_microphone(Audio(), Recorder(), host=Host(lambda: library)) as microphone:

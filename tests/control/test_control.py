@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,8 +22,9 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voiceloop.cli.ctl import _as_text
+from voiceloop.cli.ctl import _as_text, ctl
 from voiceloop.config.tables import Limits
+from voiceloop.control import peer
 from voiceloop.control import server as control
 from voiceloop.control import socket_files as sockets
 from voiceloop.control.attention import Attention
@@ -31,7 +33,7 @@ from voiceloop.control.controller import Controller, Loop
 from voiceloop.control.server import LONGEST_LINE, MOST_CLIENTS, open_control
 from voiceloop.control.socket_files import Taken, listening, living, socket_path
 from voiceloop.echo.tally import Pairing
-from voiceloop.errors import ControlError
+from voiceloop.errors import ControlError, UsageError
 from voiceloop.turns.preemptive import Tally
 
 ECHO = {"delay_ms": 80.0, "shifts": 0, "heard_db": -36.2, "removed_db": 30.7, "other_share": 0.018}
@@ -420,3 +422,139 @@ def test_the_device_is_closed_exactly_while_the_state_is_muted(commands: list[st
 def test_the_command_line_imports_no_slow_library() -> None:
     code = "import sys, voiceloop.cli.main; sys.exit('trio' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# Peers that do what they should not
+
+
+async def _follow() -> trio.SocketStream:
+    stream = await trio.open_unix_socket(socket_path("dictate"))
+    await stream.send_all(b'{"do": "status", "follow": true}\n')
+    return stream
+
+
+async def test_followers_that_hang_up_while_they_are_sent_to_end_nothing_else() -> None:
+    made = controller(Record())
+    async with served(made):
+        for _ in range(20):
+            stream = await _follow()
+            await stream.receive_some()
+            # In this order: the server finds out by its next send.
+            made.do("toggle")
+            await stream.aclose()
+            made.do("toggle")
+        assert (await ask(do("status")))[0]["ok"]
+
+
+async def test_a_follower_that_does_not_read_is_let_go_and_ends_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = controller(Record())
+    async with served(made):
+        stream = await _follow()
+        await stream.receive_some()
+        with monkeypatch.context() as patch:
+            patch.setattr(control, "PATIENCE_S", 0.05)
+            patch.setattr(Controller, "short", property(lambda _: {"state": "x" * 4_000_000}))  # more than sockets hold
+            made.do("toggle")
+            with trio.fail_after(10):
+                await _closed(stream)
+        await stream.aclose()
+        assert (await ask(do("status")))[0]["ok"]
+
+
+async def _closed(stream: trio.SocketStream) -> None:
+    """Wait until the server has closed the connection. Reads nothing."""
+    poll = select.poll()
+    poll.register(stream.socket, select.POLLRDHUP)
+    await trio.to_thread.run_sync(poll.poll, 10_000)
+
+
+async def test_a_command_at_which_the_handler_fails_is_an_error_to_the_client_alone() -> None:
+    made = controller(Record())
+
+    def fail() -> None:
+        raise RuntimeError("no waking")
+
+    made.loop = replace(cast(Any, made.loop), wake=fail)
+    async with served(made):
+        made.publish("dictation.asleep")
+        refused, after = await ask(do("start"), do("status"))
+    assert refused == {"ok": False, "error": "'start' failed: RuntimeError: no waking"}
+    assert after["ok"]
+
+
+async def test_another_users_process_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = Record()
+    async with served(controller(record)):
+        monkeypatch.setattr(control, "is_own_peer", lambda _: False)
+        async with await trio.open_unix_socket(socket_path("dictate")) as stream:
+            assert b"another user" in await stream.receive_some()
+    assert record.calls == []
+
+
+def answering(*lines: bytes) -> tuple[threading.Thread, socket.socket]:
+    """Something at the socket's place that sends these lines to whoever asks."""
+    folder = socket_path("dictate").parent
+    folder.mkdir(mode=0o700, exist_ok=True)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(socket_path("dictate")))
+    server.listen()
+
+    def serve() -> None:
+        client, _ = server.accept()
+        with client, suppress(OSError):
+            client.recv(1000)
+            client.sendall(b"".join(lines))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return thread, server
+
+
+@pytest.mark.parametrize("command", ["toggle", "status"])
+@pytest.mark.parametrize(
+    "line",
+    [b"\n", b"no json\n", b"[]\n", b"{}\n", b"\xff\xfe\n", b"[" * 100_000, b'{"ok": true, "limits": []}\n'],
+)
+def test_an_answer_that_is_none_is_told_in_one_line(command: str, line: bytes) -> None:
+    thread, server = answering(line)
+    with server, pytest.raises(ControlError, match="is not voiceloop"):
+        ctl(command, name="dictate")
+    thread.join()
+
+
+@pytest.mark.parametrize("options", [{}, {"json": True}, {"follow": True}])
+def test_what_a_program_at_the_socket_sends_reaches_no_terminal_as_it_is(
+    options: dict[str, bool], capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = "\x1b]0;owned\x07\u202eidle"
+    thread, server = answering(json.dumps({"ok": True, "state": evil}, ensure_ascii=False).encode() + b"\n")
+    with server:
+        ctl("status" if options else "toggle", name="dictate", **options)
+    thread.join()
+    out, _ = capsys.readouterr()
+    assert "idle" in out
+    assert not any(char in out for char in "\x1b\x07\u202e")
+
+
+def test_the_sockets_in_a_folder_that_others_can_access_are_not_asked(runtime: Path) -> None:
+    with listening("dictate"):
+        (runtime / "voiceloop").chmod(0o755)
+        for name in (None, "dictate"):
+            with pytest.raises(ControlError, match=r"not trusted: other users can access its folder\. Remove"):
+                ctl("status", name=name)
+        (runtime / "voiceloop").chmod(0o700)
+
+
+def test_the_sockets_in_another_users_folder_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening("dictate"):
+        monkeypatch.setattr(peer.os, "geteuid", lambda: os.getuid() + 1)
+        with pytest.raises(ControlError, match="belongs to another user"):
+            ctl("status", name="dictate")
+        with pytest.raises(ControlError, match="belongs to another user"), listening("captions"):
+            pass
+
+
+@pytest.mark.parametrize("name", ["../dictate", "", "a\0b", "a b"])
+def test_a_name_that_is_none_is_a_usage_error(name: str) -> None:
+    with pytest.raises(UsageError, match="--name"):
+        ctl("status", name=name or " ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import signal
@@ -263,6 +264,27 @@ def breaks(text: str) -> str:
     raise KeyError("lost\x1b[1m")
 
 
+def exits(text: str) -> str:
+    sys.exit("I end it all")
+
+
+def interrupts(text: str) -> Iterator[str]:
+    yield "first"
+    raise KeyboardInterrupt
+
+
+async def exits_later(text: str) -> str:
+    await trio.lowlevel.checkpoint()
+    raise asyncio.CancelledError
+
+
+async def exits_in_a_nursery(text: str) -> str:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(exits_later, text)
+        nursery.start_soon(trio.sleep_forever)
+    return text
+
+
 async def breaks_late(text: str) -> AsyncIterator[str]:
     yield "first"
     await trio.lowlevel.checkpoint()
@@ -309,6 +331,12 @@ async def test_a_function_of_any_kind_answers(function: str, deltas: list[str]) 
 async def test_the_error_of_a_function_names_its_line() -> None:
     with pytest.raises(HandlerError, match=r"breaks' failed: KeyError: 'lost.*test_handlers.py:\d+"):
         await call("breaks")
+
+
+@pytest.mark.parametrize("function", ["exits", "exits_later", "interrupts", "exits_in_a_nursery"])
+async def test_what_no_function_should_raise_is_an_error_like_any_other(function: str) -> None:
+    with pytest.raises(HandlerError, match=rf"{function}' failed: .*test_handlers.py:\d+"):
+        await call(function)
 
 
 async def test_text_before_a_late_failure_is_spoken() -> None:

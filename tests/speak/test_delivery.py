@@ -337,3 +337,35 @@ async def test_a_chunk_that_breaks_off_in_a_silence_counts_its_words(autojump_cl
     assert not played.heard.complete
     assert 8 <= len(played.heard.text) <= 16
     assert text.startswith(played.heard.text)
+
+
+@pytest.mark.parametrize("back_s", [2.0, float("inf")])
+async def test_for_a_device_that_is_gone_nothing_more_is_requested(autojump_clock: MockClock, back_s: float) -> None:
+    """Not when it comes back either: what was to be said before is gone. The handler may go on meanwhile."""
+    sentences = [f"This is sentence number {number}. " for number in range(9)]
+    voice, owner = Voice(lambda _: sound(8.0)), Owner()
+    speaker = Speaker(Ring(4 * RATE_HZ, RATE_HZ, prefill=RATE_HZ // 25))
+    delivery = Delivery(cast(Synthesizer, voice), speaker, lambda name, **_: None, owner)
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(delivery.run)
+            await delivery.say(sentences[0] + sentences[1])
+            await trio.sleep(1.0)  # the ring is full: the writer waits
+            asked, sent = owner.asked, voice.sent
+            speaker.gone(away=True)
+            await trio.sleep(1.0)
+            speaker.gone(away=back_s > 2.0)
+            for sentence in sentences[2:]:
+                await delivery.say(sentence)
+                await trio.sleep(0.1)
+            await delivery.finish()
+        assert owner.asked == asked > 0
+        assert voice.sent == sent, "a request under way is given up"
+        assert not delivery.heard().complete
+        # The next reply, which begins while the device is still gone, requests nothing at all.
+        later = Delivery(cast(Synthesizer, voice), speaker, lambda name, **_: None, owner)
+        await later.say("Hello there. ")
+        await later.finish()
+        if speaker.away:
+            await later.run()
+            assert owner.asked == asked

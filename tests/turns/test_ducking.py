@@ -87,3 +87,32 @@ async def test_the_time_of_a_hold_is_that_of_its_beginning(autojump_clock: MockC
         assert room.conversation._ducking.held_at == held_at
         room.conversation.early_voice(EarlyVoice.NONE)
         await room.quiet(3)
+
+
+async def test_signs_of_voice_do_not_open_a_loudspeaker_that_was_closed(autojump_clock: MockClock) -> None:
+    """The device is closed after a silence, and opened when there is something to play, or somebody speaks."""
+    async with open_room(["one"], [ANSWER]) as room:
+        opened = list[float]()
+        room.speaker.on_ready = lambda: opened.append(room.now())
+        for voice in (EarlyVoice.POSSIBLE, EarlyVoice.NONE, EarlyVoice.LIKELY, EarlyVoice.NONE):
+            room.conversation.early_voice(voice)
+            await room.quiet(0.1)
+        assert opened == []
+        await room.say(1.0)
+        await room.quiet(3)
+        assert opened
+        before = len(opened)
+        room.conversation.early_voice(EarlyVoice.POSSIBLE)
+        room.conversation.early_voice(EarlyVoice.NONE)
+        assert len(opened) == before
+
+
+async def test_a_reply_that_waited_for_a_false_sign_of_voice_opens_the_loudspeaker(autojump_clock: MockClock) -> None:
+    async with open_room(["one"], [ANSWER]) as room:
+        await room.say(1.0)
+        room.conversation.early_voice(EarlyVoice.POSSIBLE)
+        await room.quiet(2)
+        opened = list[float]()
+        room.speaker.on_ready = lambda: opened.append(room.now())
+        room.conversation.early_voice(EarlyVoice.NONE)
+        assert opened

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from voiceloop.audio.pcm import mix_down
 from voiceloop.audio.resample import resample
 from voiceloop.audio.riff import FLOAT, PCM, BrokenHeader, WavFormat, is_wav, read_header
 from voiceloop.errors import BadAudioFile, DeviceError
+from voiceloop.system.private_files import open_private
 from voiceloop.types import SAMPLE_BYTES
 
 _REMEDY = "Convert it, for example: ffmpeg -i FILE -ac 1 -ar 16000 -c:a pcm_s16le OUT.wav"
@@ -130,7 +132,8 @@ class WavWriter:
         self._rate_hz = rate_hz
         self.samples = 0
         try:
-            self._file: BinaryIO = path.open("wb", buffering=0)
+            handle = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            self._file: BinaryIO = os.fdopen(handle, "wb", buffering=0)
             self._file.write(_header(0, rate_hz))
         except OSError as error:
             raise self._failed(error) from error

@@ -158,8 +158,7 @@ class Captioner:
         self._guess_if_due(piece)
 
     def _guess_if_due(self, piece: Piece) -> None:
-        clip = piece.rest()
-        reserve_s = clip.duration_s + self._context.overlap_s
+        reserve_s = piece.rest_s + self._context.overlap_s
         # A guess that has to wait is outdated when it arrives, and in a pause the preemptive post brings all the words
         # that a guess could.
         if (
@@ -170,15 +169,16 @@ class Captioner:
             or not self._posts.may_guess
         ):
             return
-        if not self._pacer.due(now_s=piece.end_s, clip_s=clip.duration_s, reserve_s=reserve_s, crowded=False):
+        if not self._pacer.due(now_s=piece.end_s, clip_s=piece.rest_s, reserve_s=reserve_s, crowded=False):
             return
         room = self._context.room()
         if room.crowded and not self._pacer.due(
-            now_s=piece.end_s, clip_s=clip.duration_s, reserve_s=reserve_s, crowded=True
+            now_s=piece.end_s, clip_s=piece.rest_s, reserve_s=reserve_s, crowded=True
         ):
             return
         self._posts.note(room)
         if has_room(room):
+            clip = piece.rest()
             self._pacer.guess(now_s=piece.end_s, clip_s=clip.duration_s)
             piece.asked_to = clip.end
             self._nursery.start_soon(self._guess, piece, clip, name="guess at captions")

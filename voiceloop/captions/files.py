@@ -16,6 +16,7 @@ from voiceloop.captions.formats import FORMATS
 from voiceloop.captions.naming import numbered
 from voiceloop.captions.showing import Final, Live
 from voiceloop.errors import OutputError
+from voiceloop.system.private_files import open_private
 
 
 class CueFile:
@@ -52,7 +53,7 @@ def _open(path: Path) -> int:
     """Open a file that only its owner can read, and return its handle. Raises _Taken and OutputError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        handle = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     except OSError as error:
         raise OutputError(f"can't be written: {error.strerror}", place=str(path)) from error
     if _is_stream(path):

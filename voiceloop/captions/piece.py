@@ -104,8 +104,14 @@ class Piece:
     def clip(self, end: int | None = None, *, start: int | None = None) -> Utterance:
         """The audio between two positions, by default all of it."""
         start, end = self.start if start is None else start, self.end if end is None else end
-        pcm = bytes(self.pcm[(start - self.start) * SAMPLE_BYTES : (end - self.start) * SAMPLE_BYTES])
+        with memoryview(self.pcm) as view:
+            pcm = bytes(view[(start - self.start) * SAMPLE_BYTES : (end - self.start) * SAMPLE_BYTES])
         return Utterance(pcm, start, end)
+
+    @property
+    def rest_s(self) -> float:
+        """The length of `rest`, in seconds. Asked for every frame: copies nothing."""
+        return (self.end - self.rest_from) / CAPTURE_RATE_HZ
 
     def rest(self) -> Utterance:
         """The clip of all that is not settled yet, up to now."""

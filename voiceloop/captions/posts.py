@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -16,6 +17,7 @@ from voiceloop.errors import LimitReached, VoiceloopError, first
 from voiceloop.events import Publish
 from voiceloop.journal import unsent
 from voiceloop.net.limits import Room
+from voiceloop.nursery import contained
 from voiceloop.transcribe.screening import Screened
 from voiceloop.types import Transcript, Utterance
 
@@ -84,7 +86,7 @@ class Posts:
     async def warm(self) -> None:
         """Open the transcriber's connections in advance, while somebody begins to speak."""
         try:
-            await self._context.transcriber.warm()
+            await contained(self._context.transcriber.warm)
         except* Exception as group:  # noqa: BLE001 - only some time is lost; the post itself reports the error
             self._context.publish("warm.failed", error=repr(first(group)))
 
@@ -92,12 +94,15 @@ class Posts:
         """Transcribe `clip`. Returns the transcript, or the error."""
         failures: list[Exception] = []
         try:
-            async with self._limiter, transcriber.transcription() as transcription:
-                await transcription.feed(clip.pcm)
-                return await transcription.finish(clip)
+            return await contained(partial(self._ask, clip, transcriber))
         except* Exception as group:  # noqa: BLE001 - a bug in an engine loses these words but does not end the captions
             failures.append(first(group))
         return failures[0]
+
+    async def _ask(self, clip: Utterance, transcriber: Screened) -> Transcript:
+        async with self._limiter, transcriber.transcription() as transcription:
+            await transcription.feed(clip.pcm)
+            return await transcription.finish(clip)
 
     async def failed(self, error: Exception, utterance: Utterance) -> None:
         """Keep an utterance that could not be transcribed, and publish the error."""

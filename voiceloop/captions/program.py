@@ -34,7 +34,7 @@ from voiceloop.control.setup import Controlled, take_control
 from voiceloop.errors import StartAnew
 from voiceloop.events import Publish
 from voiceloop.net.catalogue import Cache
-from voiceloop.opening import open_part, open_services, open_transcriber
+from voiceloop.opening import open_part, open_services, open_transcriber, open_vad
 from voiceloop.types import Frame
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
         transcriber = await open_transcriber(stack, replace(services, keeps=False))
         handler = await open_part(stack, _with_kept_path(config.handler, kept), services)
         assert isinstance(handler, CaptionsHandler)
-        vads = [await open_part(stack, config.vad, services) for _ in inputs]
+        vads = [await open_vad(stack, services) for _ in inputs]
         # Devices last: loading an engine holds the GIL for longer than an audio callback may wait.
         sources = []
         for (name, device), vad in zip(inputs.items(), vads, strict=True):
@@ -172,10 +172,11 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
             for source, pacer in zip(sources, pacers, strict=True):
                 captioner = Captioner(source.name, context, pacer, clock.captured_by(source.microphone), nursery)
                 segmenter = Segmenter.of(config.segment)
-                accepts = _accepting(attention, source.microphone)
-                listeners.append(
-                    Listener(source.vad, segmenter, captioner, _NEVER_MUTED, accepts=accepts, enhancer=source.enhancer)
-                )
+                listener = Listener(source.vad, segmenter, captioner, _NEVER_MUTED, enhancer=source.enhancer)
+                listener.accepts = _accepting(attention, source.microphone)
+                if both is None:  # which compares the two microphones as their sound comes
+                    listener.relax = partial(_relax, source.microphone)
+                listeners.append(listener)
                 captioners.append(captioner)
             if both is not None:
                 both.attach({source.name: listener for source, listener in zip(sources, listeners, strict=True)})
@@ -234,6 +235,10 @@ def _heard(sources: Sequence[tuple[str, str, str]]) -> str:
 
 def _accepting(attention: Attention, microphone: Microphone) -> Callable[[Frame], bool]:
     return lambda frame: attention.accepts(microphone.clock(frame.index))
+
+
+def _relax(microphone: Microphone, calm: bool) -> None:
+    microphone.relax(calm=calm)
 
 
 class _SessionClock:

@@ -13,6 +13,7 @@ from typing import Protocol
 import trio
 
 from voiceloop.errors import first
+from voiceloop.nursery import contained
 from voiceloop.plugins import StreamedTranscription
 from voiceloop.types import Transcript, Utterance
 
@@ -65,17 +66,20 @@ class Stream:
         """Stream until `result` is known. Never raises."""
         with self._scope:
             try:
-                async with self._transcriber.transcription() as transcription, self._receive:
-                    self._transcription = transcription
-                    if self._heard is not None:
-                        transcription.follow(self._hear)
-                    async for pcm in self._receive:
-                        await transcription.feed(pcm)
-                    if self._clip is not None:
-                        self.result = await transcription.finish(self._clip)
+                await contained(self._run)
             except* Exception as group:  # noqa: BLE001 - the captioner reports it
                 self.result = first(group)
         self.done.set()
+
+    async def _run(self) -> None:
+        async with self._transcriber.transcription() as transcription, self._receive:
+            self._transcription = transcription
+            if self._heard is not None:
+                transcription.follow(self._hear)
+            async for pcm in self._receive:
+                await transcription.feed(pcm)
+            if self._clip is not None:
+                self.result = await transcription.finish(self._clip)
 
     def _hear(self, text: str) -> None:
         assert self._heard is not None

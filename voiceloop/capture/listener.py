@@ -223,6 +223,7 @@ class Listener:
                 self._interrupt(EndReason.MUTED)
             self._was_muted = True
             self.muted += frame.samples
+            self._set_calm(calm=True)  # nothing that is heard now counts, so it may come late
             return (), True
         self._was_muted = False
         verdicts = self.vad.feed(frame.pcm, frame.index)
@@ -266,7 +267,9 @@ class Listener:
         """Report whether it is calm: no voice for a second, and no reply that voice could interrupt."""
         if any(verdict.voiced for verdict in verdicts):
             self._voiced_end = frame.end
-        calm = frame.end - self._voiced_end > RELAX_AFTER and not self.mute.audible()
+        self._set_calm(calm=frame.end - self._voiced_end > RELAX_AFTER and not self.mute.audible())
+
+    def _set_calm(self, *, calm: bool) -> None:
         if calm is not self._calm:
             self._calm = calm
             self.relax(calm)

@@ -20,6 +20,7 @@ from voiceloop.audio.portaudio import HOST
 from voiceloop.control.kept import NOTHING, Kept
 from voiceloop.errors import StartAnew
 from voiceloop.events import Publish
+from voiceloop.system.private_files import restore_umask
 
 _TIMES = "VOICELOOP_STARTED_ANEW"
 """The environment variable with the times of the earlier starts."""
@@ -59,6 +60,7 @@ def start(reason: StartAnew) -> None:
         with contextlib.suppress(OSError):
             stream.flush()
     _close_at_exec(memory)
+    restore_umask()
     os.execv(sys.executable, sys.orig_argv)
 
 

@@ -6,6 +6,7 @@ Imports no trio and no numpy, so that a shortcut acts at once.
 from __future__ import annotations
 
 import json as jsonlib
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +16,18 @@ import typer
 
 from voiceloop.cli.render import print_line
 from voiceloop.control.commands import COMMANDS
-from voiceloop.control.socket_files import PLACE, living, socket_path
+from voiceloop.control.peer import is_own_peer
+from voiceloop.control.socket_files import PLACE, check_folder, living, socket_path
 from voiceloop.echo.words import reply_echo
 from voiceloop.errors import ControlError, UsageError
 from voiceloop.text import clean_line
 
 PATIENCE_S = 5.0
 """How long to wait for the running program to answer."""
+_LONGEST_LINE = 1_000_000
+"""Characters of an answer. What is longer, or is no answer, comes from something else than voiceloop."""
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+"""As `control.name`."""
 
 CommandArgument = Annotated[str, typer.Argument(metavar="|".join(COMMANDS), show_default=False)]
 NameOption = Annotated[
@@ -51,10 +57,11 @@ def ctl(
         )
     with _request(name or _running_name(), {"do": command, "follow": follow}) as lines:
         for line in lines:
-            answer = jsonlib.loads(line)
+            answer = _answer(line)
             if answer.get("ok") is False:
-                raise ControlError(clean_line(str(answer["error"])), place=PLACE)
-            print_line(line if follow or json else _as_text(answer, short=command != "status"))
+                raise ControlError(clean_line(str(answer.get("error"))), place=PLACE)
+            # As ASCII, with every other character escaped: what comes over the socket never reaches the terminal as is.
+            print_line(jsonlib.dumps(answer) if follow or json else _shown(answer, short=command != "status"))
             if not follow:
                 return
     if not follow:
@@ -80,16 +87,21 @@ def _running_name() -> str:
 @contextmanager
 def _request(name: str, request: dict[str, object]) -> Iterator[Iterator[str]]:
     """Send a request to the program `name`; gives the lines of its answer. Raises ControlError."""
+    if not _NAME.fullmatch(name):
+        raise UsageError("--name: letters, digits, - and _ make a name", place=PLACE, remedy="As in: --name dictate")
+    check_folder()
     path = socket_path(name)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(PATIENCE_S)
         try:
             sock.connect(str(path))
+            if not is_own_peer(sock):
+                raise ControlError(f"{path} is served by another user's program", place=PLACE, remedy="Don't trust it.")
             sock.sendall(jsonlib.dumps(request).encode() + b"\n")
             if request["follow"]:
                 sock.settimeout(None)
-            with sock.makefile(encoding="utf-8") as file:
-                yield (line.rstrip("\n") for line in file)
+            with sock.makefile(encoding="utf-8", errors="replace") as file:
+                yield iter(lambda: file.readline(_LONGEST_LINE), "")
         except OSError as error:
             not_running = isinstance(error, (FileNotFoundError, ConnectionRefusedError))
             what = f"no 'voiceloop {name}' runs" if not_running else f"{path} doesn't answer: {error.strerror or error}"
@@ -97,10 +109,34 @@ def _request(name: str, request: dict[str, object]) -> Iterator[Iterator[str]]:
             raise ControlError(what, place=PLACE, remedy=remedy) from error
 
 
+def _answer(line: str) -> dict[str, Any]:
+    """A line as an answer. Raises ControlError if it is none."""
+    try:
+        answer = jsonlib.loads(line)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise _no_answer()
+    return answer
+
+
+def _no_answer() -> ControlError:
+    what = "what answers is not voiceloop, or another version of it"
+    return ControlError(what, place=PLACE, remedy="Restart the running program.")
+
+
+def _shown(answer: dict[str, Any], *, short: bool) -> str:
+    """`_as_text`. Raises ControlError for an answer of another shape."""
+    try:
+        return _as_text(answer, short=short)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise _no_answer() from None
+
+
 def _as_text(answer: dict[str, Any], *, short: bool) -> str:
     """The answer for people: the state alone if `short`, else a line for each thing that is in use."""
     if short:
-        return str(answer["state"])
+        return clean_line(str(answer["state"]))
     lines = {
         "state": _state(answer),
         "waiting": f"{answer['pending']} not delivered: voiceloop transcribe --pending" if answer["pending"] else "",
@@ -112,7 +148,7 @@ def _as_text(answer: dict[str, Any], *, short: bool) -> str:
         "so far": _cost(answer["usage"], answer["wasted"]),
         "process": f"{answer['pid']} ({answer['name']}), up {answer['up_s']:.0f} s",
     }
-    return "\n".join(f"{name:<11} {clean_line(str(text))}" for name, text in lines.items() if text)
+    return "\n".join(f"{clean_line(str(name)):<11} {clean_line(str(text))}" for name, text in lines.items() if text)
 
 
 def _state(answer: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ import typer
 
 from voiceloop.cli.render import print_error, print_line
 from voiceloop.errors import OutputError, UsageError
+from voiceloop.system.private_files import write_private
 
 if TYPE_CHECKING:
     from voiceloop.trace.timeline import Session
@@ -84,9 +85,7 @@ def _write(path: Path, text: str, *, next_step: str) -> None:
     Raises OutputError.
     """
     try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(file, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        write_private(path, text.encode())
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise OutputError(f"{path} can't be written: {reason}", place="trace", remedy="Name another file") from error

@@ -82,13 +82,13 @@ def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its par
 async def _transcribe(config: Config, files: list[Path], *, json: bool) -> int:
     from voiceloop.capture.segmenter import Segmenter
     from voiceloop.cli.render import Text, print_error
-    from voiceloop.opening import open_part, open_transcriber, opened
+    from voiceloop.opening import open_transcriber, open_vad, opened
     from voiceloop.transcribe.audio_file import Recording
 
     unreadable: BadAudioFile | None = None
     async with opened(config, Text(config.log.level)) as (stack, opened_services):
         services = replace(opened_services, keeps=False)
-        vad = await open_part(stack, config.vad, services)
+        vad = await open_vad(stack, services)
         transcriber = await open_transcriber(stack, services)
         print_error(f"transcribe: {transcriber.description}")
         for path in files:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from voiceloop.config.tables import Config
 from voiceloop.config.validation import PART_TABLES, Checker
 from voiceloop.config.wording import MISSING, Problem
 from voiceloop.errors import ConfigError
+from voiceloop.system.user_modules import look_in
 
 ENVIRONMENT = "VOICELOOP_CONFIG"
 
@@ -250,11 +251,8 @@ def short(path: Path) -> str:
 
 
 def _let_import_from(file: Path | None) -> None:
-    """Let `use = "module:name"` import modules beside the config file and in the working directory.
-
-    They are appended to the import path, so that a file of the user's can't replace an installed module.
-    """
+    """Let `use = "module:name"` import modules beside the config file and in the working directory."""
     folders = [file.resolve().parent] if file and file.resolve().parent != preset_folder().resolve() else []
-    for folder in (*folders, Path.cwd()):
-        if str(folder) not in sys.path:
-            sys.path.append(str(folder))
+    with suppress(FileNotFoundError):  # the working directory was removed
+        folders.append(Path.cwd())
+    look_in(folders)

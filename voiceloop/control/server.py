@@ -17,6 +17,8 @@ import trio
 
 from voiceloop.control.commands import COMMANDS
 from voiceloop.control.controller import Controller
+from voiceloop.control.peer import is_own_peer
+from voiceloop.nursery import private_nursery
 
 MOST_CLIENTS = 64
 """Further clients get an error and are disconnected: each client takes a file descriptor."""
@@ -50,7 +52,9 @@ class _Clients:
         self._connected += 1
         try:
             with suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # the client disconnected
-                if self._connected > MOST_CLIENTS:
+                if not is_own_peer(stream.socket):
+                    await _send(stream, _refusal("another user's program may not control this one"))
+                elif self._connected > MOST_CLIENTS:
                     await _send(stream, _refusal(f"{MOST_CLIENTS} clients are connected already"))
                 else:
                     await self._answer_requests(stream)
@@ -85,12 +89,16 @@ class _Clients:
     def _answer(self, command: str) -> dict[str, object]:
         if command == "status":
             return {"ok": True, **self._controller.status}
-        self._controller.do(command)
+        try:
+            self._controller.do(command)
+        except Exception as error:  # noqa: BLE001 - the handler's `wake`, say: it costs the client its answer, no more
+            return _refusal(f"'{command}' failed: {type(error).__name__}: {error}")
         return {"ok": True, **self._controller.short}
 
     async def _follow(self, stream: trio.SocketStream) -> None:
         """Send the short state each time it changes; a slow reader misses the states in between."""
-        async with trio.open_nursery() as nursery:
+        # Private: a reader that hangs up or stalls breaks the send, and in a group `serve` would not know it again.
+        async with private_nursery() as nursery:
             nursery.start_soon(_cancel_on_disconnect, stream, nursery.cancel_scope, name="control client disconnect")
             last_sent: dict[str, object] = {}
             while True:

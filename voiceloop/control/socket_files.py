@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from voiceloop.control.peer import distrust
 from voiceloop.errors import ControlError
 from voiceloop.journal.locks import FileLock
 
@@ -22,7 +22,7 @@ BACKLOG = 128
 def folder() -> Path:
     """The folder of this user's sockets: in $XDG_RUNTIME_DIR, else in /run/user/UID, else in the temporary folder."""
     candidates = (os.environ.get("XDG_RUNTIME_DIR"), f"/run/user/{os.geteuid()}")
-    runtime = next((Path(path) for path in candidates if path and Path(path).is_dir()), None)
+    runtime = next((Path(path) for path in candidates if path and os.path.isdir(path)), None)  # noqa: PTH112 - no error
     return runtime / "voiceloop" if runtime is not None else Path(tempfile.gettempdir()) / f"voiceloop-{os.geteuid()}"
 
 
@@ -32,8 +32,24 @@ def socket_path(name: str) -> Path:
 
 
 def living() -> list[str]:
-    """The names of the running programs that accept connections."""
+    """The names of the running programs that accept connections. Raises ControlError as `check_folder` does."""
+    check_folder()
     return sorted(path.stem for path in folder().glob("*.sock") if _answers(path))
+
+
+def check_folder() -> None:
+    """Raise ControlError when the sockets' folder is another user's, or open to others: whoever made it would be given
+    our commands, and could answer anything. No folder is no error."""
+    path = folder()
+    try:
+        why = distrust(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        why = f"it can't be looked into: {(error.strerror or str(error)).lower()}"
+    if why:
+        remedy = f"Remove {path}, or set XDG_RUNTIME_DIR to a folder of your own; then start the program again"
+        raise ControlError(f"the sockets in {path} are not trusted: {why}", place=PLACE, remedy=remedy)
 
 
 def _answers(path: Path) -> bool:
@@ -87,9 +103,8 @@ def listening(name: str) -> Iterator[socket.socket]:
 
 def _make_folder(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    found = path.stat()
-    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
-        raise PermissionError(errno.EPERM, "other users can access its folder")
+    if why := distrust(path):
+        raise PermissionError(errno.EPERM, why)
 
 
 def _taken_error(name: str, path: Path) -> Taken:

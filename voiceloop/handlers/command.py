@@ -23,6 +23,7 @@ from pydantic import BaseModel, Field
 from voiceloop.config.tables import Table
 from voiceloop.errors import HandlerError
 from voiceloop.nursery import private_nursery
+from voiceloop.system.private_files import inherited_umask
 from voiceloop.text import clean_line
 from voiceloop.types import Transcript
 
@@ -158,6 +159,7 @@ class CommandHandler:
                 stderr=subprocess.PIPE,
                 cwd=self._cwd,
                 process_group=0,
+                umask=inherited_umask(),
             )
         except OSError as error:
             why = f"'{self._argv[0]}' can't be started: {error.strerror}"

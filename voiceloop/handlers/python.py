@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from voiceloop import registry
 from voiceloop.config.tables import Table
-from voiceloop.errors import ConfigError, HandlerError
+from voiceloop.errors import ConfigError, HandlerError, first
 from voiceloop.text import clean_line
 from voiceloop.types import Transcript
 
@@ -138,8 +138,14 @@ class PythonHandler:
         """Turn an exception of the user's code into a HandlerError that names its line."""
         try:
             yield
-        except Exception as error:  # a user's function may raise anything
-            cause = clean_line(f"{type(error).__name__}: {error}")
+        except trio.Cancelled:
+            raise
+        except BaseException as error:  # a user's function may raise anything
+            if isinstance(error, BaseExceptionGroup):  # of a nursery of its own
+                if error.subgroup(trio.Cancelled) is not None:  # the turn is being cancelled
+                    raise
+                error = first(error)
+            cause = clean_line(f"{type(error).__name__}: {error}".rstrip(": "))
             line = _line_of(error)
             what = f"'{self._name}' failed: {cause}{f' ({line})' if line else ''}"
             raise HandlerError(what, place=PLACE, remedy="Fix the function") from error
@@ -186,5 +192,6 @@ def _closing(pieces: AsyncIterator[object]) -> AbstractAsyncContextManager[objec
 def _line_of(error: BaseException) -> str:
     """`file:line` of the innermost place in the user's code, if there is one."""
     frames = traceback.extract_tb(error.__traceback__)
-    last = frames[-1] if len(frames) > 1 else None
+    # The first is this module, if the function itself could not be called; or the user's, of a task of their nursery.
+    last = frames[-1] if frames and frames[-1].filename != __file__ else None
     return f"{last.filename}:{last.lineno}" if last else ""

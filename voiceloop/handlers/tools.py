@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from voiceloop.errors import ConfigError
 from voiceloop.handlers.completion import ToolCall
 from voiceloop.net.failures import clean
+from voiceloop.system.user_modules import import_named
 
 RESULT_LIMIT = 20_000
 """Characters of a result that are sent to the model; the rest is cut off."""
@@ -101,9 +101,9 @@ def _load(name: str) -> Tool:
     if not colon or not module or not function:
         raise ConfigError([f"{place} is not of the form module:function. For example: 'my_tools:weather'"])
     try:
-        found = getattr(importlib.import_module(module), function)
+        found = getattr(import_named(module), function)
     except (ImportError, AttributeError) as error:
-        raise ConfigError([f"{place} can't be imported: {error}. Is its folder on PYTHONPATH?"]) from None
+        raise ConfigError([f"{place} can't be imported: {error}. Is it beside the config file?"]) from None
     except Exception as error:  # a user's module may raise anything
         raise ConfigError([f"{place}: importing it failed: {type(error).__name__}: {error}. Fix the module"]) from error
     if not callable(found):

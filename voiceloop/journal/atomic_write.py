@@ -9,6 +9,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from voiceloop.system.private_files import open_private
+
 PART = ".part"
 """The suffix of a file that is still being written, or was when its program was killed."""
 
@@ -21,7 +23,7 @@ def write_atomically(path: Path, data: bytes, *, synced: bool, new: bool = False
     another caller is writing it.
     """
     part = path.with_suffix(PART)
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | (os.O_EXCL if new else os.O_TRUNC) | os.O_CLOEXEC, 0o600)
+    handle = open_private(part, os.O_WRONLY | os.O_CREAT | (os.O_EXCL if new else os.O_TRUNC))
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

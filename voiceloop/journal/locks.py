@@ -6,6 +6,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from voiceloop.system.private_files import open_private
+
 
 class FileLock:
     """An exclusive lock on a file that exists only for the lock. At most one process holds it."""
@@ -17,7 +19,7 @@ class FileLock:
     def take(cls, path: Path) -> FileLock | None:
         """Take the lock; None if a living process holds it. Raises OSError if the file can't be created."""
         while True:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            handle = open_private(path, os.O_RDWR | os.O_CREAT)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from voiceloop.net.failures import clean
+from voiceloop.system.private_files import write_private
 
 Kind = Literal["speech", "transcription", "chat"]
 
@@ -183,7 +184,7 @@ class Cache:
         temporary = path.with_suffix(".new")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(text, encoding="utf-8")
+            write_private(temporary, text.encode())
             temporary.replace(path)
         except OSError:
             with suppress(OSError):

@@ -102,12 +102,12 @@ class Speaker:
     def enough(self, *, epoch: int) -> None:
         """A chunk is complete and the next may be late: play it at once, even if it is shorter than the prefill."""
         self.ring.enough(epoch)
-        self.ready()
+        self._go_on()
 
     def finish(self, *, epoch: int) -> None:
         """The reply is complete: play it even if shorter than the prefill, and don't count its end as an underrun."""
         self.ring.finish(epoch)
-        self.ready()
+        self._go_on()
 
     async def drained(self, *, epoch: int) -> bool:
         """Complete the reply (`finish`) and wait until all of it was heard. Returns False if `epoch` is stale."""
@@ -157,7 +157,7 @@ class Speaker:
     def resume(self) -> None:
         """End a hold."""
         self.ring.hold = self._holds_next = False
-        self.ready()
+        self._go_on()
         self._wake_waiters()
 
     @property
@@ -188,6 +188,11 @@ class Speaker:
         reply."""
         if self.on_ready is not None:
             self.on_ready()
+
+    def _go_on(self) -> None:
+        """Start the device if something waits to be played: each sign of voice holds and resumes, also in silence."""
+        if self.ring.pending > 0:
+            self.ready()
 
     def pulled(self) -> None:
         """The device has read from the ring. To be called soon afterwards, in Trio's thread."""

@@ -99,6 +99,10 @@ class Delivery:
     _epoch: int | None = None
     """The ring's epoch that this reply is written under; None before its first sample."""
     _slot_count: int = 0
+    _refused: bool = False
+    """The loudspeaker takes no more of this reply: its device is gone."""
+    _requests: set[trio.CancelScope] = field(default_factory=set)
+    """The requests under way."""
     _failure: ServiceError | EngineError | None = None
     _spans: Spans = field(init=False)
     _trimmer: Trimmer = field(init=False)
@@ -181,7 +185,7 @@ class Delivery:
     def heard(self) -> Heard:
         """The part of the reply that has been played by now."""
         played = self._spans.heard(self.speaker.played_in)
-        return replace(played, complete=played.complete and self._failure is None)
+        return replace(played, complete=played.complete and self._failure is None and not self._refused)
 
     def heard_s(self) -> float:
         """How many seconds of the reply have been played by now."""
@@ -190,6 +194,9 @@ class Delivery:
     async def _synthesise_all(self, ready: trio.MemorySendChannel[_Slot]) -> None:
         async with trio.open_nursery() as nursery, ready, self._chunks[1]:
             async for chunk in self._chunks[1]:
+                if self._refused or self.speaker.away:
+                    self._refuse()  # nothing more is requested; the handler may go on, and act
+                    continue
                 if self._slot_count:
                     await self.owner.committed()
                 slot = _slot(chunk) if isinstance(chunk, str) else chunk
@@ -200,7 +207,8 @@ class Delivery:
 
     async def _synthesise(self, slot: _Slot) -> None:
         """Fetch the audio of one chunk. If a chunk fails, the error is published and the next chunk goes on."""
-        with slot.send:
+        with slot.send, trio.CancelScope() as request:
+            self._requests.add(request)
             try:
                 await trio.lowlevel.checkpoint_if_cancelled()  # a chunk that was cancelled already makes no request
                 self.owner.asking("speak")
@@ -213,6 +221,14 @@ class Delivery:
             except* (ServiceError, EngineError) as group:
                 slot.failed = True
                 self._publish_failure(first(group))
+            finally:
+                self._requests.discard(request)
+
+    def _refuse(self) -> None:
+        """The device is gone for long: what is still requested would be paid for, and never heard."""
+        self._refused = True
+        for request in self._requests:
+            request.cancel("the loudspeaker is gone")
 
     def _publish_failure(self, error: ServiceError | EngineError) -> None:
         if self._failure is None:
@@ -224,7 +240,7 @@ class Delivery:
         would run dry: then it is heard where it belongs, and no sound is late because of it."""
         while True:
             patience_s = float("inf")
-            if self._epoch is not None and self._trimmer.held:
+            if self._epoch is not None and self._trimmer.held and not self._refused:
                 if (lacking_s := RESERVE_S - self.speaker.spare_s) > 0:
                     await self._write_pcm(self._trimmer.take(round((lacking_s + _STEP_S) * self.speaker.rate_hz)))
                 patience_s = max(self.speaker.spare_s - RESERVE_S, _STEP_S)
@@ -292,7 +308,8 @@ class Delivery:
 
     async def _write_pcm(self, pcm: bytes) -> None:
         """Write sound of the last span."""
-        if pcm and self._epoch is not None:
+        if pcm and self._epoch is not None and not self._refused:
             # Noted before the write: if that is cancelled in the middle, the span must include the samples in the ring.
             self._spans.grow(len(pcm) // SAMPLE_BYTES)
-            await self.speaker.write(pcm, epoch=self._epoch)
+            if not await self.speaker.write(pcm, epoch=self._epoch):
+                self._refuse()

@@ -13,6 +13,7 @@ from voiceloop.errors import DeviceError, UsageError
 from voiceloop.plugins import Synthesizer
 from voiceloop.speak.mp3 import join
 from voiceloop.speak.splitter import Splitter
+from voiceloop.system.private_files import write_private
 from voiceloop.types import Speech, Usage
 
 CHUNK_CHARACTERS = 1_000
@@ -67,7 +68,7 @@ async def _save_mp3(synthesizer: Synthesizer, text: str, path: Path) -> None:
         )
     parts = [await synthesizer.mp3(piece) for piece in pieces(text)]
     try:
-        await trio.Path(path).write_bytes(join(parts))
+        await trio.to_thread.run_sync(write_private, path, join(parts))
     except OSError as error:
         problem = f"{path} can't be written: {(error.strerror or str(error)).lower()}"
         raise DeviceError(problem, place=_PLACE, remedy="Check the path and the free disk space") from None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import threading
 import time
 from collections import deque
@@ -21,6 +20,7 @@ import trio
 from voiceloop.errors import OutputError
 from voiceloop.events import Publish, plain
 from voiceloop.nursery import private_nursery
+from voiceloop.system.private_files import open_private
 
 Record = dict[str, Any]
 
@@ -121,11 +121,8 @@ class _File:
         self._lock = threading.Lock()
         try:
             # O_NONBLOCK: opening a named pipe that nobody reads fails instead of waiting.
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK
-            self._file = os.open(path, flags, 0o600)
+            self._file = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK)
             os.set_blocking(self._file, True)
-            if stat.S_ISREG(os.fstat(self._file).st_mode):
-                os.fchmod(self._file, 0o600)  # an existing file may have been readable by others
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             what = f"{path} can't be written: {reason}"

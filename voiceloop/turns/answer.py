@@ -18,11 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import trio
 
 from voiceloop.errors import HandlerError, VoiceloopError, first
+from voiceloop.nursery import contained
 from voiceloop.plugins import TurnJournal, speaking
 from voiceloop.speak.delivery import Delivery
 from voiceloop.turns.context import TurnContext
@@ -109,7 +111,7 @@ class AnswerAttempt:
         try:
             await trio.lowlevel.checkpoint_if_cancelled()  # an attempt that was thrown away must make no request
             self.asking("handle")
-            await self.context.handler.handle(transcript, reply)
+            await contained(partial(self.context.handler.handle, transcript, reply))
         except* VoiceloopError as group:
             failures.append(first(group))
         except* (Exception, SystemExit) as group:  # noqa: BLE001 - any error of a handler is reported as the handler's

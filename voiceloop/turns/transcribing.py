@@ -23,10 +23,12 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import trio
 
+from voiceloop.nursery import contained
 from voiceloop.plugins import Transcriber, Transcription, is_preemptive
 from voiceloop.transcribe.merging import SpokenClip, join, merge
 from voiceloop.types import Transcript, Utterance
@@ -201,7 +203,7 @@ class Transcribing:
         with session.scope:
             failures: list[Exception] = []
             try:
-                await self._run_session(piece, session)
+                await contained(partial(self._run_session, piece, session))
             except* Exception as group:  # noqa: BLE001 - raised below
                 failures += group.exceptions
             await trio.lowlevel.checkpoint_if_cancelled()  # the user may have gone on at this very moment

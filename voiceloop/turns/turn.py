@@ -30,6 +30,7 @@ from typing import Literal, Protocol, TypeVar
 import trio
 
 from voiceloop.errors import TooLate, VoiceloopError, first
+from voiceloop.nursery import contained
 from voiceloop.plugins import TurnJournal, patience_s
 from voiceloop.transcribe.merging import is_empty
 from voiceloop.turns.answer import AnswerAttempt
@@ -177,7 +178,7 @@ class Turn:
         """Run the turn from its first sample to its end. Errors of its parts are kept in `error`, never raised."""
         try:
             with self.scope:
-                self.outcome = await self._run()
+                self.outcome = await contained(self._run)
         except* (Exception, SystemExit) as group:  # noqa: BLE001 - a bug in a part costs this turn, which reports it
             self.outcome = "failed"
             self.error = _describe(first(group))

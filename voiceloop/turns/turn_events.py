@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import trio
 
+from voiceloop.nursery import contained
 from voiceloop.playback.earcon import earcon
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import beginning
@@ -45,8 +48,8 @@ async def warm(context: TurnContext, onset: int) -> None:
         async with trio.open_nursery() as nursery:
             if not context.asleep():
                 for part in (context.transcriber, context.handler, context.synthesizer):
-                    nursery.start_soon(part.warm, name="warming a part")
+                    nursery.start_soon(contained, part.warm, name="warming a part")
             if (began := beginning(context.handler)) is not None:
-                nursery.start_soon(began, onset, name="telling the handler of an onset")
+                nursery.start_soon(contained, partial(began, onset), name="telling the handler of an onset")
     except* Exception as group:  # noqa: BLE001 - only a head start is lost; the turn itself will report what is wrong
         context.publish("warm.failed", error=repr(group.exceptions[0]))

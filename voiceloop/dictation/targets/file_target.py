@@ -15,6 +15,7 @@ import trio
 
 from voiceloop.dictation.targets.target import PLACE, Focus, Insertion, Since, Target, opened
 from voiceloop.errors import CantUndo, TargetError
+from voiceloop.system.private_files import open_private
 from voiceloop.text import clean
 
 _A = TypeVar("_A")
@@ -101,8 +102,7 @@ class FileTarget:
             raise TargetError(why, place=self.name, remedy="Check the path and its permissions") from error
 
     def _append(self, data: bytes) -> int:
-        # 0600: dictated text is private until its user decides otherwise.
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        descriptor = open_private(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             before = os.lseek(descriptor, 0, os.SEEK_END)
             _write(descriptor, data)
