@@ -15,6 +15,7 @@ from voiceloop.config.tables import Limits
 from voiceloop.errors import ServiceError, VoiceloopError
 from voiceloop.events import Publish
 from voiceloop.net.limits import Gate
+from voiceloop.net.trust import PROOF_S
 from voiceloop.net.watch import Observe
 
 if TYPE_CHECKING:
@@ -66,12 +67,20 @@ class Pool:
         self._services[base_url] += 1
 
     async def warm(self, base_url: str, connect: Callable[[], Awaitable[None]]) -> None:
-        """Open as many idle connections to a server as a turn needs at once, each by a call of `connect`."""
+        """Have as many idle connections to a server as a turn needs at once, each of which works.
+
+        `connect` makes a small request. Connections that were idle for long are asked by it, all at once, while those
+        that don't answer in time are closed; then those that are missing are opened by it. A request that comes
+        meanwhile finds none of them idle, and takes a new one.
+        """
         if base_url in self._warming:
             return
         self._warming.add(base_url)
         try:
             http = await self.http()
+            async with trio.open_nursery() as nursery:
+                for _ in range(await http.to_ask(base_url)):
+                    nursery.start_soon(_prove, connect, name="ask an idle connection")
             wanted = min(max(self._services[base_url], 1), WARM_CONNECTIONS) - http.idle(base_url)
             async with trio.open_nursery() as nursery:
                 for _ in range(wanted):
@@ -111,6 +120,11 @@ class Pool:
         self._closing = True
         if self._http is not None:
             await self._http.aclose()
+
+
+async def _prove(connect: Callable[[], Awaitable[None]]) -> None:
+    with trio.move_on_after(PROOF_S):  # this closes the connection, as any request does that is cancelled
+        await _connect_or_ignore(connect)
 
 
 async def _connect_or_ignore(connect: Callable[[], Awaitable[None]]) -> None:
