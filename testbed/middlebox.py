@@ -60,7 +60,8 @@ class Middlebox:
         """Have the connections that exist now die; what is sent on them is not acknowledged."""
         for path in self.paths:
             path.dead = True
-            _drop_packets(path.client.socket)
+            if path.client.socket.fileno() >= 0:
+                _drop_packets(path.client.socket)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until a condition on the connections is true."""
