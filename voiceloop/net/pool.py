@@ -67,20 +67,14 @@ class Pool:
         self._services[base_url] += 1
 
     async def warm(self, base_url: str, connect: Callable[[], Awaitable[None]]) -> None:
-        """Have as many idle connections to a server as a turn needs at once, each of which works.
-
-        `connect` makes a small request. Connections that were idle for long are asked by it, all at once, while those
-        that don't answer in time are closed; then those that are missing are opened by it. A request that comes
-        meanwhile finds none of them idle, and takes a new one.
-        """
+        """Have as many idle connections to a server as a turn needs at once, each of which works. `connect` makes a
+        small request: it proves those that there are, and opens those that are missing."""
         if base_url in self._warming:
             return
         self._warming.add(base_url)
         try:
             http = await self.http()
-            async with trio.open_nursery() as nursery:
-                for _ in range(await http.to_ask(base_url)):
-                    nursery.start_soon(_prove, connect, name="ask an idle connection")
+            await self.prove(base_url, connect)
             wanted = min(max(self._services[base_url], 1), WARM_CONNECTIONS) - http.idle(base_url)
             async with trio.open_nursery() as nursery:
                 for _ in range(wanted):
@@ -89,6 +83,15 @@ class Pool:
             return
         finally:
             self._warming.discard(base_url)
+
+    async def prove(self, base_url: str, connect: Callable[[], Awaitable[None]]) -> None:
+        """Ask the connections to a server by `connect`, all at once, if they were idle for long, and close those that
+        don't answer in time. A request that comes meanwhile finds none of them idle, and takes a new one."""
+        if self._http is None:
+            return
+        async with trio.open_nursery() as nursery:
+            for _ in range(await self._http.to_ask(base_url)):
+                nursery.start_soon(_prove, connect, name="ask an idle connection")
 
     def soon(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` in the background. It may outlive the turn that asked for it."""

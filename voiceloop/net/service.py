@@ -259,6 +259,10 @@ class Service:
         of the service are ignored."""
         await self._pool.warm(self._base_url, self._connect)
 
+    async def prove(self) -> None:
+        """As `warm`, but open no connection."""
+        await self._pool.prove(self._base_url, self._connect)
+
     async def _connect(self) -> None:
         # A small request, free of charge, that every server answers in some way. The answer is ignored.
         request = Request("/models", method="HEAD")

@@ -13,11 +13,12 @@ from testbed.http_parts import Bench, open_bench, utterance
 from testbed.middlebox import Middlebox, open_middlebox
 from testbed.server import Script, Server, open_server
 from voiceloop.config.tables import Endpoint
-from voiceloop.net import system
+from voiceloop.net import system, trust
 from voiceloop.net.websocket import WebSocket
 from voiceloop.transcribe.realtime import line
 from voiceloop.transcribe.realtime.line import Line
 from voiceloop.transcribe.realtime.transcriber import RealtimeTranscribeOptions, RealtimeTranscriber
+from voiceloop.types import Utterance
 
 TEXTS = ("one two", "three four", "five six", "seven eight")
 
@@ -78,6 +79,20 @@ async def test_a_connection_that_answers_the_ping_is_kept(monkeypatch: pytest.Mo
         assert await said(transcriber) in TEXTS
         assert len(server.sockets) == 1
         assert server.posts() == []
+
+
+async def test_connections_for_clips_are_proved_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trust, "IDLE_S", 0.0)
+    async with opened() as (transcriber, server, box, _bench):
+        clip = Utterance(utterance(1.0).pcm, 0, 8_000, rate_hz=8_000)
+        async with transcriber.transcription() as transcription:
+            await transcription.finish(clip)
+        assert len(server.posts()) == 1
+        box.swallow()
+        with trio.fail_after(30):
+            await transcriber.warm()
+            await box.until(lambda: any(path.closed for path in box.dead))
+        assert [bytes(path.swallowed[:5]) for path in box.dead if path.closed] == [b"HEAD "]
 
 
 async def test_after_a_suspend_the_next_utterance_opens_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
