@@ -67,7 +67,7 @@ class _Stream(httpcore.AsyncNetworkStream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         ends = trio.current_time() + (math.inf if timeout is None else timeout)
         while not self._lost:
-            left = ends - trio.current_time()
+            left = max(0.0, ends - trio.current_time())
             try:
                 data = await self._inner.read(max_bytes, min(left, LOOK_S))
             except httpcore.ReadTimeout:
