@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import base64
 import ssl
+import sys
 from pathlib import Path
 
 import pytest
 import trio
 
 from testbed import server as loopback
-from testbed.http_parts import endpoint, open_bench
+from testbed.http_parts import endpoint, open_bench, utterance
 from testbed.leaks import cancelled_at, nothing_unclosed
-from testbed.server import open_server
+from testbed.middlebox import open_middlebox
+from testbed.server import Fault, Script, open_server
+from voiceloop.audio.wav import wav_bytes
 from voiceloop.config.tables import Retry
 from voiceloop.errors import MissingExtra, Unreachable
 from voiceloop.net.service import Request
 
 PEM = Path(loopback.__file__).parent / "tls" / "localhost.pem"
 ASK = Request("/audio/speech", json={"model": "a/b", "input": "hi", "voice": "v"}, model="a/b")
+CLIP = base64.b64encode(wav_bytes(utterance().pcm, 16_000)).decode()
+HEAR = Request("/audio/transcriptions", json={"model": "a/b", "input_audio": {"data": CLIP, "format": "wav"}})
 LIST = Request("/models", method="GET")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
@@ -68,6 +74,27 @@ async def test_a_private_certificate_authority_is_read_from_the_environment(
             await service.warm()
             await service.call(LIST)
             assert server.connected == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux drops packets by a socket's filter")
+async def test_an_encrypted_connection_that_nobody_acknowledges_is_replaced_and_one_that_is_slow_is_not(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(PEM))
+    slow = Fault(head_after_s=1.3)  # the connection is looked at meanwhile
+    with nothing_unclosed():
+        async with open_server(Script(faults=[slow, slow]), tls=tls) as server, open_middlebox(server.port) as box:
+            settings = endpoint(server, base_url=box.url.replace("http://", "https://"))
+            async with open_bench(settings) as bench:
+                service = bench.clients.endpoint(settings)
+                await service.call(HEAR)
+                assert bench.named("net.retry") == []
+                box.drop()
+                with trio.fail_after(30):
+                    await service.call(HEAR)
+                (again,) = bench.named("net.retry")
+                assert "acknowledged for 2 s" in str(again["error"])
+                assert len(server.posts()) == len(box.paths) == 2
 
 
 async def test_a_handshake_cancelled_at_any_point_leaves_nothing_behind(

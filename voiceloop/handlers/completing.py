@@ -18,7 +18,8 @@ from voiceloop.net.streaming import streaming
 from voiceloop.types import Usage
 
 if TYPE_CHECKING:
-    from voiceloop.net.http import Answer, Attempt
+    from voiceloop.net.attempt import Attempt
+    from voiceloop.net.http import Answer
 
 CHANNEL_DELTAS = 64
 """Deltas buffered between the socket and the reply; when the buffer is full, the socket is not read."""

@@ -7,19 +7,17 @@ so this module is imported only when a service is first used.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any
 
 import httpcore
 import httpx  # noqa: ASYNC127 - httpx2 is its successor; moving to it is a separate change
 import trio
 
 from voiceloop import errors
+from voiceloop.net.attempt import Attempt, Call, waiting
+from voiceloop.net.connections import Connections
 from voiceloop.net.failures import (
-    BODY_LIMIT,
     Where,
     bad_answer,
     broke_off,
@@ -52,40 +50,6 @@ reused."""
 
 Take = Callable[[bytes], Awaitable[bool]]
 """Called with each piece of a body. Returns False when no more pieces are needed."""
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One attempt at a request: its deadline, and what has happened so far."""
-
-    number: int = 1
-    """1 for the first."""
-    deadline: float = math.inf
-    """In Trio's time. Limits the wait for the head, and the reading of a whole body (`Answer.read`). A body that is
-    played while it arrives (`Answer.drain`) may go on longer."""
-    connected: bool = False
-    """The attempt opened a new connection instead of using an idle one."""
-    answered: bool = False
-    """The server has begun to answer."""
-
-    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """httpcore's trace callback."""
-        if event == "connection.connect_tcp.started":
-            self.connected = True
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request, ready to be sent. `headers` may contain the key, so the repr omits them."""
-
-    method: str
-    url: str
-    where: Where
-    connect_s: float
-    read_s: float
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    content: bytes | None = field(default=None, repr=False)
-    params: Mapping[str, str] | None = None
 
 
 class Answer:
@@ -229,8 +193,10 @@ class Http:
                 remedy="Correct or unset these variables",
             ) from None
 
-        for pool in self._pools():
+        pools = list(self._pools())
+        for pool in pools:
             pool._network_backend = Backend()
+        self._connections = Connections(pools)
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -247,7 +213,7 @@ class Http:
         """Send a request and wait for the answer's head. The body may be read inside. Raises `ServiceError`s."""
         with watching(self._observe, _observed(call, attempt)) as sight:
             response = await self._send(call, attempt)
-            attempt.answered = True
+            self._connections.note()
             sight.answered(response.status_code, connected=attempt.connected)
             try:
                 encoding = response.headers.get("content-encoding", "identity")
@@ -258,15 +224,20 @@ class Http:
             finally:
                 with trio.CancelScope(shield=True):
                     await response.aclose()
+                self._connections.note()
 
     async def _send(self, call: Call, attempt: Attempt) -> httpx.Response:
+        await self._connections.drop_suspended()
         # httpx's timeouts apply to a single read or write. A head that arrives byte by byte needs a limit of its own.
         longest_s = call.connect_s + HEAD_STEPS * call.read_s
+        token = waiting.set(attempt)
         with trio.move_on_at(min(trio.current_time() + longest_s, attempt.deadline)):
             try:
                 return await self._client.send(self._request(call, attempt), stream=True)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 failed = error
+            finally:
+                waiting.reset(token)
             near = isinstance(failed, httpx.ConnectError | httpx.ConnectTimeout) and await leads_near(call.where.url)
             raise _service_error(failed, call, near=near)
         raise _too_slow("the server did not begin to answer in time", call)
@@ -287,16 +258,22 @@ class Http:
 
     def idle(self, url: str) -> int:
         """The number of open and unused connections to the server of `url`."""
-        origin = httpx.URL(url)
-        wanted = httpcore.URL(
-            scheme=origin.raw_scheme, host=origin.raw_host, port=origin.port, target=origin.raw_path
-        ).origin
-        return sum(
-            1
-            for pool in self._pools()
-            for connection in pool.connections
-            if connection.can_handle_request(wanted) and connection.is_idle() and not connection.has_expired()
-        )
+        return self._connections.idle(_origin(url))
+
+    async def to_ask(self, url: str) -> int:
+        """How many connections to the server of `url` to ask at once for a sign of life, since they were long idle."""
+        await self._connections.drop_suspended()
+        return self._connections.to_ask(_origin(url))
+
+    async def drop(self, url: str) -> None:
+        """Close the unused connections to the server of `url`."""
+        with suppress(httpx.InvalidURL):  # there are none
+            await self._connections.drop(_origin(url))
+
+
+def _origin(url: str) -> httpcore.Origin:
+    raw = httpx.URL(url)
+    return httpcore.URL(scheme=raw.raw_scheme, host=raw.raw_host, port=raw.port, target=raw.raw_path).origin
 
 
 def _observed(call: Call, attempt: Attempt) -> Exchange:
@@ -350,6 +327,3 @@ def _service_error(error: Exception, call: Call, *, near: bool) -> errors.Servic
         case _:
             what, remedy = f"the connection broke off: {message or type(error).__name__}", broke_off(call.where)
     return errors.Unreachable(what, place=place, remedy=remedy)
-
-
-__all__ = ["BODY_LIMIT", "Answer", "Attempt", "Call", "Http"]

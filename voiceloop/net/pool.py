@@ -15,6 +15,7 @@ from voiceloop.config.tables import Limits
 from voiceloop.errors import ServiceError, VoiceloopError
 from voiceloop.events import Publish
 from voiceloop.net.limits import Gate
+from voiceloop.net.trust import PROOF_S
 from voiceloop.net.watch import Observe
 
 if TYPE_CHECKING:
@@ -66,12 +67,14 @@ class Pool:
         self._services[base_url] += 1
 
     async def warm(self, base_url: str, connect: Callable[[], Awaitable[None]]) -> None:
-        """Open as many idle connections to a server as a turn needs at once, each by a call of `connect`."""
+        """Have as many idle connections to a server as a turn needs at once, each of which works. `connect` makes a
+        small request: it proves those that there are, and opens those that are missing."""
         if base_url in self._warming:
             return
         self._warming.add(base_url)
         try:
             http = await self.http()
+            await self.prove(base_url, connect)
             wanted = min(max(self._services[base_url], 1), WARM_CONNECTIONS) - http.idle(base_url)
             async with trio.open_nursery() as nursery:
                 for _ in range(wanted):
@@ -80,6 +83,15 @@ class Pool:
             return
         finally:
             self._warming.discard(base_url)
+
+    async def prove(self, base_url: str, connect: Callable[[], Awaitable[None]]) -> None:
+        """Ask the connections to a server by `connect`, all at once, if they were idle for long, and close those that
+        don't answer in time. A request that comes meanwhile finds none of them idle, and takes a new one."""
+        if self._http is None:
+            return
+        async with trio.open_nursery() as nursery:
+            for _ in range(await self._http.to_ask(base_url)):
+                nursery.start_soon(_prove, connect, name="ask an idle connection")
 
     def soon(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` in the background. It may outlive the turn that asked for it."""
@@ -111,6 +123,11 @@ class Pool:
         self._closing = True
         if self._http is not None:
             await self._http.aclose()
+
+
+async def _prove(connect: Callable[[], Awaitable[None]]) -> None:
+    with trio.move_on_after(PROOF_S):  # this closes the connection, as any request does that is cancelled
+        await _connect_or_ignore(connect)
 
 
 async def _connect_or_ignore(connect: Callable[[], Awaitable[None]]) -> None:

@@ -15,6 +15,7 @@ import trio
 from voiceloop.config.address import shown
 from voiceloop.config.tables import Endpoint
 from voiceloop.errors import BadRequest, NoSuchModel, NotRunning, RateLimited, ServiceError
+from voiceloop.net.attempt import Attempt, Call
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, from_error_object, from_status
 from voiceloop.net.keys import Key
 from voiceloop.net.pool import Pool
@@ -22,7 +23,7 @@ from voiceloop.net.retry import Failure, gave_up, next_wait_s
 from voiceloop.types import Usage
 
 if TYPE_CHECKING:
-    from voiceloop.net.http import Answer, Attempt
+    from voiceloop.net.http import Answer
     from voiceloop.net.websocket import WebSocket
 
 JSON_LIMIT = 16 * 1024 * 1024
@@ -137,8 +138,6 @@ class Service:
     @asynccontextmanager
     async def exchange(self, request: Request, tried: Attempt) -> AsyncIterator[Answer]:
         """Make one attempt. The answer has a 2xx status and an unread body; any other raises a `ServiceError`."""
-        from voiceloop.net.http import Call
-
         http = await self._pool.http()
         content = None if request.body is None else request.body[1]
         if request.json is not None:
@@ -168,7 +167,6 @@ class Service:
     @asynccontextmanager
     async def websocket(self, request: Request) -> AsyncIterator[WebSocket]:
         """Open a WebSocket, in one attempt; inside, what is lost or refused raises `ServiceError`s, too."""
-        from voiceloop.net.http import Call
         from voiceloop.net.websocket import open_websocket
 
         http, limit_s, headers = await self._pool.http(), self.settings.connect_timeout_s, self._headers(request)
@@ -188,9 +186,7 @@ class Service:
 
         `may_repeat` returns whether the work can still be started again from the beginning.
         """
-        await self._pool.http()
-        from voiceloop.net.http import Attempt
-
+        http = await self._pool.http()
         gate, policy = self._pool.gate, self.settings.retry
         number, trying_s = 0, 0.0
         while True:
@@ -204,11 +200,13 @@ class Service:
                 result = await attempt(tried)
             except ServiceError as error:
                 trying_s += trio.current_time() - began
-                failure = Failure(number, trying_s, stale=not tried.connected and not tried.answered)
+                failure = Failure(number, trying_s, stale=not tried.connected and not tried.heard)
                 wait_s = self._next_wait_s(error, failure) if may_repeat() else None
                 if wait_s is None:
                     error.attempts = number
                     raise await self._with_advice(_with_note(error, gave_up(error, failure)), request) from None
+                if failure.stale:  # the other idle connections are no better: the next attempt takes a new one
+                    await http.drop(self._base_url)
                 self._pool.tell("net.retry", attempt=number, wait_s=round(wait_s, 3), error=str(error))
                 # Being rate-limited is not a failure; and a server that isn't running is given up before that is read.
                 if number > 1 and not isinstance(error, RateLimited | NotRunning):
@@ -257,12 +255,15 @@ class Service:
         return error
 
     async def warm(self) -> None:
-        """Open idle connections in advance. Failures of the service are ignored."""
+        """Have idle connections ready that work: ask those that may be dead, and open those that are missing. Failures
+        of the service are ignored."""
         await self._pool.warm(self._base_url, self._connect)
 
-    async def _connect(self) -> None:
-        from voiceloop.net.http import Attempt, Call
+    async def prove(self) -> None:
+        """As `warm`, but open no connection."""
+        await self._pool.prove(self._base_url, self._connect)
 
+    async def _connect(self) -> None:
         # A small request, free of charge, that every server answers in some way. The answer is ignored.
         request = Request("/models", method="HEAD")
         timeout_s = self.settings.connect_timeout_s

@@ -21,8 +21,9 @@ from wsproto.events import CloseConnection, Event, Message, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError
 
 from voiceloop.errors import Unreachable
+from voiceloop.net.attempt import Attempt, Call
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, broke_off, clean, from_status
-from voiceloop.net.http import Attempt, Call, Http
+from voiceloop.net.http import Http
 
 PING_S = 10.0
 """After so much silence the server is pinged; after as much again the connection counts as lost."""
@@ -45,6 +46,8 @@ class WebSocket:
         self._events: deque[Event] = deque()
         self._pieces: list[str] = []
         self._pinged = self._broken = False
+        self.heard_at = trio.current_time()
+        """When the server last sent something, in Trio's time."""
         self._writing = trio.Lock()
 
     async def send(self, text: str) -> None:
@@ -77,6 +80,7 @@ class WebSocket:
         if not data:
             raise self._lost("the server closed the connection without a word")
         self._pinged = False
+        self.heard_at = trio.current_time()
         self._wire.receive_data(data)
         self._events.extend(self._wire.events())
 

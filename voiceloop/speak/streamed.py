@@ -17,7 +17,8 @@ from voiceloop.speak.pcm_stream import NotSpeech, SpeechParser, announced
 from voiceloop.types import Speech
 
 if TYPE_CHECKING:
-    from voiceloop.net.http import Answer, Attempt
+    from voiceloop.net.attempt import Attempt
+    from voiceloop.net.http import Answer
 
 CHANNEL_PIECES = 4
 """The bound of the channel between socket and player, in pieces of at most 64 KB. When it is full the socket waits."""

@@ -18,6 +18,7 @@ from voiceloop.audio.resample import Resampler
 from voiceloop.errors import BadRequest, ServiceError, TimedOut, VoiceloopError
 from voiceloop.net.failures import bad_answer, clean
 from voiceloop.net.service import Request, Service
+from voiceloop.net.trust import IDLE_S, PROOF_S
 from voiceloop.nursery import private_nursery
 from voiceloop.transcribe.realtime import protocol
 from voiceloop.transcribe.realtime.protocol import Hearing, append
@@ -48,6 +49,8 @@ class Line:
         self.opened_at = trio.current_time()
         self.open = self.gone = False
         """`open`: the server is ready. `gone`: the connection has ended; `error` says why, if it was not closed."""
+        self.unproved = False
+        """It was closed because no sign of life came in time, after it had long been idle."""
         self.error: VoiceloopError | None = None
         self.hearing: Hearing | None = None
         """The utterance that it carries."""
@@ -165,7 +168,7 @@ class Line:
                     self.open = True
                     self._notify()
                     async with private_nursery() as nursery:
-                        nursery.start_soon(self._send, socket, name="send speech")
+                        nursery.start_soon(self._send, socket, nursery, name="send speech")
                         while True:
                             self._take(self._parsed(await socket.receive()))
             except VoiceloopError as error:
@@ -187,9 +190,20 @@ class Line:
             return
         raise TimedOut(f"the server did not begin a session within {limit_s:g} s", place=str(where), remedy=_SILENT)
 
-    async def _send(self, socket: WebSocket) -> None:
+    async def _send(self, socket: WebSocket, nursery: trio.Nursery) -> None:
         async for message in self._queued:
-            await (socket.ping() if message is None else socket.send(message))
+            if message is not None:
+                await socket.send(message)
+                continue
+            if (now := trio.current_time()) - socket.heard_at >= IDLE_S:
+                nursery.start_soon(self._prove, socket, now, name="await a sign of life")
+            await socket.ping()
+
+    async def _prove(self, socket: WebSocket, asked_at: float) -> None:
+        await trio.sleep(PROOF_S)
+        if socket.heard_at < asked_at:
+            self.unproved = True
+            self.close()
 
     def _parsed(self, text: str) -> dict[str, Any]:
         event = protocol.parse(text)

@@ -6,7 +6,9 @@ import trio
 
 from voiceloop.errors import VoiceloopError
 from voiceloop.events import Publish
+from voiceloop.net import system
 from voiceloop.net.service import Request, Service
+from voiceloop.net.trust import Suspends
 from voiceloop.transcribe.realtime.line import Line
 from voiceloop.transcribe.realtime.pauses import Pauses
 
@@ -26,6 +28,7 @@ class Lines:
         self._nursery, self._publish = nursery, publish
         self._lines: list[Line] = []
         self._pauses = Pauses()
+        self._suspends = Suspends(system.suspended_s())
 
     @property
     def available(self) -> bool:
@@ -63,8 +66,8 @@ class Lines:
         self._pauses.worked()
 
     def _free(self) -> Line | None:
-        now = trio.current_time()
-        for line in [line for line in self._lines if line.free and now - line.opened_at > RETIRED_S]:
+        now, suspended = trio.current_time(), self._suspends.again(system.suspended_s())
+        for line in [line for line in self._lines if line.free and (suspended or now - line.opened_at > RETIRED_S)]:
             line.close()
         self._lines = [line for line in self._lines if not line.gone]
         return next((line for line in sorted(self._lines, key=lambda line: not line.open) if line.free), None)
@@ -79,6 +82,8 @@ class Lines:
         await line.run()
         if line in self._lines:
             self._lines.remove(line)
+        if line.unproved:
+            self.warm()
         # A server may end a session that nobody uses: the next utterance opens another one.
         if line.error is not None and (line.hearing is not None or not line.open):
             self._failed(line.error)

@@ -82,10 +82,11 @@ class RealtimeTranscriber(OpenAITranscriber):
         return self._lines.available
 
     async def warm(self) -> None:
-        """Have a connection ready: one for streaming, else those for clips."""
+        """Have a connection ready: one for streaming, else those for clips. What there is of these is proved in any
+        case, as a clip may have to take the place of a stream."""
         if self._lines.available:
             self._lines.warm()
-            await trio.lowlevel.checkpoint()
+            await self._service.prove()
         else:
             await super().warm()
 
