@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -90,6 +91,7 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     from voiceloop.cli.choosing import load_asking
     from voiceloop.cli.engines import where_words_go, who_hears
     from voiceloop.cli.offering import offer_once
+    from voiceloop.cli.output import open_output
     from voiceloop.cli.render import JsonLines, level_of
 
     inputs = _inputs(source, microphone)
@@ -107,7 +109,7 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     publish = JsonLines() if json else Captions(screen, level, at_end=lambda: offer_once(command, publish))
     publish("engines", text=where_words_go(command), who=who_hears(settings))
     kept = anew.handed_over(publish)
-    run_async(lambda: program.run(settings, inputs, publish, kept=kept))
+    run_async(lambda: program.run(settings, inputs, publish, kept=kept), output=partial(open_output, json=json))
 
 
 def _inputs(source: str, device: str | None) -> dict[str, str]:

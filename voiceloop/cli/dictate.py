@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Literal
 
 import typer
@@ -51,6 +52,7 @@ def dictate(  # noqa: PLR0913, PLR0917 - the options of a command are its parame
     from voiceloop.cli.choosing import load_asking
     from voiceloop.cli.engines import where_words_go
     from voiceloop.cli.offering import offer_once
+    from voiceloop.cli.output import open_output
     from voiceloop.cli.render import renderer
 
     options = {"handler.to": to, "control.start": start}
@@ -62,4 +64,7 @@ def dictate(  # noqa: PLR0913, PLR0917 - the options of a command are its parame
     if not json:
         offer_once(command, publish)
     kept = anew.handed_over(publish)
-    run_async(lambda: app.run(command.config, publish, trace=trace, name="dictate", kept=kept))
+    run_async(
+        lambda: app.run(command.config, publish, trace=trace, name="dictate", kept=kept),
+        output=partial(open_output, json=json),
+    )

@@ -144,7 +144,7 @@ async def open_file(path: str) -> AsyncIterator[Target]:
 def _print(text: str) -> None:
     # Not through Python's buffer: the buffer could write later a text that was already reported as not written.
     try:
-        _write(sys.stdout.fileno(), text.encode(sys.stdout.encoding, "replace"))
+        _write(sys.stdout.fileno(), text.encode(sys.stdout.encoding, sys.stdout.errors or "replace"))
     except BrokenPipeError as error:
         os.kill(os.getpid(), signal.SIGTERM)  # nobody reads the output: going on would only cost money
         raise TargetError("can't be written: the program that reads it has ended", place="stdout") from error
