@@ -32,20 +32,20 @@ def test_what_an_encoding_lacks_is_shown_in_plain_letters(char: str, shown: str)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1", "cp1252", "ascii:strict", "utf-8"])
-def test_text_is_printed_in_any_encoding(encoding: str, env: dict[str, str], tmp_path: Path) -> None:
-    """`models` prints what a server names; `config path` a path of the user's."""
-    odd = tmp_path / "“é–漢”.toml"
-    odd.write_text("")
+def test_text_is_printed_in_any_encoding(encoding: str, env: dict[str, str]) -> None:
+    code = "from voiceloop.cli import surroundings\nsurroundings.prepare()\n"
+    code += "from voiceloop.cli.render import print_error, print_line\n"
+    code += "text = '\\u201cé\\u2013漢\\u201d'\nprint_line(text)\nprint_error(text)\n"
     done = subprocess.run(
-        [COMMAND, "config", "path", "--config", str(odd)],
-        env=env | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+        [Path(COMMAND).with_name("python"), "-c", code],
+        env=env | {"PYTHONIOENCODING": encoding},
         capture_output=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    shown = done.stdout.decode(encoding.partition(":")[0])
-    assert shown.strip().endswith(".toml")
-    assert ("漢" if encoding == "utf-8" else "?") in shown
+    name = encoding.partition(":")[0]
+    shown = {"ascii": '"e-?"', "iso-8859-1": '"é-?"', "cp1252": "“é–?”", "utf-8": "“é–漢”"}[name]
+    assert done.stdout.decode(name) == done.stderr.decode(name) == f"{shown}\n"
 
 
 @pytest.mark.parametrize("stdin", [b"caf\xe9", b"\xff\xfe"])

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, Field
 
 from voiceloop.audio.wav import wav_bytes
+from voiceloop.config.language import language_code
 from voiceloop.config.tables import Conflict
 from voiceloop.net.service import Request
 from voiceloop.transcribe.clip_transcriber import ClipOptions, ClipTranscriber
@@ -61,8 +62,8 @@ class OpenRouterTranscriber(ClipTranscriber):
         options = self._options
         data = base64.b64encode(wav_bytes(utterance.pcm, utterance.rate_hz)).decode("ascii")
         body: dict[str, Any] = {"model": options.model, "input_audio": {"data": data, "format": "wav"}}
-        if options.language is not None:
-            body["language"] = options.language
+        if (language := language_code(options.language)) is not None:
+            body["language"] = language
         if options.temperature is not None:
             body["temperature"] = options.temperature
         if verbose:
