@@ -95,7 +95,9 @@ class Delivery:
     speaker: Speaker
     publish: Publish
     owner: DeliveryOwner
-    _splitter: Splitter = field(default_factory=Splitter)
+    language: str | None = None
+    """Of the reply, for its abbreviations; None: not known."""
+    _splitter: Splitter = field(init=False)
     _epoch: int | None = None
     """The ring's epoch that this reply is written under; None before its first sample."""
     _slot_count: int = 0
@@ -113,6 +115,7 @@ class Delivery:
     )
 
     def __post_init__(self) -> None:
+        self._splitter = Splitter(language=self.language)
         self._spans, self._trimmer = Spans(self.speaker.rate_hz), Trimmer(self.speaker.rate_hz)
 
     async def say(self, delta: str) -> None:
