@@ -177,6 +177,8 @@ def clusters(text: str) -> list[str]:
 def columns(text: str) -> int:
     """How many columns `text` takes in a terminal or a subtitle: wide characters two, marks on a letter none, an emoji
     made of several characters two."""
+    if text.isascii() and text.isprintable():
+        return len(text)
     from rich.cells import cell_len  # 16 ms: not at every start
 
     return cell_len(text)

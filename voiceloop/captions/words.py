@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -29,6 +30,7 @@ class Spoken:
         return letters(self.text)
 
 
+@lru_cache(maxsize=4096)  # each word is compared many times
 def letters(text: str) -> str:
     """`text` without case, punctuation and spaces."""
     return "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum())
