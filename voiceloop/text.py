@@ -216,7 +216,7 @@ def wrapped(text: str, width: int) -> list[str]:
     start = _TABLE_ROW.match(text)
     hanging = " " * (len(start[0]) if start is not None and 2 * len(start[0]) < width else 2)
     rows: list[str] = []
-    for word in _WORD.findall(text):
+    for word in _WORD.findall(text.rstrip(" ")):  # else each space at the end would be a start
         if rows and _width(rows[-1] + word) <= width:
             rows[-1] += word
         else:

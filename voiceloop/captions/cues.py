@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from voiceloop.captions.words import Spoken, text_of
 from voiceloop.text import chopped, columns
@@ -136,8 +137,13 @@ def _lines(words: Sequence[Spoken], width: int) -> tuple[str, ...]:
     """The text of a cue: one line if it fits, else two lines as equal in width as possible."""
     if columns(text_of(words)) <= width:
         return (text_of(words),)
-    ways = [(text_of(words[:at]), text_of(words[at:])) for at in range(1, len(words))]
-    return min(ways, key=lambda way: max(columns(line) for line in way), default=(text_of(words),))
+    ends = list(accumulate(columns(word.text) + word.spaced for word in words))
+    at = min(
+        range(1, len(words)),
+        key=lambda at: max(ends[at - 1] - words[0].spaced, ends[-1] - ends[at - 1] - words[at].spaced),
+        default=len(words),
+    )
+    return tuple(text for part in (words[:at], words[at:]) if (text := text_of(part)))
 
 
 def _short(word: Spoken, width: int) -> Iterator[Spoken]:
