@@ -156,8 +156,8 @@ _STACKING = frozenset("\u17d2\u1039")
 
 
 def clusters(text: str) -> list[str]:
-    """The characters of `text` as people see them: Unicode's grapheme clusters, with the consonants of Khmer and Burmese
-    that stand below another, and a vowel of Thai or Lao with the consonant after it."""
+    """The characters of `text` as people see them: Unicode's grapheme clusters, with the consonants of Khmer and
+    Burmese that stand below another, and a vowel of Thai or Lao with the consonant after it."""
     if text.isascii():
         return list(text)
     import regex

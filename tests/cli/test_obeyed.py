@@ -52,7 +52,7 @@ def test_an_option_and_a_setting_that_contradict_each_other_are_refused() -> Non
     option = ("--input", "audio.input")
     assert with_options(["audio.input=X"], {option: "X"})
     assert with_options(['audio.input="X"'], {option: "X"})
-    with pytest.raises(UsageError, match="--input and --set audio.input"):
+    with pytest.raises(UsageError, match=r"--input and --set audio\.input"):
         with_options(["audio.input=Y"], {option: "X"})
 
 

@@ -59,6 +59,8 @@ def test_a_request_has_the_language_alone(tag: str | None, code: str | None) -> 
     assert language_code(tag) == code
 
 
-@pytest.mark.parametrize(("answer", "code"), [("german", "de"), ("English", "en"), ("de", "de"), ("klingon", "klingon")])
+@pytest.mark.parametrize(
+    ("answer", "code"), [("german", "de"), ("English", "en"), ("de", "de"), ("klingon", "klingon")]
+)
 def test_a_language_that_is_told_by_name_has_its_code(answer: str, code: str) -> None:
     assert told(answer) == code

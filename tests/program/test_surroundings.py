@@ -56,9 +56,7 @@ def test_standard_input_in_another_encoding_is_no_error(stdin: bytes, env: dict[
 
 
 def test_without_standard_input_there_is_nothing_to_say(env: dict[str, str]) -> None:
-    done = subprocess.run(
-        ["bash", "-c", f"{COMMAND} say - <&-"], env=env, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["bash", "-c", f"{COMMAND} say - <&-"], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "nothing to say" in done.stderr
 
@@ -72,9 +70,7 @@ def test_a_user_without_a_home_gets_no_folder_named_tilde(env: dict[str, str], t
     code += "import voiceloop.__main__ as m\n"
     code += "sys.argv = ['voiceloop', 'config', 'path']\nm.main()"
     python = Path(COMMAND).with_name("python")
-    done = subprocess.run(
-        [python, "-c", code], env=without, cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([python, "-c", code], env=without, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("/")
     assert not (tmp_path / "~").exists()
@@ -91,7 +87,9 @@ def test_a_closed_terminal_ends_it_as_sigterm_does(number: signal.Signals, env: 
 
 def test_a_signal_that_the_parent_ignores_stays_ignored(env: dict[str, str], tmp_path: Path) -> None:
     out = tmp_path / "events"
-    nohup = subprocess.Popen(["bash", "-c", f"trap '' HUP; exec {COMMAND} run --json {' '.join(OFFLINE)} > {out}"], env=env)
+    nohup = subprocess.Popen(
+        ["bash", "-c", f"trap '' HUP; exec {COMMAND} run --json {' '.join(OFFLINE)} > {out}"], env=env
+    )
     try:
         while not (out.exists() and '"ready"' in out.read_text()):
             assert nohup.poll() is None
@@ -120,7 +118,8 @@ def test_events_that_nobody_reads_stop_neither_control_nor_the_end(env: dict[str
     finally:
         process.kill()
         process.wait()
-        process.stdout.close()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def _ask(path: Path, command: str) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import trio
 
 BOUND = 1_000_000
-"""How many bytes may wait for each reader: some hours of talk, or a second of a debug log. What comes then is dropped."""
+"""How many bytes may wait for each reader: hours of talk. What comes then is dropped."""
 GONE = frozenset({errno.EPIPE, errno.EIO})
 """The errors of a pipe whose reader has ended, and of a terminal that was closed."""
 
@@ -164,7 +164,9 @@ class Output:
         return b""
 
     def _told_here(self, count: int) -> bytes:
-        return f"Not written, as nobody read the output for too long: {count} line{'' if count == 1 else 's'}.\n".encode()
+        return (
+            f"Not written, as nobody read the output for too long: {count} line{'' if count == 1 else 's'}.\n".encode()
+        )
 
 
 _open: list[Output] = []

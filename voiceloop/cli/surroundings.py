@@ -15,7 +15,7 @@ ERRORS = "voiceloop.plain"
 _PLAIN = {
     **dict.fromkeys("‘’‚‛′‹›", "'"),
     **dict.fromkeys("“”„‟″«»", '"'),
-    **dict.fromkeys("‐‑‒–—―−", "-"),  # noqa: RUF001 - the dashes themselves
+    **dict.fromkeys("‐‑‒–—―−", "-"),
     **dict.fromkeys("\u00a0\u2002\u2003\u2007\u2009\u202f\u3000", " "),
     "…": "...",
     "•": "*",

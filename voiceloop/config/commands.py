@@ -148,7 +148,9 @@ def _check_used(command: Command, sets: Layer) -> None:
         key, value = ".".join(path), text.strip().strip("\"'")
         only = _HANDLERS.get(command)
         if key == "handler.use" and only is not None and value != only:
-            raise UsageError(f"{command} works with the handler '{only}' only", place=f"--set {key}", remedy="Leave it out")
+            raise UsageError(
+                f"{command} works with the handler '{only}' only", place=f"--set {key}", remedy="Leave it out"
+            )
         reason = next((why for name, why in _UNUSED[command].items() if f"{key}.".startswith(f"{name}.")), None)
         if reason is not None and value not in {"none", "false"}:  # what would be so anyway
             raise UsageError(f"{command} doesn't use it: {reason}", place=f"--set {key}", remedy="Leave it out")

@@ -19,6 +19,7 @@ import httpx  # noqa: ASYNC127 - httpx2 is its successor; moving to it is a sepa
 import trio
 
 from voiceloop import errors
+from voiceloop.net.bodies import pieces
 from voiceloop.net.failures import (
     BODY_LIMIT,
     Where,
@@ -178,14 +179,14 @@ class _Body(httpx.AsyncByteStream):
         self._content = content
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return _Pieces([self._content])
+        return _Pieces(pieces(self._content))
 
 
 class _Pieces:
-    """An async iterator over `pieces` that is not a generator."""
+    """An async iterator over `parts` that is not a generator."""
 
-    def __init__(self, pieces: list[bytes]) -> None:
-        self._left = iter(pieces)
+    def __init__(self, parts: list[bytes]) -> None:
+        self._left = iter(parts)
 
     def __aiter__(self) -> _Pieces:
         return self

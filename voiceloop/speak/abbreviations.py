@@ -16,8 +16,8 @@ _ALWAYS = {
     "es": "sr sra srta dr dra ud uds avda pág p.ej ej dpto tel núm aprox art cap prof ee uu",
     "it": "sig sig.ra dott ing avv prof p.es ecc pag tel art cap geom gent spett",
     "pt": "sr sra dr dra prof av p.ex pág tel aprox núm art cap eng exmo exma",
-    "nl": "dhr mevr mw dr drs ir ing prof bijv blz ca d.w.z o.a m.b.t t.o.v i.v.m a.u.b nr tel incl excl jl max min mln "
-    "mld st",
+    "nl": "dhr mevr mw dr drs ir ing prof bijv blz ca d.w.z o.a m.b.t t.o.v i.v.m a.u.b nr tel incl excl jl max min "
+    "mln mld st",
     "sv": "dr prof t.ex bl.a d.v.s ca kl nr s.k m.m o.s.v jfr resp st tel",
     "da": "dr prof f.eks bl.a dvs ca kl nr s.k m.m osv jf hr fr tlf",
     "no": "dr prof f.eks bl.a dvs ca kl nr s.k m.m osv jf hr fr tlf",
@@ -42,7 +42,7 @@ _ORDINALS = frozenset(
 
 
 _WESTERN = ("en", "de", "fr", "es", "it", "pt", "nl")
-_WORDS = frozenset("mind cap art max min ges ex chap tel st".split())
+_WORDS = frozenset(["mind", "cap", "art", "max", "min", "ges", "ex", "chap", "tel", "st"])
 """Of these, the words of another language."""
 
 
