@@ -18,15 +18,19 @@ def main() -> None:
     # Until a command handles these signals itself, nothing is open that would have to be closed: end at once.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by the parent process: discard the output
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for good
+    for name in ("SIGHUP", "SIGQUIT"):  # the terminal is closed; Ctrl-\
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # ignored, as by nohup: it stays so
+            signal.signal(number, lambda *_: os._exit(0))
     from voiceloop.audio.quiet import own_standard_error
+    from voiceloop.cli import surroundings
 
+    surroundings.open_streams()
     own_standard_error()
     from voiceloop.system.private_files import keep_private
 
     keep_private()
+    surroundings.prepare()
     # Otherwise pydantic searches every installed distribution for pydantic plug-ins: 50 ms of the start.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 

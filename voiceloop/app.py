@@ -111,6 +111,7 @@ async def run(
             captured=microphone.clock,
             posts=trio.CapacityLimiter(config.conversation.overlap),
             language=_language(config),
+            reply_language=getattr(config.speak.options, "language", None),
             journal=journal,
             asleep=lambda: attention.asleep,
             played=tap,

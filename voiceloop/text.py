@@ -149,25 +149,54 @@ def spaceless(char: str) -> bool:
     )
 
 
+_BEFORE_ITS_CONSONANT = frozenset("\u0e40\u0e41\u0e42\u0e43\u0e44\u0ec0\u0ec1\u0ec2\u0ec3\u0ec4")
+"""Vowels of Thai and Lao that are written before their consonant."""
+_STACKING = frozenset("\u17d2\u1039")
+"""Signs of Khmer and Burmese that put the next consonant below the one before."""
+
+
+def clusters(text: str) -> list[str]:
+    """The characters of `text` as people see them: Unicode's grapheme clusters, with the consonants of Khmer and
+    Burmese that stand below another, and a vowel of Thai or Lao with the consonant after it."""
+    if text.isascii():
+        return list(text)
+    import regex
+
+    found: list[str] = []
+    for cluster in regex.findall(r"\X", text):
+        before = found[-1] if found else ""
+        held = before and (before[-1] in _STACKING or (before in _BEFORE_ITS_CONSONANT and spaceless(cluster[0])))
+        # Unicode counts some marks of Burmese as letters of their own.
+        if held or (before and unicodedata.category(cluster[0])[0] == "M"):
+            found[-1] += cluster
+        else:
+            found.append(cluster)
+    return found
+
+
 def columns(text: str) -> int:
     """How many columns `text` takes in a terminal or a subtitle: wide characters two, marks on a letter none, an emoji
     made of several characters two."""
+    if text.isascii() and text.isprintable():
+        return len(text)
     from rich.cells import cell_len  # 16 ms: not at every start
 
     return cell_len(text)
 
 
 def chopped(text: str, width: int) -> list[str]:
-    """`text` in pieces of at most `width` columns, cut between characters as people see them (Unicode's grapheme
-    clusters). A character that is wider is a piece by itself."""
-    import regex
-
+    """`text` in pieces of at most `width` columns, cut between characters as people see them (`clusters`). A character
+    that is wider is a piece by itself."""
     pieces: list[str] = []
-    for cluster in regex.findall(r"\X", text):
-        if pieces and columns(pieces[-1] + cluster) <= width:
+    room = 0
+    for cluster in clusters(text):
+        wide = columns(cluster)
+        if pieces and wide <= room:
             pieces[-1] += cluster
         else:
             pieces.append(cluster)
+            room = width
+        room -= wide
     return pieces
 
 
@@ -187,7 +216,7 @@ def wrapped(text: str, width: int) -> list[str]:
     start = _TABLE_ROW.match(text)
     hanging = " " * (len(start[0]) if start is not None and 2 * len(start[0]) < width else 2)
     rows: list[str] = []
-    for word in _WORD.findall(text):
+    for word in _WORD.findall(text.rstrip(" ")):  # else each space at the end would be a start
         if rows and _width(rows[-1] + word) <= width:
             rows[-1] += word
         else:

@@ -98,7 +98,7 @@ def _turn_context(scene: Scene, speaker: Speaker, preemptive: PreemptiveGenerati
         scene.publish,
         Settings(waiting=behaviour.waiting, history_turns=10_000, earcon=False),
         preemptive,
-        trio.current_time,
+        scene.now,
         lambda index: began + index / CAPTURE_RATE_HZ,
         trio.CapacityLimiter(3),
         journal=FakeJournal(scene.pages, scene.saved),
@@ -174,6 +174,7 @@ async def _speak(  # noqa: PLR0913, PLR0917 - everything that goes on at once
                 if device_first := first.random() < 0.5:
                     device.tick()
                 scene.at_seam("loop", scene.frames)
+                scene.at_seam("clock", scene.frames)
                 scene.frames += 1
                 stalled -= 1
                 if stalled <= 0:

@@ -47,10 +47,11 @@ class Act:
 class Seam:
     """Something outside that stands still once, for `seconds`.
 
-    The loop or the terminal: everything but the sound devices waits. The disk: the journal's answer waits.
+    The loop or the terminal: everything but the sound devices waits. The disk: the journal's answer waits. The clock: it
+    shows the same time, and then the right one again.
     """
 
-    where: Literal["loop", "disk", "terminal"]
+    where: Literal["loop", "disk", "terminal", "clock"]
     at: int
     """Before which frame, call of the journal, or event."""
     seconds: float
@@ -131,6 +132,8 @@ class Scene:
     """How many frames were heard."""
     saves: int = 0
     """How often the journal was asked to save."""
+    _stopped_at: float | None = None
+    """The time that the clock shows since it stood still."""
 
     def __post_init__(self) -> None:
         self.random = Random(self.behaviour.seed)
@@ -142,11 +145,22 @@ class Scene:
         self.at_seam("terminal", len(self.events))
         self.events.append((name, {**fields, "now": trio.current_time()}))
 
-    def at_seam(self, where: Literal["loop", "terminal"], at: int) -> None:
+    def at_seam(self, where: Literal["loop", "terminal", "clock"], at: int) -> None:
         """Stand still, if it is here."""
         seam = self.behaviour.seam
-        if seam is not None and (seam.where, seam.at) == (where, at):
+        if seam is None or (seam.where, seam.at) != (where, at):
+            return
+        if where == "clock":
+            self._stopped_at = trio.current_time()
+        else:
             self.freeze(seam.seconds)
+
+    def now(self) -> float:
+        """The time that the conversation's clock shows."""
+        now, seam = trio.current_time(), self.behaviour.seam
+        if seam is None or self._stopped_at is None or now > self._stopped_at + seam.seconds:
+            return now
+        return self._stopped_at
 
     async def saved(self) -> None:
         """The journal has saved the speech; the disk may take its time for that."""

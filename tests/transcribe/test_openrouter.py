@@ -118,7 +118,7 @@ def test_words_and_confidence_are_read_from_the_answer() -> None:
     )
     assert found.words == (Word("a", 0.0, 0.5), Word("b", 0.6, 0.6))
     assert found.confidence == pytest.approx(0.8)
-    assert found.language == "english"
+    assert found.language == "en"
 
 
 json_values = st.recursive(

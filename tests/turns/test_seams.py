@@ -1,4 +1,4 @@
-"""The loop, the disk and the terminal stand still for a while, at any moment of a conversation: it decides the same,
+"""The loop, the disk, the terminal and the clock stand still for a while, at any moment of a conversation: it decides the same,
 only later.
 """
 
@@ -15,7 +15,7 @@ from testbed.conversations.checking import check_scene
 from testbed.conversations.playing import play
 from testbed.conversations.scene import Act, Behaviour, Scene, Seam
 
-Where = Literal["loop", "disk", "terminal"]
+Where = Literal["loop", "disk", "terminal", "clock"]
 
 QUESTION, PAUSE, REPLY, MHM, COUGH = (
     Act("word", 50),
@@ -59,7 +59,12 @@ def decisions(scene: Scene) -> list[tuple[object, ...]]:
 def test_what_stands_still_changes_no_decision(name: str, where: Where, seconds: float) -> None:
     acts = CONVERSATIONS[name]
     undisturbed = played(acts)
-    moments = {"loop": undisturbed.frames, "disk": undisturbed.saves, "terminal": len(undisturbed.events)}[where]
+    moments = {
+        "loop": undisturbed.frames,
+        "disk": undisturbed.saves,
+        "terminal": len(undisturbed.events),
+        "clock": undisturbed.frames,
+    }[where]
     for at in sorted(Random(name + where).sample(range(moments), min(moments, MOMENTS))):
         disturbed = played(acts, Seam(where, at, seconds))
         assert decisions(disturbed) == decisions(undisturbed), at

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from voiceloop.captions.words import Spoken, text_of
 from voiceloop.text import chopped, columns
@@ -44,12 +45,31 @@ class Cue:
 def wrapped(words: Sequence[Spoken], width: int) -> list[list[Spoken]]:
     """Break the words into lines of at most `width` columns; a longer word gets its own line."""
     lines: list[list[Spoken]] = []
+    filled = _Filled(width)
     for word in words:
-        if lines and columns(text_of([*lines[-1], word])) <= width:
+        if filled.add(word):
             lines[-1].append(word)
         else:
             lines.append([word])
     return lines
+
+
+class _Filled:
+    """How full lines of at most `width` columns are, while words are added."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._used = 0
+        self.lines = 0
+
+    def add(self, word: Spoken) -> bool:
+        """Add a word; whether it still fits into the last line."""
+        wide = columns(word.text)
+        used = self._used + wide + word.spaced
+        fits = self.lines > 0 and used <= self._width
+        self._used = used if fits else wide
+        self.lines += not fits
+        return fits
 
 
 class CueCutter:
@@ -84,21 +104,25 @@ class CueCutter:
 def _groups(words: Sequence[Spoken], width: int) -> Iterator[list[Spoken]]:
     """The words of each cue: as many as fit. A pause, or the end of a sentence that fills a line, ends a cue early."""
     group: list[Spoken] = []
+    filled, used = _Filled(width), 0
     for word in words:
-        if group and (word.start_s - group[-1].end_s >= GAP_S or not _fits([*group, word], width)):
-            complete, rest = _well_cut(group) if word.start_s - group[-1].end_s < GAP_S else (group, [])
+        apart = bool(group) and word.start_s - group[-1].end_s >= GAP_S
+        filled.add(word)
+        if group and (apart or filled.lines > LINES or word.end_s - group[0].start_s > LONGEST_S):
+            complete, rest = (group, []) if apart else _well_cut(group)
             yield complete
-            group = rest
+            group, filled, used = rest, _Filled(width), 0
+            for other in (*rest, word):
+                filled.add(other)
+                used += columns(other.text) + other.spaced
+            used -= columns(word.text) + word.spaced
         group.append(word)
-        if word.text.endswith(_ENDS) and columns(text_of(group)) >= width:
+        used += columns(word.text) + word.spaced
+        if word.text.endswith(_ENDS) and used - group[0].spaced >= width:
             yield group
-            group = []
+            group, filled, used = [], _Filled(width), 0
     if group:
         yield group
-
-
-def _fits(words: Sequence[Spoken], width: int) -> bool:
-    return len(wrapped(words, width)) <= LINES and words[-1].end_s - words[0].start_s <= LONGEST_S
 
 
 def _well_cut(words: list[Spoken]) -> tuple[list[Spoken], list[Spoken]]:
@@ -113,8 +137,13 @@ def _lines(words: Sequence[Spoken], width: int) -> tuple[str, ...]:
     """The text of a cue: one line if it fits, else two lines as equal in width as possible."""
     if columns(text_of(words)) <= width:
         return (text_of(words),)
-    ways = [(text_of(words[:at]), text_of(words[at:])) for at in range(1, len(words))]
-    return min(ways, key=lambda way: max(columns(line) for line in way), default=(text_of(words),))
+    ends = list(accumulate(columns(word.text) + word.spaced for word in words))
+    at = min(
+        range(1, len(words)),
+        key=lambda at: max(ends[at - 1] - words[0].spaced, ends[-1] - ends[at - 1] - words[at].spaced),
+        default=len(words),
+    )
+    return tuple(text for part in (words[:at], words[at:]) if (text := text_of(part)))
 
 
 def _short(word: Spoken, width: int) -> Iterator[Spoken]:

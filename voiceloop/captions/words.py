@@ -5,11 +5,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from voiceloop.audio.loudness import HOPS_PER_S, levels_dbfs, loud
-from voiceloop.text import clean_line
+from voiceloop.text import clean_line, clusters, spaceless
 from voiceloop.types import Transcript, Utterance
 
 
@@ -29,6 +30,7 @@ class Spoken:
         return letters(self.text)
 
 
+@lru_cache(maxsize=4096)  # each word is compared many times
 def letters(text: str) -> str:
     """`text` without case, punctuation and spaces."""
     return "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum())
@@ -56,23 +58,24 @@ def spoken(transcript: Transcript) -> list[Spoken]:
 
 
 def _parts(text: str) -> Iterator[tuple[str, bool]]:
-    """The words of `text`, and whether a space comes before each. In a script without spaces every character is a word.
-    Punctuation belongs to the word before it."""
+    """The words of `text`, and whether a space comes before each. In a script without spaces every character is a word,
+    with its marks. Punctuation belongs to the word before it."""
     for number, word in enumerate(text.split()):
+        if word.isascii():
+            yield word, True
+            continue
         pieces: list[str] = []
-        for char in word:
-            new = _stands_alone(char) or (pieces and _stands_alone(pieces[-1][-1]) and char.isalnum())
-            if not pieces or (new and letters(pieces[-1])):
-                pieces.append(char)
-            else:
-                pieces[-1] += char
-        yield from ((piece, at == 0 and (number > 0 or not _stands_alone(piece[0]))) for at, piece in enumerate(pieces))
-
-
-def _stands_alone(char: str) -> bool:
-    """Whether `char` belongs to a script without spaces: Chinese, Japanese, Thai, Lao."""
-    code = ord(char)
-    return 0x0E00 <= code <= 0x0EFF or 0x3041 <= code <= 0x30FF or 0x3400 <= code <= 0x9FFF or code >= 0x20000
+        current: list[str] = []
+        solid = False  # whether `current` has a letter or digit
+        for cluster in clusters(word):
+            new = spaceless(cluster[0]) or (current and spaceless(current[-1][0]) and cluster[0].isalnum())
+            if current and new and solid:
+                pieces.append("".join(current))
+                current, solid = [], False
+            current.append(cluster)
+            solid = solid or any(map(str.isalnum, cluster))
+        pieces.append("".join(current))
+        yield from ((piece, at == 0 and (number > 0 or not spaceless(piece[0]))) for at, piece in enumerate(pieces))
 
 
 def _engine_times(parts: Sequence[tuple[str, bool]], transcript: Transcript) -> list[tuple[float, float]] | None:

@@ -14,6 +14,7 @@ from voiceloop.audio.portaudio import HOST, Host
 from voiceloop.audio.wav import read_wav
 from voiceloop.capture.device import DeviceInput
 from voiceloop.capture.microphone import Item, Microphone
+from voiceloop.config.paths import expanded
 from voiceloop.config.tables import Audio
 from voiceloop.events import Publish
 from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, SAMPLE_BYTES, Frame, Gap, GapReason
@@ -36,7 +37,7 @@ async def open_microphone(audio: Audio, publish: Publish, *, host: Host = HOST) 
     if audio.input == "none":
         source = _Silence(microphone)
     elif audio.input.startswith(FILE_PREFIX):
-        source = _File(microphone, Path(audio.input.removeprefix(FILE_PREFIX)), publish)
+        source = _File(microphone, expanded(audio.input.removeprefix(FILE_PREFIX)), publish)
     else:
         source = DeviceInput(microphone, audio, publish, host)
     await source.open()

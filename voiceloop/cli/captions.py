@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voiceloop.cli.options import CloudOption, ConfigOption, JsonOption, SetOption, VerboseOption, as_text, place_of
+from voiceloop.cli.options import (
+    CloudOption,
+    ConfigOption,
+    JsonOption,
+    SetOption,
+    VerboseOption,
+    place_of,
+    with_devices,
+    with_options,
+)
 from voiceloop.cli.running import run_async
 from voiceloop.errors import UsageError
+
+if TYPE_CHECKING:
+    from voiceloop.config.commands import CommandLoaded
 
 WEB_PORT = 8765
 
 SourceOption = Annotated[
-    str,
+    str | None,
     typer.Option(
-        metavar="speaker|mic|both", help="Caption what the computer plays, the microphone, or both with labels."
+        metavar="speaker|mic|both",
+        help="Caption what the computer plays, the microphone, or both with labels.",
+        show_default="audio.input if you set it, else speaker",
     ),
 ]
 InputOption = Annotated[
@@ -66,7 +81,7 @@ WidthOption = Annotated[int, typer.Option(min=0, max=1000, help="Line width in c
 
 
 def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
-    source: SourceOption = "speaker",
+    source: SourceOption = None,
     microphone: InputOption = None,
     srt: SrtOption = None,
     vtt: VttOption = None,
@@ -90,35 +105,51 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     from voiceloop.cli.choosing import load_asking
     from voiceloop.cli.engines import where_words_go, who_hears
     from voiceloop.cli.offering import offer_once
+    from voiceloop.cli.output import open_output
     from voiceloop.cli.render import JsonLines, level_of
 
-    inputs = _inputs(source, microphone)
+    if json and (lines or width):
+        raise UsageError("--lines and --width are for text, not for --json", place="captions", remedy="Leave them out.")
     page = WEB_PORT if (web or share) and port is None else port
-    texts = {"srt": srt, "vtt": vtt, "jsonl": jsonl, "keep": keep}
-    settings_given = [f"handler.{key}={as_text(value)}" for key, value in texts.items() if value is not None]
-    settings_given += [f"handler.web={page}"] if page is not None else []
-    settings_given += ["handler.share=true"] if share else []
-    command = load_asking("captions", config, [*settings_given, *(sets or ())], flag=place_of(cloud), quiet=json)
+    named = {
+        **{(f"--{key}", f"handler.{key}"): text for key, text in given_texts(srt, vtt, jsonl, keep).items()},
+        ("--port" if port is not None else "--web", "handler.web"): page,
+        ("--share", "handler.share"): share or None,
+    }
+    sets = with_devices(with_options(sets, named), microphone=microphone)
+    command = load_asking("captions", config, sets, flag=place_of(cloud), quiet=json)
     settings = command.config
-    inputs = {name: device or settings.audio.input for name, device in inputs.items()}
+    inputs = inputs_of(source, command)
     screen = Screen.of(sys.stdout, lines=lines, width=width)
     level = level_of(settings, verbose=verbose)
     # The offer of a larger model comes at the end: one row stands before the first caption.
     publish = JsonLines() if json else Captions(screen, level, at_end=lambda: offer_once(command, publish))
     publish("engines", text=where_words_go(command), who=who_hears(settings))
     kept = anew.handed_over(publish)
-    run_async(lambda: program.run(settings, inputs, publish, kept=kept))
+    run_async(lambda: program.run(settings, inputs, publish, kept=kept), output=partial(open_output, json=json))
 
 
-def _inputs(source: str, device: str | None) -> dict[str, str]:
-    """The devices, keyed by the label on their captions; an empty device is the configured `audio.input`.
+def given_texts(srt: str | None, vtt: str | None, jsonl: str | None, keep: str | None) -> dict[str, str | None]:
+    """The files to write, by the keys of `[handler]`."""
+    return {"srt": srt, "vtt": vtt, "jsonl": jsonl, "keep": keep}
 
-    Raises UsageError for an unknown source.
+
+def inputs_of(source: str | None, command: CommandLoaded) -> dict[str, str]:
+    """The devices, keyed by the label on their captions: what the user names as `audio.input`, and for the rest what
+    the computer plays. `source` is `--source`, None if it is not given.
+
+    Raises UsageError for an unknown source, and for one that contradicts `--set audio.input`.
     """
-    known = {"speaker": {"": "monitor"}, "mic": {"": ""}, "both": {"mic": "", "speaker": "monitor"}}
+    from voiceloop.config.commands import named_input
+
+    named, at_the_command = named_input(command.loaded)
+    configured = command.config.audio.input
+    if source is None:
+        return {"": named or "monitor"}
+    if source == "speaker":
+        # A config file may name the microphone of an assistant. What the command line names is meant for this run.
+        return {"": configured if at_the_command else "monitor"}
+    known = {"mic": {"": configured}, "both": {"mic": configured, "speaker": "monitor"}}
     if source not in known:
         raise UsageError(f"there is no source '{source}'", place="--source", remedy="Use speaker, mic or both.")
-    inputs = known[source]
-    if device is None:
-        return inputs
-    return inputs | {"mic" if source == "both" else "": device}
+    return known[source]

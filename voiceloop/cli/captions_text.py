@@ -77,8 +77,9 @@ class Screen:
 
     def print_error(self, text: str) -> None:
         """Print a line on standard error without mixing it into the captions: it may be the same terminal."""
-        if self._drawn:
-            self._put(self._erase())
+        drawn = self._drawn
+        if drawn and not self._put(self._erase()):
+            self._drawn = drawn
         print_error(text)
         self._draw()
 
@@ -89,15 +90,17 @@ class Screen:
         size = shutil.get_terminal_size()
         # One column less: some terminals wrap a row that fills the last column.
         width = max(10, min(self.width or size.columns, size.columns - 1))
+        drawn = self._drawn
         added = [row for line in self._new for row in rows(line, width, colour=self.colour)] if not self.lines else []
         self._finals += self._new if self.lines else ()
-        self._new.clear()
+        new, self._new = self._new, []
         lives = [line for line in self._lives.values() if line.sure or line.unsure]
         shown = [row for line in (*self._finals, *lives) for row in rows(line, width, colour=self.colour)]
         shown = shown[-min(self.lines or size.lines, max(1, size.lines - 1)) :]
         text = self._erase() + "".join(f"{row}\n" for row in (*added, *shown))
         self._drawn = [columns(_COLOURING.sub("", row)) for row in shown]
-        self._put(text)
+        if not self._put(text):  # nobody reads now: the next one draws it
+            self._drawn, self._new = drawn, [] if self.lines else new[-_KEPT:]
 
     def _erase(self) -> str:
         # A terminal that was made narrower has wrapped the rows that no longer fit.
@@ -105,9 +108,8 @@ class Screen:
         rows_up, self._drawn = sum(max(1, -(-wide // across)) for wide in self._drawn), []
         return f"\x1b[{rows_up}A\r\x1b[J" if rows_up else ""
 
-    def _put(self, text: str) -> None:
-        if text:
-            print_line(text, to=self.stream, end="")
+    def _put(self, text: str) -> bool:
+        return not text or print_line(text, to=self.stream, end="")
 
 
 def rows(line: Line, width: int, *, colour: bool) -> list[str]:

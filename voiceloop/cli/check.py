@@ -69,7 +69,7 @@ def check(  # noqa: PLR0913, PLR0917 - the command's options
     """Try what run, dictate or captions would use, and report what works and what doesn't."""
     from voiceloop.cli.check_plan import plan_of
     from voiceloop.cli.checks import Trials
-    from voiceloop.config.commands import load_command
+    from voiceloop.config.commands import load_command, named_input
 
     if command == "run" and cloud is not None:
         remedy = "Say, for example: voiceloop check dictate --local"
@@ -77,7 +77,7 @@ def check(  # noqa: PLR0913, PLR0917 - the command's options
     loaded = load_command(
         command, config, with_devices(sets, microphone=microphone, loudspeaker=loudspeaker), flag=place_of(cloud)
     )
-    plan = plan_of(command, loaded.config, microphone)
+    plan = plan_of(command, loaded.config, named_input(loaded.loaded)[0])
     voice = speak if speak is not None else not json and at_terminal(sys.stdin, sys.stderr)
     # Nobody is startled by a sound: it needs a terminal, or the option.
     sound = None if echo is None and voice else bool(echo)

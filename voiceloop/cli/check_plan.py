@@ -50,9 +50,9 @@ def server_name(wanted: Wanted) -> str:
 
 
 def plan_of(command: Command, config: Config, device: str | None = None) -> Plan:
-    """The plan for a command. `device` is its `--input`; captions hear what the computer plays, unless it is given."""
+    """The plan for a command. `device` is the input that the user names; captions hear what the computer plays, unless
+    there is one."""
     if command == "captions":
-        # As `captions` itself: `audio.input` is for an assistant's microphone.
         audio = config.audio.model_copy(update={"input": device or "monitor"})
         parts = {"vad": "vad", "transcribe": "transcribe"}
         return Plan(config.model_copy(update={"audio": audio}), "sound heard", loudspeaker=False, parts=parts)

@@ -40,7 +40,7 @@ def show(
 
         file = str(loaded.file) if loaded.file else None
         shown = {"file": file, "values": values, "origins": origins, "choices": choices}
-        typer.echo(dumps(shown, ensure_ascii=False, indent=2))
+        typer.echo(dumps(shown, indent=2))
         return
     typer.echo(f"# voiceloop {command}: {where_words_go(found)}")
     for name, place in choices.items():
@@ -77,7 +77,7 @@ def schema() -> None:
 
     from voiceloop.config.schema import schema as make
 
-    typer.echo(dumps(make(lambda text: typer.echo(text, err=True)), ensure_ascii=False, indent=2))
+    typer.echo(dumps(make(lambda text: typer.echo(text, err=True)), indent=2))
 
 
 @app.command()

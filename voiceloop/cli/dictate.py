@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Literal
 
 import typer
@@ -14,9 +15,9 @@ from voiceloop.cli.options import (
     SetOption,
     TraceOption,
     VerboseOption,
-    as_text,
     place_of,
     with_devices,
+    with_options,
 )
 from voiceloop.cli.running import run_async
 
@@ -51,15 +52,18 @@ def dictate(  # noqa: PLR0913, PLR0917 - the options of a command are its parame
     from voiceloop.cli.choosing import load_asking
     from voiceloop.cli.engines import where_words_go
     from voiceloop.cli.offering import offer_once
+    from voiceloop.cli.output import open_output
     from voiceloop.cli.render import renderer
 
-    options = {"handler.to": to, "control.start": start}
-    option_sets = [f"{key}={as_text(value)}" for key, value in options.items() if value is not None]
-    sets = with_devices([*(sets or ()), *option_sets], microphone=microphone)
+    sets = with_options(sets, {("--to", "handler.to"): to, ("--start", "control.start"): start})
+    sets = with_devices(sets, microphone=microphone)
     command = load_asking("dictate", config, sets, flag=place_of(cloud), quiet=json)
     publish = renderer(command.config, json=json, verbose=verbose)
     publish("engines", text=where_words_go(command))
     if not json:
         offer_once(command, publish)
     kept = anew.handed_over(publish)
-    run_async(lambda: app.run(command.config, publish, trace=trace, name="dictate", kept=kept))
+    run_async(
+        lambda: app.run(command.config, publish, trace=trace, name="dictate", kept=kept),
+        output=partial(open_output, json=json),
+    )

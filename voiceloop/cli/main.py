@@ -72,7 +72,8 @@ def main() -> None:
             from voiceloop.cli import anew
 
             anew.start(error)
-        print(f"voiceloop: {error}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # the terminal may be closed
+            print(f"voiceloop: {error}", file=sys.stderr)
         code = error.exit_code
     except SystemExit as exit_:
         code = exit_.code if isinstance(exit_.code, int) else 1

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from voiceloop.errors import UsageError
 
 ConfigOption = Annotated[
     str | None,
@@ -64,9 +67,32 @@ def place_of(cloud: bool | None) -> Literal["cloud", "local"] | None:
 
 
 def with_devices(sets: list[str] | None, *, microphone: str | None, loudspeaker: str | None = None) -> list[str]:
-    """`sets` with `--input` and `--output` added as `audio.input=…` and `audio.output=…`."""
-    options = {"audio.input": microphone, "audio.output": loudspeaker}
-    return [*(sets or ()), *(f"{key}={as_text(value)}" for key, value in options.items() if value is not None)]
+    """`sets` with `--input` and `--output` added as `audio.input=…` and `audio.output=…`. Raises as `with_options`."""
+    return with_options(
+        sets,
+        {("--input", "audio.input"): microphone, ("--output", "audio.output"): loudspeaker},
+    )
+
+
+def with_options(sets: Sequence[str] | None, given: Mapping[tuple[str, str], str | int | bool | None]) -> list[str]:
+    """`sets` with options added as settings. `given` has the value of each option, None if it is not given, by the
+    option and the key of its setting.
+
+    Raises UsageError if a `--set` gives the same setting another value: neither is to be ignored.
+    """
+    from voiceloop.config.layers import parse_sets
+
+    named = {".".join(path): text for path, text in parse_sets(sets or ())[0].raw.items()}
+    added = []
+    for (option, key), value in given.items():
+        if value is None:
+            continue
+        text = as_text(value) if isinstance(value, str) else str(value).lower()
+        if named.get(key, text) not in {text, value}:
+            remedy = "Give one of them"
+            raise UsageError(f"{option} and --set {key} give it two values", place=key, remedy=remedy)
+        added.append(f"{key}={text}")
+    return [*(sets or ()), *added]
 
 
 def as_text(value: str) -> str:

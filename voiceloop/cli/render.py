@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
-from voiceloop.errors import OutputError, UsageError
+from voiceloop.cli.output import GONE, lane_of, unwritable
+from voiceloop.errors import UsageError
 from voiceloop.events import Publish, plain
 from voiceloop.net.usage import cost
 from voiceloop.text import clean_line as clean
@@ -28,22 +29,23 @@ _LEVELS = {"debug": 0, "verbose": 1, "info": 2, "warning": 3, "error": 4}
 
 
 def print_line(text: str, *, to: TextIO | None = None, end: str = "\n") -> bool:
-    """Print one line, by default on standard output; False when it was not written because the reader has gone away.
+    """Print one line, by default on standard output; False when it was not written because the reader has gone away,
+    or in a command that listens because nobody reads (`output.py`).
 
     When the reader of standard output has gone away, the program ends as after SIGTERM: it would otherwise go on
     unread, and perhaps spend money. Raises OutputError when standard output can't be written.
     """
     stream = to or sys.stdout
+    if (lane := lane_of(stream)) is not None:
+        return lane.put((text + end).encode(stream.encoding, stream.errors or "replace"))
     try:
         stream.write(text + end)
         stream.flush()
-    except BrokenPipeError:
-        if stream is sys.stdout:
-            os.kill(os.getpid(), signal.SIGTERM)
     except OSError as error:
         if stream is sys.stdout:
-            reason = (error.strerror or str(error)).lower()
-            raise OutputError(f"it can't be written: {reason}", place="standard output") from error
+            if error.errno not in GONE:
+                raise unwritable(error) from error
+            os.kill(os.getpid(), signal.SIGTERM)
     else:
         return True
     return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from voiceloop.cli.options import (
     ConfigOption,
@@ -30,6 +31,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
     from voiceloop import app
     from voiceloop.cli import anew
     from voiceloop.cli.engines import where_words_go
+    from voiceloop.cli.output import open_output
     from voiceloop.cli.render import at_terminal, renderer
     from voiceloop.cli.suggesting import suggest
     from voiceloop.config.commands import load_command
@@ -46,4 +48,4 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command are its parameters
             await suggest(command, publish)
         return await app.run(command.config, publish, trace=trace, kept=handed_over)
 
-    run_async(work)
+    run_async(work, output=partial(open_output, json=json))

@@ -39,6 +39,8 @@ def say(
         raise UsageError(
             "there is nothing to say", place="say", remedy="Give a text, or - and the text on standard input."
         )
+    if save is not None and loudspeaker is not None:
+        raise UsageError("--save and --output both say where it goes", place="say", remedy="Give one of them.")
     settings = load(config, with_devices(sets, microphone=None, loudspeaker=loudspeaker))
     if save is not None:
         from voiceloop.speak.saving import checked

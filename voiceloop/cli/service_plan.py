@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voiceloop.cli.options import place_of, with_devices
+from voiceloop.cli.options import place_of, with_devices, with_options
 from voiceloop.control.socket_files import socket_path
 from voiceloop.errors import UsageError
 from voiceloop.service.program import this_program
@@ -89,9 +89,9 @@ def _parsed(context: typer.Context, use: Use, words: Sequence[str]) -> dict[str,
 
 def _sets(options: Mapping[str, Any]) -> list[str]:
     """The options as settings, as the commands make them of theirs."""
-    sets = with_devices(options["sets"], microphone=options.get("microphone"), loudspeaker=options.get("loudspeaker"))
-    named = {"handler.to": options.get("to"), "control.start": options.get("start")}
-    return [*sets, *(f"{key}={value}" for key, value in named.items() if value is not None)]
+    named = {("--to", "handler.to"): options.get("to"), ("--start", "control.start"): options.get("start")}
+    sets = with_options(options["sets"], named)
+    return with_devices(sets, microphone=options.get("microphone"), loudspeaker=options.get("loudspeaker"))
 
 
 def _check_shown(use: Use, config: Config, options: Mapping[str, Any]) -> None:

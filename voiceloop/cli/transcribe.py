@@ -62,6 +62,8 @@ def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its par
         raise UsageError(
             "--to works only with --pending", place="transcribe", remedy="Redirect standard output: > FILE."
         )
+    if json and to not in {None, "stdout"}:
+        raise UsageError(f"--json is for standard output, not for {to}", place="transcribe", remedy="Leave one out.")
     destination = checked_destination(to or "stdout")
     # Most pending recordings come from dictation, and were meant for its engine. A kept choice is not one for files.
     as_dictation = pending or cloud is not None

@@ -100,6 +100,7 @@ def load_command(
     """
     preset, handler = _PRESETS[command]
     sources = read_sources(source, sets, preset=preset, handler=handler)
+    _check_used(command, sources.sets)
     merged = merge([*sources.base, sources.file, sources.sets], PART_TABLES).values
     openrouter = merged.get("openrouter")
     named = any(names_an_engine(command, layer) for layer in (sources.file, sources.sets))
@@ -123,6 +124,46 @@ def load_command(
         below = [*below, _CHIMES]
     loaded = checked(sources, below=below, above=[*above, *([_ABOVE[command]] if command in _ABOVE else [])])
     return CommandLoaded(loaded, command, decision, can_ask(given), name)
+
+
+_HANDLERS: Mapping[Command, str] = {"dictate": "dictation", "captions": "captions"}
+"""The handlers of the commands that have only one."""
+_UNUSED: Mapping[Command, Mapping[str, str]] = {
+    "run": {},
+    "dictate": {"speak": "it speaks nothing"},
+    "captions": {
+        "speak": "it speaks nothing",
+        "preemptive": "nothing is answered",
+        "audio.output": "it plays nothing",
+        "control.sounds": "it plays nothing",
+    },
+}
+"""Tables and keys that a command doesn't use, with the reason. In a config file, which may be for all commands, they
+are no mistake."""
+
+
+def _check_used(command: Command, sets: Layer) -> None:
+    """Raise UsageError for a `--set` that the command would ignore."""
+    for path, text in sets.raw.items():
+        key, value = ".".join(path), text.strip().strip("\"'")
+        only = _HANDLERS.get(command)
+        if key == "handler.use" and only is not None and value != only:
+            raise UsageError(
+                f"{command} works with the handler '{only}' only", place=f"--set {key}", remedy="Leave it out"
+            )
+        reason = next((why for name, why in _UNUSED[command].items() if f"{key}.".startswith(f"{name}.")), None)
+        if reason is not None and value not in {"none", "false"}:  # what would be so anyway
+            raise UsageError(f"{command} doesn't use it: {reason}", place=f"--set {key}", remedy="Leave it out")
+
+
+def named_input(loaded: Loaded) -> tuple[str | None, bool]:
+    """The `audio.input` that the user names, None if there is none; and whether the command line names it. In a file
+    `default` names nothing: it says the same as no line."""
+    layer, value = loaded.merged.origin(("audio", "input")), loaded.config.audio.input
+    if layer is None or ("audio", "input") not in loaded.merged.origins or layer.name.startswith("preset "):
+        return None, False
+    at_the_command = layer.name == "--set"
+    return (value if at_the_command or value != "default" else None), at_the_command
 
 
 def _value(values: Mapping[str, object], table: str, key: str) -> object:

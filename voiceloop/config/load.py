@@ -22,6 +22,7 @@ from typing import Any
 
 from voiceloop import registry as parts
 from voiceloop.config.layers import Layer, Merged, find_lines, merge, parse_sets
+from voiceloop.config.paths import expanded
 from voiceloop.config.secrets import scrub
 from voiceloop.config.tables import Config
 from voiceloop.config.validation import PART_TABLES, Checker
@@ -231,7 +232,7 @@ def _syntax_error(name: str, text: str, message: str) -> str:
 
 
 def _named_file(name: str, origin: str) -> Path:
-    path = Path(name).expanduser()
+    path = expanded(name)
     bare = path.name == name and not path.suffix
     if bare and name in presets():
         return presets()[name]

@@ -334,10 +334,13 @@ class Control(Table):
     def conflicts(self) -> Iterable[Conflict]:
         if self.shortcut and (what := no_trigger(self.shortcut)):
             yield Conflict(("shortcut",), what, TRIGGER)
-        for key in ("shortcut", "sounds"):
+        for key in ("shortcut", "sounds", "notify", "name"):
             if getattr(self, key) and not self.enabled:
                 remedy = "Remove one of the two: control.enabled = false turns all control off."
                 yield Conflict((key, "enabled"), "does nothing without control", remedy)
+        if self.start == "idle" and not self.enabled:
+            remedy = "Remove one of the two: only 'voiceloop ctl' or the shortcut could start it."
+            yield Conflict(("start", "enabled"), "idle is for ever without control", remedy)
 
 
 class Journal(Table):

@@ -28,6 +28,9 @@ REMEMBERED_ONSETS = 256
 REMEMBERED_INSERTIONS = 100
 """How many insertions repeated "scratch that" can take back."""
 
+_LONG = 600
+"""Longer texts are joined in a thread: the loop waits for nothing that takes over 20 ms."""
+
 
 class DictationOptions(TargetOptions):
     """The keys of `[handler]` with `use = "dictation"`."""
@@ -102,7 +105,11 @@ class DictationHandler:
         language = self._language or transcript.language
         terminal = focus is not None and focus.terminal
         context = Context(await self._since(), language, verbatim=terminal, undone=self._states_after_undo())
-        await self._apply(self._joiner.add(transcript.text, context), focus, context)
+        if len(transcript.text) > _LONG:
+            edits = await trio.to_thread.run_sync(self._joiner.add, transcript.text, context)
+        else:
+            edits = self._joiner.add(transcript.text, context)
+        await self._apply(edits, focus, context)
 
     def _focus_at_onset(self, transcript: Transcript) -> Focus | None:
         """The window that had the focus when the utterance began; None if unknown. A target that watches the focus

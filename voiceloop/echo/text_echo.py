@@ -11,7 +11,6 @@ from __future__ import annotations
 import unicodedata
 from collections import deque
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 
 _LEAST_WORDS = 3
 _LEAST_LETTERS = 8
@@ -21,10 +20,19 @@ _LEAST_SIGNS = 6
 _SHARE = 0.7
 """The share of the transcript's letters that must be in matching words."""
 _SIMILARITY = 0.75
-"""How similar two words must be to match, from 0 to 1. Not 1, because recognisers garble words."""
+"""How similar two words must be to match, from 0 to 1: the share of their letters that both have in the same order. Not
+1, because recognisers garble words."""
+_LEAST_GARBLED = 4
+"""Shorter words match only if they are equal."""
 _SPREAD = 1.5
 """How many words of the reply the matches may span, relative to the number of words of the transcript."""
 _KEPT = 64
+MOST_WORDS = 60
+"""Only the last words on either side are compared: some 20 s of speech."""
+LONGEST_WORD = 40
+"""Longer words are cut at this many letters."""
+_MOST_SIGNS = 4_000
+"""Only the end of a text is read for its last words."""
 
 
 class Audible:
@@ -72,20 +80,25 @@ def repeats(transcript: str, audible: str) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    """Return the words in lower case, without accents or punctuation; in scripts without spaces each sign is a word."""
+    """Return the last words in lower case, without accents or punctuation; in scripts without spaces each sign is a
+    word."""
     words: list[str] = []
-    word = ""
-    for sign in unicodedata.normalize("NFKD", text.casefold()):
+    word: list[str] = []
+    for sign in unicodedata.normalize("NFKD", text[-_MOST_SIGNS:].casefold())[-_MOST_SIGNS:]:
         kind = unicodedata.category(sign)
         if kind[0] == "M" or sign in "'’":
             continue
-        if kind[0] not in "LN":
-            words, word = [*words, word], ""
-        elif _is_spaceless(sign):
-            words, word = [*words, word, sign], ""
-        else:
-            word += sign
-    return [word for word in [*words, word] if word]
+        if kind[0] in "LN" and not _is_spaceless(sign):
+            word.append(sign)
+            continue
+        if word:
+            words.append("".join(word[:LONGEST_WORD]))
+            word = []
+        if kind[0] in "LN":
+            words.append(sign)
+    if word:
+        words.append("".join(word[:LONGEST_WORD]))
+    return words[-MOST_WORDS:]
 
 
 def _is_spaceless(sign: str) -> bool:
@@ -112,15 +125,19 @@ def _aligned(heard: Sequence[str], played: Sequence[str]) -> list[tuple[int, int
     """Align two texts: return pairs of positions of similar words, ascending on both sides, so that the matching words
     of `heard` have the most letters.
     """
+    similar = _similarities(heard, played)
     best: list[list[int]] = [[0] * (len(played) + 1) for _ in range(len(heard) + 1)]
     for i in range(len(heard) - 1, -1, -1):
+        below, row, alike, size = best[i + 1], best[i], similar[i], len(heard[i])
         for j in range(len(played) - 1, -1, -1):
-            gain = best[i + 1][j + 1] + len(heard[i]) if _similar(heard[i], played[j]) else 0
-            best[i][j] = max(gain, best[i + 1][j], best[i][j + 1])
+            most = below[j] if below[j] > row[j + 1] else row[j + 1]
+            if alike[j] and below[j + 1] + size > most:
+                most = below[j + 1] + size
+            row[j] = most
     pairs, i, j = [], 0, 0
     while i < len(heard) and j < len(played):
         # Match as early as that costs no letters: so the last match is as near to the first as the order allows.
-        if _similar(heard[i], played[j]) and best[i][j] == best[i + 1][j + 1] + len(heard[i]):
+        if similar[i][j] and best[i][j] == best[i + 1][j + 1] + len(heard[i]):
             pairs.append((i, j))
             i, j = i + 1, j + 1
         elif best[i][j] == best[i][j + 1]:
@@ -130,12 +147,50 @@ def _aligned(heard: Sequence[str], played: Sequence[str]) -> list[tuple[int, int
     return pairs
 
 
-def _similar(one: str, other: str) -> bool:
-    if one == other:
-        return True
-    if min(len(one), len(other)) < 4:
-        return False
-    matcher = SequenceMatcher(None, one, other, autojunk=False)
-    # The two quick ratios are upper bounds, and cheaper.
-    ratios = (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio)
-    return all(ratio() >= _SIMILARITY for ratio in ratios)
+def _similarities(heard: Sequence[str], played: Sequence[str]) -> list[list[bool]]:
+    """For each word of `heard`, which words of `played` are similar to it."""
+    distinct = list(dict.fromkeys(played))
+    places = [distinct.index(word) for word in played]
+    lanes = _Lanes(distinct)
+    rows: dict[str, list[bool]] = {}
+    for word in heard:
+        if word not in rows:
+            shared = lanes.in_common(word) if len(word) >= _LEAST_GARBLED else [0] * len(distinct)
+            alike = [
+                word == other
+                or (
+                    min(len(word), len(other)) >= _LEAST_GARBLED
+                    and 2 * common >= _SIMILARITY * (len(word) + len(other))
+                )
+                for other, common in zip(distinct, shared, strict=True)
+            ]
+            rows[word] = [alike[place] for place in places]
+    return [rows[word] for word in heard]
+
+
+class _Lanes:
+    """Words side by side in one large integer, each in a lane of its own, so that the length of the longest common
+    subsequence with another word is computed for all of them at once (Hyyrö, "Bit-parallel LCS-length computation
+    revisited", 2004)."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = words
+        self._wide = max(map(len, words), default=0) + 1  # a bit for the carry
+        self._bits: dict[str, int] = {}
+        self._all = 0
+        for number, word in enumerate(words):
+            for place, letter in enumerate(word):
+                bit = 1 << (number * self._wide + place)
+                self._bits[letter] = self._bits.get(letter, 0) | bit
+                self._all |= bit
+
+    def in_common(self, word: str) -> list[int]:
+        """For each of the words, the length of its longest common subsequence with `word`."""
+        row = self._all
+        for letter in word:
+            matched = row & self._bits.get(letter, 0)
+            row = ((row + matched) | (row - matched)) & self._all
+        lane = (1 << self._wide) - 1
+        return [
+            len(word) - (row >> (number * self._wide) & lane).bit_count() for number, word in enumerate(self._words)
+        ]

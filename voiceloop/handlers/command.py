@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 import trio
 from pydantic import BaseModel, Field
 
+from voiceloop.config.paths import expanded
 from voiceloop.config.tables import Table
 from voiceloop.errors import HandlerError
 from voiceloop.nursery import private_nursery
@@ -90,7 +91,7 @@ class CommandHandler:
 
     def __init__(self, options: CommandOptions) -> None:
         self._options = options
-        self._cwd = options.cwd.expanduser() if options.cwd is not None else None
+        self._cwd = expanded(options.cwd) if options.cwd is not None else None
         self.turns = options.turns
         command = options.command
         self._argv = shlex.split(command) if isinstance(command, str) else list(command)

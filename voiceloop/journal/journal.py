@@ -8,7 +8,8 @@
     over                nothing: delivered, or not wanted
     left                everything, with the reason: `voiceloop transcribe --pending` may take it
 
-A thread writes the files, one after the other, so listening never waits for the disk.
+A thread writes the files, one after the other, so listening never waits for the disk. What waits for the thread is
+bounded; and where the disk doesn't answer, as a network's may, turns go on without it, and the program ends without it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,14 @@ from voiceloop.types import Transcript, Utterance
 
 _SETTLE_S = 0.5
 """How long the program waits at its end for the last files to be written."""
+PATIENCE_S = 2.0
+"""How long a turn waits for the disk. Once it has waited in vain, no turn waits until the disk answers again."""
+_OPEN_S = 5.0
+"""How long the start waits for the disk."""
+BOUND_BYTES = 64_000_000
+"""How much speech may wait for the disk: over half an hour. What comes then is not kept."""
+_BOUND_JOBS = 10_000
+"""How many steps may wait for the disk."""
 
 
 def bounds(settings: Settings) -> Bounds:
@@ -46,12 +55,11 @@ async def open_journal(
     the journal keeps nothing. `engine` names the transcriber, for entry.json."""
     store = JournalStore(folder)
     try:
-        await trio.to_thread.run_sync(store.enter)
-    except OSError as error:
-        publish(
-            "notice",
-            text=f"{_cant_write(store, error)}: speech that is not yet delivered is lost if the program is killed.",
-        )
+        with trio.fail_after(_OPEN_S):
+            await trio.to_thread.run_sync(store.enter, abandon_on_cancel=True)
+    except (OSError, trio.TooSlowError) as error:
+        why = _cant_write(store, error) if isinstance(error, OSError) else _stalled(store)
+        publish("notice", text=f"{why}: speech that is not yet delivered is lost if the program is killed.")
         yield NO_JOURNAL
         return
     async with trio.open_nursery() as nursery:
@@ -60,9 +68,10 @@ async def open_journal(
         try:
             yield journal
         finally:
+            journal.do(store.end)  # in the thread, too: it works on files. Without it the process's end unlocks them
             with trio.move_on_after(_SETTLE_S, shield=True):
                 await journal.settled()
-            store.end()
+            journal.give_up()
             nursery.cancel_scope.cancel()
 
 
@@ -75,23 +84,54 @@ class DiskJournal:
         self.publish, self.engine = publish, engine
         self.pending = 0
         self._store, self._bounds, self._nursery = store, bounds, nursery
-        # Not bounded itself, but a turn adds only a few jobs, and the waiting turns are bounded (conversation.waiting).
-        self._jobs: deque[tuple[Callable[[], None], trio.Event]] = deque()
+        # Bounds: BOUND_BYTES, _BOUND_JOBS. What comes when they are reached is not done, and a notice says so.
+        self._jobs: deque[tuple[Callable[[], None], trio.Event, int]] = deque()
+        self._waiting_bytes = 0
         self._last = trio.Event()  # set when the job added last is done
         self._last.set()
         self._failing = False
+        self._stalled = False
+        """Whether the disk was waited for in vain, and has not answered since."""
+        self._working = trio.CancelScope()
 
     def turn(self, number: int) -> Page:
         """The journal of a new turn."""
         return Page(self, self._store.entry(number))
 
-    def do(self, job: Callable[[], None]) -> trio.Event:
-        """Do `job` in the thread after all earlier jobs. The event is set when it is done or has failed."""
-        self._last = trio.Event()
-        self._jobs.append((job, self._last))
+    def do(self, job: Callable[[], None], size: int = 0) -> trio.Event:
+        """Do `job` in the thread after all earlier jobs. The event is set when it is done, has failed or can't be done
+        because too much waits. `size`: how many bytes it holds meanwhile."""
+        done = trio.Event()
+        if len(self._jobs) >= _BOUND_JOBS or (self._jobs and self._waiting_bytes + size > BOUND_BYTES):
+            done.set()
+            self._tell_stalled()
+            return done
+        self._last = done
+        self._jobs.append((job, done, size))
+        self._waiting_bytes += size
         if len(self._jobs) == 1:
             self._nursery.start_soon(self._work, name="journal writer")
-        return self._last
+        return done
+
+    async def done(self, event: trio.Event) -> None:
+        """Wait until a job is done, or the disk seems to stand still."""
+        if event.is_set():
+            await trio.lowlevel.checkpoint()
+            return
+        with trio.move_on_after(0 if self._stalled else PATIENCE_S) as scope:
+            await event.wait()
+        if scope.cancelled_caught:
+            self._tell_stalled()
+
+    def give_up(self) -> None:
+        """Wait for the thread no longer. What it was to do is not done."""
+        self._working.cancel()
+
+    def _tell_stalled(self) -> None:
+        if not self._stalled:
+            self._stalled = True
+            text = "the session goes on; until it answers, what can't be delivered is lost, or may be delivered twice."
+            self.publish("notice", text=f"{_stalled(self._store)}: {text}")
 
     async def settled(self) -> None:
         """Wait until all jobs are done."""
@@ -117,17 +157,19 @@ class DiskJournal:
             self.publish("journal.pending", count=self.pending, doubtful=doubtful)
 
     async def _work(self) -> None:
-        # Shielded: speech must reach the disk even if the program is ending. This takes milliseconds.
-        with trio.CancelScope(shield=True):
+        # Shielded: speech must reach the disk even if the program is ending. This takes milliseconds; if it doesn't,
+        # `give_up` ends it.
+        with trio.CancelScope(shield=True) as self._working:
             while self._jobs:
-                job, done = self._jobs[0]
+                job, done, size = self._jobs[0]
                 try:
-                    await trio.to_thread.run_sync(job)
-                    self._failing = False
+                    await trio.to_thread.run_sync(job, abandon_on_cancel=True)
+                    self._failing = self._stalled = False
                 except OSError as error:
                     self._fail(error)
                 finally:
                     self._jobs.popleft()
+                    self._waiting_bytes -= size
                     done.set()
 
     def _fail(self, error: OSError) -> None:
@@ -160,11 +202,12 @@ class Page:
         self.journal.do(self._sync)
 
     def _put(self, clip: Utterance) -> None:
-        self._written = self.journal.do(partial(self.entry.put, self._complete, clip, engine=self.journal.engine))
+        put = partial(self.entry.put, self._complete, clip, engine=self.journal.engine)
+        self._written = self.journal.do(put, len(clip.pcm))
 
     async def safe(self) -> None:
         if self._written is not None:
-            await self._written.wait()
+            await self.journal.done(self._written)
 
     def transcribed(self, transcript: Transcript) -> None:
         if self._written is not None:
@@ -174,7 +217,7 @@ class Page:
         if self._written is not None:
             if self._marked is None:
                 self._marked = self.journal.do(self._mark)
-            await self._marked.wait()
+            await self.journal.done(self._marked)
 
     def over(self) -> None:
         if self._written is not None and not self._closed:
@@ -214,6 +257,10 @@ class Page:
                 self.entry.note(reason=reason)
             finally:
                 self.entry.leave()
+
+
+def _stalled(store: JournalStore) -> str:
+    return f"journal: {store.folder} doesn't answer (a disk or a network that stands still?)"
 
 
 def _cant_write(store: JournalStore, error: OSError) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from urllib.request import getproxies
 
 import httpcore
 import httpx  # noqa: ASYNC127 - httpx2 is its successor; moving to it is a separate change
@@ -16,6 +17,7 @@ import trio
 
 from voiceloop import errors
 from voiceloop.net.attempt import Attempt, Call, waiting
+from voiceloop.net.bodies import pieces
 from voiceloop.net.connections import Connections
 from voiceloop.net.failures import (
     Where,
@@ -28,6 +30,7 @@ from voiceloop.net.failures import (
     tls_failure,
     without_network,
 )
+from voiceloop.net.proxies import Proxies
 from voiceloop.net.sockets import Backend, leads_near
 from voiceloop.net.watch import Exchange, ExchangeObserver, Observe, watching
 
@@ -42,8 +45,6 @@ MAX_CONNECTIONS = 32
 """Enough for transcription, chat and prefetched speech of several turns: far more than one speaker needs."""
 HEAD_STEPS = 3
 """Sending a request, waiting and receiving the answer's head may take `read_timeout_s` each."""
-HERE = ("all://127.0.0.1", "all://localhost", "all://[::1]")
-"""Servers on this machine are never reached through a proxy, which would look for them on the proxy's own machine."""
 LINGER_S = 0.25
 """How long to wait for the end of an answer whose rest is not needed: if the end is reached, the connection can be
 reused."""
@@ -142,14 +143,14 @@ class _Body(httpx.AsyncByteStream):
         self._content = content
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return _Pieces([self._content])
+        return _Pieces(pieces(self._content))
 
 
 class _Pieces:
-    """An async iterator over `pieces` that is not a generator."""
+    """An async iterator over `parts` that is not a generator."""
 
-    def __init__(self, pieces: list[bytes]) -> None:
-        self._left = iter(pieces)
+    def __init__(self, parts: list[bytes]) -> None:
+        self._left = iter(parts)
 
     def __aiter__(self) -> _Pieces:
         return self
@@ -159,6 +160,39 @@ class _Pieces:
         for piece in self._left:
             return piece
         raise StopAsyncIteration
+
+
+class _Routes(httpx.AsyncBaseTransport):
+    """Sends each request directly or through a proxy. httpx's own choice fails at some entries of NO_PROXY, and knows
+    no networks. Raises as `Http`."""
+
+    def __init__(self, proxies: Proxies) -> None:
+        self._proxies = proxies
+        self._direct = _transport(None)
+        self._through = {address: _transport(address) for address in set(proxies.by_scheme.values())}
+
+    @property
+    def transports(self) -> tuple[httpx.AsyncHTTPTransport, ...]:
+        return (self._direct, *self._through.values())
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        address = self._proxies.address(url.scheme, url.raw_host.decode("ascii"), url.port)
+        transport = self._direct if address is None else self._through[address]
+        return await transport.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for transport in self.transports:
+            await transport.aclose()
+
+
+def _transport(proxy: str | None) -> httpx.AsyncHTTPTransport:
+    limits = httpx.Limits(
+        max_connections=MAX_CONNECTIONS,
+        max_keepalive_connections=MAX_CONNECTIONS,
+        keepalive_expiry=KEEPALIVE_S,
+    )
+    return httpx.AsyncHTTPTransport(limits=limits, proxy=proxy)
 
 
 class Http:
@@ -171,14 +205,10 @@ class Http:
     def __init__(self, observe: Observe | None = None) -> None:
         self._observe = observe
         try:
+            self._routes = _Routes(Proxies.of(getproxies()))
             self._client = httpx.AsyncClient(
-                limits=httpx.Limits(
-                    max_connections=MAX_CONNECTIONS,
-                    max_keepalive_connections=MAX_CONNECTIONS,
-                    keepalive_expiry=KEEPALIVE_S,
-                ),
+                transport=self._routes,
                 follow_redirects=False,
-                mounts=dict.fromkeys(HERE),
                 # Nothing fetched in a turn compresses well, and a decoder could fail between httpx's generators.
                 headers={"accept-encoding": "identity"},
             )
@@ -204,9 +234,8 @@ class Http:
     def _pools(self) -> Iterator[httpcore.AsyncConnectionPool]:
         # httpx has no public way to reach its pools or to set a backend. The pools' own interface, used here, is public
         # in httpcore.
-        for transport in (self._client._transport, *self._client._mounts.values()):
-            if isinstance(transport, httpx.AsyncHTTPTransport):
-                yield transport._pool
+        for transport in self._routes.transports:
+            yield transport._pool
 
     @asynccontextmanager
     async def exchange(self, call: Call, attempt: Attempt) -> AsyncIterator[Answer]:

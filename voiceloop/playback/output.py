@@ -6,7 +6,6 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
-from pathlib import Path
 
 import trio
 
@@ -15,6 +14,7 @@ from voiceloop.audio.portaudio import HOST, Host, Request, Stream
 from voiceloop.audio.streams import ONCE_MORE_S, close_stream, open_first, open_stream, pauses
 from voiceloop.audio.wake import Wake
 from voiceloop.audio.wav import WavWriter
+from voiceloop.config.paths import expanded
 from voiceloop.config.tables import Audio
 from voiceloop.errors import VoiceloopError
 from voiceloop.events import Publish
@@ -96,7 +96,7 @@ class _Paced:
         self._writer: WavWriter | None = None
         if output != "none":
             output = output.removeprefix(FILE_PREFIX)
-            self._writer = WavWriter(Path(output), rate_hz, place="audio.output")
+            self._writer = WavWriter(expanded(output), rate_hz, place="audio.output")
         self._ring = _ring(self._audio, rate_hz)
         description, jitter_buffer = f"{output}, {rate_hz} Hz", _jitter_buffer(self._audio)
         self._speaker = Speaker(self._ring, latency_s=_BLOCK_S, description=description, jitter_buffer=jitter_buffer)

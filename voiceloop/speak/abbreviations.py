@@ -9,13 +9,27 @@ from __future__ import annotations
 _ALWAYS = {
     "en": "dr mr mrs ms mx prof rev hon gov sen rep gen col lt sgt capt st mt ft jr sr vs viz approx dept est "
     "inc ltd co corp bros jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri",
-    "de": "dr prof hr fr frl st str bzw ca evtl ggf inkl exkl sog usw vgl zzgl geb abs tel mio mrd max min z.b d.h u.a",
-    "fr": "m mm mme mlle dr pr st ste cf env av bd",
-    "es": "sr sra srta dr dra ud uds avda pág",
-    "it": "sig dott ing avv prof",
-    "pt": "sr sra dr dra prof av",
-    "nl": "dhr mevr mw dr drs ir ing prof bijv blz ca",
+    "de": "dr mr prof hr fr frl st str bzw ca evtl ggf inkl exkl sog usw vgl zzgl geb abs tel mio mrd max min z.b d.h "
+    "u.a allg bspw dipl-ing einschl entspr etc gegr ges gest hbf jh jan feb aug sept okt nov dez mind nr österr "
+    "resp s.o s.u stellv tgl u.u urspr usf v.a v.chr n.chr verh wg z.t z.zt zzt zw",
+    "fr": "m mm mme mlle dr pr st ste cf env av bd p.ex ex boul chap éd hab tél janv févr juil sept oct nov déc",
+    "es": "sr sra srta dr dra ud uds avda pág p.ej ej dpto tel núm aprox art cap prof ee uu",
+    "it": "sig sig.ra dott ing avv prof p.es ecc pag tel art cap geom gent spett",
+    "pt": "sr sra dr dra prof av p.ex pág tel aprox núm art cap eng exmo exma",
+    "nl": "dhr mevr mw dr drs ir ing prof bijv blz ca d.w.z o.a m.b.t t.o.v i.v.m a.u.b nr tel incl excl jl max min "
+    "mln mld st",
+    "sv": "dr prof t.ex bl.a d.v.s ca kl nr s.k m.m o.s.v jfr resp st tel",
+    "da": "dr prof f.eks bl.a dvs ca kl nr s.k m.m osv jf hr fr tlf",
+    "no": "dr prof f.eks bl.a dvs ca kl nr s.k m.m osv jf hr fr tlf",
+    "pl": "dr prof np tzn tzw m.in godz ul al im inż mgr hab nr str pl tel woj św tj",
+    "cs": "dr prof např tzv tzn mj atd apod ul č str tel ing mgr bc mudr judr phdr doc sv tj resp",
+    "ru": "г гг ул им т.е т.к т.д т.п тыс млн млрд руб коп см стр напр др пр проф акад",
+    "fi": "esim mm ks nk ns n tri prof klo puh",
+    "hu": "dr pl kb stb ún prof id ifj",
+    "tr": "dr prof av sn örn vb bkz no tel doç",
 }
+_SINGLE = {"de": frozenset("abdhinorstuvz"), "fr": frozenset("p"), "es": frozenset("pq")}
+"""Letters of abbreviations that are written in pieces: "z. B.", "i. d. R.", "p. ex."."""
 _NUMBERED = "no nos nr fig figs p pp pg vol ch sec art bd núm n eq ver"
 _BEFORE_A_NUMBER = frozenset(_NUMBERED.split())
 """Abbreviations only before a number, such as `No. 5`."""
@@ -27,13 +41,20 @@ _ORDINALS = frozenset(
 """Languages that write ordinal numbers with a full stop: `5.` is "fifth"."""
 
 
+_WESTERN = ("en", "de", "fr", "es", "it", "pt", "nl")
+_WORDS = frozenset(["mind", "cap", "art", "max", "min", "ges", "ex", "chap", "tel", "st"])
+"""Of these, the words of another language."""
+
+
 class Abbreviations:
-    """The abbreviations of a language; of all languages listed here if none is given."""
+    """The abbreviations of a language; if none is given, those of seven that are no words of another."""
 
     def __init__(self, language: str | None) -> None:
-        code = (language or "").partition("-")[0].lower()
-        always = _ALWAYS.get(code, "") if code else " ".join(_ALWAYS.values())
-        self._always = frozenset(always.split()) - _ENDING
+        code = (language or "").replace("_", "-").partition("-")[0].lower()
+        code = {"nb": "no", "nn": "no"}.get(code, code)
+        known = " ".join(_ALWAYS[name] for name in _WESTERN).split()
+        self._always = frozenset(_ALWAYS.get(code, "").split() if code else set(known) - _WORDS) - _ENDING
+        self._single = _SINGLE.get(code, frozenset[str]())
         self._ordinals = code in _ORDINALS
 
     def go_on(self, word: str, *, after: str) -> bool:
@@ -43,6 +64,8 @@ class Abbreviations:
         if lower in _ENDING:
             return False
         if lower in self._always or (lower in _BEFORE_A_NUMBER and after.isdigit()):
+            return True
+        if lower in self._single and word == lower:
             return True
         if word.isdigit():
             return self._ordinals and len(word) <= 2

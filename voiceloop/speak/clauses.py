@@ -6,12 +6,16 @@ cancelled reply stops between two pieces, and memory grows with the longest.
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 from voiceloop.speak.abbreviations import Abbreviations
-from voiceloop.text import WIDE_CLAUSES, WIDE_STOPS
+from voiceloop.text import WIDE_CLAUSES, WIDE_STOPS, clusters
 
 _STOPS = frozenset("!?…؟۔।։።") | WIDE_STOPS
 _CLAUSES = frozenset(",;:—–،؛") | WIDE_CLAUSES
 _CLOSERS = "\"'”’»›)]}」』）】》〉］"
+_LOOK_AHEAD = 8
+"""Characters behind the limit that may belong to one before it."""
 _LEAST = 3
 """A piece is at least 1/3 of the longest allowed, if there is a place to cut after that: short pieces sound choppy."""
 
@@ -41,7 +45,10 @@ def _cut(text: str, limit: int, abbreviations: Abbreviations) -> int:
     for at in places:
         if (text[at] == " " and text[at - 1] in _CLAUSES) or text[at - 1] in WIDE_CLAUSES:
             return at
-    return next((at for at in range(limit, 0, -1) if text[at] == " "), limit)
+    if (space := text.rfind(" ", 1, limit + 1)) > 0:
+        return space
+    whole = [at for at in accumulate(map(len, clusters(text[: limit + _LOOK_AHEAD]))) if at <= limit]
+    return whole[-1] if whole else limit
 
 
 def _ends_sentence(text: str, at: int, abbreviations: Abbreviations) -> bool:

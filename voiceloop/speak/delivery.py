@@ -33,6 +33,8 @@ RESERVE_S = 0.06
 _STEP_S = 0.02
 _SLICE_S = 0.1
 """How much sound is worked on before the first of it is written: a synthesizer may deliver many seconds at once."""
+_PIECE = 1_000
+"""How many characters of a reply are worked on at once: about 10 ms."""
 T = TypeVar("T")
 
 
@@ -95,7 +97,9 @@ class Delivery:
     speaker: Speaker
     publish: Publish
     owner: DeliveryOwner
-    _splitter: Splitter = field(default_factory=Splitter)
+    language: str | None = None
+    """Of the reply, for its abbreviations; None: not known."""
+    _splitter: Splitter = field(init=False)
     _epoch: int | None = None
     """The ring's epoch that this reply is written under; None before its first sample."""
     _slot_count: int = 0
@@ -117,14 +121,18 @@ class Delivery:
     )
 
     def __post_init__(self) -> None:
+        self._splitter = Splitter(language=self.language)
         self._spans, self._trimmer = Spans(self.speaker.rate_hz), Trimmer(self.speaker.rate_hz)
 
     async def say(self, delta: str) -> None:
         """Add text. Waits when speech is far behind."""
         if delta:
             self.owner.mark("first_text")
-        for chunk in self._splitter.feed(delta):
-            await self._chunks[0].send(chunk)
+        for start in range(0, len(delta), _PIECE):
+            if start:
+                await trio.lowlevel.checkpoint()  # a whole reply at once: others take their turns meanwhile
+            for chunk in self._splitter.feed(delta[start : start + _PIECE]):
+                await self._chunks[0].send(chunk)
 
     async def play(self, speech: Speech, text: str) -> None:
         """Add audio that says `text`, after everything added so far."""

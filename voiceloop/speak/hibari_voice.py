@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voiceloop.audio.audible import first_audible
+from voiceloop.config.paths import expanded
 from voiceloop.errors import ConfigError, EngineError
 from voiceloop.inference.onnx import first_line, open_session
 from voiceloop.speak.hibari_lexicon import PackedJson
@@ -114,7 +115,7 @@ def parts(phonemes: str, longest: int) -> Iterator[str]:
 
 def find_voice(name: str) -> Path:
     """The model of a voice: its name, or a path. Raises ConfigError."""
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.suffix == ".onnx" or len(path.parts) > 1:
         if path.is_file():
             return path

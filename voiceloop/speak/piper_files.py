@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from voiceloop.config.paths import expanded
 from voiceloop.errors import ConfigError
 from voiceloop.transcribe.embedded.places import is_there, package_folder, subfolders, user_models
 
@@ -48,7 +49,7 @@ def voice_files(path: str, place: str) -> VoiceFiles:
         raise ConfigError([f"{place}: {problem}"])
     if path not in (voices := installed_voices()) and os.sep not in path and not path.endswith(".onnx"):
         raise ConfigError([f"{place}: no Piper voice '{path}' is on this machine. {_there(path)}"])
-    model = voices.get(path, Path(path).expanduser().absolute())
+    model = voices.get(path, expanded(path).absolute())
     config = model.with_name(model.name + ".json")
     if not model.is_file():
         raise ConfigError([f"{place}: there is no file '{model}'. To fetch a voice: {_FETCH}"])

@@ -97,7 +97,8 @@ def described(error: BaseException) -> str:
 
 
 def main() -> int:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the daemon handles Ctrl-C
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):  # a terminal's, for all: the daemon handles them
+        signal.signal(number, signal.SIG_IGN)
     control = socket.socket(fileno=os.dup(0))
     lines = control.makefile("rb")
     settings = json.loads(lines.readline() or b"{}")

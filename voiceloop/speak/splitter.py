@@ -15,12 +15,12 @@ only look-ahead. So cutting the deltas elsewhere gives the same chunks.
 from __future__ import annotations
 
 import re
-import unicodedata
 from enum import Enum, auto
+from itertools import accumulate
 
 from voiceloop.speak.abbreviations import Abbreviations
 from voiceloop.speak.markdown import BREAK, Markdown
-from voiceloop.text import WIDE_CLAUSES, WIDE_STOPS, Cleaner, spaceless
+from voiceloop.text import WIDE_CLAUSES, WIDE_STOPS, Cleaner, clusters, spaceless
 
 _CLOSERS = frozenset("\"'”’»›)]}」』）】》〉］")
 _CLOSING = "".join(_CLOSERS)
@@ -156,11 +156,12 @@ class Splitter:
     def _best_cut(self) -> int:
         """Where to cut a text that is too long: after a clause, else between words, else between characters."""
         text, least = self._text, len(self._text) // 3
-        for may_cut in (_after_clause, _at_space, _between_characters):
+        for may_cut in (_after_clause, _at_space):
             for at in range(len(text) - 1, least, -1):
                 if may_cut(text, at):
                     return at
-        return len(text) - 1
+        whole = list(accumulate(map(len, clusters(text))))[:-1]  # the ends of all characters but the last
+        return whole[-1] if whole and whole[-1] > least else len(text) - 1
 
     def _emit(self, at: int) -> list[str]:
         chunk, self._text = spoken(self._text[:at]), self._text[at:].lstrip()
@@ -202,9 +203,3 @@ def _after_clause(text: str, at: int) -> bool:
 
 def _at_space(text: str, at: int) -> bool:
     return text[at] == " "
-
-
-def _between_characters(text: str, at: int) -> bool:
-    """Whether a cut separates whole characters: not before a combining mark, nor after a Thai vowel that is written
-    before its consonant."""
-    return unicodedata.category(text[at])[0] != "M" and not ("\u0e40" <= text[at - 1] <= "\u0e44")

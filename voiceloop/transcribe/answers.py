@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from voiceloop.config.language import told
 from voiceloop.net.failures import Where, bad_answer
 from voiceloop.net.service import JsonAnswer
 from voiceloop.net.usage import usage
@@ -26,7 +27,7 @@ def transcript(answer: JsonAnswer, utterance: Utterance, where: Where) -> Transc
         words=_words(value.get("words")),
         confidence=_confidence(value.get("segments")),
         no_speech=_no_speech(value.get("segments")),
-        language=whole(language) if isinstance(language, str) and 0 < len(language) <= 32 else None,
+        language=told(whole(language)) if isinstance(language, str) and 0 < len(language) <= 32 else None,
     )
 
 

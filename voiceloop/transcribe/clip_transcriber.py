@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from voiceloop.config.language import Language
 from voiceloop.config.tables import Endpoint, Table
 from voiceloop.net.service import Request, Service
 from voiceloop.net.service_part import ServicePart
@@ -20,8 +21,9 @@ class ClipOptions(Table):
     """Options common to all transcribers that post clips."""
 
     model: str
-    language: str | None = None
-    """Language of the speech, as an ISO 639-1 code (`en`, `ja`). Left out: detected by the model."""
+    language: Language = None
+    """Language of the speech (`en`, `ja`, `pt-BR`); the server is told it without a region. Left out, or `auto`:
+    detected by the model."""
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
     """Randomness of the model's decoding, 0 to 1; at 0 it returns its best guess."""
     response_format: Literal["json", "verbose_json"] = "json"

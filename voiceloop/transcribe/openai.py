@@ -13,6 +13,7 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from voiceloop.audio.wav import wav_bytes
+from voiceloop.config.language import language_code
 from voiceloop.config.tables import OwnServer
 from voiceloop.net.service import Request
 from voiceloop.transcribe.clip_transcriber import ClipOptions, ClipTranscriber
@@ -43,8 +44,8 @@ class OpenAITranscriber(ClipTranscriber):
     def request(self, utterance: Utterance, *, verbose: bool) -> Request:
         options = self._options
         fields = {"model": self.clip_model, "response_format": "verbose_json" if verbose else "json"}
-        if options.language is not None:
-            fields["language"] = options.language
+        if (language := language_code(options.language)) is not None:
+            fields["language"] = language
         if (prompt := options.prompt_with(options.prompt)) is not None:
             fields["prompt"] = prompt
         if options.temperature is not None:

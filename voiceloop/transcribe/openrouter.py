@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
 from voiceloop.audio.wav import wav_bytes
+from voiceloop.config.language import language_code
 from voiceloop.config.tables import Conflict
+from voiceloop.net.bodies import SOUND, with_sound
 from voiceloop.net.service import Request
 from voiceloop.transcribe.clip_transcriber import ClipOptions, ClipTranscriber
 from voiceloop.types import Utterance
@@ -59,10 +60,9 @@ class OpenRouterTranscriber(ClipTranscriber):
 
     def request(self, utterance: Utterance, *, verbose: bool) -> Request:
         options = self._options
-        data = base64.b64encode(wav_bytes(utterance.pcm, utterance.rate_hz)).decode("ascii")
-        body: dict[str, Any] = {"model": options.model, "input_audio": {"data": data, "format": "wav"}}
-        if options.language is not None:
-            body["language"] = options.language
+        body: dict[str, Any] = {"model": options.model, "input_audio": {"data": SOUND, "format": "wav"}}
+        if (language := language_code(options.language)) is not None:
+            body["language"] = language
         if options.temperature is not None:
             body["temperature"] = options.temperature
         if verbose:
@@ -71,4 +71,5 @@ class OpenRouterTranscriber(ClipTranscriber):
                 body["timestamp_granularities"] = list(options.timestamp_granularities)
         if provider := options.provider_options():
             body["provider"] = {"options": provider}
-        return Request("/audio/transcriptions", json=body, model=options.model)
+        content = with_sound(body, wav_bytes(utterance.pcm, utterance.rate_hz))
+        return Request("/audio/transcriptions", body=content, model=options.model)

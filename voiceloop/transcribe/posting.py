@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
+
+import trio
 
 from voiceloop.errors import BadRequest
 from voiceloop.net.service import Request, Service
@@ -96,7 +99,9 @@ class Poster:
         return await self._call(utterance, verbose=False)
 
     async def _call(self, utterance: Utterance, *, verbose: bool) -> Transcript:
-        request = self._posting.request(utterance, verbose=verbose)
+        make = partial(self._posting.request, utterance, verbose=verbose)
+        # Encoding minutes of sound takes longer than the loop may stand still.
+        request = await trio.to_thread.run_sync(make) if utterance.duration_s > LONG_S else make()
         result = transcript(await self._service.call(request), utterance, self._service.where(request))
         self._service.spent(result.usage)
         return result

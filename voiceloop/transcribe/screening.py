@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from voiceloop.config.tables import Hallucinations
 from voiceloop.events import Publish
 from voiceloop.plugins import Transcriber, Transcription, is_embedded, is_preemptive, streams
+from voiceloop.transcribe.bounds import LIVE, bounded
 from voiceloop.transcribe.hallucinations import Reason, judge, not_worth_posting, without_voice
 from voiceloop.transcribe.voice_evidence import VoiceJudge
 from voiceloop.types import Transcript, Utterance
@@ -67,7 +68,7 @@ class Screened:
         if reason is not None:
             self._drop(reason, utterance)
             return Transcript("", utterance)
-        transcript = await transcription.finish(utterance)
+        transcript = bounded(await transcription.finish(utterance))
         judgement = judge(transcript, rules, self.prompts, voice=voice)
         if judgement.reason is None:
             return transcript
@@ -96,7 +97,7 @@ class Screening:
     def follow(self, heard: Callable[[str], None]) -> None:
         follow: Callable[[Callable[[str], None]], None] | None = getattr(self._inner, "follow", None)
         if follow is not None:
-            follow(heard)
+            follow(lambda text: heard(text[:LIVE]))
 
     async def feed(self, pcm: bytes) -> None:
         await self._inner.feed(pcm)

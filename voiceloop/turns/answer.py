@@ -98,7 +98,8 @@ class AnswerAttempt:
         already said was played."""
         context = self.context
         synthesizer = speaking(context.synthesizer, transcript.language)
-        self._delivery = delivery = Delivery(synthesizer, context.speaker, context.publish, self)
+        language = context.reply_language or transcript.language or context.language
+        self._delivery = delivery = Delivery(synthesizer, context.speaker, context.publish, self, language)
         failures: list[VoiceloopError] = []
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._handle, transcript, _Reply(self, delivery, history), failures, name="handler")

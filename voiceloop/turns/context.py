@@ -50,6 +50,8 @@ class TurnContext:
     """How many transcriptions may be under way at once."""
     language: str | None = None
     """The spoken language, if the config names one."""
+    reply_language: str | None = None
+    """The language of all replies, if the config names one."""
     journal: Journal = NO_JOURNAL
     """Keeps speech until it is delivered."""
     asleep: Callable[[], bool] = lambda: False

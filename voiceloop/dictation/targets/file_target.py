@@ -8,11 +8,11 @@ import sys
 import unicodedata
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import trio
 
+from voiceloop.config.paths import expanded
 from voiceloop.dictation.targets.target import PLACE, Focus, Insertion, Since, Target, opened
 from voiceloop.errors import CantUndo, TargetError
 from voiceloop.system.private_files import open_private
@@ -65,7 +65,7 @@ class FileTarget:
     watches_focus = False
 
     def __init__(self, path: str) -> None:
-        self._path = Path(path).expanduser()
+        self._path = expanded(path)
         self.name = f"file:{path}"
 
     async def focus(self) -> Focus | None:
@@ -144,7 +144,7 @@ async def open_file(path: str) -> AsyncIterator[Target]:
 def _print(text: str) -> None:
     # Not through Python's buffer: the buffer could write later a text that was already reported as not written.
     try:
-        _write(sys.stdout.fileno(), text.encode(sys.stdout.encoding, "replace"))
+        _write(sys.stdout.fileno(), text.encode(sys.stdout.encoding, sys.stdout.errors or "replace"))
     except BrokenPipeError as error:
         os.kill(os.getpid(), signal.SIGTERM)  # nobody reads the output: going on would only cost money
         raise TargetError("can't be written: the program that reads it has ended", place="stdout") from error

@@ -10,6 +10,7 @@ import trio
 from pydantic import BaseModel, Field
 
 from voiceloop import registry
+from voiceloop.config.language import Language, language_code
 from voiceloop.config.tables import Table
 from voiceloop.errors import ConfigError
 from voiceloop.transcribe.embedded import parakeet_files, processor
@@ -31,7 +32,7 @@ class ParakeetOptions(Table):
     quantization: str | None = None
     """Which of several files of a model to use: `int8` is in their names, and an empty text means those without. Left
     out: `int8` where it is there."""
-    language: str | None = None
+    language: Language = None
     """Language of the speech, as an ISO 639-1 code. The model finds it out by itself and doesn't say it: here it says
     which language's spoken commands count."""
     vocabulary: tuple[str, ...] = ()
@@ -53,7 +54,7 @@ class ParakeetTranscriber(EmbeddedTranscriber):
         assert isinstance(options, ParakeetOptions)
         registry.check(cls)
         files = parakeet_files.find(options.model, options.quantization)
-        language = options.language.partition("-")[0].lower() if options.language else None
+        language = language_code(options.language)
         _check_language(files, language)
         threads = options.cpu_threads or processor.threads()
         recogniser = await trio.to_thread.run_sync(ParakeetRecogniser, files, threads)

@@ -35,6 +35,9 @@ CLOSE_S = 3.0
 """How long closing waits for calls that were given up. A recogniser that can't be stopped needs up to about two seconds
 for its longest piece."""
 
+_LONG = 400
+"""Terms of the vocabulary are looked for in longer texts in a thread: the loop waits for nothing over 20 ms."""
+
 
 class EmbeddedTranscriber:
     """Transcribes whole clips with a `Recogniser`. Every call runs in a thread; leaving `transcription` gives it up."""
@@ -96,8 +99,9 @@ class EmbeddedTranscriber:
         if language not in self._vocabularies:
             self._vocabularies[language] = await trio.to_thread.run_sync(_vocabulary, self._terms, language)
         vocabulary = self._vocabularies[language]
-        text, words = vocabulary.apply(transcript.text), vocabulary.apply_to_words(transcript.words)
-        return replace(transcript, text=text, words=words)
+        if len(transcript.text) > _LONG:
+            return await trio.to_thread.run_sync(_applied, vocabulary, transcript)
+        return _applied(vocabulary, transcript)
 
     async def _recognise(self, pcm: bytes) -> Recognised:
         key = hashlib.blake2b(pcm, digest_size=16).digest()
@@ -137,6 +141,11 @@ class EmbeddedTranscriber:
             call.give_up()
         with trio.move_on_after(CLOSE_S, shield=True):
             await self.idle()
+
+
+def _applied(vocabulary: Vocabulary, transcript: Transcript) -> Transcript:
+    text, words = vocabulary.apply(transcript.text), vocabulary.apply_to_words(transcript.words)
+    return replace(transcript, text=text, words=words)
 
 
 def _vocabulary(terms: Sequence[str], language: str | None) -> Vocabulary:

@@ -12,6 +12,7 @@ import trio
 from pydantic import BaseModel, Field
 
 from voiceloop import registry
+from voiceloop.config.language import Language, language_code
 from voiceloop.config.tables import Table
 from voiceloop.errors import EngineError
 from voiceloop.transcribe.embedded import processor, whisper_files
@@ -32,8 +33,9 @@ class WhisperOptions(Table):
     """The name of a model on this machine, like `tiny.en`, `small` or `large-v3`, or the path of a folder with one in
     CTranslate2's format. Names are looked up in the user's data folder (`voiceloop/models/NAME`), in the local cache of
     the Hugging Face hub and in installed packages. Nothing is downloaded."""
-    language: str | None = None
-    """Language of the speech, as an ISO 639-1 code (`en`, `ja`). Left out: detected by the model in every clip."""
+    language: Language = None
+    """Language of the speech, as an ISO 639-1 code (`en`, `ja`). Left out, or `auto`: detected by the model in every
+    clip."""
     vocabulary: tuple[str, ...] = ()
     """Names and terms that you are likely to say. The model is told them, and what sounds like one of them is written
     as it is spelled here."""
@@ -73,7 +75,7 @@ class WhisperTranscriber(EmbeddedTranscriber):
         assert isinstance(options, WhisperOptions)
         registry.check(cls)
         files = whisper_files.find(options.model)
-        language = options.language.partition("-")[0].lower() if options.language else None
+        language = language_code(options.language)
         if files.english_only:
             check_language(files.name, language, known=("en",))
             language = "en"

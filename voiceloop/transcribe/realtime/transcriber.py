@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, Self
 import trio
 from pydantic import BaseModel, Field
 
+from voiceloop.config.language import language_code
 from voiceloop.net.service import Request, Service
 from voiceloop.nursery import private_nursery
 from voiceloop.plugins import Services, Transcription
@@ -55,7 +56,9 @@ class RealtimeTranscriber(OpenAITranscriber):
         self._keeps = services.keeps
         request = Request("/realtime", method="GET", params=options.query, model=options.model)
         update = session_update(
-            model=options.model, language=options.language, prompt=options.prompt_with(options.prompt)
+            model=options.model,
+            language=language_code(options.language),
+            prompt=options.prompt_with(options.prompt),
         )
         self._lines = Lines(service, request, update, nursery, services.publish)
 

@@ -10,6 +10,7 @@ import trio
 from pydantic import BaseModel
 
 from voiceloop import registry
+from voiceloop.config.language import Language, language_code
 from voiceloop.config.tables import Table
 from voiceloop.errors import ConfigError
 from voiceloop.transcribe.embedded.moonshine import model_files
@@ -25,7 +26,7 @@ class MoonshineOptions(Table):
 
     model: str = "tiny-en"
     """The name of an installed model, or the path of a folder with one."""
-    language: str | None = None
+    language: Language = None
     """Language of the speech, as an ISO 639-1 code. Each model knows one language; it must be that one."""
     vocabulary: tuple[str, ...] = ()
     """Names and terms that you are likely to say. What sounds like one of them is written as it is spelled here; a name
@@ -57,6 +58,6 @@ class MoonshineTranscriber(EmbeddedTranscriber):
 
 def check_language(model: str, *, knows: str | None, wanted: str | None) -> None:
     """Raise `ConfigError` when a model of one language is asked for another."""
-    if knows is not None and wanted is not None and wanted.partition("-")[0].lower() != knows:
+    if knows is not None and wanted is not None and language_code(wanted) != knows:
         instead = "Many languages are known to transcribe.use = 'whisper' with a model like 'small'"
         raise ConfigError([f"transcribe.language: the model '{model}' knows '{knows}' only, not '{wanted}'. {instead}"])

@@ -1,0 +1,99 @@
+"""What is set is obeyed or refused, never ignored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from voiceloop.cli.captions import inputs_of
+from voiceloop.cli.check_plan import plan_of
+from voiceloop.cli.main import app
+from voiceloop.cli.options import with_options
+from voiceloop.config.commands import load_command, named_input
+from voiceloop.errors import UsageError, VoiceloopError
+
+
+@pytest.fixture(autouse=True)
+def no_own_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("VOICELOOP_CONFIG", raising=False)
+    monkeypatch.delenv("OPENROUTER_API_KEY", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("source", "file", "sets", "inputs"),
+    [
+        (None, "", [], {"": "monitor"}),
+        (None, "", ["audio.input=file:X"], {"": "file:X"}),
+        (None, "", ["audio.input=default"], {"": "default"}),
+        (None, "Yeti", [], {"": "Yeti"}),
+        (None, "default", [], {"": "monitor"}),
+        ("speaker", "Yeti", [], {"": "monitor"}),
+        ("speaker", "", ["audio.input=file:X"], {"": "file:X"}),
+        ("mic", "", [], {"": "default"}),
+        ("mic", "Yeti", [], {"": "Yeti"}),
+        ("both", "", ["audio.input=file:X"], {"mic": "file:X", "speaker": "monitor"}),
+    ],
+)
+def test_captions_hear_the_input_that_is_named(
+    source: str | None, file: str, sets: list[str], inputs: dict[str, str], tmp_path: Path
+) -> None:
+    config = tmp_path / "mine.toml"
+    config.write_text(f'[audio]\ninput = "{file}"\n' if file else "")
+    command = load_command("captions", str(config), sets)
+    assert inputs_of(source, command) == inputs
+    if source is None:  # `check captions` tries the same
+        assert plan_of("captions", command.config, named_input(command.loaded)[0]).config.audio.input == inputs[""]
+
+
+def test_an_option_and_a_setting_that_contradict_each_other_are_refused() -> None:
+    option = ("--input", "audio.input")
+    assert with_options(["audio.input=X"], {option: "X"})
+    assert with_options(['audio.input="X"'], {option: "X"})
+    with pytest.raises(UsageError, match=r"--input and --set audio\.input"):
+        with_options(["audio.input=Y"], {option: "X"})
+
+
+REFUSED = [
+    ("run", "-i", "X", "--set", "audio.input=Y"),
+    ("run", "-o", "X", "--set", "audio.output=Y"),
+    ("run", "--set", "control.enabled=false", "--set", "control.start=idle"),
+    ("run", "--set", "control.enabled=false", "--set", "control.notify=true"),
+    ("dictate", "--to", "clipboard", "--set", "handler.to=stdout"),
+    ("dictate", "--start", "idle", "--set", "control.start=listening"),
+    ("dictate", "--set", "handler.use=chat"),
+    ("dictate", "--set", "speak.use=local"),
+    ("captions", "--set", "handler.use=chat"),
+    ("captions", "--set", "speak.use=local"),
+    ("captions", "--set", "audio.output=X"),
+    ("captions", "--set", "control.sounds=true"),
+    ("captions", "--srt", "a.srt", "--set", "handler.srt=b.srt"),
+    ("captions", "--web", "--set", "handler.web=1234"),
+    ("captions", "--share", "--set", "handler.share=false"),
+    ("captions", "-i", "X", "--set", "audio.input=Y"),
+    ("captions", "--json", "--lines", "3"),
+    ("captions", "--json", "--width", "30"),
+    ("captions", "--source", "everything"),
+    ("check", "captions", "-o", "X"),
+    ("check", "run", "--cloud"),
+    ("say", "x", "--save", "a.wav", "-o", "X"),
+    ("say", "x", "-o", "X", "--set", "audio.output=Y"),
+    ("transcribe", "--pending", "--json", "--to", "clipboard"),
+    ("transcribe", "a.wav", "--to", "clipboard"),
+    ("ctl", "start", "--follow"),
+    ("models", "list", "--local", "--speech"),
+]
+
+
+@pytest.mark.parametrize("words", REFUSED, ids=" ".join)
+def test_what_would_be_ignored_is_refused(words: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, list(words))
+    assert isinstance(done.exception, VoiceloopError | SystemExit), done.exception
+    assert done.exit_code != 0
+    if isinstance(done.exception, VoiceloopError):
+        assert "Traceback" not in str(done.exception)
+        assert done.exception.exit_code in {2, 78}
+    else:
+        assert done.exit_code == 2
