@@ -171,7 +171,6 @@ CASES = (
             model="openai/gpt-4o-mini",
             models=("a/b", "c/d"),
             system="",
-            history_turns=0,
             temperature=0.5,
             max_tokens=99,
             provider={"sort": "latency"},

@@ -34,7 +34,7 @@ async def test_the_recogniser_is_fed_exactly_the_clip_that_it_finishes(autojump_
 
 async def test_the_history_is_bounded_and_forgets_the_oldest_first(autojump_clock: MockClock) -> None:
     texts = ["one", "two", "three"]
-    async with open_room(texts, ["1.", "2.", "3."], settings=Settings(history_turns=4)) as room:
+    async with open_room(texts, ["1.", "2.", "3."], settings=Settings(history_turns=2)) as room:
         for _ in texts:
             await room.say(1.0)
             await room.quiet(2)

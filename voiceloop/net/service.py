@@ -19,6 +19,7 @@ from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, from_error_obj
 from voiceloop.net.keys import Key
 from voiceloop.net.pool import Pool
 from voiceloop.net.retry import Failure, gave_up, next_wait_s
+from voiceloop.net.server_errors import error_in
 from voiceloop.types import Usage
 
 if TYPE_CHECKING:
@@ -286,8 +287,8 @@ def _parsed(body: bytes, answer: Answer) -> JsonAnswer:
         raise bad_answer(f"the answer is not JSON ({answer.kind})", answer.where, status=answer.status) from None
     if not isinstance(value, dict):
         raise bad_answer("the answer is JSON, but not an object", answer.where, status=answer.status)
-    if value.get("error"):
-        raise from_error_object(value["error"], answer.where, status=answer.status)
+    if (error := error_in(value)) is not None:
+        raise from_error_object(error, answer.where, status=answer.status)
     return JsonAnswer(value, generation_id(answer))
 
 
@@ -303,5 +304,5 @@ def refusal(body: bytes, answer: Answer, what: str) -> ServiceError:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return bad_answer(what, answer.where, status=answer.status)
-    error = value.get("error") if isinstance(value, dict) else None
+    error = error_in(value)
     return from_error_object(error, answer.where) if error else bad_answer(what, answer.where)

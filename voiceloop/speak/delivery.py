@@ -15,7 +15,7 @@ from typing import Literal, Protocol, TypeVar
 import trio
 
 from voiceloop.audio.resample import Resampler
-from voiceloop.errors import EngineError, ServiceError, first
+from voiceloop.errors import EngineError, HandlerError, ServiceError, first
 from voiceloop.events import Publish
 from voiceloop.playback.jitter_buffer import Stream
 from voiceloop.playback.speaker import Speaker
@@ -99,6 +99,8 @@ class Delivery:
     _epoch: int | None = None
     """The ring's epoch that this reply is written under; None before its first sample."""
     _slot_count: int = 0
+    _blank: bool = True
+    """No text but blanks has come."""
     _failure: ServiceError | EngineError | None = None
     _spans: Spans = field(init=False)
     _trimmer: Trimmer = field(init=False)
@@ -119,6 +121,7 @@ class Delivery:
         """Add text. Waits when speech is far behind."""
         if delta:
             self.owner.mark("first_text")
+            self._blank = self._blank and not delta.strip()
         for chunk in self._splitter.feed(delta):
             await self._chunks[0].send(chunk)
 
@@ -164,6 +167,9 @@ class Delivery:
             await self.speaker.drained(epoch=self._epoch)
         elif self._failure is not None:
             raise self._failure
+        elif not self._slot_count and not self._blank:
+            what = "the reply holds nothing that can be spoken"
+            raise HandlerError(what, place="handler", remedy="Ask for an answer in words")
 
     async def _report_played(self) -> None:
         """Report each chunk to the owner when its first audible sample is played."""
