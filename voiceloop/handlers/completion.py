@@ -23,6 +23,7 @@ from typing import Any
 from voiceloop.handlers.thoughts import Thoughts
 from voiceloop.handlers.tool_call_reader import BrokenCalls, ToolCall, ToolCallReader
 from voiceloop.net.failures import Where, bad_answer, from_error_object
+from voiceloop.net.redaction import safe_id
 from voiceloop.net.server_errors import error_in
 from voiceloop.net.sse import SseOverflow, SseParser
 from voiceloop.net.usage import usage
@@ -158,8 +159,7 @@ class CompletionReader:
             raise bad_answer(str(error), self._where) from None
         self._finish(choice)
         if chunk.get("usage"):
-            id_ = chunk.get("id")
-            self.usage = usage(chunk["usage"], self._id or (id_ if isinstance(id_, str) else None))
+            self.usage = usage(chunk["usage"], self._id or safe_id(chunk.get("id"), self._where.hide))
 
     def _finish(self, choice: dict[str, Any]) -> None:
         reason = choice.get("finish_reason")

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
-from voiceloop.config.address import shown
+from voiceloop.config.address import shown_server
 from voiceloop.config.tables import Endpoint
 from voiceloop.errors import BadRequest, NoSuchModel, NotRunning, RateLimited, ServiceError
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, from_error_object, from_status
 from voiceloop.net.keys import Key
 from voiceloop.net.pool import Pool
+from voiceloop.net.redaction import Redaction, safe_id, secrets_of
 from voiceloop.net.retry import Failure, gave_up, next_wait_s
 from voiceloop.net.server_errors import error_in
 from voiceloop.types import Usage
@@ -81,6 +82,9 @@ class Service:
     ) -> None:
         self._pool, self.settings, self._key, self._table, self._advise = pool, settings, key, table, advise
         self._base_url = settings.base_url.rstrip("/")
+        secrets = secrets_of(self._base_url, os.environ)
+        self.hide = key.redaction(secrets) if key is not None else Redaction(secrets)
+        """Removes the key, and the passwords and tokens of addresses, from a text."""
         self.character_usd: float | None = None
         """The listed price of the speech model in USD per character; None when unknown."""
 
@@ -100,17 +104,16 @@ class Service:
             key_place = self.settings.api_key_env
         else:
             key_place = str(self.settings.api_key_file)
-        hide = self._key.redact if self._key is not None else str
         return Where(
             url=self._shown(request.path),
             model=request.model,
             key_place=key_place,
             table=_TABLES.get(request.path, self._table),
-            hide=hide,
+            hide=self.hide,
         )
 
     def _shown(self, path: str) -> str:
-        return shown(self._base_url + path)
+        return shown_server(self._base_url) + path
 
     def _headers(self, request: Request) -> dict[str, str]:
         headers: dict[str, str] = {}
@@ -293,9 +296,8 @@ def _parsed(body: bytes, answer: Answer) -> JsonAnswer:
 
 
 def generation_id(answer: Answer) -> str | None:
-    """The provider's id of a request; None when it is missing or malformed."""
-    value = answer.headers.get(GENERATION_ID, "")
-    return value if value and len(value) <= 128 and value.isprintable() else None
+    """The provider's id of a request; None when it is missing or malformed, or holds the key."""
+    return safe_id(answer.headers.get(GENERATION_ID), answer.where.hide)
 
 
 def refusal(body: bytes, answer: Answer, what: str) -> ServiceError:
