@@ -45,11 +45,8 @@ def parse(value: Any, hide: Callable[[str], str] = str) -> tuple[Model, ...]:
     `hide` removes secrets that the server may echo.
     """
     rows = value.get("data") if isinstance(value, dict) else None
-    found = [
-        model
-        for row in (rows if isinstance(rows, list) else ())
-        if (model := _model(row, partial(clean, hide=hide))) is not None
-    ]
+    cleaned = partial(clean, hide=hide)
+    found = [model for row in (rows if isinstance(rows, list) else ()) if (model := _model(row, cleaned)) is not None]
     return tuple(sorted(found, key=lambda model: model.id))
 
 

@@ -255,7 +255,8 @@ class Http:
             try:
                 encoding = response.headers.get("content-encoding", "identity")
                 if encoding != "identity":
-                    what = f"the answer is compressed ({clean(encoding, 40, hide=call.where.hide)}), although no compression was requested"
+                    encoding = clean(encoding, 40, hide=call.where.hide)
+                    what = f"the answer is compressed ({encoding}), although no compression was requested"
                     raise bad_answer(what, call.where)
                 yield Answer(response, call, attempt.deadline, sight)
             finally:

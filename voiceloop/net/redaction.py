@@ -1,4 +1,4 @@
-"""Removes secrets from texts that servers send or libraries word: as they are, and in the forms they are echoed in. Pure.
+"""Removes secrets from texts that servers send or libraries word: as they are, and in the forms of echoes. Pure.
 
 A server may repeat the key in its errors, headers, ids and listings: in other case, with blanks or escapes between its
 letters, cut short, backwards, or encoded in base64 or hexadecimal.
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote, urlsplit
 
-from voiceloop.config.address import hidden_segments
+from voiceloop.config.address import tokens_in
 
 GRAM = 12
 """So many letters and digits in a row show a secret: fewer may be in any text."""
@@ -85,7 +85,7 @@ def _forms(secret: str) -> list[str]:
 def secrets_of(base_url: str, environ: Mapping[str, str]) -> list[str]:
     """What an address and the proxies of the environment hold of passwords and tokens."""
     userinfo = urlsplit(base_url).netloc.rpartition("@")[0]
-    found = [*hidden_segments(base_url), *_of_userinfo(userinfo)]
+    found = [*tokens_in(base_url), *_of_userinfo(userinfo)]
     for name, value in environ.items():
         if name.lower().endswith("_proxy"):
             found += _of_userinfo(value.rpartition("//")[2].rpartition("@")[0])
