@@ -25,6 +25,9 @@ from voiceloop.types import Message, Transcript, Usage
 _ABOUT_EFFORT = re.compile(r"reasoning|think|effort", re.IGNORECASE)
 """How servers refuse `reasoning_effort`: "invalid reasoning value: 'none'", "does not support thinking"."""
 
+_FIELDS = frozenset({"role", "content", "tool_calls", "tool_call_id"})
+"""The fields of messages that every server takes."""
+
 
 class ChatOptions(CompletionOptions):
     """Options of `[handler] use = "chat"`."""
@@ -130,6 +133,8 @@ class ChatHandler(CompletionHandler):
         if isinstance(error, ContextTooLong):
             had, asked.past = asked.past, self.forget(asked.past) if asked.past else []
             return bool(had)
+        if asked.without_refused(error.what):
+            return True
         if "reasoning_effort" not in body or not _ABOUT_EFFORT.search(error.what):
             return False
         self._without_effort()
@@ -177,6 +182,12 @@ class _Asked:
     past: list[Message]
     text: str
     rounds: list[dict[str, Any]] = field(default_factory=list)
+
+    def without_refused(self, what: str) -> bool:
+        """Leave out the fields that came with tool calls, if the server has refused one. Returns whether it did."""
+        refused = {name for message in self.rounds for name in message.keys() - _FIELDS if name in what}
+        self.rounds = [{name: message[name] for name in message if name not in refused} for message in self.rounds]
+        return bool(refused)
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ import trio
 
 from voiceloop.config.address import shown_server
 from voiceloop.config.tables import Endpoint
-from voiceloop.errors import BadRequest, NoSuchModel, NotRunning, RateLimited, ServiceError
+from voiceloop.errors import BadRequest, ContextTooLong, NoSuchModel, NotRunning, RateLimited, ServiceError
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, from_error_object, from_status
 from voiceloop.net.keys import Key
 from voiceloop.net.pool import Pool
@@ -254,7 +254,8 @@ class Service:
 
     async def _with_advice(self, error: ServiceError, request: Request) -> ServiceError:
         """`error` with similar names as its remedy, if the model or the voice may be the cause."""
-        nameable = isinstance(error, NoSuchModel | BadRequest) and request.model
+        named = isinstance(error, NoSuchModel | BadRequest) and not isinstance(error, ContextTooLong)
+        nameable = named and request.model
         if nameable and (advice := await self._advise(self.settings, request)):
             error.remedy = advice
             error.args = (error.what, error.place, error.remedy)
