@@ -56,6 +56,15 @@ async def test_a_reply_without_words_leaves_only_the_question_in_the_history(aut
     assert room.voice.chunks == []
 
 
+@pytest.mark.parametrize("reply", ["👍", "* * *", "..."])
+async def test_a_reply_that_cannot_be_spoken_is_told(reply: str, autojump_clock: MockClock) -> None:
+    async with open_room(["one"], [reply]) as room:
+        await room.say(1.0)
+        await room.quiet(5)
+    [failed] = room.published("turn.failed")
+    assert "the reply holds nothing that can be spoken" in str(failed["error"])
+
+
 async def test_an_utterance_without_words_is_no_turn(autojump_clock: MockClock) -> None:
     async with open_room(["", "two"], ["Second."]) as room:
         await room.say(1.0)

@@ -120,11 +120,11 @@ class Toolbox:
     def _failed(self, tool: Tool, error: BaseException) -> None:
         """Tell the owner what the model is told, and where it happened."""
         frames = traceback.extract_tb(error.__traceback__)
-        line = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+        line = f" ({clean(f'{frames[-1].filename}:{frames[-1].lineno}')})" if frames else ""
         moved = tool.on == "asyncio" and wanted_asyncio(error)
         more = "It needs asyncio, and is run on it from now on" if moved else "The model was told"
-        self._tell(tool.name, f"raised {type(error).__name__}: {clean(str(error))}{clean(line)}. {more}")
-        self._publish("tool.failed", tool=tool.name, traceback="".join(traceback.format_exception(error)))
+        self._tell(tool.name, f"raised {type(error).__name__}: {clean(str(error))}{line}. {more}")
+        self._publish("tool.failed", tool=tool.name, text="".join(traceback.format_exception(error)))
 
     def _late(self, name: str, after_s: float) -> None:
         self._tell(name, f"returned after {after_s:.0f} s, too late: its result is dropped")
