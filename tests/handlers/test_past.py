@@ -74,7 +74,7 @@ async def test_a_past_that_is_too_long_is_shortened_and_stays_short(name: str) -
         assert first == [*(message.text for message in HISTORY), "now"]
         assert second == first[8:]
         assert third == [*second[:-1], "later"]
-        assert [line["text"].partition(":")[0] for line in bench.named("notice")] == ["handler.history_tokens"]
+        assert [str(line["text"]).partition(":")[0] for line in bench.named("notice")] == ["handler.history_tokens"]
 
 
 async def test_a_question_that_is_too_long_by_itself_is_told_at_once() -> None:
