@@ -171,6 +171,7 @@ CASES = (
             model="openai/gpt-4o-mini",
             models=("a/b", "c/d"),
             system="",
+            history_tokens=0,
             temperature=0.5,
             max_tokens=99,
             provider={"sort": "latency"},

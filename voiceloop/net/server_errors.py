@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from voiceloop.net.values import status_code
-
 _INNER = ("error", "errors")
 _MESSAGES = ("message", "Message", "detail", "details", "msg", "error_message", "error_description", "title", "reason")
 """The keys under which servers put the message, the best first: OpenAI, FastAPI, Amazon, RFC 9457, OAuth."""
@@ -88,11 +86,18 @@ def status_in(error: Any) -> int:
     if not isinstance(error, dict):
         return 500
     for key in ("code", "status", "type"):
-        if (status := status_code(error.get(key))) is not None:
+        if (status := _status(error.get(key))) is not None:
             return status
         if isinstance(error.get(key), str) and error[key] in _STATUS_OF:
             return _STATUS_OF[error[key]]
     return 500
+
+
+def _status(value: Any) -> int | None:
+    """`value` as the status of an HTTP error, 400 to 599, whether it came as a number or as text; else None."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 400 <= value < 600 else None
 
 
 def says_too_long(value: Any) -> bool:

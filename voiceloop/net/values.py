@@ -28,13 +28,6 @@ def amount(value: Any) -> float | None:
     return number if number is not None and number >= 0 else None
 
 
-def status_code(value: Any) -> int | None:
-    """`value` as the status of an HTTP error, 400 to 599, whether it came as a number or as text; else None."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 400 <= value < 600 else None
-
-
 def whole(text: str) -> str:
     """`text` with surrogate pairs joined and lone surrogates replaced.
 
