@@ -27,6 +27,7 @@ VoiceloopError
     ├── BadAnswer                  status 200, but not the kind of answer that was asked for
     ├── LimitReached               our own limit on what a session may cost
     ├── BadRequest        400      ├── ServerFailed    500
+    │   └── ContextTooLong         │    (for the model: the conversation is longer than it can take)
     ├── Unauthorized      401      ├── BadGateway      502
     ├── OutOfCredits      402      ├── Unavailable     503
     ├── NoSuchModel       404      ├── EdgeTimeout     524
@@ -188,6 +189,10 @@ class LimitReached(ServiceError):
 
 
 class BadRequest(ServiceError):
+    pass
+
+
+class ContextTooLong(BadRequest):
     pass
 
 

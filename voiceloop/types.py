@@ -7,6 +7,7 @@ contiguous.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
@@ -174,6 +175,17 @@ class Message:
     role: str
     """`user` or `assistant`."""
     text: str
+
+
+def by_turn(messages: Iterable[Message]) -> list[list[Message]]:
+    """The messages of a conversation, turn by turn. A turn begins with what the user said, and nothing else does: what
+    stands before the first such message belongs to the first turn."""
+    turns: list[list[Message]] = []
+    for message in messages:
+        if message.role == "user" or not turns:
+            turns.append([])
+        turns[-1].append(message)
+    return turns
 
 
 class CancelReason(StrEnum):

@@ -15,6 +15,9 @@ from typing import Any
 FORMATS = {"wav", "mp3", "flac", "m4a", "ogg", "webm", "aac"}
 MAGIC = {"wav": b"RIFF", "flac": b"fLaC", "ogg": b"OggS", "webm": b"\x1a\x45\xdf\xa3"}
 
+_BACK = {"reasoning", "reasoning_content", "reasoning_details", "extra_content"}
+"""What came with the model's own message and may go back in it."""
+
 
 class Broken(Exception):
     """A request breaks a rule; the message says which."""
@@ -168,7 +171,7 @@ def _modalities(body: Any) -> None:
 
 
 def _message(message: Any) -> None:
-    optional = {"tool_calls", "tool_call_id", "name", "content"}
+    optional = {"tool_calls", "tool_call_id", "name", "content", *_BACK}
     _keys(message, {"role"}, optional, "a message")
     _need(message["role"] in {"system", "user", "assistant", "tool"}, f"no role {message['role']!r}")
     content = message.get("content")

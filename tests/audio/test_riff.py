@@ -37,8 +37,8 @@ def streamed(data: bytes, cuts: list[int]) -> bytes:
     """Return the samples that the stream parser finds in `data`, cut at these places."""
     parser = SpeechParser(announced("audio/pcm"))
     places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    pieces = [parser.feed(data[a:b]) for a, b in pairwise(places)]
-    return b"".join(piece.pcm for piece in [*pieces, parser.end()] if piece is not None)
+    speeches = [speech for a, b in pairwise(places) for speech in parser.feed(data[a:b])]
+    return b"".join(speech.pcm for speech in [*speeches, *parser.end()])
 
 
 @pytest.mark.parametrize("size", UNKNOWN)
@@ -113,7 +113,7 @@ def test_a_broken_format_has_the_same_error_in_a_file_and_in_a_stream(chunks: tu
 
 
 def test_a_header_that_does_not_end_is_refused_in_a_stream() -> None:
-    with pytest.raises(NotSpeech, match="a WAV without samples"):
+    with pytest.raises(NotSpeech, match="a WAV that has no samples"):
         streamed(wav(fmt(), chunk(b"LIST", bytes(100_000))), [])
 
 

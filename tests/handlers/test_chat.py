@@ -53,13 +53,13 @@ async def test_an_answer_is_streamed_into_the_reply_and_its_usage_reported() -> 
 
 
 async def test_the_model_receives_the_prompt_and_the_last_messages() -> None:
-    async with open_server() as server, open_chat(server, system="Be brief.", history_turns=3) as chat:
+    # Three messages fit, but half a turn is never sent.
+    async with open_server() as server, open_chat(server, system="Be brief.", history_tokens=20) as chat:
         await chat.handle(make_transcript("now"), RecordingReply(HISTORY))
         assert server.requests[0].body == {
             "model": "openai/gpt-x",
             "messages": [
                 {"role": "system", "content": "Be brief."},
-                {"role": "assistant", "content": "line 5"},
                 {"role": "user", "content": "line 6"},
                 {"role": "assistant", "content": "line 7"},
                 {"role": "user", "content": "now"},
@@ -70,9 +70,9 @@ async def test_the_model_receives_the_prompt_and_the_last_messages() -> None:
 
 
 async def test_every_option_is_sent() -> None:
-    options = {"system": "", "history_turns": 0, "temperature": 0.5, "max_tokens": 99, "provider": {"sort": "latency"}}
+    options = {"system": "", "temperature": 0.5, "max_tokens": 99, "provider": {"sort": "latency"}}
     async with open_server() as server, open_chat(server, **options) as chat:
-        await chat.handle(make_transcript("now"), RecordingReply(HISTORY))
+        await chat.handle(make_transcript("now"), RecordingReply())
         body = server.requests[0].body
         assert body["messages"] == [{"role": "user", "content": "now"}]
         assert (body["temperature"], body["max_tokens"], body["provider"]) == (0.5, 99, {"sort": "latency"})
@@ -120,7 +120,7 @@ STREAM_FAILURES: list[tuple[Fault, type[ServiceError], str, str]] = [
     (Fault(body=events(says("Well"), done=False)), BadAnswer, "Well", "the answer broke off before its end"),
     (Fault(body=events(says("Well"), STOP), cut_after=80), Unreachable, "Well", "the connection broke off"),
     (Fault(body=b"data: {nonsense\n\n"), BadAnswer, "", "an event of the answer is not JSON"),
-    (Fault(body=b"data: [1]\n\n"), BadAnswer, "", "an event of the answer is JSON, but not an object"),
+    (Fault(body=b"data: [1]\n\n"), BadAnswer, "", "the answer broke off before its end"),
     (Fault(body=b"data: " + b"x" * 65_536, repeat=True), BadAnswer, "", "one event is over 4194304 characters"),
     (Fault(body=b'{"error": {"code": 402, "message": "broke"}}', headers=(("Content-Type", "application/json"),)),
      OutOfCredits, "", "the server said: broke"),

@@ -16,10 +16,10 @@ from testbed.leaks import nothing_unclosed
 from testbed.server import Fault, Script, open_server
 from tests.handlers.test_chat import STOP, events, open_chat, says
 from voiceloop.errors import BadAnswer, ConfigError, TimedOut, Unauthorized
-from voiceloop.handlers.completion import ToolCall
 from voiceloop.handlers.prompt import MESSAGE_TOKENS, recent, tokens
+from voiceloop.handlers.tool_call_reader import ToolCall
 from voiceloop.handlers.tools import Toolbox
-from voiceloop.types import Message
+from voiceloop.types import Message, by_turn
 
 RANG: list[str] = []
 
@@ -85,6 +85,10 @@ CALLS = events(
 )
 
 
+def toolbox(*names: str) -> Toolbox:
+    return Toolbox(names, lambda _name, /, **_fields: None, limit_s=30.0)
+
+
 class GatedReply(RecordingReply):
     """A reply whose turn becomes certain when the test sets `gate`."""
 
@@ -108,7 +112,7 @@ async def test_tools_are_called_once_the_turn_is_certain_and_their_results_go_ba
             assert RANG == []
             reply.gate.set()
         assert RANG == ["dingding"]
-        assert reply.text == "Just a moment.It rang."
+        assert reply.text == "Just a moment.\n\nIt rang."
         assert server.requests[1].body["messages"] == [
             {"role": "user", "content": "ring"},
             {
@@ -126,7 +130,7 @@ async def test_tools_are_called_once_the_turn_is_certain_and_their_results_go_ba
 
 
 def test_a_tool_is_described_by_its_signature() -> None:
-    assert Toolbox([BELL]).schemas() == [
+    assert toolbox(BELL).schemas() == [
         {
             "type": "function",
             "function": {
@@ -195,23 +199,24 @@ async def test_too_many_tool_calls_in_one_answer_are_an_error() -> None:
 )
 def test_an_unusable_tool_is_an_error_in_the_config(name: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        Toolbox([name])
+        toolbox(name)
 
 
 def test_two_tools_of_one_name_are_an_error() -> None:
     with pytest.raises(ConfigError, match="is called bell, like another tool"):
-        Toolbox([BELL, BELL])
+        toolbox(BELL, BELL)
 
 
 def test_a_module_that_cannot_be_imported_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "unfinished_tools.py").write_text("def bell(:\n")
     with pytest.raises(ConfigError, match="importing it failed: SyntaxError"):
-        Toolbox(["unfinished_tools:bell"])
+        toolbox("unfinished_tools:bell")
 
 
 async def test_a_result_that_is_not_json_is_returned_to_the_model_as_an_error() -> None:
-    result = await Toolbox(["tests.handlers.test_chat_tools:not_json"]).answer(ToolCall("c", "not_json", "{}"))
+    tools = toolbox("tests.handlers.test_chat_tools:not_json")
+    [result] = await tools.answer([ToolCall("c", "not_json", "{}")])
     assert result["content"].startswith("error: TypeError: keys must be")
 
 
@@ -264,18 +269,14 @@ async def test_a_slow_reply_does_not_count_as_a_silent_model() -> None:
 lines = st.lists(st.builds(Message, st.sampled_from(["user", "assistant"]), st.text(max_size=40)), max_size=12)
 
 
-@given(lines, st.integers(0, 12), st.integers(0, 200))
-def test_the_newest_messages_that_fit_are_kept_whole_and_in_order(
-    history: list[Message], turns: int, limit: int
-) -> None:
-    kept = recent(history, turns=turns, limit_tokens=limit)
+@given(lines, st.integers(0, 200))
+def test_the_newest_messages_that_fit_are_kept_whole_and_in_order(history: list[Message], limit: int) -> None:
+    kept = recent(history, limit_tokens=limit)
     assert kept == history[len(history) - len(kept) :]
-    assert len(kept) <= turns
     assert sum(tokens(message.text) + MESSAGE_TOKENS for message in kept) <= limit
-    rest = history[: len(history) - len(kept)]
-    if rest and len(kept) < turns:
-        more = [rest[-1], *kept]
-        assert sum(tokens(message.text) + MESSAGE_TOKENS for message in more) > limit
+    rest = by_turn(history[: len(history) - len(kept)])
+    if rest:
+        assert sum(tokens(message.text) + MESSAGE_TOKENS for message in [*rest[-1], *kept]) > limit
 
 
 def test_tokens_are_estimated_for_every_script() -> None:
@@ -283,4 +284,5 @@ def test_tokens_are_estimated_for_every_script() -> None:
 
 
 def test_results_are_json_for_the_model() -> None:
-    assert json.loads(trio.run(Toolbox([WEATHER])._tools["weather"].call, '{"city": "Bø"}')) == {"Bø": 21}
+    [result] = trio.run(toolbox(WEATHER).answer, [ToolCall("c", "weather", '{"city": "Bø"}')])
+    assert json.loads(result["content"]) == {"Bø": 21}

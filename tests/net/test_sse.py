@@ -53,3 +53,24 @@ def test_an_endless_event_is_an_error(flood: bytes) -> None:
 def _flood(parser: SseParser, flood: bytes) -> None:
     for _ in range(1_000):
         parser.feed(flood)
+
+
+def test_lines_without_a_value_take_no_memory_without_end() -> None:
+    parser = SseParser()
+    with pytest.raises(SseOverflow):
+        parser.feed(b"data:\n" * 100_000)
+
+
+def test_comments_and_other_lines_without_end_are_no_event() -> None:
+    parser = SseParser()
+    for _ in range(3_000):
+        assert parser.feed(b": " + b"x" * 1_000) == []
+        assert parser.feed(b"x" * 1_000 + b"\nid: 7\n") == []
+    assert parser.feed(b"data: still here\n\n") == ["still here"]
+
+
+@pytest.mark.parametrize("end", [b"data: x\n\n", b"data: x\n", b"data: x"])
+def test_the_last_event_needs_no_blank_line(end: bytes) -> None:
+    parser = SseParser()
+    assert [*parser.feed(b"data: a\n\n" + end), *parser.end()] == ["a", "x"]
+    assert parser.end() == []

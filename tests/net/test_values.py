@@ -15,7 +15,8 @@ from testbed.http_parts import RecordingReply, endpoint, make_transcript, open_b
 from testbed.server import Fault, Script, open_server
 from voiceloop.errors import BadAnswer, BadGateway, ServiceError
 from voiceloop.handlers.chat import ChatHandler, ChatOptions
-from voiceloop.handlers.completion import CompletionReader, ToolCall
+from voiceloop.handlers.completion import Calls, CompletionReader
+from voiceloop.handlers.tool_call_reader import ToolCall
 from voiceloop.net.catalogue import parse
 from voiceloop.net.failures import Where
 from voiceloop.net.service import JsonAnswer, Request
@@ -117,15 +118,14 @@ async def test_an_answer_with_a_bad_finish_reason_is_an_error(
             await chat.handle(make_transcript(), RecordingReply())
 
 
-async def test_an_empty_answer_is_no_error() -> None:
+async def test_an_empty_answer_is_told() -> None:
     async with (
         open_server(Script(faults=[Fault(body=event(finish_reason="stop"))])) as server,
         open_bench(endpoint(server)) as bench,
         ChatHandler.open(ChatOptions(model="a/b"), bench.services) as chat,
     ):
-        reply = RecordingReply()
-        await chat.handle(make_transcript(), reply)
-        assert reply.text == ""
+        with pytest.raises(BadAnswer, match="the model's answer is empty: it holds nothing that can be said"):
+            await chat.handle(make_transcript(), RecordingReply())
 
 
 def test_calls_that_are_all_numbered_zero_are_told_apart_by_their_ids() -> None:
@@ -133,4 +133,4 @@ def test_calls_that_are_all_numbered_zero_are_told_apart_by_their_ids() -> None:
     for id_, name in (("c1", "bell"), ("c2", "weather")):
         call = {"index": 0, "id": id_, "function": {"name": name, "arguments": "{}"}}
         assert list(reader.feed(event(delta={"tool_calls": [call]}))) == []
-    assert reader.tool_calls() == [ToolCall("c1", "bell", "{}"), ToolCall("c2", "weather", "{}")]
+    assert reader.calls() == Calls((ToolCall("c1", "bell", "{}"), ToolCall("c2", "weather", "{}")), {})

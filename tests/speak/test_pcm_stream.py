@@ -24,9 +24,9 @@ def wav(pcm: bytes, rate: int, channels: int, *, extra: bytes = b"", size: int |
 
 def parse(pieces: list[bytes], format_: Format) -> tuple[bytes, int]:
     parser = SpeechParser(format_)
-    speeches = [parser.feed(piece) for piece in pieces]
-    speeches.append(parser.end())
-    return b"".join(speech.pcm for speech in speeches if speech is not None), parser.rate_hz
+    speeches = [speech for piece in pieces for speech in parser.feed(piece)]
+    speeches += parser.end()
+    return b"".join(speech.pcm for speech in speeches), parser.rate_hz
 
 
 def cut(data: bytes, cuts: list[int]) -> list[bytes]:
@@ -44,22 +44,53 @@ BODIES = {
     "WAV, stereo": (wav(STEREO, 16_000, 2), Format(24_000, 1), 16_000),
     "WAV, more before its samples": (wav(PCM, 22_050, 1, extra=LIST), Format(24_000, 1), 22_050),
     "WAV, more after its samples": (wav(PCM, 22_050, 1) + LIST, Format(24_000, 1), 22_050),
+    "WAV, its header says half": (wav(PCM, 22_050, 1, size=len(PCM) // 2), Format(24_000, 1), 22_050),
+    "WAV, its header says a twentieth, more after": (
+        wav(PCM, 22_050, 1, size=len(PCM) // 20) + wav(b"", 22_050, 1),
+        Format(24_000, 1),
+        22_050,
+    ),
+    "WAV, its header says too much, another after": (
+        wav(PCM[:6_000], 22_050, 1, size=1_000_000) + wav(PCM[6_000:], 22_050, 1),
+        Format(24_000, 1),
+        22_050,
+    ),
+    "a WAV for each sentence": (
+        b"".join(wav(PCM[at : at + 3_000], 22_050, 1, extra=LIST) + LIST for at in range(0, len(PCM), 3_000)),
+        Format(24_000, 1),
+        22_050,
+    ),
+    "a WAV for each sentence, sizes unknown": (
+        b"".join(wav(PCM[at : at + 3_000], 22_050, 1, size=0xFFFFFFFF) for at in range(0, len(PCM), 3_000)),
+        Format(24_000, 1),
+        22_050,
+    ),
+    "WAV, a large chunk after": (
+        wav(PCM, 22_050, 1) + b"LIST" + struct.pack("<I", 2_000_000) + b"R" * 3_000,
+        Format(24_000, 1),
+        22_050,
+    ),
+    "raw that begins like a frame of MP3": (b"\xff\xfb\x90\x64" + PCM, Format(24_000, 1), 24_000),
     "WAV, size unknown": (wav(PCM, 22_050, 1, size=0xFFFFFFFF), Format(24_000, 1), 22_050),
     "WAV, size not filled in": (wav(PCM, 22_050, 1, size=0), Format(24_000, 1), 22_050),
 }
+
+
+def sound_of(name: str) -> bytes:
+    return BODIES[name][0] if name.startswith("raw that") else PCM
 
 
 @pytest.mark.parametrize("name", BODIES)
 @given(cuts=st.lists(st.integers(0, 13_000), max_size=10))
 def test_cutting_elsewhere_changes_nothing(name: str, cuts: list[int]) -> None:
     body, format_, rate = BODIES[name]
-    assert parse(cut(body, cuts), format_) == (PCM, rate)
+    assert parse(cut(body, cuts), format_) == (sound_of(name), rate)
 
 
 @pytest.mark.parametrize("name", BODIES)
 def test_one_byte_at_a_time_changes_nothing(name: str) -> None:
     body, format_, rate = BODIES[name]
-    assert parse([bytes([byte]) for byte in body], format_) == (PCM, rate)
+    assert parse([bytes([byte]) for byte in body], format_) == (sound_of(name), rate)
 
 
 @given(st.binary(max_size=64), st.lists(st.integers(0, 64), max_size=6))
@@ -109,3 +140,34 @@ def test_the_content_type_says_rate_and_channels(content_type: str, rate: int, c
 def test_an_answer_that_is_not_pcm_is_refused(content_type: str, words: str) -> None:
     with pytest.raises(NotSpeech, match=words):
         announced(content_type)
+
+
+def test_files_of_different_rates_in_one_body_keep_theirs() -> None:
+    parser = SpeechParser(Format(24_000, 1))
+    speeches = [*parser.feed(wav(PCM, 22_050, 1) + wav(STEREO, 16_000, 2)), *parser.end()]
+    assert [(speech.pcm, speech.rate_hz) for speech in speeches] == [(PCM, 22_050), (PCM, 16_000)]
+
+
+def frames(head: str, length: int, count: int) -> bytes:
+    return (bytes.fromhex(head).ljust(length, b"\x55")) * count
+
+
+COMPRESSED = {
+    "MP3, MPEG 1": (frames("fffb9064", 417, 4), "MP3"),
+    "MP3, MPEG 2": (frames("fff384c4", 192, 4), "MP3"),
+    "MP3 of one frame": (frames("fff384c4", 192, 1), "MP3"),
+    "MP3 with a tag": (b"ID3\x04" + bytes(40), "MP3"),
+    "AAC": (frames("fff1508003fffc", 31, 4), "AAC"),
+    "Ogg": (b"OggS" + bytes(40), "Ogg"),
+    "WebM": (b"\x1aE\xdf\xa3" + bytes(40), "WebM"),
+    "MP4": (b"\0\0\0\x20ftypM4A " + bytes(40), "MP4"),
+    "AIFF": (b"FORM" + bytes(40), "AIFF"),
+}
+
+
+@pytest.mark.parametrize("name", COMPRESSED)
+@pytest.mark.parametrize("pieces", ["whole", "bytes"])
+def test_compressed_sound_is_refused_whatever_it_is_announced_as(name: str, pieces: str) -> None:
+    body, kind = COMPRESSED[name]
+    with pytest.raises(NotSpeech, match=f"the answer is {kind}, not raw PCM"):
+        parse([body] if pieces == "whole" else [bytes([byte]) for byte in body], announced("audio/pcm"))

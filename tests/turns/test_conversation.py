@@ -34,7 +34,7 @@ async def test_the_recogniser_is_fed_exactly_the_clip_that_it_finishes(autojump_
 
 async def test_the_history_is_bounded_and_forgets_the_oldest_first(autojump_clock: MockClock) -> None:
     texts = ["one", "two", "three"]
-    async with open_room(texts, ["1.", "2.", "3."], settings=Settings(history_turns=4)) as room:
+    async with open_room(texts, ["1.", "2.", "3."], settings=Settings(history_turns=2)) as room:
         for _ in texts:
             await room.say(1.0)
             await room.quiet(2)
@@ -54,6 +54,15 @@ async def test_a_reply_without_words_leaves_only_the_question_in_the_history(aut
         await room.say(1.0)
     assert room.conversation.history == (Message("user", "one"),)
     assert room.voice.chunks == []
+
+
+@pytest.mark.parametrize("reply", ["👍", "* * *", "..."])
+async def test_a_reply_that_cannot_be_spoken_is_told(reply: str, autojump_clock: MockClock) -> None:
+    async with open_room(["one"], [reply]) as room:
+        await room.say(1.0)
+        await room.quiet(5)
+    [failed] = room.published("turn.failed")
+    assert "the reply holds nothing that can be spoken" in str(failed["error"])
 
 
 async def test_an_utterance_without_words_is_no_turn(autojump_clock: MockClock) -> None:

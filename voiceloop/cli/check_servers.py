@@ -8,7 +8,7 @@ import trio
 
 from voiceloop.cli.check_plan import server_name
 from voiceloop.cli.report import Report
-from voiceloop.config.address import is_near, shown
+from voiceloop.config.address import is_near, shown_server
 from voiceloop.config.tables import Retry
 from voiceloop.errors import ConfigError, RateLimited, ServiceError, TimedOut, VoiceloopError
 from voiceloop.net.catalogue import Model
@@ -50,7 +50,7 @@ def is_failure(error: ServiceError) -> bool:
 
 def too_slow(wanted: Wanted) -> TimedOut:
     """The error for a server that has not listed its models in time."""
-    where = Where(f"{shown(wanted.settings.base_url).rstrip('/')}/models", table=wanted.part)
+    where = Where(f"{shown_server(wanted.settings.base_url).rstrip('/')}/models", table=wanted.part)
     remedy = start_it(where) if is_near(where.url) else f"Check the network and base_url{without_network(where)}"
     return TimedOut(f"no answer within {LISTING_S:g} s", place=str(where), remedy=remedy)
 

@@ -219,6 +219,7 @@ _MESSAGES: dict[str, tuple[str, Words]] = {
         lambda f: f"Ignored: {f['waiting']} utterances are already waiting for the handler (conversation.waiting).",
     ),
     "turn.failed": ("error", lambda f: f"This turn failed: {clean(str(f['error']))}"),
+    "tool.failed": ("debug", lambda f: "\n".join(map(clean, str(f["text"]).rstrip().split("\n")))),
     "speech.failed": ("warning", lambda f: f"A part of the reply could not be spoken: {clean(str(f['error']))}"),
     "hallucination.dropped": (
         "info",

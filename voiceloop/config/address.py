@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit, urlunsplit
 
 ADDRESS = "Write it in full, like 'https://openrouter.ai/api/v1'."
 """The remedy for an invalid address."""
 _HOME = (".localhost", ".local", ".lan", ".home", ".internal", ".home.arpa")
 """Ends of names that only the local network knows."""
+_PLAIN_SEGMENT = re.compile(r"[A-Za-z]{1,20}(?:[-_.][A-Za-z]{1,20}){0,3}|v\d{1,2}(?:\.\d)?(?:alpha|beta)?\d?|\d{1,4}")
+"""Parts of the paths of APIs: words (`api`, `llama.cpp`, `chat-completions`) and versions. All else may be a token."""
+_SECRET_WORD = re.compile(r"^(?:sk|pk|rk|gsk|hf|xai|key)[-_.]|secret|token|passw", re.IGNORECASE)
+
+_RANDOM = re.compile(r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16}|[0-9a-f]{8}-[0-9a-f]{4}-", re.IGNORECASE)
 
 
 def no_address(url: str) -> str:
@@ -30,6 +36,22 @@ def shown(url: str) -> str:
     """`url` without user name, password and query."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def shown_server(url: str) -> str:
+    """`url`, the address of a server's API, without user name, password, query, and what may be a token in its path."""
+    parts = urlsplit(url)
+    path = "/".join("…" if _is_hidden(segment) else segment for segment in parts.path.split("/"))
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "", ""))
+
+
+def tokens_in(url: str) -> list[str]:
+    """The parts of the path of `url` that must be tokens: `shown_server` leaves out these and more."""
+    return [part for part in urlsplit(url).path.split("/") if _SECRET_WORD.search(part) or _RANDOM.search(part)]
+
+
+def _is_hidden(segment: str) -> bool:
+    return bool(segment) and (_PLAIN_SEGMENT.fullmatch(segment) is None or _SECRET_WORD.search(segment) is not None)
 
 
 def is_here(url: str) -> bool:

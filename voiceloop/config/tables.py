@@ -209,8 +209,8 @@ class Conversation(Table):
     """Backchannels: what you may say over a reply without ending it."""
     stop_words: tuple[str, ...] = ("stop", "cancel")
     """What you say to end the turn in progress, with a handler whose turns are `exclusive`."""
-    history_turns: Annotated[int, Field(ge=0, le=10_000)] = 40
-    """How many past messages a handler is given. What you say in a turn is one message and the reply another."""
+    history_turns: Annotated[int, Field(ge=0, le=10_000)] = 20
+    """How many past turns a handler is given: what you said in each, and as much of the reply as you heard."""
     earcon: bool = True
     """Whether a short low tone is played when a turn has failed."""
 

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field
 
-from voiceloop.errors import BadRequest
+from voiceloop.errors import BadRequest, ContextTooLong
 from voiceloop.handlers.completing import completing
-from voiceloop.handlers.completion import ToolCall
+from voiceloop.handlers.completion import Calls
 from voiceloop.handlers.completion_handler import CompletionHandler, CompletionOptions
 from voiceloop.handlers.loading import Loader, open_loader
 from voiceloop.handlers.prompt import messages
 from voiceloop.handlers.tools import Toolbox, requested
+from voiceloop.handlers.user_output import own_output
 from voiceloop.net.service import Service
 from voiceloop.plugins import Reply, Services
-from voiceloop.types import Transcript, Usage
+from voiceloop.types import Message, Transcript, Usage
 
 _ABOUT_EFFORT = re.compile(r"reasoning|think|effort", re.IGNORECASE)
 """How servers refuse `reasoning_effort`: "invalid reasoning value: 'none'", "does not support thinking"."""
+
+_FIELDS = frozenset({"role", "content", "tool_calls", "tool_call_id"})
+"""The fields of messages that every server takes."""
 
 
 class ChatOptions(CompletionOptions):
@@ -36,9 +41,13 @@ class ChatOptions(CompletionOptions):
     server refuses this, the question is asked again without it, and so are all that follow."""
     tools: tuple[str, ...] = ()
     """Functions that the model may call, as `module:function`. The model sees their type hints and docstrings.
-    A function is called only once it is certain that you have finished speaking."""
+    A function is called only once it is certain that you have finished speaking. Several are called side by side, but
+    for those with the attribute `parallel = False`."""
     tool_rounds: Annotated[int, Field(ge=1, le=50)] = 5
     """How many times in one turn the model may call tools and continue with their results."""
+
+    tool_timeout_s: Annotated[float, Field(gt=0, le=3_600)] = 30.0
+    """How long a tool may take; then the model goes on without its result."""
 
     def fallbacks(self) -> tuple[str, ...]:
         return self.models
@@ -52,7 +61,7 @@ class ChatHandler(CompletionHandler):
 
     def __init__(self, options: ChatOptions, service: Service, services: Services) -> None:
         super().__init__(options, service, services)
-        self._tools = Toolbox(options.tools)
+        self._tools = Toolbox(options.tools, services.publish, limit_s=options.tool_timeout_s)
         self._effort = options.reasoning_effort
         """None also once the server has refused it."""
         self._loader: Loader | None = None
@@ -69,7 +78,8 @@ class ChatHandler(CompletionHandler):
             ):
                 handler._loader = loader
                 loader.soon()
-                yield handler
+                with own_output() if options.tools else nullcontext():
+                    yield handler
 
         return opened()
 
@@ -89,29 +99,46 @@ class ChatHandler(CompletionHandler):
 
         Raises `ServiceError`s; text passed to `reply` before the error is still spoken.
         """
-        options = self._options
-        conversation = messages(options.system, self.past(reply.history), transcript.text)
-        for number in range(options.tool_rounds + 1):
-            text, calls = await self._round(self._body(conversation, tools=number < options.tool_rounds), reply)
-            if not calls:
-                return
+        asked = _Asked(self.past(reply.history), transcript.text)
+        said = False
+        for number in range(self._options.tool_rounds + 1):
+            answer = await self._round(asked, reply, tools=number < self._options.tool_rounds)
+            text = "".join(answer.texts)
+            said = said or bool(text.strip())
+            if answer.calls is None:
+                break
+            if text.strip():
+                await reply.say("\n\n")  # what was said before the call sounds at once
             # A tool may have effects that can't be undone: wait until the turn is certain.
             await reply.committed()
-            results = [await self._tools.answer(call) for call in calls]
-            conversation = [*conversation, requested(text, calls), *results]
+            calls = answer.calls
+            results = await self._tools.answer(calls.calls)
+            asked.rounds += [requested(text, calls.calls, calls.fields), *results]
+        if not said:
+            raise self.nothing_said()
 
-    async def _round(self, body: dict[str, Any], reply: Reply) -> tuple[str, list[ToolCall]]:
-        """Make one request; return the text that was spoken and the tool calls."""
-        texts: list[str] = []
+    async def _round(self, asked: _Asked, reply: Reply, *, tools: bool) -> _Answer:
+        """Make one request; once more if the server refuses something in it that can be left out."""
+        answer, body = _Answer(), self._body(asked, tools=tools)
         try:
-            calls = await self._ask(body, reply, texts)
+            await self._ask(body, reply, answer)
         except BadRequest as error:
-            if texts or "reasoning_effort" not in body or not _ABOUT_EFFORT.search(error.what):
+            if answer.texts or not self._mended(error, asked, body):
                 raise
-            self._without_effort()
-            body = {key: value for key, value in body.items() if key != "reasoning_effort"}
-            calls = await self._ask(body, reply, texts)
-        return "".join(texts), calls
+            await self._ask(self._body(asked, tools=tools), reply, answer)
+        return answer
+
+    def _mended(self, error: BadRequest, asked: _Asked, body: dict[str, Any]) -> bool:
+        """Leave out what the server has refused. Returns whether there was such a thing in `body`."""
+        if isinstance(error, ContextTooLong):
+            had, asked.past = asked.past, self.forget(asked.past) if asked.past else []
+            return bool(had)
+        if asked.without_refused(error.what):
+            return True
+        if "reasoning_effort" not in body or not _ABOUT_EFFORT.search(error.what):
+            return False
+        self._without_effort()
+        return True
 
     def _without_effort(self) -> None:
         if self._effort is not None:
@@ -119,25 +146,25 @@ class ChatHandler(CompletionHandler):
             self._services.publish("notice", text=f"{what}. The model may think before it answers.")
         self._effort = None
 
-    async def _ask(self, body: dict[str, Any], reply: Reply, texts: list[str]) -> list[ToolCall]:
-        """Make one request; `texts` takes what was spoken."""
-        calls: list[ToolCall] = []
+    async def _ask(self, body: dict[str, Any], reply: Reply, answer: _Answer) -> None:
+        """Make one request; `answer` takes what came."""
         async with completing(self._service, body, self.patience) as deltas:
             async for delta in deltas:
                 match delta:
                     case str():
-                        texts.append(delta)
+                        # The place for a filter of what is not to be said: thoughts and calls within the text.
+                        answer.texts.append(delta)
                         await reply.say(delta)
                     case Usage():
                         reply.spent(delta)
-                    case ToolCall():
-                        calls.append(delta)
-        return calls
+                    case Calls():
+                        answer.calls = delta
 
-    def _body(self, conversation: list[dict[str, Any]], *, tools: bool) -> dict[str, Any]:
-        body = self.body(conversation)
-        if self._options.models:
-            body["models"] = list(self._options.models)
+    def _body(self, asked: _Asked, *, tools: bool) -> dict[str, Any]:
+        options = self._options
+        body = self.body([*messages(options.system, asked.past, asked.text), *asked.rounds])
+        if options.models:
+            body["models"] = list(options.models)
         if self._effort is not None:
             body["reasoning_effort"] = self._effort
         if self._tools:
@@ -146,3 +173,27 @@ class ChatHandler(CompletionHandler):
                 # The last round must end in text, not in another tool call.
                 body["tool_choice"] = "none"
         return body
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What a turn sends: the past, the question, and the rounds of tools since, as messages."""
+
+    past: list[Message]
+    text: str
+    rounds: list[dict[str, Any]] = field(default_factory=list)
+
+    def without_refused(self, what: str) -> bool:
+        """Leave out the fields that came with tool calls, if the server has refused one. Returns whether it did."""
+        refused = {name for message in self.rounds for name in message.keys() - _FIELDS if name in what}
+        self.rounds = [{name: message[name] for name in message if name not in refused} for message in self.rounds]
+        return bool(refused)
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What came back in one round."""
+
+    texts: list[str] = field(default_factory=list)
+    """What was said."""
+    calls: Calls | None = None

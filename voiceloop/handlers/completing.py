@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from voiceloop.errors import TimedOut
+from voiceloop.errors import TimedOut, Unreachable
 from voiceloop.handlers.completion import CompletionReader, Delta
-from voiceloop.net.failures import BODY_LIMIT, bad_answer
+from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer
 from voiceloop.net.service import Request, Service, generation_id, refusal
 from voiceloop.net.streaming import streaming
 from voiceloop.types import Usage
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 CHANNEL_DELTAS = 64
 """Deltas buffered between the socket and the reply; when the buffer is full, the socket is not read."""
+
+END_S = 1.0
+"""How long the usage and `[DONE]` are waited for once a `finish_reason` has come: some servers send neither, and leave
+the connection open."""
+
+_NEVER = ("text/html", "audio/", "image/", "video/")
+"""How the Content-Types begin of what is no completion. Any other may be one, whatever it is called."""
 
 _CUT_SHORT = {
     "length": (
@@ -35,14 +42,15 @@ _CUT_SHORT = {
     ),
 }
 """`finish_reason`s that make an empty answer an error: the cause and the remedy. After `stop`, an empty answer may be
-intended."""
+intended after tools have been called: the handler knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
     """Time limits for a model, in seconds: before its first delta, and between two deltas.
 
-    SSE comment lines, with which servers keep a connection open, don't count as deltas.
+    SSE comment lines, with which servers keep a connection open, don't count as deltas. Thoughts and pieces of tool
+    calls do: after one, the next may take as long as the first word.
     """
 
     first_s: float
@@ -80,10 +88,18 @@ class _Completing:
         await self._service.retry(self._request, self._attempt, may_repeat=lambda: not self._any_delta)
 
     async def _attempt(self, tried: Attempt) -> None:
+        reader: CompletionReader | None = None
         with trio.move_on_after(self._patience.first_s) as scope:
             async with self._service.exchange(self._request, tried) as answer:
-                await self._read(answer, scope)
-        if scope.cancelled_caught:
+                if answer.kind.lower().startswith(_NEVER):
+                    what = f"the answer is {answer.kind}, not a stream of events"
+                    raise refusal(await answer.read(BODY_LIMIT, cut=True), answer, what)
+                reader = CompletionReader(answer.where, generation_id(answer))
+                try:
+                    await self._read(answer, reader, scope)
+                finally:
+                    self._service.spent(reader.usage)
+        if scope.cancelled_caught and (reader is None or not reader.finished):
             wait_s = self._patience.between_s if self._any_delta else self._patience.first_s
             key = "next_word_s" if self._any_delta else "first_word_s"
             raise TimedOut(
@@ -91,36 +107,53 @@ class _Completing:
                 place=str(self._service.where(self._request)),
                 remedy=f"Ask again, choose a faster model, or raise handler.{key}",
             )
+        if reader is not None:
+            await self._end(reader, self._service.where(self._request))
 
-    async def _read(self, answer: Answer, scope: trio.CancelScope) -> None:
-        if not answer.kind.startswith("text/event-stream"):
-            what = f"the answer is {answer.kind}, not a stream of events"
-            raise refusal(await answer.read(BODY_LIMIT, cut=True), answer, what)
-        reader = CompletionReader(answer.where, generation_id(answer))
-
+    async def _read(self, answer: Answer, reader: CompletionReader, scope: trio.CancelScope) -> None:
         async def take(piece: bytes) -> bool:
+            signs, finished, came = reader.signs_of_life, reader.finished, False
             for delta in reader.feed(piece):
                 # Time that the consumer takes for a delta doesn't count against the server.
-                scope.deadline = math.inf
+                scope.deadline, came = math.inf, True
                 await self._send_delta(delta)
-                scope.deadline = trio.current_time() + self._patience.between_s
+            if came or reader.signs_of_life > signs or reader.finished > finished:
+                scope.deadline = trio.current_time() + self._next_s(reader)
             return not reader.done
 
-        await answer.drain(take)
+        try:
+            await answer.drain(take)
+        except (Unreachable, TimedOut):
+            if not reader.finished:  # else it is complete, however the connection ended
+                raise
+        for delta in reader.end():
+            scope.deadline = math.inf
+            await self._send_delta(delta)
         if not reader.finished:
-            raise bad_answer("the answer broke off before its end", answer.where, remedy="Ask again")
-        for call in reader.tool_calls():
-            await self._send_delta(call)
+            known = reader.completion or answer.kind.startswith(("text/event-stream", "application/json"))
+            what = "the answer broke off before its end" if known else f"the answer is {answer.kind}, not a completion"
+            raise bad_answer(what, answer.where, remedy="Ask again" if known else "")
+
+    def _next_s(self, reader: CompletionReader) -> float:
+        """How long the server may be silent now."""
+        if reader.finished:
+            return END_S
+        # A model that thinks has said nothing yet.
+        return self._patience.between_s if self._any_content else self._patience.first_s
+
+    async def _end(self, reader: CompletionReader, where: Where) -> None:
+        """Send what comes at the end of an answer: its usage and its tool calls."""
+        if reader.usage is not None:
+            await self._send_delta(reader.usage)
+        if (calls := reader.calls()) is not None:
+            await self._send_delta(calls)
         if not self._any_content and reader.reason in _CUT_SHORT:
             what, remedy = _CUT_SHORT[reader.reason]
             raise bad_answer(
-                f"the model's answer is empty: {what} (finish_reason {reader.reason})", answer.where, remedy=remedy
+                f"the model's answer is empty: {what} (finish_reason {reader.reason})", where, remedy=remedy
             )
 
     async def _send_delta(self, delta: Delta) -> None:
         self._any_delta = True
-        if isinstance(delta, Usage):
-            self._service.spent(delta)
-        else:
-            self._any_content = True
+        self._any_content = self._any_content or not isinstance(delta, Usage)
         await self._send.send(delta)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, ClassVar
 
@@ -9,8 +10,11 @@ from pydantic import Field
 
 from voiceloop.config.address import ADDRESS, no_address
 from voiceloop.config.tables import Conflict, Endpoint, Table
+from voiceloop.errors import ServiceError
 from voiceloop.handlers.completing import Patience
-from voiceloop.handlers.prompt import SYSTEM, recent
+from voiceloop.handlers.prompt import SYSTEM, length, recent
+from voiceloop.net.failures import bad_answer
+from voiceloop.net.service import Request
 from voiceloop.net.service_part import ServicePart
 from voiceloop.net.wanted import Wanted
 from voiceloop.plugins import Turns
@@ -27,10 +31,9 @@ class CompletionOptions(Table):
     """The environment variable with the API key for `base_url`. Without it, no key is sent."""
     system: str = SYSTEM
     """The system prompt. Empty: none is sent."""
-    history_turns: Annotated[int, Field(ge=0, le=1_000)] = 20
-    """How many past messages the model is shown: what you said, and as much of the answers as you heard."""
     history_tokens: Annotated[int, Field(ge=0, le=10_000_000)] = 4_000
-    """The approximate limit on the past messages, in tokens."""
+    """The approximate limit on the past turns that the model is shown, in tokens. `conversation.history_turns` limits
+    their number. If the server says that it is too much, the oldest are left out and the question is asked again."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     """How random the model's answers are: 0 is the least. By default the model's own setting."""
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
@@ -64,6 +67,8 @@ class CompletionHandler(ServicePart):
 
     turns: ClassVar[Turns] = "replace"
     preemptive: ClassVar[bool] = True
+    _most_tokens: float = math.inf
+    """The limit on the past, in tokens, that a server's refusals have shown."""
 
     @property
     def patience(self) -> Patience:
@@ -71,7 +76,24 @@ class CompletionHandler(ServicePart):
 
     def past(self, history: Sequence[Message]) -> list[Message]:
         """The most recent part of the conversation, as much as the model is shown."""
-        return recent(history, turns=self._options.history_turns, limit_tokens=self._options.history_tokens)
+        return recent(history, limit_tokens=min(self._options.history_tokens, self._most_tokens))
+
+    def forget(self, past: Sequence[Message]) -> list[Message]:
+        """The newer half of `past`, which was too long for the model, for this request and as a limit for later ones.
+        Says so once."""
+        if self._most_tokens == math.inf:
+            what = (
+                "handler.history_tokens: the conversation is too long for the model, so the oldest turns are left out"
+            )
+            self._services.publish("notice", text=f"{what}. Lower it, or give the model a larger context.")
+        self._most_tokens = length(past) // 2
+        return self.past(past)
+
+    def nothing_said(self, reason: str = "it holds nothing that can be said") -> ServiceError:
+        """The error for an answer without words."""
+        request = Request("/chat/completions", model=self._options.model)
+        remedy = "Ask again, or choose another model"
+        return bad_answer(f"the model's answer is empty: {reason}", self._service.where(request), remedy=remedy)
 
     def body(self, messages: list[dict[str, Any]]) -> dict[str, Any]:
         """The request body: only the fields that are set."""

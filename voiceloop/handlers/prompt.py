@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from voiceloop.types import Message
+from voiceloop.types import Message, by_turn
 
 SYSTEM = (
     "You are a voice assistant: what you answer is spoken aloud. Answer in the user's language, in one to three short "
@@ -25,21 +25,44 @@ def tokens(text: str) -> int:
     return (ascii_count + 3) // 4 + len(text) - ascii_count
 
 
-def recent(history: Sequence[Message], *, turns: int, limit_tokens: int) -> list[Message]:
-    """The last messages, at most `turns` of them and about `limit_tokens` long; whole messages only."""
-    kept: list[Message] = []
+def recent(history: Sequence[Message], *, limit_tokens: float) -> list[Message]:
+    """The newest turns that are about `limit_tokens` long together; whole turns only."""
+    kept: list[list[Message]] = []
     left_tokens = limit_tokens
-    for message in reversed(history[-turns:] if turns else ()):
-        left_tokens -= tokens(message.text) + MESSAGE_TOKENS
+    for turn in reversed(by_turn(history)):
+        left_tokens -= length(turn)
         if left_tokens < 0:
             break
-        kept.append(message)
-    return kept[::-1]
+        kept.append(turn)
+    return [message for turn in reversed(kept) for message in turn]
+
+
+def length(messages: Iterable[Message]) -> int:
+    """The approximate number of tokens of messages."""
+    return sum(tokens(message.text) + MESSAGE_TOKENS for message in messages)
 
 
 def messages(system: str, history: Sequence[Message], user_content: Any) -> list[dict[str, Any]]:
-    """The messages of a request; `user_content` is what the user just said, as text or as content parts."""
+    """The messages of a request; `user_content` is what the user just said, as text or as content parts.
+
+    Every model takes them: after the system prompt the user begins, and then the roles alternate, which many chat
+    templates insist on. What the user said several times in a row, because a turn failed or was interrupted before
+    anything was heard, becomes one message. Messages without text are left out.
+    """
     result: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
-    result += [{"role": message.role, "content": message.text} for message in history]
+    for message in history:
+        if not message.text.strip():
+            continue
+        if result and result[-1]["role"] == message.role:
+            result[-1]["content"] += "\n" + message.text
+        elif message.role == "user" or (result and result[-1]["role"] == "user"):
+            result.append({"role": message.role, "content": message.text})
+    if result and result[-1]["role"] == "user":
+        user_content = _joined(result.pop()["content"], user_content)
     result.append({"role": "user", "content": user_content})
     return result
+
+
+def _joined(earlier: str, content: Any) -> Any:
+    """What the user said before and now, as one content."""
+    return [{"type": "text", "text": earlier}, *content] if isinstance(content, list) else f"{earlier}\n{content}"

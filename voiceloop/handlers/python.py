@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from voiceloop import registry
 from voiceloop.config.tables import Table
 from voiceloop.errors import ConfigError, HandlerError, first
+from voiceloop.handlers.user_output import own_output, users_function
 from voiceloop.text import clean_line
 from voiceloop.types import Transcript
 
@@ -71,7 +72,8 @@ class PythonHandler:
     async def open(cls, options: BaseModel, services: Services) -> AsyncIterator[Self]:
         """Import the function. Raises ConfigError or EngineError, with the file and the remedy, if that fails."""
         assert isinstance(options, PythonOptions)
-        yield cls(options)
+        with own_output():
+            yield cls(options)
 
     @property
     def description(self) -> str:
@@ -135,9 +137,10 @@ class PythonHandler:
 
     @contextmanager
     def _name_line_of_error(self) -> Iterator[None]:
-        """Turn an exception of the user's code into a HandlerError that names its line."""
+        """Turn an exception of the user's code into a HandlerError that names its line; keep what it prints apart."""
         try:
-            yield
+            with users_function():
+                yield
         except trio.Cancelled:
             raise
         except BaseException as error:  # a user's function may raise anything

@@ -8,19 +8,21 @@ without waiting for a transcription. What the user said is then known as text on
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, Field
 
 from voiceloop.audio.pcm import Aligner
 from voiceloop.audio.wav import wav_bytes
+from voiceloop.errors import ContextTooLong
 from voiceloop.handlers.completing import completing
 from voiceloop.handlers.completion import Sound
 from voiceloop.handlers.completion_handler import CompletionHandler, CompletionOptions
 from voiceloop.handlers.prompt import messages
 from voiceloop.plugins import Reply
 from voiceloop.transcribe.keeping import keeping_unsent
-from voiceloop.types import Speech, Transcript, Usage
+from voiceloop.types import Message, Speech, Transcript, Usage
 
 RATE_HZ = 24_000
 """The sample rate of `pcm16`, the format in which these models stream."""
@@ -57,11 +59,25 @@ class VoiceHandler(CompletionHandler):
             await self._handle(transcript, reply)
 
     async def _handle(self, transcript: Transcript, reply: Reply) -> None:
+        past = self.past(reply.history)
+        try:
+            said = await self._ask(self._body(transcript, past), reply)
+        except ContextTooLong:
+            if not past:
+                raise
+            said = await self._ask(self._body(transcript, self.forget(past)), reply)
+        if not said:
+            raise self.nothing_said()
+
+    async def _ask(self, body: dict[str, Any], reply: Reply) -> bool:
+        """Make the request; returns whether anything was said."""
         rate_hz = self._options.rate_hz
         aligner = Aligner()
         words: list[str] = []
-        async with completing(self._service, self._body(transcript, reply), self.patience) as deltas:
+        said = False
+        async with completing(self._service, body, self.patience) as deltas:
             async for delta in deltas:
+                said = said or isinstance(delta, Sound | str)
                 match delta:
                     case Sound():
                         words.append(delta.text)
@@ -76,10 +92,11 @@ class VoiceHandler(CompletionHandler):
                         reply.spent(delta)
         if rest := "".join(words):
             await reply.play(Speech(b"", rate_hz), rest)
+        return said
 
-    def _body(self, transcript: Transcript, reply: Reply) -> dict[str, Any]:
+    def _body(self, transcript: Transcript, past: Sequence[Message]) -> dict[str, Any]:
         clip = transcript.utterance
         data = base64.b64encode(wav_bytes(clip.pcm, clip.rate_hz)).decode("ascii")
         content = [{"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}]
-        body = self.body(messages(self._options.system, self.past(reply.history), content))
+        body = self.body(messages(self._options.system, past, content))
         return body | {"modalities": ["text", "audio"], "audio": {"voice": self._options.voice, "format": "pcm16"}}

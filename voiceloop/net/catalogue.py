@@ -10,9 +10,10 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,14 +40,18 @@ class Model:
     """Prices as (unit, USD per unit). The server names the units (`prompt` and `completion` are tokens)."""
 
 
-def parse(value: Any) -> tuple[Model, ...]:
-    """Parse the answer of /models: the models sorted by id. Malformed rows are left out."""
+def parse(value: Any, hide: Callable[[str], str] = str) -> tuple[Model, ...]:
+    """Parse the answer of /models: the models sorted by id. Malformed rows are left out.
+
+    `hide` removes secrets that the server may echo.
+    """
     rows = value.get("data") if isinstance(value, dict) else None
-    found = [model for row in (rows if isinstance(rows, list) else ()) if (model := _model(row)) is not None]
+    cleaned = partial(clean, hide=hide)
+    found = [model for row in (rows if isinstance(rows, list) else ()) if (model := _model(row, cleaned)) is not None]
     return tuple(sorted(found, key=lambda model: model.id))
 
 
-def _model(row: Any) -> Model | None:
+def _model(row: Any, clean: Callable[[str, int], str]) -> Model | None:
     if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not (id_ := clean(row["id"], 120)):
         return None
     name = row.get("name")

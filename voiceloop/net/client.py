@@ -97,7 +97,7 @@ class Clients:
             if not stale or (known := self._cache().get(settings.base_url, kind, newest_s=math.inf)) is None:
                 raise
             return known
-        found = parse(answer.value)
+        found = parse(answer.value, service.hide)
         if found:
             self._cache().put(settings.base_url, kind, found)
         return found

@@ -13,6 +13,7 @@ from typing import Any
 
 from voiceloop import errors
 from voiceloop.config.address import is_near, port_of
+from voiceloop.net.server_errors import message_in, says_too_long, status_in
 from voiceloop.net.values import retry_after_s
 from voiceloop.text import clean_line
 
@@ -58,6 +59,13 @@ KINDS: dict[int, Kind] = {
 }
 _OTHER_4XX = Kind(errors.BadRequest, "the request was refused", "Check [{table}] in the config")
 _OTHER_5XX = Kind(errors.ServerFailed, "the server failed", _LATER)
+_TOO_LONG = Kind(
+    errors.ContextTooLong,
+    "the conversation is too long for the model",
+    "Lower handler.history_tokens, shorten handler.system, or give the model a larger context",
+)
+_NEVER_TOO_LONG = frozenset({401, 402, 403, 404, 429})
+"""Statuses that say what they say, whatever the words beside them: 429 may speak of tokens, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +105,9 @@ def from_status(
     code = reported if reported is not None else status
     if 300 <= code < 400:
         return _redirected(code, headers, where)
-    kind = KINDS.get(code) or (_OTHER_5XX if code >= 500 else _OTHER_4XX)
-    message = _server_message(body, where)
+    value, message = _server_message(body, where)
+    too_long = where.table == "handler" and code not in _NEVER_TOO_LONG and says_too_long(value)
+    kind = _TOO_LONG if too_long else KINDS.get(code) or (_OTHER_5XX if code >= 500 else _OTHER_4XX)
     shown = f"HTTP {code}" if reported is None or reported == status else f"HTTP {status}, error {code}"
     what = f"{kind.what} ({shown})" + (f"; the server said: {message}" if message else "")
     remedy = _OWN_LATER if kind.remedy == _LATER and is_near(where.url) else kind.remedy
@@ -113,11 +122,7 @@ def from_status(
 
 def from_error_object(error: Any, where: Where, *, status: int = 200) -> errors.ServiceError:
     """The error for an `{"error": ...}` object in the body of an answer with a success status."""
-    code = error.get("code") if isinstance(error, dict) else None
-    if isinstance(code, str) and code.isdigit():
-        code = int(code)
-    reported = code if isinstance(code, int) and 400 <= code < 600 else 500
-    return from_status(status, {}, json.dumps({"error": error}).encode(), where, reported=reported)
+    return from_status(status, {}, json.dumps({"error": error}).encode(), where, reported=status_in(error))
 
 
 def bad_answer(what: str, where: Where, *, status: int = 200, remedy: str = "") -> errors.BadAnswer:
@@ -171,31 +176,17 @@ def _redirected(code: int, headers: Mapping[str, str], where: Where) -> errors.S
     )
 
 
-def _server_message(body: bytes, where: Where) -> str:
-    """The message in an error body of any shape. Empty for markup: a proxy's error page has nothing useful."""
+def _server_message(body: bytes, where: Where) -> tuple[Any, str]:
+    """The JSON of an error body (its text, if it is none), and the message in it.
+
+    No message for markup: a proxy's error page has nothing useful.
+    """
     text = body[:BODY_LIMIT].decode("utf-8", "replace")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return "" if text.lstrip().startswith("<") else clean(text, hide=where.hide)
-    return clean(_message(value), hide=where.hide)
-
-
-def _message(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, dict):
-        return ""
-    error = value.get("error", value)
-    if isinstance(error, str):
-        return error
-    if not isinstance(error, dict):
-        return ""
-    message = error.get("message") or error.get("detail") or ""
-    metadata = error.get("metadata")
-    raw = metadata.get("raw") if isinstance(metadata, dict) else None
-    parts = [part for part in (message, raw) if isinstance(part, str) and part]
-    return " / ".join(dict.fromkeys(parts))
+        return text, "" if text.lstrip().startswith("<") else clean(text, hide=where.hide)
+    return value, clean(message_in(value), hide=where.hide)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -7,6 +7,7 @@ so this module is imported only when a service is first used.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from urllib.request import getproxies
@@ -31,6 +32,7 @@ from voiceloop.net.failures import (
     without_network,
 )
 from voiceloop.net.proxies import Proxies
+from voiceloop.net.redaction import Redaction, secrets_of
 from voiceloop.net.sockets import Backend, leads_near
 from voiceloop.net.watch import Exchange, ExchangeObserver, Observe, watching
 
@@ -216,9 +218,10 @@ class Http:
             raise errors.MissingExtra(
                 f"the proxy in the environment needs a package: {error}", remedy="Run: pip install 'httpx[socks]'"
             ) from None
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, httpx.InvalidURL) as error:
+            why = clean(str(error), hide=Redaction(secrets_of("", os.environ)))
             raise errors.Unreachable(
-                f"the proxy or the certificates that the environment names can't be used: {clean(str(error))}",
+                f"the proxy or the certificates that the environment names can't be used: {why}",
                 place="HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR",
                 remedy="Correct or unset these variables",
             ) from None
@@ -247,7 +250,8 @@ class Http:
             try:
                 encoding = response.headers.get("content-encoding", "identity")
                 if encoding != "identity":
-                    what = f"the answer is compressed ({clean(encoding, 40)}), although no compression was requested"
+                    encoding = clean(encoding, 40, hide=call.where.hide)
+                    what = f"the answer is compressed ({encoding}), although no compression was requested"
                     raise bad_answer(what, call.where)
                 yield Answer(response, call, attempt.deadline, sight)
             finally:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from voiceloop.config.address import shown_server
 from voiceloop.config.paths import expanded
 from voiceloop.config.tables import Endpoint
 from voiceloop.errors import ConfigError, Unauthorized
+from voiceloop.net.redaction import Redaction
 
 
 class Key:
     """A secret that appears only in the HTTP header: never in a repr, a message or a pickle."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_redaction", "_value")
 
     def __init__(self, value: str) -> None:
-        self._value = value
+        self._value, self._redaction = value, Redaction([value])
+
+    def redaction(self, secrets: Iterable[str]) -> Redaction:
+        """What removes the key, and other secrets, from a text."""
+        return Redaction([self._value, *secrets])
 
     def __repr__(self) -> str:
         return "Key(hidden)"
@@ -29,7 +35,7 @@ class Key:
 
     def redact(self, text: str) -> str:
         """`text` with the key replaced: some servers repeat the key in their answers."""
-        return text.replace(self._value, "[the key]")
+        return self._redaction(text)
 
 
 def read_key(settings: Endpoint, environ: Mapping[str, str], *, table: str = "openrouter") -> Key | None:
@@ -47,7 +53,7 @@ def read_key(settings: Endpoint, environ: Mapping[str, str], *, table: str = "op
         return _checked(value, source=f"the file {settings.api_key_file}", table=table)
     raise Unauthorized(
         f"there is no key: the environment variable {settings.api_key_env} is not set",
-        place=settings.base_url,
+        place=shown_server(settings.base_url),
         remedy=f"Set it (export {settings.api_key_env}=...), or set {table}.api_key_file to a file with the key; for a "
         f'server that needs no key, set {table}.api_key_env = ""',
     )

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
-from voiceloop.config.address import shown
+from voiceloop.config.address import shown_server
 from voiceloop.config.tables import Endpoint
-from voiceloop.errors import BadRequest, NoSuchModel, NotRunning, RateLimited, ServiceError
+from voiceloop.errors import BadRequest, ContextTooLong, NoSuchModel, NotRunning, RateLimited, ServiceError
 from voiceloop.net.attempt import Attempt, Call
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, from_error_object, from_status
 from voiceloop.net.keys import Key
 from voiceloop.net.pool import Pool
+from voiceloop.net.redaction import Redaction, safe_id, secrets_of
 from voiceloop.net.retry import Failure, gave_up, next_wait_s
+from voiceloop.net.server_errors import error_in
 from voiceloop.types import Usage
 
 if TYPE_CHECKING:
@@ -81,6 +83,9 @@ class Service:
     ) -> None:
         self._pool, self.settings, self._key, self._table, self._advise = pool, settings, key, table, advise
         self._base_url = settings.base_url.rstrip("/")
+        secrets = secrets_of(self._base_url, os.environ)
+        self.hide = key.redaction(secrets) if key is not None else Redaction(secrets)
+        """Removes the key, and the passwords and tokens of addresses, from a text."""
         self.character_usd: float | None = None
         """The listed price of the speech model in USD per character; None when unknown."""
 
@@ -100,17 +105,16 @@ class Service:
             key_place = self.settings.api_key_env
         else:
             key_place = str(self.settings.api_key_file)
-        hide = self._key.redact if self._key is not None else str
         return Where(
             url=self._shown(request.path),
             model=request.model,
             key_place=key_place,
             table=_TABLES.get(request.path, self._table),
-            hide=hide,
+            hide=self.hide,
         )
 
     def _shown(self, path: str) -> str:
-        return shown(self._base_url + path)
+        return shown_server(self._base_url) + path
 
     def _headers(self, request: Request) -> dict[str, str]:
         headers: dict[str, str] = {}
@@ -248,7 +252,8 @@ class Service:
 
     async def _with_advice(self, error: ServiceError, request: Request) -> ServiceError:
         """`error` with similar names as its remedy, if the model or the voice may be the cause."""
-        nameable = isinstance(error, NoSuchModel | BadRequest) and request.model
+        named = isinstance(error, NoSuchModel | BadRequest) and not isinstance(error, ContextTooLong)
+        nameable = named and request.model
         if nameable and (advice := await self._advise(self.settings, request)):
             error.remedy = advice
             error.args = (error.what, error.place, error.remedy)
@@ -287,15 +292,14 @@ def _parsed(body: bytes, answer: Answer) -> JsonAnswer:
         raise bad_answer(f"the answer is not JSON ({answer.kind})", answer.where, status=answer.status) from None
     if not isinstance(value, dict):
         raise bad_answer("the answer is JSON, but not an object", answer.where, status=answer.status)
-    if value.get("error"):
-        raise from_error_object(value["error"], answer.where, status=answer.status)
+    if (error := error_in(value)) is not None:
+        raise from_error_object(error, answer.where, status=answer.status)
     return JsonAnswer(value, generation_id(answer))
 
 
 def generation_id(answer: Answer) -> str | None:
-    """The provider's id of a request; None when it is missing or malformed."""
-    value = answer.headers.get(GENERATION_ID, "")
-    return value if value and len(value) <= 128 and value.isprintable() else None
+    """The provider's id of a request; None when it is missing or malformed, or holds the key."""
+    return safe_id(answer.headers.get(GENERATION_ID), answer.where.hide)
 
 
 def refusal(body: bytes, answer: Answer, what: str) -> ServiceError:
@@ -304,5 +308,5 @@ def refusal(body: bytes, answer: Answer, what: str) -> ServiceError:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return bad_answer(what, answer.where, status=answer.status)
-    error = value.get("error") if isinstance(value, dict) else None
+    error = error_in(value)
     return from_error_object(error, answer.where) if error else bad_answer(what, answer.where)

@@ -12,6 +12,10 @@ EVENT_LIMIT = 4 * 1024 * 1024
 """Maximum characters in one event (audio arrives as base64). More means that the server never ends the event."""
 
 
+LINE_SIZE = 64
+"""What a `data` line counts beside its characters: lines without a value take memory, too."""
+
+
 class SseOverflow(ValueError):
     """An event grew past `EVENT_LIMIT`."""
 
@@ -22,8 +26,11 @@ class SseParser:
     def __init__(self) -> None:
         self._decode = getincrementaldecoder("utf-8-sig")(errors="replace")
         self._line: list[str] = []
+        self._held = 0
+        """The characters of a line that is not complete yet."""
         self._data: list[str] = []
         self._size = 0
+        """The size of the event so far, and of the line that is not complete yet."""
         self._after_cr = False
 
     def feed(self, chunk: bytes) -> list[str]:
@@ -43,9 +50,21 @@ class SseParser:
         self._add(lines[-1])
         return events
 
+    def end(self) -> list[str]:
+        """The stream is over: the data of an event whose last blank line was left out, as some servers do.
+
+        (By the specification such an event is dropped.)
+        """
+        events: list[str] = []
+        self._end_line(events)
+        if self._data:
+            self._end_line(events)
+        return events
+
     def _add(self, piece: str) -> None:
         if piece:
             self._line.append(piece)
+            self._held += len(piece)
             self._grow(len(piece))
 
     def _grow(self, count: int) -> None:
@@ -55,6 +74,8 @@ class SseParser:
 
     def _end_line(self, events: list[str]) -> None:
         line = "".join(self._line)
+        self._size -= self._held
+        self._held = 0
         self._line.clear()
         if not line:
             if self._data:
@@ -65,4 +86,4 @@ class SseParser:
         field, _, value = line.partition(":")
         if field == "data":
             self._data.append(value.removeprefix(" "))
-            self._grow(len(value))
+            self._grow(len(value) + LINE_SIZE)

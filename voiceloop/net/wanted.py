@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from voiceloop.config.address import shown
+from voiceloop.config.address import shown_server
 from voiceloop.config.tables import Config, Endpoint, Table
 from voiceloop.net.catalogue import Kind, Model, doubt
 
@@ -46,7 +46,7 @@ def transcribed_by(config: Config) -> str:
     table = config.transcribe
     if not isinstance(table.options, Wants):
         return table.use
-    return f"{table.use} at {shown(table.options.wanted(config.openrouter).settings.base_url)}"
+    return f"{table.use} at {shown_server(table.options.wanted(config.openrouter).settings.base_url)}"
 
 
 def all_wanted(config: Config) -> Iterator[Wanted]:

@@ -15,7 +15,7 @@ from typing import Literal, Protocol, TypeVar
 import trio
 
 from voiceloop.audio.resample import Resampler
-from voiceloop.errors import EngineError, ServiceError, first
+from voiceloop.errors import EngineError, HandlerError, ServiceError, first
 from voiceloop.events import Publish
 from voiceloop.playback.jitter_buffer import Stream
 from voiceloop.playback.speaker import Speaker
@@ -107,6 +107,8 @@ class Delivery:
     """The loudspeaker takes no more of this reply: its device is gone."""
     _requests: set[trio.CancelScope] = field(default_factory=set)
     """The requests under way."""
+    _blank: bool = True
+    """No text but blanks has come."""
     _failure: ServiceError | EngineError | None = None
     _spans: Spans = field(init=False)
     _trimmer: Trimmer = field(init=False)
@@ -128,6 +130,7 @@ class Delivery:
         """Add text. Waits when speech is far behind."""
         if delta:
             self.owner.mark("first_text")
+            self._blank = self._blank and not delta.strip()
         for start in range(0, len(delta), _PIECE):
             if start:
                 await trio.lowlevel.checkpoint()  # a whole reply at once: others take their turns meanwhile
@@ -176,6 +179,9 @@ class Delivery:
             await self.speaker.drained(epoch=self._epoch)
         elif self._failure is not None:
             raise self._failure
+        elif not self._slot_count and not self._blank and not self._refused:
+            what = "the reply holds nothing that can be spoken"
+            raise HandlerError(what, place="handler", remedy="Ask for an answer in words")
 
     async def _report_played(self) -> None:
         """Report each chunk to the owner when its first audible sample is played."""

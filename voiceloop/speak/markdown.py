@@ -18,6 +18,7 @@ _LONGEST_BRACKET = 300
 _LONGEST_TAG = 100
 _LONGEST_TARGET = 2_000
 _LONGEST_ROW = 1_000
+_LONGEST_CODE = 1_000
 _SEPARATOR_ROW = re.compile(r"[\s|:-]*")
 _HEAD = re.compile(r"#{1,6}[ \t]|[-*+•][ \t]|\d{1,3}[.)][ \t]")
 _MAYBE_HEAD = re.compile(r"#{0,6}|[-*+•]|\d{1,3}[.)]?|(?:-+|=+|\*+|_+)[ \t]*|`+|~+")
@@ -33,9 +34,15 @@ class Markdown:
     """A reader of whole texts, block by block. Feed it one character at a time."""
 
     def __init__(self) -> None:
+        self.left_out = ""
+        """The last block of code, which was left out, as text."""
         self._reset()
 
     def _reset(self) -> None:
+        self._code_text = ""
+        """The block of code that is being read, as far as it may be spoken after all."""
+        self._info = ""
+        """What stands behind the opening fence: the name of the code's language."""
         self._line = ""
         """The start of a line, while it may still become a heading, a bullet, a rule, a fence or a table."""
         self._state: Callable[[str], str] = self._line_start
@@ -51,6 +58,8 @@ class Markdown:
         """End the text and return what was held back. The reader can be used again."""
         if self._state == self._table:
             rest = self._row()
+        elif self._state == self._code:
+            rest = self._end_of_code()
         elif self._state == self._line_start and not _RULE.fullmatch(self._line):
             rest = self._plain(self._line)
         else:
@@ -119,18 +128,34 @@ class Markdown:
     def _fence_line(self, char: str) -> str:
         """Skip the rest of the line that opens a block of code."""
         if char == "\n":
-            self._state = self._code
+            self._info, self._state = self._info.strip("`~ "), self._code
+        elif len(self._info) < _LONGEST_TAG:
+            self._info += char
         return ""
 
     def _code(self, char: str) -> str:
         """Skip a block of code. It ends with a line that consists of its fence."""
+        if len(self._code_text) < _LONGEST_CODE:
+            self._code_text += char
         if char != "\n":
             self._line = (self._line + char).lstrip()[:4]
         elif self._line.rstrip() == self._fence:
+            self._close_code()
             self._line, self._state = "", self._line_start
         else:
             self._line = ""
         return ""
+
+    def _end_of_code(self) -> str:
+        """The text ends in a block of code. One that is still open and names no language is taken for text."""
+        text, unclosed = self._code_text, self._line.rstrip() != self._fence
+        is_text = unclosed and not self._info
+        self._close_code()
+        return self._break() + text if is_text else ""
+
+    def _close_code(self) -> None:
+        self.left_out = self._code_text.rstrip().removesuffix(self._fence)
+        self._code_text = self._info = ""
 
     def _break(self) -> str:
         self._pending_space = False

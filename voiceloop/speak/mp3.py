@@ -29,11 +29,11 @@ def frames(mp3: bytes) -> bytes:
         mp3 = mp3[10 + size :]
     if mp3[-128:-125] == b"TAG":
         mp3 = mp3[:-128]
-    length = _frame_bytes(mp3)
+    length = frame_bytes(mp3)
     return mp3[length:] if any(table in mp3[4:length] for table in _TABLES) else mp3
 
 
-def _frame_bytes(mp3: bytes) -> int:
+def frame_bytes(mp3: bytes) -> int:
     """The length of the first frame, of layer III, in bytes; 0 if there is none."""
     if len(mp3) < 4 or mp3[0] != 0xFF or mp3[1] & 0xE6 != 0xE2:
         return 0

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from email.message import Message
 
 from voiceloop.audio.pcm import mix_down
-from voiceloop.audio.riff import PCM, WAV_MAGIC, BrokenHeader, WavFormat, is_wav, read_header
+from voiceloop.audio.riff import PCM, WAV_MAGIC, BrokenHeader, WavFormat, is_wav
+from voiceloop.speak.compressed import compressed
+from voiceloop.speak.wav_stream import WavStream
 from voiceloop.types import SAMPLE_BYTES, Speech
 
 DEFAULT_RATE_HZ = 24_000
 _RATES_HZ = range(4_000, 192_001)
 _MOST_CHANNELS = 8
-_HEADER_LIMIT = 65_536
-"""Bytes of a WAV header after which the samples must have begun."""
+_WAV_BYTES = 12
+"""How many bytes are examined to tell a WAV from sound that begins like one."""
 _JSON = re.compile(rb'\{\s*"[a-z_]+"\s*:')
 _JSON_BYTES = 40
 """How many bytes are examined to tell a JSON error from sound that begins like one."""
@@ -68,9 +70,10 @@ class SpeechParser:
     def __init__(self, announced: Format) -> None:
         self._format = announced
         self._rest = b""
+        """Bytes that are no whole sample yet; at first, those that are too few to tell what the body is."""
         self._sniffed = False
-        self._left: int | None = None
-        """Bytes of the WAV's data chunk still to come; None: up to the end of the stream."""
+        self._wav: WavStream | None = None
+        self._wav_format: WavFormat | None = None
         self.samples = 0
         """Mono samples returned so far."""
 
@@ -78,70 +81,74 @@ class SpeechParser:
     def rate_hz(self) -> int:
         return self._format.rate_hz
 
-    def feed(self, piece: bytes) -> Speech | None:
-        """The samples that `piece` completes; None when there are none yet. Raises `NotSpeech`."""
+    def feed(self, piece: bytes) -> list[Speech]:
+        """The samples that `piece` completes, as pieces of one rate each. Raises `NotSpeech`."""
+        if self._sniffed:
+            return self._parsed(piece)
         data = self._rest + piece
-        if not self._sniffed:
-            start = self._sniff(data)
-            if start is None:
-                self._rest = data
-                return None
-            self._sniffed = True
-            data = data[start:]
-        if self._left is not None:
-            # Behind the samples of a WAV file there may be other chunks (lists, tags).
-            data = data[: self._left]
+        if not self._sniff(data, complete=False):
+            self._rest = data
+            return []
+        self._rest = b""
+        return self._parsed(data)
+
+    def end(self) -> list[Speech]:
+        """The body is over: returns the samples that were held back. Half a sample is dropped."""
+        speeches: list[Speech] = []
+        if not self._sniffed and self._rest:
+            data, self._rest = self._rest, b""
+            if data[:4] in WAV_MAGIC:
+                raise NotSpeech("the answer is a WAV cut off in its header")
+            self._sniff(data, complete=True)
+            speeches = self._parsed(data)
+        if self._wav is not None:
+            if self._wav.in_header and not self.samples:
+                raise NotSpeech("the answer is a WAV cut off in its header")
+            speeches += self._converted(self._wav.end())
+        return speeches
+
+    def _parsed(self, data: bytes) -> list[Speech]:
+        if self._wav is None:
+            return [speech] if (speech := self._speech(data)) is not None else []
+        try:
+            return self._converted(self._wav.feed(data))
+        except BrokenHeader as error:
+            raise NotSpeech(f"the answer is a WAV that {error}") from None
+
+    def _converted(self, pieces: list[tuple[WavFormat | None, bytes]]) -> list[Speech]:
+        found = []
+        for form, data in pieces:
+            if form is not None and form is not self._wav_format:
+                self._format, self._wav_format, self._rest = _playable(form), form, b""
+            if (speech := self._speech(data)) is not None:
+                found.append(speech)
+        return found
+
+    def _speech(self, data: bytes) -> Speech | None:
+        data = self._rest + data
         whole = len(data) - len(data) % (SAMPLE_BYTES * self._format.channels)
-        self._rest = data[whole:]
-        if self._left is not None:
-            self._left -= whole
-        return self._speech(data[:whole]) if whole else None
-
-    def end(self) -> Speech | None:
-        """The body is over: returns its samples if it was too short to recognise before. Half a sample is dropped."""
-        if self._sniffed or not self._rest:
-            return None
-        if self._rest[:4] in WAV_MAGIC:
-            raise NotSpeech("the answer is a WAV cut off in its header")
-        self._sniffed = True
-        rest, self._rest = self._rest, b""
-        return self.feed(rest)
-
-    def _speech(self, pcm: bytes) -> Speech:
+        self._rest, pcm = data[whole:], data[:whole]
         if self._format.channels > 1:
             pcm = mix_down(pcm, self._format.channels)
         self.samples += len(pcm) // SAMPLE_BYTES
-        return Speech(pcm, self._format.rate_hz)
+        return Speech(pcm, self._format.rate_hz) if pcm else None
 
-    def _sniff(self, data: bytes) -> int | None:
-        """Where the samples begin; None when more bytes are needed to know."""
-        if data.startswith(b"{") and not _JSON.match(data):
-            return None if len(data) < _JSON_BYTES else 0
-        if data[:4] not in WAV_MAGIC and not any(magic.startswith(data[:4]) for magic in WAV_MAGIC):
-            if data.startswith(b"{"):
-                raise NotSpeech("the answer is JSON, not audio", data)
-            for magic, name in ((b"ID3", "MP3"), (b"OggS", "Ogg"), (b"fLaC", "FLAC")):
-                if data.startswith(magic):
-                    raise NotSpeech(f"the answer is {name}, not raw PCM")
-            return 0
-        if len(data) < 12:
-            return None
-        return self._wav_header(data) if is_wav(data) else 0
-
-    def _wav_header(self, data: bytes) -> int | None:
-        """Take the format out of a WAV header; returns where the samples begin, None when more bytes are needed."""
-        try:
-            header = read_header(data, complete=False)
-        except BrokenHeader as error:
-            raise NotSpeech(f"the answer is a WAV that {error}") from None
-        if header is None:
-            if len(data) > _HEADER_LIMIT:
-                raise NotSpeech("the answer is a WAV without samples")
-            return None
-        if header.format is not None:
-            self._format = _playable(header.format)
-        self._left = header.size
-        return header.start
+    def _sniff(self, data: bytes, *, complete: bool) -> bool:
+        """Find out what the body is; False when more bytes are needed to know. Raises `NotSpeech`."""
+        if not complete:
+            if data.startswith(b"{") and not _JSON.match(data) and len(data) < _JSON_BYTES:
+                return False
+            if any(magic.startswith(data[:4]) for magic in WAV_MAGIC) and len(data) < _WAV_BYTES:
+                return False
+        if data.startswith(b"{") and _JSON.match(data):
+            raise NotSpeech("the answer is JSON, not audio", data)
+        if (name := compressed(data, complete=complete)) is None:
+            return False
+        if name:
+            raise NotSpeech(f"the answer is {name}, not raw PCM")
+        self._wav = WavStream() if is_wav(data) else None
+        self._sniffed = True
+        return True
 
 
 def _playable(form: WavFormat) -> Format:

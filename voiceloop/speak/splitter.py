@@ -85,7 +85,11 @@ class Splitter:
 
     def finish(self) -> list[str]:
         """End the reply, or a part of it before a pause. Returns the rest; more may be fed afterwards."""
-        return self._plain(self._cleaner.finish() + self._markdown.finish() + BREAK)
+        chunks = self._plain(self._cleaner.finish() + self._markdown.finish() + BREAK)
+        if not chunks and not self._emitted:
+            # A reply that is only a block of code: better to speak it than to be silent.
+            chunks, self._markdown.left_out = self._plain(self._markdown.left_out + BREAK), ""
+        return chunks
 
     def _plain(self, text: str) -> list[str]:
         return [chunk for char in text for chunk in self._char(char)]

@@ -112,7 +112,7 @@ class _SpeechRequest:
             drip = Drip(patience_s=self._service.settings.read_timeout_s, now=trio.current_time())
 
             async def take(piece: bytes) -> bool:
-                speech = parser.feed(piece)
+                speeches = parser.feed(piece)
                 drip.arrived(trio.current_time(), spoken_s=parser.samples / parser.rate_hz)
                 if drip.too_slow:
                     raise TimedOut(
@@ -122,7 +122,7 @@ class _SpeechRequest:
                     )
                 if parser.samples > MAX_SPEECH_S * parser.rate_hz:
                     raise bad_answer(f"the speech is longer than {MAX_SPEECH_S:g} s", answer.where)
-                await self._deliver(speech, answer)
+                await self._deliver(speeches, answer)
                 drip.listened(trio.current_time())
                 return True
 
@@ -134,11 +134,12 @@ class _SpeechRequest:
             if not parser.samples:
                 raise bad_answer("the answer holds no sound", answer.where, remedy="Choose another voice or model")
 
-    async def _deliver(self, speech: Speech | None, answer: Answer) -> None:
-        if speech is None:
-            return
-        if not self._delivered:
-            # The first piece carries the usage: a request that was begun is paid for, even if the rest is never heard.
-            speech = replace(speech, usage=self._service.spoke(self._request.json["input"], answer))
-        self._delivered = True
-        await self._send.send(speech)
+    async def _deliver(self, speeches: list[Speech], answer: Answer) -> None:
+        for speech in speeches:
+            piece = speech
+            if not self._delivered:
+                # The first piece carries the usage: a request that was begun is paid for, even if the rest is never
+                # heard.
+                piece = replace(speech, usage=self._service.spoke(self._request.json["input"], answer))
+            self._delivered = True
+            await self._send.send(piece)

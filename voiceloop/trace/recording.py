@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from voiceloop import __version__
+from voiceloop.config.address import shown_server
 from voiceloop.config.show import effective
 from voiceloop.config.tables import Config
 from voiceloop.events import Publish
@@ -75,7 +76,12 @@ def header(config: Config) -> dict[str, object]:
 
 def _essentials(values: dict[str, Any]) -> dict[str, Any]:
     parts = {
-        name: {key: values[name][key] for key in _PART_KEYS if values[name].get(key)}
+        name: {key: _shown(key, values[name][key]) for key in _PART_KEYS if values[name].get(key)}
         for name in ("vad", "transcribe", "handler", "speak")
     }
     return parts | {name: values[name] for name in _TABLES if name in values}
+
+
+def _shown(key: str, value: Any) -> Any:
+    """A setting as it is recorded: an address without what may be a token in its path."""
+    return shown_server(value) if key == "base_url" and isinstance(value, str) else value

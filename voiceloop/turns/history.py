@@ -9,23 +9,25 @@ from collections import deque
 from collections.abc import Iterable
 
 from voiceloop.turns.turn import Turn
-from voiceloop.types import Message
+from voiceloop.types import Message, by_turn
 
 
 class History:
-    """The last `longest` messages; older ones are forgotten first."""
+    """The last `longest` turns: each is what the user said and what was heard of the reply, if anything. Older ones are
+    forgotten first."""
 
     def __init__(self, longest: int, earlier: Iterable[Message] = ()) -> None:
-        self._messages: deque[Message] = deque(earlier, maxlen=longest)
+        self._turns: deque[list[Message]] = deque(by_turn(earlier), maxlen=longest)
 
     def messages(self) -> tuple[Message, ...]:
         """All messages, oldest first."""
-        return tuple(self._messages)
+        return tuple(message for turn in self._turns for message in turn)
 
     def record(self, turn: Turn) -> None:
         """Add what the user said in `turn` and what was heard of its reply; nothing if its text is unknown."""
         if turn.transcript is None:
             return
-        self._messages.append(Message("user", turn.transcript.text))
+        said = [Message("user", turn.transcript.text)]
         if text := turn.heard().text:
-            self._messages.append(Message("assistant", text))
+            said.append(Message("assistant", text))
+        self._turns.append(said)
