@@ -47,8 +47,8 @@ class Act:
 class Seam:
     """Something outside that stands still once, for `seconds`.
 
-    The loop or the terminal: everything but the sound devices waits. The disk: the journal's answer waits. The clock: it
-    shows the same time, and then the right one again.
+    The loop or the terminal: everything but the sound devices waits. The disk: the journal's answer waits. The clock:
+    it shows the same time, and then the right one again.
     """
 
     where: Literal["loop", "disk", "terminal", "clock"]

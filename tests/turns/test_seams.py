@@ -1,5 +1,5 @@
-"""The loop, the disk, the terminal and the clock stand still for a while, at any moment of a conversation: it decides the same,
-only later.
+"""The loop, the disk, the terminal and the clock stand still for a while, at any moment of a conversation: it decides
+the same, only later.
 """
 
 from __future__ import annotations
