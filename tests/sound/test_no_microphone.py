@@ -133,7 +133,7 @@ def test_a_muted_microphone_is_told_once_also_when_it_is_muted_later(cable: Cabl
 def test_digital_silence_is_told_while_push_to_talk_is_held(cable: Cable) -> None:
     with running(*DEVICES, env=cable.env) as loop:
         loop.wait_for("ready")
-        cable.speak(noise(0.2, 16_000))
+        cable.speak(noise(0.2, 16_000)).wait()
         began = time.monotonic()
         tell(cable.env, "stop", name="run")
         assert not loop.named("notice")
