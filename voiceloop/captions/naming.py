@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 
 from voiceloop.errors import OutputError
+from voiceloop.system.paths import expanded
 
 FORMATS = ("srt", "vtt", "jsonl")
 IN_FOLDER = "captions-%Y-%m-%d-%H%M"
@@ -35,7 +36,7 @@ def wanted(files: Mapping[str, str], keep: str | None, began: datetime) -> dict[
 
 
 def _path(text: str, kind: str, began: datetime) -> Path:
-    path = Path(_at(text, began)).expanduser()
+    path = expanded(_at(text, began))
     return path / f"{began.strftime(IN_FOLDER)}.{kind}" if text.endswith("/") or _is_folder(path) else path
 
 

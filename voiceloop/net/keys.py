@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from voiceloop.config.tables import Endpoint
 from voiceloop.errors import ConfigError, Unauthorized
+from voiceloop.system.paths import expanded
 
 
 class Key:
@@ -55,7 +55,7 @@ def read_key(settings: Endpoint, environ: Mapping[str, str], *, table: str = "op
 
 def _read(name: str, *, table: str) -> str:
     try:
-        return Path(name).expanduser().read_text(encoding="utf-8").strip()
+        return expanded(name).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text"
         problem = f"{table}.api_key_file: can't read {name!r}: {reason}. Write the key and nothing else into that file"

@@ -18,6 +18,7 @@ from voiceloop.audio.audible import first_audible
 from voiceloop.errors import ConfigError, EngineError
 from voiceloop.inference.onnx import first_line, open_session
 from voiceloop.speak.hibari_lexicon import PackedJson
+from voiceloop.system.paths import expanded
 from voiceloop.transcribe.embedded.places import is_there, user_models
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def parts(phonemes: str, longest: int) -> Iterator[str]:
 
 def find_voice(name: str) -> Path:
     """The model of a voice: its name, or a path. Raises ConfigError."""
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.suffix == ".onnx" or len(path.parts) > 1:
         if path.is_file():
             return path

@@ -8,13 +8,13 @@ import sys
 import unicodedata
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import trio
 
 from voiceloop.dictation.targets.target import PLACE, Focus, Insertion, Since, Target, opened
 from voiceloop.errors import CantUndo, TargetError
+from voiceloop.system.paths import expanded
 from voiceloop.system.private_files import open_private
 from voiceloop.text import clean
 
@@ -65,7 +65,7 @@ class FileTarget:
     watches_focus = False
 
     def __init__(self, path: str) -> None:
-        self._path = Path(path).expanduser()
+        self._path = expanded(path)
         self.name = f"file:{path}"
 
     async def focus(self) -> Focus | None:

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from voiceloop.system.paths import expanded
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -47,7 +49,7 @@ def named_folder(model: str, installed: Iterable[tuple[str, Path]]) -> tuple[Pat
     if found is not None:
         return found, model
     try:
-        folder = Path(model).expanduser()
+        folder = expanded(model)
         if model and folder.is_dir():
             return folder, folder.absolute().name
     except (OSError, RuntimeError):  # a folder that may not be read; `~nobody`
@@ -82,10 +84,10 @@ def package_folder(package: str, inner: str = "") -> Path | None:
 def _hub_cache(environ: Mapping[str, str]) -> Path:
     """Where the hub's own library puts its files, by the environment variables that it heeds."""
     if place := environ.get("HF_HUB_CACHE"):
-        return Path(place).expanduser()
+        return expanded(place)
     if home := environ.get("HF_HOME"):
-        return Path(home).expanduser() / "hub"
-    return Path(environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "huggingface" / "hub"
+        return expanded(home) / "hub"
+    return expanded(environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface" / "hub"
 
 
 def _newest(repository: Path) -> Path | None:
