@@ -47,6 +47,8 @@ def read_wav(path: Path, *, place: str = "") -> Wav:
     Raises BadAudioFile for what is unreadable, not such a WAV, or has no samples.
     """
     try:
+        if path.is_char_device():  # such as /dev/zero, which never ends
+            raise BadAudioFile(f"{path} is a device, not a file", place=place, remedy="Name a WAV file")
         data = path.read_bytes()
     except OSError as error:
         raise BadAudioFile(
@@ -133,9 +135,13 @@ class WavWriter:
         self.samples = 0
         try:
             handle = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            self._file: BinaryIO = os.fdopen(handle, "wb", buffering=0)
+        except OSError as error:
+            raise self._failed(error) from error
+        self._file: BinaryIO = os.fdopen(handle, "wb", buffering=0)
+        try:
             self._file.write(_header(0, rate_hz))
         except OSError as error:
+            self._file.close()
             raise self._failed(error) from error
 
     def write(self, pcm: bytes | memoryview) -> None:

@@ -13,8 +13,8 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from voiceloop.config.paths import expanded
 from voiceloop.errors import OutputError
+from voiceloop.system.paths import expanded
 
 FORMATS = ("srt", "vtt", "jsonl")
 IN_FOLDER = "captions-%Y-%m-%d-%H%M"

@@ -14,9 +14,9 @@ from voiceloop.audio.portaudio import HOST, Host
 from voiceloop.audio.wav import read_wav
 from voiceloop.capture.device import DeviceInput
 from voiceloop.capture.microphone import Item, Microphone
-from voiceloop.config.paths import expanded
 from voiceloop.config.tables import Audio
 from voiceloop.events import Publish
+from voiceloop.system.paths import expanded
 from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, SAMPLE_BYTES, Frame, Gap, GapReason
 
 _CHANNEL_FRAMES = 50

