@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 
 import httpcore
 import httpx  # noqa: ASYNC127 - httpx2 is its successor; moving to it is a separate change
 import trio
 
 from voiceloop import errors
-from voiceloop.net.attempt import Attempt, Call, waiting
+from voiceloop.net.attempt import Attempt, waiting
 from voiceloop.net.connections import Connections
 from voiceloop.net.failures import (
     Where,
@@ -50,6 +51,20 @@ reused."""
 
 Take = Callable[[bytes], Awaitable[bool]]
 """Called with each piece of a body. Returns False when no more pieces are needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, ready to be sent. `headers` may contain the key, so the repr omits them."""
+
+    method: str
+    url: str
+    where: Where
+    connect_s: float
+    read_s: float
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    params: Mapping[str, str] | None = None
 
 
 class Answer:
