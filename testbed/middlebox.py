@@ -107,6 +107,7 @@ async def _relay(
                 await target.send_all(data)
             elif box is not None:
                 path.swallowed += data
+                box.notify()
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         pass
     if box is not None:

@@ -123,8 +123,7 @@ async def test_a_question_that_ends_before_the_proof_takes_a_new_connection(monk
         async with trio.open_nursery() as nursery:
             nursery.start_soon(at.service.warm)
             with trio.fail_after(10):
-                while not all(path.swallowed for path in at.box.dead):
-                    await trio.lowlevel.checkpoint()
+                await at.box.until(lambda: all(path.swallowed for path in at.box.dead))
             await at.ask()
             nursery.cancel_scope.cancel()
         assert not any(b"POST" in path.swallowed for path in at.box.dead)

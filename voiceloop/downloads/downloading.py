@@ -169,8 +169,9 @@ async def _write(answer: Answer, target: Target, begins: Begin, tell: Tell) -> N
 @asynccontextmanager
 async def _answer(http: Http, url: str, headers: Mapping[str, str]) -> AsyncIterator[Answer]:
     """The answer at an address, or where it redirects to. No key is sent along, so that it may redirect anywhere."""
-    from voiceloop.net.attempt import Attempt, Call
+    from voiceloop.net.attempt import Attempt
     from voiceloop.net.failures import Where
+    from voiceloop.net.http import Call
 
     place = url
     for _ in range(REDIRECTS + 1):

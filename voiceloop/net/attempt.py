@@ -1,14 +1,12 @@
-"""A request that is ready to be sent, and one attempt at it: its deadline, and what has happened so far."""
+"""One attempt at a request: its deadline, and what has happened so far. Knows no request."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-
-from voiceloop.net.failures import Where
 
 
 @dataclass(slots=True)
@@ -33,17 +31,3 @@ class Attempt:
 
 waiting: ContextVar[Attempt | None] = ContextVar("waiting", default=None)
 """The attempt for whose answer this task waits: the connections below httpcore don't know for whom they read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request, ready to be sent. `headers` may contain the key, so the repr omits them."""
-
-    method: str
-    url: str
-    where: Where
-    connect_s: float
-    read_s: float
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    content: bytes | None = field(default=None, repr=False)
-    params: Mapping[str, str] | None = None

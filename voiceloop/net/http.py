@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from urllib.request import getproxies
 
 import httpcore
@@ -17,7 +18,7 @@ import httpx  # noqa: ASYNC127 - httpx2 is its successor; moving to it is a sepa
 import trio
 
 from voiceloop import errors
-from voiceloop.net.attempt import Attempt, Call, waiting
+from voiceloop.net.attempt import Attempt, waiting
 from voiceloop.net.bodies import pieces
 from voiceloop.net.connections import Connections
 from voiceloop.net.failures import (
@@ -53,6 +54,20 @@ reused."""
 
 Take = Callable[[bytes], Awaitable[bool]]
 """Called with each piece of a body. Returns False when no more pieces are needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, ready to be sent. `headers` may contain the key, so the repr omits them."""
+
+    method: str
+    url: str
+    where: Where
+    connect_s: float
+    read_s: float
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    params: Mapping[str, str] | None = None
 
 
 class Answer:

@@ -15,7 +15,7 @@ import trio
 from voiceloop.config.address import shown_server
 from voiceloop.config.tables import Endpoint
 from voiceloop.errors import BadRequest, ContextTooLong, NoSuchModel, NotRunning, RateLimited, ServiceError
-from voiceloop.net.attempt import Attempt, Call
+from voiceloop.net.attempt import Attempt
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, from_error_object, from_status
 from voiceloop.net.keys import Key
 from voiceloop.net.pool import Pool
@@ -142,6 +142,8 @@ class Service:
     @asynccontextmanager
     async def exchange(self, request: Request, tried: Attempt) -> AsyncIterator[Answer]:
         """Make one attempt. The answer has a 2xx status and an unread body; any other raises a `ServiceError`."""
+        from voiceloop.net.http import Call
+
         http = await self._pool.http()
         content = None if request.body is None else request.body[1]
         if request.json is not None:
@@ -171,6 +173,7 @@ class Service:
     @asynccontextmanager
     async def websocket(self, request: Request) -> AsyncIterator[WebSocket]:
         """Open a WebSocket, in one attempt; inside, what is lost or refused raises `ServiceError`s, too."""
+        from voiceloop.net.http import Call
         from voiceloop.net.websocket import open_websocket
 
         http, limit_s, headers = await self._pool.http(), self.settings.connect_timeout_s, self._headers(request)
@@ -269,6 +272,8 @@ class Service:
         await self._pool.prove(self._base_url, self._connect)
 
     async def _connect(self) -> None:
+        from voiceloop.net.http import Call
+
         # A small request, free of charge, that every server answers in some way. The answer is ignored.
         request = Request("/models", method="HEAD")
         timeout_s = self.settings.connect_timeout_s

@@ -87,13 +87,16 @@ class _Stream(httpcore.AsyncNetworkStream):
         if len(buffer) <= SMALL_BYTES:
             await self._inner.write(buffer, timeout)
             return
+        cancelled: BaseExceptionGroup[BaseException] | None = None
         try:
             async with private_nursery() as nursery:
                 nursery.start_soon(self._watch, nursery.cancel_scope, name="watch what is sent")
                 await self._inner.write(buffer, timeout)
-        except BaseExceptionGroup:  # of two `Cancelled`; callers expect one
+        except BaseExceptionGroup as group:
+            cancelled = group
+        if cancelled is not None:  # both tasks were; callers expect a single `Cancelled`
             await trio.lowlevel.checkpoint_if_cancelled()
-            raise
+            raise cancelled
         if self._lost:
             raise httpcore.WriteError(self._lost)
 

@@ -21,9 +21,9 @@ from wsproto.events import CloseConnection, Event, Message, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError
 
 from voiceloop.errors import Unreachable
-from voiceloop.net.attempt import Attempt, Call
+from voiceloop.net.attempt import Attempt
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, broke_off, clean, from_status
-from voiceloop.net.http import Http
+from voiceloop.net.http import Call, Http
 
 PING_S = 10.0
 """After so much silence the server is pinged; after as much again the connection counts as lost."""
