@@ -224,6 +224,7 @@ def prints() -> str:
 
 
 async def prints_too() -> str:
+    await trio.lowlevel.checkpoint()
     print("hello from an async tool")
     return "printed"
 
