@@ -122,7 +122,7 @@ class ChatHandler(CompletionHandler):
     async def _ask(self, body: dict[str, Any], reply: Reply, texts: list[str]) -> list[ToolCall]:
         """Make one request; `texts` takes what was spoken."""
         calls: list[ToolCall] = []
-        async with completing(self._service, body, self.patience) as deltas:
+        async with completing(self._service, body, self.patience, self._habits) as deltas:
             async for delta in deltas:
                 match delta:
                     case str():

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from voiceloop.errors import TimedOut
+from voiceloop.errors import ServiceError, TimedOut
 from voiceloop.handlers.completion import CompletionReader, Delta
+from voiceloop.handlers.public import Habits, Public
 from voiceloop.net.failures import BODY_LIMIT, bad_answer
 from voiceloop.net.service import Request, Service, generation_id, refusal
 from voiceloop.net.streaming import streaming
@@ -50,9 +51,9 @@ class Patience:
 
 @asynccontextmanager
 async def completing(
-    service: Service, body: dict[str, Any], patience: Patience
+    service: Service, body: dict[str, Any], patience: Patience, habits: Habits
 ) -> AsyncIterator[trio.MemoryReceiveChannel[Delta]]:
-    """Make the request; gives the deltas of its answer as they arrive.
+    """Make the request; gives the deltas of its answer as they arrive, without what is not for the user.
 
     After a failure the request is repeated, but only while no delta has been given out. Raises `ServiceError`s when the
     context is left.
@@ -60,7 +61,7 @@ async def completing(
     request = Request("/chat/completions", json=body, model=str(body["model"]))
 
     async def produce(send: trio.MemorySendChannel[Delta]) -> None:
-        await _Completing(service, request, patience, send).run()
+        await _Completing(service, request, patience, habits, send).run()
 
     async with streaming(produce, CHANNEL_DELTAS) as deltas:
         yield deltas
@@ -68,9 +69,15 @@ async def completing(
 
 class _Completing:
     def __init__(
-        self, service: Service, request: Request, patience: Patience, send: trio.MemorySendChannel[Delta]
+        self,
+        service: Service,
+        request: Request,
+        patience: Patience,
+        habits: Habits,
+        send: trio.MemorySendChannel[Delta],
     ) -> None:
         self._service, self._request, self._patience, self._send = service, request, patience, send
+        self._habits = habits
         self._any_delta = False
         self._any_content = False
         """Whether a delta other than usage has come."""
@@ -79,9 +86,17 @@ class _Completing:
         await self._service.retry(self._request, self._attempt, may_repeat=lambda: not self._any_delta)
 
     async def _attempt(self, tried: Attempt) -> None:
+        public = Public(self._habits)
+        try:
+            await self._ask(tried, public)
+        except ServiceError:
+            await self._send_delta(public.end(complete=False))
+            raise
+
+    async def _ask(self, tried: Attempt, public: Public) -> None:
         with trio.move_on_after(self._patience.first_s) as scope:
             async with self._service.exchange(self._request, tried) as answer:
-                await self._read(answer, scope)
+                await self._read(answer, scope, public)
         if scope.cancelled_caught:
             wait_s = self._patience.between_s if self._any_delta else self._patience.first_s
             key = "next_word_s" if self._any_delta else "first_word_s"
@@ -91,7 +106,7 @@ class _Completing:
                 remedy=f"Ask again, choose a faster model, or raise handler.{key}",
             )
 
-    async def _read(self, answer: Answer, scope: trio.CancelScope) -> None:
+    async def _read(self, answer: Answer, scope: trio.CancelScope, public: Public) -> None:
         if not answer.kind.startswith("text/event-stream"):
             what = f"the answer is {answer.kind}, not a stream of events"
             raise refusal(await answer.read(BODY_LIMIT, cut=True), answer, what)
@@ -101,13 +116,15 @@ class _Completing:
             for delta in reader.feed(piece):
                 # Time that the consumer takes for a delta doesn't count against the server.
                 scope.deadline = math.inf
-                await self._send_delta(delta)
+                self._any_delta = True
+                await self._send_delta(public.feed(delta))
                 scope.deadline = trio.current_time() + self._patience.between_s
             return not reader.done
 
         await answer.drain(take)
         if not reader.finished:
             raise bad_answer("the answer broke off before its end", answer.where, remedy="Ask again")
+        await self._send_delta(public.end())
         for call in reader.tool_calls():
             await self._send_delta(call)
         if not self._any_content and reader.reason in _CUT_SHORT:
@@ -116,8 +133,10 @@ class _Completing:
                 f"the model's answer is empty: {what} (finish_reason {reader.reason})", answer.where, remedy=remedy
             )
 
-    async def _send_delta(self, delta: Delta) -> None:
-        self._any_delta = True
+    async def _send_delta(self, delta: Delta | None) -> None:
+        """Give out a delta. None: there is nothing for the user."""
+        if delta is None:
+            return
         if isinstance(delta, Usage):
             self._service.spent(delta)
         else:

@@ -11,9 +11,11 @@ from voiceloop.config.address import ADDRESS, no_address
 from voiceloop.config.tables import Conflict, Endpoint, Table
 from voiceloop.handlers.completing import Patience
 from voiceloop.handlers.prompt import SYSTEM, recent
+from voiceloop.handlers.public import Habits
+from voiceloop.net.service import Service
 from voiceloop.net.service_part import ServicePart
 from voiceloop.net.wanted import Wanted
-from voiceloop.plugins import Turns
+from voiceloop.plugins import Services, Turns
 from voiceloop.types import Message
 
 
@@ -64,6 +66,10 @@ class CompletionHandler(ServicePart):
 
     turns: ClassVar[Turns] = "replace"
     preemptive: ClassVar[bool] = True
+
+    def __init__(self, options: Any, service: Service, services: Services) -> None:
+        super().__init__(options, service, services)
+        self._habits = Habits()
 
     @property
     def patience(self) -> Patience:

@@ -60,7 +60,7 @@ class VoiceHandler(CompletionHandler):
         rate_hz = self._options.rate_hz
         aligner = Aligner()
         words: list[str] = []
-        async with completing(self._service, self._body(transcript, reply), self.patience) as deltas:
+        async with completing(self._service, self._body(transcript, reply), self.patience, self._habits) as deltas:
             async for delta in deltas:
                 match delta:
                     case Sound():

@@ -21,6 +21,7 @@ from voiceloop.playback.jitter_buffer import Stream
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Synthesizer
 from voiceloop.speak.heard import Spans
+from voiceloop.speak.private_text import PrivateText
 from voiceloop.speak.splitter import Splitter
 from voiceloop.speak.trimming import Trimmed, Trimmer, pause_s
 from voiceloop.types import SAMPLE_BYTES, Heard, Speech, Usage
@@ -95,6 +96,7 @@ class Delivery:
     speaker: Speaker
     publish: Publish
     owner: DeliveryOwner
+    _private: PrivateText = field(default_factory=PrivateText)
     _splitter: Splitter = field(default_factory=Splitter)
     _epoch: int | None = None
     """The ring's epoch that this reply is written under; None before its first sample."""
@@ -119,13 +121,12 @@ class Delivery:
         """Add text. Waits when speech is far behind."""
         if delta:
             self.owner.mark("first_text")
-        for chunk in self._splitter.feed(delta):
+        for chunk in self._splitter.feed(self._private.feed(delta)):
             await self._chunks[0].send(chunk)
 
     async def play(self, speech: Speech, text: str) -> None:
         """Add audio that says `text`, after everything added so far."""
-        for chunk in self._splitter.finish():
-            await self._chunks[0].send(chunk)
+        await self._send_rest()
         slot = _slot(text, ready=True)
         slot.send.send_nowait(speech)
         slot.send.close()
@@ -137,9 +138,12 @@ class Delivery:
 
     async def finish(self) -> None:
         """End the reply: it is complete."""
-        for chunk in self._splitter.finish():
-            await self._chunks[0].send(chunk)
+        await self._send_rest()
         self._chunks[0].close()
+
+    async def _send_rest(self) -> None:
+        for chunk in [*self._splitter.feed(self._private.end()), *self._splitter.finish()]:
+            await self._chunks[0].send(chunk)
 
     async def run(self) -> None:
         """Deliver until `finish` was called and the last sample was heard. Raises the first error if
