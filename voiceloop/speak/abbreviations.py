@@ -9,13 +9,16 @@ from __future__ import annotations
 _ALWAYS = {
     "en": "dr mr mrs ms mx prof rev hon gov sen rep gen col lt sgt capt st mt ft jr sr vs viz approx dept est "
     "inc ltd co corp bros jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri",
-    "de": "dr prof hr fr frl st str bzw ca evtl ggf inkl exkl sog usw vgl zzgl geb abs tel mio mrd max min z.b d.h u.a",
+    "de": "dr prof hr fr frl st str bzw ca evtl ggf inkl exkl sog usw vgl zzgl geb abs tel mio mrd max min chr "
+    "bspw ggfs kap std jh jhd z.b d.h u.a",
     "fr": "m mm mme mlle dr pr st ste cf env av bd",
-    "es": "sr sra srta dr dra ud uds avda pág",
+    "es": "sr sra srta dr dra ud uds avda pág ej ee",
     "it": "sig dott ing avv prof",
     "pt": "sr sra dr dra prof av",
     "nl": "dhr mevr mw dr drs ir ing prof bijv blz ca",
 }
+_SPACED = {"de": "adinosuvz", "es": "ad", "it": "ad", "pt": "ad"}
+"""Single small letters of abbreviations that are written with a space: `z. B.`, `i. d. R.`, `n. Chr.`, `a. C.`"""
 _NUMBERED = "no nos nr fig figs p pp pg vol ch sec art bd núm n eq ver"
 _BEFORE_A_NUMBER = frozenset(_NUMBERED.split())
 """Abbreviations only before a number, such as `No. 5`."""
@@ -35,6 +38,7 @@ class Abbreviations:
         always = _ALWAYS.get(code, "") if code else " ".join(_ALWAYS.values())
         self._always = frozenset(always.split()) - _ENDING
         self._ordinals = code in _ORDINALS
+        self._spaced = frozenset(_SPACED.get(code, ""))
 
     def go_on(self, word: str, *, after: str) -> bool:
         """Whether the sentence goes on after `word` and its full stop. `word` comes without that full stop; `after` is
@@ -42,7 +46,7 @@ class Abbreviations:
         lower = word.lower()
         if lower in _ENDING:
             return False
-        if lower in self._always or (lower in _BEFORE_A_NUMBER and after.isdigit()):
+        if word in self._spaced or lower in self._always or (lower in _BEFORE_A_NUMBER and after.isdigit()):
             return True
         if word.isdigit():
             return self._ordinals and len(word) <= 2
