@@ -112,8 +112,18 @@ class Screening:
 
     def follow(self, heard: Callable[[str], None]) -> None:
         follow: Callable[[Callable[[str], None]], None] | None = getattr(self._inner, "follow", None)
-        if follow is not None:
-            follow((lambda text: heard(so_far(text))) if self._owner.annotations else heard)
+        if follow is None:
+            return
+        if not self._owner.annotations:
+            follow(heard)
+            return
+
+        def hear(text: str) -> None:
+            left = so_far(text)
+            if left or not text:
+                heard(left)
+
+        follow(hear)
 
     async def feed(self, pcm: bytes) -> None:
         await self._inner.feed(pcm)
