@@ -28,6 +28,7 @@ from voiceloop.audio.wav import wav_bytes
 from voiceloop.config.tables import Endpoint, Retry
 from voiceloop.errors import ServiceError
 from voiceloop.handlers.completing import Patience, completing
+from voiceloop.handlers.public import Habits
 from voiceloop.net.service import Request, Service
 from voiceloop.net.wanted import Wanted
 from voiceloop.speak.streamed import streamed_speech
@@ -105,7 +106,7 @@ async def _ask(service: Service) -> None:
     text = (await service.call(Request("/audio/transcriptions", json=heard))).value["text"]
     body = {"model": "a/b", "messages": [{"role": "user", "content": text}], "stream": True}
     words: list[str] = []
-    async with completing(service, body, PATIENCE) as deltas:
+    async with completing(service, body, PATIENCE, Habits()) as deltas:
         words.extend([delta async for delta in deltas if isinstance(delta, str)])
     spoken = {"model": "a/b", "input": "".join(words), "voice": "alloy", "response_format": "pcm"}
     async with streamed_speech(service, Request("/audio/speech", json=spoken), 24_000) as pieces:

@@ -43,13 +43,35 @@ HISTORY = tuple(Message("user" if at % 2 == 0 else "assistant", f"line {at}") fo
 
 
 async def test_an_answer_is_streamed_into_the_reply_and_its_usage_reported() -> None:
-    async with open_server(Script(replies=["It is noon, Ada."])) as server, open_chat(server) as chat:
+    async with open_server(Script(replies=["It is noon where you are now, Ada."])) as server, open_chat(server) as chat:
         reply = RecordingReply()
         await chat.handle(make_transcript("What time is it?"), reply)
-        assert reply.deltas == ["It", " is", " noon,", " Ada."]
-        assert [(u.input_tokens, u.output_tokens, u.cost_usd) for u in reply.usage] == [(12, 4, 0.0002)]
+        assert reply.deltas == ["It is noon where you are", " now,", " Ada."]
+        assert [(u.input_tokens, u.output_tokens, u.cost_usd) for u in reply.usage] == [(12, 8, 0.0002)]
         assert reply.usage[0].generation_ids == ("gen-chat-0",)
         assert server.broken == []
+
+
+async def test_thoughts_in_the_text_are_never_said() -> None:
+    unmarked = "Well, let me see. It is five in Rome. That is an hour more.</think>It is six."
+    replies = ["<think>five</think>It is five.", unmarked]
+    async with open_server(Script(replies=replies)) as server, open_chat(server) as chat:
+        said = []
+        for _ in range(3):
+            reply = RecordingReply()
+            await chat.handle(make_transcript("What time is it?"), reply)
+            said.append(reply.text)
+        # The first unmarked thoughts were out before their end was known. From then on they are.
+        assert [said[0], said[2]] == ["It is five.", "It is six."]
+
+
+async def test_thoughts_that_break_off_are_not_said() -> None:
+    fault = Fault(body=events(says("The user asks for the time, so I"), done=False))
+    async with open_server(Script(faults=[fault])) as server, open_chat(server) as chat:
+        reply = RecordingReply()
+        with pytest.raises(BadAnswer):
+            await chat.handle(make_transcript(), reply)
+        assert reply.text == ""
 
 
 async def test_the_model_receives_the_prompt_and_the_last_messages() -> None:

@@ -185,6 +185,22 @@ async def test_a_voice_that_begins_with_silence_is_heard_as_soon_as_one_that_beg
     assert first / RATE_HZ == pytest.approx(2.0, abs=0.035)
 
 
+async def test_thoughts_in_the_text_of_any_handler_are_neither_heard_nor_remembered(
+    autojump_clock: MockClock,
+) -> None:
+    spoken: list[str] = []
+
+    def speaks(text: str) -> bytes:
+        spoken.append(text)
+        return sound(0.5)
+
+    said = "<think>They want a number. It is 3.</think>It is three.<|im_end|>"
+    played = await deliver([*said, (sound(0.2), "And four.")], Voice(speaks))
+    assert spoken == ["It is three."]
+    assert played.heard == Heard("It is three. And four.", complete=True)
+    assert (await deliver(["He said <"], Voice(speaks))).heard.text == "He said <"
+
+
 async def test_the_marks_are_those_of_the_first_audible_sample(autojump_clock: MockClock) -> None:
     voice = Voice(lambda _: silence(0.8) + sound(1.0), pace=4)
     played = await deliver(["This is the first sentence."], voice)

@@ -31,6 +31,10 @@ def test_long_texts_are_cut_between_sentences_and_nothing_is_left_out() -> None:
     assert " ".join(part.strip() for part in parts).split() == LONG.split()
 
 
+def test_a_model_s_thoughts_are_not_saved() -> None:
+    assert pieces("<think>They want 3.</think>It is three.") == ["It is three."]
+
+
 async def test_a_wav_contains_all_pieces(tmp_path: Path) -> None:
     async with open_server() as server, open_synthesizer(server) as synthesizer:
         usage = await save(synthesizer, LONG, tmp_path / "out.wav")

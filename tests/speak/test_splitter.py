@@ -167,6 +167,21 @@ def test_sentences_end_where_a_reader_ends_them(text: str, chunks: list[str]) ->
     assert split(text) == chunks
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("de", "am 3. Mai um 15 Uhr, also z. B. in der 2. Woche."),
+        ("de-AT", "Das ist i. d. R. so, d. h. bei uns u. a. Anna und Otto."),
+        ("de", "Er lebte von 4 v. Chr. bis 30 n. Chr. Genauer weiß man es nicht."),
+        ("de", "Das sind z.B. Äpfel, bzw. Birnen, ggf. Nüsse."),
+        ("es", "Hay ciudades, p. ej. Madrid, y vivió en 40 a. C. en Roma."),
+    ],
+)
+def test_abbreviations_and_ordinals_don_t_end_a_sentence(language: str, text: str) -> None:
+    splitter = Splitter(language=language, first_min=1_000)
+    assert splitter.feed(text) + splitter.finish() == [text]
+
+
 def test_abbreviations_follow_the_language() -> None:
     german = Splitter(language="de")
     assert german.feed("Am 5. Mai kam Hr. Meier. Dann") + german.finish() == ["Am 5. Mai kam Hr. Meier.", "Dann"]
@@ -217,6 +232,59 @@ def test_a_script_without_spaces_is_cut_by_its_length_and_never_before_a_mark() 
 )
 def test_markdown_is_read_not_spelled(markdown: str, spoken: list[str]) -> None:
     assert split(markdown, first_min=1_000) == spoken
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("Paris is the capital of France[1][2].", "Paris is the capital of France."),
+        ("So it is [1][2][3], they say[^4].", "So it is, they say."),
+        ("So it is[[1]](https://x.example/a), as of 2024[2](https://x.example).", "So it is, as of 2024."),
+        ("So it is【4:0†report.pdf】, they say.", "So it is, they say."),
+        ("It is so.\n[1]: https://x.example/a", "It is so."),
+        ("The answer is [42](https://x.example).", "The answer is 42."),
+        ("【注意】これは大事です。", "【注意】これは大事です。"),
+        ("See [note 1] and [1a].", "See [note 1] and [1a]."),
+    ],
+)
+def test_the_numbers_of_citations_are_not_spoken(text: str, spoken: str) -> None:
+    assert " ".join(split(text)) == spoken
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("詳しくはhttps://e.com/pathをご覧ください。", "詳しくはe.comをご覧ください。"),
+        ("詳しくはwww.e.com/pathをご覧ください。", "詳しくはe.comをご覧ください。"),
+        ("见https://e.com/a，然后继续。", "见e.com，然后继续。"),
+        ("https://e.com/a을 보세요.", "e.com을 보세요."),
+        ("ดูที่https://e.com/aนะ", "ดูที่e.comนะ"),
+        ("Siehe „https://e.com/a“ (oder https://f.org/b_(c)?d=e).", "Siehe „e.com“ (oder f.org)."),
+        ("Go to https://e.com/a?b=c. Then <https://f.org/x>, see?", "Go to e.com. Then f.org, see?"),
+        ("https://例え.jp/a を見て", "https://例え.jp/a を見て"),
+    ],
+)
+def test_nothing_beside_a_url_is_lost(text: str, spoken: str) -> None:
+    assert "".join(split(text)).replace(" ", "") == spoken.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I like it (a lot), if a < b and c > d.",
+        "Is it 3 <4 or 5> 4? [Really], {yes} (so it is).",
+        "«Oui», dit-il [à voix basse]. „Ja“, sagt er (leise).",
+        "「はい」（そうです）［本当に］。",
+    ],
+)
+def test_no_word_in_brackets_is_lost(text: str) -> None:
+    letters = [char for char in text if char.isalnum()]
+    assert [char for char in " ".join(split(text)) if char.isalnum()] == letters
+
+
+def test_words_in_angle_brackets_are_spoken_unless_they_are_a_tag() -> None:
+    text = 'Type <your name>, <b>not</b> <break time="1s"/> <a href=x>his</a>, if a <b and c> d.'
+    assert " ".join(split(text)) == "Type your name, not his, if a b and c d."
 
 
 def test_a_line_that_ends_a_sentence_is_spoken_at_once() -> None:

@@ -382,6 +382,11 @@ class Hallucinations(Table):
     score is at least `phrase_no_speech`. In clips with hardly any voice, also the small words that recognisers make of
     noise ("you", "uh"). Text without letters or digits, or in letters that the model's language doesn't have, is always
     dropped."""
+    annotations: bool = True
+    """Whether what recognisers write for sounds that are no speech is dropped: `[BLANK_AUDIO]`, `(wind blowing)`,
+    `*coughs*`, `<|nospeech|>`. Alone, anything in brackets or stars; beside other words only known annotations, and
+    square brackets in capitals. Credits of subtitles behind other words are dropped, too. `false` keeps them, as sound
+    events in captions for example."""
     more_phrases: tuple[str, ...] = ()
     """Further phrases for `phrases`. Choose ones that you don't say yourself."""
     weak_dbfs: Annotated[float, Field(ge=-120, le=0)] = -45.0

@@ -148,7 +148,7 @@ class ChatHandler(CompletionHandler):
 
     async def _ask(self, body: dict[str, Any], reply: Reply, answer: _Answer) -> None:
         """Make one request; `answer` takes what came."""
-        async with completing(self._service, body, self.patience) as deltas:
+        async with completing(self._service, body, self.patience, self._habits) as deltas:
             async for delta in deltas:
                 match delta:
                     case str():

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from voiceloop.errors import TimedOut, Unreachable
+from voiceloop.errors import ServiceError, TimedOut, Unreachable
 from voiceloop.handlers.completion import CompletionReader, Delta
+from voiceloop.handlers.public import Habits, Public
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer
 from voiceloop.net.service import Request, Service, generation_id, refusal
 from voiceloop.net.streaming import streaming
@@ -59,7 +60,7 @@ class Patience:
 
 @asynccontextmanager
 async def completing(
-    service: Service, body: dict[str, Any], patience: Patience
+    service: Service, body: dict[str, Any], patience: Patience, habits: Habits
 ) -> AsyncIterator[trio.MemoryReceiveChannel[Delta]]:
     """Make the request; gives the deltas of its answer as they arrive.
 
@@ -69,7 +70,7 @@ async def completing(
     request = Request("/chat/completions", json=body, model=str(body["model"]))
 
     async def produce(send: trio.MemorySendChannel[Delta]) -> None:
-        await _Completing(service, request, patience, send).run()
+        await _Completing(service, request, patience, habits, send).run()
 
     async with streaming(produce, CHANNEL_DELTAS) as deltas:
         yield deltas
@@ -77,9 +78,15 @@ async def completing(
 
 class _Completing:
     def __init__(
-        self, service: Service, request: Request, patience: Patience, send: trio.MemorySendChannel[Delta]
+        self,
+        service: Service,
+        request: Request,
+        patience: Patience,
+        habits: Habits,
+        send: trio.MemorySendChannel[Delta],
     ) -> None:
         self._service, self._request, self._patience, self._send = service, request, patience, send
+        self._habits = habits
         self._any_delta = False
         self._any_content = False
         """Whether a delta other than usage has come."""
@@ -88,6 +95,14 @@ class _Completing:
         await self._service.retry(self._request, self._attempt, may_repeat=lambda: not self._any_delta)
 
     async def _attempt(self, tried: Attempt) -> None:
+        public = Public(self._habits)
+        try:
+            await self._ask(tried, public)
+        except ServiceError:
+            await self._send_delta(public.end(complete=False))
+            raise
+
+    async def _ask(self, tried: Attempt, public: Public) -> None:
         reader: CompletionReader | None = None
         with trio.move_on_after(self._patience.first_s) as scope:
             async with self._service.exchange(self._request, tried) as answer:
@@ -96,7 +111,7 @@ class _Completing:
                     raise refusal(await answer.read(BODY_LIMIT, cut=True), answer, what)
                 reader = CompletionReader(answer.where, generation_id(answer))
                 try:
-                    await self._read(answer, reader, scope)
+                    await self._read(answer, reader, public, scope)
                 finally:
                     self._service.spent(reader.usage)
         if scope.cancelled_caught and (reader is None or not reader.finished):
@@ -108,15 +123,17 @@ class _Completing:
                 remedy=f"Ask again, choose a faster model, or raise handler.{key}",
             )
         if reader is not None:
+            await self._send_delta(public.end())
             await self._end(reader, self._service.where(self._request))
 
-    async def _read(self, answer: Answer, reader: CompletionReader, scope: trio.CancelScope) -> None:
+    async def _read(self, answer: Answer, reader: CompletionReader, public: Public, scope: trio.CancelScope) -> None:
         async def take(piece: bytes) -> bool:
             signs, finished, came = reader.signs_of_life, reader.finished, False
             for delta in reader.feed(piece):
                 # Time that the consumer takes for a delta doesn't count against the server.
                 scope.deadline, came = math.inf, True
-                await self._send_delta(delta)
+                self._any_delta = True
+                await self._send_delta(public.feed(delta))
             if came or reader.signs_of_life > signs or reader.finished > finished:
                 scope.deadline = trio.current_time() + self._next_s(reader)
             return not reader.done
@@ -128,7 +145,7 @@ class _Completing:
                 raise
         for delta in reader.end():
             scope.deadline = math.inf
-            await self._send_delta(delta)
+            await self._send_delta(public.feed(delta))
         if not reader.finished:
             known = reader.completion or answer.kind.startswith(("text/event-stream", "application/json"))
             what = "the answer broke off before its end" if known else f"the answer is {answer.kind}, not a completion"
@@ -153,7 +170,10 @@ class _Completing:
                 f"the model's answer is empty: {what} (finish_reason {reader.reason})", where, remedy=remedy
             )
 
-    async def _send_delta(self, delta: Delta) -> None:
+    async def _send_delta(self, delta: Delta | None) -> None:
+        """Give out a delta. None: there is nothing for the user."""
+        if delta is None:
+            return
         self._any_delta = True
         self._any_content = self._any_content or not isinstance(delta, Usage)
         await self._send.send(delta)

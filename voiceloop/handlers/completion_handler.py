@@ -13,11 +13,12 @@ from voiceloop.config.tables import Conflict, Endpoint, Table
 from voiceloop.errors import ServiceError
 from voiceloop.handlers.completing import Patience
 from voiceloop.handlers.prompt import SYSTEM, length, recent
+from voiceloop.handlers.public import Habits
 from voiceloop.net.failures import bad_answer
-from voiceloop.net.service import Request
+from voiceloop.net.service import Request, Service
 from voiceloop.net.service_part import ServicePart
 from voiceloop.net.wanted import Wanted
-from voiceloop.plugins import Turns
+from voiceloop.plugins import Services, Turns
 from voiceloop.types import Message
 
 
@@ -69,6 +70,10 @@ class CompletionHandler(ServicePart):
     preemptive: ClassVar[bool] = True
     _most_tokens: float = math.inf
     """The limit on the past, in tokens, that a server's refusals have shown."""
+
+    def __init__(self, options: Any, service: Service, services: Services) -> None:
+        super().__init__(options, service, services)
+        self._habits = Habits()
 
     @property
     def patience(self) -> Patience:

@@ -75,7 +75,7 @@ class VoiceHandler(CompletionHandler):
         aligner = Aligner()
         words: list[str] = []
         said = False
-        async with completing(self._service, body, self.patience) as deltas:
+        async with completing(self._service, body, self.patience, self._habits) as deltas:
             async for delta in deltas:
                 said = said or isinstance(delta, Sound | str)
                 match delta:

@@ -10,8 +10,8 @@ _ALWAYS = {
     "en": "dr mr mrs ms mx prof rev hon gov sen rep gen col lt sgt capt st mt ft jr sr vs viz approx dept est "
     "inc ltd co corp bros jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri",
     "de": "dr mr prof hr fr frl st str bzw ca evtl ggf inkl exkl sog usw vgl zzgl geb abs tel mio mrd max min z.b d.h "
-    "u.a allg bspw dipl-ing einschl entspr etc gegr ges gest hbf jh jan feb aug sept okt nov dez mind nr österr "
-    "resp s.o s.u stellv tgl u.u urspr usf v.a v.chr n.chr verh wg z.t z.zt zzt zw",
+    "u.a allg bspw chr dipl-ing einschl entspr etc gegr ges gest ggfs hbf jh jhd jan feb aug sept okt nov dez mind nr "
+    "kap österr resp s.o s.u std stellv tgl u.u urspr usf v.a v.chr n.chr verh wg z.t z.zt zzt zw",
     "fr": "m mm mme mlle dr pr st ste cf env av bd p.ex ex boul chap éd hab tél janv févr juil sept oct nov déc",
     "es": "sr sra srta dr dra ud uds avda pág p.ej ej dpto tel núm aprox art cap prof ee uu",
     "it": "sig sig.ra dott ing avv prof p.es ecc pag tel art cap geom gent spett",
@@ -28,8 +28,8 @@ _ALWAYS = {
     "hu": "dr pl kb stb ún prof id ifj",
     "tr": "dr prof av sn örn vb bkz no tel doç",
 }
-_SINGLE = {"de": frozenset("abdhinorstuvz"), "fr": frozenset("p"), "es": frozenset("pq")}
-"""Letters of abbreviations that are written in pieces: "z. B.", "i. d. R.", "p. ex."."""
+_SINGLE = {"de": "abdhinorstuvz", "fr": "p", "es": "adpq", "it": "ad", "pt": "ad"}
+"""Small letters of abbreviations that are written in pieces: `z. B.`, `i. d. R.`, `p. ex.`, `a. C.`"""
 _NUMBERED = "no nos nr fig figs p pp pg vol ch sec art bd núm n eq ver"
 _BEFORE_A_NUMBER = frozenset(_NUMBERED.split())
 """Abbreviations only before a number, such as `No. 5`."""
@@ -54,7 +54,7 @@ class Abbreviations:
         code = {"nb": "no", "nn": "no"}.get(code, code)
         known = " ".join(_ALWAYS[name] for name in _WESTERN).split()
         self._always = frozenset(_ALWAYS.get(code, "").split() if code else set(known) - _WORDS) - _ENDING
-        self._single = _SINGLE.get(code, frozenset[str]())
+        self._single = frozenset(_SINGLE.get(code, ""))
         self._ordinals = code in _ORDINALS
 
     def go_on(self, word: str, *, after: str) -> bool:
@@ -65,7 +65,7 @@ class Abbreviations:
             return False
         if lower in self._always or (lower in _BEFORE_A_NUMBER and after.isdigit()):
             return True
-        if lower in self._single and word == lower:
+        if word in self._single:
             return True
         if word.isdigit():
             return self._ordinals and len(word) <= 2

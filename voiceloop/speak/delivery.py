@@ -21,6 +21,7 @@ from voiceloop.playback.jitter_buffer import Stream
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Synthesizer
 from voiceloop.speak.heard import Spans
+from voiceloop.speak.private_text import PrivateText
 from voiceloop.speak.splitter import Splitter
 from voiceloop.speak.trimming import Trimmed, Trimmer, pause_s
 from voiceloop.types import SAMPLE_BYTES, Heard, Speech, Usage
@@ -99,6 +100,7 @@ class Delivery:
     owner: DeliveryOwner
     language: str | None = None
     """Of the reply, for its abbreviations; None: not known."""
+    _private: PrivateText = field(default_factory=PrivateText)
     _splitter: Splitter = field(init=False)
     _epoch: int | None = None
     """The ring's epoch that this reply is written under; None before its first sample."""
@@ -134,13 +136,12 @@ class Delivery:
         for start in range(0, len(delta), _PIECE):
             if start:
                 await trio.lowlevel.checkpoint()  # a whole reply at once: others take their turns meanwhile
-            for chunk in self._splitter.feed(delta[start : start + _PIECE]):
+            for chunk in self._splitter.feed(self._private.feed(delta[start : start + _PIECE])):
                 await self._chunks[0].send(chunk)
 
     async def play(self, speech: Speech, text: str) -> None:
         """Add audio that says `text`, after everything added so far."""
-        for chunk in self._splitter.finish():
-            await self._chunks[0].send(chunk)
+        await self._send_rest()
         slot = _slot(text, ready=True)
         slot.send.send_nowait(speech)
         slot.send.close()
@@ -152,9 +153,12 @@ class Delivery:
 
     async def finish(self) -> None:
         """End the reply: it is complete."""
-        for chunk in self._splitter.finish():
-            await self._chunks[0].send(chunk)
+        await self._send_rest()
         self._chunks[0].close()
+
+    async def _send_rest(self) -> None:
+        for chunk in [*self._splitter.feed(self._private.end()), *self._splitter.finish()]:
+            await self._chunks[0].send(chunk)
 
     async def run(self) -> None:
         """Deliver until `finish` was called and the last sample was heard. Raises the first error if

@@ -23,8 +23,14 @@ _SEPARATOR_ROW = re.compile(r"[\s|:-]*")
 _HEAD = re.compile(r"#{1,6}[ \t]|[-*+•][ \t]|\d{1,3}[.)][ \t]")
 _MAYBE_HEAD = re.compile(r"#{0,6}|[-*+•]|\d{1,3}[.)]?|(?:-+|=+|\*+|_+)[ \t]*|`+|~+")
 _RULE = re.compile(r"(?:-{2,}|={2,}|\*{3,}|_{3,})[ \t]*")
-_CITATION = re.compile(r"\^.*|\d{1,3}(?:, ?\d{1,3})*")
-_TAG = re.compile(r"/?[A-Za-z][\w-]*(?:\s[^<>]*)?/?|!--.*")
+_CITATION = re.compile(r"\^.*|\d{1,3}(?:, ?\d{1,3})*|\[\d{1,3}\]")
+_DEFINITION = re.compile(r"\[\^?\d{1,3}\]:")
+"""The beginning of a line that says what a citation refers to."""
+_MAYBE_DEFINITION = re.compile(r"\[\^?(?:\d{1,3}\]?)?")
+_SOURCE = re.compile(r"【\d{1,3}(?::\d{1,3})?(?:†[^【】]*)?】")
+"""A citation as OpenAI's file search writes it: `【4:0†report.pdf】`."""
+_MAYBE_SOURCE = re.compile(r"【(?:\d{1,3}(?::\d{0,3})?(?:†[^【】]{0,100})?)?")
+_TAG = re.compile(r"""/?[A-Za-z][\w-]*(?:\s+[\w:-]+\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"']+))*\s*/?|!--.*""")
 _EMOJI = re.compile(
     "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\ufe0e\ufe0f\u20e3\u231a\u231b\u23e9-\u23f3\u200d]"
 )
@@ -80,7 +86,10 @@ class Markdown:
         if _HEAD.fullmatch(line):
             self._line, self._state = "", self._heading if line[0] == "#" else self._text
             return self._break() + (self._plain(line) if line[0].isdigit() else "")
-        if _MAYBE_HEAD.fullmatch(line):
+        if _DEFINITION.fullmatch(line):
+            self._line, self._state = "", self._skipped_line
+            return self._break()
+        if _MAYBE_HEAD.fullmatch(line) or _MAYBE_DEFINITION.fullmatch(line):
             self._line = line
             return ""
         if line.startswith(("```", "~~~")):
@@ -124,6 +133,11 @@ class Markdown:
             return ""
         cells = [strip_inline(cell).strip() for cell in row.strip().strip("|").split("|")]
         return ", ".join(cell for cell in cells if cell) + self._break()
+
+    def _skipped_line(self, char: str) -> str:
+        if char == "\n":
+            self._state = self._line_start
+        return ""
 
     def _fence_line(self, char: str) -> str:
         """Skip the rest of the line that opens a block of code."""
@@ -189,6 +203,8 @@ class Inline:
             return self._flush(char if not char.isalnum() and not char.isspace() else "\\" + char)
         if first == "!" and len(self._held) == 1:
             return self._hold(char) if char == "[" else self._flush("!") + self._fresh(char)
+        if first == "【":
+            return self._source(char)
         return self._tag(char) if first == "<" else self._link(char)
 
     def finish(self) -> str:
@@ -199,7 +215,7 @@ class Inline:
         elif held[:1] in {"*", "_", "~", "`"}:
             out = ""
         else:
-            out = _link_text(held) if "](" in held or "][" in held else held
+            out = _link_text(held, glued=False) if "](" in held or "][" in held else held
         self._before = " "
         return out
 
@@ -212,7 +228,7 @@ class Inline:
     def _fresh(self, char: str) -> str:
         if self._in_code:
             return self._hold(char) if char == "`" else self._out(char)
-        if char in "*_~`\\![<":
+        if char in "*_~`\\![<【":
             return self._hold(char)
         return "" if _EMOJI.match(char) else self._out(char)
 
@@ -249,17 +265,29 @@ class Inline:
             target = self._held[opened:]
             end = ")" if target[0] == "(" else "]"
             done = char == end and target.count(target[0]) <= target.count(end)
-            return self._flush(_link_text(self._held)) if done or len(target) > _LONGEST_TARGET else ""
+            return (
+                self._flush(_link_text(self._held, glued=not self._before.isspace()))
+                if done or len(target) > _LONGEST_TARGET
+                else ""
+            )
         return self._flush(self._held) if len(self._held) > _LONGEST_BRACKET else ""
 
+    def _source(self, char: str) -> str:
+        """Read on in `【4:0†source】`; anything else is text in brackets."""
+        self._hold(char)
+        if _MAYBE_SOURCE.fullmatch(self._held):
+            return ""
+        return self._flush("" if _SOURCE.fullmatch(self._held) else self._held)
+
     def _tag(self, char: str) -> str:
-        """Read on in `<b>`, `<!-- -->` or `<https://…>`; anything else is a less-than sign."""
+        """Read on in `<b>`, `<!-- -->` or `<https://…>`. Other words in angle brackets lose only these; anything else
+        is a less-than sign."""
         if len(self._held) == 1 and not (char.isalpha() or char in "/!"):
             return self._flush("<") + self._fresh(char)
         self._hold(char)
         if char == ">":
             inner = self._held[1:-1]
-            return self._flush("" if _TAG.fullmatch(inner) else inner if "://" in inner or "@" in inner else self._held)
+            return self._flush("" if _TAG.fullmatch(inner) else inner)
         return self._flush(self._held) if len(self._held) > _LONGEST_TAG else ""
 
 
@@ -281,9 +309,13 @@ def _is_literal(run: str, *, before: str, after: str) -> bool:
     return False
 
 
-def _link_text(held: str) -> str:
+def _link_text(held: str, *, glued: bool) -> str:
+    """The text of a link; none if it is the number of a citation: `[1][2]`, `[[1]](target)`, or `glued` to the word
+    before it."""
     inner = held.lstrip("!")[1:]
-    return strip_inline(re.split(r"\][(\[]", inner, maxsplit=1)[0])
+    text = re.split(r"\][(\[]", inner, maxsplit=1)[0]
+    cites = _CITATION.fullmatch(text) is not None and (glued or held.endswith("]") or text[0] in "[^")
+    return "" if cites else strip_inline(text)
 
 
 def _bracket_text(held: str) -> str:

@@ -12,6 +12,7 @@ from voiceloop.audio.wav import WavWriter
 from voiceloop.errors import DeviceError, UsageError
 from voiceloop.plugins import Synthesizer
 from voiceloop.speak.mp3 import join
+from voiceloop.speak.private_text import PrivateText
 from voiceloop.speak.splitter import Splitter
 from voiceloop.system.private_files import write_private
 from voiceloop.types import Speech, Usage
@@ -44,8 +45,8 @@ def checked(path: Path) -> Path:
 
 def pieces(text: str) -> list[str]:
     """Cut `text` into pieces that a service accepts."""
-    splitter = Splitter(first_min=CHUNK_CHARACTERS // 2, longest=CHUNK_CHARACTERS)
-    return [*splitter.feed(text), *splitter.finish()]
+    private, splitter = PrivateText(), Splitter(first_min=CHUNK_CHARACTERS // 2, longest=CHUNK_CHARACTERS)
+    return [*splitter.feed(private.feed(text) + private.end()), *splitter.finish()]
 
 
 async def save(synthesizer: Synthesizer, text: str, path: Path) -> Usage | None:

@@ -29,7 +29,17 @@ _STOPS = frozenset("!?…؟۔।॥։።")
 _CLAUSES = frozenset(",;:—–،؛")
 _SPACE_BEFORE_STOP = re.compile(r" +(?=[.,;:!?](?:\s|$))")
 """Spaces before punctuation, as they remain when an emoji is dropped."""
-_URL = re.compile(r"(?:https?://(?:www\.)?|\bwww\.)([^\s/?#]+)[^\s]*?(?=[.,;:!?)\]]*(?:\s|$))", re.IGNORECASE)
+_AFTER_URL = (
+    '\\s<>"“”„«»\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef'
+    "\U00020000-\U0003ffff"
+)
+"""Characters that end a URL: also those of scripts that put no space behind it."""
+_IN_URL = rf"[^(){_AFTER_URL}]"
+_URL = re.compile(
+    rf"(?:https?://(?:www\.)?|(?<![a-z0-9])www\.)((?![/?#]){_IN_URL}+?)(?:[/?#](?:\({_IN_URL}*\)|{_IN_URL})*?)?"
+    rf"(?=[.,;:!?)\]'’]*(?:[{_AFTER_URL}]|$))",
+    re.IGNORECASE,
+)
 _WIDE_WEIGHT = 3
 """How many letters a Chinese, Japanese or similar character counts as."""
 _ENUMERATION = re.compile(r"\d{1,3}[.)]")

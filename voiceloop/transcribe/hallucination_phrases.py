@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _BY_LANGUAGE: dict[str, tuple[str, ...]] = {
@@ -126,6 +127,23 @@ def key(text: str) -> str:
 
 PHRASES = frozenset(key(phrase) for phrases in _BY_LANGUAGE.values() for phrase in phrases)
 """The keys of all phrases. A hallucination is often in another language than the speech before it."""
+
+_CREDIT_WORDS = r"""(?:
+    (?:sub|caption|transcri|unter|sous|sottotit|leg[ae]nda|ondertit|napisy|titulky|undertekst|textat|tekst|субтит|字幕|자막|
+       altyaz|ترجمة) .{0,40} amaraorg .{0,24}
+  | untertitel(?:ung)? (?:imauftrag)? (?:des|der|von) (?:zdf|ard|ndr|wdr|swr|br|mdr|hr|rbb|orf|srf) (?:fürfunk)?
+    (?:\d{4})?
+  | (?:copyright (?:zdf|ard|ndr|wdr|swr|br|mdr|hr|rbb|orf|srf) | tvgelderland) \d{4}
+  | soustitrage (?:st\d{3}|sociétéradiocanada|fr\d?|mfp)
+  | субтитры (?:сделал|создавал|подготовил|делал|добавил) .{1,24}
+  | редакторсубтитров .{1,20} корректор .{1,20}
+  | (?:transcri(?:pt|pts|ption) (?:by|provided by)?|captionsby) (?:castingwords|emilybeynon)
+  | wwwmoojiorg | altyazımk | ترجمةنانسيقنقر
+  | (?:中文)? 字幕 (?:志[愿願]者|制作|組|组|by) .{1,12}
+  | 请?請?不吝[点點][赞贊]订?訂?[阅閱]转?轉?[发發]打[赏賞]支持明[镜鏡][与與][点點][点點][栏欄]目
+)+"""
+CREDIT = re.compile(_CREDIT_WORDS, re.VERBOSE)
+"""The keys of credits of subtitles, once or repeated. Nobody says these: behind other words they need no evidence."""
 
 STARTS = (
     "subtitlesby", "subtitledby", "captionsby", "captioningby", "transcribedby", "untertitelvon",

@@ -64,6 +64,8 @@ class Reason(StrEnum):
     DOUBTFUL = "hardly any voice, and the model is unsure"
     LOOP = "a loop"
     ECHO = "the prompt's echo"
+    ANNOTATION = "an annotation"
+    CREDIT = "a credit of subtitles"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@ from pydantic import BaseModel
 from voiceloop.config.tables import Hallucinations
 from voiceloop.events import Publish
 from voiceloop.plugins import Transcriber, Transcription, is_embedded, is_preemptive, streams
+from voiceloop.transcribe.annotations import so_far, without_annotations, without_credits
 from voiceloop.transcribe.bounds import LIVE, bounded
+from voiceloop.transcribe.hallucination_phrases import key
 from voiceloop.transcribe.hallucinations import Reason, judge, not_worth_posting, without_voice
 from voiceloop.transcribe.voice_evidence import VoiceJudge
 from voiceloop.types import Transcript, Utterance
@@ -36,6 +38,8 @@ class Screened:
         self._inner, self._rules, self.prompts, self._publish = inner, rules, prompts, publish
         self._voice_judge = voice_judge or VoiceJudge()
         self.preemptive, self.embedded = is_preemptive(inner), is_embedded(inner)
+        self.annotations = rules.annotations
+        """Whether annotations are dropped."""
         self.dropped: Counter[Reason] = Counter()
 
     @property
@@ -68,12 +72,25 @@ class Screened:
         if reason is not None:
             self._drop(reason, utterance)
             return Transcript("", utterance)
-        transcript = bounded(await transcription.finish(utterance))
+        transcript = self._without_annotations(bounded(await transcription.finish(utterance)))
         judgement = judge(transcript, rules, self.prompts, voice=voice)
         if judgement.reason is None:
             return transcript
         self._drop(judgement.reason, utterance)
         return replace(transcript, text=judgement.text, words=())
+
+    def _without_annotations(self, transcript: Transcript) -> Transcript:
+        """`transcript` without what was no speech, and without credits behind its words."""
+        if not self._rules.annotations or not key(transcript.text):
+            return transcript
+        for reason, strip in ((Reason.ANNOTATION, without_annotations), (Reason.CREDIT, without_credits)):
+            stripped = strip(transcript.text, transcript.words)
+            if stripped.text != transcript.text:
+                # Some recognisers put a token before every text; that is not worth a line each time.
+                if reason is Reason.CREDIT or not stripped.text:
+                    self._drop(reason, transcript.utterance)
+                transcript = replace(transcript, text=stripped.text, words=stripped.words)
+        return transcript
 
     def _drop(self, reason: Reason, utterance: Utterance) -> None:
         if self._publish is not None:
@@ -96,8 +113,18 @@ class Screening:
 
     def follow(self, heard: Callable[[str], None]) -> None:
         follow: Callable[[Callable[[str], None]], None] | None = getattr(self._inner, "follow", None)
-        if follow is not None:
+        if follow is None:
+            return
+        if not self._owner.annotations:
             follow(lambda text: heard(text[:LIVE]))
+            return
+
+        def hear(text: str) -> None:
+            left = so_far(text[:LIVE])
+            if left or not text:
+                heard(left)
+
+        follow(hear)
 
     async def feed(self, pcm: bytes) -> None:
         await self._inner.feed(pcm)

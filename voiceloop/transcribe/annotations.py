@@ -1,0 +1,129 @@
+"""Annotations in transcripts: what recognisers write for sounds that are no speech, and credits of subtitles. Pure.
+
+    alone               [BLANK_AUDIO]   (wind blowing)   *coughs*   [Musik]   <|nospeech|>   ♪♪      nothing was said
+    beside real words   Save it. [MUSIC] (coughs)   <|en|>Save it.   ♪ Save it ♪                     Save it.
+    behind real words   Save it. Subtitles by the Amara.org community                               Save it.
+
+Beside real words a bracket is left out only when its content is a known annotation, or is written like one: in capitals
+or in snake case. `I like it (a lot).` and `See [1] and *this*.` stay as they were heard.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from voiceloop.transcribe.annotation_words import MANNERS, SOUNDS
+from voiceloop.transcribe.hallucination_phrases import CREDIT, key
+from voiceloop.types import Word
+
+_LONGEST = 80
+"""The longest annotation beside words, in characters."""
+_LONGEST_CREDIT = 120
+_STOPS = frozenset(".!?…。！？")
+_TOKEN = r"<[|｜][^<>\n]{0,60}[|｜]>|<(?:unk|noise|nospeech|silence|pad|s|/s)>"
+_NOTES = r"[♩♪♫♬♭♮♯🎵🎶]+"
+_BRACKET = r"\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}|\*[^*]+\*|【[^【】]*】|（[^（）]*）|［[^［］]*］|<[^<>]*>"
+_ENCLOSED = re.compile(rf"{_TOKEN}|{_NOTES}|{_BRACKET}", re.IGNORECASE)
+_BESIDE = re.compile(
+    rf"(?P<token>{_TOKEN})|(?P<notes>{_NOTES})|(?P<bracket>\[[^\[\]\n]{{1,{_LONGEST}}}\]|\([^()\n]{{1,{_LONGEST}}}\)|"
+    rf"(?<![\w*])\*{{1,2}}(?=\S)[^*\n]{{1,{_LONGEST}}}(?<=\S)\*{{1,2}}(?![\w*])|【[^【】\n]{{1,{_LONGEST}}}】|"
+    rf"（[^（）\n]{{1,{_LONGEST}}}）|［[^［］\n]{{1,{_LONGEST}}}］)",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[^\W_][\w'’]*")
+_SNAKE = re.compile(r"[A-Za-z]+(?:_[A-Za-z]+)+")
+_SPACES = re.compile(r"[ \t]+")
+_SPACE_BEFORE = re.compile(r" +(?=[.,;:!?…])")
+_BEGUN = re.compile(r"(?:<[|｜][^<>\s]*|\[[^\[\]]{0,40})$")
+_CLOSED = re.compile(r"[)）】]")
+_SENTENCE_START = re.compile(r"(?<=\s)(?=\S)|(?<=[。！？])(?=\S)")
+
+
+@dataclass(frozen=True, slots=True)
+class Stripped:
+    """A transcript without annotations and credits."""
+
+    text: str
+    words: tuple[Word, ...]
+    """Those of the words that stay."""
+
+
+def without_annotations(text: str, words: Sequence[Word] = ()) -> Stripped:
+    """`text` without annotations; empty when it holds nothing else."""
+    if not key(_ENCLOSED.sub(" ", text)):
+        return Stripped("", ())
+    return _without(text, words, [found.span() for found in _BESIDE.finditer(text) if _is_annotation(found)])
+
+
+def without_credits(text: str, words: Sequence[Word] = ()) -> Stripped:
+    """`text` without the credits of subtitles behind its last words. A text that is only a credit stays."""
+    end = len(text.rstrip())
+    while True:
+        starts = [found.start() for found in _SENTENCE_START.finditer(text, max(0, end - _LONGEST_CREDIT), end)]
+        start = next((at for at in starts if _is_credit(text, at, end)), None)
+        if start is None:
+            break
+        end = len(text[:start].rstrip())
+    return _without(text, words, [(end, len(text))] if end < len(text.rstrip()) else [])
+
+
+def so_far(text: str) -> str:
+    """A provisional transcript without its annotations; one that has only begun is left out, too."""
+    text = without_annotations(text).text
+    if (begun := _BEGUN.search(text, max(0, len(text) - _LONGEST))) is not None:
+        text = text[: begun.start()].rstrip()
+    return "" if text[:1] in {"(", "*", "（", "【"} and text[0] not in text[1:] and not _CLOSED.search(text) else text
+
+
+def _is_annotation(found: re.Match[str]) -> bool:
+    content = found["bracket"]
+    if content is None:
+        return True
+    inner = content.strip("[](){}*【】（）［］ ")
+    if content[0] in "[［【" and _written_like_one(inner):
+        return True
+    known = [word.casefold() for word in _WORD.findall(inner.replace("-", " "))]
+    return "_".join(inner.casefold().split()) in SOUNDS or (
+        any(word in SOUNDS for word in known) and all(word in SOUNDS or word in MANNERS for word in known)
+    )
+
+
+def _written_like_one(inner: str) -> bool:
+    """Whether the content of a square bracket is in capitals or in snake case."""
+    letters = [char for char in inner if char.isalpha()]
+    least = 4 if any(map(str.isdigit, inner)) else 2
+    return (len(letters) >= least and all(map(str.isupper, letters))) or bool(_SNAKE.fullmatch(inner))
+
+
+def _is_credit(text: str, start: int, end: int) -> bool:
+    """Whether a part of `text`, behind real words, is a sentence of its own and a credit."""
+    before = text[:start].rstrip()
+    alone = before[-1:] in _STOPS or text[start].lower() == text[start].upper()  # in a script without capitals
+    return alone and bool(CREDIT.fullmatch(key(text[start:end]))) and bool(key(before))
+
+
+def _without(text: str, words: Sequence[Word], spans: Sequence[tuple[int, int]]) -> Stripped:
+    if not spans:
+        return Stripped(text, tuple(words))
+    bounds = [0, *(at for span in spans for at in span), len(text)]
+    kept = " ".join(text[start:end] for start, end in zip(bounds[::2], bounds[1::2], strict=True))
+    return Stripped(_SPACE_BEFORE.sub("", _SPACES.sub(" ", kept)).strip(), _kept_words(text, words, spans))
+
+
+def _kept_words(text: str, words: Sequence[Word], spans: Sequence[tuple[int, int]]) -> tuple[Word, ...]:
+    """The words that are not in `spans`; none when the words don't spell the text."""
+    left_out = bytearray(len(text))
+    for start, end in spans:
+        left_out[start:end] = b"\1" * (end - start)
+    stays = [not gone for gone, char in zip(left_out, text, strict=True) if char.isalnum()]
+    lengths = [sum(map(str.isalnum, word.text)) for word in words]
+    if sum(lengths) != len(stays):
+        return ()
+    kept, at = list[Word](), 0
+    for word, length in zip(words, lengths, strict=True):
+        if any(stays[at : at + length]):
+            kept.append(word)
+        at += length
+    return tuple(kept)
