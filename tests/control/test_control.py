@@ -24,7 +24,6 @@ from hypothesis import strategies as st
 
 from voiceloop.cli.ctl import _as_text, ctl
 from voiceloop.config.tables import Limits
-from voiceloop.control import peer
 from voiceloop.control import server as control
 from voiceloop.control import socket_files as sockets
 from voiceloop.control.attention import Attention
@@ -547,7 +546,7 @@ def test_the_sockets_in_a_folder_that_others_can_access_are_not_asked(runtime: P
 
 def test_the_sockets_in_another_users_folder_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     with listening("dictate"):
-        monkeypatch.setattr(peer.os, "geteuid", lambda: os.getuid() + 1)
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
         with pytest.raises(ControlError, match="belongs to another user"):
             ctl("status", name="dictate")
         with pytest.raises(ControlError, match="belongs to another user"), listening("captions"):
