@@ -557,3 +557,14 @@ def test_the_sockets_in_another_users_folder_are_not_asked(monkeypatch: pytest.M
 def test_a_name_that_is_none_is_a_usage_error(name: str) -> None:
     with pytest.raises(UsageError, match="--name"):
         ctl("status", name=name or " ")
+
+
+def test_a_full_runtime_folder_costs_no_control() -> None:
+    """No file may grow by a byte, as on a full disk: only the process id in the lock is missing."""
+    code = (
+        "import resource\nfrom voiceloop.control.socket_files import listening, living\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "with listening('dictate'):\n    assert living() == ['dictate']\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
