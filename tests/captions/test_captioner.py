@@ -117,7 +117,12 @@ async def test_the_speech_is_copied_for_each_guess_and_not_for_each_frame(
     """A frame is 20 ms: 50 copies a second of up to a minute of speech would be 100 MB/s."""
     copied = list[Utterance]()
     usual = Piece.rest
-    monkeypatch.setattr(Piece, "rest", lambda piece: copied.append(usual(piece)) or copied[-1])
+
+    def rest(piece: Piece) -> Utterance:
+        copied.append(usual(piece))
+        return copied[-1]
+
+    monkeypatch.setattr(Piece, "rest", rest)
     captions = RecordedCaptions(Service(said(LONG, 1.0), embedded=True), pacer=Pacer(every_s=1.0, budget_s=None))
     await captions.listen(longest_s=60)
     assert 10 < len(copied) <= len(captions.service.clips)

@@ -24,7 +24,6 @@ from hypothesis import strategies as st
 
 from voiceloop.cli.ctl import _as_text, ctl
 from voiceloop.config.tables import Limits
-from voiceloop.control import peer
 from voiceloop.control import server as control
 from voiceloop.control import socket_files as sockets
 from voiceloop.control.attention import Attention
@@ -547,7 +546,7 @@ def test_the_sockets_in_a_folder_that_others_can_access_are_not_asked(runtime: P
 
 def test_the_sockets_in_another_users_folder_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     with listening("dictate"):
-        monkeypatch.setattr(peer.os, "geteuid", lambda: os.getuid() + 1)
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
         with pytest.raises(ControlError, match="belongs to another user"):
             ctl("status", name="dictate")
         with pytest.raises(ControlError, match="belongs to another user"), listening("captions"):
@@ -558,3 +557,14 @@ def test_the_sockets_in_another_users_folder_are_not_asked(monkeypatch: pytest.M
 def test_a_name_that_is_none_is_a_usage_error(name: str) -> None:
     with pytest.raises(UsageError, match="--name"):
         ctl("status", name=name or " ")
+
+
+def test_a_full_runtime_folder_costs_no_control() -> None:
+    """No file may grow by a byte, as on a full disk: only the process id in the lock is missing."""
+    code = (
+        "import resource\nfrom voiceloop.control.socket_files import listening, living\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "with listening('dictate'):\n    assert living() == ['dictate']\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -361,7 +361,7 @@ async def test_for_a_device_that_is_gone_nothing_more_is_requested(autojump_cloc
     sentences = [f"This is sentence number {number}. " for number in range(9)]
     voice, owner = Voice(lambda _: sound(8.0)), Owner()
     speaker = Speaker(Ring(4 * RATE_HZ, RATE_HZ, prefill=RATE_HZ // 25))
-    delivery = Delivery(cast(Synthesizer, voice), speaker, lambda name, **_: None, owner)
+    delivery = Delivery(cast(Synthesizer, voice), speaker, lambda name, /, **_: None, owner)
     with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(delivery.run)
@@ -379,7 +379,7 @@ async def test_for_a_device_that_is_gone_nothing_more_is_requested(autojump_cloc
         assert voice.sent == sent, "a request under way is given up"
         assert not delivery.heard().complete
         # The next reply, which begins while the device is still gone, requests nothing at all.
-        later = Delivery(cast(Synthesizer, voice), speaker, lambda name, **_: None, owner)
+        later = Delivery(cast(Synthesizer, voice), speaker, lambda name, /, **_: None, owner)
         await later.say("Hello there. ")
         await later.finish()
         if speaker.away:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from voiceloop.system.private_files import open_private
@@ -33,9 +34,10 @@ class FileLock:
             os.close(handle)  # its last owner has just removed the file, so this lock protects nothing: try again
 
     def write(self, text: str) -> None:
-        """Replace the file's content, for people who find it."""
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, text.encode(), 0)
+        """Replace the file's content, for people who find it. On a full disk it stays empty: the lock holds."""
+        with suppress(OSError):
+            os.ftruncate(self._handle, 0)
+            os.pwrite(self._handle, text.encode(), 0)
 
     def release(self) -> None:
         """Remove the file, then release the lock."""

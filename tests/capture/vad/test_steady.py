@@ -42,7 +42,7 @@ class FailingVad:
 def hear(inner: Any, *voices: tuple[bool, int]) -> tuple[SteadyVad, list[SpeechEvent], list[str]]:
     """Feed so many frames with or without voice; gives the VAD, what the segmenter found, and what was told."""
     told = list[str]()
-    vad = SteadyVad(cast(Vad, inner), lambda name, **fields: told.append(cast(str, fields["text"])))
+    vad = SteadyVad(cast(Vad, inner), lambda name, /, **fields: told.append(cast(str, fields["text"])))
     segmenter, events, index = Segmenter(Segment(), hangover_ms=600), list[SpeechEvent](), 0
     for voiced, frames in voices:
         for _ in range(frames):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import trio
+
 from voiceloop.errors import VoiceloopError
 from voiceloop.events import Publish
 from voiceloop.plugins import Vad, Verdict, hints
@@ -48,7 +50,9 @@ class SteadyVad:
         try:
             verdicts = [verdict for verdict in self._inner.feed(pcm, index) if verdict.start <= verdict.end]
             self._voiced = bool(verdicts[-1].voiced) if verdicts else self._voiced
-        except BaseException as error:  # noqa: BLE001 - whatever a plug-in raises; nothing is cancelled in here
+        except trio.Cancelled:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a plug-in raises
             self._failed_for += samples
             voiced = self._voiced and self._failed_for <= HELD
             self._tell(error)
@@ -63,6 +67,8 @@ class SteadyVad:
         self._voiced = False
         try:
             self._inner.reset()
+        except trio.Cancelled:
+            raise
         except BaseException as error:  # noqa: BLE001
             self._tell(error)
 
