@@ -37,8 +37,10 @@ VoiceloopError
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ClassVar, TypeVar
+
+import trio
 
 
 class VoiceloopError(Exception):
@@ -237,6 +239,7 @@ class Overloaded(ServiceError):
 
 
 _E = TypeVar("_E", bound=BaseException)
+_T = TypeVar("_T")
 
 
 def first(group: BaseExceptionGroup[_E]) -> _E:
@@ -245,3 +248,24 @@ def first(group: BaseExceptionGroup[_E]) -> _E:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+async def contained(work: Callable[[], Awaitable[_T]]) -> _T:
+    """Do `work` of a plug-in. Of what it raises, only an `Exception` and Trio's `Cancelled` get out. All else becomes
+    an `EngineError`: `SystemExit`, `KeyboardInterrupt`, asyncio's `CancelledError`, one of its own."""
+    try:
+        return await work()
+    except (Exception, trio.Cancelled):
+        raise
+    except BaseExceptionGroup as group:
+        cancelled, rest = group.split(trio.Cancelled)
+        if rest is None or isinstance(rest, ExceptionGroup):
+            raise
+        error = _as_engine_error(first(rest))
+        raise (error if cancelled is None else group.derive([cancelled, error])) from group
+    except BaseException as error:
+        raise _as_engine_error(error) from error
+
+
+def _as_engine_error(error: BaseException) -> EngineError:
+    return EngineError(f"{type(error).__name__}: {error}".rstrip(": "))

@@ -1,41 +1,11 @@
-"""A nursery used as an implementation detail, whose single exception is unwrapped from its group; and plug-ins' errors.
-
-What a plug-in raises may be no `Exception`: `SystemExit`, `KeyboardInterrupt`, asyncio's `CancelledError`, one of its
-own. `contained` makes an `EngineError` of that, so that the code around it can handle it as any other error.
-"""
+"""A nursery used as an implementation detail, whose single exception is unwrapped from its group."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
 
 import trio
-
-from voiceloop.errors import EngineError, first
-
-_T = TypeVar("_T")
-
-
-async def contained(work: Callable[[], Awaitable[_T]]) -> _T:
-    """Do `work` of a plug-in. Of what it raises, only an `Exception` and Trio's `Cancelled` get out; all else becomes
-    an `EngineError`."""
-    try:
-        return await work()
-    except (Exception, trio.Cancelled):
-        raise
-    except BaseExceptionGroup as group:
-        cancelled, rest = group.split(trio.Cancelled)
-        if rest is None or isinstance(rest, ExceptionGroup):
-            raise
-        error = _as_engine_error(first(rest))
-        raise (error if cancelled is None else group.derive([cancelled, error])) from group
-    except BaseException as error:
-        raise _as_engine_error(error) from error
-
-
-def _as_engine_error(error: BaseException) -> EngineError:
-    return EngineError(f"{type(error).__name__}: {error}".rstrip(": "))
 
 
 @asynccontextmanager

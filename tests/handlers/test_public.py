@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from voiceloop.handlers.completion import Calls, Delta, Sound, ToolCall
+from voiceloop.handlers.completion import Calls, Delta, Sound
 from voiceloop.handlers.public import Habits, Public
+from voiceloop.handlers.tool_call_reader import ToolCall
 from voiceloop.types import Usage
 
 

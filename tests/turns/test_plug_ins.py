@@ -12,8 +12,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.turns.room import open_room
-from voiceloop.errors import EngineError
-from voiceloop.nursery import contained
+from voiceloop.errors import EngineError, contained
 
 
 class _Odd(BaseException):

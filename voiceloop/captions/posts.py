@@ -13,11 +13,10 @@ from pathlib import Path
 import trio
 
 from voiceloop.captions.showing import Showing
-from voiceloop.errors import LimitReached, VoiceloopError, first
+from voiceloop.errors import LimitReached, VoiceloopError, contained, first
 from voiceloop.events import Publish
 from voiceloop.journal import unsent
 from voiceloop.net.limits import Room
-from voiceloop.nursery import contained
 from voiceloop.transcribe.screening import Screened
 from voiceloop.types import Transcript, Utterance
 

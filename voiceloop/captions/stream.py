@@ -12,8 +12,7 @@ from typing import Protocol
 
 import trio
 
-from voiceloop.errors import first
-from voiceloop.nursery import contained
+from voiceloop.errors import contained, first
 from voiceloop.plugins import StreamedTranscription
 from voiceloop.types import Transcript, Utterance
 

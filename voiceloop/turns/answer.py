@@ -23,8 +23,7 @@ from typing import Protocol
 
 import trio
 
-from voiceloop.errors import HandlerError, VoiceloopError, first
-from voiceloop.nursery import contained
+from voiceloop.errors import HandlerError, VoiceloopError, contained, first
 from voiceloop.plugins import TurnJournal, speaking
 from voiceloop.speak.delivery import Delivery
 from voiceloop.turns.context import TurnContext

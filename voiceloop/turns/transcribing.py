@@ -28,7 +28,7 @@ from typing import Protocol
 
 import trio
 
-from voiceloop.nursery import contained
+from voiceloop.errors import contained
 from voiceloop.plugins import Transcriber, Transcription, is_preemptive
 from voiceloop.transcribe.merging import SpokenClip, join, merge
 from voiceloop.types import Transcript, Utterance

@@ -29,8 +29,7 @@ from typing import Literal, Protocol, TypeVar
 
 import trio
 
-from voiceloop.errors import TooLate, VoiceloopError, first
-from voiceloop.nursery import contained
+from voiceloop.errors import TooLate, VoiceloopError, contained, first
 from voiceloop.plugins import TurnJournal, patience_s
 from voiceloop.transcribe.merging import is_empty
 from voiceloop.turns.answer import AnswerAttempt

@@ -6,7 +6,7 @@ from functools import partial
 
 import trio
 
-from voiceloop.nursery import contained
+from voiceloop.errors import contained
 from voiceloop.playback.earcon import earcon
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import beginning
