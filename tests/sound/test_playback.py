@@ -13,6 +13,7 @@ from testbed.sound.cable import PATIENCE_S, SPEAKER_HZ, Cable, Listener
 from testbed.sound.samples import noise
 from voiceloop.audio.portaudio import HOST
 from voiceloop.config.tables import Audio
+from voiceloop.playback import output
 from voiceloop.playback.output import IDLE_S, open_speaker
 from voiceloop.playback.tap import Tap
 
@@ -145,8 +146,12 @@ async def test_a_server_restart_while_nothing_plays_is_not_noticed(on_cable: Cab
 
 @pytest.mark.parametrize(("lose", "restore"), [(Cable.kill, Cable.start), (Cable.stop, Cable.resume)])
 async def test_a_server_lost_while_nothing_plays_only_delays_the_next_reply(
-    on_cable: Cable, lose: Callable[[Cable], None], restore: Callable[[Cable], None]
+    on_cable: Cable,
+    lose: Callable[[Cable], None],
+    restore: Callable[[Cable], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(output, "AWAY_S", PATIENCE_S)  # a busy machine takes longer than 3 s to restore a server
     events = Recorder()
     reply = noise(0.5, SPEAKER_HZ)
     async with open_speaker(Audio(), events) as speaker:
