@@ -66,7 +66,8 @@ async def open_part(stack: AsyncExitStack, table: PartTable, services: Services)
     except (VoiceloopError, trio.Cancelled):
         raise
     except BaseException as error:
-        if table.part.__module__.startswith("voiceloop."):
+        cancelled = isinstance(error, BaseExceptionGroup) and error.subgroup(trio.Cancelled) is not None
+        if cancelled or table.part.__module__.startswith("voiceloop."):
             raise
         what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         where = traceback.extract_tb(error.__traceback__)[-1]

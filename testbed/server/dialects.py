@@ -132,6 +132,17 @@ OSLO, ROME = {"city": "Oslo"}, {"city": "Rome"}
 ONE = (("weather", OSLO),)
 TWO = (("weather", OSLO), ("weather", ROME))
 CALLED: dict[str, Called] = {
+    "repeated in a closing message": Called(
+        stream(
+            chunk(tool_calls=[call(0, "a", "weather", '{"city": "Oslo"}')]),
+            {
+                "choices": [
+                    {"message": {"tool_calls": [call(0, "a", "weather", '{"city": "Oslo"}')]}, "finish_reason": "stop"}
+                ]
+            },
+        ),
+        ONE,
+    ),
     "as documented": Called(
         calls(call(0, "a", "weather", ""), call(0, arguments='{"city": '), call(0, arguments='"Oslo"}')), ONE
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -17,6 +18,7 @@ from voiceloop.cli.captions_text import Line, Screen
 from voiceloop.cli.output import BOUND, Lane, Output, open_output
 from voiceloop.cli.render import JsonLines, print_error, print_line
 from voiceloop.errors import OutputError
+from voiceloop.handlers.user_output import own_output
 
 
 class Pipes:
@@ -183,3 +185,13 @@ def test_the_lane_is_that_of_the_stream_only() -> None:
     with printing_to_pipes() as (pipes, printing):
         assert printing.lane_of(io.StringIO()) is None
         assert printing.lane_of(pipes.out) is not printing.lane_of(pipes.err)
+
+
+def test_the_lane_of_standard_output_is_taken_by_what_stands_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each line would be written in the loop as soon as a handler has functions of the user's."""
+    with printing_to_pipes() as (pipes, printing):
+        monkeypatch.setattr(sys, "stdout", pipes.out)
+        lane = printing.lane_of(sys.stdout)
+        with own_output():
+            assert sys.stdout is not pipes.out
+            assert printing.lane_of(sys.stdout) is lane is not None

@@ -52,6 +52,11 @@ async def test_the_error_of_an_unknown_model_suggests_the_nearest_name() -> None
         assert said.endswith("'voiceloop models' lists the models")
         # The listing was requested once.
         assert [request.method for request in server.requests].count("GET") == 1
+        # Of a clip too, whose body is encoded where it is made.
+        clip = Request(
+            "/audio/transcriptions", body=("application/json", b'{"model": "openai/whisper1"}'), model="openai/whisper1"
+        )
+        assert "Did you mean 'openai/whisper-1'?" in await refusal(bench, server, clip)
 
 
 async def test_the_error_of_an_unknown_voice_suggests_one_or_lists_all() -> None:

@@ -193,6 +193,11 @@ def test_a_filter_can_be_used_again(text: str) -> None:
         "はい。もちろんです。今日は晴れです。",
         "Gerne! Das mache ich, sobald ich kann.",
         "[The page](https://example.org) says so. <b>Indeed</b>, it does.",
+        "The human body has 206 bones. A child has more.",
+        "The user manual is in the drawer. Look there.",
+        "This user name is taken. Choose another.",
+        "我需要知道你在哪个城市。请告诉我。",
+        "用户名是你的邮箱。密码在信里。",
     ],
 )
 def test_no_ordinary_reply_is_spoken_later_for_the_filter(reply: str) -> None:
@@ -212,7 +217,9 @@ def test_unmarked_thoughts_are_expected_once_they_were_seen() -> None:
     private.end()
     assert private.thinks
     assert private.feed("Again a good one, and I think about it.</think>Four.") + private.end() == "Four."
-    assert private.feed("Cut off in the middle of") + private.end() == ""
+    assert private.feed("Cut off in the middle of") + private.end(complete=False) == ""
+    assert private.thinks
+    assert private.feed("It is sunny in Rome.") + private.end() == "It is sunny in Rome."  # as after a tool's result
     assert not private.thinks
 
 

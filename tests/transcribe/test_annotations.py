@@ -180,3 +180,18 @@ async def test_every_transcript_passes_here(text: str, on: bool, kept: str, reas
     assert (transcript.text, published) == (kept, reasons)
     provisional = so_far(text) if on else text
     assert heard == ([provisional] if provisional else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("[Musique] Comment ça va ? Très bien !", "Comment ça va ? Très bien !"),
+        ("<|fr|> Comment ça va ? Très  bien !", "Comment ça va ? Très  bien !"),
+        ("保存して(音楽)ください", "保存してください"),
+        ("Hello (applause)(laughter)there.", "Hello there."),
+        ("Hello [Music] [Applause] there.", "Hello there."),
+        ("Hello (laughter).", "Hello."),
+    ],
+)
+def test_only_the_joints_are_spaced_anew(text: str, left: str) -> None:
+    assert without_annotations(text).text == left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -110,13 +111,14 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
 
     if json and (lines or width):
         raise UsageError("--lines and --width are for text, not for --json", place="captions", remedy="Leave them out.")
-    page = WEB_PORT if (web or share) and port is None else port
     named = {
         **{(f"--{key}", f"handler.{key}"): text for key, text in given_texts(srt, vtt, jsonl, keep).items()},
-        ("--port" if port is not None else "--web", "handler.web"): page,
+        ("--port", "handler.web"): port,
         ("--share", "handler.share"): share or None,
     }
     sets = with_devices(with_options(sets, named), microphone=microphone)
+    if (web or share) and port is None and not _names_a_port(config, sets):
+        sets = [*sets, f"handler.web={WEB_PORT}"]
     command = load_asking("captions", config, sets, flag=place_of(cloud), quiet=json)
     settings = command.config
     inputs = inputs_of(source, command)
@@ -127,6 +129,15 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     publish("engines", text=where_words_go(command), who=who_hears(settings))
     kept = anew.handed_over(publish)
     run_async(lambda: program.run(settings, inputs, publish, kept=kept), output=partial(open_output, json=json))
+
+
+def _names_a_port(config: str | None, sets: Sequence[str]) -> bool:
+    """Whether the config or `--set` says which port the page has."""
+    from voiceloop.config.load import read_sources
+
+    read = read_sources(config, sets, handler="captions")
+    tables = [layer.data.get("handler") for layer in (read.file, read.sets)]
+    return any(isinstance(table, dict) and "web" in table for table in tables)
 
 
 def given_texts(srt: str | None, vtt: str | None, jsonl: str | None, keep: str | None) -> dict[str, str | None]:

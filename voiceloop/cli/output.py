@@ -117,13 +117,16 @@ class Output:
         self._failure: OSError | None = None
         self._wake: Callable[[], None] = lambda: None
         shared = _same_file(out.fileno(), err.fileno())
-        self._err = Lane(err.fileno(), self._told_here, self._failed if shared else lambda _: None)
+        told = self._told if shared and json else self._told_here
+        self._err = Lane(err.fileno(), told, self._failed if shared else lambda _: None)
         self._out = self._err if shared else Lane(out.fileno(), self._told, self._failed)
         self._streams = ((out, self._out), (err, self._err))
 
     def lane_of(self, stream: TextIO) -> Lane | None:
         """The lane of a stream; None for one that is neither standard output nor standard error."""
-        return next((lane for known, lane in self._streams if known is stream), None)
+        found = next((lane for known, lane in self._streams if known is stream), None)
+        # A handler may have put something in the place of standard output (`handlers/user_output.py`).
+        return self._out if found is None and stream is sys.stdout else found
 
     async def watch(self) -> None:
         """Raise OutputError as soon as standard output can't be written."""

@@ -13,7 +13,7 @@ import typer
 
 from voiceloop.cli.options import CloudOption, ConfigOption, SetOption, place_of
 from voiceloop.cli.running import run_async
-from voiceloop.errors import BadAudioFile, UsageError
+from voiceloop.errors import BadAudioFile, EngineError, UsageError
 
 if TYPE_CHECKING:
     from voiceloop.config.tables import Config
@@ -101,6 +101,8 @@ async def _transcribe(config: Config, files: list[Path], *, json: bool) -> int:
             except BadAudioFile as error:
                 unreadable = error
                 print_error(f"voiceloop: {error}")
+        if vad.failures:
+            raise EngineError(f"'{config.vad.use}' failed, so speech may be missing", place="vad.use")
     # The other files were transcribed; the exit code reports that one could not be read.
     return 0 if unreadable is None else unreadable.exit_code
 

@@ -14,7 +14,7 @@ _PLAIN_SEGMENT = re.compile(r"[A-Za-z]{1,20}(?:[-_.][A-Za-z]{1,20}){0,3}|v\d{1,2
 """Parts of the paths of APIs: words (`api`, `llama.cpp`, `chat-completions`) and versions. All else may be a token."""
 _SECRET_WORD = re.compile(r"^(?:sk|pk|rk|gsk|hf|xai|key)[-_.]|secret|token|passw", re.IGNORECASE)
 
-_RANDOM = re.compile(r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16}|[0-9a-f]{8}-[0-9a-f]{4}-", re.IGNORECASE)
+_RANDOM = re.compile(r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{12}|[0-9a-f]{8}-[0-9a-f]{4}-", re.IGNORECASE)
 
 
 def no_address(url: str) -> str:

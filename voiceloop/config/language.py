@@ -12,7 +12,8 @@ from pydantic import AfterValidator
 
 AUTO = "auto"
 """What many programs write for "detect it"; the same as leaving the key out."""
-_TAG = re.compile(r"[a-z]{2,3}([-_][a-z0-9]{2,8})*", re.IGNORECASE)
+_TAG = re.compile(r"multi|[a-z]{2,3}([-_][a-z0-9]{1,8})*", re.IGNORECASE)
+"""`multi` is what Deepgram calls several languages."""
 _CODES = frozenset(
     [
         "aa",
@@ -276,11 +277,11 @@ _WHISPERS = {"nb": "no", "iw": "he", "in": "id", "jv": "jw", "fil": "tl", "cmn":
 
 def _checked(tag: str | None) -> str | None:
     """A tag as it was written, with hyphens; None for `auto`. Raises ValueError for what is no tag."""
-    if tag is None or tag.strip().lower() == AUTO:
+    if tag is None or (tag := tag.strip()).lower() == AUTO:
         return None
     language = tag.replace("_", "-").partition("-")[0].lower()
     if not _TAG.fullmatch(tag) or language in _NAMES or (len(language) == 2 and language not in _CODES):
-        code = _NAMES.get(tag.strip().lower()) or _NAMES.get(language)
+        code = _NAMES.get(tag.lower()) or _NAMES.get(language)
         remedy = f"Write '{code}'" if code else "Write it like 'en', 'pt-BR' or 'zh-TW', or leave it out"
         raise ValueError(f"is no code of a language: '{tag[:40]}'. {remedy}")
     return tag.replace("_", "-")

@@ -334,7 +334,7 @@ class Control(Table):
     def conflicts(self) -> Iterable[Conflict]:
         if self.shortcut and (what := no_trigger(self.shortcut)):
             yield Conflict(("shortcut",), what, TRIGGER)
-        for key in ("shortcut", "sounds", "notify", "name"):
+        for key in ("shortcut", "sounds", "name"):  # not `notify`, which the preset of dictation sets
             if getattr(self, key) and not self.enabled:
                 remedy = "Remove one of the two: control.enabled = false turns all control off."
                 yield Conflict((key, "enabled"), "does nothing without control", remedy)

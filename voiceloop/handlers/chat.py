@@ -119,13 +119,17 @@ class ChatHandler(CompletionHandler):
 
     async def _round(self, asked: _Asked, reply: Reply, *, tools: bool) -> _Answer:
         """Make one request; once more if the server refuses something in it that can be left out."""
-        answer, body = _Answer(), self._body(asked, tools=tools)
+        answer, body, limit = _Answer(), self._body(asked, tools=tools), self._most_tokens
         try:
             await self._ask(body, reply, answer)
         except BadRequest as error:
             if answer.texts or not self._mended(error, asked, body):
                 raise
-            await self._ask(self._body(asked, tools=tools), reply, answer)
+            try:
+                await self._ask(self._body(asked, tools=tools), reply, answer)
+            except ContextTooLong:
+                self._most_tokens = limit  # the past was not the reason
+                raise
         return answer
 
     def _mended(self, error: BadRequest, asked: _Asked, body: dict[str, Any]) -> bool:
@@ -152,7 +156,6 @@ class ChatHandler(CompletionHandler):
             async for delta in deltas:
                 match delta:
                     case str():
-                        # The place for a filter of what is not to be said: thoughts and calls within the text.
                         answer.texts.append(delta)
                         await reply.say(delta)
                     case Usage():

@@ -88,11 +88,15 @@ class _Completing:
         self._service, self._request, self._patience, self._send = service, request, patience, send
         self._habits = habits
         self._any_delta = False
+        self._any_thought = False
+        """Whether anything of an answer has come, were it a thought: it is paid for, so it isn't asked for again."""
         self._any_content = False
         """Whether a delta other than usage has come."""
 
     async def run(self) -> None:
-        await self._service.retry(self._request, self._attempt, may_repeat=lambda: not self._any_delta)
+        await self._service.retry(
+            self._request, self._attempt, may_repeat=lambda: not (self._any_delta or self._any_thought)
+        )
 
     async def _attempt(self, tried: Attempt) -> None:
         public = Public(self._habits)
@@ -123,7 +127,7 @@ class _Completing:
                 remedy=f"Ask again, choose a faster model, or raise handler.{key}",
             )
         if reader is not None:
-            await self._send_delta(public.end())
+            await self._send_delta(public.end(complete=reader.reason != "length"))
             await self._end(reader, self._service.where(self._request))
 
     async def _read(self, answer: Answer, reader: CompletionReader, public: Public, scope: trio.CancelScope) -> None:
@@ -134,8 +138,9 @@ class _Completing:
                 scope.deadline, came = math.inf, True
                 self._any_delta = True
                 await self._send_delta(public.feed(delta))
+            self._any_thought = self._any_thought or reader.signs_of_life > signs
             if came or reader.signs_of_life > signs or reader.finished > finished:
-                scope.deadline = trio.current_time() + self._next_s(reader)
+                scope.deadline = trio.current_time() + self._next_s(reader, came=came)
             return not reader.done
 
         try:
@@ -151,9 +156,9 @@ class _Completing:
             what = "the answer broke off before its end" if known else f"the answer is {answer.kind}, not a completion"
             raise bad_answer(what, answer.where, remedy="Ask again" if known else "")
 
-    def _next_s(self, reader: CompletionReader) -> float:
-        """How long the server may be silent now."""
-        if reader.finished:
+    def _next_s(self, reader: CompletionReader, *, came: bool) -> float:
+        """How long the server may be silent now. `came`: with words."""
+        if reader.finished and not came:  # some servers say "stop" beside every word
             return END_S
         # A model that thinks has said nothing yet.
         return self._patience.between_s if self._any_content else self._patience.first_s

@@ -171,6 +171,8 @@ class CompletionReader:
     def _choice(self, choice: dict[str, Any]) -> Iterator[Delta]:
         delta, message, text = choice.get("delta"), choice.get("message"), choice.get("text")
         if isinstance(delta, dict) and delta:
+            # A closing `message` that repeats the calls must not have them made twice.
+            self._by_delta = self._by_delta or bool(delta.get("tool_calls") or delta.get("function_call"))
             for item in self._delta(delta):
                 self._by_delta = True
                 yield item

@@ -65,7 +65,12 @@ class VoiceHandler(CompletionHandler):
         except ContextTooLong:
             if not past:
                 raise
-            said = await self._ask(self._body(transcript, self.forget(past)), reply)
+            limit = self._most_tokens
+            try:
+                said = await self._ask(self._body(transcript, self.forget(past)), reply)
+            except ContextTooLong:
+                self._most_tokens = limit  # the past was not the reason
+                raise
         if not said:
             raise self.nothing_said()
 

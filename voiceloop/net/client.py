@@ -113,7 +113,7 @@ class Clients:
         listed = self._listings[known]
         if kind == "chat" and is_near(settings.base_url) and listed and find(request.model, listed) is None:
             return instead(request.model, [model.id for model in listed])
-        return advice(request.json, listed)
+        return advice({"model": request.model} | (request.json or {}), listed)
 
     def _cache(self) -> Cache:
         from platformdirs import user_cache_path

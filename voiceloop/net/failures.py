@@ -21,6 +21,8 @@ SAID_LIMIT = 300
 """Characters of a server's message that are shown to the user."""
 BODY_LIMIT = 65_536
 """Bytes of an error body that are examined."""
+_HIDDEN_LIMIT = 4_096
+"""Characters of a message that are searched for secrets: far more than are shown, and few enough for the loop."""
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -94,7 +96,7 @@ def clean(text: str, limit: int = SAID_LIMIT, *, hide: Callable[[str], str] = st
     """
     line = re.sub(r"\s+", " ", clean_line(text[:BODY_LIMIT]))
     line = "".join(c for c in line if unicodedata.category(c) not in _INVISIBLE).strip()
-    line = hide(line)
+    line = hide(line[:_HIDDEN_LIMIT])
     return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
 
 

@@ -100,7 +100,8 @@ class Delivery:
     owner: DeliveryOwner
     language: str | None = None
     """Of the reply, for its abbreviations; None: not known."""
-    _private: PrivateText = field(default_factory=PrivateText)
+    # What sounds like thoughts is judged where a model's answer is read, for each answer by itself.
+    _private: PrivateText = field(default_factory=lambda: PrivateText(guess=False))
     _splitter: Splitter = field(init=False)
     _epoch: int | None = None
     """The ring's epoch that this reply is written under; None before its first sample."""

@@ -12,8 +12,12 @@ _TOO_LONG = 200
 _STOPS = frozenset(".!?…。！？\n")
 _LEAD = re.compile(r"(?i:(?:(?:ok(?:ay)?|alright|all right|hm+|well|so|now|wait|first)\b[,.!… ]*)*)")
 """Words that thoughts and answers begin with alike."""
+_DOES = (
+    r"(?:(?:is|was) (?:ask|say|want|try|greet|request|test)|has (?:ask|said|greet)|(?:now |just )?"
+    r"(?:ask|want|said|says|seem|need|mention|wrote|writes|greet|might|may |would|probably))"
+)
 _MUSE = (
-    r"(?:(?:the|this) (?:user|human)\b|user (?:asks|asked|says|said|wants|is)\b|"
+    rf"(?:(?:the|this) (?:user|human)(?:'s (?:question|request|message|query)\b| {_DOES})|user {_DOES}|"
     r"(?:i|we) (?:now )?(?:need to|have to|should|must) "
     r"(?:fig|ans|resp|repl|prod|outp|pars|anal|dete|reca|thin)|"
     r"(?:thinking|thought) process\b|thinking\.\.\.|here(?:'s| is) (?:my|a|the) (?:thought|thinking)|"
@@ -21,7 +25,8 @@ _MUSE = (
 )
 _MUSING_WORDS = frozenset(("the", "this", "user", "i", "we", "thinking", "thought", "here", "der", "el", "o", "l"))
 _MUSING = re.compile(
-    rf"(?i:{_MUSE})|(?:好的?|嗯|首先|现在|那么)?[，,、。 ]*(?:我现在)?(?:用户|我(?:现在)?需要)|ユーザー[はがの]"
+    rf"(?i:{_MUSE})|(?:好的?|嗯|首先|现在|那么)?[，,、。 ]*"
+    r"(?:我现在)?(?:用户(?:问|说|想|要|希望|让|的问题|发|询)|(?:我(?:现在)?)?需要先?(?:分析|思考|回答|回复|确定|理解))|ユーザー[はがの]"
 )
 """How thoughts begin: they speak of the user, or of the task of answering."""
 _NAKED = re.compile(r"analysis[A-Z]")

@@ -43,10 +43,12 @@ _ROLE_STARTS = frozenset(name[:length] for name in _NAMES.split() for length in 
 class PrivateText:
     """Takes a model's text in pieces and returns what is for the user.
 
-    `thinks`: the model's replies are known to begin with thoughts whose beginning isn't marked.
+    `thinks`: the model's replies are known to begin with thoughts whose beginning isn't marked. `guess`: what sounds
+    like the beginning of thoughts is held, as said above.
     """
 
-    def __init__(self, *, thinks: bool = False) -> None:
+    def __init__(self, *, thinks: bool = False, guess: bool = True) -> None:
+        self._guess = guess
         self.thinks = thinks
         """Whether the next reply will begin with thoughts, as far as can be told from this one."""
         self._todo: deque[str] = deque()
@@ -92,7 +94,7 @@ class PrivateText:
             for char in held:
                 self._plain(char)
         self._end_header()
-        start, thoughts = self._start, self.thinks or self._naked or (self._musing and not complete)
+        start, thoughts = self._start, self._naked or (self._musing and not complete)
         if start is not None:
             self.thinks = self.thinks and not complete
             if not thoughts:
@@ -269,7 +271,7 @@ class PrivateText:
         if not decided(start):
             return
         self._naked = is_naked(start)
-        self._musing = self._naked or muses(start)
+        self._musing = self._naked or (self._guess and muses(start))
         if not self._musing:
             self._release()
 

@@ -45,7 +45,7 @@ def open_private(path: Path | str, flags: int) -> int:
         found = os.fstat(handle)
         given = Path(path).parts[:2] in {("/", "dev"), ("/", "proc")}
         if stat.S_ISREG(found.st_mode) and found.st_mode & _PRIVATE and not given:
-            with suppress(PermissionError):
+            with suppress(OSError):  # not ours, or a file system that has no modes
                 os.fchmod(handle, 0o600)
     except OSError:
         os.close(handle)

@@ -34,8 +34,7 @@ _BESIDE = re.compile(
 )
 _WORD = re.compile(r"[^\W_][\w'’]*")
 _SNAKE = re.compile(r"[A-Za-z]+(?:_[A-Za-z]+)+")
-_SPACES = re.compile(r"[ \t]+")
-_SPACE_BEFORE = re.compile(r" +(?=[.,;:!?…])")
+_MARKS = frozenset(".,;:!?…")
 _BEGUN = re.compile(r"(?:<[|｜][^<>\s]*|\[[^\[\]]{0,40})$")
 _CLOSED = re.compile(r"[)）】]")
 _SENTENCE_START = re.compile(r"(?<=\s)(?=\S)|(?<=[。！？])(?=\S)")
@@ -108,8 +107,20 @@ def _without(text: str, words: Sequence[Word], spans: Sequence[tuple[int, int]])
     if not spans:
         return Stripped(text, tuple(words))
     bounds = [0, *(at for span in spans for at in span), len(text)]
-    kept = " ".join(text[start:end] for start, end in zip(bounds[::2], bounds[1::2], strict=True))
-    return Stripped(_SPACE_BEFORE.sub("", _SPACES.sub(" ", kept)).strip(), _kept_words(text, words, spans))
+    kept = ""
+    for start, end in zip(bounds[::2], bounds[1::2], strict=True):
+        kept = _joined(kept, text[start:end])
+    return Stripped(kept.strip(), _kept_words(text, words, spans))
+
+
+def _joined(before: str, after: str) -> str:
+    """Both pieces of a text between which something was left out: with one blank where there was one on either side,
+    and with none before a mark that stood right behind it. All other blanks are the recogniser's."""
+    blank = " " if before[-1:].isspace() or after[:1].isspace() else ""
+    before, rest = before.rstrip(), after.lstrip()
+    if not before or (rest and after[0] in _MARKS):
+        return before + rest
+    return before + blank + rest
 
 
 def _kept_words(text: str, words: Sequence[Word], spans: Sequence[tuple[int, int]]) -> tuple[Word, ...]:

@@ -28,6 +28,8 @@ class SteadyVad:
 
     def __init__(self, inner: Vad, publish: Publish) -> None:
         self._inner, self._publish = inner, publish
+        self.failures = 0
+        """How often it has failed."""
         self._voiced = False
         self._failed_for = 0
         """For how many samples it has failed without a break."""
@@ -53,6 +55,7 @@ class SteadyVad:
         except trio.Cancelled:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a plug-in raises
+            self.failures += 1
             self._failed_for += samples
             voiced = self._voiced and self._failed_for <= HELD
             self._tell(error)
