@@ -40,8 +40,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ClassVar, TypeVar
 
-import trio
-
 
 class VoiceloopError(Exception):
     """The root. `exit_code` is the exit code of the command line when nothing else catches the error."""
@@ -253,6 +251,8 @@ def first(group: BaseExceptionGroup[_E]) -> _E:
 async def contained(work: Callable[[], Awaitable[_T]]) -> _T:
     """Do `work` of a plug-in. Of what it raises, only an `Exception` and Trio's `Cancelled` get out. All else becomes
     an `EngineError`: `SystemExit`, `KeyboardInterrupt`, asyncio's `CancelledError`, one of its own."""
+    import trio  # `voiceloop ctl` starts without Trio
+
     try:
         return await work()
     except (Exception, trio.Cancelled):

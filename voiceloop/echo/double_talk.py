@@ -25,7 +25,7 @@ _FIND_EVERY = 10
 _COHERENT, _STANDS_OUT = 0.03, 8.0
 """The least coherence of an echo at its delay, and how far it is above that at other delays. With headphones a person
 reaches 0.015 and 10 by chance: from that no gain must be learned, or they would be the echo."""
-_BY_CHANCE = 4.0
+_BY_CHANCE = 1.6
 """Over this number of loud steps, the coherence that few steps have by chance."""
 _LOUD = 100
 """Of 32768: from quieter steps of the far end nothing is learned."""
