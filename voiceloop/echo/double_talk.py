@@ -23,10 +23,16 @@ _FORGET = np.float32(np.exp(-0.01 / 2.0))
 _DOUBTED = 0.05
 _FIND_EVERY = 10
 _COHERENT, _STANDS_OUT = 0.03, 8.0
-"""The least coherence of an echo at its delay, and how far it is above that at other delays. With headphones a person
-reaches 0.015 and 10 by chance: from that no gain must be learned, or they would be the echo."""
+"""The least coherence at the delay of an echo, and how far it is above that at other delays. With headphones a person
+reaches 0.015 and 10 by chance."""
 _BY_CHANCE = 1.6
-"""Over this number of loud steps, the coherence that few steps have by chance."""
+"""Over the number of loud steps, the coherence that few steps have by chance (at most 1.3 in 16 conversations)."""
+_LIKELY = 2.0
+"""How far the coherence stands out at the delay of an echo that has moved, and of one that may be there. A wrong one is
+soon corrected."""
+_SURE_AFTER = 40
+"""Loud steps after which an echo that is not sure is none: nothing that was learned by then holds. Else the voice of a
+person in headphones would be learned as the echo's. All echoes that were tried are sure after 20 to 40."""
 _LOUD = 100
 """Of 32768: from quieter steps of the far end nothing is learned."""
 _REVERBERATES = 30
@@ -94,6 +100,8 @@ class DoubleTalkDetector:
         lag = self._delay.lag
         if self._since_loud < _LINGERS:
             lag = self._delay.find(spectrum, power, self._spectra, self._powers[0], loud=self._since_loud == 0)
+            if lag is None and self._trained:
+                self._echo, self._trained = EchoPower(self._far_power), 0
         if lag is not None and self._since_loud < _LINGERS and energy > _HEARS:
             self._echo.learn(power, lag)
             self._trained += 1
@@ -158,9 +166,9 @@ class _Delay:
         self._near, self._far = np.zeros(BAND_COUNT), np.zeros(BAND_COUNT)
         self._steps = 0
         self._loud_steps = 0
+        self._sure = False
 
     def doubt(self) -> None:
-        self._loud_steps = 0
         self._cross *= _DOUBTED
         self._near *= _DOUBTED
         self._far *= _DOUBTED
@@ -192,8 +200,14 @@ class _Delay:
             return
         coherence = (power_of(self._cross) / (power + power.mean() * 1e-3)).mean(1)
         best = int(coherence.argmax())
-        by_chance = _BY_CHANCE / max(1, self._loud_steps)
-        if coherence[best] < max(_COHERENT, by_chance, _STANDS_OUT * float(np.median(coherence))):
+        other = float(np.median(coherence))
+        self._sure = self._sure or coherence[best] >= max(
+            _COHERENT, _BY_CHANCE / max(1, self._loud_steps), _STANDS_OUT * other
+        )
+        if not self._sure and self._loud_steps >= _SURE_AFTER:
+            self.lag = None
+            return
+        if coherence[best] < _LIKELY * other:
             return
         first = max(0, best - _EARLY)
         if self.lag is None or abs(first - self.lag) > 1:

@@ -172,8 +172,8 @@ class _Device:
         latency_s = stream.latency_s + _BLOCK_S
         description, jitter_buffer = _describe(stream), _jitter_buffer(self._audio)
         self._speaker = Speaker(self._ring, latency_s=latency_s, description=description, jitter_buffer=jitter_buffer)
-        self._speaker.on_ready = self._on_ready
-        self._last_use = trio.current_time()
+        self._speaker.on_ready, self._speaker.on_use = self._on_ready, self._on_use
+        self._on_use()
         token = trio.lowlevel.current_trio_token()
         self._host.on_stale["output"] = lambda: token.run_sync_soon(self._interrupt, idempotent=True)
         return self._speaker
@@ -190,8 +190,11 @@ class _Device:
                 await self._close()
                 self._wake.close()  # only after the stream, whose callback uses it
 
-    def _on_ready(self) -> None:
+    def _on_use(self) -> None:
         self._last_use = trio.current_time()
+
+    def _on_ready(self) -> None:
+        self._on_use()
         self._wanted.set()
 
     def _interrupt(self) -> None:

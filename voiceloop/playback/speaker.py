@@ -35,6 +35,8 @@ class Speaker:
         """The device has been gone for long: nothing is played, and everything written counts as stale."""
         self.on_ready: Callable[[], None] | None = None
         """Starts a device that was stopped after a silence. Set by the device's task."""
+        self.on_use: Callable[[], None] | None = None
+        """Keeps a device that is not stopped going. Set by the device's task."""
         self.watch: Callable[[Speaker], None] | None = None
         """Called after every pull, for a trace."""
         self._chime_end = 0
@@ -190,9 +192,13 @@ class Speaker:
             self.on_ready()
 
     def _go_on(self) -> None:
-        """Start the device if something waits to be played: each sign of voice holds and resumes, also in silence."""
+        """Start the device if something waits to be played, else keep it going: each sign of voice holds and resumes,
+        also in silence. That is to start nothing, but a device that runs is to run on until the reply comes: opened
+        together with the reply's first sound it would be late, and its echo unknown."""
         if self.ring.pending > 0:
             self.ready()
+        elif self.on_use is not None:
+            self.on_use()
 
     def pulled(self) -> None:
         """The device has read from the ring. To be called soon afterwards, in Trio's thread."""

@@ -293,6 +293,7 @@ class Conversation:
                 self._join()
             case Action.COMMIT:
                 _the(self._live).commit()
+                self._context.speaker.ready()  # it may have been closed while the user spoke
             case Action.RELEASE:
                 self._live = None
             case Action.LIMIT_HOLD:
