@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,7 @@ def test_text_is_printed_in_any_encoding(encoding: str, env: dict[str, str]) -> 
     done = subprocess.run(
         [Path(COMMAND).with_name("python"), "-c", code],
         env=env | {"PYTHONIOENCODING": encoding},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
     )
@@ -76,9 +79,19 @@ def test_a_user_without_a_home_gets_no_folder_named_tilde(env: dict[str, str], t
     assert not (tmp_path / "~").exists()
 
 
+@contextmanager
+def not_ignored(number: signal.Signals) -> Iterator[None]:
+    """What a shell starts with `&` ignores SIGQUIT, and so does all that is started by it."""
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT])
 def test_a_closed_terminal_ends_it_as_sigterm_does(number: signal.Signals, env: dict[str, str]) -> None:
-    with running(*OFFLINE, env=env) as loop:
+    with not_ignored(number), running(*OFFLINE, env=env) as loop:
         loop.wait_for("ready")
         code, _ = loop.end(number)
         assert code == 0

@@ -100,11 +100,14 @@ class _Completing:
 
     async def _attempt(self, tried: Attempt) -> None:
         public = Public(self._habits)
+        failure: ServiceError | None = None
         try:
             await self._ask(tried, public)
-        except ServiceError:
+        except ServiceError as error:
+            failure = error
+        if failure is not None:
             await self._send_delta(public.end(complete=False))
-            raise
+            raise failure
 
     async def _ask(self, tried: Attempt, public: Public) -> None:
         reader: CompletionReader | None = None
