@@ -370,7 +370,7 @@ async def test_a_stream_that_never_closes_does_not_keep_the_microphone_deaf() ->
                 await trio.to_thread.run_sync(library.started.acquire, abandon_on_cancel=True)
         assert drain(library) == ["start"]
         with trio.fail_after(60):
-            while not host.stuck:  # on a busy machine the thread begins its call later than the loop counts from
+            while not host.stuck:  # noqa: ASYNC110 - a thread that a busy machine begins late
                 await trio.sleep(0.01)
         restarted.set()
         assert await trio.to_thread.run_sync(lambda: library.closed.acquire(timeout=60))
