@@ -19,6 +19,12 @@ NOW = 100_000.0
 def ignore(_: str, /, **__: object) -> None: ...
 
 
+@pytest.fixture(autouse=True)
+def own_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the tests' own process, which goes on, stay open to its children."""
+    monkeypatch.setattr(anew, "_given", anew._open_files())
+
+
 KEPT = Kept((Message("user", "what time is it"), Message("assistant", "Noon.")), Attention(listening=False), "path")
 
 
