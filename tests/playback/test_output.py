@@ -195,6 +195,22 @@ async def test_a_canceller_keeps_a_device_open_that_has_played_and_no_other(
         assert [what for what, _ in sound.log][4:] == ["opens", "closes"]
 
 
+async def test_signs_of_voice_keep_a_device_open_and_open_none(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with opened(monkeypatch, Recorder()) as (speaker, sound):
+        for _ in range(5):
+            await trio.sleep(1)
+            speaker.hold()
+            speaker.resume()
+        assert [what for what, _ in sound.log] == ["opens"]
+        await trio.sleep(5)
+        speaker.hold()
+        speaker.resume()
+        await trio.sleep(1)
+        assert [what for what, _ in sound.log] == ["opens", "closes"]
+
+
 async def test_a_device_that_takes_no_more_sound_is_lost_and_the_reply_goes_on_when_it_is_back(
     monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:

@@ -107,6 +107,17 @@ async def test_signs_of_voice_do_not_open_a_loudspeaker_that_was_closed(autojump
         assert len(opened) == before
 
 
+async def test_the_end_of_speech_opens_a_loudspeaker_that_was_closed_meanwhile(autojump_clock: MockClock) -> None:
+    """Else it would be opened together with the first sound of the reply, whose echo would be unknown."""
+    async with open_room(["one"], [ANSWER]) as room:
+        opened = list[float]()
+        room.speaker.on_ready = lambda: opened.append(room.now())
+        await room.say(4.0)
+        assert opened[-1] > 4.0
+        assert not room.speaker.ring.written, "nothing of the reply is there yet"
+        await room.quiet(3)
+
+
 async def test_a_reply_that_waited_for_a_false_sign_of_voice_opens_the_loudspeaker(autojump_clock: MockClock) -> None:
     async with open_room(["one"], [ANSWER]) as room:
         await room.say(1.0)
