@@ -36,6 +36,9 @@ COMPARED_S = 0.4
 LOUD = 300
 WHOLE, SLIPPED_S = 0.95, 0.003
 TIMES = 5
+WITHIN_MS = 12
+"""Usually it is 1 ms. But the program knows only when the microphone's blocks of 10 ms came, and on a busy machine the
+sound server may keep one more of them for one recorder than for the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ def test_the_delay_the_loudness_and_what_is_removed_are_those_measured_outside(
 ) -> None:
     echo_path(on_cable, delay_ms=delay_ms, gain_db=gain_db, fixed=True)
     found, echo = compared(on_cable, monkeypatch)
-    assert number(r"^(\d+) ms after", found[HEARD].said) == pytest.approx(echo.late_ms, abs=5)
+    assert number(r"^(\d+) ms after", found[HEARD].said) == pytest.approx(echo.late_ms, abs=WITHIN_MS)
     assert echo.late_ms > delay_ms
     assert loudness(found[HEARD].said) == pytest.approx(gain_db, abs=2)
     assert number(r"^(\d+) dB of it", found[REMOVED].said) >= 20
@@ -123,7 +126,7 @@ def test_on_either_server_a_steady_echo_is_measured_as_outside(
 ) -> None:
     steady_echo_path(on_cable)
     found, echo = compared(on_cable, monkeypatch)
-    assert number(r"^(\d+) ms after", found[HEARD].said) == pytest.approx(echo.late_ms, abs=5)
+    assert number(r"^(\d+) ms after", found[HEARD].said) == pytest.approx(echo.late_ms, abs=WITHIN_MS)
     assert loudness(found[HEARD].said) == pytest.approx(echo.gain_db, abs=2)
     assert echo.gain_db < -6
     assert number(r"^(\d+) dB of it", found[REMOVED].said) >= 20
