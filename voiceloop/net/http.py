@@ -1,7 +1,7 @@
-"""The HTTP client: makes one attempt at one request and maps httpx's errors to `ServiceError`s.
+"""The HTTP client: makes one attempt at one request. Its routes are in `routes`.
 
-Knows no retries and no keys. The only module that imports httpx. That takes 0.1 s and an offline loop never needs it,
-so this module is imported only when a service is first used.
+Knows no retries and no keys. These two are the only modules that import httpx. That takes 0.1 s and an offline loop
+never needs it, so this module is imported only when a service is first used.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from voiceloop.net.failures import (
 )
 from voiceloop.net.proxies import Proxies
 from voiceloop.net.redaction import Redaction, secrets_of
+from voiceloop.net.routes import Routes
 from voiceloop.net.sockets import Backend, leads_near
 from voiceloop.net.watch import Exchange, ExchangeObserver, Observe, watching
 
@@ -41,11 +42,6 @@ from voiceloop.net.watch import Exchange, ExchangeObserver, Observe, watching
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
-KEEPALIVE_S = 600.0
-"""How long an idle connection is kept. httpx's default of 5 s would end between two turns of a conversation. If the
-server closes the connection earlier, that is noticed before the next request."""
-MAX_CONNECTIONS = 32
-"""Enough for transcription, chat and prefetched speech of several turns: far more than one speaker needs."""
 HEAD_STEPS = 3
 """Sending a request, waiting and receiving the answer's head may take `read_timeout_s` each."""
 LINGER_S = 0.25
@@ -179,39 +175,6 @@ class _Pieces:
         raise StopAsyncIteration
 
 
-class _Routes(httpx.AsyncBaseTransport):
-    """Sends each request directly or through a proxy. httpx's own choice fails at some entries of NO_PROXY, and knows
-    no networks. Raises as `Http`."""
-
-    def __init__(self, proxies: Proxies) -> None:
-        self._proxies = proxies
-        self._direct = _transport(None)
-        self._through = {address: _transport(address) for address in set(proxies.by_scheme.values())}
-
-    @property
-    def transports(self) -> tuple[httpx.AsyncHTTPTransport, ...]:
-        return (self._direct, *self._through.values())
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        address = self._proxies.address(url.scheme, url.raw_host.decode("ascii"), url.port)
-        transport = self._direct if address is None else self._through[address]
-        return await transport.handle_async_request(request)
-
-    async def aclose(self) -> None:
-        for transport in self.transports:
-            await transport.aclose()
-
-
-def _transport(proxy: str | None) -> httpx.AsyncHTTPTransport:
-    limits = httpx.Limits(
-        max_connections=MAX_CONNECTIONS,
-        max_keepalive_connections=MAX_CONNECTIONS,
-        keepalive_expiry=KEEPALIVE_S,
-    )
-    return httpx.AsyncHTTPTransport(limits=limits, proxy=proxy)
-
-
 class Http:
     """The HTTP client. TLS certificates are verified; proxies and certificates come from the environment.
 
@@ -221,26 +184,13 @@ class Http:
 
     def __init__(self, observe: Observe | None = None) -> None:
         self._observe = observe
-        try:
-            self._routes = _Routes(Proxies.of(getproxies()))
-            self._client = httpx.AsyncClient(
-                transport=self._routes,
-                follow_redirects=False,
-                # Nothing fetched in a turn compresses well, and a decoder could fail between httpx's generators.
-                headers={"accept-encoding": "identity"},
-            )
-        except ImportError as error:
-            raise errors.MissingExtra(
-                f"the proxy in the environment needs a package: {error}", remedy="Run: pip install 'httpx[socks]'"
-            ) from None
-        except (ValueError, OSError, httpx.InvalidURL) as error:
-            why = clean(str(error), hide=Redaction(secrets_of("", os.environ)))
-            raise errors.Unreachable(
-                f"the proxy or the certificates that the environment names can't be used: {why}",
-                place="HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR",
-                remedy="Correct or unset these variables",
-            ) from None
-
+        self._routes = _routes()
+        self._client = httpx.AsyncClient(
+            transport=self._routes,
+            follow_redirects=False,
+            # Nothing fetched in a turn compresses well, and a decoder could fail between httpx's generators.
+            headers={"accept-encoding": "identity"},
+        )
         pools = list(self._pools())
         for pool in pools:
             pool._network_backend = Backend()
@@ -334,7 +284,24 @@ def _observed(call: Call, attempt: Attempt) -> Exchange:
     )
 
 
+def _routes() -> Routes:
+    try:
+        return Routes(Proxies.of(getproxies()))
+    except ImportError as error:
+        raise errors.MissingExtra(
+            f"the proxy in the environment needs a package: {error}", remedy="Run: pip install 'httpx[socks]'"
+        ) from None
+    except (ValueError, OSError, httpx.InvalidURL) as error:
+        why = clean(str(error), hide=Redaction(secrets_of("", os.environ)))
+        raise errors.Unreachable(
+            f"the proxy or the certificates that the environment names can't be used: {why}",
+            place="HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR",
+            remedy="Correct or unset these variables",
+        ) from None
+
+
 def _too_slow(what: str, call: Call) -> errors.TimedOut:
+    """The error of a server that took too long over `what`."""
     return errors.TimedOut(what, place=str(call.where), remedy=_SLOW)
 
 
