@@ -67,10 +67,11 @@ class Resampled:
         return self.holds(wanted[-2 * _LONG :], heard[-2 * _REACH :])
 
     def gaps(self, wanted: bytes, heard: bytes) -> list[int]:
-        first, score = place(wanted[: 2 * _LONG], heard)
-        assert score > _ALIKE, f"the beginning is missing ({score:.2f})"
-        with_gap, slips, before = 0, [], (0, first)
-        for start in range(_LONG, len(wanted) // 2 - _LONG + 1, _LONG):
+        dropped = _DROPPED * math.ceil(len(wanted) // 2 / _REACH)
+        with_gap, first = _beginning(wanted, heard, dropped)
+        begun = with_gap * _LONG
+        slips, before = [], (begun, first)
+        for start in range(begun + _LONG, len(wanted) // 2 - _LONG + 1, _LONG):
             due = round(before[1]) + start - before[0]
             # From its place, or a bit before it: what comes much too early has something cut out before it.
             begin = max(0, due - _LONG)
@@ -82,10 +83,21 @@ class Resampled:
             else:
                 with_gap += 1
         slips = [slip for slip in slips if abs(slip) > 1]
-        dropped = _DROPPED * math.ceil(len(wanted) // 2 / _REACH)
         assert with_gap <= len(slips) + dropped, f"{with_gap} pieces are missing, at {len(slips)} gaps"
         assert all(slip > 0 for slip in slips), f"something was cut out: {slips}"
         return slips
+
+
+def _beginning(wanted: bytes, heard: bytes, dropped: int) -> tuple[int, float]:
+    """The first piece of `wanted` that `heard` holds, and its place there, in samples. At most `dropped` may be missing
+    before it."""
+    found = 0.0
+    for number in range(dropped + 1):
+        at, score = place(wanted[2 * number * _LONG : 2 * (number + 1) * _LONG], heard)
+        if score > _ALIKE:
+            return number, at
+        found = max(found, score)
+    raise AssertionError(f"the beginning is missing ({found:.2f})")
 
 
 def place(piece: bytes, heard: bytes) -> tuple[float, float]:

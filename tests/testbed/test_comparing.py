@@ -49,10 +49,11 @@ def test_what_was_cut_out_is_no_success(compare: Comparing, at: int, length: int
         compare.gaps(SAID, heard)
 
 
-def test_a_cycle_that_was_replaced_by_silence_is_a_fault_only_where_sound_passes_unchanged() -> None:
-    without = SAID[: 2 * 5000] + bytes(2 * 128) + SAID[2 * 5128 :]
+@pytest.mark.parametrize("at", [0, 100, 5000])
+def test_a_cycle_that_was_replaced_by_silence_is_a_fault_only_where_sound_passes_unchanged(at: int) -> None:
+    without = SAID[: 2 * at] + bytes(2 * 128) + SAID[2 * (at + 128) :]
     assert Resampled().gaps(SAID, through_48_khz(SILENCE + without)) == []
-    with pytest.raises(AssertionError):
+    with pytest.raises((AssertionError, ValueError)):
         Exact().gaps(SAID, SILENCE + without)
     several = b"".join(SAID[at : at + 1600] + bytes(400) for at in range(0, len(SAID), 2000))
     with pytest.raises(AssertionError):
