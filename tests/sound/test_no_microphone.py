@@ -139,7 +139,7 @@ def test_digital_silence_is_told_while_push_to_talk_is_held(cable: Cable) -> Non
         assert not loop.named("notice")
         tell(cable.env, "start", name="run")
         assert loop.wait_for("notice").fields["text"].startswith(SILENT)
-        assert time.monotonic() - began > 5
+        assert time.monotonic() - began > 4.9  # 5 s of sound, which come in blocks
 
 
 @pulseaudio_only
