@@ -89,7 +89,7 @@ async def _transcribe(config: Config, files: list[Path], *, json: bool) -> int:
 
     unreadable: BadAudioFile | None = None
     async with opened(config, Text(config.log.level)) as (stack, opened_services):
-        services = replace(opened_services, keeps=False)
+        services = replace(opened_services, keeps=False, names_speakers=json)
         vad = await open_vad(stack, services)
         transcriber = await open_transcriber(stack, services)
         print_error(f"transcribe: {transcriber.description}")
