@@ -106,9 +106,10 @@ def say_many(page: Page, count: int) -> None:
 async def test_speech_is_plain_text_and_the_overlay_is_transparent(reader: Reader) -> None:
     async with open_page(0) as page:
         say(page, NASTY, "speaker")
+        page.final(Final("", tuple(said(["Yes."])), "Person 2"), Live(""))
         page.live(Live("mic", "I am", "speaking"))
         await reader.opens(page.url)
-        await reader.until(TEXTS, [f"speaker: {NASTY}"])
+        await reader.until(TEXTS, [f"speaker: {NASTY}", "Person 2: Yes."])
         assert await reader.sees("return document.getElementById('lives').textContent") == "mic: I am speaking"
         assert await reader.sees("return [document.title, document.images.length]") == ["Live captions", 0]
         size = "return parseFloat(getComputedStyle(document.querySelector('p.final')).fontSize)"

@@ -48,8 +48,8 @@ def live(show: Captions, sure: str, unsure: str = "", source: str = "") -> None:
     show("caption.live", source=source, sure=sure, unsure=unsure)
 
 
-def final(show: Captions, text: str, source: str = "") -> None:
-    show("caption.final", source=source, text=text, start_s=0, end_s=1)
+def final(show: Captions, text: str, source: str = "", **more: object) -> None:
+    show("caption.final", source=source, text=text, start_s=0, end_s=1, **more)
 
 
 def test_live_words_are_replaced_by_final_ones_in_place(terminal: Terminal) -> None:
@@ -90,6 +90,26 @@ def test_in_a_pipe_only_final_lines_are_written() -> None:
     final(show, "one two", source="speaker")
     live(show, "")
     assert out.getvalue() == "speaker: one two\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "row"), [("", "Person 2: one two"), ("speaker", "speaker, Person 2: one two"), ("mic", "")]
+)
+def test_who_speaks_stands_before_the_words(terminal: Terminal, source: str, row: str) -> None:
+    out = io.StringIO()
+    for stream in (terminal, out):
+        show = Captions(Screen.of(stream, lines=0, width=0))
+        final(show, "one two", source=source, speaker="Person 2")
+        live(show, "", source=source)
+    row = row or "mic, Person 2: one two"
+    assert terminal.screen_rows() == [row]
+    assert out.getvalue() == f"{row}\n"
+
+
+def test_a_name_that_is_wider_than_a_row_is_written_once() -> None:
+    line = Line("speaker", "one two", speaker="Person 2")
+    drawn = [ESCAPE.sub("", row) for row in rows(line, 10, colour=True)]
+    assert "".join(drawn).replace(" ", "") == "speaker,Person2:onetwo"
 
 
 def test_escape_sequences_in_captions_do_not_reach_the_terminal(terminal: Terminal) -> None:

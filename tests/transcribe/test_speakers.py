@@ -29,7 +29,8 @@ TALK = "Shall we start? Yes, let us. Good."
 async def open_diarizing(
     server: Server, *, useful: bool = True, **options: Any
 ) -> AsyncIterator[tuple[OpenRouterTranscriber, Bench]]:
-    values = OpenRouterTranscribeOptions(**({"model": "mistralai/voxtral-mini", "diarize": True} | options))
+    given: dict[str, Any] = {"model": "mistralai/voxtral-mini", "diarize": True} | options
+    values = OpenRouterTranscribeOptions(**given)
     async with open_bench(endpoint(server)) as bench:
         services = replace(bench.services, names_speakers=useful)
         async with OpenRouterTranscriber.open(values, services) as transcriber:

@@ -124,7 +124,8 @@ class CueFiles:
 
     def final(self, final: Final, live: Live) -> None:
         next_s = math.inf if live.since_s is None else live.since_s
-        for cue in self._cutters.setdefault(final.source, CueCutter(final.source)).cut(final.words, next_s=next_s):
+        cutter = self._cutters.setdefault(final.source, CueCutter(final.source))
+        for cue in cutter.cut(final.words, next_s=next_s, speaker=final.speaker):
             self._count += 1
             heappush(self._waiting, (cue.start_s, self._count, cue))
         self.live(live)

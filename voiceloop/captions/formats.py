@@ -17,14 +17,14 @@ _VTT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 def srt(cue: Cue, number: int) -> str:
     """A cue in SubRip; `number` counts from 1."""
-    speaker = f"[{cue.source}] " if cue.source else ""
+    speaker = f"[{cue.name}] " if cue.name else ""
     text = "\n".join(line.translate(_SRT) for line in cue.lines)
     return f"{number}\n{_clock(cue.start_s, ',')} --> {_clock(cue.end_s, ',')}\n{speaker}{text}\n\n"
 
 
 def vtt(cue: Cue, number: int) -> str:
     """A cue in WebVTT; `number` counts from 1."""
-    speaker = f"<v {cue.source.translate(_VTT)}>" if cue.source else ""
+    speaker = f"<v {cue.name.translate(_VTT)}>" if cue.name else ""
     text = "\n".join(line.translate(_VTT) for line in cue.lines)
     return f"{number}\n{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}\n{speaker}{text}\n\n"
 
@@ -33,8 +33,9 @@ VTT_HEAD = "WEBVTT\n\n"
 
 
 def jsonl(cue: Cue, number: int) -> str:
-    """A cue as a line of JSON: `number`, `start_s`, `end_s`, `source`, `text`, `lines`."""
+    """A cue as a line of JSON: `number`, `start_s`, `end_s`, `source`, `speaker` if it is known, `text`, `lines`."""
     fields = {"start_s": round(cue.start_s, 3), "end_s": round(cue.end_s, 3), "source": cue.source or None}
+    fields |= {"speaker": cue.speaker} if cue.speaker else {}
     return json.dumps({"number": number} | fields | {"text": cue.text, "lines": cue.lines}, ensure_ascii=False) + "\n"
 
 

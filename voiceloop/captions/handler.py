@@ -37,7 +37,8 @@ class CaptionsOptions(Table):
     vtt: str | None = None
     """The WebVTT file to write, in the same way."""
     jsonl: str | None = None
-    """The file of JSON lines to write, in the same way: `number`, `start_s`, `end_s`, `source`, `text`, `lines`."""
+    """The file of JSON lines to write, in the same way: `number`, `start_s`, `end_s`, `source`, `speaker` where it is
+    known, `text`, `lines`."""
     keep: str | None = None
     """A folder for a file of each of the three formats, named by the time of the start. It is created if need be."""
     web: Annotated[int, Field(ge=0, le=65_535)] | None = None
@@ -50,6 +51,8 @@ class CaptionsOptions(Table):
     share_path: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22,128}$")] | None = None
     """The path to share the page below, for an address that stays the same, as for a poster: at least 22 letters and
     digits that nobody can guess. Left out: one of 128 random bits at each start."""
+    sound_events: bool = False
+    """Whether sounds are shown in brackets, like `[laughter]`, where the engine tells of them."""
     guesses: bool = True
     """Whether `voiceloop captions` shows words while they are spoken. Off: it shows each utterance at its end, which
     costs a quarter or less."""
@@ -133,7 +136,7 @@ class CaptionsHandler:
 
     async def handle(self, transcript: Transcript, reply: Reply) -> None:
         await reply.committed()
-        if words := tuple(spoken(transcript)):
+        if words := tuple(spoken(transcript, sounds=self.options.sound_events)):
             self.showing.final(Final("", words), Live(""))
 
     async def warm(self) -> None:
@@ -160,6 +163,7 @@ class _Events:
 
     def final(self, final: Final, live: Live) -> None:
         start_s, end_s = (round(at_s, 3) for at_s in (final.words[0].start_s, final.words[-1].end_s))
-        self._publish("caption.final", source=final.source, text=final.text, start_s=start_s, end_s=end_s)
+        who = {"speaker": final.speaker} if final.speaker else {}
+        self._publish("caption.final", source=final.source, text=final.text, start_s=start_s, end_s=end_s, **who)
         self._last_live.pop(live.source, None)
         self.live(live)

@@ -44,6 +44,7 @@ class Lines:
         self.count += 1
         start_s = round(final.words[0].start_s, 1) if final.words else 0.0
         line = {"id": self.count, "at": start_s, "source": final.source, "text": final.text}
+        line |= {"speaker": final.speaker} if final.speaker else {}
         self._kept.append(json.dumps(line))
         self._lives[live.source] = live
         self._made = None

@@ -45,6 +45,8 @@ class CaptionContext:
     """How much audio two pieces share when speech is cut in the middle."""
     guesses: bool = True
     """Whether words are shown while they are spoken."""
+    sounds: bool = False
+    """Whether sound events are shown, in brackets."""
 
 
 def has_room(room: Room) -> bool:

@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     from voiceloop.captions.both import Both
 
 
+_WHO = (
+    "Who speaks is told where several people speak without a pause between them. After a pause the numbers begin again."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Source:
     """A source of speech, with its microphone and its VAD."""
@@ -66,7 +71,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
             publish = controlled.controller.publish
         services, clients = await open_services(stack, config, publish)
         # The captioners themselves keep speech that can't be transcribed: the clips that they post overlap.
-        transcriber = await open_transcriber(stack, replace(services, keeps=False))
+        transcriber = await open_transcriber(stack, replace(services, keeps=False, names_speakers=True))
         handler = await open_part(stack, _with_kept_path(config.handler, kept), services)
         assert isinstance(handler, CaptionsHandler)
         vads = [await open_vad(stack, services) for _ in inputs]
@@ -78,9 +83,12 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
             sources.append(_Source(name, microphone, vad, await _open_enhancer(audio)))
         both = _both(config, inputs, sources, publish)
         options = handler.options
+        transcriber.shows_sounds = options.sound_events
         cost = RunningCost.of(config, posted_per_second=options.posted_per_second, guesses=options.guesses)
         if (line := cost.brief(_listings())) is not None:
             publish("notice", text=line)
+        if transcriber.tells_speakers:
+            publish("notice", text=_WHO)
         publish(
             "listening",
             **{source.name or "source": _described(inputs[source.name], source.microphone) for source in sources},
@@ -101,6 +109,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
             keeps=config.journal.enabled and (options.writes_files or config.journal.captions),
             overlap_s=options.overlap_ms / 1000,
             guesses=options.guesses,
+            sounds=options.sound_events,
         )
         heard = _heard([(source.name, inputs[source.name], source.microphone.heard) for source in sources])
         publish("ready", after_ms=round((time.monotonic() - began) * 1000), state=attention.state, heard=heard)

@@ -28,10 +28,22 @@ class Final:
 
     source: str
     words: tuple[Spoken, ...]
+    speaker: str = ""
+    """Who says them, like `Person 1`; empty if it is not known, or nobody else speaks."""
+
+    @property
+    def name(self) -> str:
+        """What stands before them: the source and the speaker, as far as there are any."""
+        return named(self.source, self.speaker)
 
     @property
     def text(self) -> str:
         return text_of(self.words)
+
+
+def named(source: str, speaker: str) -> str:
+    """A source and a speaker in words: `mic`, `Person 1`, `speaker, Person 1`."""
+    return ", ".join(name for name in (source, speaker) if name)
 
 
 class Showing(Protocol):

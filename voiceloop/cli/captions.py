@@ -75,6 +75,14 @@ ShareOption = Annotated[
         show_default=False,
     ),
 ]
+SoundsOption = Annotated[
+    bool,
+    typer.Option(
+        "--sound-events",
+        help="Show sounds in brackets, like [laughter], where the engine tells of them.",
+        show_default=False,
+    ),
+]
 LinesOption = Annotated[
     int, typer.Option(min=0, max=100, help="Show at most this many lines, redrawn in place; 0 lets them scroll.")
 ]
@@ -91,6 +99,7 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     web: WebOption = False,
     port: PortOption = None,
     share: ShareOption = False,
+    sound_events: SoundsOption = False,
     lines: LinesOption = 0,
     width: WidthOption = 0,
     cloud: CloudOption = None,
@@ -115,6 +124,7 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
         **{(f"--{key}", f"handler.{key}"): text for key, text in given_texts(srt, vtt, jsonl, keep).items()},
         ("--port", "handler.web"): port,
         ("--share", "handler.share"): share or None,
+        ("--sound-events", "handler.sound_events"): sound_events or None,
     }
     sets = with_devices(with_options(sets, named), microphone=microphone)
     if (web or share) and port is None and not _names_a_port(config, sets):

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from voiceloop.captions.cues import wrapped
+from voiceloop.captions.showing import named
 from voiceloop.captions.words import Spoken, text_of
 from voiceloop.cli.render import Text, Words, columns_of, print_error, print_line, ready
 from voiceloop.text import chopped, clean_line, columns, shortened
@@ -24,17 +25,26 @@ from voiceloop.transcribe.keeping import KEPT
 
 _RESET, _DIM = "\x1b[0m", "\x1b[2m"
 _COLOURS = {"mic": "\x1b[32m", "speaker": "\x1b[36m"}
+_PERSON = "\x1b[33m"
+"""The colour of a person's name where there is one source."""
 _COLOURING = re.compile(r"\x1b\[\d+m")
 _KEPT = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One caption: its source, the words that are final (`sure`) and those that may still change (`unsure`)."""
+    """One caption: its source and speaker, the words that are final (`sure`) and those that may change (`unsure`)."""
 
     source: str
     sure: str
     unsure: str = ""
+    speaker: str = ""
+
+    @property
+    def name(self) -> str:
+        """What stands before the words, with a colon; empty if there is nothing."""
+        name = named(self.source, self.speaker)
+        return f"{name}:" if name else ""
 
 
 @dataclass(slots=True)
@@ -114,7 +124,7 @@ class Screen:
 
 def rows(line: Line, width: int, *, colour: bool) -> list[str]:
     """A caption wrapped into rows of at most `width` columns: its source first, the words that may change dim."""
-    name = [Spoken(f"{line.source}:", 0, 0)] if line.source else []
+    name = [Spoken(line.name, 0, 0)] if line.name else []
     sure, unsure = ([Spoken(word, 0, 0) for word in clean_line(text).split()] for text in (line.sure, line.unsure))
     words = [part for word in (*name, *sure, *unsure) for part in _parts(word, width)]
     solid = sum(len(list(_parts(word, width))) for word in (*name, *sure))
@@ -123,15 +133,15 @@ def rows(line: Line, width: int, *, colour: bool) -> list[str]:
     for row in wrapped(words, width):
         cut = max(0, min(len(row), solid - count))
         count += len(row)
-        drawn.append(_painted(row, cut, line.source if not drawn else "") if colour else text_of(row))
+        drawn.append(_painted(row, cut, None if drawn else line) if colour else text_of(row))
     return drawn
 
 
-def _painted(row: list[Spoken], solid: int, source: str) -> str:
+def _painted(row: list[Spoken], solid: int, named_by: Line | None) -> str:
+    """A row; `named_by`: the line whose name it begins with."""
     sure, unsure = text_of(row[:solid]), text_of(row[solid:])
-    if source:
-        name = f"{source}:"
-        sure = f"{_COLOURS.get(source, '')}{name}{_RESET}{sure.removeprefix(name)}"
+    if named_by is not None and (name := named_by.name) and sure.startswith(name):
+        sure = f"{_COLOURS.get(named_by.source, _PERSON)}{name}{_RESET}{sure.removeprefix(name)}"
     gap = " " if sure and unsure else ""
     return f"{sure}{gap}{_DIM}{unsure}{_RESET}" if unsure else sure
 
@@ -147,7 +157,7 @@ def _parts(word: Spoken, width: int) -> Iterator[Spoken]:
 
 def _named(line: Line) -> str:
     text = clean_line(line.sure)
-    return f"{line.source}: {text}" if line.source else text
+    return f"{line.name} {text}" if line.name else text
 
 
 class Captions:
@@ -167,7 +177,8 @@ class Captions:
         if name == "caption.live":
             self._screen.live(Line(str(fields["source"]), str(fields["sure"]), str(fields["unsure"])))
         elif name == "caption.final":
-            self._screen.final(Line(str(fields["source"]), str(fields["text"])))
+            speaker = str(fields.get("speaker", ""))
+            self._screen.final(Line(str(fields["source"]), str(fields["text"]), speaker=speaker))
         elif name == "engines" and self._level == "info" and columns_of(sys.stderr):
             self._engines = fields
         elif name == "ready" and self._engines is not None:

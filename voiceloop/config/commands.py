@@ -128,9 +128,10 @@ def load_command(
 
 _HANDLERS: Mapping[Command, str] = {"dictate": "dictation", "captions": "captions"}
 """The handlers of the commands that have only one."""
+_NOBODY = "it tells nobody who spoke"
 _UNUSED: Mapping[Command, Mapping[str, str]] = {
-    "run": {},
-    "dictate": {"speak": "it speaks nothing"},
+    "run": {"transcribe.diarize": _NOBODY},
+    "dictate": {"speak": "it speaks nothing", "transcribe.diarize": _NOBODY},
     "captions": {
         "speak": "it speaks nothing",
         "preemptive": "nothing is answered",

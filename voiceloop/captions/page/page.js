@@ -31,9 +31,12 @@
     return element;
   }
 
-  function line(name, source, ...parts) {
-    const element = part("p", name, "");
-    if (source) element.append(part("span", source === "mic" ? "source mic" : "source", `${source}:`), " ");
+  const nameOf = (source, speaker) => [source, speaker].filter(Boolean).join(", ");
+
+  function line(kind, source, speaker, ...parts) {
+    const element = part("p", kind, "");
+    const name = nameOf(source, speaker);
+    if (name) element.append(part("span", source === "mic" ? "source mic" : "source", `${name}:`), " ");
     element.append(...parts);
     return element;
   }
@@ -49,7 +52,7 @@
     if (!following) session.scrollTop -= before - session.scrollHeight; // what is read stays where it is
   }
 
-  const note = (text) => add(line("note", "", text), `(${text})`);
+  const note = (text) => add(line("note", "", "", text), `(${text})`);
   const count = (number, one, many) => (number === 1 ? `1 ${one}` : `${number} ${many}`);
 
   const two = (number) => String(number).padStart(2, "0");
@@ -117,16 +120,17 @@
       known = name;
       last = lastAtLoss = 0;
     }
-    for (const { id, at, source: from, text } of lines) {
+    for (const { id, at, source: from, speaker, text } of lines) {
       const missed = id - last - 1;
       if (missed > 0) note(last ? `${count(missed, "line is", "lines are")} missing here.`
         : `${count(missed, "earlier line is", "earlier lines are")} no longer kept.`);
       last = id;
-      add(line("final", from, part("span", "text", text)), `[${clock(at)}] ${from ? `${from}: ` : ""}${text}`);
+      const name = nameOf(from, speaker);
+      add(line("final", from, speaker, part("span", "text", text)), `[${clock(at)}] ${name ? `${name}: ` : ""}${text}`);
       if (!following) unseen += 1;
     }
     lives.replaceChildren(...living.map(({ source: from, sure, unsure }) =>
-      line("live", from, part("span", "sure", sure && `${sure} `), part("span", "unsure", unsure))));
+      line("live", from, "", part("span", "sure", sure && `${sure} `), part("span", "unsure", unsure))));
     follow();
     if (last < number) return; // there are more to come
     if (lostAt) {
