@@ -118,6 +118,14 @@ def test_dictation_and_captions_speak_nothing_so_no_reply_goes_anywhere() -> Non
     )
 
 
+def test_captions_say_that_their_words_go_to_the_model_that_translates_them() -> None:
+    translated = said("captions", "handler.translate=fr")
+    assert translated == f"{HERE}; words go to openrouter.ai (openai/gpt-4o-mini)."
+    own = ("handler.translation.base_url=http://127.0.0.1:11434/v1", "handler.translation.model=m")
+    assert said("captions", "handler.translate=fr", *own) == f"{HERE}; words go to 127.0.0.1:11434 (m)."
+    assert said("captions", *own) == f"{HERE}."
+
+
 def test_an_engine_that_is_no_part_of_voiceloop_is_not_said_to_work_on_this_machine(home: Path) -> None:
     (home / "mycloud.py").write_text(
         "from voiceloop.transcribe.no_transcriber import NoTranscriber\nclass T(NoTranscriber):\n    pass\n"

@@ -45,13 +45,17 @@ from voiceloop.captions.words import Spoken
 def write(folder):
     with open_files({kind: Path(folder) / f"a.{kind}" for kind in ("srt", "vtt", "jsonl")}, print) as files:
         print(os.getpid(), flush=True)
-        at = 0.0
+        at, number = 0.0, 0
         while True:
             words = tuple(Spoken(f"word{n}", at + n / 3, at + (n + 1) / 3) for n in range(40))
-            files.final(Final("", words), Live(""))
+            number = number + 1 if SECOND else 0
+            files.final(Final("", words, number=number), Live(""))
+            if number > 2:
+                files.translated(number - 2, " ".join(f"mot{n}" for n in range(40)))
             at = words[-1].end_s + 1
 
-for folder in sys.argv[1:]:
+SECOND = sys.argv[1] == "second"
+for folder in sys.argv[2:]:
     child = os.fork()
     if not child:
         write(folder)
@@ -73,12 +77,13 @@ def count_cues(folder: Path, name: str) -> tuple[int, int, int]:
     return len(cues), len(webvtt.read(str(folder / f"{name}.vtt"))), len(rows)
 
 
-def test_files_are_valid_after_a_kill_at_any_moment_of_writing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["words", "second"])
+def test_files_are_valid_after_a_kill_at_any_moment_of_writing(tmp_path: Path, what: str) -> None:
     moments = random.Random(7)
     folders = [tmp_path / str(number) for number in range(20)]
     for folder in folders:
         folder.mkdir()
-    with subprocess.Popen([sys.executable, "-c", WRITERS, *map(str, folders)], stdout=subprocess.PIPE) as writers:
+    with subprocess.Popen([sys.executable, "-c", WRITERS, what, *map(str, folders)], stdout=subprocess.PIPE) as writers:
         assert writers.stdout is not None
         for _ in folders:
             writer = int(writers.stdout.readline())

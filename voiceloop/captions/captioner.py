@@ -24,7 +24,7 @@ import trio
 from voiceloop.captions.joiner import Joiner
 from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.piece import CONTEXT_S, LONG_CONTEXT_S, Piece, under_way
-from voiceloop.captions.posts import AT_ONCE, CaptionContext, Posts, has_room
+from voiceloop.captions.posts import AT_ONCE, CaptionContext, Posts
 from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.speakers import Speakers, by_speaker, renamed
 from voiceloop.captions.stream import TELLS_S, Stream
@@ -181,7 +181,7 @@ class Captioner:
         ):
             return
         self._posts.note(room)
-        if has_room(room):
+        if room.ample:
             clip = piece.rest()
             self._pacer.guess(now_s=piece.end_s, clip_s=clip.duration_s)
             piece.asked_to = clip.end
@@ -206,7 +206,7 @@ class Captioner:
         if room.crowded or not self._pacer.affords(clip.duration_s, reserve_s=again_s):
             return
         self._posts.note(room)
-        if not has_room(room):
+        if not room.ample:
             return
         self._make_way(piece)
         self._pacer.guess(now_s=piece.end_s, clip_s=clip.duration_s)

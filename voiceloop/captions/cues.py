@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from voiceloop.captions.showing import named
-from voiceloop.captions.words import Spoken, text_of
+from voiceloop.captions.words import Spoken, named, parts, text_of
 from voiceloop.text import chopped, columns
 
 LINE_COLUMNS = 42
@@ -38,6 +37,8 @@ class Cue:
     lines: tuple[str, ...]
     source: str = ""
     speaker: str = ""
+    second: tuple[str, ...] = ()
+    """Its text in another language, in lines."""
 
     @property
     def name(self) -> str:
@@ -107,6 +108,21 @@ class CueCutter:
             self._end_s = max(min(end_s, after_s, start_s + LONGEST_S), start_s + LEAST_S)
             cues.append(Cue(start_s, self._end_s, _lines(group, width), self._source, speaker))
         return cues
+
+
+def with_second_lines(cues: Sequence[Cue], text: str) -> list[Cue]:
+    """The cues of a line with its translation below them: each gets its share of the words, by the width of its own."""
+    words = [part for piece, spaced in parts(text) for part in _short(Spoken(piece, 0, 0, spaced), LINE_COLUMNS)]
+    ends = list(accumulate(columns(word.text) + word.spaced for word in words))
+    own = list(accumulate(columns(cue.text) for cue in cues))
+    shares: list[list[Spoken]] = [[] for _ in cues]
+    for word, end in zip(words, ends, strict=True):
+        middle = (end - columns(word.text) / 2) / ends[-1] * own[-1]
+        shares[next((at for at, reached in enumerate(own) if middle <= reached), len(own) - 1)].append(word)
+    return [
+        replace(cue, second=tuple(text_of(row) for row in wrapped(share, LINE_COLUMNS)))
+        for cue, share in zip(cues, shares, strict=True)
+    ]
 
 
 def _groups(words: Sequence[Spoken], width: int) -> Iterator[list[Spoken]]:

@@ -16,7 +16,8 @@ import trio
 from voiceloop.audio.runaway import RUNAWAY, runaway
 from voiceloop.captions.captioner import Captioner
 from voiceloop.captions.controls import Controls
-from voiceloop.captions.handler import CaptionsHandler, CaptionsOptions
+from voiceloop.captions.handler import CaptionsHandler
+from voiceloop.captions.options import CaptionsOptions
 from voiceloop.captions.pacer import SERVER_SHARE, SHARE, Pacer
 from voiceloop.captions.posts import CaptionContext
 from voiceloop.captions.price import RunningCost

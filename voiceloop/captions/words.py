@@ -43,6 +43,11 @@ def text_of(words: Iterable[Spoken]) -> str:
     return "".join(f" {word.text}" if word.spaced else word.text for word in words).strip()
 
 
+def named(source: str, speaker: str) -> str:
+    """A source and a speaker in words: `mic`, `Person 1`, `speaker, Person 1`."""
+    return ", ".join(name for name in (source, speaker) if name)
+
+
 def spoken(transcript: Transcript, *, sounds: bool = False) -> list[Spoken]:
     """The words of a transcript, in order, without control characters. `sounds`: with its sound events in brackets,
     each as a word of its own.
@@ -51,12 +56,12 @@ def spoken(transcript: Transcript, *, sounds: bool = False) -> list[Spoken]:
     the speech in the clip in proportion to its length.
     """
     utterance = transcript.utterance
-    parts = list(_parts(clean_line(transcript.text)))
+    pieces = list(parts(clean_line(transcript.text)))
     begin_s = utterance.start / utterance.rate_hz
-    times = _engine_times(parts, transcript) or _estimated_times(parts, utterance)
+    times = _engine_times(pieces, transcript) or _estimated_times(pieces, utterance)
     words = [
         Spoken(text, begin_s + start_s, begin_s + end_s, spaced, speaker)
-        for (text, spaced), (start_s, end_s, speaker) in zip(parts, times, strict=True)
+        for (text, spaced), (start_s, end_s, speaker) in zip(pieces, times, strict=True)
     ]
     return _with_sounds(words, transcript) if sounds and transcript.sounds else words
 
@@ -82,7 +87,7 @@ def _with_sounds(words: Sequence[Spoken], transcript: Transcript) -> list[Spoken
     return [*found, *rest]
 
 
-def _parts(text: str) -> Iterator[tuple[str, bool]]:
+def parts(text: str) -> Iterator[tuple[str, bool]]:
     """The words of `text`, and whether a space comes before each. In a script without spaces every character is a word,
     with its marks. Punctuation belongs to the word before it."""
     for number, word in enumerate(text.split()):

@@ -83,6 +83,14 @@ SoundsOption = Annotated[
         show_default=False,
     ),
 ]
+TranslateOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LANGUAGE",
+        help="Show a second line in another language (fr, pt-BR) below each final caption, translated by a language "
+        "model: the words go to it.",
+    ),
+]
 LinesOption = Annotated[
     int, typer.Option(min=0, max=100, help="Show at most this many lines, redrawn in place; 0 lets them scroll.")
 ]
@@ -100,6 +108,7 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     port: PortOption = None,
     share: ShareOption = False,
     sound_events: SoundsOption = False,
+    translate: TranslateOption = None,
     lines: LinesOption = 0,
     width: WidthOption = 0,
     cloud: CloudOption = None,
@@ -124,6 +133,7 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
         **{(f"--{key}", f"handler.{key}"): text for key, text in given_texts(srt, vtt, jsonl, keep).items()},
         ("--port", "handler.web"): port,
         ("--share", "handler.share"): share or None,
+        ("--translate", "handler.translate"): translate,
         ("--sound-events", "handler.sound_events"): sound_events or None,
     }
     sets = with_devices(with_options(sets, named), microphone=microphone)

@@ -9,7 +9,7 @@ from voiceloop.config.address import host_of, is_here, port_of
 from voiceloop.config.choice import Why
 from voiceloop.config.commands import CommandLoaded, Named, whose
 from voiceloop.config.tables import Config, PartTable
-from voiceloop.net.wanted import Wanted, Wants
+from voiceloop.net.wanted import Wanted, wanted_of
 
 _NAMES = {"moonshine": "Moonshine", "whisper": "Whisper", "parakeet": "Parakeet"}
 _OWN_CODE = frozenset({"python", "command"})
@@ -57,8 +57,7 @@ def _uses(config: Config) -> list[_Use]:
 
 
 def _wanted(table: PartTable, config: Config) -> Wanted | None:
-    options = table.options
-    return options.wanted(config.openrouter) if isinstance(options, Wants) else None
+    return wanted_of(table.options, config.openrouter)
 
 
 def _recognised(config: Config, uses: Sequence[_Use]) -> list[str]:

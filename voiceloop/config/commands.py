@@ -122,7 +122,10 @@ def load_command(
     below, above = ([], layers) if decision.above_the_file and named else (layers, [])
     if command == "dictate" and _value(merged, "control", "sounds") is True:
         below = [*below, _CHIMES]
-    loaded = checked(sources, below=below, above=[*above, *([_ABOVE[command]] if command in _ABOVE else [])])
+    above = [*above, *([_ABOVE[command]] if command in _ABOVE else [])]
+    if command == "captions":
+        above += _translating_by_chat(sources.file)
+    loaded = checked(sources, below=below, above=above)
     return CommandLoaded(loaded, command, decision, can_ask(given), name)
 
 
@@ -165,6 +168,16 @@ def named_input(loaded: Loaded) -> tuple[str | None, bool]:
         return None, False
     at_the_command = layer.name == "--set"
     return (value if at_the_command or value != "default" else None), at_the_command
+
+
+def _translating_by_chat(file: Layer) -> list[Layer]:
+    """The layer by which captions are translated by the chat model of a config file, whose `[handler]` they replace."""
+    table = file.data.get("handler")
+    if not isinstance(table, dict) or table.get("use") != "chat":
+        return []
+    keys = ("model", "base_url", "api_key_env")
+    model = {key: table[key] for key in keys if isinstance(table.get(key), str)}
+    return [Layer(file.name, {"handler": {"translation": model}}, file.lines)] if model else []
 
 
 def _value(values: Mapping[str, object], table: str, key: str) -> object:

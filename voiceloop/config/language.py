@@ -299,6 +299,12 @@ def language_code(tag: str | None) -> str | None:
     return _WHISPERS.get(language, language)
 
 
+def name_of(tag: str) -> str:
+    """A language as people call it, with its tag: `French (fr)`. The tag alone for one without a known name."""
+    name = next((name for name, code in _NAMES.items() if code == language_code(tag)), None)
+    return f"{name.title()} ({tag})" if name is not None else tag
+
+
 def told(language: str) -> str:
     """A language as an answer names it, by its code: some servers answer `german`."""
     return _NAMES.get(language.strip().casefold(), language)
