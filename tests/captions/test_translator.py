@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -258,3 +260,22 @@ async def test_what_it_costs_counts_and_nothing_is_tried_again() -> None:
         assert len(server.posts()) == 2, "the first has failed, and the second has spent the money"
     assert outputs.lines == ["", "Bonjour.", ""]
     assert any("[limits]" in notice for notice in outputs.notices)
+
+
+OFF = """
+import sys
+import trio
+from voiceloop.captions.handler import CaptionsHandler, CaptionsOptions
+from voiceloop.plugins import Services
+
+async def main():
+    async with CaptionsHandler.open(CaptionsOptions(), Services(None, None, lambda name, **fields: None)):
+        print([name for name in sys.modules if "translator" in name or "completing" in name or name == "httpx"])
+
+trio.run(main)
+"""
+
+
+def test_without_a_language_nothing_of_it_is_loaded_or_opened() -> None:
+    done = subprocess.run([sys.executable, "-c", OFF], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,6 +20,7 @@ from voiceloop.net.service import JsonAnswer
 from voiceloop.plugins import Transcriber, tells_speakers, without_speakers
 from voiceloop.transcribe import merging, pieces
 from voiceloop.transcribe.answers import transcript
+from voiceloop.transcribe.bounds import bounded
 from voiceloop.transcribe.openrouter import OpenRouterTranscribeOptions, OpenRouterTranscriber
 from voiceloop.types import SoundEvent, Transcript, Word
 
@@ -131,6 +133,16 @@ def test_a_word_that_is_called_like_an_event_stays() -> None:
     found = parsed("We heard laughter.", event("laughter"), {"word": "We"}, {"word": "heard"}, {"word": "laughter."})
     assert found.text == "We heard laughter."
     assert [sound.letters for sound in found.sounds] == [0]
+
+
+def test_an_answer_of_absurd_length_is_read_in_no_time() -> None:
+    """16 MB at most; nothing in it may stop the loop."""
+    text, count = "a b " * 250_000, 50_000
+    rows = [{"word": "zz"}, event("(x)")] * count
+    began = time.monotonic()
+    found = bounded(parsed(text, *rows))
+    assert time.monotonic() - began < 10
+    assert found.sounds == found.words == ()
 
 
 def test_speakers_are_known_by_label_or_by_number() -> None:

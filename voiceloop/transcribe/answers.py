@@ -22,7 +22,7 @@ _EVENT = "audio_event"
 _LABEL = 64
 """The longest label of a speaker, in characters."""
 _AWAY = 200
-"""How far away a word is looked for in the text, in characters: what is further is another one of the same letters."""
+"""How far away an entry is looked for in the text, in characters: what is further is another of the same letters."""
 
 
 def transcript(answer: JsonAnswer, utterance: Utterance, where: Where) -> Transcript:
@@ -88,11 +88,11 @@ def _without_events(text: str, rows: Sequence[_Row]) -> str:
     spans, at = list[tuple[int, int]](), 0
     for row in rows:
         entry = row.word.text.strip()
-        found = text.find(entry, at) if entry else -1
+        found = text.find(entry, at, at + _AWAY + len(entry)) if entry else -1
         if found < 0:
             continue
         if not row.is_event:
-            at = found + len(entry) if found - at < _AWAY else at
+            at = found + len(entry)
         elif not entry[0].isalnum() or not any(map(str.isalnum, text[at:found])):
             at = found + len(entry)
             spans.append((found, at))
