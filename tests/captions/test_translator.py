@@ -6,8 +6,9 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import trio
@@ -19,12 +20,14 @@ from testbed.http_parts import endpoint, open_bench
 from testbed.server import Fault, Script, Server, open_server
 from tests.captions.speech import said
 from voiceloop.captions.cues import CueCutter, with_second_lines
+from voiceloop.captions.handler import CaptionsHandler
+from voiceloop.captions.options import CaptionsOptions
 from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.translation import Conversation, Translation
 from voiceloop.captions.translator import Model, Translator, open_translator
 from voiceloop.captions.words import text_of
 from voiceloop.config.tables import Limits
-from voiceloop.errors import ServerFailed
+from voiceloop.errors import ConfigError, ServerFailed
 from voiceloop.net.limits import Room
 from voiceloop.net.service import Service
 from voiceloop.nursery import private_nursery
@@ -279,3 +282,17 @@ trio.run(main)
 def test_without_a_language_nothing_of_it_is_loaded_or_opened() -> None:
     done = subprocess.run([sys.executable, "-c", OFF], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+async def test_captions_are_not_translated_into_their_own_language() -> None:
+    async with open_server() as server, open_bench(endpoint(server)) as bench:
+        transcribe = SimpleNamespace(options=SimpleNamespace(model="tiny-en", language=None))
+        config = SimpleNamespace(openrouter=endpoint(server), transcribe=transcribe)
+        services = replace(bench.services, config=cast("Any", config))
+        with pytest.raises(
+            ConfigError, match=r"handler\.translate: the captions are in that language already \('en'\)"
+        ):
+            async with CaptionsHandler.open(CaptionsOptions(translate="en"), services):
+                pass
+        async with CaptionsHandler.open(CaptionsOptions(translate="fr"), services):
+            pass

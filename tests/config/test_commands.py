@@ -279,6 +279,16 @@ def test_captions_replace_the_handler_of_the_file_and_keep_its_other_settings(ho
     assert config.segment.pause_ms == 250
 
 
+@pytest.mark.usefixtures("key")
+def test_who_speaks_may_be_asked_where_it_is_told() -> None:
+    asked = ["transcribe.diarize=true"]
+    with pytest.raises(UsageError, match="it tells nobody who spoke"):
+        load_command("dictate", sets=asked, flag="cloud")
+    for command, told in (("captions", False), ("dictate", True)):  # `transcribe --json --cloud` is dictation's engine
+        loaded = load_command(command, sets=asked, flag="cloud", speakers=told)  # type: ignore[arg-type]
+        assert loaded.config.transcribe.options.model_dump()["diarize"]
+
+
 def test_captions_are_translated_by_the_chat_model_of_the_file(home: Path) -> None:
     def model_of(*sets: str) -> tuple[str, str | None, str | None]:
         translation = load_command("captions", sets=sets).config.handler.options.model_dump()["translation"]

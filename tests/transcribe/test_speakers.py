@@ -142,7 +142,7 @@ def test_an_answer_of_absurd_length_is_read_in_no_time() -> None:
     began = time.monotonic()
     found = bounded(parsed(text, *rows))
     assert time.monotonic() - began < 10
-    assert found.sounds == found.words == ()
+    assert (found.sounds, found.words) == ((), ())
 
 
 def test_speakers_are_known_by_label_or_by_number() -> None:

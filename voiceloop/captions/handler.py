@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from voiceloop.captions.options import CaptionsOptions
 from voiceloop.captions.showing import FanOut, Final, Live, Output, Showing
 from voiceloop.captions.words import spoken
-from voiceloop.errors import OutputError
+from voiceloop.errors import ConfigError, OutputError
 from voiceloop.events import Publish
 from voiceloop.types import Transcript
 
@@ -110,6 +110,10 @@ async def _translating(
     from voiceloop.captions.translator import open_translator
 
     assert options.translate is not None
+    spoken_in = _language(services.config.transcribe.options)
+    if spoken_in.casefold() == options.translate.casefold():
+        what = f"handler.translate: the captions are in that language already ('{spoken_in}')"
+        raise ConfigError([f"{what}. Leave it out, or choose another"])
     service = services.clients.service(options.translation.wanted(services.config.openrouter))
     opening = open_translator(outputs, service, options.translate, options.translation, services.publish)
     return await stack.enter_async_context(opening)

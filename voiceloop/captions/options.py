@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from voiceloop.captions.translation import Translation
-from voiceloop.config.language import Language
+from voiceloop.config.language import OneLanguage
 from voiceloop.config.tables import Conflict, Endpoint, Milliseconds, Table
 from voiceloop.net.wanted import Wanted
 
@@ -39,7 +39,7 @@ class CaptionsOptions(Table):
     digits that nobody can guess. Left out: one of 128 random bits at each start."""
     sound_events: bool = False
     """Whether sounds are shown in brackets, like `[laughter]`, where the engine tells of them."""
-    translate: Language = None
+    translate: OneLanguage = None
     """The language (`fr`, `pt-BR`) of a second line below each final caption, translated by a language model. It comes
     a moment after the words, which never wait for it."""
     translation: Translation = Translation()

@@ -91,16 +91,21 @@ class Named:
 
 
 def load_command(
-    command: Command, source: str | None = None, sets: Sequence[str] = (), *, flag: Place | None = None
+    command: Command,
+    source: str | None = None,
+    sets: Sequence[str] = (),
+    *,
+    flag: Place | None = None,
+    speakers: bool = False,
 ) -> CommandLoaded:
     """The configuration of a command. `source` and `sets` are its `--config` and `--set`, `flag` is `--cloud` or
-    `--local`.
+    `--local`. `speakers`: whether it tells who spoke, though the command itself doesn't.
 
     Raises as `load`, and UsageError if `flag` can't be followed.
     """
     preset, handler = _PRESETS[command]
     sources = read_sources(source, sets, preset=preset, handler=handler)
-    _check_used(command, sources.sets)
+    _check_used(command, sources.sets, speakers=speakers)
     merged = merge([*sources.base, sources.file, sources.sets], PART_TABLES).values
     openrouter = merged.get("openrouter")
     named = any(names_an_engine(command, layer) for layer in (sources.file, sources.sets))
@@ -146,7 +151,7 @@ _UNUSED: Mapping[Command, Mapping[str, str]] = {
 are no mistake."""
 
 
-def _check_used(command: Command, sets: Layer) -> None:
+def _check_used(command: Command, sets: Layer, *, speakers: bool) -> None:
     """Raise UsageError for a `--set` that the command would ignore."""
     for path, text in sets.raw.items():
         key, value = ".".join(path), text.strip().strip("\"'")
@@ -155,6 +160,8 @@ def _check_used(command: Command, sets: Layer) -> None:
             raise UsageError(
                 f"{command} works with the handler '{only}' only", place=f"--set {key}", remedy="Leave it out"
             )
+        if key == "transcribe.diarize" and speakers:
+            continue
         reason = next((why for name, why in _UNUSED[command].items() if f"{key}.".startswith(f"{name}.")), None)
         if reason is not None and value not in {"none", "false"}:  # what would be so anyway
             raise UsageError(f"{command} doesn't use it: {reason}", place=f"--set {key}", remedy="Leave it out")
