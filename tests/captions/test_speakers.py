@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import srt
+import trio
 import webvtt
 from trio.testing import MockClock
 
@@ -120,6 +121,19 @@ async def test_a_whole_piece_is_posted_for_who_spoke_and_within_the_budget(autoj
     assert max(clip.duration_s for clip in service.clips) > 20 > FINAL_S
     assert shown(captions) == [("Person 1", " ".join(LONG[:25])), ("Person 2", " ".join(LONG[25:50]))]
     assert captions.pacer.posted_s <= 5 * captions.pacer.heard_s
+
+
+async def test_words_that_are_not_final_at_the_end_have_no_name(autojump_clock: MockClock) -> None:
+    """A post in a pause has told who said them, but by the numbers of that answer."""
+    first = [*by("A", said(["one", "two"], 1.0)), *by("B", said(["three", "four"], 1.8))]
+    last = [*by("A", said(["five", "six"], 5.0)), *by("B", said(["seven", "eight"], 6.1))]
+    service = Diarizing([*first, *last])
+    captions = RecordedCaptions(service)
+    with trio.move_on_after(6.6):
+        await captions.listen()
+    asked = service.clips[-1].end / CAPTURE_RATE_HZ
+    assert 5.8 < asked < 6.1, "the pause was posted"
+    assert shown(captions) == [("Person 1", "one two"), ("Person 2", "three four"), ("", "five six")]
 
 
 def test_somebody_who_may_have_been_heard_before_gets_no_new_number() -> None:

@@ -59,7 +59,7 @@
     const second = part("span", "second", text);
     second.lang = captions.dataset.second;
     element.append(second);
-    const saved = texts.findLast((each) => each.id === id);
+    const saved = texts.find((each) => each.id === id);
     if (saved) saved.second = text;
   }
 
