@@ -236,6 +236,15 @@ def test_one_row_says_where_words_go_what_is_heard_and_how_to_end(
 
 
 @pytest.mark.parametrize("width", [30, 60, 100, 200])
+@pytest.mark.parametrize("state", ["listening", "idle"])
+def test_the_row_says_at_every_width_that_the_words_go_to_be_translated(width: int, state: str) -> None:
+    text = "Speech is transcribed by Moonshine on this machine; words go to a.example (a/b)."
+    made = start_row({**LOCAL, "text": text, "translates": "a.example"}, {"heard": OUTPUT, "state": state}, width)
+    assert columns(made) <= width
+    assert "ords go to a.example" in made
+
+
+@pytest.mark.parametrize("width", [30, 60, 100, 200])
 def test_the_row_of_a_program_that_starts_idle_says_so(width: int) -> None:
     made = start_row(LOCAL, {"heard": OUTPUT, "state": "idle"}, width)
     assert columns(made) <= width

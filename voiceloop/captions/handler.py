@@ -71,7 +71,9 @@ class CaptionsHandler:
     @property
     def description(self) -> str:
         outputs = ", ".join([*map(str, self.files), *([self.address.url] if self.address else [])])
-        return f"captions: {outputs}" if outputs else "captions"
+        language, model = self.options.translate, self.options.translation.model
+        translated = f", translated ({language}) by {model}" if language is not None else ""
+        return f"captions: {outputs}{translated}" if outputs else f"captions{translated}"
 
     async def handle(self, transcript: Transcript, reply: Reply) -> None:
         await reply.committed()

@@ -122,7 +122,7 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     from voiceloop.cli import anew
     from voiceloop.cli.captions_text import Captions, Screen
     from voiceloop.cli.choosing import load_asking
-    from voiceloop.cli.engines import where_words_go, who_hears
+    from voiceloop.cli.engines import where_words_go, who_hears, who_translates
     from voiceloop.cli.offering import offer_once
     from voiceloop.cli.output import open_output
     from voiceloop.cli.render import JsonLines, level_of
@@ -146,7 +146,8 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     level = level_of(settings, verbose=verbose)
     # The offer of a larger model comes at the end: one row stands before the first caption.
     publish = JsonLines() if json else Captions(screen, level, at_end=lambda: offer_once(command, publish))
-    publish("engines", text=where_words_go(command), who=who_hears(settings))
+    translates = {"translates": server} if (server := who_translates(settings)) else {}
+    publish("engines", text=where_words_go(command), who=who_hears(settings), **translates)
     kept = anew.handed_over(publish)
     run_async(lambda: program.run(settings, inputs, publish, kept=kept), output=partial(open_output, json=json))
 

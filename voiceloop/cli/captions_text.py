@@ -243,12 +243,14 @@ def start_row(engines: Mapping[str, object], ready_: Mapping[str, object], width
     verb = "hears" if listening else "will hear"
     place = "This machine" if who.endswith(" on this machine") else who
     short = _DEVICE.sub("", heard)
+    translates = clean_line(str(engines.get("translates", "")))
+    goes = f"Words go to {translates}. " if translates else ""
     rows = [
         f"{clean_line(str(engines['text']))} {ready(ready_, how='Ctrl-C ends it.')}",
-        f"{who[:1].upper()}{who[1:]} {verb} {heard}. {how}" if listening else "",
-        f"{place} {verb} {heard}. {how}",
-        f"{place} {verb} {short}. {how}",
-        f"{place} {verb} {short}.",
+        f"{who[:1].upper()}{who[1:]} {verb} {heard}. {goes}{how}" if listening else "",
+        f"{place} {verb} {heard}. {goes}{how}",
+        f"{place} {verb} {short}. {goes}{how}",
+        f"{goes}{place} {verb} {short}.",
     ]
     return next((row for row in rows if row and columns(row) <= width), shortened(rows[-1], width))
 

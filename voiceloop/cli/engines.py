@@ -40,6 +40,12 @@ def who_hears(config: Config) -> str:
     return f"{name} on this machine" if name is not None else config.transcribe.use
 
 
+def who_translates(config: Config) -> str:
+    """The server that the words of captions go to besides, to be translated; empty if there is none."""
+    wanted = _wanted(config.handler, config) if config.handler.use == "captions" else None
+    return _server(wanted.settings.base_url) if wanted is not None else ""
+
+
 @dataclass(frozen=True, slots=True)
 class _Use:
     """A part that uses a server, with what is sent to it."""
