@@ -244,6 +244,10 @@ def test_the_error_of_an_unknown_preset_lists_the_presets() -> None:
         ("conversation.backchannels=[1]", "conversation.backchannels.1: is 1; it must be text in quotes"),
         ("openrouter.retry=3", "openrouter.retry: is 3; it must be a table"),
         ("openrouter.retry.exponant=3", "openrouter.retry.exponant: no such key"),
+        (
+            "transcribe.diarize=true",
+            "transcribe.diarize: no such key. This engine doesn't tell who speaks: leave it out",
+        ),
         ("segment.pause_ms=800", "segment.pause_ms: 800 is more than hangover_ms = 600"),
         ("audio.jitter_buffer_ms=500", "audio.jitter_buffer_ms: 500 is more than jitter_buffer_max_ms = 400"),
         ("audio.jitter_buffer_max_ms=5000", "audio.jitter_buffer_max_ms: 5000 is more than buffer_s = 4 holds"),
