@@ -97,11 +97,11 @@ def _print_all(found: dict[str, Figures]) -> None:
 
 def _print_grown(seconds: float, seed: int) -> list[str]:
     """Print the exponents. Returns the functions that grow too fast."""
-    print_line("\nfunction           exponent   8,000 characters   pattern")
+    print_line("\nfunction           exponent   largest   pattern")
     slow = []
     for name, growth in grown(seconds=seconds, seed=seed):
         told = f"{growth.exponent:.2f}" if growth.exponent else "-"
-        print_line(f"{name:<18}{told:>9}{growth.seconds * 1000:>16.0f} ms   {json.dumps(growth.pattern)}")
+        print_line(f"{name:<18}{told:>9}{growth.seconds * 1000:>7.0f} ms   {json.dumps(growth.pattern)}")
         slow += [name] if growth.exponent > MOST else []
     return slow
 

@@ -1,7 +1,8 @@
 """Looks for functions of text that take longer than their input grows: at n, 2n and 4n characters of one pattern.
 
 A pattern is a short piece that is repeated; it is drawn at random from what means something to the functions. The time
-is the processor's. A function that takes 4 times as long for 4 times the input has the exponent 1, 16 times 2.
+is the processor's. The largest n is what the program gives the function at most: longer text is cut, or worked on
+beside the loop. A function that takes 4 times as long for 4 times the input has the exponent 1, 16 times 2.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
+from bench.fuzz.measuring import STUCK_S, Stuck, broken_off
 from bench.fuzz.mutating import ODD_TEXTS
 from bench.fuzz.texts import ANSWERED, HEARD
 from bench.fuzz.words import chunks_of, public_of
@@ -22,6 +24,7 @@ from voiceloop.config.layers import find_lines, parse_sets
 from voiceloop.config.secrets import scrub
 from voiceloop.config.tables import Hallucinations
 from voiceloop.config.toml import NotToml, parse
+from voiceloop.dictation.handler import _LONG as JOINED_ON_THE_LOOP
 from voiceloop.dictation.text.joining import Context, Joiner
 from voiceloop.echo.text_echo import repeats
 from voiceloop.errors import ServiceError
@@ -30,11 +33,13 @@ from voiceloop.net.failures import Where, from_status
 from voiceloop.net.failures import clean as clean_message
 from voiceloop.net.redaction import Redaction
 from voiceloop.net.sse import SseParser
+from voiceloop.net.values import whole
 from voiceloop.speak.clauses import clauses
 from voiceloop.speak.pronunciation import spoken_form
 from voiceloop.speak.splitter import spoken as spoken_urls
 from voiceloop.text import chopped, clean, clean_line, clusters, shortened, wrapped
 from voiceloop.transcribe.annotations import so_far, without_annotations, without_credits
+from voiceloop.transcribe.embedded.transcriber import _LONG as TERMS_ON_THE_LOOP
 from voiceloop.transcribe.hallucinations import judge
 from voiceloop.transcribe.vocabulary import Vocabulary
 from voiceloop.types import Transcript, Utterance
@@ -43,7 +48,9 @@ MOST = 1.5
 """A larger exponent is a fault, where the time matters."""
 LEAST_S = 0.02
 """Shorter times are too short to be told from noise, and stall nobody."""
-_SIZES = (2_000, 4_000, 8_000)
+CHUNK = 300
+"""The most characters of a piece that the splitter gives out."""
+_LARGEST = 8_000
 _CLIP = Utterance(bytes(96_000), 0, 48_000)
 _WHERE = Where("https://example.org", "m", table="handler", hide=Redaction(["sk-or-v1-0123456789abcdef"]))
 _VOCABULARY = Vocabulary(["Kubernetes", "C#", "voiceloop", "kubectl=cube control"], "en")
@@ -142,23 +149,24 @@ class Growth:
 
 def grown(*, seconds: float, seed: int) -> Iterator[tuple[str, Growth]]:
     """For each function its worst pattern, of as many as can be tried in the time."""
+    most = {"pronunciation": CHUNK, "dictation": JOINED_ON_THE_LOOP, "vocabulary": TERMS_ON_THE_LOOP}
     for name, function in FUNCTIONS.items():
         function("A warm-up, z. B. ภ.")
         random, ends = Random(f"{seed} {name}"), time.process_time() + seconds / len(FUNCTIONS)
         worst = Growth(0.0, 0.0, "")
         while time.process_time() < ends:
             pattern = "".join(random.choices(_TOKENS, k=random.choice((1, 1, 2, 3))))
-            found = growth(function, pattern)
+            found = growth(function, pattern, most.get(name, _LARGEST))
             worst = max(worst, found, key=lambda growth: (growth.exponent > MOST, growth.seconds))
         yield name, worst
 
 
-def growth(function: Callable[[str], object], pattern: str) -> Growth:
+def growth(function: Callable[[str], object], pattern: str, most: int = _LARGEST) -> Growth:
     """How the time of a function grows with the repetitions of a pattern. An exponent beyond `MOST` is measured again
     before it is believed."""
     found = Growth(0.0, 0.0, pattern)
     for _ in range(3):
-        times = [_seconds(partial(function, made(pattern, size))) for size in _SIZES]
+        times = [_seconds(partial(function, made(pattern, size))) for size in (most // 4, most // 2, most)]
         exponent = math.log2(times[2] / max(times[0], 1e-6)) / 2 if times[2] > LEAST_S else 0.0
         found = Growth(exponent, times[2], pattern)
         if exponent <= MOST:
@@ -167,11 +175,15 @@ def growth(function: Callable[[str], object], pattern: str) -> Growth:
 
 
 def made(pattern: str, size: int) -> str:
-    return (pattern * (size // len(pattern) + 1))[:size]
+    return whole(pattern * (size // len(pattern) + 1))[:size]
 
 
 def _seconds(work: Callable[[], object]) -> float:
     letters.cache_clear()
     began = time.process_time()
-    work()
+    try:
+        with broken_off():
+            work()
+    except Stuck:
+        return STUCK_S
     return time.process_time() - began

@@ -1,7 +1,8 @@
 """Tries a family's inputs one after the other: counts crashes and hangs, and measures time and memory.
 
 Input number N of a family depends on the seed, the family's name and N alone, so any of them can be made again. An
-input's time is the processor's: other programs don't change it. A warning is a fault, too. An input that takes over `STUCK_S` is broken off.
+input's time is the processor's: other programs don't change it. An input that takes over `STUCK_S` is broken off. A
+warning is a fault, too.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def measured(family: Family, *, seed: int, goes_on: Callable[[Figures], bool]) -
     """Try inputs from number 0 on while `goes_on` says so."""
     figures = Figures()
     settled = 0
-    with _traced(), _breaking_off(), warnings.catch_warnings():
+    with _traced(), warnings.catch_warnings():
         warnings.simplefilter("error")
         family.attempt(random_of(seed, family.name, -1))  # imports, caches
         began = time.monotonic()
@@ -67,17 +68,15 @@ def _one(family: Family, seed: int, figures: Figures) -> None:
     tracemalloc.reset_peak()
     before, _ = tracemalloc.get_traced_memory()
     began = time.process_time()
-    signal.setitimer(signal.ITIMER_PROF, STUCK_S)
     try:
-        family.attempt(random)
+        with broken_off():
+            family.attempt(random)
     except Stuck:
         figures.faults.append(Fault("hang", number, f"broken off after {STUCK_S:g} s"))
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
         figures.faults.append(Fault("crash", number, _told(error)))
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
     took_s = time.process_time() - began
     peak_mb = max(0.0, (tracemalloc.get_traced_memory()[1] - before) / _MB)
     figures.inputs += 1
@@ -116,11 +115,14 @@ def _traced() -> Iterator[None]:
 
 
 @contextmanager
-def _breaking_off() -> Iterator[None]:
+def broken_off() -> Iterator[None]:
+    """Raise `Stuck` in the body when it has taken `STUCK_S` of the processor's time."""
+
     def stop(_: int, __: FrameType | None) -> None:
         raise Stuck
 
     before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, STUCK_S)
     try:
         yield
     finally:

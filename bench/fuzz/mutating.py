@@ -39,6 +39,7 @@ ODD_VALUES: tuple[Any, ...] = (
     *(float("inf"), float("-inf"), float("nan"), "", "0", "null", "\ud83d", [], {}, [[]], [{}], {"": None}, [None]),
     *({"error": None}, {"message": {}}, {"text": []}, [1, "2", None], "a" * 2000, "\x1b[2J"),
 )
+_LARGE = 20_000
 _DEEPEST = (5, 60, 400, 900)
 
 
@@ -63,6 +64,8 @@ def value(random: Random, example: Any) -> Any:
     found = deepcopy(example)
     for _ in range(random.randint(1, 5)):
         found = _mutated_value(random, found)
+        if len(json.dumps(found)) > _LARGE:
+            break
     return found
 
 

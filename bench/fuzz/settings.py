@@ -9,7 +9,7 @@ from random import Random
 
 from bench.fuzz.family import Family
 from bench.fuzz.mutating import ODD_TEXTS, data, text
-from bench.fuzz.texts import name
+from bench.fuzz.texts import UNSAFE, name
 from voiceloop.config.address import host_of, is_near, no_address, port_of, shown, shown_server
 from voiceloop.config.choice import read_choices
 from voiceloop.config.language import language_code, told
@@ -81,7 +81,8 @@ def _toml(random: Random) -> None:
                 assert parse(as_toml(values, origins(values, loaded.merged, DEFAULTS)))
                 return
             assert problems
-            assert all(len(problem.splitlines()) == 1 for problem in problems), problems
+            assert not UNSAFE.search("".join(problems)), problems
+            assert not any("\n" in problem for problem in problems), problems
 
 
 def _choices(random: Random) -> None:

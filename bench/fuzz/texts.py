@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 
 from bench.fuzz.mutating import ODD_TEXTS, text
+from voiceloop.transcribe.bounds import LIVE
+
+UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What no terminal, window or file may get."""
 
 HEARD = (
     "Hello, comma, world. New line. Scratch that.",
@@ -36,8 +41,8 @@ ANSWERED = (
 
 
 def heard(random: Random) -> str:
-    """A transcript, mutated."""
-    return text(random, random.choice(HEARD), HEARD)
+    """A transcript, mutated, of no more text than that of the longest clip may have."""
+    return text(random, random.choice(HEARD), HEARD)[:LIVE]
 
 
 def answered(random: Random) -> str:

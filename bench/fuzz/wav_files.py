@@ -62,7 +62,8 @@ def _file(random: Random) -> None:
         wav = parse_wav(body)
     except BadAudioFile:
         return
-    assert wav.pcm and len(wav.pcm) % 2 == 0
+    assert wav.pcm
+    assert len(wav.pcm) % 2 == 0
     if wav.duration_s < 60:
         assert len(wav.at(CAPTURE_RATE_HZ)) % 2 == 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from io import StringIO
 from random import Random
@@ -13,7 +12,7 @@ import webvtt
 
 from bench.fuzz.family import Family
 from bench.fuzz.mutating import text
-from bench.fuzz.texts import answered, any_text, heard, name
+from bench.fuzz.texts import UNSAFE, answered, any_text, heard, name
 from voiceloop.captions.cues import Cue, CueCutter
 from voiceloop.captions.formats import FORMATS
 from voiceloop.captions.joiner import Joiner as CaptionJoiner
@@ -34,7 +33,6 @@ from voiceloop.types import Transcript, Utterance
 _CLIP = Utterance(b"\1\2" * 48_000, 0, 48_000)
 _LANGUAGES = (None, "en", "de", "fr", "es", "th", "zh", "ca")
 _SINCE = ("nothing", "something", "elsewhere", "line")
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def _cut(random: Random, whole: str) -> Sequence[str]:
@@ -58,7 +56,7 @@ def _dictated(random: Random) -> None:
         )
         edits = joiner.add(heard(random), context)
         for edit in edits:
-            assert not isinstance(edit, Insert) or (edit.text and not _UNSAFE.search(edit.text)), edit
+            assert not isinstance(edit, Insert) or (edit.text and not UNSAFE.search(edit.text)), edit
         undo = next((edit for edit in edits if isinstance(edit, Undo)), None)
         if undo is not None and random.random() < 0.5:
             joiner.add_after(undo, context)
@@ -95,7 +93,9 @@ def _split(random: Random) -> None:
     found = chunks_of([whole], language)
     assert found == chunks_of(_cut(random, whole), language)
     for chunk in found:
-        assert chunk and not _UNSAFE.search(chunk) and len(chunk) <= 300, chunk
+        assert chunk
+        assert not UNSAFE.search(chunk), chunk
+        assert len(chunk) <= 300, chunk
         spoken_form(chunk)
         latin(chunk)
         pieces = clauses(chunk, first=60, longest=200, language=language)
@@ -106,7 +106,7 @@ def _shown(random: Random) -> None:
     whole = any_text(random)
     cleaner = Cleaner()
     assert "".join([*map(cleaner.feed, _cut(random, whole)), cleaner.finish()]) == clean(whole)
-    assert not _UNSAFE.search(clean(whole))
+    assert not UNSAFE.search(clean(whole))
     line, width = clean_line(whole), random.choice((2, 10, 42, 80))
     assert columns(shortened(line, width)) <= width
     assert "".join(chopped(line, width)) == line
