@@ -44,7 +44,7 @@ def measured(family: Family, *, seed: int, goes_on: Callable[[Figures], bool]) -
     settled = 0
     with _traced(), warnings.catch_warnings():
         warnings.simplefilter("error")
-        family.attempt(random_of(seed, family.name, -1))  # imports, caches
+        _one(family, seed, Figures(inputs=-1))  # imports, caches
         began = time.monotonic()
         while goes_on(figures) and len(figures.faults) < MOST_FAULTS:
             _one(family, seed, figures)
@@ -90,9 +90,10 @@ def _one(family: Family, seed: int, figures: Figures) -> None:
 
 
 def _told(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    frames = traceback.extract_tb(error.__traceback__)
+        frames = traceback.extract_tb(error.__traceback__) or frames
     place = next(
         (frame for frame in reversed(frames) if "/voiceloop/" in frame.filename), frames[-1] if frames else None
     )

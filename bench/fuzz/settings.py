@@ -91,6 +91,7 @@ def _choices(random: Random) -> None:
         read_choices(parse(body))
 
 
+_LONGEST_VARIABLE = 4_000
 _PROXY = ("http://user:pass%40word@proxy:3128", "proxy:8080", "socks5://[::1]:1080", "https://p/", "http://a:b:c@d@e")
 _NO_PROXY = ("localhost,.example.org,10.0.0.0/8,[::1]:8080,fe80::/10,*", "127.0.0.1:11434, host:80", "[", "]:1", "a:²")
 _URLS = (
@@ -101,12 +102,17 @@ _URLS = (
 )
 
 
+def _short(random: Random, example: str) -> str:
+    """A variable of the environment, mutated."""
+    return text(random, example)[:_LONGEST_VARIABLE]
+
+
 def _environment(random: Random) -> None:
     environment = {
-        "HTTPS_PROXY": text(random, random.choice(_PROXY)),
-        "http_proxy": text(random, random.choice(_PROXY)),
-        "OLLAMA_HOST": text(random, random.choice((*_PROXY, "0.0.0.0", ":11434", "[::]:1"))),
-        "VOICELOOP_CONFIG": text(random, random.choice(("offline", "~/x.toml", "/dev/null", *ODD_TEXTS))).replace(
+        "HTTPS_PROXY": _short(random, random.choice(_PROXY)),
+        "http_proxy": _short(random, random.choice(_PROXY)),
+        "OLLAMA_HOST": _short(random, random.choice((*_PROXY, "0.0.0.0", ":11434", "[::]:1"))),
+        "VOICELOOP_CONFIG": _short(random, random.choice(("offline", "~/x.toml", "/dev/null", *ODD_TEXTS))).replace(
             "\0", ""
         ),
     }
@@ -114,14 +120,14 @@ def _environment(random: Random) -> None:
         find_file(None, environment)
     asked = candidates(environment)
     assert all(url.endswith("/v1") and no_address(url) == "" for url in asked), asked
-    proxies = Proxies.of({"https": environment["HTTPS_PROXY"], "no": text(random, random.choice(_NO_PROXY))})
+    proxies = Proxies.of({"https": environment["HTTPS_PROXY"], "no": _short(random, random.choice(_NO_PROXY))})
     proxies.address(
         "https", random.choice(("example.org", "10.1.2.3", "fe80::1", "localhost")), random.choice((None, 80))
     )
-    _address(text(random, random.choice(_URLS)), environment)
+    _address(_short(random, random.choice(_URLS)), environment)
     language_code(name(random))
     told(name(random))
-    no_trigger(text(random, "<Ctrl><Alt>F12"))
+    no_trigger(_short(random, "<Ctrl><Alt>F12"))
 
 
 def _address(url: str, environment: dict[str, str]) -> None:

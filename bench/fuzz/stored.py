@@ -152,7 +152,7 @@ def _journal(random: Random) -> None:
 
 def _look_at(entry: Any) -> None:
     assert entry.text is None or isinstance(entry.text, str)
-    assert entry.engine is None or entry.engine
+    assert entry.engine is None or isinstance(entry.engine, str)
     if entry.path.is_dir():
         entry.note(text="What was said.")
         assert entry.text == "What was said."

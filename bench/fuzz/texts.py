@@ -46,8 +46,8 @@ def heard(random: Random) -> str:
 
 
 def answered(random: Random) -> str:
-    """A model's text, mutated."""
-    return text(random, random.choice(ANSWERED), (*ANSWERED, *HEARD))
+    """A model's text, mutated, no longer than a long reply."""
+    return text(random, random.choice(ANSWERED), (*ANSWERED, *HEARD))[:LIVE]
 
 
 def any_text(random: Random) -> str:

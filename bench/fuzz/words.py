@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from io import StringIO
 from random import Random
+from typing import Any
 
 import srt
 import webvtt
@@ -18,6 +19,7 @@ from voiceloop.captions.formats import FORMATS
 from voiceloop.captions.joiner import Joiner as CaptionJoiner
 from voiceloop.captions.stabiliser import Stabiliser
 from voiceloop.captions.words import Spoken, spoken
+from voiceloop.dictation.targets.target import Since
 from voiceloop.dictation.text.joining import Context, Insert, Joiner, Undo
 from voiceloop.dictation.text.spoken_phrases import Lexicon
 from voiceloop.echo.text_echo import repeats
@@ -32,7 +34,7 @@ from voiceloop.types import Transcript, Utterance
 
 _CLIP = Utterance(b"\1\2" * 48_000, 0, 48_000)
 _LANGUAGES = (None, "en", "de", "fr", "es", "th", "zh", "ca")
-_SINCE = ("nothing", "something", "elsewhere", "line")
+_SINCE: tuple[Since, ...] = ("nothing", "something", "elsewhere", "line", "unknown")
 
 
 def _cut(random: Random, whole: str) -> Sequence[str]:
@@ -49,11 +51,7 @@ def _dictated(random: Random) -> None:
     lexicon = Lexicon(replacements=dict.fromkeys(("um", "uh"), "")) if random.random() < 0.3 else Lexicon()
     joiner = Joiner(lexicon, commands=random.random() < 0.9)
     for _ in range(random.randint(1, 4)):
-        context = Context(
-            random.choice(_SINCE),
-            random.choice(_LANGUAGES),
-            verbatim=random.random() < 0.2,  # type: ignore[arg-type]
-        )
+        context = Context(random.choice(_SINCE), random.choice(_LANGUAGES), verbatim=random.random() < 0.2)
         edits = joiner.add(heard(random), context)
         for edit in edits:
             assert not isinstance(edit, Insert) or (edit.text and not UNSAFE.search(edit.text)), edit
@@ -132,7 +130,8 @@ def _hard(words: list[Spoken]) -> list[Spoken]:
 def _subtitles(random: Random) -> None:
     cues = _cues(random)
     files = {kind: head + "".join(map(form, cues, range(1, 1000))) for kind, (head, form) in FORMATS.items()}
-    assert len(list(srt.parse(files["srt"]))) == len(cues)
+    read: list[Any] = list(srt.parse(files["srt"]))  # type: ignore[no-untyped-call]
+    assert len(read) == len(cues)
     assert len(webvtt.from_buffer(StringIO(files["vtt"]))) == len(cues)
     lines = [json.loads(row) for row in files["jsonl"].split("\n")[:-1]]
     assert [line["text"] for line in lines] == [cue.text for cue in cues]
