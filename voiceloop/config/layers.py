@@ -143,6 +143,7 @@ def _put(data: Data, path: Path, value: object) -> None:
 
 
 _HEADER = re.compile(r"\[([^\[\]]+)\]\s*(#.*)?")
+_MULTILINE = re.compile("\"{3}|'{3}")
 _NAMES = re.compile(r"[A-Za-z0-9_.\-\"' \t]+")
 
 
@@ -174,10 +175,6 @@ def _outside_multiline(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.splitlines(), start=1):
         if not delimiter:
             yield number, line
-        rest = line
-        while rest:
-            found = delimiter or next((quotes for quotes in ('"""', "'''") if quotes in rest), "")
-            if not found or found not in rest:
-                break
-            rest = rest.split(found, 1)[1]
-            delimiter = "" if delimiter else found
+        at = 0
+        while quotes := (re.compile(delimiter) if delimiter else _MULTILINE).search(line, at):
+            at, delimiter = quotes.end(), "" if delimiter else quotes[0]
