@@ -56,11 +56,13 @@ MOST = 1.5
 """A larger exponent is a fault, where the time matters."""
 LEAST_S = 0.02
 """Shorter times are too short to be told from noise, and stall nobody."""
+_SHORTEST_S = 0.001
 CHUNK = 300
 """The most characters of a piece that the splitter gives out."""
 _LARGEST = 8_000
 _MOST = {
     "pronunciation": CHUNK,
+    "URLs": CHUNK,
     "dictation": JOINED_ON_THE_LOOP,
     "vocabulary": TERMS_ON_THE_LOOP,
     "HTTP errors": BODY_LIMIT,
@@ -101,6 +103,8 @@ _TOKENS = (
 
 
 def _completed(text: str) -> None:
+    """A body of this text, and a reply with it."""
+    _streamed(text)
     reader = CompletionReader(_WHERE, None)
     try:
         list(reader.feed(text.encode("utf-8", "replace")))
@@ -199,7 +203,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "echo guard": lambda text: repeats(text, text),
     "words and cues": lambda text: CueCutter().cut(spoken(Transcript(text, _CLIP))),
     "SSE": _events,
-    "completions": lambda text: (_completed(text), _streamed(text)),
+    "completions": _completed,
     "tool calls": _tool_calls,
     "thoughts": _thoughts,
     "realtime": _realtime,
@@ -247,7 +251,7 @@ def growth(function: Callable[[str], object], pattern: str, *, most: int = _LARG
         times = [
             _seconds(partial(function, whole(before) + made(pattern, size))) for size in (most // 4, most // 2, most)
         ]
-        exponent = math.log2(times[2] / max(times[0], 1e-6)) / 2 if times[2] > LEAST_S else 0.0
+        exponent = math.log2(times[2] / max(times[0], _SHORTEST_S)) / 2 if times[2] > LEAST_S else 0.0
         found = Growth(exponent, times[2], before + pattern)
         if exponent <= MOST:
             return found
