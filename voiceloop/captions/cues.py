@@ -135,6 +135,9 @@ def _groups(words: Sequence[Spoken], width: int) -> Iterator[list[Spoken]]:
         if group and (apart or filled.lines > LINES or word.end_s - group[0].start_s > LONGEST_S):
             complete, rest = (group, []) if apart else _well_cut(group)
             yield complete
+            if rest and not _fit([*rest, word], width):
+                yield rest
+                rest = []
             group, filled, used = rest, _Filled(width), 0
             for other in (*rest, word):
                 filled.add(other)
@@ -147,6 +150,11 @@ def _groups(words: Sequence[Spoken], width: int) -> Iterator[list[Spoken]]:
             group, filled, used = [], _Filled(width), 0
     if group:
         yield group
+
+
+def _fit(words: Sequence[Spoken], width: int) -> bool:
+    """Whether words may be one cue."""
+    return len(wrapped(words, width)) <= LINES and words[-1].end_s - words[0].start_s <= LONGEST_S
 
 
 def _well_cut(words: list[Spoken]) -> tuple[list[Spoken], list[Spoken]]:
