@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from testbed.desktops.screens import needs, until
 from testbed.message_bus import open_bus_daemon
-from tests.dictation.desktops import needs, until
 from tests.dictation.portal_desktop import (
     BACKSPACE,
     CTRL,

@@ -14,8 +14,8 @@ from typing import cast
 import pytest
 import trio
 
+from testbed.desktops.screens import NOBODY, needs, open_field, open_sway, until
 from testbed.message_bus import PATIENCE_S, running
-from tests.dictation.desktops import NOBODY, needs, open_field, open_sway, until
 from voiceloop.dictation.open_target import open_target
 from voiceloop.dictation.targets.lending import Content, Source
 from voiceloop.dictation.targets.target import Focus, Insertion, Target, TargetOptions

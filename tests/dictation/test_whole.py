@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import trio
 
+from testbed.desktops.screens import needs, open_field, open_xvfb
 from testbed.server.script import Script
 from testbed.server.serve import open_server
-from tests.dictation.desktops import needs, open_field, open_xvfb
 
 WORDS = Path("/usr/share/asterisk/sounds/en_US_f_Allison/agent-alreadyon.wav")
 """A recorded sentence at 8 kHz."""

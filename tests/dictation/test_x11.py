@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from testbed.desktops.screens import needs, open_field, open_xvfb, until, xdotool
 from testbed.message_bus import PATIENCE_S, running
-from tests.dictation.desktops import needs, open_field, open_xvfb, until, xdotool
 from voiceloop.dictation.open_target import open_target
 from voiceloop.dictation.targets.target import Focus, Insertion, Target, TargetOptions
 from voiceloop.dictation.x11 import xreading

@@ -12,9 +12,9 @@ import pytest
 import trio
 import trio.testing
 
+from testbed.desktops.screens import needs
 from testbed.message_bus import open_bus_daemon
 from testbed.recorder import Recorder
-from tests.dictation.desktops import needs
 from tests.shortcut.shortcuts_portal import ShortcutsPortal, open_backend, open_shortcuts_portal
 from voiceloop.config.tables import Limits
 from voiceloop.control.attention import Attention

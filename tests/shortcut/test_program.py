@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import trio
 
+from testbed.desktops.screens import needs
 from testbed.dictating import environment, words
 from testbed.message_bus import open_bus_daemon
 from testbed.running import Running, running
-from tests.dictation.desktops import needs
 from tests.shortcut.shortcuts_portal import ShortcutsPortal, open_shortcuts_portal
 from voiceloop.service.desktop_entry import APP_ID, FILE_NAME
 

@@ -37,6 +37,7 @@ class PortalClipboard(Lending):
         self._transfers = 0
         self._transfer_ended = trio.Event()
         session.hear_clipboard(self._on_signal)
+        nursery.start_soon(self.run_hold, name="restores the clipboard")
 
     async def selected(self, focus: Focus | None) -> str | None:
         await trio.lowlevel.checkpoint()
@@ -101,7 +102,7 @@ class PortalClipboard(Lending):
             self._offered = tuple(mimes[0] if isinstance(mimes, tuple) else mimes)  # GNOME wraps them in a structure
             source = self._ours["CLIPBOARD"]
             if source is not None:
-                source.gone = True
+                source.lost.set()
 
     async def _give(self, source: Source | None, mime: str, serial: int) -> None:
         written = False

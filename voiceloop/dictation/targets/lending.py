@@ -2,18 +2,20 @@
 
 A base class, independent of the protocol: subclasses own and read the selections.
 
-    save content -> offer text -> SETTLE_S -> press the paste keys -> text is read -> GRACE_S -> restore content
+    save content -> offer text -> SETTLE_S -> press the paste keys -> text is read -> `Hold` -> restore content
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import trio
 
 from voiceloop.dictation.targets.desktop import Lent, Paste, check_given_back
+from voiceloop.dictation.targets.hold import Hold
 from voiceloop.dictation.targets.target import Focus, TargetOptions
 from voiceloop.errors import TargetError
 
@@ -26,10 +28,6 @@ SAVE_BYTES = 256 << 20
 """How much of the clipboard's content is saved at most."""
 SETTLE_S = 0.05
 """Wait after setting the clipboard: clipboard managers read it at once, and must not be taken for the window."""
-GRACE_S = 0.1
-"""Wait after a window has read a paste: some windows read it twice."""
-CALLED_OFF_S = 0.3
-"""How long a window may still take to read a paste that is cancelled after its keys were pressed."""
 
 Content = Mapping[str, bytes]
 """The forms of a clipboard's content, by MIME type."""
@@ -45,11 +43,15 @@ class Saved:
 
 @dataclass(slots=True, eq=False)
 class Source:
-    """Content that we offer; `gone` once another program has taken the selection over."""
+    """Content that we offer; `lost` once another program has taken the selection over."""
 
     content: Content
-    gone: bool = False
     reads: int = 0
+    lost: trio.Event = field(default_factory=trio.Event)
+
+    @property
+    def gone(self) -> bool:
+        return self.lost.is_set()
 
 
 class Lending:
@@ -60,6 +62,7 @@ class Lending:
         self._options = options
         self._ours: dict[str, Source | None] = {"CLIPBOARD": None}
         self._read = trio.Event()
+        self._hold = Hold()
 
     async def _save(self, name: str) -> Saved:
         """Read the content of a selection in every form."""
@@ -69,49 +72,47 @@ class Lending:
         """Offer `content` as the selection `name` and note it in `_ours`; empty content clears the selection."""
         raise NotImplementedError
 
+    async def run_hold(self) -> None:
+        """Restore the clipboard in time after each paste. To be run in a nursery."""
+        await self._hold.run()
+
     async def keep(self, text: str) -> None:
+        await self._hold.ended()
         await self._own("CLIPBOARD", forms(text))
 
     async def holds(self, text: str) -> bool:
-        await trio.lowlevel.checkpoint()
+        await self._hold.ended()
         source = self._ours["CLIPBOARD"]
         return source is not None and not source.gone and source.content.get(TEXT[0]) == text.encode()
 
     async def lend(self, text: str, paste: Paste, *, focus: Focus | None, primary: bool) -> Lent:
+        await self._hold.ended()
         names = tuple(self._ours) if primary else ("CLIPBOARD",)
         saved = {name: await self._save(name) for name in names}
         check_given_back(saved["CLIPBOARD"].content, saved["CLIPBOARD"].why)
         sources: dict[str, Source] = {}
-        before: int | None = None
+        restore = partial(self._restore, saved, sources)
+        pasted = False
         try:
             for name in names:
                 with trio.CancelScope(shield=True):  # half an offer can't be undone; it waits for no other program
                     sources[name] = await self._own(name, forms(text))
             await trio.sleep(SETTLE_S)
-            reads = _count_reads(sources)
+            before = _count_reads(sources)
             await paste()
-            before = reads
-            return await self._wait_and_restore(
-                saved, sources, reads_before=before, patience_s=self._options.clipboard_s
-            )
+            pasted = True
+            with trio.move_on_after(self._options.clipboard_s):
+                await self._until(lambda: _count_reads(sources) > before)
         except BaseException:
-            with trio.move_on_after(OWNER_S, shield=True), suppress(TargetError):
-                if before is not None:
-                    await self._wait_and_restore(saved, sources, reads_before=before, patience_s=CALLED_OFF_S)
-                else:
-                    await self._restore(saved, sources)
+            if pasted:  # the window has got the keys: it may read at any moment
+                self._hold.begin(restore)
+            else:
+                with trio.move_on_after(OWNER_S, shield=True), suppress(TargetError):
+                    await restore()
             raise
-
-    async def _wait_and_restore(
-        self, saved: Mapping[str, Saved], sources: Mapping[str, Source], *, reads_before: int, patience_s: float
-    ) -> Lent:
-        """Wait until the text has been read once more, then restore. A text that isn't read stays on the clipboard."""
-        with trio.move_on_after(patience_s):
-            await self._until(lambda: _count_reads(sources) > reads_before)
-        if _count_reads(sources) == reads_before:
+        if _count_reads(sources) == before:  # the text stays on the clipboard
             return Lent(read=False, restored=False)
-        await trio.sleep(GRACE_S)
-        await self._restore(saved, sources)
+        self._hold.begin(restore)
         why = next((one.why for one in saved.values() if one.why), "")
         return Lent(read=True, restored=not why, why=why)
 
@@ -144,6 +145,7 @@ class Lending:
 
     def _was_read(self, source: Source) -> None:
         source.reads += 1
+        self._hold.read()
         self._read.set()
 
 

@@ -13,6 +13,8 @@ from functools import partial
 
 import trio
 
+from voiceloop.dictation.targets.handing_on import HAND_ON_S, Form, hand_on
+from voiceloop.dictation.targets.hold import MOST_S
 from voiceloop.dictation.targets.lending import OWNER_S, TEXT, Content, Lending, Saved, Source
 from voiceloop.dictation.targets.target import PLACE, Focus, TargetOptions
 from voiceloop.dictation.wayland.wlconnection import WlConnection, open_wayland
@@ -22,6 +24,12 @@ from voiceloop.nursery import private_nursery
 
 MANAGERS = ("ext_data_control_manager_v1", "zwlr_data_control_manager_v1")
 """The interfaces that give access to the clipboard, the preferred one first."""
+
+
+_DISPLAY = 1
+"""The id of the display's own object."""
+END_S = HAND_ON_S + 1.0
+"""How long handing the clipboard on may take at the end."""
 
 
 class WlClipboard(WlConnection, Lending):
@@ -35,6 +43,7 @@ class WlClipboard(WlConnection, Lending):
         self._selection = {"CLIPBOARD": 0, "PRIMARY": 0}
         self._ours = {"CLIPBOARD": None, "PRIMARY": None}
         self._device = self._manager = 0
+        self._syncs: dict[int, trio.Event] = {}
 
     async def bind(self) -> None:
         """Bind the clipboard's interface. Raises `TargetError` when the compositor has none."""
@@ -50,6 +59,24 @@ class WlClipboard(WlConnection, Lending):
         self._manager = await self._bind(name, 1 if name.startswith("ext") else 2)
         self._device = self._new_id()
         await self._send(request(self._manager, 1, self._device, seat))
+
+    async def offer(self, content: Content) -> Source:
+        """Own the clipboard with `content`."""
+        return await self._own("CLIPBOARD", content)
+
+    async def confirmed(self) -> None:
+        """Wait until the compositor has handled all our requests so far."""
+        number = self._new_id()
+        self._syncs[number] = done = trio.Event()
+        await self._send(request(_DISPLAY, 0, number))
+        await done.wait()
+
+    async def end(self, *, hands_on: bool) -> None:
+        """Give the clipboard back after the last paste, and hand it on. To be called before the connection closes."""
+        await self._hold.ended()
+        ours = self._ours["CLIPBOARD"]
+        if hands_on and ours is not None and ours.content and not ours.gone:
+            await hand_on("wayland", [Form(mime, data) for mime, data in ours.content.items()])
 
     async def selected(self, focus: Focus | None) -> str | None:
         offer = self._selection["PRIMARY"]
@@ -96,9 +123,15 @@ class WlClipboard(WlConnection, Lending):
 
     # Events
 
+    def _on_lost(self) -> None:
+        for event in (*self._syncs.values(), *(source.lost for source in self._sources.values())):
+            event.set()
+
     def _event(self, message: Message) -> None:
         if message.sender == self._device and self._device:
             self._device_event(message)
+        elif message.sender in self._syncs:
+            self._syncs.pop(message.sender).set()
         elif message.sender in self._sources:
             self._source_event(message, self._sources[message.sender])
         elif message.sender in self._offers and message.opcode == 0:
@@ -118,7 +151,7 @@ class WlClipboard(WlConnection, Lending):
 
     def _source_event(self, message: Message, source: Source) -> None:
         if message.opcode == 1:
-            source.gone = True
+            source.lost.set()
             del self._sources[message.sender]
             self._send_soon(request(message.sender, 1))
         elif self._fds and self._nursery is not None:
@@ -133,10 +166,28 @@ class WlClipboard(WlConnection, Lending):
 
 
 @asynccontextmanager
-async def open_wlclipboard(options: TargetOptions) -> AsyncIterator[WlClipboard]:
-    """Open the clipboard of the compositor at $WAYLAND_DISPLAY. Raises `TargetError` when it gives none."""
+async def open_wlclipboard(options: TargetOptions, *, hands_on: bool = True) -> AsyncIterator[WlClipboard]:
+    """Open the clipboard of the compositor at $WAYLAND_DISPLAY. Raises `TargetError` when it gives none.
+
+    `hands_on`: at the end, hand what we own on to a process that outlives this one.
+    """
     async with open_wayland() as stream, private_nursery() as nursery:
         clipboard = WlClipboard(stream, options)
-        nursery.start_soon(clipboard.run, nursery, name="Wayland clipboard events")
-        await clipboard.bind()
-        yield clipboard
+        events: trio.CancelScope = await nursery.start(_serve, clipboard, name="Wayland clipboard events")
+        try:
+            await clipboard.bind()
+            yield clipboard
+        finally:
+            with trio.move_on_after(MOST_S + END_S, shield=True), suppress(TargetError):
+                await clipboard.end(hands_on=hands_on)
+            events.cancel("the clipboard is closed")
+
+
+async def _serve(clipboard: WlClipboard, *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
+    """Serve windows to the end: one that was pasted into may still read when the program is already being cancelled."""
+    with trio.CancelScope(shield=True) as scope:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(clipboard.run_hold, name="restores the clipboard")
+            task_status.started(scope)
+            await clipboard.run(nursery)
+            nursery.cancel_scope.cancel("the compositor is gone")

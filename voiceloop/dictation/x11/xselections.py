@@ -6,6 +6,7 @@ is still ours. Programs that set the clipboard for us tell neither.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from Xlib import X, Xatom, error
 from Xlib.protocol import event as events
 
+from voiceloop.dictation.targets.handing_on import Form
 from voiceloop.dictation.x11.xconnection import XConnection
 from voiceloop.dictation.x11.xreading import CHUNK_BYTES, OWNER_S, Content, Saved, Value, XReader
 
@@ -34,6 +36,8 @@ class XSelections(XReader):
     def __init__(self, connection: XConnection, on_read: Callable[[Read], None]) -> None:
         super().__init__(connection)
         self._on_read = on_read
+        self.on_lost: Callable[[], None] = lambda: None
+        """Called, in the thread, when another program has taken a selection over."""
         self._owned: dict[int, tuple[Content, int]] = {}
         self._sending: dict[tuple[int, int], tuple[Value, int]] = {}
         connection.subscribe(self._on_event)
@@ -69,16 +73,25 @@ class XSelections(XReader):
         self._connection.handle_pending()
         return self.atom(selection) in self._owned and self.owner(selection) == self._window.id
 
-    def hand_over(self) -> None:
+    def hand_over(self) -> list[Form]:
         """Hand our clipboard content over to the desktop's clipboard manager, if there is one: else it ends with our
-        program."""
-        manager = self.atom("CLIPBOARD_MANAGER")
-        if not (self.owns("CLIPBOARD") and self.owner("CLIPBOARD_MANAGER")):
-            return
-        self._notified = None
-        target = self.atom("SAVE_TARGETS")
-        self._window.convert_selection(manager, target, self.atom("VOICELOOP_SAVED"), self._now())
-        self._connection.pump(lambda: self._answered(name=manager, target=target), timeout_s=OWNER_S)
+        program. Returns what no manager has taken, in all its forms."""
+        if not self.owns("CLIPBOARD"):
+            return []
+        if self.owner("CLIPBOARD_MANAGER"):
+            manager, target = self.atom("CLIPBOARD_MANAGER"), self.atom("SAVE_TARGETS")
+            self._notified = None
+            self._window.convert_selection(manager, target, self.atom("VOICELOOP_SAVED"), self._now())
+            answered = self._connection.pump(lambda: self._answered(name=manager, target=target), timeout_s=OWNER_S)
+            if answered and self._notified.property != X.NONE:
+                return []
+        return [self._form(target, value) for target, value in self._owned[self.atom("CLIPBOARD")][0].items()]
+
+    def _form(self, target: int, value: Value) -> Form:
+        data = value.data if isinstance(value.data, bytes) else bytes(value.data)
+        if value.bits != 8:
+            data = array("H" if value.bits == 16 else "I", value.data).tobytes()
+        return Form(self._display.get_atom_name(target), data, self._display.get_atom_name(value.type), value.bits)
 
     # Events
 
@@ -87,6 +100,7 @@ class XSelections(XReader):
             self._on_request(event)
         elif event.type == X.SelectionClear:
             self._owned.pop(event.atom, None)
+            self.on_lost()
         elif event.type == X.PropertyNotify and event.state == X.PropertyDelete:
             self._send_more(event.window, event.atom)
 

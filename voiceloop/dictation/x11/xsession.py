@@ -9,17 +9,20 @@ from functools import partial
 import trio
 
 from voiceloop.dictation.targets.desktop import Activity, Lent, Paste, check_given_back
+from voiceloop.dictation.targets.handing_on import HAND_ON_S, hand_on
+from voiceloop.dictation.targets.hold import MOST_S, Hold
 from voiceloop.dictation.targets.target import Focus, TargetOptions
 from voiceloop.dictation.x11.xconnection import XConnection, open_x
 from voiceloop.dictation.x11.xdesktop import XDesktop
 from voiceloop.dictation.x11.xreading import Saved
 from voiceloop.dictation.x11.xselections import Read, XSelections
 from voiceloop.errors import TargetError
+from voiceloop.nursery import private_nursery
 
-GRACE_S = 0.1
-"""Wait after a window has read a paste: some windows read it twice."""
-CALLED_OFF_S = 0.3
-"""How long a window may still take to read a paste that is cancelled after its keys were pressed."""
+END_S = HAND_ON_S + 1.0
+"""How long handing the clipboard over may take at the end."""
+SETTLE_S = 0.05
+"""Wait after setting the clipboard: programs that read every new one at once must not be taken for the window."""
 
 
 class XSession:
@@ -30,6 +33,9 @@ class XSession:
         self._options = options
         self._reads: list[Read] = []
         self._read_added = trio.Event()
+        self._reader: Focus | None = None
+        """The window that was pasted into last; None when unknown."""
+        self.hold = Hold()
 
     async def start(self) -> None:
         """Set up the parts that use the connection. To be called once, before anything else."""
@@ -39,8 +45,10 @@ class XSession:
         self._client_mask = ~self._x.display.display.info.resource_id_mask
 
     async def end(self) -> None:
-        """Hand the clipboard over. To be called before the connection closes."""
-        await self._x.call(self._selections.hand_over)
+        """Give the clipboard back and hand it over. To be called before the connection closes."""
+        await self.hold.ended()
+        if forms := await self._x.call(self._selections.hand_over):
+            await hand_on("x11", forms)
 
     # Desktop state
 
@@ -75,15 +83,18 @@ class XSession:
     # Clipboard
 
     async def keep(self, text: str) -> None:
+        await self.hold.ended()
         await self._x.call(lambda: self._selections.own_text("CLIPBOARD", text))
 
     async def holds(self, text: str) -> bool:
         def now() -> bool:
             return self._selections.owns("CLIPBOARD") and self._selections.text("CLIPBOARD") == text
 
+        await self.hold.ended()
         return await self._x.call(now)
 
     async def lend(self, text: str, paste: Paste, *, focus: Focus | None, primary: bool) -> Lent:
+        await self.hold.ended()
         names = ("CLIPBOARD", "PRIMARY") if primary else ("CLIPBOARD",)
         saved = {name: await self._x.call(partial(self._selections.save, name)) for name in names}
         check_given_back(saved["CLIPBOARD"].content, saved["CLIPBOARD"].why)
@@ -91,25 +102,25 @@ class XSession:
         try:
             for name in names:
                 await self._x.call(partial(self._selections.own_text, name, text))
+            await trio.sleep(SETTLE_S)
             self._reads.clear()
+            self._reader = focus
             await paste()
             pasted = True
-            return await self._wait_and_restore(focus, saved, self._options.clipboard_s)
+            with trio.move_on_after(self._options.clipboard_s):
+                await self._wait_for_read_by(focus)
         except BaseException:
-            with trio.CancelScope(shield=True), suppress(TargetError):
-                if pasted:
-                    await self._wait_and_restore(focus, saved, CALLED_OFF_S)
-                else:
+            if pasted:  # the window has got the keys: it may read at any moment
+                self.hold.begin(partial(self._restore, saved))
+            else:
+                with trio.CancelScope(shield=True), suppress(TargetError):
                     await self._restore(saved)
             raise
-
-    async def _wait_and_restore(self, focus: Focus | None, saved: dict[str, Saved], patience_s: float) -> Lent:
-        with trio.move_on_after(patience_s):
-            await self._wait_for_read_by(focus)
-        if not self._was_read_by(focus):
+        if not self._was_read_by(focus):  # the text stays on the clipboard
             return Lent(read=False, restored=False)
-        await trio.sleep(GRACE_S)
-        return await self._restore(saved)
+        self.hold.begin(partial(self._restore, saved))
+        why = next((one.why for one in saved.values() if one.why), "")
+        return Lent(read=True, restored=not why, why=why)
 
     async def selected(self, focus: Focus | None) -> str | None:
         def now() -> str | None:
@@ -118,17 +129,13 @@ class XSession:
 
         return await self._x.call(now)
 
-    async def _restore(self, saved: dict[str, Saved]) -> Lent:
-        def restore(name: str) -> bool:
-            if not self._selections.owns(name):
-                return False  # something else was copied meanwhile: keep that
-            self._selections.own(name, saved[name].content)
-            return True
+    async def _restore(self, saved: dict[str, Saved]) -> None:
+        def restore(name: str) -> None:
+            if self._selections.owns(name):  # else something else was copied meanwhile: that stays
+                self._selections.own(name, saved[name].content)
 
         for name in saved:
             await self._x.call(partial(restore, name))
-        why = next((one.why for one in saved.values() if one.why), "")
-        return Lent(read=True, restored=not why, why=why)
 
     def _on_read(self, read: Read) -> None:
         self._x.soon(lambda: self._add_read(read))
@@ -136,6 +143,8 @@ class XSession:
     def _add_read(self, read: Read) -> None:
         self._reads.append(read)
         self._read_added.set()
+        if self._is_reader(read, self._reader):
+            self.hold.read()
 
     async def _wait_for_read_by(self, focus: Focus | None) -> None:
         while not self._was_read_by(focus):
@@ -144,7 +153,10 @@ class XSession:
 
     def _was_read_by(self, focus: Focus | None) -> bool:
         """Whether the window's own program has read the text: clipboard managers read everything, too."""
-        return any(focus is None or self._same_client(read.requestor, focus) for read in self._reads)
+        return any(self._is_reader(read, focus) for read in self._reads)
+
+    def _is_reader(self, read: Read, focus: Focus | None) -> bool:
+        return focus is None or self._same_client(read.requestor, focus)
 
     def _same_client(self, window: int, focus: Focus) -> bool:
         return bool(focus.window and window) and (window ^ int(focus.window, 16)) & self._client_mask == 0
@@ -153,11 +165,12 @@ class XSession:
 @asynccontextmanager
 async def open_xsession(options: TargetOptions, display: str | None = None) -> AsyncIterator[XSession]:
     """Open a session on the X server that `display` or $DISPLAY names. Raises `TargetError` when there is none."""
-    async with open_x(display) as connection:
+    async with open_x(display) as connection, private_nursery() as nursery:
         session = XSession(connection, options)
         await session.start()
+        nursery.start_soon(session.hold.run, name="restores the clipboard")
         try:
             yield session
         finally:
-            with trio.move_on_after(1.5, shield=True), suppress(TargetError):
+            with trio.move_on_after(MOST_S + END_S, shield=True), suppress(TargetError):
                 await session.end()

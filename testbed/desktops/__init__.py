@@ -1,0 +1,1 @@
+"""Desktops to type into, and the windows on them."""
