@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 from email.message import Message
 
+from voiceloop.audio.compressed import compressed
 from voiceloop.audio.pcm import mix_down
 from voiceloop.audio.riff import PCM, WAV_MAGIC, BrokenHeader, WavFormat, is_wav
-from voiceloop.speak.compressed import compressed
 from voiceloop.speak.wav_stream import WavStream
 from voiceloop.types import SAMPLE_BYTES, Speech
 
