@@ -110,6 +110,7 @@ class _File:
                 microphone.clock.block(frame.end, time.monotonic())
                 await send.send(frame)
             self._tell()
+            microphone.played = self._recording.sound.name
 
     async def _next(self) -> bytes:
         """The samples of the next frame; fewer at the end, and then none."""

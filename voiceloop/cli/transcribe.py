@@ -11,7 +11,6 @@ from voiceloop.cli.options import CloudOption, ConfigOption, SetOption, place_of
 from voiceloop.cli.running import run_async
 from voiceloop.errors import UsageError
 
-
 FilesArgument = Annotated[
     list[Path] | None,
     typer.Argument(

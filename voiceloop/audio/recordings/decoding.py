@@ -51,10 +51,11 @@ class DecodedReader:
         import av
 
         self._av: Any = av
-        stream: Any = container.streams.best("audio")
+        streams: Any = container.streams  # its types promise a stream and a decoder
+        stream = streams.best("audio")
         if stream is None:
             raise BadAudioFile("holds no sound", remedy="Name a file that does")
-        if stream.codec_context is None:  # there is no decoder
+        if stream.codec_context is None:
             raise BadAudioFile("holds sound that is copy-protected or of an unknown kind", remedy="Convert it")
         self._packets: Iterator[Any] = container.demux(stream)
         self._frames: deque[AudioFrame] = deque()
