@@ -1,4 +1,4 @@
-"""Decodes recordings of all kinds with FFmpeg's libraries, by PyAV (the extra `files`). The one importer of PyAV.
+"""Decodes recordings of all kinds with FFmpeg's libraries, by PyAV (the extra `files`).
 
 FFmpeg gets the bytes from a file of Python's, and only formats that hold their sound themselves: a playlist or a film
 that names other files or addresses is refused.
@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from voiceloop.audio.recordings.kinds import name_of
-from voiceloop.audio.recordings.source import Source
-from voiceloop.audio.wav_reader import RATES_HZ, Block, as_int16, bad_rate
+from voiceloop.audio.wav_reader import RATES_HZ, Block, Readable, as_int16, bad_rate
 from voiceloop.errors import BadAudioFile
 
 if TYPE_CHECKING:
     import numpy as np
     from av import AudioFrame
-    from av.container import InputContainer
     from numpy.typing import NDArray
 
 EXTRA = "pip install 'voiceloop[files]'"
@@ -47,12 +45,11 @@ def is_installed() -> bool:
 class DecodedReader:
     """The samples of an opened recording, block by block. `flaw`: what is wrong with it, known at its end."""
 
-    def __init__(self, container: InputContainer) -> None:
+    def __init__(self, container: Any) -> None:  # PyAV's types promise a stream, a decoder and times
         import av
 
         self._av: Any = av
-        streams: Any = container.streams  # its types promise a stream and a decoder
-        stream = streams.best("audio")
+        stream = container.streams.best("audio")
         if stream is None:
             raise BadAudioFile("holds no sound", remedy="Name a file that does")
         if stream.codec_context is None:
@@ -85,7 +82,7 @@ class DecodedReader:
         self._frames.popleft()
         self.rate_hz = frame.sample_rate
         self._at_s += frame.samples / frame.sample_rate
-        return Block(_samples(frame), frame.sample_rate)
+        return Block(samples_of(frame), frame.sample_rate)
 
     def _decode(self) -> None:
         """Take the next packet. Damaged ones are passed over and counted."""
@@ -142,32 +139,29 @@ class DecodedReader:
         return Block(np.zeros((samples, frame.layout.nb_channels), "<i2"), rate_hz)
 
 
-def _samples(frame: AudioFrame) -> NDArray[np.int16]:
+def samples_of(frame: AudioFrame) -> NDArray[np.int16]:
+    """The samples of a frame (int16, shape `(n, channels)`), whatever its format."""
     array = frame.to_ndarray()
     channels = frame.layout.nb_channels
     return as_int16(array.T if frame.format.is_planar else array.reshape(-1, channels))
 
 
-def open_decoder(source: Source) -> AbstractContextManager[DecodedReader]:
-    """Open a recording of any kind. Raises BadAudioFile without its name, and OSError."""
-    return _open(source)
-
-
 @contextmanager
-def _open(source: Source) -> Iterator[DecodedReader]:
+def open_decoder(file: Readable, head: bytes) -> Iterator[DecodedReader]:
+    """Open a recording of any kind, which begins with `head`. Raises BadAudioFile without its name, and OSError."""
     import av
 
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
     with ExitStack() as stack:
         try:
-            container = stack.enter_context(av.open(source.file, "r", options=options, metadata_errors="replace"))
+            container = stack.enter_context(av.open(file, "r", options=options, metadata_errors="replace"))
         except av.FFmpegError as error:
-            raise _refused(source, error) from error
+            raise _refused(head, error) from error
         yield DecodedReader(container)
 
 
-def _refused(source: Source, error: Exception) -> BadAudioFile:
-    kind = name_of(source.head)
+def _refused(head: bytes, error: Exception) -> BadAudioFile:
+    kind = name_of(head)
     if not kind:
         return BadAudioFile("is not a WAV file, nor another recording that can be read", remedy="Name a recording")
     why = str(getattr(error, "strerror", "") or error).rstrip(".")

@@ -124,7 +124,7 @@ def _reader(source: Source, stack: ExitStack) -> Reader:
     if _is_plain_wav(source) or not source.head:
         return WavReader(source.file, source.length)
     if decoding.is_installed():
-        return stack.enter_context(decoding.open_decoder(source))
+        return stack.enter_context(decoding.open_decoder(source.file, source.head))
     kind = name_of(source.head)
     what = f"is {kind}, not a WAV file of plain samples" if kind else "is not a WAV file"
     raise BadAudioFile(what, remedy=f"Other kinds need the extra 'files': {decoding.EXTRA}. Or: {CONVERT}")
