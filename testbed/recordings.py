@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES
 
+_PIECE = 10 * CAPTURE_RATE_HZ * SAMPLE_BYTES
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -74,7 +76,8 @@ def _encode(container: Any, kind: Kind, pcm: bytes, begins_s: float, gap: tuple[
     if kind.video:
         _add_pictures(container, len(pcm) / SAMPLE_BYTES / CAPTURE_RATE_HZ)
     resampler = av.AudioResampler(stream.format, kind.layout, kind.rate_hz, frame_size=stream.frame_size or 1_024)
-    for frame in [*resampler.resample(_frame(pcm)), *resampler.resample(None)]:
+    frames = (_frame(pcm, at) for at in range(0, len(pcm), _PIECE))  # FFmpeg resamples no hour at once
+    for frame in [frame for piece in [*frames, None] for frame in resampler.resample(piece)]:
         assert frame.pts is not None
         assert frame.time_base is not None
         at_s = float(frame.pts * frame.time_base)
@@ -102,9 +105,9 @@ def pictures_only() -> bytes:
     return file.getvalue()
 
 
-def _frame(pcm: bytes) -> av.AudioFrame:
-    samples: NDArray[np.int16] = np.frombuffer(pcm, "<i2").reshape(1, -1)
+def _frame(pcm: bytes, at: int) -> av.AudioFrame:
+    samples: NDArray[np.int16] = np.frombuffer(pcm[at : at + _PIECE], "<i2").reshape(1, -1)
     frame = av.AudioFrame.from_ndarray(samples, "s16", "mono")
     frame.sample_rate = CAPTURE_RATE_HZ
-    frame.pts, frame.time_base = 0, Fraction(1, CAPTURE_RATE_HZ)
+    frame.pts, frame.time_base = at // SAMPLE_BYTES, Fraction(1, CAPTURE_RATE_HZ)
     return frame

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import termios
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 import pytest
@@ -67,6 +69,36 @@ def test_standard_input_is_transcribed(name: str, speech: bytes, env: dict[str, 
     line = json.loads(out)
     assert (words(line["text"]), line["file"]) == (SAID.split(), "-")
     assert "standard input: " in errors
+
+
+def test_standard_input_is_transcribed_as_it_comes_and_left_at_ctrl_c(speech: bytes, env: dict[str, str]) -> None:
+    data = wav_bytes(speech + bytes(2 * 2 * CAPTURE_RATE_HZ), CAPTURE_RATE_HZ)
+    command = [COMMAND, "transcribe", "-", "--config", "offline"]
+    with subprocess.Popen(command, env=env, stdin=PIPE, stdout=PIPE, stderr=PIPE) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        program.stdin.write(data[:40] + b"\xff\xff\xff\xff" + data[44:])  # as a program writes it that records still
+        program.stdin.flush()
+        assert words(program.stdout.readline().decode()) == SAID.split()
+        program.send_signal(signal.SIGINT)
+        assert program.wait(timeout=30) == 130
+
+
+def test_standard_input_that_is_a_file_needs_no_second_one(speech: bytes, env: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "talk"
+    path.write_bytes(recorded(KINDS["M4A, its index at the end"], speech))
+    with path.open("rb") as file:
+        command = [COMMAND, "transcribe", "-", "--config", "offline"]
+        done = subprocess.run(command, env=env | {"TMPDIR": "/none"}, stdin=file, capture_output=True, check=False)
+    assert words(done.stdout.decode()) == SAID.split(), done.stderr
+
+
+@pytest.mark.parametrize("stdin", ["</dev/null", "<&-"], ids=["none", "closed"])
+def test_standard_input_that_is_none_is_one_line(stdin: str, env: dict[str, str]) -> None:
+    line = f"{COMMAND} transcribe - --config offline {stdin}"
+    done = subprocess.run(["/bin/sh", "-c", line], env=env, capture_output=True, check=False)
+    assert done.returncode == 74
+    assert "standard input is a device, not a file. Name a file, or pipe one" in done.stderr.decode()
 
 
 def test_inverted_stereo_is_heard(speech: bytes, env: dict[str, str], tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import io
 import os
 import select
 import stat
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -95,8 +94,6 @@ def open_source(path: Path) -> Iterator[Source]:
     """Open a recording; `-` is the standard input. Raises OSError, and BadAudioFile without the name."""
     with ExitStack() as stack:
         if path == STDIN:
-            if sys.stdin is None:
-                raise BadAudioFile("is closed", remedy="Name a file, or write to it: … | voiceloop transcribe -")
             handle = 0
         else:
             handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
