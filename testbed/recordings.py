@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES
 
+PICTURES_LONGER_S = 3.0
 _PIECE = 10 * CAPTURE_RATE_HZ * SAMPLE_BYTES
 
 
@@ -30,6 +31,7 @@ class Kind:
     options: Mapping[str, str] = field(default_factory=dict)
     bit_rate: int | None = None
     video: bool = False
+    """Whether it has pictures, which go on for a time after the sound."""
 
 
 KINDS = {
@@ -74,7 +76,7 @@ def _encode(container: Any, kind: Kind, pcm: bytes, begins_s: float, gap: tuple[
     if kind.bit_rate:
         stream.bit_rate = kind.bit_rate
     if kind.video:
-        _add_pictures(container, len(pcm) / SAMPLE_BYTES / CAPTURE_RATE_HZ)
+        _add_pictures(container, len(pcm) / SAMPLE_BYTES / CAPTURE_RATE_HZ + PICTURES_LONGER_S)
     resampler = av.AudioResampler(stream.format, kind.layout, kind.rate_hz, frame_size=stream.frame_size or 1_024)
     frames = (_frame(pcm, at) for at in range(0, len(pcm), _PIECE))  # FFmpeg resamples no hour at once
     for frame in [frame for piece in [*frames, None] for frame in resampler.resample(piece)]:

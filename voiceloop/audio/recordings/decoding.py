@@ -59,7 +59,8 @@ class DecodedReader:
         self._origin_s = None if container.start_time is None else container.start_time / av.time_base
         self.duration_s = None if container.duration is None else container.duration / av.time_base
         exact = container.format.name.split(",")[0] in _EXACT
-        self._announced_s = self.duration_s if exact else None
+        # Of the sound alone: the pictures of a film may go on.
+        self._announced_s = float(stream.duration * stream.time_base) if exact and stream.duration else None
         self.rate_hz = int(stream.rate or 0)
         self.flaw = ""
         self._damaged = 0
@@ -103,6 +104,8 @@ class DecodedReader:
 
     def _end(self) -> None:
         self._ended = True
+        if self._damaged and not self._at_s:
+            raise BadAudioFile("can't be decoded: it is damaged, or copy-protected", remedy="Copy or convert it again")
         if self._announced_s is not None and self._at_s < self._announced_s - 1:
             self.flaw = f"is cut off: {self._at_s:.1f} of {self._announced_s:.1f} s are there, and are used"
         elif self._damaged:
