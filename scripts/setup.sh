@@ -173,7 +173,7 @@ project() {
     local what=$1 mark=$venv/.installed-$1 extras=local,espeak,echo,qr
     shift
     local size="about 150 MB"
-    [[ $what == run ]] || extras+=,piper,whisper,parakeet size="up to 600 MB"
+    [[ $what == run ]] || extras+=,piper,whisper,parakeet,files size="up to 600 MB"
     make_venv
     [[ -f $mark && $(<"$mark") == "$(stamp)" ]] && return 0
     say "Installing voiceloop into .venv; the first time it takes a minute ($size)"

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ["run", "test", "check_wheel", "debian13", "pipewire", "setup.sh"]
-RUN, TEST = "local,espeak,echo,qr", "local,espeak,echo,qr,piper,whisper,parakeet"
+RUN, TEST = "local,espeak,echo,qr", "local,espeak,echo,qr,piper,whisper,parakeet,files"
 SUDO = "" if os.geteuid() == 0 else "sudo "
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the scripts install with apt")

@@ -332,6 +332,8 @@ def _publishing_totals(microphone: Microphone, publish: Publish) -> Iterator[_To
             )
             samples = dataclasses.asdict(ledger) | {"held": ledger.held}
             conversation = totals.conversation
+            if what := microphone.without_speech(ledger.sent):
+                publish("notice", text=what)
             publish(
                 "stopped",
                 samples=samples,

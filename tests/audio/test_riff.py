@@ -79,7 +79,7 @@ def test_a_file_and_a_stream_are_read_alike_wherever_the_stream_is_cut(
 def test_an_incomplete_header_is_waited_for(length: int) -> None:
     data = wav(chunk(b"LIST", b"abc"), fmt(), chunk(b"data", SOUND))
     start = data.index(SOUND)
-    found = read_header(data[:length], complete=False)
+    found = read_header(data[:length])
     assert found == (WavHeader(WavFormat(1, 1, 16_000, 16), start, len(SOUND)) if length >= start else None)
 
 
@@ -105,7 +105,7 @@ def test_an_extensible_format_is_read_as_its_sub_format() -> None:
 def test_a_broken_format_has_the_same_error_in_a_file_and_in_a_stream(chunks: tuple[bytes, ...], message: str) -> None:
     data = wav(*chunks, chunk(b"data", SOUND))
     with pytest.raises(BrokenHeader, match=message):
-        read_header(data, complete=True)
+        read_header(data, length=len(data))
     with pytest.raises(BadAudioFile, match=message):
         parse_wav(data)
     with pytest.raises(NotSpeech, match=f"the answer is a WAV that {message}"):
@@ -121,9 +121,9 @@ def test_a_header_that_does_not_end_is_refused_in_a_stream() -> None:
 def test_any_bytes_are_a_header_or_a_broken_header(rest: bytes) -> None:
     data = b"RIFF\0\0\0\0WAVE" + rest
     assert is_wav(data)
-    for complete in (True, False):
+    for length in (len(data), None):
         try:
-            header = read_header(data, complete=complete)
+            header = read_header(data, length=length)
         except BrokenHeader:
             continue
         assert header is None or 12 < header.start <= len(data)

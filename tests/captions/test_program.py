@@ -46,6 +46,10 @@ class _Microphone:
     def clock(self, index: int) -> float:
         return index / CAPTURE_RATE_HZ
 
+    def without_speech(self, sent: int) -> str:
+        """Nothing: it is no recording."""
+        return ""
+
     def relax(self, *, calm: bool) -> None:
         """Do nothing."""
 

@@ -85,6 +85,14 @@ async def test_a_damaged_clip_holds_no_other_back(tmp_path: Path) -> None:
     ]
 
 
+async def test_a_clip_that_says_1_hz_takes_no_memory_and_holds_no_other_back(tmp_path: Path) -> None:
+    entries = pending_entries(tmp_path, 1, 2)
+    clip = bytearray(entries[0].clips[0].read_bytes())
+    clip[24:28] = (1).to_bytes(4, "little")
+    entries[0].clips[0].write_bytes(clip)
+    assert await fetch(entries, FakeTranscriber()) == ["BadAudioFile", "2"]
+
+
 @pytest.mark.parametrize("error", ["BadRequest", "BadAnswer", "ServerFailed", "BadGateway", "TimedOut", "EdgeTimeout"])
 async def test_a_clip_that_the_service_always_refuses_holds_no_other_back(error: str, tmp_path: Path) -> None:
     transcriber = FakeTranscriber({1: getattr(errors, error)("audio is too short")})

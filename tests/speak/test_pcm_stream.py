@@ -132,7 +132,6 @@ def test_the_content_type_says_rate_and_channels(content_type: str, rate: int, c
     [
         ("application/json", "the answer is application/json, not audio"),
         ("text/html; charset=utf-8", "the answer is text/html, not audio"),
-        ("audio/mpeg", "the answer is audio/mpeg, not raw PCM"),
         ("audio/pcm;rate=1", "the answer announces 1 Hz and 1 channels"),
         ("audio/pcm;channels=99", "the answer announces 24000 Hz and 99 channels"),
     ],
@@ -140,6 +139,12 @@ def test_the_content_type_says_rate_and_channels(content_type: str, rate: int, c
 def test_an_answer_that_is_not_pcm_is_refused(content_type: str, words: str) -> None:
     with pytest.raises(NotSpeech, match=words):
         announced(content_type)
+
+
+def test_samples_that_are_announced_as_compressed_are_refused_and_a_wav_is_not() -> None:
+    with pytest.raises(NotSpeech, match="the answer is audio/mpeg, not raw PCM"):
+        parse([PCM], announced("audio/mpeg"))
+    assert parse([wav(PCM, 22_050, 1)], announced("audio/mpeg")) == (PCM, 22_050)
 
 
 def test_files_of_different_rates_in_one_body_keep_theirs() -> None:

@@ -1,10 +1,11 @@
 """WAV files: read as int16 mono whatever their format, and written so that they are valid at any moment.
 
-`riff.py` reads the header. Knows no device.
+`wav_reader.py` reads the samples. Knows no device.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from dataclasses import dataclass, field
@@ -12,14 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from voiceloop.audio.pcm import mix_down
+from voiceloop.audio.mixing import Mixer
 from voiceloop.audio.resample import resample
-from voiceloop.audio.riff import FLOAT, PCM, BrokenHeader, WavFormat, is_wav, read_header
+from voiceloop.audio.riff import PCM
+from voiceloop.audio.wav_reader import AGAIN, WavReader
 from voiceloop.errors import BadAudioFile, DeviceError
 from voiceloop.system.private_files import open_private
 from voiceloop.types import SAMPLE_BYTES
 
-_REMEDY = "Convert it, for example: ffmpeg -i FILE -ac 1 -ar 16000 -c:a pcm_s16le OUT.wav"
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 
@@ -42,7 +43,8 @@ class Wav:
 
 
 def read_wav(path: Path, *, place: str = "") -> Wav:
-    """Read a file: 8, 16, 24 or 32 bit integers, 32 or 64 bit floats, any rate and channels.
+    """Read a short file as a whole, such as a clip: 8, 16, 24 or 32 bit integers, 32 or 64 bit floats, any channels.
+    `recordings/` reads files of any length and kind.
 
     Raises BadAudioFile for what is unreadable, not such a WAV, or has no samples.
     """
@@ -62,53 +64,12 @@ def read_wav(path: Path, *, place: str = "") -> Wav:
 
 def parse_wav(data: bytes) -> Wav:
     """`read_wav` of bytes. Its BadAudioFile says what is wrong without saying where."""
-    if not data:
-        raise BadAudioFile("is empty", remedy="Record it again")
-    if not is_wav(data):
-        raise BadAudioFile("is not a WAV file", remedy=_REMEDY)
-    try:
-        header = read_header(data, complete=True)
-    except BrokenHeader as error:
-        raise BadAudioFile(str(error), remedy=_REMEDY) from None
-    if header is None:
-        raise BadAudioFile("is cut off before its first sample", remedy="Record or copy it again")
-    if header.format is None:
-        raise BadAudioFile("has its samples before their format", remedy=_REMEDY)
-    return _clip(memoryview(data)[header.start :], header.size, _readable(header.format))
-
-
-def _readable(form: WavFormat) -> WavFormat:
-    kind, bits = form.kind, form.bits
-    if (kind, bits) not in ((PCM, 8), (PCM, 16), (PCM, 24), (PCM, 32), (FLOAT, 32), (FLOAT, 64)):
-        raise BadAudioFile(f"is compressed or unusual (format {kind}, {bits} bits)", remedy=_REMEDY)
-    return form
-
-
-def _clip(body: memoryview, size: int | None, form: WavFormat) -> Wav:
-    flaw = ""
-    if size is not None:
-        if len(body) < size:
-            flaw = f"is truncated: {len(body)} of {size} bytes of sound are there, and are used"
-        body = body[:size]
-    raw = bytes(body[: len(body) - len(body) % form.frame_bytes])
-    if not raw:
-        raise BadAudioFile("has no samples", remedy="Record or copy it again")
-    return Wav(mix_down(_as_int16(raw, form), form.channels), form.rate_hz, flaw)
-
-
-def _as_int16(raw: bytes, form: WavFormat) -> bytes:
-    if (form.kind, form.bits) == (PCM, 16):
-        return raw
-    import numpy as np
-
-    if form.kind == FLOAT:
-        with np.errstate(invalid="ignore"):  # a NaN that signals is silence like any other
-            floats = np.nan_to_num(np.frombuffer(raw, f"<f{form.bits // 8}").astype(np.float64))
-        return np.clip(np.rint(np.clip(floats, -1, 1) * 32768), -32768, 32767).astype("<i2").tobytes()
-    if form.bits == 8:  # the only unsigned one
-        return ((np.frombuffer(raw, np.uint8).astype(np.int16) - 128) << 8).astype("<i2").tobytes()
-    # Of 24 and 32 bits the two high bytes of each sample.
-    return np.ascontiguousarray(np.frombuffer(raw, np.uint8).reshape(-1, form.bits // 8)[:, -2:]).tobytes()
+    reader = WavReader(io.BytesIO(data), len(data))
+    mixer = Mixer(reader.channels, reader.rate_hz)
+    pcm = b"".join([*(mixer.feed(block.samples) for block in iter(reader.read, None)), mixer.end()])
+    if not pcm:
+        raise BadAudioFile("has no samples", remedy=AGAIN)
+    return Wav(pcm, reader.rate_hz, reader.flaw)
 
 
 def _header(samples: int, rate_hz: int) -> bytes:

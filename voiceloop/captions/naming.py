@@ -22,27 +22,33 @@ IN_FOLDER = "captions-%Y-%m-%d-%H%M"
 _ONE_EACH = "Give each of --srt, --vtt and --jsonl a file of its own, or --keep FOLDER"
 
 
-def wanted(files: Mapping[str, str], keep: str | None, began: datetime) -> dict[str, Path]:
+def wanted(
+    files: Mapping[str, str], keep: str | None, began: datetime, in_folder: str | None = None
+) -> dict[str, Path]:
     """The path to write for each format. `files`: what the user gave for a format: a name or a folder, either with
-    codes of strftime; `keep`: the folder for the other formats. `began`: the local time of the start.
+    codes of strftime; `keep`: the folder for the other formats. `began`: the local time of the start. `in_folder`: the
+    name in a folder, without its ending; if None, the time of the start.
 
     Raises OutputError if two formats would be written to one file.
     """
     given = (dict.fromkeys(FORMATS, f"{keep}/") if keep else {}) | dict(files)
-    paths = {kind: _path(given[kind], kind, began) for kind in FORMATS if kind in given}
+    paths = {kind: _path(given[kind], kind, began, in_folder) for kind in FORMATS if kind in given}
     if len(set(paths.values())) < len(paths):
         raise OutputError("it is named for two formats", place=str(next(iter(paths.values()))), remedy=_ONE_EACH)
     return paths
 
 
-def _path(text: str, kind: str, began: datetime) -> Path:
-    path = expanded(_at(text, began))
-    return path / f"{began.strftime(IN_FOLDER)}.{kind}" if text.endswith("/") or _is_folder(path) else path
+def _path(text: str, kind: str, began: datetime, in_folder: str | None) -> Path:
+    named = _at(text, began)
+    if not is_folder(named):
+        return expanded(named)
+    return expanded(named) / f"{began.strftime(IN_FOLDER) if in_folder is None else in_folder}.{kind}"
 
 
-def _is_folder(path: Path) -> bool:
+def is_folder(text: str) -> bool:
+    """Whether a name that the user gave is a folder: one that is there, or ends in `/`."""
     try:
-        return path.is_dir()
+        return text.endswith("/") or expanded(text).is_dir()
     except OSError:  # a name that is too long, a folder that can't be searched: opening the file will say so
         return False
 

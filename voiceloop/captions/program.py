@@ -211,6 +211,9 @@ async def _caption(  # noqa: PLR0913, PLR0917 - it connects all of these
             rest = both.end(listener) if both is not None else listener.segmenter.flush()
             captioner.end(rest)
         ledger = sum((listener.ledger for listener in listeners), Ledger())
+        for source, listener in zip(sources, listeners, strict=True):
+            if what := source.microphone.without_speech(listener.ledger.sent):
+                context.publish("notice", text=what)
         posted_s, heard_s = sum(pacer.posted_s for pacer in pacers), sum(pacer.heard_s for pacer in pacers)
         context.publish(
             "captions.stopped",

@@ -35,6 +35,8 @@ class Microphone:
         """How often PortAudio reported that samples were lost before they reached the program."""
         self.missing = ""
         """Why there is no microphone at present, if the sound server has connected something else; empty otherwise."""
+        self.played = ""
+        """The name of the recording that was played to its end; empty otherwise."""
         self.silence = DigitalSilence()
         self.batching = WakeBatching()
         self.clock = CaptureClock(CAPTURE_RATE_HZ)
@@ -48,6 +50,10 @@ class Microphone:
     def heard(self) -> str:
         """What is listened to, in words: the name of the device or file in quotation marks, or `nothing`."""
         return "nothing" if self.description == "none" else f'"{_RATE.sub("", self.description)}"'
+
+    def without_speech(self, sent: int) -> str:
+        """What to tell of a recording that was played to its end, if `sent`, the samples of speech in it, is 0."""
+        return f"audio.input: no speech was found in {self.played}." if self.played and not sent else ""
 
     @property
     def muted(self) -> bool:

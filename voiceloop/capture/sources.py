@@ -1,17 +1,16 @@
-"""The sources of a microphone: a sound device, a WAV file played in real time, or silence."""
+"""The sources of a microphone: a sound device, a recording played in real time, or silence."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import trio
 
 from voiceloop.audio.devices import FILE_PREFIX
 from voiceloop.audio.portaudio import HOST, Host
-from voiceloop.audio.wav import read_wav
+from voiceloop.audio.recordings.reading import Reading, open_recording
 from voiceloop.capture.device import DeviceInput
 from voiceloop.capture.microphone import Item, Microphone
 from voiceloop.config.tables import Audio
@@ -22,6 +21,7 @@ from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, SAMPLE_BYTES, Frame,
 _CHANNEL_FRAMES = 50
 """1 s. When the channel is full the sender waits, and the device's blocks gather in the bridge. The bridge holds 30 s,
 then drops blocks and counts them."""
+_FRAME_BYTES = FRAME_SAMPLES * SAMPLE_BYTES
 
 
 @asynccontextmanager
@@ -34,14 +34,17 @@ async def open_microphone(audio: Audio, publish: Publish, *, host: Host = HOST) 
     send, receive = trio.open_memory_channel[Item](_CHANNEL_FRAMES)
     microphone = Microphone(receive, "")
     source: DeviceInput | _File | _Silence
-    if audio.input == "none":
-        source = _Silence(microphone)
-    elif audio.input.startswith(FILE_PREFIX):
-        source = _File(microphone, expanded(audio.input.removeprefix(FILE_PREFIX)), publish)
-    else:
-        source = DeviceInput(microphone, audio, publish, host)
-    await source.open()
-    async with trio.open_nursery() as nursery:
+    async with AsyncExitStack() as stack:
+        if audio.input == "none":
+            source = _Silence(microphone)
+        elif audio.input.startswith(FILE_PREFIX):
+            path = expanded(audio.input.removeprefix(FILE_PREFIX))
+            recording = await stack.enter_async_context(open_recording(path, place="audio.input"))
+            source = _File(microphone, recording, publish)
+        else:
+            source = DeviceInput(microphone, audio, publish, host)
+        await source.open()
+        nursery = await stack.enter_async_context(trio.open_nursery())
         nursery.start_soon(_run, source, send, name="microphone")
         try:
             yield microphone
@@ -69,34 +72,31 @@ class _Silence:
 
 
 class _File:
-    """`file:PATH`: a WAV file played in real time. Real time is Trio's clock, so tests can use virtual time."""
+    """`file:PATH`: a recording played in real time. Real time is Trio's clock, so tests can use virtual time."""
 
-    def __init__(self, microphone: Microphone, path: Path, publish: Publish) -> None:
-        self._microphone, self._path, self._publish = microphone, path, publish
-        self._pcm = b""
+    def __init__(self, microphone: Microphone, recording: Reading, publish: Publish) -> None:
+        self._microphone, self._recording, self._publish = microphone, recording, publish
+        self._rest = b""
+        """Samples that were read and are not due yet."""
+        self._told = ""
 
     async def open(self) -> None:
-        """Read the whole file, in the loop's own thread: Trio's autojump clock doesn't wait for other threads, and
-        16 kHz mono is only 2 MB a minute.
-        """
-        wav = read_wav(self._path, place="audio.input")
-        if wav.flaw:
-            self._publish("notice", text=f"audio.input: {self._path} {wav.flaw}.")
-        self._pcm = wav.at(CAPTURE_RATE_HZ)
-        how = "" if wav.rate_hz == CAPTURE_RATE_HZ else f", {wav.rate_hz} Hz resampled"
-        self._microphone.description = f"{self._path}{how}"
+        sound = self._recording.sound
+        self._tell()
+        how = "" if sound.rate_hz == CAPTURE_RATE_HZ else f", {sound.rate_hz} Hz resampled"
+        self._microphone.description = f"{sound.name}{how}"
         await trio.lowlevel.checkpoint()
 
     async def run(self, send: trio.MemorySendChannel[Item]) -> None:
-        """Send the file's frames at the times when they are due.
+        """Send the recording's frames at the times when they are due.
 
-        The file plays on while the microphone is muted, as talk in a room does; those samples are not received.
+        It plays on while the microphone is muted, as talk in a room does; those samples are not received.
         """
-        microphone, began, muted = self._microphone, trio.current_time(), False
+        microphone, began, played, muted = self._microphone, trio.current_time(), 0, False
         async with send:
-            for at in range(0, len(self._pcm), FRAME_SAMPLES * SAMPLE_BYTES):
-                pcm = self._pcm[at : at + FRAME_SAMPLES * SAMPLE_BYTES]
-                await trio.sleep_until(began + (at + len(pcm)) / SAMPLE_BYTES / CAPTURE_RATE_HZ)
+            while pcm := await self._next():
+                played += len(pcm)
+                await trio.sleep_until(began + played / SAMPLE_BYTES / CAPTURE_RATE_HZ)
                 if microphone.muted:
                     if not muted:
                         await send.send(Gap(microphone.received, GapReason.MUTED))
@@ -109,3 +109,19 @@ class _File:
                 microphone.received = frame.end
                 microphone.clock.block(frame.end, time.monotonic())
                 await send.send(frame)
+            self._tell()
+            microphone.played = self._recording.sound.name
+
+    async def _next(self) -> bytes:
+        """The samples of the next frame; fewer at the end, and then none."""
+        while len(self._rest) < _FRAME_BYTES and (pcm := await self._recording.read()):
+            self._rest += pcm
+        frame, self._rest = self._rest[:_FRAME_BYTES], self._rest[_FRAME_BYTES:]
+        return frame
+
+    def _tell(self) -> None:
+        """Tell what is wrong with the recording, once."""
+        sound = self._recording.sound
+        if sound.flaw != self._told:
+            self._told = sound.flaw
+            self._publish("notice", text=f"audio.input: {sound.name} {sound.flaw}.")

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import json as jsonlib
-import sys
-from collections.abc import Iterator
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from voiceloop.cli.options import CloudOption, ConfigOption, SetOption, place_of
 from voiceloop.cli.running import run_async
-from voiceloop.errors import BadAudioFile, EngineError, UsageError
-
-if TYPE_CHECKING:
-    from voiceloop.config.tables import Config
-    from voiceloop.events import Publish
-    from voiceloop.transcribe.audio_file import Recording
-    from voiceloop.types import Transcript
-
-PIECE_BYTES = 3200
-"""Bytes of audio fed at once: 0.1 s at the capture rate."""
+from voiceloop.errors import UsageError
 
 FilesArgument = Annotated[
-    list[Path] | None, typer.Argument(help="WAV files of any sample rate, mono or stereo.", show_default=False)
+    list[Path] | None,
+    typer.Argument(
+        help="Recordings; - is the standard input. WAV of any kind; with the extra 'files' also M4A, MP3, Ogg, FLAC, "
+        "WebM, MP4, MOV, WMA, AMR and others.",
+        show_default=False,
+    ),
 ]
 PendingOption = Annotated[
     bool,
@@ -38,6 +30,16 @@ ToOption = Annotated[
     str | None,
     typer.Option(help="With --pending: where the text goes: stdout, clipboard or file:PATH.", show_default="stdout"),
 ]
+SrtOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Also write SubRip (.srt) subtitles, to a file or into a folder, where they get the recording's name. "
+        "Nothing is overwritten.",
+    ),
+]
+VttOption = Annotated[str | None, typer.Option(metavar="FILE", help="Also write WebVTT subtitles, likewise.")]
+JsonlOption = Annotated[str | None, typer.Option(metavar="FILE", help="Also write JSON lines with times, likewise.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for each utterance, with its times.")]
 
 
@@ -46,22 +48,31 @@ def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its par
     config: ConfigOption = None,
     sets: SetOption = None,
     json: JsonOption = False,
+    srt: SrtOption = None,
+    vtt: VttOption = None,
+    jsonl: JsonlOption = None,
     pending: PendingOption = False,
     to: ToOption = None,
     cloud: CloudOption = None,
 ) -> None:
     """Transcribe FILES to standard output, one utterance per line."""
     from voiceloop.cli.pending import checked_destination, transcribe_pending
+    from voiceloop.cli.recordings import Wish, check_wish, transcribe_files
     from voiceloop.config.commands import load_command
     from voiceloop.config.load import load
 
     if pending == bool(files):
         what = "files and --pending can't be combined" if pending else "there is nothing to transcribe"
-        raise UsageError(what, place="transcribe", remedy="Name WAV files, or give --pending.")
+        raise UsageError(what, place="transcribe", remedy="Name recordings, or give --pending.")
     if to is not None and not pending:
         raise UsageError(
             "--to works only with --pending", place="transcribe", remedy="Redirect standard output: > FILE."
         )
+    wish = Wish(json, {kind: text for kind, text in (("srt", srt), ("vtt", vtt), ("jsonl", jsonl)) if text})
+    if pending and wish.files:
+        what = f"--{next(iter(wish.files))} is for files: kept speech has no times"
+        raise UsageError(what, place="transcribe", remedy="Leave it out.")
+    check_wish(files or [], wish)
     if json and to not in {None, "stdout"}:
         raise UsageError(f"--json is for standard output, not for {to}", place="transcribe", remedy="Leave one out.")
     keys = [setting.partition("=")[0].strip() for setting in sets or ()]
@@ -86,90 +97,4 @@ def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its par
         chosen = config is not None or cloud is not None or named
         run_async(lambda: transcribe_pending(settings, destination, json=json, engine_chosen=chosen))
     else:
-        run_async(lambda: _transcribe(settings, files or [], json=json))
-
-
-async def _transcribe(config: Config, files: list[Path], *, json: bool) -> int:
-    from voiceloop.capture.segmenter import Segmenter
-    from voiceloop.cli.render import Text, print_error
-    from voiceloop.opening import open_transcriber, open_vad, opened
-    from voiceloop.transcribe.audio_file import Recording
-
-    unreadable: BadAudioFile | None = None
-    async with opened(config, Text(config.log.level)) as (stack, opened_services):
-        services = replace(opened_services, keeps=False, names_speakers=json)
-        vad = await open_vad(stack, services)
-        transcriber = await open_transcriber(stack, services)
-        print_error(f"transcribe: {transcriber.description}")
-        for path in files:
-            segmenter = Segmenter.of(config.segment)
-            recording = Recording(vad, segmenter, transcriber, config.conversation.overlap)
-            try:
-                await _transcribe_file(path, recording, services.publish, json=json)
-            except BadAudioFile as error:
-                unreadable = error
-                print_error(f"voiceloop: {error}")
-        if vad.failures:
-            raise EngineError(f"'{config.vad.use}' failed, so speech may be missing", place="vad.use")
-    # The other files were transcribed; the exit code reports that one could not be read.
-    return 0 if unreadable is None else unreadable.exit_code
-
-
-async def _transcribe_file(path: Path, recording: Recording, publish: Publish, *, json: bool) -> None:
-    """Transcribe a file and print each utterance. Raises BadAudioFile."""
-    from voiceloop.audio.wav import read_wav
-    from voiceloop.cli.render import print_line
-    from voiceloop.text import clean
-    from voiceloop.types import CAPTURE_RATE_HZ
-
-    wav = read_wav(path, place="transcribe")
-    if wav.flaw:
-        publish("notice", text=f"{path} {wav.flaw}.")
-    progress = _Progress(str(path), wav.duration_s)
-    async with recording.transcripts(_pieces(wav.at(CAPTURE_RATE_HZ))) as transcripts:
-        async for transcript in transcripts:
-            progress.show(transcript.utterance.end / CAPTURE_RATE_HZ)
-            if not transcript.text.strip():
-                continue
-            print_line(_as_json(path, transcript) if json else clean(transcript.text))
-    progress.show(wav.duration_s)
-    progress.end()
-
-
-def _pieces(pcm: bytes) -> Iterator[bytes]:
-    """Pieces of 0.1 s: short enough that requests are sent and answers received in between."""
-    for start in range(0, len(pcm), PIECE_BYTES):
-        yield pcm[start : start + PIECE_BYTES]
-
-
-def _as_json(path: Path, transcript: Transcript) -> str:
-    utterance = transcript.utterance
-    return jsonlib.dumps(
-        {
-            "file": str(path),
-            "start_s": round(utterance.start / utterance.rate_hz, 3),
-            "end_s": round(utterance.voiced_end / utterance.rate_hz, 3),
-            "text": transcript.text,
-            "confidence": transcript.confidence,
-            "language": transcript.language,
-            "words": [asdict(word) for word in transcript.words],
-            "sounds": [asdict(sound) for sound in transcript.sounds],
-            "usage": asdict(transcript.usage) if transcript.usage else None,
-        }
-    )
-
-
-class _Progress:
-    """Prints the progress of a file on standard error: redrawn in place in a terminal, else one line at the end."""
-
-    def __init__(self, name: str, duration_s: float) -> None:
-        self._name, self._duration_s, self._terminal = name, duration_s, sys.stderr.isatty()
-
-    def show(self, done_s: float) -> None:
-        if self._terminal:
-            sys.stderr.write(f"\r{self._name}: {done_s:.0f} of {self._duration_s:.0f} s ")
-            sys.stderr.flush()
-
-    def end(self) -> None:
-        sys.stderr.write("\n" if self._terminal else f"{self._name}: {self._duration_s:.1f} s\n")
-        sys.stderr.flush()
+        run_async(lambda: transcribe_files(settings, files or [], wish))

@@ -54,7 +54,8 @@ class Audio(Table):
 
     input: str = "default"
     """The microphone: `default`, part of a device's name, its index, `monitor` (what the computer plays),
-    `file:PATH` (a WAV played as the microphone, in real time) or `none`."""
+    `file:PATH` (a recording played as the microphone, in real time: WAV, and with the extra `voiceloop[files]` most
+    other kinds) or `none`."""
     output: str = "default"
     """The loudspeaker: `default`, part of a device's name, its index, `file:PATH` (a WAV of what was played) or
     `none`."""

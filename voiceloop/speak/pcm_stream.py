@@ -10,15 +10,16 @@ import re
 from dataclasses import dataclass
 from email.message import Message
 
+from voiceloop.audio.compressed import compressed
 from voiceloop.audio.pcm import mix_down
 from voiceloop.audio.riff import PCM, WAV_MAGIC, BrokenHeader, WavFormat, is_wav
-from voiceloop.speak.compressed import compressed
 from voiceloop.speak.wav_stream import WavStream
 from voiceloop.types import SAMPLE_BYTES, Speech
 
 DEFAULT_RATE_HZ = 24_000
 _RATES_HZ = range(4_000, 192_001)
 _MOST_CHANNELS = 8
+_COMPRESSED = frozenset({"mpeg", "mp3", "ogg", "opus", "flac", "aac", "mp4", "webm"})
 _WAV_BYTES = 12
 """How many bytes are examined to tell a WAV from sound that begins like one."""
 _JSON = re.compile(rb'\{\s*"[a-z_]+"\s*:')
@@ -34,16 +35,27 @@ class NotSpeech(ValueError):
         self.said = said
 
 
+class CompressedSpeech(NotSpeech):
+    """The answer is compressed. `kind` is its name, as in `audio.compressed`, `data` all that has come of it."""
+
+    def __init__(self, kind: str, data: bytes) -> None:
+        super().__init__(f"the answer is {kind}, not raw PCM")
+        self.kind, self.data = kind, data
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
+    """The format of samples. `compressed`: the type that is announced, if it is no PCM: then samples would be noise."""
+
     rate_hz: int
     channels: int
+    compressed: str = ""
 
 
 def announced(content_type: str, *, rate_hz: int | None = None) -> Format:
     """The format that a Content-Type announces; where it says nothing, mono at `rate_hz` (24,000 if that is None).
 
-    Raises `NotSpeech` for what is not PCM: JSON or text is an error, never noise in the loudspeaker.
+    Raises `NotSpeech` for what is no sound: JSON or text is an error, never noise in the loudspeaker.
     """
     message = Message()
     # `email` fails at halves of surrogate pairs, as which bytes that are no text come.
@@ -52,13 +64,11 @@ def announced(content_type: str, *, rate_hz: int | None = None) -> Format:
     subtype = kind.partition("/")[2]
     if not kind.startswith("audio/") and kind not in {"application/octet-stream", "binary/octet-stream"}:
         raise NotSpeech(f"the answer is {kind}, not audio")
-    if subtype in {"mpeg", "mp3", "ogg", "opus", "flac", "aac", "mp4", "webm"}:
-        raise NotSpeech(f"the answer is {kind}, not raw PCM")
     rate = _number(message.get_param("rate")) or rate_hz or DEFAULT_RATE_HZ
     channels = _number(message.get_param("channels")) or 1
     if rate not in _RATES_HZ or not 1 <= channels <= _MOST_CHANNELS:
         raise NotSpeech(f"the answer announces {rate} Hz and {channels} channels")
-    return Format(rate, channels)
+    return Format(rate, channels, kind if subtype in _COMPRESSED else "")
 
 
 def _number(value: object) -> int | None:
@@ -83,7 +93,8 @@ class SpeechParser:
         return self._format.rate_hz
 
     def feed(self, piece: bytes) -> list[Speech]:
-        """The samples that `piece` completes, as pieces of one rate each. Raises `NotSpeech`."""
+        """The samples that `piece` completes, as pieces of one rate each. Raises `NotSpeech`, and `CompressedSpeech`
+        before any samples."""
         if self._sniffed:
             return self._parsed(piece)
         data = self._rest + piece
@@ -146,7 +157,9 @@ class SpeechParser:
         if (name := compressed(data, complete=complete)) is None:
             return False
         if name:
-            raise NotSpeech(f"the answer is {name}, not raw PCM")
+            raise CompressedSpeech(name, data)
+        if self._format.compressed and not is_wav(data):
+            raise NotSpeech(f"the answer is {self._format.compressed}, not raw PCM")
         self._wav = WavStream() if is_wav(data) else None
         self._sniffed = True
         return True

@@ -7,11 +7,11 @@ from typing import Protocol, runtime_checkable
 
 import trio
 
+from voiceloop.audio.mp3 import join
 from voiceloop.audio.resample import Resampler
 from voiceloop.audio.wav import WavWriter
 from voiceloop.errors import DeviceError, UsageError
 from voiceloop.plugins import Synthesizer
-from voiceloop.speak.mp3 import join
 from voiceloop.speak.private_text import PrivateText
 from voiceloop.speak.splitter import Splitter
 from voiceloop.system.private_files import write_private

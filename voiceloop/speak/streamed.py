@@ -1,4 +1,4 @@
-"""Speech request: streams the answer of /audio/speech as pieces of speech, or reads it as MP3. Knows no device."""
+"""Speech request: streams the answer of /audio/speech as pieces of speech, or reads it as an MP3 file."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from voiceloop.audio.recordings.decoded_stream import CODECS, DecodedStream
+from voiceloop.audio.recordings.decoding import EXTRA, is_installed
 from voiceloop.errors import TimedOut
 from voiceloop.net.failures import BODY_LIMIT, bad_answer
 from voiceloop.net.service import Request, Service, refusal
 from voiceloop.net.streaming import streaming
-from voiceloop.speak.pcm_stream import NotSpeech, SpeechParser, announced
+from voiceloop.speak.pcm_stream import CompressedSpeech, Format, NotSpeech, SpeechParser, announced
 from voiceloop.types import Speech
 
 if TYPE_CHECKING:
@@ -91,6 +93,45 @@ class Drip:
         self._since = now
 
 
+class _Body:
+    """Turns the body of an answer into speech: samples as they are, MP3 and AAC with the extra `files`."""
+
+    def __init__(self, announced: Format) -> None:
+        self._parser: SpeechParser | DecodedStream = SpeechParser(announced)
+
+    @property
+    def samples(self) -> int:
+        return self._parser.samples
+
+    @property
+    def rate_hz(self) -> int:
+        return self._parser.rate_hz
+
+    async def feed(self, piece: bytes) -> list[Speech]:
+        """The speech that `piece` completes. Raises NotSpeech."""
+        try:
+            return self._parser.feed(piece)
+        except CompressedSpeech as compressed:
+            return await self._decoded(compressed)
+
+    async def end(self) -> list[Speech]:
+        """The speech that was held back. Raises NotSpeech."""
+        try:
+            return self._parser.end()
+        except CompressedSpeech as compressed:  # a body of a few frames
+            return [*await self._decoded(compressed), *self._parser.end()]
+
+    async def _decoded(self, compressed: CompressedSpeech) -> list[Speech]:
+        if compressed.kind not in CODECS or not is_installed():
+            raise compressed
+        self._parser = parser = await trio.to_thread.run_sync(DecodedStream, compressed.kind)
+        return parser.feed(compressed.data)
+
+
+def _remedy(kind: str) -> str:
+    return f"Have the server send PCM, or install the extra 'files': {EXTRA}" if kind in CODECS else "Ask for PCM"
+
+
 class _SpeechRequest:
     """A request for the speech of one text, whose pieces are sent to a channel."""
 
@@ -108,11 +149,11 @@ class _SpeechRequest:
                 format_ = announced(answer.kind, rate_hz=self._rate_hz)
             except NotSpeech as error:
                 raise refusal(await answer.read(BODY_LIMIT, cut=True), answer, str(error)) from None
-            parser = SpeechParser(format_)
+            parser = _Body(format_)
             drip = Drip(patience_s=self._service.settings.read_timeout_s, now=trio.current_time())
 
             async def take(piece: bytes) -> bool:
-                speeches = parser.feed(piece)
+                speeches = await parser.feed(piece)
                 drip.arrived(trio.current_time(), spoken_s=parser.samples / parser.rate_hz)
                 if drip.too_slow:
                     raise TimedOut(
@@ -128,7 +169,9 @@ class _SpeechRequest:
 
             try:
                 await answer.drain(take)
-                await self._deliver(parser.end(), answer)
+                await self._deliver(await parser.end(), answer)
+            except CompressedSpeech as error:
+                raise bad_answer(str(error), answer.where, remedy=_remedy(error.kind)) from None
             except NotSpeech as error:
                 raise refusal(error.said, answer, str(error)) from None
             if not parser.samples:

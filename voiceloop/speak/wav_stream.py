@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable
 from enum import Enum, auto
 
-from voiceloop.audio.riff import WAV_MAGIC, BrokenHeader, WavFormat, is_wav, read_header
+from voiceloop.audio.riff import PAD_BYTES, WAV_MAGIC, BrokenHeader, WavFormat, is_wav, pad_after, read_header
 
 HEADER_LIMIT = 65_536
 """Bytes of a header after which the samples must have begun."""
-_FILE = re.compile(rb"(?:RIFF|RF64).{4}WAVE", re.DOTALL)
+_FILE = re.compile(rb"(?:RIFF|RF64|BW64).{4}WAVE", re.DOTALL)
 _FILE_BYTES = 12
 _CHUNK_LIMIT = 1 << 20
 """Four letters and a size up to this are the head of a chunk. Sound looks like that once in 200,000 times."""
@@ -71,7 +71,7 @@ class WavStream:
     # Each step returns the sound that it has read; None when it needs more bytes.
 
     def _header(self, complete: bool) -> bytes | None:
-        header = read_header(self._buffer, complete=False)
+        header = read_header(self._buffer)
         if header is None:
             if len(self._buffer) > HEADER_LIMIT:
                 raise BrokenHeader("has no samples")
@@ -96,7 +96,11 @@ class WavStream:
         return sound if sound or self._state is _State.HEADER else None
 
     def _behind(self, complete: bool) -> bytes | None:
-        buffer = self._buffer[self._pad :]
+        buffer = self._buffer
+        if self._pad:
+            if len(buffer) < PAD_BYTES and not complete:
+                return None
+            buffer = buffer[pad_after(buffer[:PAD_BYTES]) :]
         if len(buffer) < _FILE_BYTES and not (complete and len(buffer) >= 8):
             return None
         name, size = buffer[:4], int.from_bytes(buffer[4:8], "little")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+TAG_HEAD_BYTES = 10
 _KBPS_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _KBPS_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _RATES_HZ = (44_100, 48_000, 32_000)
@@ -22,15 +23,21 @@ def join(parts: Sequence[bytes]) -> bytes:
 
 def frames(mp3: bytes) -> bytes:
     """The frames of a file that hold sound: without its tags, and without a first frame that holds only a table."""
-    if mp3[:3] == b"ID3" and len(mp3) >= 10:
-        size = 0
-        for byte in mp3[6:10]:
-            size = size << 7 | byte & 0x7F
-        mp3 = mp3[10 + size :]
+    mp3 = mp3[tag_bytes(mp3) :]
     if mp3[-128:-125] == b"TAG":
         mp3 = mp3[:-128]
     length = frame_bytes(mp3)
     return mp3[length:] if any(table in mp3[4:length] for table in _TABLES) else mp3
+
+
+def tag_bytes(mp3: bytes) -> int:
+    """The length of the tag that a file begins with, in bytes; 0 if there is none."""
+    if mp3[:3] != b"ID3" or len(mp3) < TAG_HEAD_BYTES:
+        return 0
+    size = 0
+    for byte in mp3[6:TAG_HEAD_BYTES]:
+        size = size << 7 | byte & 0x7F
+    return TAG_HEAD_BYTES + size
 
 
 def frame_bytes(mp3: bytes) -> int:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiceloop.speak.mp3 import frames, join
+from voiceloop.audio.mp3 import frames, join
 
 TAG = b"ID3\x04\x00\x00\x00\x00\x01\x05" + bytes(133)
 """An ID3v2 tag of 133 bytes: its length is written in groups of 7 bits."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voiceloop.speak.mp3 import frame_bytes
+from voiceloop.audio.mp3 import frame_bytes
 
 _MAGIC = (
     (b"ID3", "MP3"),
