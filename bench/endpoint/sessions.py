@@ -6,20 +6,17 @@ written` they have the prompt's own punctuation; with `a full stop after anythin
 that Whisper does. After an end in an inner pause the next words belong to the same turn, and the endpointer is told
 that the speaker went on, as the conversation does. Such an end counts as `cut`. It counts as `heard` too when the reply
 would have sounded before the next words; preemptive generation asks for the reply in the pause.
-
-    scripts/bench endpoint [--transcribe-ms 300] [--reply-ms 600] [--texts FILE]
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from statistics import median, quantiles
 
-from bench.endpoint.material import PACKAGES, TEXTS, VOICE, Prompt, Session, hesitating, prompts, session
+from bench.endpoint.material import Prompt, Session, hesitating, prompts, session
 from voiceloop.capture.endpointing.endpointer import Endpointer, samples
 from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent, SpeechPaused, SpeechStarted
 from voiceloop.capture.vad.hybrid import HybridOptions, HybridVad
@@ -160,38 +157,20 @@ def detected(heard: Session) -> list[tuple[Frame, Sequence[Verdict]]]:
     return [(frame, vad.feed(frame.pcm, frame.index)) for frame in frames]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="scripts/bench endpoint", description=__doc__.partition("\n")[0])
-    parser.add_argument("--transcribe-ms", type=float, default=300, help="the time that a transcription takes")
-    parser.add_argument(
-        "--reply-ms",
-        type=float,
-        default=600,
-        help="the time that a reply takes, from the text to its first audible sound",
-    )
-    parser.add_argument("--texts", type=Path, default=TEXTS, help=f"the prompts' texts ({TEXTS.name})")
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    if not arguments.texts.exists() or not VOICE.is_dir():
-        raise SystemExit(f"The recorded prompts or their texts are missing: apt install {PACKAGES}")
-    random = Random(arguments.seed)
-    natural = prompts(arguments.texts)
+def report(texts: Path, transcribe_ms: float, reply_ms: float, seed: int) -> Iterator[str]:
+    """A line for each setting."""
+    random = Random(seed)
+    natural = prompts(texts)
     random.shuffle(natural)
-    sessions = [session(natural), session([hesitating(prompt, random) for prompt in natural])]
-    frames = [detected(each) for each in sessions]
-    took = f"a transcription takes {arguments.transcribe_ms:.0f} ms, the reply to it {arguments.reply_ms:.0f} ms more"
-    print(f"{len(natural)} prompts; {took}")
-    print(
-        "| how the end is decided | as recorded: cut / heard | wait | a pause of 300 to 1,000 ms: cut / heard | wait |"
-    )
-    print("| --- | --- | --- | --- | --- |")
+    laid_out = [session(natural), session([hesitating(prompt, random) for prompt in natural])]
+    frames = [detected(each) for each in laid_out]
+    took = f"a transcription takes {transcribe_ms:.0f} ms, the reply to it {reply_ms:.0f} ms more"
+    yield f"{len(natural)} prompts; {took}"
+    yield "| how the end is decided | as recorded: cut / heard | wait | with a pause: cut / heard | wait |"
+    yield "| --- | --- | --- | --- | --- |"
     for setting in SETTINGS:
         cells = [
-            Listener(setting, each, arguments.transcribe_ms, arguments.reply_ms).listen(heard).cells()
-            for each, heard in zip(sessions, frames, strict=True)
+            Listener(setting, each, transcribe_ms, reply_ms).listen(heard).cells()
+            for each, heard in zip(laid_out, frames, strict=True)
         ]
-        print(f"| {setting.name} | {' | '.join(cells)} |")
-
-
-if __name__ == "__main__":
-    main()
+        yield f"| {setting.name} | {' | '.join(cells)} |"
