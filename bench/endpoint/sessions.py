@@ -17,12 +17,12 @@ from random import Random
 from statistics import median, quantiles
 
 from bench.endpoint.material import Prompt, Session, hesitating, prompts, session
-from voiceloop.capture.endpointing.endpointer import Endpointer, samples
+from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent, SpeechPaused, SpeechStarted
 from voiceloop.capture.vad.hybrid import HybridOptions, HybridVad
 from voiceloop.config.tables import Segment
 from voiceloop.plugins import Verdict
-from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, SAMPLE_BYTES, Frame
+from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, SAMPLE_BYTES, Frame, samples
 
 Writer = Callable[[str], str]
 _SLACK = samples(100)

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voiceloop.capture.endpointing.endpointer import Endpointer, Pause, TextAwaited, TextKnown
+from voiceloop.capture.endpointing.endpointer import Endpointer, Pause
+from voiceloop.capture.endpointing.messages import TextAwaited, TextKnown
 from voiceloop.capture.segmenter import (
     EndReason,
     Segmenter,

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import trio
 
-from voiceloop.capture.endpointing.endpointer import Message as PauseMessage
+from voiceloop.capture.endpointing.messages import Message as PauseMessage
 from voiceloop.capture.segmenter import (
     SpeechAudio,
     SpeechDropped,

@@ -6,7 +6,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.turns.room import open_room
-from voiceloop.capture.endpointing.endpointer import Message, PauseMissed, TextAwaited, TextKnown
+from voiceloop.capture.endpointing.messages import Message, PauseMissed, TextAwaited, TextKnown
 from voiceloop.errors import RateLimited, VoiceloopError
 from voiceloop.turns.pauses import Pauses
 from voiceloop.turns.preemptive import Asked, PreemptiveGeneration

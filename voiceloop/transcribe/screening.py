@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from voiceloop.config.tables import Hallucinations
 from voiceloop.events import Publish
-from voiceloop.plugins import Transcriber, Transcription, is_embedded, is_preemptive, streams
+from voiceloop.plugins import Transcriber, Transcription, is_embedded, is_preemptive, punctuates, streams
 from voiceloop.transcribe.annotations import so_far, without_annotations, without_credits
 from voiceloop.transcribe.bounds import LIVE, bounded
 from voiceloop.transcribe.hallucination_phrases import key
@@ -38,6 +38,7 @@ class Screened:
         self._inner, self._rules, self.prompts, self._publish = inner, rules, prompts, publish
         self._voice_judge = voice_judge or VoiceJudge()
         self.preemptive, self.embedded = is_preemptive(inner), is_embedded(inner)
+        self.punctuates = punctuates(inner)
         self.annotations = rules.annotations
         """Whether annotations are dropped."""
         self.dropped: Counter[Reason] = Counter()

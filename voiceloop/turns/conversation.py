@@ -20,7 +20,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from voiceloop.capture.early_voice import EarlyVoice
-from voiceloop.capture.endpointing.endpointer import Message as PauseMessage
+from voiceloop.capture.endpointing.messages import Message as PauseMessage
 from voiceloop.capture.segmenter import (
     SpeechAudio,
     SpeechDropped,

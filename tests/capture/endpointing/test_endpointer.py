@@ -7,15 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voiceloop.capture.endpointing.endpointer import (
-    FACTORS,
     Endpointer,
     Pause,
-    PauseMissed,
-    TextAwaited,
-    TextKnown,
-    samples,
 )
+from voiceloop.capture.endpointing.judgement import FACTORS
+from voiceloop.capture.endpointing.messages import PauseMissed, TextAwaited, TextKnown
 from voiceloop.config.tables import Segment
+from voiceloop.types import samples
 
 USUAL = samples(600)
 SHORTEST, LONGEST = samples(400), samples(1_600)

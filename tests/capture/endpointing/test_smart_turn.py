@@ -16,7 +16,7 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 from onnx import TensorProto, helper  # noqa: E402 - after the check that it is installed
 
-from voiceloop.capture.endpointing.smart_turn import LANGUAGES, SmartTurn  # noqa: E402
+from voiceloop.capture.endpointing.smart_turn import SmartTurn  # noqa: E402
 
 
 def network(path: Path, scale: float, *, name: str = "input_features") -> Path:
@@ -71,8 +71,3 @@ def test_another_network_is_refused_at_start(tmp_path: Path) -> None:
 def test_a_network_that_gives_no_number_is_refused_at_start(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="gives no number"):
         SmartTurn(network(tmp_path / "nan.onnx", math.nan))
-
-
-def test_its_languages_are_codes() -> None:
-    assert len(LANGUAGES) == 23
-    assert all(len(code) == 2 for code in LANGUAGES)

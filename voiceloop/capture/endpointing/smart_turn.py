@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
 MODEL, FILE = "smart-turn-v3.2", "smart-turn-v3.2-cpu.onnx"
 """Its name in the catalogue of models, and its file."""
-LANGUAGES = frozenset(
-    "ar bn da de en es fi fr hi id it ja ko mr nl no pl pt ru tr uk vi zh".split()  # noqa: SIM905 - as its maker lists
-)
-"""What it was trained on."""
 PLACE = "segment.acoustic"
 REMEDY = f"Fetch the model again: voiceloop models remove {MODEL}; voiceloop models get {MODEL}"
 _SUREST = 0.99
