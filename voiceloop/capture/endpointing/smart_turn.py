@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MODEL, FILE = "smart-turn-v3.2", "smart-turn-v3.2-cpu.onnx"
-"""Its name in the catalogue of models, and its file."""
+"""The network's name in the catalogue of models, and its file."""
 PLACE = "segment.acoustic"
 REMEDY = f"Fetch the model again: voiceloop models remove {MODEL}; voiceloop models get {MODEL}"
 _SUREST = 0.99
