@@ -24,6 +24,7 @@ from bench.endpoint.measuring import Known, load, measured, save
 from voiceloop.capture.endpointing.endings import Ending, ending
 from voiceloop.capture.endpointing.judgement import SLOPE, SOUND, Evidence, factor
 from voiceloop.capture.endpointing.smart_turn import FILE, MODEL
+from voiceloop.config.tables import Segment
 from voiceloop.transcribe.embedded.places import user_models
 
 PAUSE_S, JUDGE_S = 0.128, 0.05
@@ -85,6 +86,26 @@ def report(known: Sequence[Known], half: str, transcribe_s: float) -> Iterator[s
     yield f"the judge, ends against the first, the second and all pauses: AUC {', '.join(aucs)}"
     yield ""
     yield from table(chosen, transcribe_s)
+    at_settings = policies.point(_as_configured(transcribe_s), chosen)
+    yield ""
+    yield (
+        f"sound and words with the default settings: {100 * at_settings.cut:.1f} % cut off, mean wait "
+        f"{1000 * at_settings.wait_s:.0f} ms, median at plain ends "
+        f"{1000 * policies.middle(at_settings, chosen, _is_plain):.0f} ms"
+    )
+
+
+def _as_configured(transcribe_s: float) -> policies.Waits:
+    """What the program waits with the default settings, for a speaker whose pauses it doesn't know yet."""
+    segment = Segment()
+    shortest_s, longest_s = (bound / 1000 for bound in segment.bounds_ms(acoustic=True))
+
+    def waits(each: Known) -> float:
+        evidence = Evidence(ending(each.text, "en", punctuated=False), sound=each.sound)
+        wait_s = min(max(segment.hangover_ms / 1000 * factor(evidence), shortest_s), longest_s)
+        return max(wait_s, PAUSE_S + max(transcribe_s, JUDGE_S))
+
+    return waits
 
 
 def fitted(known: Sequence[Known], transcribe_s: float) -> str:

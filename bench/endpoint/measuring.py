@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,6 @@ import numpy as np
 
 from bench.endpoint.cutting import Turn
 from bench.endpoint.material import in_a_room
-from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.endpointing.recent_sound import RecentSound
 from voiceloop.capture.endpointing.smart_turn import SmartTurn
 from voiceloop.capture.segmenter import Segmenter, SpeechPaused
@@ -76,22 +75,31 @@ def measured(turns: Sequence[Turn], model: Path) -> Iterator[Known]:
 
 
 def _session(turns: Sequence[Turn], networks: Networks) -> Iterator[Known]:
-    vad, recent = HybridVad(HybridOptions()), RecentSound()
-    segmenter = Segmenter(Segment(), hangover_ms=60_000, endpointer=Endpointer())
-    at = 0
+    ear, at = Ear(), 0
     for turn in turns:
-        pauses: list[Found] = []
-        for frame in _frames(turn, at):
-            recent.hear(frame)
-            events = segmenter.feed(frame, vad.feed(frame.pcm, frame.index))
-            pauses += [Found(event, recent.before(event.since)) for event in events if isinstance(event, SpeechPaused)]
-        segmenter.flush()
+        pauses = [found for frame in frames(turn, at) for found in ear.hear(frame)]
+        ear.segmenter.flush()
         for kind, found in _placed(turn, at, pauses):
             yield networks.known(turn, kind, found)
         at += turn.span
 
 
-def _frames(turn: Turn, at: int) -> Iterator[Frame]:
+@dataclass(slots=True)
+class Ear:
+    """What finds the pauses. No pause ends an utterance."""
+
+    vad: HybridVad = field(default_factory=lambda: HybridVad(HybridOptions()))
+    recent: RecentSound = field(default_factory=RecentSound)
+    segmenter: Segmenter = field(default_factory=lambda: Segmenter(Segment(), hangover_ms=60_000))
+
+    def hear(self, frame: Frame) -> list[Found]:
+        """Take the next frame; return the pauses that it makes certain."""
+        self.recent.hear(frame)
+        events = self.segmenter.feed(frame, self.vad.feed(frame.pcm, frame.index))
+        return [Found(event, self.recent.before(event.since)) for event in events if isinstance(event, SpeechPaused)]
+
+
+def frames(turn: Turn, at: int) -> Iterator[Frame]:
     """A turn and the gap after it, in a room, from the sample `at` on."""
     pcm = in_a_room(turn.pcm + bytes(turn.span * SAMPLE_BYTES - len(turn.pcm)))
     step = FRAME_SAMPLES * SAMPLE_BYTES

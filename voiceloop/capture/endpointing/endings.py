@@ -139,7 +139,7 @@ def _ends_with_closing(words: list[str], lists: Words) -> bool:
 
 def _spelling(words: list[str]) -> bool:
     """Whether a word is being spelled: it ends with two single letters, "m i" or "M-I"."""
-    letters = [piece for word in words[-2:] for piece in re.split(f"[.{_DASHES}]", word) if piece]
+    letters = [piece for word in words[-2:] for piece in re.split(f"[{_DASHES}]", word) if piece]
     return len(letters) > 1 and all(len(letter) == 1 and letter.isalpha() for letter in letters[-2:])
 
 

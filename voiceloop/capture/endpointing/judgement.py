@@ -30,16 +30,16 @@ FACTORS = {
     Ending.OPEN: 1.8,
 }
 """Without the sound: the factor for each way a transcript can end."""
-SOUND = 0.75
+SOUND = 0.72
 """The weight of the judge's log-odds."""
-SCALE = 1.2
+SCALE = 1.26
 """The factor at log-odds of 0: with it the usual `hangover_ms` of 600 ms cuts off 5 % of the pauses of that half."""
 WORDS = {
     Ending.QUESTION: -log(FACTORS[Ending.QUESTION]) / SLOPE,
     Ending.STOP: -log(FACTORS[Ending.STOP]) / SLOPE,
     Ending.UNKNOWN: 0.0,
-    Ending.LINKED: -1.75,
-    Ending.OPEN: -2.2,
+    Ending.LINKED: -1.85,
+    Ending.OPEN: -2.23,
 }
 """With the sound: the weight of each way a transcript can end. Words that are not known weigh nothing. The two of
 punctuation are as without the sound: the recogniser of the benchmark puts marks after anything, so they can't be
