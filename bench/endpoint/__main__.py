@@ -1,11 +1,13 @@
 """Measures when a turn ends: the wait at true ends for a share of cut-offs, and whole sessions at their settings.
 
-    scripts/bench endpoint [--only pauses sessions] [--fit] [--half kept|open|both] [--model FILE]
+    scripts/bench endpoint [--only pauses program sessions] [--fit] [--half kept|open|both] [--model FILE]
 
 `pauses` has the form of LiveKit's end-of-turn benchmark: every rule is swept through its settings, and what counts is
 its mean wait at the true ends where it cuts off 5 or 10 % of the pauses inside turns, and how many it cuts off where it
 waits 300 or 600 ms. The words are those that the embedded recogniser hears up to the pause. `--fit` prints the
 coefficients of the judgement, fitted to the open half.
+
+`program` has the installed program hear sixty prompts, half of them with a pause; with `--set` other settings.
 
 `sessions` runs recorded prompts through the VAD, the segmenter and the endpointer with the settings of the config.
 """
@@ -17,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from math import exp
 from pathlib import Path
 
-from bench.endpoint import fitting, policies, sessions
+from bench.endpoint import fitting, policies, program, sessions
 from bench.endpoint.cutting import turns
 from bench.endpoint.material import PACKAGES, TEXTS, VOICE
 from bench.endpoint.measuring import Known, load, measured, save
@@ -29,6 +31,7 @@ from voiceloop.transcribe.embedded.places import user_models
 
 PAUSE_S, JUDGE_S = 0.128, 0.05
 """When a pause is noticed, and how long the judge takes then."""
+PARTS = ("pauses", "program", "sessions")
 CUTS, WAITS_S = (0.05, 0.10), (0.3, 0.6)
 
 
@@ -131,7 +134,7 @@ def known_pauses(given: argparse.Namespace) -> list[Known]:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench endpoint", description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", nargs="+", choices=("pauses", "sessions"), default=("pauses", "sessions"))
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--fit", action="store_true", help="print the coefficients that the open half gives")
     parser.add_argument("--half", choices=("kept", "open", "both"), default="kept")
     parser.add_argument("--model", type=Path, default=user_models() / MODEL / FILE, help="the acoustic judge's network")
@@ -142,6 +145,7 @@ def arguments() -> argparse.Namespace:
         "--reply-ms", type=float, default=600, help="sessions: from the text to the first audible sound"
     )
     parser.add_argument("--texts", type=Path, default=TEXTS, help=f"the prompts' texts ({TEXTS.name})")
+    parser.add_argument("--set", action="append", default=[], help="a setting of the program, as TABLE.KEY=VALUE")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
@@ -156,6 +160,8 @@ def main() -> None:
         print("\n".join(report(known, given.half, transcribe_s)), end="\n\n")
         if given.fit:
             print(fitted(known, transcribe_s), end="\n\n")
+    if "program" in given.only:
+        print("\n".join(program.report(given.texts, given.set)), end="\n\n")
     if "sessions" in given.only:
         transcribe_ms = 300 if given.transcribe_ms is None else given.transcribe_ms
         print("\n".join(sessions.report(given.texts, transcribe_ms, given.reply_ms, given.seed)))
