@@ -49,7 +49,7 @@ def turn() -> Turn:
     return Turn("noise", 1, "open", pcm, cut=32_000, resumed=41_600, end=57_600, whole=True)
 
 
-async def test_the_program_and_the_benchmark_give_the_judge_the_same_sound() -> None:
+def test_the_program_and_the_benchmark_give_the_judge_the_same_sound() -> None:
     ear, nursery = Ear(vad=cast(HybridVad, Loud())), RecordingNursery()
     segmenter = Segmenter(Segment(), hangover_ms=60_000)
     judge = SoundJudge(cast(Network, None), segmenter.tell, lambda *_, **__: None, cast(trio.Nursery, nursery))
