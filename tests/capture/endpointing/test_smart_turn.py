@@ -16,7 +16,9 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 from onnx import TensorProto, helper  # noqa: E402 - after the check that it is installed
 
-from voiceloop.capture.endpointing.smart_turn import SmartTurn  # noqa: E402
+from tests.capture.endpointing.test_log_mel import sound  # noqa: E402
+from voiceloop.capture.endpointing.smart_turn import FILE, MODEL, SmartTurn  # noqa: E402
+from voiceloop.transcribe.embedded.places import user_models  # noqa: E402
 
 
 def network(path: Path, scale: float, *, name: str = "input_features") -> Path:
@@ -71,3 +73,12 @@ def test_another_network_is_refused_at_start(tmp_path: Path) -> None:
 def test_a_network_that_gives_no_number_is_refused_at_start(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="gives no number"):
         SmartTurn(network(tmp_path / "nan.onnx", math.nan))
+
+
+REAL = user_models() / MODEL / FILE
+
+
+@pytest.mark.skipif(not REAL.is_file(), reason=f"the network is not on this machine: voiceloop models get {MODEL}")
+def test_the_network_says_what_it_says_with_the_code_that_comes_with_it() -> None:
+    # `compute_whisper_log_mel_features` of pipecat-ai 1.14.0, and a session of ONNX Runtime: 0.97937
+    assert SmartTurn(REAL).log_odds(sound()) == pytest.approx(3.85994, abs=1e-3)
