@@ -66,6 +66,7 @@ echo "voiceloop $*" >>"$LOG"
 case $1 in
     devices) cat "$BOX/devices" 2>/dev/null ;;
     config) echo "$BOX/no-config" ;;
+    models) [[ ! -e $BOX/no-models ]] || exit 1 ;;
 esac
 exit 0
 """
@@ -346,6 +347,7 @@ def test_a_broken_virtual_environment_is_made_again(box: Box) -> None:
 
 # --- scripts/run
 
+GET = "voiceloop models get smart-turn-v3.2"
 READY = ("libportaudio2", "libpulse0", "libasound2-plugins")
 
 
@@ -357,6 +359,24 @@ def test_run_starts_the_loop_with_its_arguments(box: Box) -> None:
     box.clear_log()
     assert box.run("run") == ""
     assert box.log == ["voiceloop devices --json", "voiceloop run"]
+
+
+def test_run_fetches_the_model_that_hears_the_end_of_a_turn_once(box: Box) -> None:
+    box.has(*READY)
+    box.run("run", "captions", "--input", "monitor")
+    assert GET not in box.log
+    assert "hears whether you have finished" in box.run("run", "--input", "file:x.wav")
+    assert GET in box.log
+    box.clear_log()
+    assert box.run("run", "--input", "file:x.wav") == ""
+    assert GET not in box.log
+
+
+def test_run_goes_on_without_that_model(box: Box) -> None:
+    box.has(*READY)
+    (box.path / "no-models").touch()
+    assert "turns end by words and pauses" in box.run("run", "--input", "file:x.wav")
+    assert box.log[-1] == "voiceloop run --input file:x.wav"
 
 
 def test_run_without_a_sound_device_uses_a_synthesised_sample(box: Box) -> None:

@@ -18,6 +18,8 @@ import trio
 
 from voiceloop.audio.runaway import RUNAWAY, runaway
 from voiceloop.capture.endpointing.endpointer import Endpointer
+from voiceloop.capture.endpointing.hearing import Hearing
+from voiceloop.capture.endpointing.sound_judge import open_sound_judge
 from voiceloop.capture.enhancer import Enhancer
 from voiceloop.capture.listener import HalfDuplexMute, Listener, Watch
 from voiceloop.capture.microphone import Microphone
@@ -37,7 +39,7 @@ from voiceloop.errors import DeviceError, StartAnew
 from voiceloop.events import Publish
 from voiceloop.journal.no_journal import NO_JOURNAL
 from voiceloop.net.wanted import transcribed_by
-from voiceloop.opening import Parts, open_part, open_parts, open_services, open_vad
+from voiceloop.opening import Parts, open_acoustic_judge, open_part, open_parts, open_services, open_vad
 from voiceloop.playback.chimes import Chimes
 from voiceloop.playback.output import CANCELLING_IDLE_S, IDLE_S, open_speaker
 from voiceloop.playback.speaker import Speaker
@@ -62,6 +64,7 @@ class Input:
     canceller: Canceller | None
     second: SecondOpinion | None
     enhancer: Enhancer | None
+    hearing: Hearing
 
 
 async def run(
@@ -91,6 +94,9 @@ async def run(
         mode = echo.mode(config.audio)
         processor = await _open_processor(config)
         enhancer = await trio.to_thread.run_sync(echo.open_enhancer, config.audio) if config.audio.enhances else None
+        hearing = await open_acoustic_judge(config, _language(config))
+        if hearing.failure:
+            publish("notice", text=hearing.failure)
         second_vad = await open_vad(stack, services) if processor is not None else None
         # Devices last: loading an engine holds the GIL for longer than an audio callback may wait.
         tap = Tap() if mode != "half-duplex" else None
@@ -118,7 +124,8 @@ async def run(
             raw=canceller,
         )
         control = controlled.description if controlled is not None else "off"
-        _publish_start(config, parts, microphone, speaker, control, publish)
+        turns = _ends_a_turn(config, parts.transcriber, hearing)
+        _publish_start(config, parts, microphone, speaker, control, turns, publish)
         after_ms = round((time.monotonic() - began) * 1000)
         handles = parts.handler.description
         publish("ready", after_ms=after_ms, state=attention.state, heard=microphone.heard, handler=handles)
@@ -126,7 +133,7 @@ async def run(
         # A full collection over everything loaded at start would stall the audio callbacks audibly.
         gc.freeze()
         watch = tracing.tap(microphone.clock, speaker) if tracing is not None else None
-        source = Input(microphone, watch, canceller, second, enhancer)
+        source = Input(microphone, watch, canceller, second, enhancer, hearing)
         if attention.muted:
             microphone.mute(muted=True)
         await _converse(config, context, parts, source, attention, controlled, kept, anew=trace is None)
@@ -224,7 +231,8 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
 ) -> None:
     microphone = source.microphone
     muted = half_duplex(config)
-    segmenter = Segmenter.of(config.segment, half_duplex=muted)
+    network = source.hearing.network
+    segmenter = Segmenter.of(config.segment, half_duplex=muted, acoustic=network is not None)
     speaker = context.speaker
     chimes = _chimes(config, speaker, controlled)
     tail_s = config.audio.echo_tail_ms / 1000
@@ -237,6 +245,9 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
         conversation = totals.conversation = await stack.enter_async_context(
             open_conversation(context, segmenter.tell, kept.history)
         )
+        judge = None
+        if network is not None:
+            judge = await stack.enter_async_context(open_sound_judge(network, segmenter.tell, context.publish))
         listener = totals.listener = Listener(
             vad=parts.vad,
             segmenter=segmenter,
@@ -248,6 +259,7 @@ async def _converse(  # noqa: PLR0913, PLR0917 - everything that it connects
             cleaner=source.canceller,
             enhancer=source.enhancer,
             second=source.second,
+            sound_judge=judge,
             without_chimes=WithoutChimes(chimes.heard_at, microphone.clock) if chimes is not None else None,
         )
         if controlled is not None:
@@ -280,7 +292,7 @@ async def _start_anew(conversation: Conversation, speaker: Speaker, attention: A
 
 
 def _publish_start(  # noqa: PLR0913, PLR0917 - everything that the start-up lines name
-    config: Config, parts: Parts, microphone: Microphone, speaker: Speaker, control: str, publish: Publish
+    config: Config, parts: Parts, microphone: Microphone, speaker: Speaker, control: str, turns: str, publish: Publish
 ) -> None:
     if (warning := echo.warning(config.audio)) is not None:
         publish("notice", text=warning)
@@ -290,7 +302,7 @@ def _publish_start(  # noqa: PLR0913, PLR0917 - everything that the start-up lin
         loudspeaker=speaker.description,
         echo=echo.mode(config.audio),
         vad=parts.vad.description,
-        turns=_ends_a_turn(config, parts.transcriber),
+        turns=turns,
         transcribe=parts.transcriber.description,
         handler=parts.handler.description,
         speak=parts.synthesizer.description,
@@ -298,12 +310,14 @@ def _publish_start(  # noqa: PLR0913, PLR0917 - everything that the start-up lin
     )
 
 
-def _ends_a_turn(config: Config, transcriber: Transcriber) -> str:
+def _ends_a_turn(config: Config, transcriber: Transcriber, hearing: Hearing) -> str:
     """For the start-up lines: what ends a turn. Words help only if they are known before it ends (preemptive work)."""
+    sound = "the sound, " if hearing.network is not None else ""
+    lacks = f"; {hearing.why_not}" if hearing.why_not else ""
     if not (config.preemptive.enabled and is_preemptive(transcriber)):
-        return "ended by pauses, no preemptive work"
+        return f"ended by {sound}pauses, no preemptive work{lacks}"
     endpointer = Endpointer.of(config.segment, half_duplex=half_duplex(config))
-    return f"ended by {endpointer.description(_language(config))}; preemptive work in pauses"
+    return f"ended by {sound}{endpointer.description(_language(config))}; preemptive work in pauses{lacks}"
 
 
 def _language(config: Config) -> str | None:

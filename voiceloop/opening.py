@@ -6,10 +6,13 @@ import traceback
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import trio
 
+from voiceloop.capture.endpointing.hearing import Hearing, open_hearing
+from voiceloop.capture.endpointing.smart_turn import FILE, MODEL
 from voiceloop.capture.vad.steady import SteadyVad
 from voiceloop.config.tables import Config, PartTable
 from voiceloop.errors import EngineError, VoiceloopError
@@ -17,6 +20,7 @@ from voiceloop.events import Publish
 from voiceloop.net.client import Clients, open_clients
 from voiceloop.net.watch import Observe
 from voiceloop.plugins import Services
+from voiceloop.transcribe.embedded.places import user_models
 from voiceloop.transcribe.screening import screened
 
 
@@ -78,6 +82,19 @@ async def open_part(stack: AsyncExitStack, table: PartTable, services: Services)
 async def open_vad(stack: AsyncExitStack, services: Services) -> Any:
     """Open the VAD, of which no exception gets out afterwards."""
     return SteadyVad(await open_part(stack, services.config.vad, services), services.publish)
+
+
+async def open_acoustic_judge(config: Config, language: str | None) -> Hearing:
+    """The network that judges turns by their sound, if it is to be used here and can be."""
+    path = user_models() / MODEL / FILE
+
+    def damage(path: Path) -> str:
+        from voiceloop.downloads.checksums import difference
+        from voiceloop.models.catalogue import named
+
+        return difference(path, named(MODEL).files[0])
+
+    return await trio.to_thread.run_sync(open_hearing, config.segment, language, path, damage)
 
 
 async def open_transcriber(stack: AsyncExitStack, services: Services) -> Any:

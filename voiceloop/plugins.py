@@ -136,6 +136,9 @@ class Transcriber(Part, Protocol):
     May have `tells_speakers`, a bool that may change: whether its words say who said them (`Word.speaker`). Then it may
     have `without_speakers()`: a transcriber of the same kind that doesn't ask for that, for provisional words.
 
+    May have `punctuates = False`: it puts a full stop or a question mark after anything, also where a sentence was cut
+    off, so that they say nothing of whether the speaker has finished.
+
     May have `streams`, a bool that may change: whether a transcription that begins now is a `StreamedTranscription`
     that hears speech while it is fed.
     """
@@ -260,6 +263,11 @@ def is_preemptive(transcriber: Transcriber) -> bool:
 def is_embedded(transcriber: Transcriber) -> bool:
     """Whether `transcriber` runs on this machine's processor, so that its calls cost nothing but time."""
     return bool(getattr(transcriber, "embedded", False))
+
+
+def punctuates(transcriber: Transcriber) -> bool:
+    """Whether the full stops and question marks of `transcriber` say that a sentence is over."""
+    return bool(getattr(transcriber, "punctuates", True))
 
 
 def streams(transcriber: Transcriber) -> bool:

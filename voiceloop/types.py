@@ -20,6 +20,11 @@ SAMPLE_BYTES = 2
 """Samples are signed 16-bit little-endian, mono, everywhere."""
 
 
+def samples(ms: float) -> int:
+    """Convert milliseconds to samples at the capture rate."""
+    return round(ms * CAPTURE_RATE_HZ / 1000)
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """20 ms of sound from the microphone: int16, mono, 16 kHz; `index` numbers its first sample.

@@ -1,196 +1,170 @@
-"""Compares endpointing settings: how often a turn ends in an inner pause, and how long the wait is at its real end.
+"""Measures when a turn ends: the wait at true ends for a share of cut-offs, and whole sessions at their settings.
 
-Recorded prompts go through the real VAD, segmenter and endpointer, as fast as the machine can; no service is asked. In
-a pause the endpointer gets the words spoken so far, after the time that a transcription takes. With `punctuated as
-written` they have the prompt's own punctuation; with `a full stop after anything` they end in a full stop, the worst
-that Whisper does. After an end in an inner pause the next words belong to the same turn, and the endpointer is told
-that the speaker went on, as the conversation does. Such an end counts as `cut`. It counts as `heard` too when the reply
-would have sounded before the next words; preemptive generation asks for the reply in the pause.
+    scripts/bench endpoint [--only pauses program sessions] [--fit] [--half kept|open|both] [--model FILE]
 
-    scripts/bench endpoint [--transcribe-ms 300] [--reply-ms 600] [--texts FILE]
+`pauses` has the form of LiveKit's end-of-turn benchmark: every rule is swept through its settings, and what counts is
+its mean wait at the true ends where it cuts off 5 or 10 % of the pauses inside turns, and how many it cuts off where it
+waits 300 or 600 ms. The words are those that the embedded recogniser hears up to the pause. `--fit` prints the
+coefficients of the judgement, fitted to the open half.
+
+`program` has the installed program hear sixty prompts, half of them with a pause; with `--set` other settings.
+
+`sessions` runs recorded prompts through the VAD, the segmenter and the endpointer with the settings of the config.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from math import exp
 from pathlib import Path
-from random import Random
-from statistics import median, quantiles
 
-from bench.endpoint.material import PACKAGES, TEXTS, VOICE, Prompt, Session, hesitating, prompts, session
-from voiceloop.capture.endpointing.endpointer import Endpointer, samples
-from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent, SpeechPaused, SpeechStarted
-from voiceloop.capture.vad.hybrid import HybridOptions, HybridVad
+from bench.endpoint import fitting, policies, program, sessions
+from bench.endpoint.cutting import turns
+from bench.endpoint.material import PACKAGES, TEXTS, VOICE
+from bench.endpoint.measuring import Known, load, measured, save
+from voiceloop.capture.endpointing.endings import Ending, ending
+from voiceloop.capture.endpointing.judgement import SLOPE, SOUND, Evidence, factor
+from voiceloop.capture.endpointing.smart_turn import FILE, MODEL
 from voiceloop.config.tables import Segment
-from voiceloop.plugins import Verdict
-from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, SAMPLE_BYTES, Frame
+from voiceloop.transcribe.embedded.places import user_models
 
-Writer = Callable[[str], str]
-_SLACK = samples(100)
-"""The largest difference between the aligner and the VAD about where a word ends."""
-
-
-def full_stops(text: str) -> str:
-    """A transcript of a recogniser that ends everything with a full stop."""
-    return text if text.endswith("?") else text.rstrip(".,;:!") + "."
+PAUSE_S, JUDGE_S = 0.128, 0.05
+"""When a pause is noticed, and how long the judge takes then."""
+PARTS = ("pauses", "program", "sessions")
+CUTS, WAITS_S = (0.05, 0.10), (0.3, 0.6)
 
 
-def as_written(text: str) -> str:
-    return text
+def rules(transcribe_s: float) -> dict[str, Callable[[], Iterator[policies.Waits]]]:
+    """The rules that are compared, each with its settings."""
+    words_s, sound_s = PAUSE_S + transcribe_s, PAUSE_S + JUDGE_S
+
+    def by_words(each: Known) -> Ending:
+        return ending(each.text, "en", punctuated=False)
+
+    return {
+        "plain silence": lambda: policies.silence(words_s),
+        "words, every mark believed": lambda: policies.scaled(
+            lambda each: factor(Evidence(ending(each.text, "en"))), words_s
+        ),
+        "words, without the recogniser's marks": lambda: policies.scaled(
+            lambda each: factor(Evidence(by_words(each))), words_s
+        ),
+        "sound, a threshold": lambda: policies.thresholds(lambda each: each.sound, sound_s),
+        "sound, by its log-odds": lambda: policies.scaled(lambda each: exp(-SLOPE * SOUND * each.sound), sound_s),
+        "sound and words": lambda: policies.scaled(
+            lambda each: factor(Evidence(by_words(each), sound=each.sound)), max(words_s, sound_s)
+        ),
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting of the endpointer. Without a `writer` it gets empty transcripts."""
-
-    name: str
-    segment: Segment
-    writer: Writer | None = None
-    half_duplex: bool = False
-
-
-SETTINGS = (
-    Setting("a fixed 600 ms (`segment.adaptive = false`)", Segment(adaptive=False)),
-    Setting("by the speaker's pauses alone", Segment()),
-    Setting("by words too, a full stop after anything", Segment(), full_stops),
-    Setting("by words too, punctuated as written", Segment(), as_written),
-    Setting("half-duplex, a fixed 900 ms", Segment(adaptive=False), half_duplex=True),
-    Setting("half-duplex, by words, a full stop after anything", Segment(), full_stops, half_duplex=True),
-)
+def table(known: Sequence[Known], transcribe_s: float) -> Iterator[str]:
+    """A line for each rule."""
+    yield "| rule | wait at 5 % | at 10 % | cut off at 300 ms | at 600 ms | median at plain ends |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for name, settings in rules(transcribe_s).items():
+        points = policies.swept(settings(), known)
+        chosen = [policies.wait_at(points, cut) for cut in CUTS]
+        waits = [f"{each.wait_s * 1000:.0f} ms" for each in chosen]
+        cuts = [f"{100 * policies.cut_at(points, wait_s):.1f} %" for wait_s in WAITS_S]
+        plain = f"{1000 * policies.middle(chosen[0], known, _is_plain):.0f} ms"
+        yield f"| {name} | {' | '.join((*waits, *cuts, plain))} |"
 
 
-@dataclass(slots=True)
-class Score:
-    """Counts over all prompts. `waits_ms`: for each prompt, from the last voice to the end of the turn."""
-
-    prompts: int = 0
-    cut: int = 0
-    heard: int = 0
-    waits_ms: list[float] = field(default_factory=list)
-
-    def cells(self) -> str:
-        cut, heard = (f"{100 * count / self.prompts:.0f}" for count in (self.cut, self.heard))
-        return f"{cut} / {heard} % | {median(self.waits_ms):.0f} / {quantiles(self.waits_ms, n=10)[-1]:.0f} ms"
+def _is_plain(each: Known) -> bool:
+    """Whether the last sentence is plainly finished: no word of it wants another."""
+    return ending(each.text, "en", punctuated=False) <= Ending.UNKNOWN
 
 
-@dataclass(slots=True)
-class Listener:
-    """Runs a session through the segmenter and the endpointer, and counts."""
-
-    setting: Setting
-    session: Session
-    transcribe_ms: float
-    reply_ms: float
-    score: Score = field(default_factory=Score)
-    _endpointer: Endpointer = field(init=False)
-    _ended: int | None = None
-    """Where the voice of the last turn ended, in samples."""
-    _reply_at: int = 0
-    """When the reply to the last turn would be heard, in samples."""
-    _due: tuple[int, int] | None = None
-    """When the next transcript comes, and the start of its pause, both in samples."""
-    _cut: bool = False
-    _heard: bool = False
-    _now: int = 0
-
-    def __post_init__(self) -> None:
-        self._endpointer = Endpointer.of(self.setting.segment, half_duplex=self.setting.half_duplex)
-
-    def listen(self, frames: Sequence[tuple[Frame, Sequence[Verdict]]]) -> Score:
-        segment = self.setting.segment
-        hangover_ms = segment.half_duplex_hangover_ms if self.setting.half_duplex else segment.hangover_ms
-        segmenter = Segmenter(segment, hangover_ms=hangover_ms, endpointer=self._endpointer)
-        for frame, verdicts in frames:
-            self._now = frame.end
-            if self._due is not None and self._due[0] <= frame.index:
-                self._take_transcript(self._due[1])
-            for event in segmenter.feed(frame, verdicts):
-                self._on(event)
-        return self.score
-
-    def _on(self, event: SpeechEvent) -> None:
-        if isinstance(event, SpeechStarted):
-            begin, prompt = self._prompt(event.onset)
-            if self._ended is not None and self._ended > begin + prompt.words[0].start:
-                self._endpointer.resumed(
-                    start=self._ended, at=event.onset
-                )  # as the conversation does when it merges a turn
-                self._heard |= event.onset > self._reply_at
-        elif isinstance(event, SpeechPaused):
-            pause = event.since
-            self._due = (event.at + samples(self.transcribe_ms), pause)
-            self._endpointer.awaiting(pause)
-        elif isinstance(event, SpeechEnded):
-            self._end(event.utterance.voiced_end)
-
-    def _take_transcript(self, pause: int) -> None:
-        self._due = None
-        begin, prompt = self._prompt(pause)
-        said = " ".join(word.text for word in prompt.words if begin + word.end <= pause + _SLACK)
-        text = self.setting.writer(said) if self.setting.writer and said else ""
-        self._endpointer.heard(text, at=pause, language="en")
-
-    def _end(self, voiced_end: int) -> None:
-        self._ended = voiced_end
-        asked_at = voiced_end + samples(self.setting.segment.pause_ms)
-        self._reply_at = max(self._now, asked_at + samples(self.transcribe_ms + self.reply_ms))
-        begin, prompt = self._prompt(voiced_end)
-        last = prompt.words[-1]
-        if voiced_end < begin + (last.start + last.end) // 2:
-            self._cut = True
-            return
-        self.score.prompts += 1
-        self.score.cut += self._cut
-        self.score.heard += self._heard
-        self.score.waits_ms.append((self._now - voiced_end) * 1000 / CAPTURE_RATE_HZ)
-        self._cut = self._heard = False
-
-    def _prompt(self, at: int) -> tuple[int, Prompt]:
-        """The prompt that is spoken at a sample, and its own first sample."""
-        return max((placed for placed in self.session.prompts if placed[0] <= at), key=lambda placed: placed[0])
+def report(known: Sequence[Known], half: str, transcribe_s: float) -> Iterator[str]:
+    """The table for a half of the material, and what it is made of."""
+    chosen = [each for each in known if half == "both" or each.kept == (half == "kept")]
+    counts = {kind: sum(each.kind == kind for each in chosen) for kind in ("end", "open", "could")}
+    names = len({each.name for each in chosen})
+    yield (
+        f"the {half} half: {names} recordings; {counts['end']} ends, {counts['open']} pauses after words that can't be "
+        f"a turn, {counts['could']} after words that could"
+    )
+    aucs = [f"{policies.auc(chosen, kinds):.3f}" for kinds in (("open",), ("could",), ("open", "could"))]
+    yield f"the judge, ends against the first, the second and all pauses: AUC {', '.join(aucs)}"
+    yield ""
+    yield from table(chosen, transcribe_s)
+    at_settings = policies.point(_as_configured(transcribe_s), chosen)
+    yield ""
+    yield (
+        f"sound and words with the default settings: {100 * at_settings.cut:.1f} % cut off, mean wait "
+        f"{1000 * at_settings.wait_s:.0f} ms, median at plain ends "
+        f"{1000 * policies.middle(at_settings, chosen, _is_plain):.0f} ms"
+    )
 
 
-def detected(heard: Session) -> list[tuple[Frame, Sequence[Verdict]]]:
-    """Every frame with the VAD's verdicts: the same for all settings."""
-    vad = HybridVad(HybridOptions())
-    step = FRAME_SAMPLES * SAMPLE_BYTES
-    frames = [Frame(heard.pcm[at : at + step], at // SAMPLE_BYTES) for at in range(0, len(heard.pcm), step)]
-    return [(frame, vad.feed(frame.pcm, frame.index)) for frame in frames]
+def _as_configured(transcribe_s: float) -> policies.Waits:
+    """What the program waits with the default settings, for a speaker whose pauses it doesn't know yet."""
+    segment = Segment()
+    shortest_s, longest_s = (bound / 1000 for bound in segment.bounds_ms(acoustic=True))
+
+    def waits(each: Known) -> float:
+        evidence = Evidence(ending(each.text, "en", punctuated=False), sound=each.sound)
+        wait_s = min(max(segment.hangover_ms / 1000 * factor(evidence), shortest_s), longest_s)
+        return max(wait_s, PAUSE_S + max(transcribe_s, JUDGE_S))
+
+    return waits
+
+
+def fitted(known: Sequence[Known], transcribe_s: float) -> str:
+    """The coefficients that the open half gives."""
+    found = fitting.fit([each for each in known if not each.kept], PAUSE_S + transcribe_s)
+    words = ", ".join(f"{one.name} {weight:.2f}" for one, weight in found.words.items())
+    return (
+        f"fitted to the open half: SOUND {found.sound:.2f}; WORDS: {words}; base at 5 %: {found.base_s * 1000:.0f} ms"
+    )
+
+
+def known_pauses(given: argparse.Namespace) -> list[Known]:
+    """What is known at all pauses: measured, or read from a file."""
+    if given.load is not None:
+        return load(given.load)
+    if not given.model.is_file():
+        raise SystemExit(f"The acoustic judge is missing: {given.model}. To fetch it: voiceloop models get {MODEL}")
+    found = list(measured(turns(given.texts), given.model))
+    if given.save is not None:
+        save(found, given.save)
+    return found
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench endpoint", description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--fit", action="store_true", help="print the coefficients that the open half gives")
+    parser.add_argument("--half", choices=("kept", "open", "both"), default="kept")
+    parser.add_argument("--model", type=Path, default=user_models() / MODEL / FILE, help="the acoustic judge's network")
+    parser.add_argument("--save", type=Path, help="write what is known at each pause to a file")
+    parser.add_argument("--load", type=Path, help="read that file, and measure nothing")
+    parser.add_argument("--transcribe-ms", type=float, help="how long a transcription takes (100, in sessions 300)")
+    parser.add_argument(
+        "--reply-ms", type=float, default=600, help="sessions: from the text to the first audible sound"
+    )
+    parser.add_argument("--texts", type=Path, default=TEXTS, help=f"the prompts' texts ({TEXTS.name})")
+    parser.add_argument("--set", action="append", default=[], help="a setting of the program, as TABLE.KEY=VALUE")
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="scripts/bench endpoint", description=__doc__.partition("\n")[0])
-    parser.add_argument("--transcribe-ms", type=float, default=300, help="the time that a transcription takes")
-    parser.add_argument(
-        "--reply-ms",
-        type=float,
-        default=600,
-        help="the time that a reply takes, from the text to its first audible sound",
-    )
-    parser.add_argument("--texts", type=Path, default=TEXTS, help=f"the prompts' texts ({TEXTS.name})")
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    if not arguments.texts.exists() or not VOICE.is_dir():
+    given = arguments()
+    if not given.texts.exists() or not VOICE.is_dir():
         raise SystemExit(f"The recorded prompts or their texts are missing: apt install {PACKAGES}")
-    random = Random(arguments.seed)
-    natural = prompts(arguments.texts)
-    random.shuffle(natural)
-    sessions = [session(natural), session([hesitating(prompt, random) for prompt in natural])]
-    frames = [detected(each) for each in sessions]
-    took = f"a transcription takes {arguments.transcribe_ms:.0f} ms, the reply to it {arguments.reply_ms:.0f} ms more"
-    print(f"{len(natural)} prompts; {took}")
-    print(
-        "| how the end is decided | as recorded: cut / heard | wait | a pause of 300 to 1,000 ms: cut / heard | wait |"
-    )
-    print("| --- | --- | --- | --- | --- |")
-    for setting in SETTINGS:
-        cells = [
-            Listener(setting, each, arguments.transcribe_ms, arguments.reply_ms).listen(heard).cells()
-            for each, heard in zip(sessions, frames, strict=True)
-        ]
-        print(f"| {setting.name} | {' | '.join(cells)} |")
+    if "pauses" in given.only:
+        transcribe_s = (100 if given.transcribe_ms is None else given.transcribe_ms) / 1000
+        known = known_pauses(given)
+        print("\n".join(report(known, given.half, transcribe_s)), end="\n\n")
+        if given.fit:
+            print(fitted(known, transcribe_s), end="\n\n")
+    if "program" in given.only:
+        print("\n".join(program.report(given.texts, given.set)), end="\n\n")
+    if "sessions" in given.only:
+        transcribe_ms = 300 if given.transcribe_ms is None else given.transcribe_ms
+        print("\n".join(sessions.report(given.texts, transcribe_ms, given.reply_ms, given.seed)))
 
 
 if __name__ == "__main__":

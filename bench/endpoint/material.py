@@ -43,6 +43,7 @@ class Word:
 class Prompt:
     pcm: bytes = field(repr=False)
     words: tuple[Word, ...]
+    name: str = ""
 
     @property
     def text(self) -> str:
@@ -57,37 +58,40 @@ class Session:
     prompts: tuple[tuple[int, Prompt], ...]
 
 
-def prompts(texts: Path) -> list[Prompt]:
-    """All prompts whose words have known times, and whose recording is the one that was measured."""
-    times = dict(_times(TIMES.read_text(encoding="ascii")))
-    return [prompt for name, text in _texts(texts) if name in times and (prompt := _timed(name, text, times[name]))]
+def prompts(texts: Path, *, shortest: int = _SHORTEST) -> list[Prompt]:
+    """All prompts of at least `shortest` words whose words have known times, and whose recording is the one that was
+    measured."""
+    known = dict(times(TIMES.read_text(encoding="ascii")))
+    named = ((name, text) for name, text in _texts(texts, shortest) if name in known)
+    return [prompt for name, text in named if (prompt := _timed(name, text, known[name]))]
 
 
-def _times(text: str) -> Iterator[tuple[str, tuple[int, list[tuple[int, int]]]]]:
-    """For each line `NAME SAMPLES: START-END START-END …`: the name, the length of the recording, and the times."""
+def times(text: str) -> Iterator[tuple[str, tuple[int, list[tuple[int, int]]]]]:
+    """For each line `NAME SAMPLES: START-END START-END …`: the name, the length of the recording, and the times, all in
+    samples."""
     for line in text.splitlines():
         head, _, spans = line.partition(": ")
         name, _, length = head.partition(" ")
         pairs = (span.split("-") for span in spans.split())
-        yield name, (int(length), [(int(start), int(end)) for start, end in pairs])
+        unit = _TIMES_UNIT
+        yield name, (int(length), [(int(start) * unit, int(end) * unit) for start, end in pairs])
 
 
-def _texts(path: Path) -> Iterator[tuple[str, str]]:
+def _texts(path: Path, shortest: int) -> Iterator[tuple[str, str]]:
     with gzip.open(path, "rt") as lines:
         for line in lines:
             name, _, text = line.strip().partition(": ")
-            if "[" not in text and len(text.split()) >= _SHORTEST and (VOICE / f"{name}.wav").exists():
+            if "[" not in text and len(text.split()) >= shortest and (VOICE / f"{name}.wav").exists():
                 yield name, text
 
 
-def _timed(name: str, text: str, times: tuple[int, list[tuple[int, int]]]) -> Prompt | None:
-    length, spans = times
+def _timed(name: str, text: str, measured: tuple[int, list[tuple[int, int]]]) -> Prompt | None:
+    length, spans = measured
     tokens = text.replace("-", " ").split()
     pcm = read_wav(VOICE / f"{name}.wav").at(CAPTURE_RATE_HZ)
     if len(tokens) != len(spans) or len(pcm) != length * SAMPLE_BYTES:
         return None
-    bounds = ((start * _TIMES_UNIT, end * _TIMES_UNIT) for start, end in spans)
-    return Prompt(pcm, tuple(Word(token, *bound) for token, bound in zip(tokens, bounds, strict=True)))
+    return Prompt(pcm, tuple(Word(token, *span) for token, span in zip(tokens, spans, strict=True)), name)
 
 
 def hesitating(prompt: Prompt, random: Random, shortest_s: float = 0.3, longest_s: float = 1.0) -> Prompt:
@@ -97,7 +101,7 @@ def hesitating(prompt: Prompt, random: Random, shortest_s: float = 0.3, longest_
     pause = round(random.uniform(shortest_s, longest_s) * CAPTURE_RATE_HZ)
     before, after = prompt.pcm[: cut * SAMPLE_BYTES], prompt.pcm[cut * SAMPLE_BYTES :]
     later = [replace(word, start=word.start + pause, end=word.end + pause) for word in prompt.words[at:]]
-    return Prompt(before + bytes(pause * SAMPLE_BYTES) + after, (*prompt.words[:at], *later))
+    return Prompt(before + bytes(pause * SAMPLE_BYTES) + after, (*prompt.words[:at], *later), prompt.name)
 
 
 def session(spoken: list[Prompt]) -> Session:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import struct
 from random import Random
 
-from voiceloop.speak.mp3 import frames, join
-
 from bench.fuzz.family import Family
 from bench.fuzz.mutating import data, pieces
 from bench.fuzz.texts import name
+from voiceloop.audio.mp3 import frames, join
 from voiceloop.audio.wav import parse_wav, wav_bytes
 from voiceloop.errors import BadAudioFile
 from voiceloop.speak.pcm_stream import NotSpeech, SpeechParser, announced

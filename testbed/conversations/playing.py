@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import trio
@@ -15,6 +15,8 @@ from testbed.conversations.journal import FakeJournal
 from testbed.conversations.parts import Answerer, Detector, Recogniser, Voice
 from testbed.conversations.scene import ECHO, FRAME, MHM, NOISE, RATE_HZ, REPLY, Act, Behaviour, Scene, values
 from voiceloop.capture.endpointing.endpointer import Endpointer
+from voiceloop.capture.endpointing.messages import SoundAwaited, SoundKnown
+from voiceloop.capture.endpointing.sound_judge import SoundJudge
 from voiceloop.capture.listener import HalfDuplexMute, Listener
 from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent
 from voiceloop.config.tables import Conversation as Settings
@@ -36,6 +38,24 @@ CALM_FRAMES = 100
 """Longer than any pause is waited for."""
 LONGEST_S = 600
 """The conversation must be over by then, in virtual seconds."""
+
+
+class _Judge(SoundJudge):
+    """Judges the sound of each pause at random, in virtual time; sometimes too late, sometimes not at all."""
+
+    def __init__(self, tell: Callable[[SoundAwaited | SoundKnown], None], nursery: trio.Nursery, seed: int) -> None:
+        self._tell, self._nursery, self._random = tell, nursery, random.Random(seed)
+
+    def hear(self, frame: Frame, *, muted: bool = False) -> None: ...
+
+    def paused(self, since: int) -> None:
+        self._tell(SoundAwaited(since))
+        if self._random.random() < 0.9:
+            self._nursery.start_soon(self._answer, since, self._random.choice((0.02, 0.05, 0.3, 1.0)))
+
+    async def _answer(self, since: int, after_s: float) -> None:
+        await trio.sleep(after_s)
+        self._tell(SoundKnown(self._random.choice((None, -4.6, -1.0, 1.0, 4.6)), since))
 
 
 class _Hearing(OwnVoice):
@@ -113,7 +133,7 @@ async def play(acts: Sequence[Act], behaviour: Behaviour) -> Scene:
         enabled=behaviour.generation != "off", max_waste=0.05 if behaviour.generation == "resting" else 1.0
     )
     segment = Segment(max_utterance_s=behaviour.longest_s)
-    endpointer = Endpointer.of(segment, half_duplex=behaviour.half_duplex)
+    endpointer = Endpointer.of(segment, half_duplex=behaviour.half_duplex, acoustic=behaviour.acoustic)
     segmenter = Segmenter(segment, hangover_ms=segment.hangover_ms, endpointer=endpointer)
     mute = HalfDuplexMute(lambda: speaker.audible, trio.current_time, 0.25, half_duplex=behaviour.half_duplex)
     detector = Detector()
@@ -128,6 +148,8 @@ async def play(acts: Sequence[Act], behaviour: Behaviour) -> Scene:
                 _record_speech(conversation, scene)
                 conversation.own_voice = _Hearing(context)
                 listener = Listener(cast(Any, detector), segmenter, conversation, mute)
+                if behaviour.acoustic:
+                    listener.sound_judge = _Judge(segmenter.tell, nursery, behaviour.seed)
                 await _speak(acts, listener, detector, conversation, scene, device)
                 nursery.start_soon(device.run)
             nursery.cancel_scope.cancel()

@@ -67,6 +67,8 @@ class Behaviour:
     clips: bool = True
     preemptive: bool = True
     half_duplex: bool = False
+    acoustic: bool = False
+    """Whether the sound of each pause is judged, at random and after 0.02 to 1 s, or never."""
     fails: int = 1000
     transcribing_s: tuple[float, ...] = (0.05, 0.3, 2.0, 5.0)
     answering_s: tuple[float, ...] = (0.0, 0.2, 1.0)

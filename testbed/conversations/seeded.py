@@ -42,4 +42,5 @@ def _behaviour(random: Random) -> Behaviour:
         fails=random.choice([1000, 6, 2]),
         longest_s=random.choice([30.0, 30.0, 1.0, 2.0]),
         waiting=random.choice([100, 2]),
+        acoustic=random.random() < 0.5,  # the last one, so that all before are what they were
     )

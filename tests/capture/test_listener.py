@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from voiceloop.capture.early_voice import EarlyVoice
+from voiceloop.capture.endpointing.sound_judge import SoundJudge
 from voiceloop.capture.enhancer import Enhancer
 from voiceloop.capture.listener import HalfDuplexMute, Listener
 from voiceloop.capture.second_opinion import SecondOpinion
@@ -287,3 +288,39 @@ def test_the_mute_can_be_switched_on_and_off() -> None:
     room.listener.mute.switch(False)
     room.hear(1, voice=True)
     assert isinstance(room.receiver.events[0], SpeechStarted)
+
+
+class RecordingJudge:
+    """A judge of the sound that records what it is given."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[int, bool]] = []
+        self.pauses: list[tuple[int, int]] = []
+
+    def hear(self, frame: Frame, *, muted: bool = False) -> None:
+        self.heard.append((frame.index, muted))
+
+    def paused(self, since: int) -> None:
+        self.pauses.append((since, self.heard[-1][0]))
+
+
+def test_the_judge_of_the_sound_hears_every_frame_and_is_asked_about_each_pause() -> None:
+    room, judge = Room(), RecordingJudge()
+    room.listener.sound_judge = cast(SoundJudge, judge)
+    room.hear(0.5)
+    for length in (1.0, 0.5):
+        room.hear(length, voice=True)
+        room.hear(0.3)
+    assert judge.heard == [(index, False) for index in range(0, room.index, 320)]
+    first, second = round(1.5 * CAPTURE_RATE_HZ), round(2.3 * CAPTURE_RATE_HZ)
+    assert [since for since, _ in judge.pauses] == [first, second]
+    assert all(since < latest < since + CAPTURE_RATE_HZ // 5 for since, latest in judge.pauses)
+
+
+def test_what_is_not_listened_to_is_muted_for_the_judge_of_the_sound() -> None:
+    room, judge = Room(), RecordingJudge()
+    room.listener.sound_judge = cast(SoundJudge, judge)
+    room.hear(0.5, voice=True)
+    room.attention.stop(room.now())
+    room.hear(0.5, voice=True)
+    assert [muted for _, muted in judge.heard] == [False] * 25 + [True] * 25

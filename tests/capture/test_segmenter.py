@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voiceloop.capture.endpointing.endpointer import Endpointer, Pause, TextAwaited, TextKnown
+from voiceloop.capture.endpointing.endpointer import Endpointer, Pause
+from voiceloop.capture.endpointing.messages import SoundKnown, TextAwaited, TextKnown
 from voiceloop.capture.segmenter import (
     EndReason,
     Segmenter,
@@ -450,3 +451,26 @@ def test_with_adaptive_endpointing_a_speaker_whose_pauses_grow_is_not_cut_off() 
     fixed = run(verdicts)
     adapted = run(verdicts, endpointer=Endpointer.of(Segment(), half_duplex=False))
     assert len(fixed.utterances) > len(adapted.utterances) == 1
+
+
+def test_the_events_after_a_pause_tell_what_was_decided_about_it() -> None:
+    segmenter = Segmenter.of(Segment(), acoustic=True)
+    told: list[tuple[type, float | None]] = []
+    for verdict in hops((20, False), (20, True), (12, False), (20, True), (100, False)):
+        for event in segmenter.feed(Frame(bytes(2 * HOP), verdict.start), [verdict]):
+            if isinstance(event, SpeechPaused):
+                segmenter.tell(SoundKnown(-3.0 if not told else 3.0, event.since))
+            if isinstance(event, (SpeechResumed, SpeechEnded)):
+                assert event.decision is not None
+                told.append((type(event), event.decision.evidence.sound))
+    assert told == [(SpeechResumed, -3.0), (SpeechEnded, 3.0)]
+
+
+def test_a_pause_of_which_nothing_is_known_has_no_decision() -> None:
+    segmenter = Segmenter.of(Segment())
+    events = [
+        event
+        for verdict in hops((20, False), (20, True), (60, False))
+        for event in segmenter.feed(Frame(bytes(2 * HOP), verdict.start), [verdict])
+    ]
+    assert [event.decision for event in events if isinstance(event, SpeechEnded)] == [None]

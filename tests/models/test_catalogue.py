@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from voiceloop.capture.endpointing import smart_turn
 from voiceloop.downloads.checksums import difference
 from voiceloop.errors import UsageError
 from voiceloop.models.catalogue import MB, MODELS, Address, Model, Wheel, how_to_get, megabytes, named
@@ -34,9 +35,12 @@ def test_the_engine_finds_all_files_that_it_needs(model: Model) -> None:
         "whisper": set(whisper_files.FILES),
         "parakeet": {"encoder-model.int8.onnx", "decoder_joint-model.int8.onnx", "vocab.txt", "config.json"},
         "piper": {f"{model.name}.onnx", f"{model.name}.onnx.json"},
+        "smart-turn": {smart_turn.FILE},
         "hibari": set(),
     }[model.engine]
     assert needed <= files
+    if model.engine == "smart-turn":
+        assert model.name == smart_turn.MODEL
     if model.engine == "whisper":
         assert files & set(whisper_files.VOCABULARIES)
         assert model.name in whisper_files.REPOSITORIES

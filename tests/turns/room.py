@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import trio
 
-from voiceloop.capture.endpointing.endpointer import Message as PauseMessage
+from voiceloop.capture.endpointing.messages import Message as PauseMessage
 from voiceloop.capture.segmenter import (
     SpeechAudio,
     SpeechDropped,
@@ -59,6 +59,7 @@ class Recogniser(Part):
     texts: list[str | VoiceloopError]
     takes_s: float = 0.3
     preemptive: bool = True
+    punctuates: bool = True
     clips: list[Utterance] = field(default_factory=list)
     fed: list[int] = field(default_factory=list)
     most_at_once: int = 0
@@ -244,6 +245,7 @@ async def open_room(  # noqa: PLR0913 - what a test may vary
     takes_s: float = 0.3,
     preemptive: PreemptiveGeneration | None = None,
     clips: bool = True,
+    punctuates: bool = True,
     journal: Journal = NO_JOURNAL,
     tell: Callable[[PauseMessage], None] = lambda _: None,
     asleep: Callable[[], bool] = lambda: False,
@@ -255,7 +257,7 @@ async def open_room(  # noqa: PLR0913 - what a test may vary
 
     `clips`: the recogniser takes complete clips, so that it can transcribe preemptively.
     """
-    recogniser = Recogniser(list(texts), takes_s, preemptive=clips)
+    recogniser = Recogniser(list(texts), takes_s, preemptive=clips, punctuates=punctuates)
     answerer = Answerer(list(replies), turns, handler_preemptive)
     voice = Voice()
     speaker = Speaker(Ring(RATE_HZ * 4, RATE_HZ))

@@ -6,8 +6,12 @@ import trio
 from trio.testing import MockClock
 
 from tests.turns.room import open_room
+from voiceloop.capture.endpointing.endings import Ending
+from voiceloop.capture.endpointing.endpointer import Decision
+from voiceloop.capture.endpointing.judgement import Evidence
+from voiceloop.capture.segmenter import EndReason, SpeechEnded, SpeechResumed
 from voiceloop.config.tables import Conversation as Settings
-from voiceloop.types import CancelReason
+from voiceloop.types import CancelReason, Utterance
 
 
 async def test_a_connection_that_cannot_be_warmed_is_reported_and_the_turn_goes_on(autojump_clock: MockClock) -> None:
@@ -107,3 +111,33 @@ async def test_each_transcript_names_the_one_before_it_that_it_replaces(autojump
         await room.quiet(3)
     transcripts = [(event["turn"], event["text"], event["replaces"]) for event in room.published("transcript")]
     assert transcripts == [(1, "I would", None), (2, "I would like", 1), (3, "I would like tea", 2)]
+
+
+async def test_what_was_decided_about_a_pause_is_published(autojump_clock: MockClock) -> None:
+    held = Decision(16_000, 20_000, Evidence(Ending.OPEN, sound=-2.0), 4.0, 1.1)
+    over = Decision(48_000, 4_000, Evidence(Ending.UNKNOWN), 1.0, 1.1)
+    async with open_room(["one", "two"], ["Yes.", "No."]) as room:
+        await room.say(1.0)
+        room.conversation.on(SpeechResumed(32_000, held))
+        utterance = Utterance(bytes(2 * 16_000), 32_000, 48_000)
+        room.conversation.on(SpeechEnded(utterance, EndReason.HANGOVER, over))
+    assert room.published("pause.judged") == [
+        {
+            "at_s": 1.0,
+            "ended": False,
+            "words": "open",
+            "sound": 0.119,
+            "factor": 4.0,
+            "speaker_factor": 1.1,
+            "hangover_ms": 1250,
+        },
+        {
+            "at_s": 3.0,
+            "ended": True,
+            "words": "unknown",
+            "sound": None,
+            "factor": 1.0,
+            "speaker_factor": 1.1,
+            "hangover_ms": 250,
+        },
+    ]

@@ -6,7 +6,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.turns.room import open_room
-from voiceloop.capture.endpointing.endpointer import Message, PauseMissed, TextAwaited, TextKnown
+from voiceloop.capture.endpointing.messages import Message, PauseMissed, TextAwaited, TextKnown
 from voiceloop.errors import RateLimited, VoiceloopError
 from voiceloop.turns.pauses import Pauses
 from voiceloop.turns.preemptive import Asked, PreemptiveGeneration
@@ -94,3 +94,11 @@ def test_only_pauses_in_which_there_could_be_work_shorten_the_time_without_it() 
         pauses.begin(number * 1_000, may_work=True)
         pauses.resume(number * 1_000 + 500)
     assert not preemptive.resting
+
+
+async def test_of_a_transcriber_that_puts_marks_after_anything_none_counts(autojump_clock: MockClock) -> None:
+    told: list[Message] = []
+    preemptive = PreemptiveGeneration()
+    async with open_room(["what time."], ["Noon."], preemptive=preemptive, tell=told.append, punctuates=False) as room:
+        await room.say(1.0)
+    assert told[-1] == TextKnown("what time.", at=16_000, language=None, punctuated=False)

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from voiceloop.capture.endpointing.endpointer import samples
 from voiceloop.plugins import Verdict
+from voiceloop.types import samples
 
 _LIKELY = samples(60)
 """Voice that makes speech likely, by the VAD's verdicts: two hops of Silero."""

@@ -16,10 +16,11 @@ from typing import Protocol
 import trio
 
 from voiceloop.capture.early_voice import EarlyVoice, EarlyVoiceDetector
+from voiceloop.capture.endpointing.sound_judge import SoundJudge
 from voiceloop.capture.enhancer import Enhancer
 from voiceloop.capture.ledger import Ledger
 from voiceloop.capture.second_opinion import SecondOpinion
-from voiceloop.capture.segmenter import EndReason, Segmenter, SpeechEvent
+from voiceloop.capture.segmenter import EndReason, Segmenter, SpeechEvent, SpeechPaused
 from voiceloop.plugins import Vad, Verdict, hints
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
 
@@ -146,6 +147,8 @@ class Listener:
     """Makes what the cleaner left clearer."""
     second: SecondOpinion | None = None
     """Asked where the cleaner may have taken the person away with the echo."""
+    sound_judge: SoundJudge | None = None
+    """Judges each pause by its sound."""
     without_chimes: Callable[[Frame], Frame] | None = None
     """Removes the chimes that tell of listening from a frame."""
     muted: int = 0
@@ -223,9 +226,13 @@ class Listener:
                 self._interrupt(EndReason.MUTED)
             self._was_muted = True
             self.muted += frame.samples
+            if self.sound_judge is not None:
+                self.sound_judge.hear(frame, muted=True)
             self._set_calm(calm=True)  # nothing that is heard now counts, so it may come late
             return (), True
         self._was_muted = False
+        if self.sound_judge is not None:
+            self.sound_judge.hear(frame)
         verdicts = self.vad.feed(frame.pcm, frame.index)
         verdicts = self._judged_with_echo(frame, verdicts)
         self._discard.extend(frame.end, verdicts)
@@ -236,6 +243,8 @@ class Listener:
         self._report_early_voice(self._detector.hear(frame.end, verdicts, hint=self._has_hint(frame)))
         for event in self.segmenter.feed(frame, verdicts):
             self.receiver.on(event)
+            if self.sound_judge is not None and isinstance(event, SpeechPaused):
+                self.sound_judge.paused(event.since)
         self._update_calm(frame, verdicts)
         return verdicts, False
 

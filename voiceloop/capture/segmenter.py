@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from voiceloop.audio.tape import Tape, VoiceMap
-from voiceloop.capture.endpointing.endpointer import Endpointer, Message, Pause, samples
+from voiceloop.capture.endpointing.endpointer import Decision, Endpointer, Pause
+from voiceloop.capture.endpointing.messages import Message
 from voiceloop.capture.ledger import Ledger
 from voiceloop.capture.spans import Spans
 from voiceloop.capture.valley import Valley
 from voiceloop.config.tables import Segment
 from voiceloop.plugins import Verdict
-from voiceloop.types import Frame, Utterance
+from voiceloop.types import Frame, Utterance, samples
 
 
 class EndReason(StrEnum):
@@ -82,6 +83,8 @@ class SpeechResumed:
 
     at: int
     """The first sample of the new voice."""
+    decision: Decision | None = field(default=None, compare=False)
+    """How long the pause would have had to last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ class SpeechEnded:
 
     utterance: Utterance
     reason: EndReason = EndReason.HANGOVER
+    decision: Decision | None = field(default=None, compare=False)
+    """How long the pause after it had to last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +147,10 @@ class Segmenter:
         self._received = self._sent = self._silence = 0
 
     @classmethod
-    def of(cls, segment: Segment, *, half_duplex: bool = False) -> Segmenter:
-        """Make a segmenter with an endpointer of its own, as configured."""
+    def of(cls, segment: Segment, *, half_duplex: bool = False, acoustic: bool = False) -> Segmenter:
+        """Make a segmenter with an endpointer of its own, as configured. `acoustic`: it is told of the sound, too."""
         hangover_ms = segment.half_duplex_hangover_ms if half_duplex else segment.hangover_ms
-        endpointer = Endpointer.of(segment, half_duplex=half_duplex)
+        endpointer = Endpointer.of(segment, half_duplex=half_duplex, acoustic=acoustic)
         return cls(segment, hangover_ms=hangover_ms, endpointer=endpointer)
 
     def tell(self, message: Message) -> None:
@@ -249,13 +254,17 @@ class Segmenter:
             self._stream(spoken, min(end, self._certain_end(spoken)), events)
             paused = self._utterance(spoken, end)
             events.append(SpeechPaused(at=pause_at, since=spoken.voiced_end, utterance=paused))
-        voice = self._voice.voiced(spoken.start, spoken.voiced_end)
-        pause = Pause(start=spoken.voiced_end, hangover=self._hangover, voice=voice)
+        pause = self._pause(spoken)
         self._endpointer.consider(pause)
         hangover = max(self._endpointer.hangover(pause), self._spans.tail)
         # A back-dated verdict, which ends before the one that came before it, ends no utterance.
         if until >= max(spoken.voiced_end + hangover, before):
             self._close(spoken, EndReason.HANGOVER, events)
+
+    def _pause(self, spoken: _Open) -> Pause:
+        """The pause after the open utterance's last voice."""
+        voice = self._voice.voiced(spoken.start, spoken.voiced_end)
+        return Pause(start=spoken.voiced_end, hangover=self._hangover, voice=voice)
 
     def _look_for_onset(self, now: int, events: list[SpeechEvent]) -> None:
         window_start = now - self._spans.window
@@ -281,9 +290,10 @@ class Segmenter:
     def _extend(self, spoken: _Open, *, start: int, end: int, events: list[SpeechEvent]) -> None:
         """Voice from `start` to `end` belongs to the open utterance."""
         if spoken.paused:
+            decision = self._endpointer.decision(self._pause(spoken))
             self._endpointer.resumed(start=spoken.voiced_end, at=start)
             spoken.paused = False
-            events.append(SpeechResumed(at=start))
+            events.append(SpeechResumed(at=start, decision=decision))
         spoken.voiced_end = max(spoken.voiced_end, end)
 
     def _cut_at_maximum_length(self, events: list[SpeechEvent]) -> None:
@@ -338,7 +348,8 @@ class Segmenter:
         self, spoken: _Open, end: int, reason: EndReason, events: list[SpeechEvent], *, continues: bool = False
     ) -> None:
         utterance = self._utterance(spoken, end, continues=continues)
+        decision = self._endpointer.decision(self._pause(spoken)) if reason is EndReason.HANGOVER else None
         self._sent += self._tape.forget_before(end)
         self._voice.forget_before(end)
         self._open = None
-        events.append(SpeechEnded(utterance, reason))
+        events.append(SpeechEnded(utterance, reason, decision))

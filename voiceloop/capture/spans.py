@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voiceloop.capture.endpointing.endpointer import samples
 from voiceloop.config.tables import Segment
+from voiceloop.types import samples
 
 _REVISION_MS = 640
 """How far back a VAD may revise its verdicts."""

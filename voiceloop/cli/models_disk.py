@@ -19,9 +19,15 @@ if TYPE_CHECKING:
     from voiceloop.downloads.storing import Store
     from voiceloop.models.catalogue import Engine, Model
 
-_PACKAGES = {"moonshine": "onnxruntime", "whisper": "faster_whisper", "parakeet": "onnx_asr", "piper": "piper"}
+_PACKAGES = {
+    "moonshine": "onnxruntime",
+    "smart-turn": "onnxruntime",
+    "whisper": "faster_whisper",
+    "parakeet": "onnx_asr",
+    "piper": "piper",
+}
 """The package that each engine needs besides a model; hibari's brings a voice of its own."""
-_EXTRAS = {"moonshine": "local", "hibari": "local"}
+_EXTRAS = {"moonshine": "local", "smart-turn": "local", "hibari": "local"}
 """The extra of an engine, where it has another name."""
 
 
@@ -181,6 +187,8 @@ def announcement(model: Model) -> str:
 
 def use_of(model: Model) -> str:
     """A command that uses a model."""
+    if model.engine == "smart-turn":
+        return "voiceloop run"
     if model.speaks:
         return f"voiceloop say 'Hello' --set speak.use={model.engine} --set speak.voice={model.name}"
     return f"voiceloop dictate --set transcribe.use={model.engine} --set transcribe.model={model.name}"
@@ -214,15 +222,19 @@ def on_disk() -> list[OnDisk]:
 def _found() -> Iterator[tuple[str, str, Path]]:
     """Name, engine and place of the models that are found, some by several names. Imports hibari, where it is
     installed: its list of voices is in its code."""
+    from voiceloop.capture.endpointing.smart_turn import FILE, MODEL
     from voiceloop.speak.hibari_voice import installed_voices as hibari_voices
     from voiceloop.speak.piper_files import installed_voices as piper_voices
     from voiceloop.transcribe.embedded import parakeet_files, whisper_files
     from voiceloop.transcribe.embedded.moonshine import model_files
+    from voiceloop.transcribe.embedded.places import is_there, user_models
 
     for engine, module in (("moonshine", model_files), ("whisper", whisper_files), ("parakeet", parakeet_files)):
         for name in module.names():
             with suppress(VoiceloopError):  # it was removed just now
                 yield name, engine, module.find(name).folder
+    if is_there(user_models() / MODEL / FILE):
+        yield MODEL, "smart-turn", user_models() / MODEL
     yield from ((name, "piper", path) for name, path in piper_voices().items())
     yield from ((name, "hibari", path) for name, path in hibari_voices().items())
 

@@ -132,11 +132,16 @@ class Segment(Table):
     """Adaptive endpointing: the hangover is shorter after a question or the end of a sentence; longer after "and",
     "um", a comma, or digits in the middle of a number; and it follows the length of the speaker's own pauses. Off: the
     hangover is always `hangover_ms` (in half-duplex `half_duplex_hangover_ms`)."""
+    acoustic: bool = True
+    """Whether `run` also judges by the sound whether you have finished: by your melody and rhythm, with the model
+    `smart-turn-v3.2` (`voiceloop models get smart-turn-v3.2`, 8.7 MB, and the extra `local`; 23 languages). Without
+    them, and without `adaptive`, it makes no difference. It costs some 50 ms of one core in each pause."""
     shortest_hangover_ms: Milliseconds = 400
-    """The shortest hangover that `adaptive` may choose. In echo mode `half-duplex` this key is not used: the shortest
-    is `hangover_ms` or `half_duplex_hangover_ms`, whichever is less."""
+    """The shortest hangover that `adaptive` may choose; 250 where the sound is judged, too, and this key isn't set. In
+    echo mode `half-duplex` this key is not used: the shortest is `hangover_ms` or `half_duplex_hangover_ms`, whichever
+    is less."""
     longest_hangover_ms: Milliseconds = 1_600
-    """The longest hangover that `adaptive` may choose."""
+    """The longest hangover that `adaptive` may choose; 3000 where the sound is judged, too, and this key isn't set."""
     tail_ms: Milliseconds = 200
     """How much of the quiet after the last voice stays in the utterance; the quiet after that can become pre-roll of
     the next."""
@@ -147,6 +152,16 @@ class Segment(Table):
     cut_search_ms: Annotated[int, Field(ge=200, le=60_000)] = 5_000
     """How long before the maximum length the quietest point is searched for, at most half of the length. Sound in this
     time may belong to either part, so a transcriber that is fed as speech comes, and captions, get it late."""
+
+    def bounds_ms(self, *, acoustic: bool) -> tuple[int, int]:
+        """The shortest and the longest hangover. Where the sound is judged they are further apart, unless they were
+        set: what is surer may be decided sooner, and what is held longer."""
+        shortest, longest = self.shortest_hangover_ms, self.longest_hangover_ms
+        if acoustic and "shortest_hangover_ms" not in self.model_fields_set:
+            shortest = max(min(shortest, _ACOUSTIC_MS[0]), self.pause_ms)
+        if acoustic and "longest_hangover_ms" not in self.model_fields_set:
+            longest = max(longest, _ACOUSTIC_MS[1])
+        return shortest, longest
 
     def conflicts(self) -> Iterable[Conflict]:
         yield from _in_order(self, "onset_ms", "onset_window_ms", "that much voice does not fit into the window")
@@ -173,6 +188,8 @@ class Segment(Table):
             yield from _in_order(self, key, "longest_hangover_ms", _STARTING_POINT)
 
 
+_ACOUSTIC_MS = (250, 3_000)
+"""The shortest and the longest hangover where the sound is judged."""
 _ALL_DROPPED = "Every utterance would be dropped: lower min_speech_ms."
 _STARTING_POINT = "adaptive endpointing starts between its shortest and its longest hangover"
 

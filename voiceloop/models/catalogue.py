@@ -13,7 +13,7 @@ from typing import Literal
 
 from voiceloop.errors import UsageError
 
-Engine = Literal["moonshine", "whisper", "parakeet", "piper", "hibari"]
+Engine = Literal["moonshine", "whisper", "parakeet", "smart-turn", "piper", "hibari"]
 MB = 1_000_000
 
 
@@ -233,6 +233,20 @@ MODELS = (
         671 * MB,
     ),
     Model(
+        "smart-turn-v3.2",
+        "smart-turn",
+        "hears whether you have finished, in 23 languages",
+        "BSD-2-Clause",
+        (
+            File(
+                "smart-turn-v3.2-cpu.onnx",
+                8_679_182,
+                "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f",
+            ),
+        ),
+        (Wheel("pipecat-ai==1.14.0", "pipecat/audio/turn/smart_turn/data", 12_109_725),),
+    ),
+    Model(
         "en_US-joe-medium",
         "piper",
         "speaks American English",
@@ -272,4 +286,4 @@ MODELS = (
         File("af_kore.int8.onnx", 7_936_868, "346885752673e45d42f9864c9e2432094bc4b6385df060d4b83273da764d2fa9"),
     ),
 )
-"""All models, those that write first."""
+"""All models: those that write, the one that hears the end of a turn, those that speak."""

@@ -20,6 +20,7 @@ from voiceloop.plugins import (
     Transcription,
     is_embedded,
     is_preemptive,
+    punctuates,
     streams,
     tells_speakers,
     without_speakers,
@@ -46,6 +47,7 @@ class Screened:
         self._inner, self._rules, self.prompts, self._publish = inner, rules, prompts, publish
         self._voice_judge = voice_judge or VoiceJudge()
         self.preemptive, self.embedded = is_preemptive(inner), is_embedded(inner)
+        self.punctuates = punctuates(inner)
         self.annotations = rules.annotations
         """Whether annotations are dropped."""
         self.shows_sounds = False

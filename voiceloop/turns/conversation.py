@@ -20,7 +20,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from voiceloop.capture.early_voice import EarlyVoice
-from voiceloop.capture.endpointing.endpointer import Message as PauseMessage
+from voiceloop.capture.endpointing.messages import Message as PauseMessage
 from voiceloop.capture.segmenter import (
     SpeechAudio,
     SpeechDropped,
@@ -39,7 +39,7 @@ from voiceloop.turns.own_voice import OwnVoice
 from voiceloop.turns.preemptive import Tally
 from voiceloop.turns.running_turns import RunningTurns
 from voiceloop.turns.turn import Turn
-from voiceloop.turns.turn_events import publish_end, sound_earcon, warm
+from voiceloop.turns.turn_events import publish_decision, publish_end, sound_earcon, warm
 from voiceloop.turns.utterance import CurrentUtterance
 from voiceloop.types import CAPTURE_RATE_HZ, CancelReason, Message, Transcript, Usage, Utterance
 
@@ -117,8 +117,9 @@ class Conversation:
                 self._on_paused(event)
             case SpeechResumed():
                 self._on_resumed(event)
-            case SpeechEnded(utterance):
-                self._on_utterance_ended(utterance)
+            case SpeechEnded():
+                publish_decision(self._context.publish, event.decision, ended=True)
+                self._on_utterance_ended(event.utterance)
             case SpeechDropped():
                 self._on_dropped()
 
@@ -169,6 +170,7 @@ class Conversation:
 
     def _on_resumed(self, event: SpeechResumed) -> None:
         self._context.publish("speech.resumed", at_s=event.at / CAPTURE_RATE_HZ)
+        publish_decision(self._context.publish, event.decision, ended=False)
         self._current.resume(event)
 
     def _on_utterance_ended(self, utterance: Utterance) -> None:

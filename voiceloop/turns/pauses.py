@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from voiceloop.capture.endpointing.endpointer import Message, PauseMissed, TextAwaited, TextKnown
+from voiceloop.capture.endpointing.messages import Message, PauseMissed, TextAwaited, TextKnown
 from voiceloop.turns.preemptive import PreemptiveGeneration
 from voiceloop.types import CAPTURE_RATE_HZ, Transcript
 
@@ -18,8 +18,17 @@ class Pauses:
     Within it `begin` starts a pause and `resume` ends one.
     """
 
-    def __init__(self, tell: Callable[[Message], None], preemptive: PreemptiveGeneration, language: str | None) -> None:
-        """`tell` reaches the endpointer."""
+    def __init__(
+        self,
+        tell: Callable[[Message], None],
+        preemptive: PreemptiveGeneration,
+        language: str | None,
+        *,
+        punctuated: bool = True,
+    ) -> None:
+        """`tell` reaches the endpointer. `punctuated`: the transcriber's full stops and question marks mean
+        something."""
+        self._punctuated = punctuated
         self._tell = tell
         self._preemptive = preemptive
         self._language = language
@@ -78,4 +87,4 @@ class Pauses:
 
     def _tell_endpointer(self, text: str, language: str | None) -> None:
         if self._working and self._since is not None:
-            self._tell(TextKnown(text, at=self._since, language=language))
+            self._tell(TextKnown(text, at=self._since, language=language, punctuated=self._punctuated))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
+from math import exp
 
 import trio
 
+from voiceloop.capture.endpointing.endpointer import Decision
 from voiceloop.errors import contained
+from voiceloop.events import Publish
 from voiceloop.playback.earcon import earcon
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import beginning
 from voiceloop.turns.context import TurnContext
 from voiceloop.turns.turn import Turn
+from voiceloop.types import CAPTURE_RATE_HZ
 
 
 def publish_end(turn: Turn) -> None:
@@ -30,6 +34,23 @@ def publish_end(turn: Turn) -> None:
     )
     if turn.error is not None:
         publish("turn.failed", turn=turn.number, error=turn.error)
+
+
+def publish_decision(publish: Publish, decision: Decision | None, *, ended: bool) -> None:
+    """Publish what was known about a pause, and how long it had to last for that. `ended`: it ended the turn."""
+    if decision is None:
+        return
+    ending, sound = decision.evidence.ending, decision.evidence.sound
+    publish(
+        "pause.judged",
+        at_s=decision.start / CAPTURE_RATE_HZ,
+        ended=ended,
+        words=ending.name.lower() if ending is not None else None,
+        sound=round(1 / (1 + exp(-sound)), 3) if sound is not None else None,
+        factor=round(decision.factor, 3),
+        speaker_factor=round(decision.speaker_factor, 3),
+        hangover_ms=round(decision.hangover * 1000 / CAPTURE_RATE_HZ),
+    )
 
 
 async def sound_earcon(speaker: Speaker) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from voiceloop.capture.endpointing.endpointer import Message
+from voiceloop.capture.endpointing.messages import Message
 from voiceloop.capture.segmenter import SpeechPaused, SpeechResumed
-from voiceloop.plugins import is_preemptive
+from voiceloop.plugins import is_preemptive, punctuates
 from voiceloop.turns.context import TurnContext
 from voiceloop.turns.pauses import Pauses
 from voiceloop.turns.turn import Turn
@@ -28,7 +28,7 @@ class CurrentUtterance:
     def __init__(self, context: TurnContext, tell: Callable[[Message], None]) -> None:
         self.turn: Turn | None = None
         """The turn that takes the utterance, until the utterance is finished."""
-        self.pauses = Pauses(tell, context.preemptive, context.language)
+        self.pauses = Pauses(tell, context.preemptive, context.language, punctuated=punctuates(context.transcriber))
         self._asleep = context.asleep
         self._is_preemptive = is_preemptive(context.transcriber)
         self._rest_ignored = False

@@ -85,6 +85,59 @@ def test_a_complete_number_does_not_mean_that_the_speaker_goes_on(text: str) -> 
     assert ending(text, "en") is STOP
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "can you tell"),
+        ("en", "I need"),
+        ("en", "I really"),
+        ("en", "it's on the second"),
+        ("de", "Ich brauche"),
+        ("de", "Zeig mir den nächsten"),
+        ("fr", "je voudrais"),
+        ("fr", "c'est vraiment"),
+        ("es", "necesito"),
+        ("es", "quiero otra"),
+        ("it", "vorrei"),
+        ("it", "il prossimo"),
+        ("pt", "eu preciso"),
+        ("pt", "a próxima"),
+        ("nl", "ik zoek"),
+        ("nl", "de volgende"),
+    ],
+)
+def test_a_verb_without_its_object_and_a_word_before_a_noun_want_more(language: str, text: str) -> None:
+    assert ending(text, language) is LINKED
+    assert ending(f"{text}.", language) is UNKNOWN
+    assert ending(f"{text}.", language, punctuated=False) is LINKED
+
+
+@pytest.mark.parametrize("text", ["It is spelled m i", "M I S.", "A-N", "a. n."])
+def test_spelling_means_that_the_speaker_goes_on(text: str) -> None:
+    assert ending(text, "en") is OPEN
+    assert ending(text, None) is OPEN
+
+
+@pytest.mark.parametrize("text", ["This is plan b.", "So do I.", "See you at 9 p.m.", "She lives in the U.S."])
+def test_a_single_letter_and_an_abbreviation_are_not_spelling(text: str) -> None:
+    assert ending(text, None) is STOP
+
+
+def test_a_web_address_that_lacks_its_end_wants_more() -> None:
+    assert ending("write to anna at example dot", "en") is LINKED
+
+
+@pytest.mark.parametrize("text", ["Open the window.", "Open the window!", "Open the window?", "Open the window"])
+def test_without_punctuation_that_counts_the_words_decide(text: str) -> None:
+    assert ending(text, "en", punctuated=False) is UNKNOWN
+    assert ending(text, "ja", punctuated=False) is UNKNOWN
+
+
+def test_commas_and_closing_words_count_without_punctuation() -> None:
+    assert ending("I went to the shop,", "en", punctuated=False) is OPEN
+    assert ending("No, that's all.", "en", punctuated=False) is QUESTION
+
+
 def test_a_conjunction_after_an_amount_means_that_the_speaker_goes_on() -> None:
     assert ending("$20 and.", "en") is OPEN
 
@@ -114,9 +167,10 @@ def test_an_elided_article_means_that_the_speaker_goes_on() -> None:
 
 def test_the_lists_are_casefolded_composed_and_disjoint() -> None:
     for language, words in WORDS.items():
-        for word in (*words.open, *words.link, *words.closing, *words.digits):
+        for word in (*words.open, *words.link, *words.wanting, *words.closing, *words.digits):
             assert word == unicodedata.normalize("NFC", word).casefold().strip(), (language, word)
         assert not words.open & words.link, language
+        assert not words.wanting & (words.open | words.link | words.digits), language
         assert not words.open & {phrase.split()[-1] for phrase in words.closing}, language
         assert len(words.open) > 20, language
 
@@ -159,7 +213,7 @@ def test_any_text_can_be_classified(text: str, language: str | None) -> None:
 
 @given(st.text(alphabet="abc und. ?,", max_size=300), st.sampled_from([*WORDS, None]))
 def test_only_the_end_of_the_text_makes_a_difference(text: str, language: str | None) -> None:
-    assert ending("word " * 100 + text, language) is ending("other " * 200 + text, language)
+    assert ending("word " * 100 + text, language) is ending("table " * 200 + text, language)
 
 
 @given(st.text(), st.sampled_from([*WORDS, None]))

@@ -6,16 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voiceloop.capture.endpointing.endings import Ending
 from voiceloop.capture.endpointing.endpointer import (
-    FACTORS,
     Endpointer,
     Pause,
+)
+from voiceloop.capture.endpointing.judgement import Evidence
+from voiceloop.capture.endpointing.messages import (
     PauseMissed,
+    SoundAwaited,
+    SoundKnown,
     TextAwaited,
     TextKnown,
-    samples,
 )
 from voiceloop.config.tables import Segment
+from voiceloop.types import samples
 
 USUAL = samples(600)
 SHORTEST, LONGEST = samples(400), samples(1_600)
@@ -272,11 +277,6 @@ def test_the_description_names_the_evidence() -> None:
     assert Endpointer().description("en") == "a fixed pause"
 
 
-def test_more_certain_endings_have_smaller_factors() -> None:
-    assert list(FACTORS) == sorted(FACTORS)
-    assert list(FACTORS.values()) == sorted(FACTORS.values())
-
-
 Call = tuple[str, int, str]
 CALLS = st.lists(
     st.tuples(st.sampled_from(["ask", "hear", "await", "resume"]), st.integers(1, 30_000), st.sampled_from(TEXTS))
@@ -345,3 +345,111 @@ def test_a_limited_number_of_pauses_is_remembered(starts: list[int]) -> None:
         endpointer.heard("and", at=start, language="en")
         endpointer.resumed(start=start, at=start + 9_000)
     assert len(endpointer._pauses) <= 16
+
+
+# With the acoustic judge
+
+
+def acoustic() -> Endpointer:
+    return Endpointer.of(Segment(), half_duplex=False, acoustic=True)
+
+
+def after_sound(log_odds: float | None, text: str = "", language: str | None = "en") -> int:
+    """Return the hangover once the sound and perhaps the words before a pause are known."""
+    endpointer = acoustic()
+    ask(endpointer, pause())
+    endpointer.take(SoundAwaited(0))
+    endpointer.take(SoundKnown(log_odds, 0))
+    if text:
+        endpointer.take(TextKnown(text, at=0, language=language, punctuated=False))
+    return ask(endpointer, pause())
+
+
+def test_the_sound_of_an_end_shortens_the_wait_and_that_of_a_pause_lengthens_it() -> None:
+    assert after_sound(4.6) == samples(250)
+    assert after_sound(4.6) < after_sound(0.0) < after_sound(-4.6)
+    assert after_sound(-4.6, "I want tea and") == samples(3_000)
+
+
+def test_words_that_want_more_lengthen_the_wait_whatever_the_sound() -> None:
+    for log_odds in (-2.0, 0.0, 2.0):
+        assert after_sound(log_odds, "Bring me the tea.") < after_sound(log_odds, "I need.")
+        assert after_sound(log_odds, "I need.") < after_sound(log_odds, "I need the.")
+
+
+def test_a_judge_that_fails_leaves_what_the_words_say() -> None:
+    assert after_sound(None, "I need") == after("I need")
+    assert after_sound(None) == USUAL
+
+
+def test_the_judge_is_awaited_for_half_a_second_and_no_longer() -> None:
+    endpointer = acoustic()
+    ask(endpointer, pause())
+    endpointer.take(TextKnown("Thank you", at=0, language="en"))
+    assert ask(endpointer, pause()) < samples(500)
+    endpointer.take(SoundAwaited(0))
+    assert ask(endpointer, pause()) == samples(500)
+    endpointer.take(SoundKnown(4.6, 0))
+    assert ask(endpointer, pause()) == samples(250)
+
+
+def test_the_sound_does_not_hasten_words_that_are_on_their_way() -> None:
+    endpointer = acoustic()
+    ask(endpointer, pause())
+    endpointer.take(TextAwaited(0))
+    endpointer.take(SoundKnown(4.6, 0))
+    assert ask(endpointer, pause()) == samples(3_000)
+
+
+def test_the_sound_of_an_earlier_pause_says_nothing_of_this_one() -> None:
+    endpointer = acoustic()
+    ask(endpointer, pause(0))
+    ask(endpointer, pause(50_000))
+    endpointer.take(SoundAwaited(0))
+    endpointer.take(SoundKnown(-4.6, 0))
+    assert ask(endpointer, pause(50_000)) == USUAL
+
+
+def test_in_a_language_that_the_judge_does_not_know_its_answer_is_ignored() -> None:
+    assert after_sound(-4.6, "Která hodina je", "cs") == USUAL
+    assert after_sound(-4.6, "Która godzina", "pl") > USUAL
+
+
+def test_bounds_that_are_set_hold_with_the_judge_too() -> None:
+    segment = Segment(shortest_hangover_ms=450, longest_hangover_ms=1_000)
+    endpointer = Endpointer.of(segment, half_duplex=False, acoustic=True)
+    for log_odds, expected in ((4.6, 450), (-4.6, 1_000)):
+        ask(endpointer, pause())
+        endpointer.take(SoundKnown(log_odds, 0))
+        assert ask(endpointer, pause()) == samples(expected)
+
+
+def test_the_bounds_without_the_judge_are_those_of_the_config() -> None:
+    assert Segment().bounds_ms(acoustic=False) == (400, 1_600)
+    assert Segment().bounds_ms(acoustic=True) == (250, 3_000)
+    assert Segment(pause_ms=300).bounds_ms(acoustic=True) == (300, 3_000)
+    assert Segment(shortest_hangover_ms=200, longest_hangover_ms=4_000).bounds_ms(acoustic=True) == (200, 4_000)
+
+
+def test_a_decision_tells_what_was_known_and_decided() -> None:
+    endpointer = acoustic()
+    ask(endpointer, pause())
+    assert endpointer.decision(pause()) is None
+    endpointer.take(SoundKnown(2.0, 0))
+    endpointer.take(TextKnown("I need.", at=0, language="en", punctuated=False))
+    decision = endpointer.decision(pause())
+    assert decision is not None
+    assert decision.evidence == Evidence(Ending.LINKED, sound=2.0)
+    assert decision.hangover == ask(endpointer, pause()) == pytest.approx(USUAL * decision.factor, abs=1)
+
+
+def test_marks_that_say_nothing_change_nothing() -> None:
+    def wait(text: str, *, punctuated: bool) -> int:
+        endpointer = adaptive()
+        ask(endpointer, pause())
+        endpointer.take(TextKnown(text, at=0, language="en", punctuated=punctuated))
+        return ask(endpointer, pause())
+
+    assert wait("Bring the tea.", punctuated=False) == wait("Bring the tea?", punctuated=False) == USUAL
+    assert wait("Bring the tea.", punctuated=True) < USUAL
+    assert wait("I went to.", punctuated=False) == wait("I went to", punctuated=True) > USUAL

@@ -23,9 +23,9 @@ class Ending(IntEnum):
     UNKNOWN = 2
     """No evidence either way."""
     LINKED = 3
-    """A word after which sentences often go on, without a full stop: a preposition, an auxiliary."""
+    """A word after which sentences often go on, without a full stop: a preposition, an auxiliary, "I need"."""
     OPEN = 4
-    """A comma, a dash, "…", a word that ends no sentence ("and", "the", "um"), a number being read out."""
+    """A comma, a dash, "…", a word that ends no sentence ("and", "the", "um"), a number or a word being spelled."""
 
 
 class Basis(Enum):
@@ -84,18 +84,24 @@ def guess(text: str) -> str | None:
     return name if sure else None
 
 
-def ending(text: str, language: str | None) -> Ending:
-    """Classify the end of `text`, the transcript of the speech before a pause."""
+def ending(text: str, language: str | None, *, punctuated: bool = True) -> Ending:
+    """Classify the end of `text`, the transcript of the speech before a pause.
+
+    Without `punctuated` full stops and question marks say nothing: some recognisers put one after anything.
+    """
     text = unicodedata.normalize("NFC", text[-_LOOK_BACK:]).casefold().rstrip()
     if basis(language) is Basis.PAUSES or not text:
         return Ending.UNKNOWN
     by_marks = _by_punctuation(text)
     if by_marks is Ending.OPEN:
         return by_marks
+    if not punctuated:
+        by_marks = Ending.UNKNOWN
     short = code(language)
     words = _words(text)
     lists = WORDS.get(short or "")
-    if by_marks is not Ending.QUESTION and _reading_digits(words, lists.digits if lists else frozenset()):
+    reading = _reading_digits(words, lists.digits if lists else frozenset()) or _spelling(words)
+    if by_marks is not Ending.QUESTION and reading:
         return Ending.OPEN
     return by_marks if lists is None else _by_words(words, by_marks, lists, elides=short in _ELIDED)
 
@@ -121,7 +127,7 @@ def _by_words(words: list[str], by_marks: Ending, lists: Words, *, elides: bool)
         return Ending.UNKNOWN if by_marks is Ending.QUESTION else Ending.OPEN
     if by_marks is Ending.QUESTION or _ends_with_closing(words, lists):
         return Ending.QUESTION
-    if last in lists.link:
+    if last in lists.link or last in lists.wanting:
         return Ending.LINKED if by_marks is Ending.UNKNOWN else Ending.UNKNOWN
     return by_marks
 
@@ -129,6 +135,12 @@ def _by_words(words: list[str], by_marks: Ending, lists: Words, *, elides: bool)
 def _ends_with_closing(words: list[str], lists: Words) -> bool:
     text = " " + " ".join(words)
     return any(text.endswith(" " + phrase) for phrase in lists.closing)
+
+
+def _spelling(words: list[str]) -> bool:
+    """Whether a word is being spelled: it ends with two single letters, "m i" or "M-I"."""
+    letters = [piece for word in words[-2:] for piece in re.split(f"[{_DASHES}]", word) if piece]
+    return len(letters) > 1 and all(len(letter) == 1 and letter.isalpha() for letter in letters[-2:])
 
 
 def _reading_digits(words: list[str], names: frozenset[str]) -> bool:

@@ -3,61 +3,31 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 
-from voiceloop.capture.endpointing.endings import Ending, basis, code, ending, guess
+from voiceloop.capture.endpointing.endings import basis, code, ending, guess
+from voiceloop.capture.endpointing.judgement import LANGUAGES, NOTHING, Evidence, factor
+from voiceloop.capture.endpointing.messages import (
+    Message,
+    PauseMissed,
+    SoundAwaited,
+    SoundKnown,
+    TextAwaited,
+    TextKnown,
+)
 from voiceloop.config.tables import Segment
-from voiceloop.types import CAPTURE_RATE_HZ
+from voiceloop.types import CAPTURE_RATE_HZ, samples
 
-FACTORS = {
-    Ending.QUESTION: 0.6,
-    Ending.STOP: 0.75,
-    Ending.UNKNOWN: 1.0,
-    Ending.LINKED: 1.3,
-    Ending.OPEN: 1.8,
-}
-"""The factor by which the base hangover is multiplied, for each way a transcript can end."""
 _UP, _DOWN = exp(0.19), exp(-0.01)
 """The most that one pause can change the speaker factor. One step up equals 19 steps down, so the factor settles where
 95 % of the pauses fit."""
 _MARGIN = 1.1
 """The base should be longer than a pause by a tenth, because the next similar pause will not be exactly as long."""
+_SOUND_BY = CAPTURE_RATE_HZ // 2
+"""The acoustic judge is not waited for longer than this."""
 _REMEMBERED = 16
 """How many pauses are remembered for `resumed`: enough for those of a turn and of the turns it was merged with."""
-
-
-@dataclass(frozen=True, slots=True)
-class TextAwaited:
-    """The clip up to the pause that starts at `at` was posted. `TextKnown` follows, with "" on failure."""
-
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class TextKnown:
-    """The transcript of a turn's speech up to the pause that starts at `at`."""
-
-    text: str
-    at: int
-    language: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class PauseMissed:
-    """The quiet from `start` had ended a turn, but the speaker went on at `at`: it was a pause."""
-
-    start: int
-    at: int
-
-
-Message = TextAwaited | TextKnown | PauseMissed
-"""What an endpointer is told about a pause by those who transcribe what was said before it."""
-
-
-def samples(ms: float) -> int:
-    """Convert milliseconds to samples at the capture rate."""
-    return round(ms * CAPTURE_RATE_HZ / 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +46,31 @@ class Pause:
 class _KnownPause:
     """What is known of one pause."""
 
-    factor: float = 1.0
-    """The factor for how the transcript ends."""
+    evidence: Evidence = NOTHING
+    """What is known of the words and the sound before it."""
     used: float = 1.0
     """The factor that was in effect while the pause lasted. A transcript that came after the end of the turn had no
     effect on it."""
     awaited: bool = False
     """The transcript was requested and has not come yet."""
+    sound_awaited: bool = False
+    """The acoustic judge was asked and has not answered yet."""
     counted: bool = False
     """The speaker factor has been updated by this pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided about a pause, and by what."""
+
+    start: int
+    """The pause's first sample."""
+    hangover: int
+    """How long it had to last, in samples."""
+    evidence: Evidence
+    factor: float
+    """What the evidence makes of the base hangover."""
+    speaker_factor: float
 
 
 class Endpointer:
@@ -95,9 +81,9 @@ class Endpointer:
     (`hangover`). The answer may change while the pause lasts; a pause that is already longer than the new answer ends
     the turn at once. Between the bounds `shortest_ms` and `longest_ms`, the answer is
 
-        base x ending factor                    base = the configured hangover x the speaker factor
+        base x factor                           base = the configured hangover x the speaker factor
 
-    **The ending factor** depends on how the transcript so far ends (`heard`, some 300 ms after the clip was posted):
+    **The factor** depends on how the transcript so far ends (`heard`, some 300 ms after the clip was posted):
 
         0.6    a question mark, or words that close a turn ("thanks", "that's all")
         0.75   a full stop. Only a little less than 1, because Whisper and similar recognisers put one after nearly
@@ -107,15 +93,20 @@ class Endpointer:
         1.8    a comma, a dash, "…", a word that ends no sentence whatever follows it ("and.", "the", "um"), or a
                number being read out ("five five", "0 1 7")
 
+    With the acoustic judge it depends on the sound, too (`judgement.py` has the formula): from 0.2 where both say that
+    the turn is over to 11 where both say that it isn't. In a language that the judge doesn't know, its answer is
+    ignored.
+
     Words count in the languages of `ending_words.py`. Scripts without spaces are judged by punctuation and numerals,
     other languages by pauses alone (`description` says which). If neither the config nor the service names the
     language, it is guessed from the small words of this session's transcripts, and the last certain guess is kept;
     before the first one, punctuation and numerals are used.
     While a transcript is on its way (`awaiting`) the answer is `longest_ms`. Waiting costs nothing then, because a
-    reply needs the transcript in any case. Once the transcript is there, the rule above applies again.
+    reply needs the transcript in any case. Once the transcript is there, the rule above applies again. The acoustic
+    judge, which answers sooner, is waited for until the pause has lasted half a second.
 
     **The speaker factor** starts at 1 and is updated by each inner pause (`resumed`): a pause after which the speaker
-    went on. The pause is divided by its ending factor, which gives the base that would have outlasted it by a tenth.
+    went on. The pause is divided by its factor, which gives the base that would have outlasted it by a tenth.
     The speaker factor moves so that the base becomes that value, but by at most 21 % up or 1 % down. So 19 pauses that
     fitted outweigh one that did not, and the speaker factor settles near the 95th percentile. This is stochastic
     approximation of a quantile: the state is one number, older pauses are forgotten exponentially, and a few samples
@@ -147,10 +138,11 @@ class Endpointer:
         self._pauses: OrderedDict[int, _KnownPause] = OrderedDict()
         self._current: int | None = None  # the start of the pause that was considered last
         self._language: str | None = None
+        self._sound_counts = True  # the speaker's language is one that the acoustic judge knows
 
     @classmethod
-    def of(cls, segment: Segment, *, half_duplex: bool) -> Endpointer:
-        """Make an endpointer as configured.
+    def of(cls, segment: Segment, *, half_duplex: bool, acoustic: bool = False) -> Endpointer:
+        """Make an endpointer as configured. `acoustic`: there is an acoustic judge, so the bounds may be wider.
 
         In half-duplex the lower bound is the lesser of `hangover_ms` and `half_duplex_hangover_ms`: if an answer comes
         too early, the user is not heard when going on, so the mistake can't be noticed.
@@ -158,8 +150,8 @@ class Endpointer:
         if not segment.adaptive:
             return cls()
         usual_ms = min(segment.hangover_ms, segment.half_duplex_hangover_ms)
-        shortest_ms = usual_ms if half_duplex else segment.shortest_hangover_ms
-        return cls(shortest_ms=shortest_ms, longest_ms=segment.longest_hangover_ms, adaptive=True)
+        bounds = segment.bounds_ms(acoustic=acoustic)
+        return cls(shortest_ms=usual_ms if half_duplex else bounds[0], longest_ms=bounds[1], adaptive=True)
 
     def description(self, language: str | None) -> str:
         """Say, for the start-up line, what ends a turn in this language."""
@@ -180,7 +172,11 @@ class Endpointer:
             case TextAwaited():
                 self.awaiting(message.at)
             case TextKnown():
-                self.heard(message.text, at=message.at, language=message.language)
+                self.heard(message.text, at=message.at, language=message.language, punctuated=message.punctuated)
+            case SoundAwaited():
+                self._await_sound(message.at)
+            case SoundKnown():
+                self._take_sound(message)
             case PauseMissed():
                 self.resumed(start=message.start, at=message.at)
 
@@ -191,7 +187,7 @@ class Endpointer:
         self._current, self._configured = pause.start, pause.hangover
         known = self._pauses.get(pause.start)
         if known is not None and not known.awaited:
-            known.used = known.factor
+            known.used = factor(self._counting(known.evidence))
 
     def hangover(self, pause: Pause) -> int:
         """Return how many samples of quiet after `pause.start` end the turn, by what is known now."""
@@ -201,14 +197,25 @@ class Endpointer:
         known = self._pauses.get(pause.start)
         if known is None:
             return base
-        return self._longest if known.awaited else self._within(base * known.factor)
+        if known.awaited:
+            return self._longest
+        hangover = self._within(base * factor(self._counting(known.evidence)))
+        return max(hangover, min(_SOUND_BY, self._longest)) if known.sound_awaited else hangover
+
+    def decision(self, pause: Pause) -> Decision | None:
+        """What is decided about `pause` by what is known now; None if its words and its sound aren't known."""
+        known = self._pauses.get(pause.start)
+        if known is None or known.evidence == NOTHING:
+            return None
+        evidence = self._counting(known.evidence)
+        return Decision(pause.start, self.hangover(pause), evidence, factor(evidence), self._speaker_factor)
 
     def awaiting(self, at: int) -> None:
         """Note that the clip up to the pause that starts at `at` was posted. `heard` follows, with "" on failure."""
         if at == self._current:
             self._remember(at).awaited = True
 
-    def heard(self, text: str, *, at: int, language: str | None) -> None:
+    def heard(self, text: str, *, at: int, language: str | None, punctuated: bool = True) -> None:
         """Take the transcript of this turn's speech up to the pause that starts at `at`.
 
         It is ignored if that pause is no longer the current one, because then it is out of date.
@@ -217,7 +224,23 @@ class Endpointer:
             known = self._remember(at)
             if language is None:
                 language = self._language = guess(text) or self._language
-            known.factor, known.awaited = FACTORS[ending(text, language)], False
+            self._sound_counts = language is None or code(language) in LANGUAGES
+            found = ending(text, language, punctuated=punctuated) if text else None
+            known.evidence, known.awaited = replace(known.evidence, ending=found), False
+
+    def _await_sound(self, at: int) -> None:
+        if at == self._current:
+            self._remember(at).sound_awaited = True
+
+    def _take_sound(self, message: SoundKnown) -> None:
+        """Take the acoustic judge's answer, unless its pause is over."""
+        if message.at == self._current:
+            known = self._remember(message.at)
+            known.evidence, known.sound_awaited = replace(known.evidence, sound=message.log_odds), False
+
+    def _counting(self, evidence: Evidence) -> Evidence:
+        """The evidence that counts in the speaker's language."""
+        return evidence if self._sound_counts else replace(evidence, sound=None)
 
     def resumed(self, *, start: int, at: int) -> None:
         """Note that the speaker went on at `at` after the pause from `start` (an inner pause). A pause counts once."""

@@ -38,6 +38,8 @@ class MoonshineTranscriber(EmbeddedTranscriber):
 
     Options: ClassVar[type[BaseModel]] = MoonshineOptions
     requires: ClassVar = ("onnxruntime",)
+    punctuates: ClassVar[bool] = False
+    """Of 219 clips that were cut off inside a sentence it ended 65 % with a full stop (`bench/endpoint`)."""
 
     @classmethod
     @asynccontextmanager
