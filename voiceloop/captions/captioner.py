@@ -25,8 +25,8 @@ from voiceloop.captions.joiner import Joiner
 from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.piece import CONTEXT_S, LONG_CONTEXT_S, Piece, under_way
 from voiceloop.captions.posts import AT_ONCE, CaptionContext, Posts
-from voiceloop.captions.showing import Final, Live
-from voiceloop.captions.speakers import Speakers, by_speaker, renamed
+from voiceloop.captions.showing import Live
+from voiceloop.captions.speakers import Speakers, renamed
 from voiceloop.captions.stream import TELLS_S, Stream
 from voiceloop.captions.words import Spoken, spoken, text_of
 from voiceloop.capture.early_voice import EarlyVoice
@@ -407,11 +407,7 @@ class Captioner:
             self._show()
             return
         live = self._live()
-        runs = list(by_speaker(words if self._speakers.several else renamed(words, {})))
-        finals = [
-            Final(self._source, tuple(map(self._in_session, run)), f"Person {number}" if number else "")
-            for number, run in runs
-        ]
+        finals = self._speakers.finals(self._source, [self._in_session(word) for word in words])
         for final, after in pairwise(finals):
             self._context.showing.final(final, replace(live, since_s=after.words[0].start_s))
         self._context.showing.final(finals[-1], live)

@@ -12,11 +12,12 @@ Otherwise the numbers begin again. They do, too, where it can't be known whether
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
 from voiceloop.captions.joiner import Joiner, same
+from voiceloop.captions.showing import Final
 from voiceloop.captions.words import Spoken
 
 
@@ -25,11 +26,6 @@ class Speakers:
 
     def __init__(self) -> None:
         self._count = 0
-
-    @property
-    def several(self) -> bool:
-        """Whether more than one person was heard since the numbers began: a single one needs no number."""
-        return self._count > 1
 
     def name(self, words: Sequence[Spoken], joiner: Joiner) -> list[Spoken]:
         """The words of an answer with numbers in place of the service's labels. `joiner` holds the words before them,
@@ -48,16 +44,15 @@ class Speakers:
             joiner.rename({number: numbers[label] for label, number in links.items()})
         return renamed(words, numbers)
 
+    def finals(self, source: str, words: Sequence[Spoken]) -> list[Final]:
+        """Words with numbers as captions, one for each run of a speaker. A single person needs no name."""
+        runs = groupby(words if self._count > 1 else renamed(words, {}), key=lambda word: word.speaker)
+        return [Final(source, tuple(run), f"Person {number}" if number else "") for number, run in runs]
+
 
 def renamed(words: Sequence[Spoken], names: Mapping[str, str]) -> list[Spoken]:
     """The words with other names of their speakers; without those that `names` lacks."""
     return [replace(word, speaker=names.get(word.speaker, "")) if word.speaker else word for word in words]
-
-
-def by_speaker(words: Sequence[Spoken]) -> Iterator[tuple[str, tuple[Spoken, ...]]]:
-    """The words, run by run of one speaker."""
-    for speaker, run in groupby(words, key=lambda word: word.speaker):
-        yield speaker, tuple(run)
 
 
 def _links(before: Sequence[Spoken], words: Sequence[Spoken]) -> dict[str, str]:
