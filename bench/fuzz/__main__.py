@@ -43,10 +43,15 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="scripts/bench fuzz", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench fuzz",
+        description=__doc__.partition("\n")[0],
+        epilog="families:\n" + "\n".join(f"  {name:<15} {family.about}" for name, family in FAMILIES.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--seconds", type=float, default=900.0, help="of all families and functions together")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help=f"families: {', '.join(FAMILIES)}")
+    parser.add_argument("--only", default="", help="families, separated by commas")
     parser.add_argument(
         "--inputs", type=int, help="how many inputs each family gets; by default as many as it has time for"
     )
