@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from voiceloop.config.language import language_code, told
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -29,7 +31,7 @@ class Format(Enum):
 
 
 class Command(Enum):
-    """A spoken command: performed instead of written. Counts only as a sentence of its own."""
+    """A spoken command: performed instead of written. Counts only by itself: as a sentence, or between pauses."""
 
     UNDO = auto()
     ENTER = auto()
@@ -48,6 +50,9 @@ class Spoken:
     """Words after which the name of a mark is an ordinary noun: "the period", "a comma"."""
     small: frozenset[str]
     """Words that have a capital only at the beginning of a sentence."""
+    everyday: frozenset[str]
+    """Names of marks and formats that people also say when they mean something else: "a long period". Among other words
+    they are words."""
 
     def phrases(self) -> Iterator[tuple[str, Mark | Format]]:
         """The phrases that count anywhere in a sentence, with their meanings."""
@@ -55,6 +60,12 @@ class Spoken:
             for names, meaning in table.items():
                 for name in names.split("|"):
                     yield name, meaning
+
+    def multi_word(self) -> Iterator[str]:
+        """The rare names of several words. No other language has them, so they tell the language, too."""
+        for name, _ in self.phrases():
+            if " " in name and name not in self.everyday:
+                yield name
 
     def command(self, sentence: str) -> Command | None:
         """The command that a sentence means, else None. `sentence`: in lower case, without its final mark."""
@@ -70,6 +81,10 @@ def _opening(text: str) -> Mark:
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split("|"))
 
 
 def _within(text: str) -> Mark:
@@ -131,6 +146,10 @@ ENGLISH = Spoken(
         " has had will would can could should may might must not there here also just only very more most some any"
         " every each all both either neither"
     ),
+    everyday=_names(
+        "period|colon|dash|unquote|underscore|new line|newline|next line|next paragraph|all caps|cap|caps on|caps off"
+        "|no space|literal"
+    ),
 )
 
 GERMAN = Spoken(
@@ -178,6 +197,7 @@ GERMAN = Spoken(
         " er es wir ihr ihn ihm ihnen sein ihre mein dein unser ist sind war waren wird werden hat haben kann können"
         " soll muss nicht auch nur sehr mehr noch schon dann hier da wer was wo wie"
     ),
+    everyday=_names("punkt|großbuchstaben|alles groß|großgeschrieben|kein leerzeichen|wörtlich"),
 )
 
 FRENCH = Spoken(
@@ -220,6 +240,10 @@ FRENCH = Spoken(
         "et ou mais donc or ni car le la les un une des du de à au aux en dans par pour sur sous avec sans chez vers"
         " que qui quoi dont où quand si comme lorsque puisque parce je tu il elle nous vous ils elles on ce cet cette"
         " ces mon ton son notre votre leur est sont était a ont avait ne pas plus aussi très bien encore"
+    ),
+    everyday=_names(
+        "point|deux points|trait d'union|apostrophe|à la ligne|nouvelle ligne|tout en majuscules|majuscule|sans espace"
+        "|mot à mot"
     ),
 )
 
@@ -267,17 +291,16 @@ SPANISH = Spoken(
         " unas lo le les se me te nos mi tu su si cuando donde como porque aunque mientras yo él ella ellos ellas es"
         " son era está están ha han había no más muy también ya sólo solo"
     ),
+    everyday=_names(
+        "coma|punto|punto final|dos puntos|guion|guión|raya|barra|nueva línea|todo en mayúsculas|mayúscula|sin espacio"
+        "|literal"
+    ),
 )
 
 LANGUAGES = {"en": ENGLISH, "de": GERMAN, "fr": FRENCH, "es": SPANISH}
 """The phrases by ISO 639-1 code of the language."""
 
-NAMES = {"english": "en", "german": "de", "french": "fr", "spanish": "es"}
-"""Names that some transcribers return in place of a code."""
-
 
 def spoken_in(language: str | None) -> Spoken | None:
-    """The phrases of a language (`de-AT`, `german`); English when `language` is None, None for a language without
-    phrases."""
-    name = (language or "en").strip().casefold()
-    return LANGUAGES.get(NAMES.get(name) or name.replace("_", "-").partition("-")[0])
+    """The phrases of a language (`de-AT`, `german`); None for a language without phrases and for none."""
+    return LANGUAGES.get(language_code(told(language)) or "") if language else None
