@@ -18,7 +18,7 @@ from voiceloop.dictation.text.fillers import fillers_in
 from voiceloop.dictation.text.languages import phrases_for
 from voiceloop.dictation.text.leaving_out import FullStop, left_out, without_full_stop
 from voiceloop.dictation.text.seams import capitalised, needs_space, sentence_after
-from voiceloop.dictation.text.spoken import Command, Format, Spoken
+from voiceloop.dictation.text.spoken_kinds import Command, Format, Spoken
 from voiceloop.dictation.text.spoken_phrases import Lexicon, Piece, Reading, commands_in, pieces_of
 from voiceloop.dictation.text.tokens import Token, are_unpunctuated, sentences, tokens_of, with_pauses
 from voiceloop.text import clean
@@ -148,7 +148,7 @@ class Joiner:
         text = unicodedata.normalize("NFC", clean(text))
         language, spoken = phrases_for(text, context.language or self._last_known, told=context.language is not None)
         self._last_known = language or self._last_known
-        hesitant = spoken.small | spoken.determiners if spoken else frozenset[str]()
+        hesitant = spoken.unfinished | spoken.determiners if spoken else frozenset[str]()
         heard = with_pauses(tokens_of(text), context.words, hesitant)
         gone = self.lexicon.nothing | (fillers_in(language) if self.fillers else frozenset())
         tokens = without_full_stop(left_out(heard, gone), self.full_stop, language)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from voiceloop.capture.endpointing.endings import guess
-from voiceloop.dictation.text.spoken import ENGLISH, Spoken, spoken_in
+from voiceloop.dictation.text.spoken import ENGLISH, spoken_in
+from voiceloop.dictation.text.spoken_kinds import Spoken
 
 _PHRASES = frozenset(ENGLISH.multi_word())
 

@@ -2,77 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import Enum, auto
-
 from voiceloop.config.language import language_code, told
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A punctuation mark that can be spoken. `tight_left`, `tight_right`: no space on that side."""
-
-    text: str
-    tight_left: bool = True
-    tight_right: bool = False
-
-
-class Format(Enum):
-    """A spoken instruction that changes how the next words are written."""
-
-    ALL_CAPS = auto()
-    CAPITAL = auto()
-    CAPS_ON = auto()
-    CAPS_OFF = auto()
-    NO_SPACE = auto()
-    LITERAL = auto()
-    """The next phrase is written as words, even if it names a mark."""
-
-
-class Command(Enum):
-    """A spoken command: performed instead of written. Counts only by itself: as a sentence, or between pauses."""
-
-    UNDO = auto()
-    ENTER = auto()
-    SLEEP = auto()
-    WAKE = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """The phrases of a language: in lower case, without hyphens, alternatives separated by `|`."""
-
-    marks: Mapping[str, Mark]
-    formats: Mapping[str, Format]
-    commands: Mapping[str, Command]
-    determiners: frozenset[str]
-    """Words after which the name of a mark is an ordinary noun: "the period", "a comma"."""
-    small: frozenset[str]
-    """Words that have a capital only at the beginning of a sentence."""
-    everyday: frozenset[str]
-    """Names of marks and formats that people also say when they mean something else: "a long period". Among other words
-    they are words."""
-
-    def phrases(self) -> Iterator[tuple[str, Mark | Format]]:
-        """The phrases that count anywhere in a sentence, with their meanings."""
-        for table in (self.marks, self.formats):
-            for names, meaning in table.items():
-                for name in names.split("|"):
-                    yield name, meaning
-
-    def multi_word(self) -> Iterator[str]:
-        """The rare names of several words. No other language has them, so they tell the language, too."""
-        for name, _ in self.phrases():
-            if " " in name and name not in self.everyday:
-                yield name
-
-    def command(self, sentence: str) -> Command | None:
-        """The command that a sentence means, else None. `sentence`: in lower case, without its final mark."""
-        for names, command in self.commands.items():
-            if sentence in names.split("|"):
-                return command
-        return None
+from voiceloop.dictation.text.spoken_kinds import Command, Format, Mark, Spoken
 
 
 def _opening(text: str) -> Mark:
@@ -150,6 +81,9 @@ ENGLISH = Spoken(
         "period|colon|dash|unquote|underscore|new line|newline|next line|next paragraph|all caps|cap|caps on|caps off"
         "|no space|literal"
     ),
+    unfinished=_words(
+        "to of for from with and or but nor as than if when while because is are was were be very please just"
+    ),
 )
 
 GERMAN = Spoken(
@@ -198,6 +132,7 @@ GERMAN = Spoken(
         " soll muss nicht auch nur sehr mehr noch schon dann hier da wer was wo wie"
     ),
     everyday=_names("punkt|großbuchstaben|alles groß|großgeschrieben|kein leerzeichen|wörtlich"),
+    unfinished=_words("zu von mit für und oder aber wenn weil dass als ist sind war waren sehr bitte nur"),
 )
 
 FRENCH = Spoken(
@@ -245,6 +180,7 @@ FRENCH = Spoken(
         "point|deux points|trait d'union|apostrophe|à la ligne|nouvelle ligne|tout en majuscules|majuscule|sans espace"
         "|mot à mot"
     ),
+    unfinished=_words("à de pour avec et ou mais si quand que comme est sont très juste"),
 )
 
 SPANISH = Spoken(
@@ -295,6 +231,7 @@ SPANISH = Spoken(
         "coma|punto|punto final|dos puntos|guion|guión|raya|barra|nueva línea|todo en mayúsculas|mayúscula|sin espacio"
         "|literal"
     ),
+    unfinished=_words("a de para con y o pero si cuando que como es son muy sólo solo"),
 )
 
 LANGUAGES = {"en": ENGLISH, "de": GERMAN, "fr": FRENCH, "es": SPANISH}

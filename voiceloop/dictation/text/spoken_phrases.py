@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
-from voiceloop.dictation.text.spoken import Command, Format, Mark, Spoken
+from voiceloop.dictation.text.spoken_kinds import Command, Format, Mark, Spoken
 from voiceloop.dictation.text.tokens import ENDS, STOPS, Token, is_contiguous, key_of, tokens_of
 from voiceloop.transcribe.phonetics.function_words import is_function_word
 
