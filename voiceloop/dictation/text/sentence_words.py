@@ -12,8 +12,8 @@ _WORDS = {
     "en": """i i'm i'll i've i'd you you're you'll you've we we're we'll we've he he's she she's they they're they'll it
     it's that's there's what's let's is isn't are aren't was wasn't were weren't am do don't does doesn't did didn't
     have haven't has hasn't had will won't would wouldn't can can't could couldn't should must shall please go come call
-    send tell give take make get see look wait stop thank thanks want need know think says said goes went comes came works
-    worked""",
+    send tell give take make get see look wait stop thank thanks want need know think says said goes went comes came
+    works worked""",
     "de": """ich du er sie es wir man ist sind bin bist war waren wird werden hat habe haben hatte hatten kann kannst
     können konnte will willst wollen wollte soll sollen sollte muss müssen musste darf dürfen geht gehen ging kommt
     kommen kam macht machen gibt gab weiß danke bitte""",
