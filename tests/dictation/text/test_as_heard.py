@@ -133,6 +133,11 @@ def test_at_a_seam_only_what_is_known_is_changed(language: str, said: list[str],
         ("en", "Hello, period.", "Hello."),
         ("en", "Hello, comma, new line, world.", "Hello,\nWorld."),
         ("en", "Period.", "."),
+        ("en", "Dear Ada comma new line thank you.", "Dear Ada,\nThank you."),
+        ("en", "Is it done question mark new line Yes.", "Is it done?\nYes."),
+        ("en", "New line new line.", "\n\n"),
+        ("en", "That is all. Period new line.", "That is all.\n"),
+        ("de", "Liebe Ada Komma neue Zeile danke.", "Liebe Ada,\nDanke."),
         ("en", "I love, all caps, London.", "I love LONDON."),
         ("en", "It is a data, no space, base.", "It is a database."),
         ("en", "GitHub, comma, yes.", "GitHub, yes."),
@@ -288,7 +293,7 @@ def test_times_of_other_words_than_the_text_has_show_no_pause() -> None:
     assert isinstance(edit, Insert)
 
 
-_TOLD = ("en", "de", "fr", "es", "it", "ca", "pt", "ja", "ru", "th")
+_TOLD = (None, "en", "de", "fr", "es", "it", "ca", "pt", "ja", "ru", "th")
 _TEXTS = (
     "No hi ha cap problema de l'any. The plan B ends, e.g. now… What? He's “here” (or not). Yes and / or no! "
     "Das sind 50 % davon, z. B. am 3. Mai. Comment ça va ? Il a dit « bonjour » hier\u202f! ¿Qué tal? ¡Hola! "
@@ -304,7 +309,7 @@ _SAID = _TEXTS.split(" ")
     st.sampled_from(get_args(Marks)),
 )
 def test_text_without_spoken_marks_and_commands_comes_out_as_it_went_in_but_for_its_first_letter(
-    language: str, words: list[str], marks: Marks
+    language: str | None, words: list[str], marks: Marks
 ) -> None:
     text = re.sub("[ \\t\\n]+", " ", unicodedata.normalize("NFC", clean(" ".join(words)))).strip(" ")
     assume(not _names_in(text, language))
@@ -315,14 +320,17 @@ def test_text_without_spoken_marks_and_commands_comes_out_as_it_went_in_but_for_
     assert out.casefold() == text.casefold() or changed == [first]
 
 
-def _names_in(text: str, language: str) -> bool:
-    spoken = LANGUAGES.get(language)
-    if spoken is None:
-        return False
-    names = [name for name, _ in spoken.phrases()] + [one for all_ in spoken.commands for one in all_.split("|")]
-    letters = "".join(char if char.isalnum() else " " for char in text.casefold()).split()
-    plain = f" {' '.join(letters)} "
-    return any(f" {' '.join(''.join(c if c.isalnum() else ' ' for c in name).split())} " in plain for name in names)
+def _names_in(text: str, language: str | None) -> bool:
+    """Whether text holds a name of a mark or a command of its language, or of any if it isn't told."""
+    plain = f" {_plain(text)} "
+    spoken = [LANGUAGES[code] for code in LANGUAGES if language in (code, None)]
+    names = [name for one in spoken for name, _ in one.phrases()]
+    names += [name for one in spoken for all_ in one.commands for name in all_.split("|")]
+    return any(f" {_plain(name)} " in plain for name in names)
+
+
+def _plain(text: str) -> str:
+    return " ".join("".join(char if char.isalnum() else " " for char in text.casefold()).split())
 
 
 def test_no_filler_is_the_name_of_a_mark() -> None:

@@ -14,6 +14,8 @@ from voiceloop.transcribe.phonetics.function_words import is_function_word
 
 LONGEST_PHRASE = 5
 """Words in the longest phrase that is looked up."""
+LONGEST_RUN = 4
+"""Marks that may be said behind one another without a pause."""
 _QUOTES = frozenset("\"'“”„«»‘’")
 
 
@@ -163,14 +165,26 @@ class _Parser:
         before = self.tokens[self.at - 1] if self.at else None
         if before is not None and not before.trail and before.key in self.spoken.determiners:
             return False
-        is_rare = self.marks is Reading.RARE and name not in self.spoken.everyday
-        return self.marks is Reading.INLINE or is_rare or self._is_apart(phrase)
+        if self.marks is Reading.INLINE or (self.marks is Reading.RARE and name not in self.spoken.everyday):
+            return True
+        # "Dear Ada comma new line …": after a spoken mark nobody means the words.
+        return self._is_apart(phrase) or (self.after_mark and isinstance(meaning, Mark) and "\n" in meaning.text)
 
     def _is_apart(self, phrase: Sequence[Token]) -> bool:
-        """Whether a phrase stands by itself: between marks of the transcriber, pauses or the ends."""
-        end = self.at + len(phrase)
+        """Whether a phrase stands by itself, or in a run of marks: between marks of the transcriber, pauses or the
+        ends."""
         before = self.at == 0 or self.after_mark or self.tokens[self.at - 1].is_set_apart or phrase[0].paused
-        return before and (phrase[-1].is_set_apart or end == len(self.tokens) or self.tokens[end].paused)
+        return before and self._is_apart_at(self.at + len(phrase), run=LONGEST_RUN)
+
+    def _is_apart_at(self, end: int, *, run: int) -> bool:
+        """Whether nothing but up to `run` names of marks stands between `end` and what sets them apart."""
+        if end == len(self.tokens) or self.tokens[end - 1].is_set_apart or self.tokens[end].paused:
+            return True
+        for length in range(min(LONGEST_PHRASE, len(self.tokens) - end), 0, -1):
+            phrase = self.tokens[end : end + length]
+            if run and is_contiguous(phrase) and isinstance(self.phrases.get(key_of(phrase)), Mark):
+                return self._is_apart_at(end + length, run=run - 1)
+        return False
 
     def _add_word(self, token: Token, length: int, *, fixed: bool = False) -> None:
         self.out.append(
