@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ import trio
 from voiceloop.dictation.handler import DictationHandler, DictationOptions
 from voiceloop.dictation.targets.target import Focus, Insertion, Since
 from voiceloop.errors import CantUndo, FocusChanged, KeysHeld, TargetError
-from voiceloop.types import Transcript, Utterance
+from voiceloop.types import Transcript, Utterance, Word
 
 NOTES, MAIL, XTERM = Focus("1", "Notes"), Focus("2", "Mail"), Focus("3", "XTerm", terminal=True)
 
@@ -110,6 +110,25 @@ async def test_utterances_are_joined_to_one_text() -> None:
     assert await dictation.dictate("Hello.", "my name is new to Voice Loop", "press enter", "bye") == (
         "Hello. Ada is new to voiceloop⏎Bye"
     )
+
+
+async def test_marks_fillers_and_full_stops_are_those_of_the_config() -> None:
+    said = "Um, that is a long period."
+    assert await Dictation().dictate(said) == said
+    assert await Dictation(marks="inline").dictate(said) == "Um, that is a long."
+    assert await Dictation(fillers=True).dictate(said) == "That is a long period."
+    assert await Dictation(commands=False, marks="inline").dictate(said) == said
+    assert await Dictation(full_stop="sentences").dictate("Ada Lovelace.") == "Ada Lovelace"
+
+
+async def test_the_transcribers_times_set_a_command_apart() -> None:
+    words = [
+        Word(text, at_s, at_s + 0.3) for text, at_s in (("Well", 0.0), ("done", 0.3), ("press", 1.5), ("enter", 1.8))
+    ]
+    dictation = Dictation()
+    said = await dictation.say("Well, done press enter")
+    await dictation.write(replace(said, words=tuple(words)))
+    assert dictation.page.text == "Well, done⏎"
 
 
 async def test_scratch_that_undoes_one_insertion_after_the_other() -> None:

@@ -116,6 +116,19 @@ def test_a_symbol_belongs_to_its_term() -> None:
     assert vocabulary.apply("node js, c++ and .net") == "Node.js, C++ and .NET"
 
 
+@pytest.mark.parametrize(
+    ("language", "heard"),
+    [
+        ("en", "Let's go home."),
+        (None, "It works for us."),
+        ("de", "Er kam mit dem Auto."),
+        ("fr", "Il est ici."),
+    ],
+)
+def test_a_small_word_is_no_term_that_is_told_from_it_by_its_capitals(language: str | None, heard: str) -> None:
+    assert Vocabulary(["Go", "IT", "US", "MIT", "EST"], language).apply(heard) == heard
+
+
 def test_words_of_two_sentences_are_no_term() -> None:
     assert Vocabulary(["Wayland"], "en").apply("That is the way. Land is near.") == "That is the way. Land is near."
 

@@ -15,7 +15,8 @@ from pydantic import BaseModel, Field
 
 from voiceloop.dictation.open_target import open_target
 from voiceloop.dictation.targets.target import Focus, Insertion, Since, Target, TargetOptions
-from voiceloop.dictation.text.joining import Context, Edit, Enter, Insert, Joiner, Sleep, State, Undo, Wake
+from voiceloop.dictation.text.joining import Context, Edit, Enter, Insert, Joiner, Marks, Sleep, State, Undo, Wake
+from voiceloop.dictation.text.leaving_out import FullStop
 from voiceloop.dictation.text.spoken_phrases import Lexicon
 from voiceloop.errors import CantUndo, FocusChanged, KeysHeld, TargetError
 from voiceloop.types import Transcript
@@ -36,11 +37,21 @@ class DictationOptions(TargetOptions):
     """The keys of `[handler]` with `use = "dictation"`."""
 
     commands: bool = True
-    """Whether spoken marks ("comma", "new line") and commands ("scratch that", "press enter") are obeyed. Off: they are
-    written as words."""
+    """Whether spoken commands ("scratch that", "press enter") and marks ("comma", "new line") are obeyed. Off: both are
+    written as words, whatever `marks` says."""
+    marks: Marks = "auto"
+    """Which names of marks and of formatting are obeyed. `auto`: rare ones ("comma", "question mark") anywhere,
+    everyday ones ("period", "new line", "cap") only by themselves, between the transcriber's own marks or pauses; in a
+    text without any punctuation as `inline`. `inline`: all of them, except after an article. `off`: none."""
     replacements: dict[str, str] = Field(default_factory=dict)
     """The text to write for a spoken phrase, like `{ "my address" = "ada@example.org" }`. Capitals and hyphens in the
-    phrase don't matter."""
+    phrase don't matter. A phrase that is replaced by nothing (`""`) goes with the commas around it."""
+    fillers: bool = False
+    """Whether fillers of the spoken language ("um", "äh", "euh") are left out, with the commas around them."""
+    full_stop: FullStop = "always"
+    """Whether the full stop that the transcriber puts after a short utterance, of up to six words, is written.
+    `sentences`: only where the words are a sentence, not a name, an address or a search term. `never`: not at all. One
+    that you say is always written."""
     late_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
     """The longest time from speech to its text, in seconds, where the focus can't be watched. Later text is not typed,
     because another window may have the focus by then. It is shown, and kept for `voiceloop transcribe --pending`."""
@@ -65,7 +76,13 @@ class DictationHandler:
             from voiceloop.transcribe.vocabulary import as_written  # only where there is a vocabulary
 
             vocabulary = as_written(vocabulary)
-        self._joiner = Joiner(Lexicon(options.replacements, vocabulary), commands=options.commands)
+        self._joiner = Joiner(
+            Lexicon(options.replacements, vocabulary),
+            commands=options.commands,
+            marks=options.marks,
+            fillers=options.fillers,
+            full_stop=options.full_stop,
+        )
         self._focuses: deque[tuple[int, Focus | None]] = deque(maxlen=REMEMBERED_ONSETS)
         self._insertions: deque[tuple[Insertion, State]] = deque(maxlen=REMEMBERED_INSERTIONS)
         self._paste_unread = False
@@ -104,7 +121,8 @@ class DictationHandler:
         focus = self._focus_at_onset(transcript)
         language = self._language or transcript.language
         terminal = focus is not None and focus.terminal
-        context = Context(await self._since(), language, verbatim=terminal, undone=self._states_after_undo())
+        undone = self._states_after_undo()
+        context = Context(await self._since(), language, verbatim=terminal, words=transcript.words, undone=undone)
         if len(transcript.text) > _LONG:
             edits = await trio.to_thread.run_sync(self._joiner.add, transcript.text, context)
         else:

@@ -72,3 +72,7 @@ class Abbreviations:
         letters = word.split(".")
         initials = all(len(part) == 1 and part.isalpha() for part in letters)
         return initials and (len(letters) > 1 or (word.isupper() and word != "I"))
+
+    def may_end(self, word: str) -> bool:
+        """Whether `word` is an abbreviation that may end a sentence, or stand within one."""
+        return word.lower() in _ENDING

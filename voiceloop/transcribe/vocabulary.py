@@ -86,8 +86,8 @@ class Vocabulary:
         self._literal = _literal([term.written for term in parsed])
         self._by_letters = _by_letters([term.written for term in parsed])
         self._longest = max(map(len, self._by_letters), default=0)
-        english = re.split("[-_]", (language or "").lower())[0] == "en"
-        self._by_sound = _index(parsed) if parsed and english else None
+        self._language = re.split("[-_]", (language or "").lower())[0] or None
+        self._by_sound = _index(parsed) if parsed and self._language == "en" else None
 
     def apply(self, text: str) -> str:
         """The text with its terms as they are written."""
@@ -143,8 +143,10 @@ class Vocabulary:
                     break
 
     def _is_word(self, written: str, heard: str) -> bool:
-        """Whether a word like `us` was heard, which isn't the term US."""
-        return self._by_sound is not None and written.isupper() and not heard.isupper() and is_function_word(heard)
+        """Whether a word like `us` or `go` was heard, which isn't the term US or Go."""
+        abbreviation = written.isupper() and heard.isupper()
+        alike = heard != written and _letters(heard) == _letters(written)
+        return alike and not abbreviation and is_function_word(heard, self._language)
 
     def _heard(self, text: str, chains: Iterable[Sequence[_Token]], index: SoundIndex) -> Iterator[Match]:
         """The words that sound like a term."""
@@ -155,7 +157,7 @@ class Vocabulary:
                 spare = COMMA * text.count(",", run[0].start, token.start) if before else 0.0
                 for word, ending in token.readings(alone=count == 1):
                     near = index.nearest([*before, word], front + index.said(word), spare=spare)
-                    if near is not None:
+                    if near is not None and not (count == 1 and self._is_word(near.written, word)):
                         yield Match(run[0].start, _end(text, run[:count]), near.written + ending, near.badness)
                 front += index.said(token.text)
                 if len(front) > index.longest:

@@ -39,7 +39,7 @@ def kinds(edits: list[Edit]) -> list[str | type[Edit]]:
     ],
 )
 def test_utterances_are_joined_with_the_spaces_and_capitals_of_one_text(said: list[str], expected: str) -> None:
-    assert written(*said) == expected
+    assert written(*said) == written(*said, joiner=Joiner(marks="inline")) == expected
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_utterances_are_joined_with_the_spaces_and_capitals_of_one_text(said: li
     ],
 )
 def test_punctuation_and_formatting_can_be_spoken_in_english(said: str, expected: str) -> None:
-    assert written(said) == expected
+    assert written(said) == written(said, joiner=Joiner(marks="inline")) == expected
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,8 @@ def test_punctuation_and_formatting_can_be_spoken_in_english(said: str, expected
     ],
 )
 def test_each_language_has_its_own_spoken_punctuation(language: str, said: str, expected: str) -> None:
-    assert written(said, language=language) == expected
+    inline = Joiner(marks="inline")
+    assert written(said, language=language) == written(said, language=language, joiner=inline) == expected
 
 
 def test_a_quote_may_continue_in_the_next_utterance() -> None:
@@ -103,7 +104,7 @@ def test_a_quote_may_continue_in_the_next_utterance() -> None:
     ],
 )
 def test_a_command_is_only_recognised_as_a_whole_sentence(said: str, expected: list[str | type[Edit]]) -> None:
-    assert kinds(Joiner().add(said)) == expected
+    assert kinds(Joiner().add(said)) == kinds(Joiner(marks="inline").add(said)) == expected
 
 
 def test_asleep_nothing_is_written_until_wake_up() -> None:

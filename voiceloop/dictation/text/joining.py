@@ -11,18 +11,24 @@ import unicodedata
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from voiceloop.dictation.targets.target import Since
-from voiceloop.dictation.text.spoken import Command, Format, Spoken, spoken_in
-from voiceloop.dictation.text.spoken_phrases import Lexicon, Piece, Token, commands_in, pieces_of, sentences, tokens_of
-from voiceloop.text import clean, join_chunks
+from voiceloop.dictation.text.fillers import fillers_in
+from voiceloop.dictation.text.languages import phrases_for
+from voiceloop.dictation.text.leaving_out import FullStop, left_out, without_full_stop
+from voiceloop.dictation.text.seams import capitalised, needs_space, sentence_after
+from voiceloop.dictation.text.spoken_kinds import Command, Format, Spoken
+from voiceloop.dictation.text.spoken_phrases import Lexicon, Piece, Reading, commands_in, pieces_of
+from voiceloop.dictation.text.tokens import Token, are_unpunctuated, sentences, tokens_of, with_pauses
+from voiceloop.text import clean
+from voiceloop.types import Word
+
+Marks = Literal["auto", "inline", "off"]
+"""Which names of punctuation marks and of formatting are obeyed."""
 
 REMEMBERED = 32
 """How many characters before the cursor are kept to decide about spaces and capitals."""
-_OPENING = frozenset("([{¿¡«„“‘#@/")
-_CLOSING = frozenset(".,;:!?…)]}»”’%")
-_ENDS = frozenset(".!?…。！？")
-_AFTER_END = "\"'”’“»)] "
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,8 @@ class Context:
     since: Since = "nothing"
     language: str | None = None
     verbatim: bool = False
+    words: tuple[Word, ...] = ()
+    """The words with their times, where the transcriber tells them: its pauses set marks and commands apart."""
     undone: tuple[State, ...] = ()
 
 
@@ -97,13 +105,13 @@ class State:
                 return replace(self, tail="x", sentence=None, tight=False)
         return self
 
-    def written(self, text: str) -> State:
-        """The state after `text` was written."""
+    def written(self, text: str, language: str | None, *, mark: bool) -> State:
+        """The state after `text` was written, a spoken `mark` or words."""
         tail = (self.tail + text)[-REMEMBERED:]
-        ends = tail.rstrip(_AFTER_END)[-1:] in _ENDS or tail.endswith("\n")
+        ends = sentence_after(tail, language, mark=mark)
         # Quotes and brackets alone don't begin a sentence: the word after them does.
         begun = any(map(str.isalnum, text)) or self.sentence is not True
-        return replace(self, tail=tail, sentence=ends or not begun)
+        return replace(self, tail=tail, sentence=ends if begun or ends else True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +120,15 @@ class Unjoined:
 
     commands: tuple[Command, ...] = ()
     sentences: tuple[Sequence[Token], ...] = ()
+    spoken: Spoken | None = None
+    reading: Reading = Reading.WORDS
 
 
 @dataclass(slots=True)
 class Joiner:
-    """Turns each transcript into edits. `commands`: whether spoken marks and commands are obeyed.
+    """Turns each transcript into edits. `commands`: whether spoken marks and commands are obeyed; `marks`: which marks.
+    `fillers`: whether the fillers of the language are left out. `full_stop`: what becomes of the transcriber's full
+    stop after a few words.
 
     When an edit fails, the caller that performs the edits sets `state` back to the state before that edit.
     """
@@ -124,12 +136,35 @@ class Joiner:
     lexicon: Lexicon = field(default_factory=Lexicon)
     commands: bool = True
     state: State = field(default_factory=State)
+    marks: Marks = "auto"
+    fillers: bool = False
+    full_stop: FullStop = "always"
+    _last_known: str | None = None
+    """The language that the speech was last known to be of."""
 
     def add(self, text: str, context: Context = Context()) -> list[Edit]:
         """The edits for a transcript, in order. `state` is afterwards the state after all of them."""
         self.state = self.state.moved(context.since)
-        tokens = tokens_of(unicodedata.normalize("NFC", clean(text)))
-        return self._join(Unjoined(sentences=tuple(sentences(tokens))), context)
+        text = unicodedata.normalize("NFC", clean(text))
+        language, spoken = phrases_for(text, context.language or self._last_known, told=context.language is not None)
+        self._last_known = language or self._last_known
+        hesitant = spoken.unfinished | spoken.determiners if spoken else frozenset[str]()
+        heard = with_pauses(tokens_of(text), context.words, hesitant)
+        gone = self.lexicon.nothing | (fillers_in(language) if self.fillers else frozenset())
+        tokens = without_full_stop(left_out(heard, gone), self.full_stop, language)
+        reading = self._reading(heard, known=language is not None)
+        spoken = spoken if self.commands else None
+        return self._join(Unjoined((), tuple(sentences(tokens)), spoken, reading), replace(context, language=language))
+
+    def _reading(self, tokens: Sequence[Token], *, known: bool) -> Reading:
+        """Which marks are meant in a transcript. One without any punctuation is of a transcriber that writes none."""
+        if self.marks == "off":
+            return Reading.WORDS
+        if self.marks == "inline":
+            return Reading.INLINE
+        if not known:
+            return Reading.APART
+        return Reading.INLINE if are_unpunctuated(tokens) else Reading.RARE
 
     def add_after(self, refused: Undo, context: Context) -> list[Edit]:
         """The edits that replace all edits after a refused undo: the text that it should have removed is still
@@ -138,7 +173,7 @@ class Joiner:
         return self._join(refused.rest, context)
 
     def _join(self, unjoined: Unjoined, context: Context) -> list[Edit]:
-        spoken = spoken_in(context.language) if self.commands else None
+        spoken = unjoined.spoken
         edits: list[Edit] = []
         waiting: list[Token] = []
         undone = list(context.undone)
@@ -150,11 +185,12 @@ class Joiner:
                 if not commands:
                     waiting += [] if self.state.asleep else sentence
                     continue
-                self._write(waiting, context, spoken, edits)
+                self._write(waiting, context, unjoined, edits)
                 waiting = []
             command = commands.popleft()
-            self._obey(command, edits, undone, Unjoined(tuple(commands), tuple(rest)))
-        self._write(waiting, context, spoken, edits)
+            left = replace(unjoined, commands=tuple(commands), sentences=tuple(rest))
+            self._obey(command, edits, undone, left)
+        self._write(waiting, context, unjoined, edits)
         return edits
 
     def _to_obey(self, commands: list[Command]) -> list[Command]:
@@ -183,10 +219,10 @@ class Joiner:
                 edits.append(Wake())
                 self.state = replace(self.state, asleep=False)
 
-    def _write(self, tokens: list[Token], context: Context, spoken: Spoken | None, edits: list[Edit]) -> None:
+    def _write(self, tokens: list[Token], context: Context, unjoined: Unjoined, edits: list[Edit]) -> None:
         before = self.state
-        writer = _Writer(before, context, spoken)
-        text = writer.write(pieces_of(tokens, self.lexicon, spoken))
+        writer = _Writer(before, context, unjoined.spoken)
+        text = writer.write(pieces_of(tokens, self.lexicon, unjoined.spoken, unjoined.reading))
         self.state = writer.state
         if text:
             edits.append(Insert(text, before))
@@ -220,10 +256,12 @@ class _Writer:
             text = text.replace("\n", " ").rstrip(" ")
         if not text:
             return
-        spaced = not (self.state.tight or piece.tight_left) and _needs_space(text, after=self.state.tail)
+        tight = self.state.tight or piece.tight_left
+        spaced = not tight and (piece.follows or needs_space(text, after=self.state.tail))
         written = f" {text}" if spaced else text
         self.text += written
-        self.state = replace(self.state.written(written), tight=piece.tight_right)
+        state = self.state.written(written, self.context.language, mark=piece.mark)
+        self.state = replace(state, tight=piece.tight_right)
 
     def _cased(self, piece: Piece) -> str:
         text, format_ = piece.text, self.next_format
@@ -232,11 +270,11 @@ class _Writer:
             if format_ is Format.ALL_CAPS:
                 return text.upper()
             if format_ is Format.CAPITAL or self.state.caps:
-                return _capitalised(text)
-        if piece.fixed or self.context.verbatim:
+                return capitalised(text, self.context.language)
+        if piece.fixed or piece.heard or self.context.verbatim:
             return text
         if self.state.sentence:
-            return _capitalised(text)
+            return capitalised(text, self.context.language)
         return self._lowered(text) if self.state.sentence is False and piece.loose else text
 
     def _lowered(self, text: str) -> str:
@@ -244,19 +282,3 @@ class _Writer:
         word = text.strip(".,;:!?…\"'()")
         small = self.spoken is not None and word.casefold() in self.spoken.small
         return text[0].lower() + text[1:] if small and word[1:] == word[1:].lower() else text
-
-
-def _capitalised(text: str) -> str:
-    at = next((at for at, char in enumerate(text) if char.isalnum()), 0)
-    if "@" in text or "://" in text or any(char.isupper() for char in text[at + 1 :]):  # an address, an "iPhone"
-        return text
-    return text[:at] + text[at : at + 1].upper() + text[at + 1 :]
-
-
-def _needs_space(text: str, *, after: str) -> bool:
-    """Whether a space belongs between `after`, the text before the cursor, and `text`."""
-    if not after or after[-1].isspace() or after[-1] in _OPENING or text[0].isspace():
-        return False
-    if text[0] in _CLOSING and not any(map(str.isalnum, text)):
-        return False
-    return len(join_chunks([after, text])) > len(after) + len(text)  # false for scripts without spaces

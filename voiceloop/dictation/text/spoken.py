@@ -2,66 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import Enum, auto
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A punctuation mark that can be spoken. `tight_left`, `tight_right`: no space on that side."""
-
-    text: str
-    tight_left: bool = True
-    tight_right: bool = False
-
-
-class Format(Enum):
-    """A spoken instruction that changes how the next words are written."""
-
-    ALL_CAPS = auto()
-    CAPITAL = auto()
-    CAPS_ON = auto()
-    CAPS_OFF = auto()
-    NO_SPACE = auto()
-    LITERAL = auto()
-    """The next phrase is written as words, even if it names a mark."""
-
-
-class Command(Enum):
-    """A spoken command: performed instead of written. Counts only as a sentence of its own."""
-
-    UNDO = auto()
-    ENTER = auto()
-    SLEEP = auto()
-    WAKE = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """The phrases of a language: in lower case, without hyphens, alternatives separated by `|`."""
-
-    marks: Mapping[str, Mark]
-    formats: Mapping[str, Format]
-    commands: Mapping[str, Command]
-    determiners: frozenset[str]
-    """Words after which the name of a mark is an ordinary noun: "the period", "a comma"."""
-    small: frozenset[str]
-    """Words that have a capital only at the beginning of a sentence."""
-
-    def phrases(self) -> Iterator[tuple[str, Mark | Format]]:
-        """The phrases that count anywhere in a sentence, with their meanings."""
-        for table in (self.marks, self.formats):
-            for names, meaning in table.items():
-                for name in names.split("|"):
-                    yield name, meaning
-
-    def command(self, sentence: str) -> Command | None:
-        """The command that a sentence means, else None. `sentence`: in lower case, without its final mark."""
-        for names, command in self.commands.items():
-            if sentence in names.split("|"):
-                return command
-        return None
+from voiceloop.config.language import language_code, told
+from voiceloop.dictation.text.spoken_kinds import Command, Format, Mark, Spoken
 
 
 def _opening(text: str) -> Mark:
@@ -70,6 +12,10 @@ def _opening(text: str) -> Mark:
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split("|"))
 
 
 def _within(text: str) -> Mark:
@@ -131,6 +77,13 @@ ENGLISH = Spoken(
         " has had will would can could should may might must not there here also just only very more most some any"
         " every each all both either neither"
     ),
+    everyday=_names(
+        "period|colon|dash|unquote|underscore|new line|newline|next line|next paragraph|all caps|cap|caps on|caps off"
+        "|no space|literal"
+    ),
+    unfinished=_words(
+        "to of for from with and or but nor as than if when while because is are was were be very please just"
+    ),
 )
 
 GERMAN = Spoken(
@@ -178,6 +131,8 @@ GERMAN = Spoken(
         " er es wir ihr ihn ihm ihnen sein ihre mein dein unser ist sind war waren wird werden hat haben kann können"
         " soll muss nicht auch nur sehr mehr noch schon dann hier da wer was wo wie"
     ),
+    everyday=_names("punkt|großbuchstaben|alles groß|großgeschrieben|kein leerzeichen|wörtlich"),
+    unfinished=_words("zu von mit für und oder aber wenn weil dass als ist sind war waren sehr bitte nur"),
 )
 
 FRENCH = Spoken(
@@ -221,6 +176,11 @@ FRENCH = Spoken(
         " que qui quoi dont où quand si comme lorsque puisque parce je tu il elle nous vous ils elles on ce cet cette"
         " ces mon ton son notre votre leur est sont était a ont avait ne pas plus aussi très bien encore"
     ),
+    everyday=_names(
+        "point|deux points|trait d'union|apostrophe|à la ligne|nouvelle ligne|tout en majuscules|majuscule|sans espace"
+        "|mot à mot"
+    ),
+    unfinished=_words("à de pour avec et ou mais si quand que comme est sont très juste"),
 )
 
 SPANISH = Spoken(
@@ -267,17 +227,17 @@ SPANISH = Spoken(
         " unas lo le les se me te nos mi tu su si cuando donde como porque aunque mientras yo él ella ellos ellas es"
         " son era está están ha han había no más muy también ya sólo solo"
     ),
+    everyday=_names(
+        "coma|punto|punto final|dos puntos|guion|guión|raya|barra|nueva línea|todo en mayúsculas|mayúscula|sin espacio"
+        "|literal"
+    ),
+    unfinished=_words("a de para con y o pero si cuando que como es son muy sólo solo"),
 )
 
 LANGUAGES = {"en": ENGLISH, "de": GERMAN, "fr": FRENCH, "es": SPANISH}
 """The phrases by ISO 639-1 code of the language."""
 
-NAMES = {"english": "en", "german": "de", "french": "fr", "spanish": "es"}
-"""Names that some transcribers return in place of a code."""
-
 
 def spoken_in(language: str | None) -> Spoken | None:
-    """The phrases of a language (`de-AT`, `german`); English when `language` is None, None for a language without
-    phrases."""
-    name = (language or "en").strip().casefold()
-    return LANGUAGES.get(NAMES.get(name) or name.replace("_", "-").partition("-")[0])
+    """The phrases of a language (`de-AT`, `german`); None for a language without phrases and for none."""
+    return LANGUAGES.get(language_code(told(language)) or "") if language else None
