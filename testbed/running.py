@@ -13,13 +13,32 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, AnyStr
 
 from testbed.queued import queued_s
 
 COMMAND = str(Path(sys.executable).with_name("voiceloop"))
 PATIENCE_S = 120.0
 """How long to wait for what comes at once, unless the machine is busy."""
+
+
+LONGEST_LIFE_S = 300.0
+"""How long a `Mortal` process lives at most."""
+
+
+class Mortal(subprocess.Popen[AnyStr]):
+    """A process that is killed after `LONGEST_LIFE_S`, so that a test that reads its pipes ends, and fails, if a line
+    never comes."""
+
+    def __init__(self, *words: Any, **options: Any) -> None:
+        super().__init__(*words, **options)
+        self._end = threading.Timer(LONGEST_LIFE_S, self.kill)
+        self._end.daemon = True
+        self._end.start()
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self._end.cancel()
 
 
 @dataclass

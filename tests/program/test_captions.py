@@ -19,7 +19,7 @@ import pytest
 import srt
 import webvtt
 
-from testbed.running import COMMAND, running, voiceloop
+from testbed.running import COMMAND, Mortal, running, voiceloop
 from testbed.server.recordings import speech_bounds
 from testbed.serving import KEY, Serving, serving
 from voiceloop.audio.resample import resample
@@ -83,7 +83,7 @@ def test_files_are_valid_after_a_kill_at_any_moment_of_writing(tmp_path: Path, w
     folders = [tmp_path / str(number) for number in range(20)]
     for folder in folders:
         folder.mkdir()
-    with subprocess.Popen([sys.executable, "-c", WRITERS, what, *map(str, folders)], stdout=subprocess.PIPE) as writers:
+    with Mortal[bytes]([sys.executable, "-c", WRITERS, what, *map(str, folders)], stdout=subprocess.PIPE) as writers:
         assert writers.stdout is not None
         for _ in folders:
             writer = int(writers.stdout.readline())
@@ -135,7 +135,7 @@ def command(
 def test_captions_are_written_to_the_files_and_survive_a_kill(tmp_path: Path) -> None:
     with serving("--recordings", str(recordings(tmp_path)), "--transcribe-ms", "100") as server:
         words, env = command(tmp_path, server)
-        with subprocess.Popen([COMMAND, *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        with Mortal[bytes]([COMMAND, *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
             assert program.stdout is not None
             lines = [
                 program.stdout.readline().decode().strip() for _ in range(2)
@@ -153,7 +153,7 @@ def test_captions_are_written_to_the_files_and_survive_a_kill(tmp_path: Path) ->
 def kill_after(words: list[str], env: dict[str, str], count: int, after_s: float) -> list[str]:
     """Kill captions `after_s` seconds after they began to listen, or had shown `count` lines; return the lines shown by
     then."""
-    with subprocess.Popen([COMMAND, *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+    with Mortal[bytes]([COMMAND, *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
         assert program.stdout is not None
         assert program.stderr is not None
         while b"Listening to" not in (line := program.stderr.readline()):
@@ -190,7 +190,7 @@ def test_after_a_kill_at_any_moment_the_files_hold_every_caption_shown(tmp_path:
 
 def end_after(words: list[str], env: dict[str, str], after_s: float, how: signal.Signals) -> None:
     """End captions with a signal `after_s` seconds after they began to listen."""
-    with subprocess.Popen([COMMAND, *words], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as program:
+    with Mortal[bytes]([COMMAND, *words], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as program:
         assert program.stderr is not None
         while b"Listening to" not in (line := program.stderr.readline()):
             assert line, "captions ended early"
@@ -271,7 +271,7 @@ def test_speech_not_yet_shown_at_the_end_of_the_program_is_kept_and_reported(tmp
         # Said so often, the second sentence lasts while it is waited for and until the signal has come.
         spoken = spoken_file(tmp_path, 1, 6)
         words, env = command(tmp_path, server, "--set", "handler.guesses=false", spoken=spoken)
-        with subprocess.Popen([COMMAND, *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        with Mortal[bytes]([COMMAND, *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
             assert program.stdout is not None
             assert program.stderr is not None
             assert program.stdout.readline().decode().strip() == SAID["vm-nobodyavail"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.running import COMMAND, running, voiceloop
+from testbed.running import COMMAND, Mortal, running, voiceloop
 from testbed.serving import KEY, serving
 from testbed.sound.cable import SPEAKER_HZ, Cable
 from testbed.sound.echoing import steady_echo_path
@@ -34,7 +34,7 @@ def captioned(cable: Cable, folder: Path, source: str, played: list[tuple[str, s
         env = cable.env | {"OPENROUTER_API_KEY": KEY, "XDG_CONFIG_HOME": str(folder), "XDG_STATE_HOME": str(folder)}
         env |= {"XDG_CACHE_HOME": str(folder)}
         words = ["captions", "--cloud", "--source", source, "--set", f"openrouter.base_url={server.url}"]
-        with subprocess.Popen(
+        with Mortal[str](
             [COMMAND, *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as program:
             assert program.stdout is not None

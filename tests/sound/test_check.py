@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.running import COMMAND
+from testbed.running import COMMAND, Mortal
 from testbed.sound.cable import SPEAKER_HZ, Cable
 from testbed.sound.match import pieces
 from voiceloop.audio.wav import read_wav
@@ -35,7 +35,7 @@ def test_what_is_said_to_the_check_is_printed_and_spoken_back(cable: Cable, tmp_
     command = [COMMAND, "check", "--config", "offline", "--speak"]
     with (
         cable.listening() as listener,
-        subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program,
+        Mortal[str](command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program,
     ):
         asked(program, "Say something")
         cable.speak_file(ASTERISK / "queue-thankyou.wav")
@@ -59,7 +59,7 @@ def test_the_check_of_captions_hears_the_loudspeaker(cable: Cable, tmp_path: Pat
     cable.pactl("set-source-mute", "mic", "1")
     env = cable.env | {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     command = [COMMAND, "check", "captions", "--speak"]
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+    with Mortal[str](command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         before = asked(program, "Play something")
         played = ["paplay", "--device=speaker", str(ASTERISK / "queue-thankyou.wav")]
         subprocess.run(played, env=cable.env, check=True)
