@@ -231,9 +231,9 @@ def grown(*, seconds: float, seed: int) -> Iterator[tuple[str, Growth]]:
     """For each function its worst pattern, of as many as can be tried in the time."""
     for name, function in FUNCTIONS.items():
         function("A warm-up, z. B. ภ.")
-        random, ends = Random(f"{seed} {name}"), time.process_time() + seconds / len(FUNCTIONS)
+        random, ends = Random(f"{seed} {name}"), time.monotonic() + seconds / len(FUNCTIONS)
         worst = Growth(0.0, 0.0, "")
-        while time.process_time() < ends:
+        while time.monotonic() < ends:
             pattern = "".join(random.choices(_TOKENS, k=random.choice((1, 1, 2, 3))))
             before = random.choice(_TOKENS) if random.random() < 0.3 else ""
             found = growth(function, pattern, most=_MOST.get(name, _LARGEST), before=before)
