@@ -68,6 +68,8 @@ _MOST = {
     "HTTP errors": BODY_LIMIT,
     **dict.fromkeys(("SSE", "completions", "tool calls", "thoughts", "realtime", "speech"), 200_000),
     **dict.fromkeys(("secrets", "lines of TOML"), 40_000),
+    # tomllib itself is quadratic in the dots of a key. People write these by hand, before the loop begins.
+    **dict.fromkeys(("TOML", "--set"), 2_000),
 }
 _CLIP = Utterance(bytes(96_000), 0, 48_000)
 _WHERE = Where("https://example.org", "m", table="handler", hide=Redaction(["sk-or-v1-0123456789abcdef"]))
