@@ -119,7 +119,7 @@ def _cues(random: Random) -> list[Cue]:
     stabiliser.feed(spoken(Transcript(heard(random), _CLIP)), end_s=3.0)
     joiner.feed(words, start_s=0, end_s=3, overlap_s=random.choice((0.0, 1.0)))
     found = cutter.cut(words) if random.random() < 0.7 else cutter.cut(_hard(words))
-    return found or [Cue(0.0, 1.0, (clean_line(name(random)) or "x",), source)]
+    return found or [Cue(0.0, 1.0, (shortened(clean_line(name(random)) or "x", LINE_COLUMNS),), source)]
 
 
 def _hard(words: list[Spoken]) -> list[Spoken]:
