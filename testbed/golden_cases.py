@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from testbed.http_parts import RecordingReply
@@ -61,7 +61,8 @@ class Case:
 def _transcribe(**options: Any) -> Run:
     async def run(services: Services) -> None:
         values = OpenRouterTranscribeOptions(**options)
-        async with OpenRouterTranscriber.open(values, services) as part, part.transcription() as transcription:
+        told = replace(services, names_speakers=True)
+        async with OpenRouterTranscriber.open(values, told) as part, part.transcription() as transcription:
             await transcription.finish(CLIP)
 
     return run
@@ -125,6 +126,13 @@ CASES = (
             timestamp_granularities=("word", "segment"),
             provider={"groq": {"prompt": "Ada"}},
         ),
+    ),
+    Case(
+        "transcription_diarize",
+        "openrouter",
+        STT,
+        {**WHISPER, "input_audio": AUDIO, "response_format": "verbose_json", "diarize": True},
+        _transcribe(**WHISPER, diarize=True),
     ),
     Case("speech", "openrouter", TTS, {**MINI, "input": "Hello.", "response_format": "pcm"}, _speak("Hello.", **MINI)),
     Case(

@@ -51,6 +51,8 @@ class Services:
     keeps: bool = True
     """Whether speech that may not be sent now is saved as a file. False when it comes from a file, or the journal keeps
     it."""
+    names_speakers: bool = False
+    """Whether it is of use who speaks: a transcriber need not ask for it otherwise."""
 
 
 class Part(Protocol):
@@ -130,6 +132,9 @@ class Transcriber(Part, Protocol):
     after each pause.
 
     May have `embedded = True`: it runs on this machine's processor, and a call costs nothing but time.
+
+    May have `tells_speakers`, a bool that may change: whether its words say who said them (`Word.speaker`). Then it may
+    have `without_speakers()`: a transcriber of the same kind that doesn't ask for that, for provisional words.
 
     May have `streams`, a bool that may change: whether a transcription that begins now is a `StreamedTranscription`
     that hears speech while it is fed.
@@ -260,6 +265,17 @@ def is_embedded(transcriber: Transcriber) -> bool:
 def streams(transcriber: Transcriber) -> bool:
     """Whether `transcriber` hears an utterance that begins now while it is spoken."""
     return bool(getattr(transcriber, "streams", False))
+
+
+def tells_speakers(transcriber: Transcriber) -> bool:
+    """Whether the words of `transcriber` say who said them now."""
+    return bool(getattr(transcriber, "tells_speakers", False))
+
+
+def without_speakers(transcriber: Transcriber) -> Transcriber:
+    """`transcriber` for words that nobody is named beside: what its `without_speakers` returns, if it has one."""
+    make: Callable[[], Transcriber] | None = getattr(transcriber, "without_speakers", None)
+    return transcriber if make is None else make()
 
 
 def hints(vad: Vad) -> bool:

@@ -101,6 +101,26 @@ class Word:
     start_s: float
     end_s: float
     confidence: float | None = None
+    speaker: str | None = None
+    """Who said it, by the service's own number or label, if it tells. The same label in another transcript may be
+    somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundEvent:
+    """A sound that is no speech, as a recogniser describes it: `laughter`. It stands behind the first `letters` letters
+    and digits of the transcript's text."""
+
+    text: str
+    letters: int
+    start_s: float | None = None
+    end_s: float | None = None
+    """When it was heard, in seconds from the utterance's first sample; None if the engine doesn't say."""
+
+    def moved(self, *, letters: int, seconds: float) -> SoundEvent:
+        """The event in a longer transcript, behind so many more letters and seconds."""
+        start_s, end_s = (None if at_s is None else at_s + seconds for at_s in (self.start_s, self.end_s))
+        return SoundEvent(self.text, self.letters + letters, start_s, end_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +169,8 @@ class Transcript:
     language: str | None = None
     no_speech: float | None = None
     """How sure the engine was that nobody spoke: 0 to 1, or None if it doesn't say."""
+    sounds: tuple[SoundEvent, ...] = ()
+    """Sounds besides the speech, in order. Neither `text` nor `words` has them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def clip(body: dict[str, Any]) -> bytes | None:
 
 
 def transcription(body: Any) -> None:
-    optional = {"language", "temperature", "provider", "response_format", "timestamp_granularities"}
+    optional = {"language", "temperature", "provider", "response_format", "timestamp_granularities", "diarize"}
     _keys(body, {"model", "input_audio"}, optional, "the body")
     _model(body["model"])
     audio(body["input_audio"])
@@ -108,6 +108,10 @@ def transcription(body: Any) -> None:
 
 
 def _response_format(body: Any) -> None:
+    if "diarize" in body:
+        _need(isinstance(body["diarize"], bool), "diarize must be a boolean")
+        verbose = body.get("response_format") == "verbose_json"
+        _need(verbose or not body["diarize"], "diarize needs response_format verbose_json")
     if "response_format" in body:
         _need(body["response_format"] in {"json", "verbose_json"}, "response_format must be json or verbose_json")
     if "timestamp_granularities" in body:

@@ -81,6 +81,8 @@ class Script:
     speech_channels: int = 1
     speech_type: str | None = None
     """The Content-Type of speech; None for `audio/pcm;rate=…;channels=…`."""
+    words: Callable[[str], list[dict[str, Any]]] | None = None
+    """Gives the entries of `words` for a transcript, in place of the usual ones."""
     transcribe_s: float = 0.0
     first_token_s: float = 0.0
     token_every_s: float = 0.0

@@ -169,3 +169,16 @@ def test_a_clip_is_resampled_to_another_rate(tmp_path: Path) -> None:
     assert len(clip.at(16_000)) == 2 * len(clip.pcm)
     assert clip.at(8000) is clip.pcm
     assert clip.duration_s == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+def test_floats_that_are_too_large_or_no_numbers_are_read_without_a_warning(bits: int) -> None:
+    code = "f" if bits == 32 else "d"
+    largest = 3e38 if bits == 32 else 1.7e308
+    samples = [largest, -largest, float("inf"), float("-inf"), float("nan"), 0.5]
+    no_number = (b"\x01\x00\x80\x7f" if bits == 32 else b"\x01\x00\x00\x00\x00\x00\xf0\x7f") * 3  # one that signals
+    data = struct.pack(f"<{len(samples)}{code}", *samples) + no_number
+    form = struct.pack("<HHIIHH", 3, 1, 16_000, 2_000 * bits, bits // 8, bits)
+    body = b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", len(data)) + data
+    read = array("h", parse_wav(b"RIFF" + struct.pack("<I", len(body)) + body).pcm)
+    assert list(read) == [32767, -32768, 32767, -32768, 0, 16384, 0, 0, 0]

@@ -70,6 +70,7 @@ class RecordedCaptions:
 
     service: Service
     room: Room = ENOUGH_ROOM
+    sounds: bool = False
     lives: list[tuple[float, Live]] = field(default_factory=list)
     finals: list[Final] = field(default_factory=list)
     published: list[tuple[str, dict[str, object]]] = field(default_factory=list)
@@ -106,6 +107,7 @@ class RecordedCaptions:
             keeps=True,
             overlap_s=1.2,
             guesses=guesses,
+            sounds=self.sounds,
         )
 
     async def listen(

@@ -234,3 +234,11 @@ def test_another_programs_file_is_written_on_to(tmp_path: Path) -> None:
 def test_the_text_of_a_cue_is_what_was_said() -> None:
     truth = said(["one", "two", "three"])
     assert text_of(truth) == CueCutter().cut(truth)[0].text
+
+
+def test_what_is_left_of_a_cue_that_is_cut_after_a_clause_fits_with_the_next_word_or_stands_alone() -> None:
+    texts = ["One", "two", "three,", "New", "x" * 42, "y" * 42, "end."]
+    words = [Spoken(text, at / 2, at / 2 + 0.4) for at, text in enumerate(texts)]
+    cues = CueCutter().cut(words)
+    assert " ".join(cue.text for cue in cues) == " ".join(texts)
+    assert all(len(cue.lines) <= 2 and max(map(columns, cue.lines)) <= 42 for cue in cues)

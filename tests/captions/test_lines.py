@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -38,6 +39,35 @@ def test_a_reader_gets_every_line_once_or_sees_by_the_numbers_which_are_gone(kep
         assert got[-kept:] == list(range(1, lines.count + 1))[-min(kept, len(got)) :]
     assert got == sorted(set(got))
     assert len(got) >= min(kept, sum(steps))
+
+
+@given(
+    kept=st.integers(1, 8),
+    steps=st.lists(st.tuples(st.booleans(), st.integers(1, 12), st.booleans()), max_size=40),
+)
+def test_a_reader_gets_every_second_line_of_a_line_that_it_has(kept: int, steps: list[tuple[bool, int, bool]]) -> None:
+    """`steps`: a line is said, or the second line of an earlier one comes; and the reader comes, or not."""
+    lines, had, seen, said_lines = Lines("s", kept), 0, 0, 0
+    read: dict[int, str] = {}
+    texts: dict[int, str] = {}
+    for new, number, comes in [*steps, (True, 1, True)]:
+        if new:
+            said_lines += 1
+            lines.final(replace(final(f"line {said_lines}"), number=said_lines), Live(""))
+        elif lines.translated(number, f"second {number}"):
+            texts[number] = f"second {number}"
+        if not comes:
+            continue
+        second, seen = lines.seconds(had, seen)
+        event, had = lines.event(had)
+        for line in parsed(event)["lines"]:
+            read[line["id"]] = line.get("second", "")
+        if second:
+            assert second.startswith(b"event: second\ndata: ")
+            read |= {row["id"]: row["text"] for row in json.loads(second.split(b"data: ", 1)[1])}
+    assert {number: text for number, text in read.items() if text} == {
+        number: text for number, text in texts.items() if number in read
+    }
 
 
 def test_one_event_is_bounded_and_the_next_goes_on() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from voiceloop.captions.handler import CaptionsOptions
+from voiceloop.captions.options import CaptionsOptions
 from voiceloop.captions.pacer import SHARE, Pacer
 from voiceloop.captions.program import pacer_of
 

@@ -106,9 +106,10 @@ def say_many(page: Page, count: int) -> None:
 async def test_speech_is_plain_text_and_the_overlay_is_transparent(reader: Reader) -> None:
     async with open_page(0) as page:
         say(page, NASTY, "speaker")
+        page.final(Final("", tuple(said(["Yes."])), "Person 2"), Live(""))
         page.live(Live("mic", "I am", "speaking"))
         await reader.opens(page.url)
-        await reader.until(TEXTS, [f"speaker: {NASTY}"])
+        await reader.until(TEXTS, [f"speaker: {NASTY}", "Person 2: Yes."])
         assert await reader.sees("return document.getElementById('lives').textContent") == "mic: I am speaking"
         assert await reader.sees("return [document.title, document.images.length]") == ["Live captions", 0]
         size = "return parseFloat(getComputedStyle(document.querySelector('p.final')).fontSize)"
@@ -118,6 +119,30 @@ async def test_speech_is_plain_text_and_the_overlay_is_transparent(reader: Reade
         background = "return getComputedStyle(document.body).backgroundColor"
         assert await reader.sees(background) == "rgba(0, 0, 0, 0)"
         assert await reader.sees("return getComputedStyle(document.querySelector('header')).display") == "none"
+        assert await reader.complaints() == []
+
+
+async def test_second_lines_come_below_their_words_and_are_saved_with_them(reader: Reader) -> None:
+    async with open_page(0, second="fr") as page:
+        for number, text in enumerate(["Hello.", "How are you?", "Fine."], 1):
+            page.final(Final("mic", tuple(said(text.split())), number=number), Live("mic"))
+        page.translated(1, "Bonjour.")
+        await reader.opens(page.url)
+        await reader.until(TEXTS, ["mic: Hello.Bonjour.", "mic: How are you?", "mic: Fine."])
+        page.translated(3, "<b>Bien.</b>")
+        page.translated(2, "")
+        await reader.until(TEXTS, ["mic: Hello.Bonjour.", "mic: How are you?", "mic: Fine.<b>Bien.</b>"])
+        looks = "return [...document.querySelectorAll('.second')].map((e) => [e.lang, getComputedStyle(e).display])"
+        assert await reader.sees(looks) == [["fr", "block"]] * 2
+        await reader.until(AT_END, True)
+        await reader.sees(
+            "window.saved = []; URL.createObjectURL = (blob) => { blob.text().then((text) => saved.push(text)); "
+            "return '#'; }; document.getElementById('save').click()"
+        )
+        text = (
+            "[0:00:00] mic: Hello.\n    Bonjour.\n[0:00:00] mic: How are you?\n[0:00:00] mic: Fine.\n    <b>Bien.</b>\n"
+        )
+        await reader.until("return saved", [text])
         assert await reader.complaints() == []
 
 

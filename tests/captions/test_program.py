@@ -16,7 +16,7 @@ from tests.captions.recorded_captions import NO_SCREENING, RecordedCaptions, Ser
 from tests.captions.speech import said
 from tests.captions.test_web import own_address
 from voiceloop.audio.wav import wav_bytes
-from voiceloop.captions.handler import CaptionsOptions
+from voiceloop.captions.options import CaptionsOptions
 from voiceloop.captions.posts import CaptionContext
 from voiceloop.captions.program import _caption, _Source, run
 from voiceloop.captions.words import Spoken

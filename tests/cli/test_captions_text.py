@@ -48,8 +48,8 @@ def live(show: Captions, sure: str, unsure: str = "", source: str = "") -> None:
     show("caption.live", source=source, sure=sure, unsure=unsure)
 
 
-def final(show: Captions, text: str, source: str = "") -> None:
-    show("caption.final", source=source, text=text, start_s=0, end_s=1)
+def final(show: Captions, text: str, source: str = "", **more: object) -> None:
+    show("caption.final", source=source, text=text, start_s=0, end_s=1, **more)
 
 
 def test_live_words_are_replaced_by_final_ones_in_place(terminal: Terminal) -> None:
@@ -90,6 +90,80 @@ def test_in_a_pipe_only_final_lines_are_written() -> None:
     final(show, "one two", source="speaker")
     live(show, "")
     assert out.getvalue() == "speaker: one two\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "row"), [("", "Person 2: one two"), ("speaker", "speaker, Person 2: one two"), ("mic", "")]
+)
+def test_who_speaks_stands_before_the_words(terminal: Terminal, source: str, row: str) -> None:
+    out = io.StringIO()
+    for stream in (terminal, out):
+        show = Captions(Screen.of(stream, lines=0, width=0))
+        final(show, "one two", source=source, speaker="Person 2")
+        live(show, "", source=source)
+    row = row or "mic, Person 2: one two"
+    assert terminal.screen_rows() == [row]
+    assert out.getvalue() == f"{row}\n"
+
+
+def second(show: Captions, number: int, text: str) -> None:
+    show("caption.translated", number=number, text=text)
+
+
+def test_a_second_line_comes_below_its_words_though_others_have_followed(terminal: Terminal) -> None:
+    show = Captions(Screen.of(terminal, lines=0, width=0))
+    final(show, "Hello.", number=1)
+    live(show, "how", "are")
+    assert terminal.screen_rows() == ["Hello.", "how are"]
+    final(show, "How are you?", number=2)
+    live(show, "fine")
+    second(show, 1, "Bonjour.")
+    assert terminal.screen_rows() == ["Hello.", "  Bonjour.", "How are you?", "fine"]
+    assert "\x1b[2m  Bonjour.\x1b[0m" in terminal.getvalue()
+    second(show, 2, "")
+    live(show, "")
+    assert terminal.screen_rows() == ["Hello.", "  Bonjour.", "How are you?"]
+
+
+def test_a_long_second_line_is_wrapped_as_the_words_are(terminal: Terminal) -> None:
+    show = Captions(Screen.of(terminal, lines=0, width=20))
+    final(show, "one", number=1)
+    second(show, 1, "quelque chose de très long \x1b[2J" + "x" * 30)
+    assert terminal.screen_rows() == ["one", "  quelque chose de", "  très long", f"  {'x' * 18}", f"  {'x' * 12}"]
+
+
+def test_second_lines_on_a_screen_of_few_lines(terminal: Terminal) -> None:
+    show = Captions(Screen.of(terminal, lines=3, width=0))
+    for number, text in enumerate(["one", "two"], 1):
+        final(show, text, number=number)
+        live(show, "")
+    second(show, 2, "deux")
+    second(show, 1, "un")
+    assert terminal.screen_rows() == ["  un", "two", "  deux"]
+
+
+def test_a_message_while_second_lines_are_awaited_leaves_the_words_on_the_screen(terminal: Terminal) -> None:
+    show = Captions(Screen.of(terminal, lines=0, width=0))
+    final(show, "one", number=1)
+    live(show, "")
+    show("notice", text="Something.")
+    second(show, 1, "un")
+    assert terminal.screen_rows() == ["one", "  un"]
+
+
+def test_in_a_pipe_a_second_line_is_indented_below() -> None:
+    out = io.StringIO()
+    show = Captions(Screen.of(out, lines=0, width=0))
+    final(show, "one", source="mic", number=1)
+    second(show, 1, "un")
+    second(show, 2, "")
+    assert out.getvalue() == "mic: one\n  un\n"
+
+
+def test_a_name_that_is_wider_than_a_row_is_written_once() -> None:
+    line = Line("speaker", "one two", speaker="Person 2")
+    drawn = [ESCAPE.sub("", row) for row in rows(line, 10, colour=True)]
+    assert "".join(drawn).replace(" ", "") == "speaker,Person2:onetwo"
 
 
 def test_escape_sequences_in_captions_do_not_reach_the_terminal(terminal: Terminal) -> None:
@@ -159,6 +233,15 @@ def test_one_row_says_where_words_go_what_is_heard_and_how_to_end(
     made = start_row(engines, {"heard": OUTPUT, "state": "listening"}, width)
     assert made == row
     assert columns(made) <= width
+
+
+@pytest.mark.parametrize("width", [30, 60, 100, 200])
+@pytest.mark.parametrize("state", ["listening", "idle"])
+def test_the_row_says_at_every_width_that_the_words_go_to_be_translated(width: int, state: str) -> None:
+    text = "Speech is transcribed by Moonshine on this machine; words go to a.example (a/b)."
+    made = start_row({**LOCAL, "text": text, "translates": "a.example"}, {"heard": OUTPUT, "state": state}, width)
+    assert columns(made) <= width
+    assert "ords go to a.example" in made
 
 
 @pytest.mark.parametrize("width", [30, 60, 100, 200])

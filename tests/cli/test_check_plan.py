@@ -46,6 +46,12 @@ def test_only_the_servers_of_the_commands_own_parts_are_asked() -> None:
     assert plan("dictate", source="assistant").names[-1] == servers[0]
 
 
+def test_the_server_that_translates_captions_is_asked_and_nothing_of_theirs_is_opened() -> None:
+    translating = plan("captions", "handler.translate=fr")
+    assert translating.names == ["sound heard", "vad", "transcribe", "handler, server"]
+    assert "handler" not in translating.parts
+
+
 def test_engines_and_servers_of_the_users_own_charge_nothing() -> None:
     own = ("transcribe.use=openai", "transcribe.model=x")
     assert plan("run").charged_by("transcribe") == ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from voiceloop.cli.engines import where_words_go
+from voiceloop.cli.engines import where_words_go, who_translates
 from voiceloop.cli.render import Text
 from voiceloop.config.choice import Command, Place, as_file
 from voiceloop.config.commands import choices_file, load_command
@@ -116,6 +116,16 @@ def test_dictation_and_captions_speak_nothing_so_no_reply_goes_anywhere() -> Non
     assert said("run", "transcribe.use=moonshine", file=assistant).startswith(
         f"{HERE}; replies go to openrouter.ai (s/t)"
     )
+
+
+def test_captions_say_that_their_words_go_to_the_model_that_translates_them() -> None:
+    translated = said("captions", "handler.translate=fr")
+    assert translated == f"{HERE}; words go to openrouter.ai (openai/gpt-4o-mini)."
+    own = ("handler.translation.base_url=http://127.0.0.1:11434/v1", "handler.translation.model=m")
+    assert said("captions", "handler.translate=fr", *own) == f"{HERE}; words go to 127.0.0.1:11434 (m)."
+    assert said("captions", *own) == f"{HERE}."
+    named = [who_translates(load_command("captions", sets=sets).config) for sets in ((), ("handler.translate=fr",))]
+    assert named == ["", "openrouter.ai"]
 
 
 def test_an_engine_that_is_no_part_of_voiceloop_is_not_said_to_work_on_this_machine(home: Path) -> None:

@@ -280,6 +280,31 @@ def test_captions_replace_the_handler_of_the_file_and_keep_its_other_settings(ho
 
 
 @pytest.mark.usefixtures("key")
+def test_who_speaks_may_be_asked_where_it_is_told() -> None:
+    asked = ["transcribe.diarize=true"]
+    with pytest.raises(UsageError, match="it tells nobody who spoke"):
+        load_command("dictate", sets=asked, flag="cloud")
+    for command, told in (("captions", False), ("dictate", True)):  # `transcribe --json --cloud` is dictation's engine
+        loaded = load_command(command, sets=asked, flag="cloud", speakers=told)  # type: ignore[arg-type]
+        assert loaded.config.transcribe.options.model_dump()["diarize"]
+
+
+def test_captions_are_translated_by_the_chat_model_of_the_file(home: Path) -> None:
+    def model_of(*sets: str) -> tuple[str, str | None, str | None]:
+        translation = load_command("captions", sets=sets).config.handler.options.model_dump()["translation"]
+        return translation["model"], translation["base_url"], translation["api_key_env"]
+
+    assert model_of() == ("openai/gpt-4o-mini", None, None)
+    own_file(home, '[handler]\nuse = "chat"\nmodel = "m"\nbase_url = "http://127.0.0.1:1/v1"\nmax_tokens = 3\n')
+    assert model_of() == ("m", "http://127.0.0.1:1/v1", None)
+    assert model_of("handler.translation.model=n")[0] == "n"
+    own_file(home, '[handler]\nuse = "captions"\ntranslation = { model = "o" }\n')
+    assert model_of()[0] == "o"
+    own_file(home, '[handler]\nuse = "chat"\nmodel = 7\n')
+    assert model_of()[0] == "openai/gpt-4o-mini", "a mistake in what captions don't use is none"
+
+
+@pytest.mark.usefixtures("key")
 def test_the_settings_of_a_file_that_names_no_engine_count_for_a_flag_as_for_a_kept_choice(home: Path) -> None:
     own_file(home, '[transcribe]\nlanguage = "de"\nmodel = "a/b"\n')
     flagged = load_command("dictate", flag="cloud").config.transcribe

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -244,6 +245,10 @@ def test_the_error_of_an_unknown_preset_lists_the_presets() -> None:
         ("conversation.backchannels=[1]", "conversation.backchannels.1: is 1; it must be text in quotes"),
         ("openrouter.retry=3", "openrouter.retry: is 3; it must be a table"),
         ("openrouter.retry.exponant=3", "openrouter.retry.exponant: no such key"),
+        (
+            "transcribe.diarize=true",
+            "transcribe.diarize: no such key. This engine doesn't tell who speaks: leave it out",
+        ),
         ("segment.pause_ms=800", "segment.pause_ms: 800 is more than hangover_ms = 600"),
         ("audio.jitter_buffer_ms=500", "audio.jitter_buffer_ms: 500 is more than jitter_buffer_max_ms = 400"),
         ("audio.jitter_buffer_max_ms=5000", "audio.jitter_buffer_max_ms: 5000 is more than buffer_s = 4 holds"),
@@ -478,6 +483,7 @@ def test_loading_imports_no_library_of_engines_that_are_not_named() -> None:
     unnamed = ("voiceloop.handlers.chat", "voiceloop.speak.openrouter", "voiceloop.config.schema")
     program = f"""
 import sys
+import time
 from voiceloop.config.load import load
 load("offline")
 print([name for name in {heavy + unnamed} if name in sys.modules])
@@ -494,3 +500,22 @@ def test_without_adaptive_endpointing_its_bounds_do_not_apply(home: Path) -> Non
 def test_captions_in_the_journal_need_the_journal() -> None:
     with pytest.raises(ConfigError, match="does nothing without the journal"):
         load(sets=["journal.captions=true", "journal.enabled=false"])
+
+
+def test_each_mistake_is_one_line_whatever_was_typed() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(None, ["con\r\ntrol.x=1", "a\x1b[31m.b\u202e=1", "nothing"])
+    assert len(caught.value.problems) == 3
+    assert not set("\r\n\x1b\u202e") & set("".join(caught.value.problems))
+
+
+@pytest.mark.parametrize("line", [" " * 20_000, "a" + " " * 20_000, "[" + " " * 20_000, "x " * 20_000, "'" * 60_000])
+def test_a_long_line_takes_no_time(line: str) -> None:
+    began = time.thread_time()
+    assert find_lines(f"[a]\n{line}\nb = 1\n")[("a",)] == 1
+    assert time.thread_time() - began < 0.5
+
+
+def test_the_line_of_a_key_is_found_however_it_is_written() -> None:
+    found = find_lines("[a]\nb=1\n\t[ d . e ] # x\n 'f' . g = '''\nh = 2\n'''\ni = 3")
+    assert found == {("a",): 1, ("a", "b"): 2, ("d", "e"): 3, ("d", "e", "f", "g"): 4, ("d", "e", "i"): 7}

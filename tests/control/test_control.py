@@ -22,7 +22,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voiceloop.cli.ctl import _as_text, ctl
+from voiceloop.cli.ctl import _as_text, _shown, ctl
 from voiceloop.config.tables import Limits
 from voiceloop.control import server as control
 from voiceloop.control import socket_files as sockets
@@ -568,3 +568,10 @@ def test_a_full_runtime_folder_costs_no_control() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_status_with_numbers_that_no_float_can_be_is_no_answer() -> None:
+    status = json.loads(json.dumps({"ok": True, **controller(Record()).status}, default=str))
+    for damage in ({"up_s": 10**400}, {"usage": {"requests": 1, "cost_usd": 10**400}}, {"limits": {"usd": 10**400}}):
+        with pytest.raises(ControlError):
+            _shown(status | damage, short=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.handlers.test_chat import open_chat
 from voiceloop.errors import BadAnswer, ServiceError, TimedOut
 from voiceloop.handlers.chat import ChatHandler, ChatOptions
 from voiceloop.handlers.completion import CompletionReader, Delta
-from voiceloop.handlers.tool_call_reader import ToolCallReader
+from voiceloop.handlers.tool_call_reader import BrokenCalls, ToolCallReader
 from voiceloop.net.failures import Where
 
 LOG: list[tuple[str, dict[str, Any]]] = []
@@ -255,3 +256,11 @@ def test_arguments_in_a_million_pieces_take_linear_time() -> None:
 
 def test_two_calls_are_two() -> None:
     assert len(read(CALLED["two calls without ids, index 0"].body)[1].calls) == len(TWO)
+
+
+def test_a_name_that_never_ends_is_a_broken_answer() -> None:
+    reader, fed = ToolCallReader(), 0
+    with suppress(BrokenCalls):
+        for fed in range(100_000):
+            reader.feed({"index": 0, "id": "a", "function": {"name": f"a{fed}"}})
+    assert fed < 1_000

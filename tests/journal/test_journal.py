@@ -324,3 +324,16 @@ def test_half_written_and_half_deleted_files_of_a_crash_are_removed(tmp_path: Pa
     with JournalStore(tmp_path).claimed() as found:
         assert found == []
     assert list(tmp_path.iterdir()) == [being_written]
+
+
+@pytest.mark.parametrize("facts", [b"[" * 5_000 + b"]" * 5_000, b'{"text": ' + b"9" * 5_000 + b"}", b"\xff", b"[]"])
+def test_an_entry_with_damaged_facts_has_none_and_takes_new_ones(tmp_path: Path, facts: bytes) -> None:
+    store = JournalStore(tmp_path)
+    store.enter()
+    entry = store.entry(1)
+    entry.put(0, Utterance(bytes(320), 0, 160))
+    (entry.path / "entry.json").write_bytes(facts)
+    assert entry.facts == {}
+    entry.note(text="Said.")
+    assert entry.text == "Said."
+    store.end()

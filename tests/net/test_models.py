@@ -263,3 +263,28 @@ async def test_the_command_requests_the_listing_of_each_parts_server(tmp_path: P
         assert b"kokoro" in done.stdout
         assert b"Systran/faster-whisper-small" in done.stdout
         assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"at": 10**400},
+        {"models": [{"id": 7, "name": "x", "voices": [], "prices": []}]},
+        {"models": [{"id": "a", "name": "x", "voices": [1], "prices": []}]},
+        {"models": [{"id": "a", "name": None, "voices": "alloy", "prices": []}]},
+        {"models": [{"id": "a", "name": "x", "voices": [], "prices": [["prompt", "dear"]]}]},
+        {"models": [{"id": "a", "name": "x", "voices": [], "prices": [[{}, 1.0]]}]},
+        {"models": {"id": 1}},
+        {"models": 3},
+        [],
+    ],
+)
+def test_a_damaged_listing_on_disk_counts_as_missing(tmp_path: Path, damage: Any) -> None:
+    cache = Cache(tmp_path)
+    cache.put("http://a", "speech", parse({"data": [{"id": "a/b", "supported_voices": ["alloy"]}]}))
+    (path,) = tmp_path.iterdir()
+    kept = json.loads(path.read_text())
+    path.write_text(json.dumps(kept | damage if isinstance(damage, dict) else damage))
+    assert cache.get("http://a", "speech") is None
+    path.write_text('{"at": ' + "[" * 5_000 + "]" * 5_000 + "}")
+    assert cache.get("http://a", "speech") is None

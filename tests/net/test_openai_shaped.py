@@ -13,7 +13,7 @@ from voiceloop.audio.wav import wav_bytes
 from voiceloop.config.tables import Endpoint
 from voiceloop.errors import BadRequest, NoSuchModel
 from voiceloop.speak.openai import OpenAISpeakOptions, OpenAISynthesizer
-from voiceloop.transcribe.openai import OpenAITranscribeOptions, OpenAITranscriber, form
+from voiceloop.transcribe.openai import OpenAITranscribeOptions, OpenAITranscriber, multipart
 from voiceloop.types import Transcript
 
 
@@ -86,7 +86,7 @@ async def test_a_refusal_of_the_server_is_reported() -> None:
 
 
 def test_a_form_is_encoded_as_in_the_standard() -> None:
-    assert form({"model": "m"}, b"RIFF", "xyz") == (
+    assert multipart({"model": "m"}, b"RIFF", "xyz") == (
         "multipart/form-data; boundary=xyz",
         (
             b'--xyz\r\nContent-Disposition: form-data; name="model"\r\n\r\nm\r\n'

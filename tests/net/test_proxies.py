@@ -62,3 +62,8 @@ async def test_no_entry_keeps_a_client_from_being_made(monkeypatch: pytest.Monke
     monkeypatch.setenv("HTTPS_PROXY", PROXY)
     monkeypatch.setenv("NO_PROXY", "[::1],fe80::/10,[fe80::]/10,::1,localhost,10.0.0.0/8,*.x,.y,a:b:c,]")
     await Http().aclose()
+
+
+def test_a_port_of_thousands_of_digits_in_no_proxy_is_passed_over() -> None:
+    proxies = Proxies.of({"https": "http://proxy:1", "no": f"example.org:{'9' * 5000}, [::1]:{'1' * 5000}"})
+    assert proxies.address("https", "example.org", None) == "http://proxy:1"

@@ -180,3 +180,9 @@ async def test_the_password_of_a_proxy_that_cannot_be_used_is_not_shown(
         with pytest.raises(Unreachable) as caught:
             await service.call(Request("/audio/speech", json={"model": "a"}, model="a"))
     assert "hunter" not in str(caught.value)
+
+
+def test_a_password_of_the_environment_that_is_no_text_is_hidden() -> None:
+    environment = {"HTTPS_PROXY": "http://user:p\udcffss\ud83dword@proxy:3128"}
+    redaction = Redaction(secrets_of("https://example.org", environment))
+    assert "word" not in redaction(f"can't reach {environment['HTTPS_PROXY']}")

@@ -45,13 +45,17 @@ from voiceloop.captions.words import Spoken
 def write(folder):
     with open_files({kind: Path(folder) / f"a.{kind}" for kind in ("srt", "vtt", "jsonl")}, print) as files:
         print(os.getpid(), flush=True)
-        at = 0.0
+        at, number = 0.0, 0
         while True:
             words = tuple(Spoken(f"word{n}", at + n / 3, at + (n + 1) / 3) for n in range(40))
-            files.final(Final("", words), Live(""))
+            number = number + 1 if SECOND else 0
+            files.final(Final("", words, number=number), Live(""))
+            if number > 2:
+                files.translated(number - 2, " ".join(f"mot{n}" for n in range(40)))
             at = words[-1].end_s + 1
 
-for folder in sys.argv[1:]:
+SECOND = sys.argv[1] == "second"
+for folder in sys.argv[2:]:
     child = os.fork()
     if not child:
         write(folder)
@@ -73,12 +77,13 @@ def count_cues(folder: Path, name: str) -> tuple[int, int, int]:
     return len(cues), len(webvtt.read(str(folder / f"{name}.vtt"))), len(rows)
 
 
-def test_files_are_valid_after_a_kill_at_any_moment_of_writing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["words", "second"])
+def test_files_are_valid_after_a_kill_at_any_moment_of_writing(tmp_path: Path, what: str) -> None:
     moments = random.Random(7)
     folders = [tmp_path / str(number) for number in range(20)]
     for folder in folders:
         folder.mkdir()
-    with subprocess.Popen([sys.executable, "-c", WRITERS, *map(str, folders)], stdout=subprocess.PIPE) as writers:
+    with subprocess.Popen([sys.executable, "-c", WRITERS, what, *map(str, folders)], stdout=subprocess.PIPE) as writers:
         assert writers.stdout is not None
         for _ in folders:
             writer = int(writers.stdout.readline())
@@ -389,3 +394,31 @@ def test_an_unknown_source_is_a_usage_error() -> None:
     code, _, errors = voiceloop("captions", "--source", "everything")
     assert code == 2
     assert "speaker, mic or both" in errors
+
+
+@needs_prompts
+def test_who_speaks_and_second_lines_are_printed_and_written(tmp_path: Path) -> None:
+    """Two sentences without a pause: the server tells that two people say them."""
+    replies = ("--reply", "Niemand ist da.", "--reply", "Danke für Ihre Geduld.")
+    with serving("--recordings", str(recordings(tmp_path)), *replies, "--bodies") as server:
+        spoken = spoken_file(tmp_path, quiet_s=0)
+        asked = ("--translate", "de", "--set", "transcribe.diarize=true")
+        words, env = command(tmp_path, server, *asked, spoken=spoken)
+        code, out, errors = voiceloop(*words, env=env)
+        chats = [request["body"] for request in server.posts("/chat/completions")]
+        clips = [request["body"] for request in server.posts("/audio/transcriptions")]
+    assert code == 0, errors
+    lines = out.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == [
+        f"Person {number}: {text}" for number, text in enumerate(SAID.values(), 1)
+    ]
+    assert [line for line in lines if line.startswith(" ")] == ["  Niemand ist da.", "  Danke für Ihre Geduld."]
+    assert [body["messages"][-1]["content"] for body in chats] == list(SAID.values())
+    assert {body.get("diarize") for body in clips} == {True, None}, "guesses are asked for without it"
+    assert "After a pause the numbers begin again" in errors
+    assert "go to 127.0.0.1" in errors
+    cues = srt_cues(tmp_path / "call.srt")
+    assert cues[-1].content == "[Person 2] Thank you for your patience.\nDanke für Ihre Geduld."
+    assert [cue.voice for cue in webvtt.read(str(tmp_path / "call.vtt")).captions][-1] == "Person 2"
+    rows = [json.loads(line) for line in (tmp_path / "call.jsonl").read_text().splitlines()]
+    assert (rows[-1]["speaker"], rows[-1]["translation"]) == ("Person 2", "Danke für Ihre Geduld.")

@@ -171,3 +171,14 @@ def test_compressed_sound_is_refused_whatever_it_is_announced_as(name: str, piec
     body, kind = COMPRESSED[name]
     with pytest.raises(NotSpeech, match=f"the answer is {kind}, not raw PCM"):
         parse([body] if pieces == "whole" else [bytes([byte]) for byte in body], announced("audio/pcm"))
+
+
+@pytest.mark.parametrize(
+    "kind", ["audio/p\udc80cm", "audio/pcm; rate=\ud83d24000", "\udcff/\udcff", "audio/pcm;ü=\udce9"]
+)
+def test_a_content_type_that_no_text_can_be_is_refused_or_read(kind: str) -> None:
+    try:
+        found = announced(kind)
+    except NotSpeech:
+        return
+    assert found == Format(24_000, 1)

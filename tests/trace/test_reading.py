@@ -260,3 +260,17 @@ def test_damaged_and_lost_lines_are_counted(tmp_path: Path) -> None:
     assert "3 records were lost" in said
     assert "'dream' ×1" in said
     assert "cut off" in said
+
+
+@pytest.mark.parametrize("damage", [{"at": 10**400}, {"time": -(10**400)}, {"rate_hz": 10**400}])
+def test_a_number_that_no_float_can_be_damages_a_trace_and_breaks_nothing(tmp_path: Path, damage: Any) -> None:
+    path = written(tmp_path / "t.jsonl", [header(**damage), *one_turn()[1:], event(3.0, "reply", turn=1)])
+    try:
+        show_in_every_format(path)
+    except BadTraceFile as error:
+        assert "damaged first line" in str(error)  # noqa: PT017 - some damage is borne
+    marks = {"text": 10**400, "post": 2.0}
+    transcript = event(2.61, "transcript", turn=1, text="x", start_s=10**400, end_s=10**400, replaces=10**400)
+    records = [header(), transcript, event(1.0, "speech.started", at_s=10**400)]
+    records += [event(4.0, "turn.done", turn=1, marks=marks), event(4.0, "preemptive.wasted", turn=1, requests=10**400)]
+    show_in_every_format(written(tmp_path / "t.jsonl", records))

@@ -195,3 +195,39 @@ async def test_every_transcript_passes_here(text: str, on: bool, kept: str, reas
 )
 def test_only_the_joints_are_spaced_anew(text: str, left: str) -> None:
     assert without_annotations(text).text == left
+
+
+@pytest.mark.parametrize(
+    ("text", "sounds"),
+    [
+        ("[BLANK_AUDIO]", []),
+        ("<|nospeech|>", []),
+        ("♪♪", []),
+        ("(silence)", []),
+        ("[Stille]", []),
+        ("[APPLAUSE] (dog_barking)", [("applause", 0), ("dog barking", 0)]),
+        ("[SPEAKER_00] Save it.", []),
+        ("[VIDEO PLAYBACK]", []),
+        ("Save it. [MUSIC] Then go. (coughs)", [("music", 6), ("coughs", 12)]),
+        ("<|en|>Save it.", []),
+        ("I like it (a lot).", []),
+    ],
+)
+def test_the_sounds_of_annotations_are_told_with_their_place(text: str, sounds: list[tuple[str, int]]) -> None:
+    assert [(sound.text, sound.letters) for sound in without_annotations(text).sounds] == sounds
+
+
+@pytest.mark.parametrize("shown", [False, True])
+async def test_a_sound_is_told_beside_the_text_and_is_a_dropped_text_only_where_nobody_shows_it(shown: bool) -> None:
+    published: list[str] = []
+    rules = Hallucinations(quiet=False, phrases=False)
+
+    def publish(name: str, /, **fields: object) -> None:
+        published.append(name)
+
+    screened = Screened(Fixed("[Music]"), rules, (), publish)  # type: ignore[arg-type]
+    screened.shows_sounds = shown
+    async with screened.transcription() as transcription:
+        found = await transcription.finish(Utterance(bytes(32_000), 0, 16_000))
+    assert (found.text, [sound.text for sound in found.sounds]) == ("", ["Music"])
+    assert published == ([] if shown else ["hallucination.dropped"])

@@ -102,8 +102,9 @@ def _as_int16(raw: bytes, form: WavFormat) -> bytes:
     import numpy as np
 
     if form.kind == FLOAT:
-        floats = np.nan_to_num(np.frombuffer(raw, f"<f{form.bits // 8}").astype(np.float64))
-        return np.clip(np.rint(floats * 32768), -32768, 32767).astype("<i2").tobytes()
+        with np.errstate(invalid="ignore"):  # a NaN that signals is silence like any other
+            floats = np.nan_to_num(np.frombuffer(raw, f"<f{form.bits // 8}").astype(np.float64))
+        return np.clip(np.rint(np.clip(floats, -1, 1) * 32768), -32768, 32767).astype("<i2").tobytes()
     if form.bits == 8:  # the only unsigned one
         return ((np.frombuffer(raw, np.uint8).astype(np.int16) - 128) << 8).astype("<i2").tobytes()
     # Of 24 and 32 bits the two high bytes of each sample.

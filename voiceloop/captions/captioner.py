@@ -17,14 +17,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 
 import trio
 
 from voiceloop.captions.joiner import Joiner
 from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.piece import CONTEXT_S, LONG_CONTEXT_S, Piece, under_way
-from voiceloop.captions.posts import AT_ONCE, CaptionContext, Posts, has_room
+from voiceloop.captions.posts import AT_ONCE, CaptionContext, Posts
 from voiceloop.captions.showing import Final, Live
+from voiceloop.captions.speakers import Speakers, by_speaker, renamed
 from voiceloop.captions.stream import TELLS_S, Stream
 from voiceloop.captions.words import Spoken, spoken, text_of
 from voiceloop.capture.early_voice import EarlyVoice
@@ -41,7 +43,8 @@ from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, CancelReason, Transcr
 
 FINAL_S = 3.0
 """How much speech a server hears again, at least, for the final words of a piece: with more of a sentence it makes
-fewer mistakes. An engine on this machine, where that costs nothing, hears all of it."""
+fewer mistakes. An engine on this machine, where that costs nothing, hears all of it; so does a server that tells who
+speaks, because it tells people apart within one answer alone."""
 
 
 @dataclass(slots=True, eq=False)
@@ -72,9 +75,9 @@ class Captioner:
         self._captured, self._nursery = captured, nursery
         self._posts = Posts(source, context)
         embedded = context.transcriber.embedded
-        self._final_s = float("inf") if embedded else FINAL_S
         self._new_piece = partial(Piece, context_s=LONG_CONTEXT_S if embedded else CONTEXT_S)
         self._joiner = Joiner()
+        self._speakers = Speakers()
         self._piece: Piece | None = None
         """The piece that is being spoken."""
         self._preemptive: _PreemptivePost | None = None
@@ -158,7 +161,8 @@ class Captioner:
         self._guess_if_due(piece)
 
     def _guess_if_due(self, piece: Piece) -> None:
-        reserve_s = piece.rest_s + self._context.overlap_s
+        last_s = piece.end_s - piece.start_s if self._tells_speakers else piece.rest_s
+        reserve_s = last_s + self._context.overlap_s
         # A guess that has to wait is outdated when it arrives, and in a pause the preemptive post brings all the words
         # that a guess could.
         if (
@@ -177,7 +181,7 @@ class Captioner:
         ):
             return
         self._posts.note(room)
-        if has_room(room):
+        if room.ample:
             clip = piece.rest()
             self._pacer.guess(now_s=piece.end_s, clip_s=clip.duration_s)
             piece.asked_to = clip.end
@@ -195,13 +199,14 @@ class Captioner:
             piece.guesses.complete(utterance.voiced_end / CAPTURE_RATE_HZ)
             self._show()
             return
-        clip = piece.clip_of(utterance)
+        # As a whole, it can have the final words of who speaks.
+        clip = piece.clip_of(utterance, longest_s=self._final_s if self._tells_speakers else 0.0)
         again_s = clip.duration_s + self._context.overlap_s
         room = self._context.room()
         if room.crowded or not self._pacer.affords(clip.duration_s, reserve_s=again_s):
             return
         self._posts.note(room)
-        if not has_room(room):
+        if not room.ample:
             return
         self._make_way(piece)
         self._pacer.guess(now_s=piece.end_s, clip_s=clip.duration_s)
@@ -287,7 +292,7 @@ class Captioner:
         result = await self._posts.ask(clip, self._context.transcriber)
         if isinstance(result, Transcript):
             preemptive.transcript = result
-            piece.take(clip, spoken(result), whole=True)
+            piece.take(clip, renamed(spoken(result), {}), whole=True)
             self._show()
         preemptive.done.set()
 
@@ -299,9 +304,9 @@ class Captioner:
         if piece.before is not None:
             await piece.before.wait()
         if isinstance(result, Transcript):
-            piece.finish(result.utterance, spoken(result))
+            piece.finish(result.utterance, spoken(result, sounds=self._context.sounds))
         # Words that were shown become final even if the post for the final ones failed.
-        found = piece.words
+        found = self._speakers.name(piece.words, self._joiner)
         if piece.withdrawn:
             words = []
         elif isinstance(result, Transcript) or found:
@@ -332,6 +337,15 @@ class Captioner:
         self._make_way(piece)
         self._pacer.post(clip.duration_s)
         return await self._posts.ask(clip, self._context.transcriber)
+
+    @property
+    def _tells_speakers(self) -> bool:
+        return self._context.transcriber.tells_speakers
+
+    @property
+    def _final_s(self) -> float:
+        """How much speech is heard again, at least, for the final words of a piece."""
+        return float("inf") if self._context.transcriber.embedded or self._tells_speakers else FINAL_S
 
     def _make_way(self, piece: Piece) -> None:
         """Give the guesses up that the words of the whole piece would have to wait for."""
@@ -389,10 +403,18 @@ class Captioner:
                 self._piece = None
 
     def _show_final(self, words: list[Spoken]) -> None:
-        if words:
-            self._context.showing.final(Final(self._source, tuple(map(self._in_session, words))), self._live())
-        else:
+        if not words:
             self._show()
+            return
+        live = self._live()
+        runs = list(by_speaker(words if self._speakers.several else renamed(words, {})))
+        finals = [
+            Final(self._source, tuple(map(self._in_session, run)), f"Person {number}" if number else "")
+            for number, run in runs
+        ]
+        for final, after in pairwise(finals):
+            self._context.showing.final(final, replace(live, since_s=after.words[0].start_s))
+        self._context.showing.final(finals[-1], live)
 
     def _in_session(self, word: Spoken) -> Spoken:
         """The word with its times in seconds of the session."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from voiceloop.captions.words import Spoken, text_of
+from voiceloop.captions.words import Spoken, named, parts, text_of
 from voiceloop.text import chopped, columns
 
 LINE_COLUMNS = 42
@@ -36,6 +36,14 @@ class Cue:
     end_s: float
     lines: tuple[str, ...]
     source: str = ""
+    speaker: str = ""
+    second: tuple[str, ...] = ()
+    """Its text in another language, in lines."""
+
+    @property
+    def name(self) -> str:
+        """The source and the speaker in words."""
+        return named(self.source, self.speaker)
 
     @property
     def text(self) -> str:
@@ -81,13 +89,14 @@ class CueCutter:
 
     def __init__(self, source: str = "") -> None:
         self._source = source
-        # SubRip writes the name of the source in brackets before the text: leave room for it.
-        self._columns = max(LINE_COLUMNS // 2, LINE_COLUMNS - (columns(source) + 3 if source else 0))
         self._end_s = 0.0
 
-    def cut(self, words: Sequence[Spoken], *, next_s: float = math.inf) -> list[Cue]:
-        """Cut final words into cues. The speech after them begins at `next_s` (infinite: not known)."""
-        groups = list(_groups([part for word in words for part in _short(word, self._columns)], self._columns))
+    def cut(self, words: Sequence[Spoken], *, next_s: float = math.inf, speaker: str = "") -> list[Cue]:
+        """Cut final words of a speaker into cues. The speech after them begins at `next_s` (infinite: not known)."""
+        name = named(self._source, speaker)
+        # SubRip writes the name in brackets before the text: leave room for it.
+        width = max(LINE_COLUMNS // 2, LINE_COLUMNS - (columns(name) + 3 if name else 0))
+        groups = list(_groups([part for word in words for part in _short(word, width)], width))
         cues = []
         for number, group in enumerate(groups):
             start_s = max(group[0].start_s, self._end_s)
@@ -97,8 +106,23 @@ class CueCutter:
             # later still.
             end_s = max(group[-1].end_s + LINGER_S, group[0].start_s + SHORTEST_S)
             self._end_s = max(min(end_s, after_s, start_s + LONGEST_S), start_s + LEAST_S)
-            cues.append(Cue(start_s, self._end_s, _lines(group, self._columns), self._source))
+            cues.append(Cue(start_s, self._end_s, _lines(group, width), self._source, speaker))
         return cues
+
+
+def with_second_lines(cues: Sequence[Cue], text: str) -> list[Cue]:
+    """The cues of a line with its translation below them: each gets its share of the words, by the width of its own."""
+    words = [part for piece, spaced in parts(text) for part in _short(Spoken(piece, 0, 0, spaced), LINE_COLUMNS)]
+    ends = list(accumulate(columns(word.text) + word.spaced for word in words))
+    own = list(accumulate(columns(cue.text) for cue in cues))
+    shares: list[list[Spoken]] = [[] for _ in cues]
+    for word, end in zip(words, ends, strict=True):
+        middle = (end - columns(word.text) / 2) / ends[-1] * own[-1]
+        shares[next((at for at, reached in enumerate(own) if middle <= reached), len(own) - 1)].append(word)
+    return [
+        replace(cue, second=tuple(text_of(row) for row in wrapped(share, LINE_COLUMNS)))
+        for cue, share in zip(cues, shares, strict=True)
+    ]
 
 
 def _groups(words: Sequence[Spoken], width: int) -> Iterator[list[Spoken]]:
@@ -111,6 +135,9 @@ def _groups(words: Sequence[Spoken], width: int) -> Iterator[list[Spoken]]:
         if group and (apart or filled.lines > LINES or word.end_s - group[0].start_s > LONGEST_S):
             complete, rest = (group, []) if apart else _well_cut(group)
             yield complete
+            if rest and not _fit([*rest, word], width):
+                yield rest
+                rest = []
             group, filled, used = rest, _Filled(width), 0
             for other in (*rest, word):
                 filled.add(other)
@@ -123,6 +150,11 @@ def _groups(words: Sequence[Spoken], width: int) -> Iterator[list[Spoken]]:
             group, filled, used = [], _Filled(width), 0
     if group:
         yield group
+
+
+def _fit(words: Sequence[Spoken], width: int) -> bool:
+    """Whether words may be one cue."""
+    return len(wrapped(words, width)) <= LINES and words[-1].end_s - words[0].start_s <= LONGEST_S
 
 
 def _well_cut(words: list[Spoken]) -> tuple[list[Spoken], list[Spoken]]:

@@ -1,48 +1,22 @@
-"""Subtitle files: each cue is appended as soon as it is final, and a kill never leaves half a cue."""
+"""Subtitle files: each cue is written as soon as it is final, and again when its second line is there."""
 
 from __future__ import annotations
 
 import fcntl
+import heapq
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from heapq import heappop, heappush
 from pathlib import Path
 
-from voiceloop.captions.cues import Cue, CueCutter
-from voiceloop.captions.formats import FORMATS
+from voiceloop.captions.cue_file import CueFile, Entry
+from voiceloop.captions.cues import CueCutter, with_second_lines
 from voiceloop.captions.naming import numbered
 from voiceloop.captions.showing import Final, Live
 from voiceloop.errors import OutputError
 from voiceloop.system.private_files import open_private
-
-
-class CueFile:
-    """One subtitle file. Each cue is a single write, so a kill leaves all of it or nothing."""
-
-    def __init__(self, path: Path, kind: str, handle: int) -> None:
-        self.path, self._handle = path, handle
-        head, self._format = FORMATS[kind]
-        self._number = 0
-        if head:
-            self._write(head)
-
-    def add(self, cue: Cue) -> None:
-        """Append a cue. Raises OutputError."""
-        self._number += 1
-        self._write(self._format(cue, self._number))
-
-    def _write(self, text: str) -> None:
-        data = text.encode()
-        try:
-            written = os.write(self._handle, data)
-            if written < len(data):  # the disk is full: remove the partial cue, which would make the file invalid
-                os.ftruncate(self._handle, os.lseek(self._handle, 0, os.SEEK_END) - written)
-                raise OSError(28, "no space left on device")
-        except OSError as error:
-            raise OutputError(f"can't be written: {error.strerror}", place=str(self.path)) from error
 
 
 class _Taken(Exception):
@@ -112,7 +86,9 @@ class CueFiles:
         """The error of the first file that failed."""
         self._cutters: dict[str, CueCutter] = {}
         self._since: dict[str, float] = {}
-        self._waiting: list[tuple[float, int, Cue]] = []
+        self._waiting: list[tuple[float, int, Entry]] = []
+        self._open: dict[int, list[Entry]] = {}
+        """The cues that a second line may still come for, by the numbers of their lines."""
         self._count = 0
 
     def live(self, live: Live) -> None:
@@ -124,30 +100,49 @@ class CueFiles:
 
     def final(self, final: Final, live: Live) -> None:
         next_s = math.inf if live.since_s is None else live.since_s
-        for cue in self._cutters.setdefault(final.source, CueCutter(final.source)).cut(final.words, next_s=next_s):
+        cutter = self._cutters.setdefault(final.source, CueCutter(final.source))
+        for cue in cutter.cut(final.words, next_s=next_s, speaker=final.speaker):
             self._count += 1
-            heappush(self._waiting, (cue.start_s, self._count, cue))
+            entry = Entry(cue, is_open=final.number > 0)
+            if final.number:
+                self._open.setdefault(final.number, []).append(entry)
+            heapq.heappush(self._waiting, (cue.start_s, self._count, entry))
         self.live(live)
 
     def close(self) -> None:
         """Write the cues that still wait: no more words will come."""
         self._since.clear()
         self._write()
+        for entry in (entry for entries in self._open.values() for entry in entries):
+            entry.is_open = False
+        self._each(CueFile.settle)
+
+    def translated(self, number: int, text: str) -> None:
+        """Write the cues of a line again, with their shares of its translation."""
+        entries = self._open.pop(number, [])
+        cues = [entry.cue for entry in entries]
+        for entry, cue in zip(entries, with_second_lines(cues, text) if text else cues, strict=True):
+            entry.cue, entry.is_open = cue, False
+        self._each(CueFile.settle)
 
     def _write(self) -> None:
         """Write each waiting cue before which no older one can come."""
         while self._waiting:
-            start_s, _, cue = self._waiting[0]
-            if any(since_s < start_s for source, since_s in self._since.items() if source != cue.source):
+            start_s, _, entry = self._waiting[0]
+            if any(since_s < start_s for source, since_s in self._since.items() if source != entry.cue.source):
                 return
-            heappop(self._waiting)
-            for file in tuple(self._files):
-                try:
-                    file.add(cue)
-                except OutputError as error:
-                    self._files.remove(file)
-                    self.error = self.error or error
-                    self._failed(error)
+            heapq.heappop(self._waiting)
+            self._each(partial(CueFile.add, entry=entry))
+
+    def _each(self, write: Callable[[CueFile], None]) -> None:
+        """Write to each file, and leave those out that fail."""
+        for file in tuple(self._files):
+            try:
+                write(file)
+            except OutputError as error:
+                self._files.remove(file)
+                self.error = self.error or error
+                self._failed(error)
 
 
 @contextmanager
@@ -156,7 +151,8 @@ def open_files(paths: Mapping[str, Path], failed: Callable[[OutputError], None])
     OutputError, on leaving too, for a file that failed meanwhile."""
     with ExitStack() as stack:
         found = _open_all(paths, stack)
-        files = CueFiles([CueFile(path, kind, handle) for kind, (path, handle) in found.items()], failed)
+        opened = [CueFile(path, kind, handle, grows=_is_stream(path)) for kind, (path, handle) in found.items()]
+        files = CueFiles(opened, failed)
         stack.push(partial(_raise_at_the_end, files))
         stack.callback(files.close)
         yield files

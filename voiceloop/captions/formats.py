@@ -17,15 +17,15 @@ _VTT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 def srt(cue: Cue, number: int) -> str:
     """A cue in SubRip; `number` counts from 1."""
-    speaker = f"[{cue.source}] " if cue.source else ""
-    text = "\n".join(line.translate(_SRT) for line in cue.lines)
+    speaker = f"[{cue.name}] " if cue.name else ""
+    text = "\n".join(line.translate(_SRT) for line in (*cue.lines, *cue.second))
     return f"{number}\n{_clock(cue.start_s, ',')} --> {_clock(cue.end_s, ',')}\n{speaker}{text}\n\n"
 
 
 def vtt(cue: Cue, number: int) -> str:
     """A cue in WebVTT; `number` counts from 1."""
-    speaker = f"<v {cue.source.translate(_VTT)}>" if cue.source else ""
-    text = "\n".join(line.translate(_VTT) for line in cue.lines)
+    speaker = f"<v {cue.name.translate(_VTT)}>" if cue.name else ""
+    text = "\n".join(line.translate(_VTT) for line in (*cue.lines, *cue.second))
     return f"{number}\n{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}\n{speaker}{text}\n\n"
 
 
@@ -33,9 +33,17 @@ VTT_HEAD = "WEBVTT\n\n"
 
 
 def jsonl(cue: Cue, number: int) -> str:
-    """A cue as a line of JSON: `number`, `start_s`, `end_s`, `source`, `text`, `lines`."""
-    fields = {"start_s": round(cue.start_s, 3), "end_s": round(cue.end_s, 3), "source": cue.source or None}
-    return json.dumps({"number": number} | fields | {"text": cue.text, "lines": cue.lines}, ensure_ascii=False) + "\n"
+    """A cue as a line of JSON: `number`, `start_s`, `end_s`, `source`, `speaker` if it is known, `text`, `lines`,
+    `translation` if there is one."""
+    fields: dict[str, object] = {
+        "start_s": round(cue.start_s, 3),
+        "end_s": round(cue.end_s, 3),
+        "source": cue.source or None,
+    }
+    fields |= {"speaker": cue.speaker} if cue.speaker else {}
+    fields |= {"text": cue.text, "lines": cue.lines}
+    fields |= {"translation": " ".join(cue.second)} if cue.second else {}
+    return json.dumps({"number": number} | fields, ensure_ascii=False) + "\n"
 
 
 FORMATS: dict[str, tuple[str, Callable[[Cue, int], str]]] = {

@@ -6,70 +6,27 @@ Under `voiceloop captions` words are shown while they are spoken; under `voicelo
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Self
 
 import trio
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from voiceloop.captions.showing import FanOut, Final, Live, Showing
+from voiceloop.captions.options import CaptionsOptions
+from voiceloop.captions.showing import FanOut, Final, Live, Output, Showing
 from voiceloop.captions.words import spoken
-from voiceloop.config.tables import Conflict, Milliseconds, Table
-from voiceloop.errors import OutputError
+from voiceloop.errors import ConfigError, OutputError
 from voiceloop.events import Publish
 from voiceloop.types import Transcript
 
 if TYPE_CHECKING:
     from voiceloop.captions.address import Address
+    from voiceloop.captions.files import CueFiles
+    from voiceloop.captions.web import Page
     from voiceloop.plugins import Reply, Services, Turns
-
-
-class CaptionsOptions(Table):
-    """The keys of `[handler]` with `use = "captions"`."""
-
-    srt: str | None = None
-    """The SubRip file to write: a name, which may have codes of strftime for the time of the start (`talk-%F.srt`), or
-    a folder. Each cue is appended as soon as it is final. Nothing is overwritten: where the file holds something, the
-    next free name is taken (`talk-2.srt`)."""
-    vtt: str | None = None
-    """The WebVTT file to write, in the same way."""
-    jsonl: str | None = None
-    """The file of JSON lines to write, in the same way: `number`, `start_s`, `end_s`, `source`, `text`, `lines`."""
-    keep: str | None = None
-    """A folder for a file of each of the three formats, named by the time of the start. It is created if need be."""
-    web: Annotated[int, Field(ge=0, le=65_535)] | None = None
-    """The port of a web page that shows the captions, reachable from this machine only; 0 takes a free port."""
-    share: bool = False
-    """Whether other devices on the local network can read the page: at this machine's address there, below a path that
-    is random for each start. Whoever has the address can read along, and so can who overhears the network."""
-    share_address: str | None = None
-    """This machine's IP address to share the page at. Left out: that of the network which its default route uses."""
-    share_path: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22,128}$")] | None = None
-    """The path to share the page below, for an address that stays the same, as for a poster: at least 22 letters and
-    digits that nobody can guess. Left out: one of 128 random bits at each start."""
-    guesses: bool = True
-    """Whether `voiceloop captions` shows words while they are spoken. Off: it shows each utterance at its end, which
-    costs a quarter or less."""
-    guess_every_ms: Milliseconds | None = None
-    """How often what is spoken is transcribed for a guess, if the budget allows it. Left out: 1200 with a server; 400
-    with an engine on this machine, which then uses up to 0.4 of a processor core for it."""
-    posted_per_second: Annotated[float, Field(ge=2, le=20)] = 5.0
-    """How many seconds of audio may be sent to a server that costs money for each second of speech, in all. Final words
-    come first; guesses use the rest, of which they need about 3. A server without a key is taken to cost nothing."""
-    overlap_ms: Milliseconds = 1_200
-    """How much audio two pieces share when long speech is cut into pieces, so that no word is torn at the cut."""
-
-    @property
-    def writes_files(self) -> bool:
-        """Whether subtitle files are written."""
-        return bool(self.srt or self.vtt or self.jsonl or self.keep)
-
-    def conflicts(self) -> Iterator[Conflict]:
-        if self.share and self.web is None:
-            yield Conflict(("share", "web"), "'share' needs a page", "Give 'web' a port, such as 8765.")
 
 
 class CaptionsHandler:
@@ -100,44 +57,68 @@ class CaptionsHandler:
             services.publish("notice", text=f"{error}. {effect}.")
 
         assert isinstance(options, CaptionsOptions)
-        showings: list[Showing] = []
-        address = None
         async with AsyncExitStack() as stack:
-            paths: tuple[Path, ...] = ()
-            if options.writes_files:
-                from voiceloop.captions.files import open_files
-                from voiceloop.captions.naming import FORMATS, wanted
-
-                given = {kind: text for kind in FORMATS if (text := getattr(options, kind))}
-                names = wanted(given, options.keep, datetime.now().astimezone())
-                files = stack.enter_context(open_files(names, failed))
-                showings.append(files)
-                paths = files.paths
-            if options.web is not None:
-                from voiceloop.captions.address import Sharing
-                from voiceloop.captions.web import open_page
-
-                share = Sharing(options.share_address, options.share_path) if options.share else None
-                opening = open_page(options.web, share=share, language=_language(services.config.transcribe.options))
-                page = await stack.enter_async_context(opening)
-                showings.append(page)
-                address = page.address
-                services.publish("captions.page", url=address.url, shared=options.share)
+            files = _open_files(stack, options, failed) if options.writes_files else None
+            page = await _open_page(stack, options, services) if options.web is not None else None
+            outputs: list[Output] = [output for output in (files, page) if output is not None]
             # The events come last: when one says that a caption is final, the files already contain it.
-            yield cls(options, FanOut([*showings, _Events(services.publish)]), address, paths)
+            outputs.append(_Events(services.publish))
+            showing = (
+                FanOut(outputs) if options.translate is None else await _translating(stack, outputs, options, services)
+            )
+            yield cls(options, showing, page.address if page else None, files.paths if files else ())
 
     @property
     def description(self) -> str:
         outputs = ", ".join([*map(str, self.files), *([self.address.url] if self.address else [])])
-        return f"captions: {outputs}" if outputs else "captions"
+        language, model = self.options.translate, self.options.translation.model
+        translated = f", translated ({language}) by {model}" if language is not None else ""
+        return f"captions: {outputs}{translated}" if outputs else f"captions{translated}"
 
     async def handle(self, transcript: Transcript, reply: Reply) -> None:
         await reply.committed()
-        if words := tuple(spoken(transcript)):
+        if words := tuple(spoken(transcript, sounds=self.options.sound_events)):
             self.showing.final(Final("", words), Live(""))
 
     async def warm(self) -> None:
         await trio.lowlevel.checkpoint()
+
+
+def _open_files(stack: AsyncExitStack, options: CaptionsOptions, failed: Callable[[OutputError], None]) -> CueFiles:
+    from voiceloop.captions.files import open_files
+    from voiceloop.captions.naming import FORMATS, wanted
+
+    given = {kind: text for kind in FORMATS if (text := getattr(options, kind))}
+    names = wanted(given, options.keep, datetime.now().astimezone())
+    return stack.enter_context(open_files(names, failed))
+
+
+async def _open_page(stack: AsyncExitStack, options: CaptionsOptions, services: Services) -> Page:
+    from voiceloop.captions.address import Sharing
+    from voiceloop.captions.web import open_page
+
+    assert options.web is not None
+    share = Sharing(options.share_address, options.share_path) if options.share else None
+    language, second = _language(services.config.transcribe.options), options.translate or ""
+    page = await stack.enter_async_context(open_page(options.web, share=share, language=language, second=second))
+    services.publish("captions.page", url=page.address.url, shared=options.share)
+    return page
+
+
+async def _translating(
+    stack: AsyncExitStack, outputs: Sequence[Output], options: CaptionsOptions, services: Services
+) -> Showing:
+    """The outputs, with second lines."""
+    from voiceloop.captions.translator import open_translator
+
+    assert options.translate is not None
+    spoken_in = _language(services.config.transcribe.options)
+    if spoken_in.casefold() == options.translate.casefold():
+        what = f"handler.translate: the captions are in that language already ('{spoken_in}')"
+        raise ConfigError([f"{what}. Leave it out, or choose another"])
+    service = services.clients.service(options.translation.wanted(services.config.openrouter))
+    opening = open_translator(outputs, service, options.translate, options.translation, services.publish)
+    return await stack.enter_async_context(opening)
 
 
 def _language(transcribe: object) -> str:
@@ -160,6 +141,11 @@ class _Events:
 
     def final(self, final: Final, live: Live) -> None:
         start_s, end_s = (round(at_s, 3) for at_s in (final.words[0].start_s, final.words[-1].end_s))
-        self._publish("caption.final", source=final.source, text=final.text, start_s=start_s, end_s=end_s)
+        who: dict[str, object] = {"speaker": final.speaker} if final.speaker else {}
+        who |= {"number": final.number} if final.number else {}
+        self._publish("caption.final", source=final.source, text=final.text, start_s=start_s, end_s=end_s, **who)
         self._last_live.pop(live.source, None)
         self.live(live)
+
+    def translated(self, number: int, text: str) -> None:
+        self._publish("caption.translated", number=number, text=text)

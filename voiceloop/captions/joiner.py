@@ -7,8 +7,8 @@ after              |ee four five ---|
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from voiceloop.captions.words import Spoken
 
@@ -58,7 +58,7 @@ def _common_runs(old: Sequence[Spoken], new: Sequence[Spoken]) -> Iterator[tuple
         for at in range(len(old)):
             run = 0
             away_s = 0.0
-            while at + run < len(old) and begin + run < len(new) and _equal(old[at + run], new[begin + run]):
+            while at + run < len(old) and begin + run < len(new) and same(old[at + run], new[begin + run]):
                 away_s += abs(old[at + run].start_s - new[begin + run].start_s)
                 run += 1
             torn = len(old) - at - run
@@ -67,7 +67,8 @@ def _common_runs(old: Sequence[Spoken], new: Sequence[Spoken]) -> Iterator[tuple
                 yield score, run, at + run, begin + run
 
 
-def _equal(a: Spoken, b: Spoken) -> bool:
+def same(a: Spoken, b: Spoken) -> bool:
+    """Whether both are the same word, heard at about the same time."""
     return a.key == b.key and abs(a.start_s - b.start_s) <= 2 * SLACK_S
 
 
@@ -100,6 +101,10 @@ class Joiner:
         sure = max(0, min(sure, len(so_far) - TORN))
         final, self._held = so_far[:sure], so_far[sure:]
         return final
+
+    def rename(self, speakers: Mapping[str, str]) -> None:
+        """Rename the speakers of the held words; those without a new name lose theirs."""
+        self._held = [replace(word, speaker=speakers.get(word.speaker, "")) for word in self._held]
 
     def release(self) -> list[Spoken]:
         """Return the held words as final: the next piece will never be known."""

@@ -20,8 +20,6 @@ from voiceloop.net.limits import Room
 from voiceloop.transcribe.screening import Screened
 from voiceloop.types import Transcript, Utterance
 
-ROOM = 0.25
-"""The share of a minute's posts and of the money that is reserved for final words: below it no guesses are made."""
 AT_ONCE = 3
 """How many posts a source may have under way at once."""
 
@@ -45,11 +43,8 @@ class CaptionContext:
     """How much audio two pieces share when speech is cut in the middle."""
     guesses: bool = True
     """Whether words are shown while they are spoken."""
-
-
-def has_room(room: Room) -> bool:
-    """Whether enough of the limits is left for posts that are not final words."""
-    return room.share >= ROOM
+    sounds: bool = False
+    """Whether sound events are shown, in brackets."""
 
 
 class Posts:
@@ -75,7 +70,7 @@ class Posts:
 
     def note(self, room: Room) -> None:
         """Publish a notice the first time that too little of the limits is left for preemptive posts."""
-        if has_room(room) or self._notice_published:  # once: a limit per minute falls below a quarter again and again
+        if room.ample or self._notice_published:  # once: a limit per minute falls below a quarter again and again
             return
         self._notice_published = True
         reason = "Less than a quarter of what [limits] allows is left"

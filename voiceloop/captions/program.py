@@ -16,7 +16,8 @@ import trio
 from voiceloop.audio.runaway import RUNAWAY, runaway
 from voiceloop.captions.captioner import Captioner
 from voiceloop.captions.controls import Controls
-from voiceloop.captions.handler import CaptionsHandler, CaptionsOptions
+from voiceloop.captions.handler import CaptionsHandler
+from voiceloop.captions.options import CaptionsOptions
 from voiceloop.captions.pacer import SERVER_SHARE, SHARE, Pacer
 from voiceloop.captions.posts import CaptionContext
 from voiceloop.captions.price import RunningCost
@@ -39,6 +40,11 @@ from voiceloop.types import Frame
 
 if TYPE_CHECKING:
     from voiceloop.captions.both import Both
+
+
+_WHO = (
+    "Who speaks is told where several people speak without a pause between them. After a pause the numbers begin again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
             publish = controlled.controller.publish
         services, clients = await open_services(stack, config, publish)
         # The captioners themselves keep speech that can't be transcribed: the clips that they post overlap.
-        transcriber = await open_transcriber(stack, replace(services, keeps=False))
+        transcriber = await open_transcriber(stack, replace(services, keeps=False, names_speakers=True))
         handler = await open_part(stack, _with_kept_path(config.handler, kept), services)
         assert isinstance(handler, CaptionsHandler)
         vads = [await open_vad(stack, services) for _ in inputs]
@@ -78,9 +84,12 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
             sources.append(_Source(name, microphone, vad, await _open_enhancer(audio)))
         both = _both(config, inputs, sources, publish)
         options = handler.options
+        transcriber.shows_sounds = options.sound_events
         cost = RunningCost.of(config, posted_per_second=options.posted_per_second, guesses=options.guesses)
         if (line := cost.brief(_listings())) is not None:
             publish("notice", text=line)
+        if transcriber.tells_speakers:
+            publish("notice", text=_WHO)
         publish(
             "listening",
             **{source.name or "source": _described(inputs[source.name], source.microphone) for source in sources},
@@ -101,6 +110,7 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
             keeps=config.journal.enabled and (options.writes_files or config.journal.captions),
             overlap_s=options.overlap_ms / 1000,
             guesses=options.guesses,
+            sounds=options.sound_events,
         )
         heard = _heard([(source.name, inputs[source.name], source.microphone.heard) for source in sources])
         publish("ready", after_ms=round((time.monotonic() - began) * 1000), state=attention.state, heard=heard)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from voiceloop.captions.words import Spoken, text_of
+from voiceloop.captions.words import Spoken, named, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,16 @@ class Final:
 
     source: str
     words: tuple[Spoken, ...]
+    speaker: str = ""
+    """Who says them, like `Person 1`; empty if it is not known, or nobody else speaks."""
+
+    number: int = 0
+    """Its number, by which its second line follows (`Output.translated`); 0 if none will."""
+
+    @property
+    def name(self) -> str:
+        """What stands before them: the source and the speaker, as far as there are any."""
+        return named(self.source, self.speaker)
 
     @property
     def text(self) -> str:
@@ -43,6 +53,15 @@ class Showing(Protocol):
 
     def final(self, final: Final, live: Live) -> None:
         """Show words that became final; `live` is the speech of their source that is still unfinished."""
+        ...
+
+
+class Output(Showing, Protocol):
+    """A `Showing` that takes second lines."""
+
+    def translated(self, number: int, text: str) -> None:
+        """Show a second line below the final words of that number. Empty: there will be none. Called once for each
+        number."""
         ...
 
 

@@ -68,10 +68,10 @@ class Page:
     """`Showing` for all readers of the page at `address`. Each reader is sent what it has not got, whenever it is
     ready for it, so a slow one skips live words and nothing queues up."""
 
-    def __init__(self, address: Address, limits: Limits, language: str = "") -> None:
+    def __init__(self, address: Address, limits: Limits, language: str = "", second: str = "") -> None:
         self.address = address
         self._limits = limits
-        self._language = language if _LANGUAGE.fullmatch(language) else ""
+        self._language, self._second = (tag.encode() if _LANGUAGE.fullmatch(tag) else b"" for tag in (language, second))
         self._lines = Lines(secrets.token_hex(4))
         self._changed = trio.Event()
         self._ended = False
@@ -91,6 +91,10 @@ class Page:
     def final(self, final: Final, live: Live) -> None:
         self._lines.final(final, live)
         self._change()
+
+    def translated(self, number: int, text: str) -> None:
+        if self._lines.translated(number, text):
+            self._change()
 
     async def end(self) -> None:
         """Let the readers receive the last words, and tell them that it is the end. Waits until they have it."""
@@ -132,7 +136,7 @@ class Page:
             else:
                 file, kind = FILES[name]
                 body = files(__package__).joinpath("page", file).read_bytes()
-                body = body if name else body.replace(b"{language}", self._language.encode())
+                body = body if name else body.replace(b"{language}", self._language).replace(b"{second}", self._second)
                 await _answer(http, stream, 200, kind, body)
 
     async def _refuse(self, http: h11.Connection, stream: trio.SocketStream, status: int) -> None:
@@ -156,10 +160,12 @@ class Page:
                 self._all_gone.set()
 
     async def _update(self, http: h11.Connection, stream: trio.SocketStream, has: int) -> None:
+        seen = 0
         while True:
             changed, ended = self._changed, self._ended
+            second, seen = self._lines.seconds(has, seen)
             event, has = self._lines.event(has)
-            await self._send(http, stream, h11.Data(data=event))
+            await self._send(http, stream, h11.Data(data=event + second))
             if has < self._lines.count:
                 continue
             if ended:
@@ -182,10 +188,15 @@ class Page:
 
 @asynccontextmanager
 async def open_page(
-    port: int, *, share: Sharing | None = None, language: str = "", limits: Limits | None = None
+    port: int,
+    *,
+    share: Sharing | None = None,
+    language: str = "",
+    second: str = "",
+    limits: Limits | None = None,
 ) -> AsyncIterator[Page]:
-    """Serve at `port`, 0 for a free one: on loopback, or as `share` says. `language`: that of the captions, as BCP 47,
-    if it is known.
+    """Serve at `port`, 0 for a free one: on loopback, or as `share` says. `language` and `second`: those of the
+    captions and of their second lines, as BCP 47, if they are known.
 
     Raises OutputError if that address or port can't be opened.
     """
@@ -198,7 +209,7 @@ async def open_page(
         reason = error.strerror or str(error)
         raise OutputError(f"{where} can't be opened: {reason}", place="handler.web", remedy=remedy) from error
     bound = listeners[0].socket.getsockname()[1]
-    page = Page(Address(host, bound, path), limits or Limits(), language)
+    page = Page(Address(host, bound, path), limits or Limits(), language, second)
     # The readers outlive a Ctrl-C by at most _LAST_S, so that they receive the last words.
     serving = trio.CancelScope(shield=True)
     async with private_nursery() as nursery:

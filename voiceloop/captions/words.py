@@ -23,6 +23,8 @@ class Spoken:
     end_s: float
     spaced: bool = True
     """Whether a space comes before it."""
+    speaker: str = ""
+    """Who said it, if that is known."""
 
     @property
     def key(self) -> str:
@@ -41,23 +43,51 @@ def text_of(words: Iterable[Spoken]) -> str:
     return "".join(f" {word.text}" if word.spaced else word.text for word in words).strip()
 
 
-def spoken(transcript: Transcript) -> list[Spoken]:
-    """The words of a transcript, in order, without control characters.
+def named(source: str, speaker: str) -> str:
+    """A source and a speaker in words: `mic`, `Person 1`, `speaker, Person 1`."""
+    return ", ".join(name for name in (source, speaker) if name)
 
-    Their times are those of the engine if it gives one for every word. Otherwise each word gets a share of the speech
-    in the clip in proportion to its length.
+
+def spoken(transcript: Transcript, *, sounds: bool = False) -> list[Spoken]:
+    """The words of a transcript, in order, without control characters. `sounds`: with its sound events in brackets,
+    each as a word of its own.
+
+    Their times and speakers are those of the engine if it gives one for every word. Otherwise each word gets a share of
+    the speech in the clip in proportion to its length.
     """
     utterance = transcript.utterance
-    parts = list(_parts(clean_line(transcript.text)))
+    pieces = list(parts(clean_line(transcript.text)))
     begin_s = utterance.start / utterance.rate_hz
-    times = _engine_times(parts, transcript) or _estimated_times(parts, utterance)
-    return [
-        Spoken(text, begin_s + start_s, begin_s + end_s, spaced)
-        for (text, spaced), (start_s, end_s) in zip(parts, times, strict=True)
+    times = _engine_times(pieces, transcript) or _estimated_times(pieces, utterance)
+    words = [
+        Spoken(text, begin_s + start_s, begin_s + end_s, spaced, speaker)
+        for (text, spaced), (start_s, end_s, speaker) in zip(pieces, times, strict=True)
     ]
+    return _with_sounds(words, transcript) if sounds and transcript.sounds else words
 
 
-def _parts(text: str) -> Iterator[tuple[str, bool]]:
+def _with_sounds(words: Sequence[Spoken], transcript: Transcript) -> list[Spoken]:
+    """The words with the sound events between them. One whose time is not known fills the pause."""
+    utterance = transcript.utterance
+    begin_s, end_s = utterance.start / utterance.rate_hz, utterance.voiced_end / utterance.rate_hz
+    found, rest, letters_before = list[Spoken](), list(words), 0
+    for sound in transcript.sounds:
+        while rest and letters_before < sound.letters:
+            found.append(rest.pop(0))
+            letters_before += sum(map(str.isalnum, found[-1].text))
+        after = found[-1] if found else None
+        start_s = after.end_s if after else begin_s
+        if sound.start_s is not None:
+            start_s = max(start_s, begin_s + sound.start_s)
+        stop_s = rest[0].start_s if rest else end_s
+        if sound.end_s is not None:
+            stop_s = min(stop_s, begin_s + sound.end_s)
+        speaker = after.speaker if after else rest[0].speaker if rest else ""
+        found.append(Spoken(f"[{clean_line(sound.text)}]", start_s, max(start_s, stop_s), speaker=speaker))
+    return [*found, *rest]
+
+
+def parts(text: str) -> Iterator[tuple[str, bool]]:
     """The words of `text`, and whether a space comes before each. In a script without spaces every character is a word,
     with its marks. Punctuation belongs to the word before it."""
     for number, word in enumerate(text.split()):
@@ -78,26 +108,34 @@ def _parts(text: str) -> Iterator[tuple[str, bool]]:
         yield from ((piece, at == 0 and (number > 0 or not spaceless(piece[0]))) for at, piece in enumerate(pieces))
 
 
-def _engine_times(parts: Sequence[tuple[str, bool]], transcript: Transcript) -> list[tuple[float, float]] | None:
-    """The times of the engine, if its words have the same letters as the text; else None."""
+_Time = tuple[float, float, str]
+"""When a word begins and ends, in seconds, and who says it."""
+
+
+def _engine_times(parts: Sequence[tuple[str, bool]], transcript: Transcript) -> list[_Time] | None:
+    """The times and speakers of the engine, if its words have the same letters as the text; else None."""
     rows = [(letters(word.text), word) for word in transcript.words]
     rows = [(key, word) for key, word in rows if key]
     if not rows or "".join(key for key, _ in rows) != "".join(letters(text) for text, _ in parts):
         return None
-    bounds: list[tuple[float, float]] = []
+    bounds: list[_Time] = []
     for key, word in rows:  # letter by letter, because the engine may split words differently
         step = (word.end_s - word.start_s) / len(key)
-        bounds += [(word.start_s + at * step, word.start_s + (at + 1) * step) for at in range(len(key))]
-    times, at = [], 0
+        speaker = word.speaker or ""
+        bounds += [(word.start_s + at * step, word.start_s + (at + 1) * step, speaker) for at in range(len(key))]
+    times, at = list[_Time](), 0
     for text, _ in parts:
         count = len(letters(text))
         first = bounds[min(at, len(bounds) - 1)]
-        times.append((first[0], bounds[at + count - 1][1] if count else first[0]))
+        if count:
+            times.append((first[0], bounds[at + count - 1][1], first[2]))
+        else:
+            times.append((first[0], first[0], bounds[max(0, at - 1)][2]))
         at += count
     return times
 
 
-def _estimated_times(parts: Sequence[tuple[str, bool]], utterance: Utterance) -> list[tuple[float, float]]:
+def _estimated_times(parts: Sequence[tuple[str, bool]], utterance: Utterance) -> list[_Time]:
     """Estimate times: each word gets its share of the loud hops, so that pauses belong to no word."""
     hops = np.flatnonzero(loud(levels_dbfs(utterance.pcm, utterance.rate_hz)))
     if not len(hops):
@@ -106,4 +144,4 @@ def _estimated_times(parts: Sequence[tuple[str, bool]], utterance: Utterance) ->
     places = sizes / max(1, sizes[-1]) * len(hops)
     starts = [hops[min(int(place), len(hops) - 1)] / HOPS_PER_S for place in places[:-1]]
     ends = [(hops[max(0, int(np.ceil(place)) - 1)] + 1) / HOPS_PER_S for place in places[1:]]
-    return [(float(start), float(max(start, end))) for start, end in zip(starts, ends, strict=True)]
+    return [(float(start), float(max(start, end)), "") for start, end in zip(starts, ends, strict=True)]

@@ -75,6 +75,22 @@ ShareOption = Annotated[
         show_default=False,
     ),
 ]
+SoundsOption = Annotated[
+    bool,
+    typer.Option(
+        "--sound-events",
+        help="Show sounds in brackets, like [laughter], where the engine tells of them.",
+        show_default=False,
+    ),
+]
+TranslateOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LANGUAGE",
+        help="Show a second line in another language (fr, pt-BR) below each final caption, translated by a language "
+        "model: the words go to it.",
+    ),
+]
 LinesOption = Annotated[
     int, typer.Option(min=0, max=100, help="Show at most this many lines, redrawn in place; 0 lets them scroll.")
 ]
@@ -91,6 +107,8 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     web: WebOption = False,
     port: PortOption = None,
     share: ShareOption = False,
+    sound_events: SoundsOption = False,
+    translate: TranslateOption = None,
     lines: LinesOption = 0,
     width: WidthOption = 0,
     cloud: CloudOption = None,
@@ -104,7 +122,7 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     from voiceloop.cli import anew
     from voiceloop.cli.captions_text import Captions, Screen
     from voiceloop.cli.choosing import load_asking
-    from voiceloop.cli.engines import where_words_go, who_hears
+    from voiceloop.cli.engines import where_words_go, who_hears, who_translates
     from voiceloop.cli.offering import offer_once
     from voiceloop.cli.output import open_output
     from voiceloop.cli.render import JsonLines, level_of
@@ -115,6 +133,8 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
         **{(f"--{key}", f"handler.{key}"): text for key, text in given_texts(srt, vtt, jsonl, keep).items()},
         ("--port", "handler.web"): port,
         ("--share", "handler.share"): share or None,
+        ("--translate", "handler.translate"): translate,
+        ("--sound-events", "handler.sound_events"): sound_events or None,
     }
     sets = with_devices(with_options(sets, named), microphone=microphone)
     if (web or share) and port is None and not _names_a_port(config, sets):
@@ -126,7 +146,8 @@ def captions(  # noqa: PLR0913, PLR0917 - the options of a command are its param
     level = level_of(settings, verbose=verbose)
     # The offer of a larger model comes at the end: one row stands before the first caption.
     publish = JsonLines() if json else Captions(screen, level, at_end=lambda: offer_once(command, publish))
-    publish("engines", text=where_words_go(command), who=who_hears(settings))
+    translates = {"translates": server} if (server := who_translates(settings)) else {}
+    publish("engines", text=where_words_go(command), who=who_hears(settings), **translates)
     kept = anew.handed_over(publish)
     run_async(lambda: program.run(settings, inputs, publish, kept=kept), output=partial(open_output, json=json))
 

@@ -13,28 +13,43 @@ import shutil
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TextIO
 
 from voiceloop.captions.cues import wrapped
-from voiceloop.captions.words import Spoken, text_of
+from voiceloop.captions.words import Spoken, named, text_of
 from voiceloop.cli.render import Text, Words, columns_of, print_error, print_line, ready
 from voiceloop.text import chopped, clean_line, columns, shortened
 from voiceloop.transcribe.keeping import KEPT
 
 _RESET, _DIM = "\x1b[0m", "\x1b[2m"
 _COLOURS = {"mic": "\x1b[32m", "speaker": "\x1b[36m"}
+_INDENT = "  "
+"""Before a second line."""
+_PERSON = "\x1b[33m"
+"""The colour of a person's name where there is one source."""
 _COLOURING = re.compile(r"\x1b\[\d+m")
 _KEPT = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One caption: its source, the words that are final (`sure`) and those that may still change (`unsure`)."""
+    """One caption: its source and speaker, the words that are final (`sure`) and those that may change (`unsure`)."""
 
     source: str
     sure: str
     unsure: str = ""
+    speaker: str = ""
+    number: int = 0
+    """The number by which its second line will follow; 0 if none will."""
+    second: str = ""
+    """The same in another language."""
+
+    @property
+    def name(self) -> str:
+        """What stands before the words, with a colon; empty if there is nothing."""
+        name = named(self.source, self.speaker)
+        return f"{name}:" if name else ""
 
 
 @dataclass(slots=True)
@@ -52,7 +67,8 @@ class Screen:
     _drawn: list[int] = field(default_factory=list)
     """The width in columns of each row that the next redraw replaces."""
     _new: list[Line] = field(default_factory=list)
-    """Final captions not drawn yet: the next `live` draws them together with the new live row, in one write."""
+    """Final captions that have not scrolled up yet: the next `live` draws them together with the new live row, in one
+    write. One that a second line may still come for, and those after it, are redrawn until then."""
     _finals: deque[Line] = field(default_factory=lambda: deque(maxlen=_KEPT))
     _lives: dict[str, Line] = field(default_factory=dict)
 
@@ -67,8 +83,23 @@ class Screen:
         if self.terminal:
             self._new.append(line)
             return
-        for row in rows(line, self.width, colour=False) if self.width else [_named(line)]:
+        self._print(line)
+
+    def _print(self, line: Line) -> None:
+        for row in rows(line, self.width or sys.maxsize, colour=False):
             print_line(row, to=self.stream)
+
+    def translated(self, number: int, text: str) -> None:
+        """Add the second line of a final caption; empty if there is none."""
+        if not self.terminal:
+            if text:
+                self._print(Line("", "", second=text))
+            return
+        for lines in (self._new, self._finals):
+            for at, line in enumerate(lines):
+                if line.number == number:
+                    lines[at] = replace(line, number=0, second=text)
+        self._draw()
 
     def live(self, line: Line) -> None:
         """Replace the live words of the line's source, and redraw."""
@@ -91,11 +122,14 @@ class Screen:
         # One column less: some terminals wrap a row that fills the last column.
         width = max(10, min(self.width or size.columns, size.columns - 1))
         drawn = self._drawn
-        added = [row for line in self._new for row in rows(line, width, colour=self.colour)] if not self.lines else []
-        self._finals += self._new if self.lines else ()
-        new, self._new = self._new, []
+        new = self._new
+        done = len(new) if self.lines else next((at for at, line in enumerate(new) if line.number), len(new))
+        added = [row for line in new[:done] for row in rows(line, width, colour=self.colour)] if not self.lines else []
+        self._finals += new if self.lines else ()
+        self._new = new[done:]
         lives = [line for line in self._lives.values() if line.sure or line.unsure]
-        shown = [row for line in (*self._finals, *lives) for row in rows(line, width, colour=self.colour)]
+        finals = (*self._finals, *self._new)
+        shown = [row for line in (*finals, *lives) for row in rows(line, width, colour=self.colour)]
         shown = shown[-min(self.lines or size.lines, max(1, size.lines - 1)) :]
         text = self._erase() + "".join(f"{row}\n" for row in (*added, *shown))
         self._drawn = [columns(_COLOURING.sub("", row)) for row in shown]
@@ -113,25 +147,34 @@ class Screen:
 
 
 def rows(line: Line, width: int, *, colour: bool) -> list[str]:
-    """A caption wrapped into rows of at most `width` columns: its source first, the words that may change dim."""
-    name = [Spoken(f"{line.source}:", 0, 0)] if line.source else []
-    sure, unsure = ([Spoken(word, 0, 0) for word in clean_line(text).split()] for text in (line.sure, line.unsure))
+    """A caption wrapped into rows of at most `width` columns: its name first, the words that may change dim, as is its
+    second line below."""
+    name = [Spoken(line.name, 0, 0)] if line.name else []
+    sure, unsure = _words(line.sure), _words(line.unsure)
     words = [part for word in (*name, *sure, *unsure) for part in _parts(word, width)]
     solid = sum(len(list(_parts(word, width))) for word in (*name, *sure))
     drawn: list[str] = []
     count = 0
+    indent = _INDENT if width > 2 * len(_INDENT) else ""
     for row in wrapped(words, width):
         cut = max(0, min(len(row), solid - count))
         count += len(row)
-        drawn.append(_painted(row, cut, line.source if not drawn else "") if colour else text_of(row))
+        drawn.append(_painted(row, cut, None if drawn else line) if colour else text_of(row))
+    inner = width - len(indent)
+    for row in wrapped([part for word in _words(line.second) for part in _parts(word, inner)], inner):
+        drawn.append(f"{_DIM}{indent}{text_of(row)}{_RESET}" if colour else f"{indent}{text_of(row)}")
     return drawn
 
 
-def _painted(row: list[Spoken], solid: int, source: str) -> str:
+def _words(text: str) -> list[Spoken]:
+    return [Spoken(word, 0, 0) for word in clean_line(text).split()]
+
+
+def _painted(row: list[Spoken], solid: int, named_by: Line | None) -> str:
+    """A row; `named_by`: the line whose name it begins with."""
     sure, unsure = text_of(row[:solid]), text_of(row[solid:])
-    if source:
-        name = f"{source}:"
-        sure = f"{_COLOURS.get(source, '')}{name}{_RESET}{sure.removeprefix(name)}"
+    if named_by is not None and (name := named_by.name) and sure.startswith(name):
+        sure = f"{_COLOURS.get(named_by.source, _PERSON)}{name}{_RESET}{sure.removeprefix(name)}"
     gap = " " if sure and unsure else ""
     return f"{sure}{gap}{_DIM}{unsure}{_RESET}" if unsure else sure
 
@@ -145,9 +188,10 @@ def _parts(word: Spoken, width: int) -> Iterator[Spoken]:
             yield Spoken(piece, 0, 0, at == 0)
 
 
-def _named(line: Line) -> str:
-    text = clean_line(line.sure)
-    return f"{line.source}: {text}" if line.source else text
+def _line(fields: Mapping[str, object]) -> Line:
+    """The line of an event `caption.final`."""
+    source, text, speaker = (str(fields.get(key, "")) for key in ("source", "text", "speaker"))
+    return Line(source, text, speaker=speaker, number=int(str(fields.get("number", 0))))
 
 
 class Captions:
@@ -167,7 +211,9 @@ class Captions:
         if name == "caption.live":
             self._screen.live(Line(str(fields["source"]), str(fields["sure"]), str(fields["unsure"])))
         elif name == "caption.final":
-            self._screen.final(Line(str(fields["source"]), str(fields["text"])))
+            self._screen.final(_line(fields))
+        elif name == "caption.translated":
+            self._screen.translated(int(str(fields["number"])), str(fields["text"]))
         elif name == "engines" and self._level == "info" and columns_of(sys.stderr):
             self._engines = fields
         elif name == "ready" and self._engines is not None:
@@ -197,12 +243,14 @@ def start_row(engines: Mapping[str, object], ready_: Mapping[str, object], width
     verb = "hears" if listening else "will hear"
     place = "This machine" if who.endswith(" on this machine") else who
     short = _DEVICE.sub("", heard)
+    translates = clean_line(str(engines.get("translates", "")))
+    goes = f"Words go to {translates}. " if translates else ""
     rows = [
         f"{clean_line(str(engines['text']))} {ready(ready_, how='Ctrl-C ends it.')}",
-        f"{who[:1].upper()}{who[1:]} {verb} {heard}. {how}" if listening else "",
-        f"{place} {verb} {heard}. {how}",
-        f"{place} {verb} {short}. {how}",
-        f"{place} {verb} {short}.",
+        f"{who[:1].upper()}{who[1:]} {verb} {heard}. {goes}{how}" if listening else "",
+        f"{place} {verb} {heard}. {goes}{how}",
+        f"{place} {verb} {short}. {goes}{how}",
+        f"{goes}{place} {verb} {short}.",
     ]
     return next((row for row in rows if row and columns(row) <= width), shortened(rows[-1], width))
 

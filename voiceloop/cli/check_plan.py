@@ -23,11 +23,13 @@ class Plan:
     """Whether the loudspeaker and the treatment of its echo belong to it."""
     parts: dict[str, str]
     """The names in the report of the parts that the command opens, by their tables in the config."""
+    asked: tuple[str, ...] = ()
+    """Further tables whose servers are asked: to open their parts would do more than to try them."""
 
     @property
     def wanted(self) -> Sequence[Wanted]:
         """What these parts need from servers."""
-        return [wanted for wanted in all_wanted(self.config) if wanted.part in self.parts]
+        return [wanted for wanted in all_wanted(self.config) if wanted.part in {*self.parts, *self.asked}]
 
     @property
     def names(self) -> list[str]:
@@ -55,7 +57,13 @@ def plan_of(command: Command, config: Config, device: str | None = None) -> Plan
     if command == "captions":
         audio = config.audio.model_copy(update={"input": device or "monitor"})
         parts = {"vad": "vad", "transcribe": "transcribe"}
-        return Plan(config.model_copy(update={"audio": audio}), "sound heard", loudspeaker=False, parts=parts)
+        return Plan(
+            config.model_copy(update={"audio": audio}),
+            "sound heard",
+            loudspeaker=False,
+            parts=parts,
+            asked=("handler",),
+        )
     if command == "dictate":
         parts = {"vad": "vad", "transcribe": "transcribe", "handler": "target"}
         return Plan(config, "microphone", loudspeaker=config.audio.output != "none", parts=parts)

@@ -118,7 +118,7 @@ def _read_line() -> str | None:
 
 def running_cost(config: Config) -> RunningCost:
     """The estimated cost of a configuration of `dictate` or `captions`."""
-    from voiceloop.captions.handler import CaptionsOptions
+    from voiceloop.captions.options import CaptionsOptions
     from voiceloop.captions.price import RunningCost
 
     options = config.handler.options

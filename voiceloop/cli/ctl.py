@@ -129,7 +129,7 @@ def _shown(answer: dict[str, Any], *, short: bool) -> str:
     """`_as_text`. Raises ControlError for an answer of another shape."""
     try:
         return _as_text(answer, short=short)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise _no_answer() from None
 
 

@@ -9,7 +9,7 @@ from voiceloop.config.address import host_of, is_here, port_of
 from voiceloop.config.choice import Why
 from voiceloop.config.commands import CommandLoaded, Named, whose
 from voiceloop.config.tables import Config, PartTable
-from voiceloop.net.wanted import Wanted, Wants
+from voiceloop.net.wanted import Wanted, wanted_of
 
 _NAMES = {"moonshine": "Moonshine", "whisper": "Whisper", "parakeet": "Parakeet"}
 _OWN_CODE = frozenset({"python", "command"})
@@ -40,6 +40,12 @@ def who_hears(config: Config) -> str:
     return f"{name} on this machine" if name is not None else config.transcribe.use
 
 
+def who_translates(config: Config) -> str:
+    """The server that the words of captions go to besides, to be translated; empty if there is none."""
+    wanted = _wanted(config.handler, config) if config.handler.use == "captions" else None
+    return _server(wanted.settings.base_url) if wanted is not None else ""
+
+
 @dataclass(frozen=True, slots=True)
 class _Use:
     """A part that uses a server, with what is sent to it."""
@@ -57,8 +63,7 @@ def _uses(config: Config) -> list[_Use]:
 
 
 def _wanted(table: PartTable, config: Config) -> Wanted | None:
-    options = table.options
-    return options.wanted(config.openrouter) if isinstance(options, Wants) else None
+    return wanted_of(table.options, config.openrouter)
 
 
 def _recognised(config: Config, uses: Sequence[_Use]) -> list[str]:

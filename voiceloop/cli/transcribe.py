@@ -64,16 +64,24 @@ def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its par
         )
     if json and to not in {None, "stdout"}:
         raise UsageError(f"--json is for standard output, not for {to}", place="transcribe", remedy="Leave one out.")
+    keys = [setting.partition("=")[0].strip() for setting in sets or ()]
+    tells_speakers = json and not pending
+    if "transcribe.diarize" in keys and not tells_speakers:
+        what = "who speaks is told with --json only, and not with --pending"
+        raise UsageError(what, place="--set transcribe.diarize", remedy="Add --json, or leave it out.")
     destination = checked_destination(to or "stdout")
     # Most pending recordings come from dictation, and were meant for its engine. A kept choice is not one for files.
     as_dictation = pending or cloud is not None
-    command = load_command("dictate", config, sets or (), flag=place_of(cloud)) if as_dictation else None
+    command = (
+        load_command("dictate", config, sets or (), flag=place_of(cloud), speakers=tells_speakers)
+        if as_dictation
+        else None
+    )
     settings = command.config if command is not None else load(config, sets or ())
     if settings.transcribe.use == "none":
         remedy = "Choose an engine: --set transcribe.use=..., or another --config."
         raise UsageError("transcribe.use = 'none' transcribes nothing", place="transcribe", remedy=remedy)
     if pending:
-        keys = [setting.partition("=")[0].strip() for setting in sets or ()]
         named = any(key == "transcribe.use" or key.endswith(".base_url") for key in keys)
         chosen = config is not None or cloud is not None or named
         run_async(lambda: transcribe_pending(settings, destination, json=json, engine_chosen=chosen))
@@ -89,7 +97,7 @@ async def _transcribe(config: Config, files: list[Path], *, json: bool) -> int:
 
     unreadable: BadAudioFile | None = None
     async with opened(config, Text(config.log.level)) as (stack, opened_services):
-        services = replace(opened_services, keeps=False)
+        services = replace(opened_services, keeps=False, names_speakers=json)
         vad = await open_vad(stack, services)
         transcriber = await open_transcriber(stack, services)
         print_error(f"transcribe: {transcriber.description}")
@@ -145,6 +153,7 @@ def _as_json(path: Path, transcript: Transcript) -> str:
             "confidence": transcript.confidence,
             "language": transcript.language,
             "words": [asdict(word) for word in transcript.words],
+            "sounds": [asdict(sound) for sound in transcript.sounds],
             "usage": asdict(transcript.usage) if transcript.usage else None,
         }
     )

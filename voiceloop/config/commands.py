@@ -91,16 +91,21 @@ class Named:
 
 
 def load_command(
-    command: Command, source: str | None = None, sets: Sequence[str] = (), *, flag: Place | None = None
+    command: Command,
+    source: str | None = None,
+    sets: Sequence[str] = (),
+    *,
+    flag: Place | None = None,
+    speakers: bool = False,
 ) -> CommandLoaded:
     """The configuration of a command. `source` and `sets` are its `--config` and `--set`, `flag` is `--cloud` or
-    `--local`.
+    `--local`. `speakers`: whether it tells who spoke, though the command itself doesn't.
 
     Raises as `load`, and UsageError if `flag` can't be followed.
     """
     preset, handler = _PRESETS[command]
     sources = read_sources(source, sets, preset=preset, handler=handler)
-    _check_used(command, sources.sets)
+    _check_used(command, sources.sets, speakers=speakers)
     merged = merge([*sources.base, sources.file, sources.sets], PART_TABLES).values
     openrouter = merged.get("openrouter")
     named = any(names_an_engine(command, layer) for layer in (sources.file, sources.sets))
@@ -122,15 +127,19 @@ def load_command(
     below, above = ([], layers) if decision.above_the_file and named else (layers, [])
     if command == "dictate" and _value(merged, "control", "sounds") is True:
         below = [*below, _CHIMES]
-    loaded = checked(sources, below=below, above=[*above, *([_ABOVE[command]] if command in _ABOVE else [])])
+    above = [*above, *([_ABOVE[command]] if command in _ABOVE else [])]
+    if command == "captions":
+        above += _translating_by_chat(sources.file)
+    loaded = checked(sources, below=below, above=above)
     return CommandLoaded(loaded, command, decision, can_ask(given), name)
 
 
 _HANDLERS: Mapping[Command, str] = {"dictate": "dictation", "captions": "captions"}
 """The handlers of the commands that have only one."""
+_NOBODY = "it tells nobody who spoke"
 _UNUSED: Mapping[Command, Mapping[str, str]] = {
-    "run": {},
-    "dictate": {"speak": "it speaks nothing"},
+    "run": {"transcribe.diarize": _NOBODY},
+    "dictate": {"speak": "it speaks nothing", "transcribe.diarize": _NOBODY},
     "captions": {
         "speak": "it speaks nothing",
         "preemptive": "nothing is answered",
@@ -142,7 +151,7 @@ _UNUSED: Mapping[Command, Mapping[str, str]] = {
 are no mistake."""
 
 
-def _check_used(command: Command, sets: Layer) -> None:
+def _check_used(command: Command, sets: Layer, *, speakers: bool) -> None:
     """Raise UsageError for a `--set` that the command would ignore."""
     for path, text in sets.raw.items():
         key, value = ".".join(path), text.strip().strip("\"'")
@@ -151,6 +160,8 @@ def _check_used(command: Command, sets: Layer) -> None:
             raise UsageError(
                 f"{command} works with the handler '{only}' only", place=f"--set {key}", remedy="Leave it out"
             )
+        if key == "transcribe.diarize" and speakers:
+            continue
         reason = next((why for name, why in _UNUSED[command].items() if f"{key}.".startswith(f"{name}.")), None)
         if reason is not None and value not in {"none", "false"}:  # what would be so anyway
             raise UsageError(f"{command} doesn't use it: {reason}", place=f"--set {key}", remedy="Leave it out")
@@ -164,6 +175,16 @@ def named_input(loaded: Loaded) -> tuple[str | None, bool]:
         return None, False
     at_the_command = layer.name == "--set"
     return (value if at_the_command or value != "default" else None), at_the_command
+
+
+def _translating_by_chat(file: Layer) -> list[Layer]:
+    """The layer by which captions are translated by the chat model of a config file, whose `[handler]` they replace."""
+    table = file.data.get("handler")
+    if not isinstance(table, dict) or table.get("use") != "chat":
+        return []
+    keys = ("model", "base_url", "api_key_env")
+    model = {key: table[key] for key in keys if isinstance(table.get(key), str)}
+    return [Layer(file.name, {"handler": {"translation": model}}, file.lines)] if model else []
 
 
 def _value(values: Mapping[str, object], table: str, key: str) -> object:

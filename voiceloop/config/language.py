@@ -287,8 +287,17 @@ def _checked(tag: str | None) -> str | None:
     return tag.replace("_", "-")
 
 
+def _named(tag: str | None) -> str | None:
+    """As `_checked`. Raises ValueError also for what is no single language."""
+    if tag is not None and tag.strip().lower() in {AUTO, "multi"}:
+        raise ValueError(f"is no language: '{tag.strip()}'. Write it like 'en', 'pt-BR' or 'zh-TW', or leave it out")
+    return _checked(tag)
+
+
 Language = Annotated[str | None, AfterValidator(_checked)]
 """A setting that names a language. `auto` is None."""
+OneLanguage = Annotated[str | None, AfterValidator(_named)]
+"""A setting that names one language; None for none."""
 
 
 def language_code(tag: str | None) -> str | None:
@@ -297,6 +306,12 @@ def language_code(tag: str | None) -> str | None:
         return None
     language = tag.replace("_", "-").partition("-")[0].lower()
     return _WHISPERS.get(language, language)
+
+
+def name_of(tag: str) -> str:
+    """A language as people call it, with its tag: `French (fr)`. The tag alone for one without a known name."""
+    name = next((name for name, code in _NAMES.items() if code == language_code(tag)), None)
+    return f"{name.title()} ({tag})" if name is not None else tag
 
 
 def told(language: str) -> str:

@@ -142,8 +142,9 @@ def _put(data: Data, path: Path, value: object) -> None:
     data[path[-1]] = value
 
 
-_HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?$")
-_ASSIGNMENT = re.compile(r"\s*([A-Za-z0-9_.\-\"' \t]+?)\s*=\s*(.*)$")
+_HEADER = re.compile(r"\[([^\[\]]+)\]\s*(#.*)?")
+_MULTILINE = re.compile("\"{3}|'{3}")
+_NAMES = re.compile(r"[A-Za-z0-9_.\-\"' \t]+")
 
 
 def find_lines(text: str) -> dict[Path, int]:
@@ -154,11 +155,12 @@ def find_lines(text: str) -> dict[Path, int]:
     lines: dict[Path, int] = {}
     table: Path = ()
     for number, line in _outside_multiline(text):
-        if header := _HEADER.match(line):
+        name, equals, _ = line.partition("=")
+        if header := _HEADER.fullmatch(line.strip()):
             table = _split(header[1])
             lines.setdefault(table, number)
-        elif assignment := _ASSIGNMENT.match(line):
-            path = (*table, *_split(assignment[1]))
+        elif equals and _NAMES.fullmatch(name) and name.strip():
+            path = (*table, *_split(name))
             lines.setdefault(path, number)
     return lines
 
@@ -173,10 +175,6 @@ def _outside_multiline(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.splitlines(), start=1):
         if not delimiter:
             yield number, line
-        rest = line
-        while rest:
-            found = delimiter or next((quotes for quotes in ('"""', "'''") if quotes in rest), "")
-            if not found or found not in rest:
-                break
-            rest = rest.split(found, 1)[1]
-            delimiter = "" if delimiter else found
+        at = 0
+        while quotes := (re.compile(delimiter) if delimiter else _MULTILINE).search(line, at):
+            at, delimiter = quotes.end(), "" if delimiter else quotes[0]

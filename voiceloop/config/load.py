@@ -29,6 +29,7 @@ from voiceloop.config.wording import MISSING, Problem
 from voiceloop.errors import ConfigError
 from voiceloop.system.paths import expanded
 from voiceloop.system.user_modules import look_in
+from voiceloop.text import clean_line
 
 ENVIRONMENT = "VOICELOOP_CONFIG"
 
@@ -118,7 +119,7 @@ def checked(sources: Sources, *, below: Sequence[Layer] = (), above: Sequence[La
     problems += [problem.line(place) for _, place, problem in sorted(_placed(checker.problems, merged))]
     problems += [f"{'.'.join(path)}: {error}" for path, error in checker.failures]
     if problems or config is None:
-        raise ConfigError([scrub(line) for line in problems])
+        raise ConfigError([_as_line(problem) for problem in problems])
     return Loaded(config, merged, sources.path)
 
 
@@ -240,7 +241,12 @@ def _named_file(name: str, origin: str) -> Path:
         return path
     what = "is a folder, not a file" if os.path.isdir(path) else "there is no such file"  # noqa: PTH112
     known = f". The presets are: {', '.join(presets())}" if bare else ""
-    raise ConfigError([f"{origin} {scrub(name)}: {what}{known}"])
+    raise ConfigError([f"{origin} {_as_line(name)}: {what}{known}"])
+
+
+def _as_line(problem: str) -> str:
+    """A message that may repeat what was typed, or stands in a file, as one line that is safe to show."""
+    return scrub(clean_line(problem))
 
 
 def short(path: Path) -> str:

@@ -58,6 +58,12 @@ _BOUNDS = {
 }
 
 
+_ELSEWHERE: Mapping[Path, str] = {
+    ("transcribe", "diarize"): "This engine doesn't tell who speaks: leave it out, or use 'openrouter'.",
+}
+"""Remedies for keys that only another engine has."""
+
+
 def explain(
     errors: Sequence[ErrorDetails], data: Mapping[str, object], at: Path, known: Sequence[str]
 ) -> list[Problem]:
@@ -73,6 +79,7 @@ def explain(
             by_path.setdefault(_real_path(error["loc"], data), []).append(error)
     for path, group in by_path.items():
         what, remedy = _explain_key(path, group, known)
+        remedy = _ELSEWHERE.get((*at, *path), remedy) if group[0]["type"] == "extra_forbidden" else remedy
         problems.append(Problem((*at, *path), what, remedy))
     return problems
 

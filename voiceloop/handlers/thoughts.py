@@ -22,6 +22,10 @@ class Thoughts:
     def __init__(self) -> None:
         self._texts: dict[str, list[str]] = {}
         self._details: list[dict[str, Any]] = []
+        self._pieces: list[str] = []
+        """The growing text of the last detail, where it has come in several pieces."""
+        self._key = ""
+        """The key of that text."""
         self._extra: dict[str, Any] = {}
         self._size = 0
 
@@ -47,7 +51,7 @@ class Thoughts:
     def _keep(self, size: int) -> None:
         self._size += size
         if self._size > LIMIT:
-            self._texts, self._details, self._extra = {}, [], {}
+            self._texts, self._details, self._pieces, self._extra = {}, [], [], {}
 
     def _detail(self, detail: dict[str, Any]) -> None:
         self._keep(len(str(detail)))
@@ -55,17 +59,27 @@ class Thoughts:
         kind = detail.get("type")
         key = _GROWING.get(kind) if isinstance(kind, str) else None
         if key is None or last.get("type") != kind or last.get("index") != detail.get("index"):
+            self._join()
             self._details.append(dict(detail))
             return
         before, more = last.get(key), detail.get(key)
         last |= {name: value for name, value in detail.items() if value is not None}
         if isinstance(before, str):
-            last[key] = before + (more if isinstance(more, str) else "")
+            last[key], self._key = before, key
+            self._pieces = self._pieces or [before]
+            self._pieces.append(more if isinstance(more, str) else "")
+
+    def _join(self) -> None:
+        """Put the pieces of the last detail into it: once, as each time would copy all before."""
+        if self._pieces:
+            self._details[-1][self._key] = "".join(self._pieces)
+            self._pieces = []
 
     def fields(self) -> dict[str, Any]:
         """The fields of the assistant's message that must go back with its tool calls."""
         if self._size > LIMIT:
             return {}
+        self._join()
         found: dict[str, Any] = {"extra_content": self._extra} if self._extra else {}
         if self._details:
             return found | {"reasoning_details": self._details}

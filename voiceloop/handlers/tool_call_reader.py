@@ -21,6 +21,8 @@ MOST_CALLS = 16
 ARGUMENTS_LIMIT = 1_000_000
 """The most characters of the arguments of one call."""
 _MOST_EXTRAS = 8
+_NAME_LIMIT = 1_000
+"""The most characters of a name. It may come letter by letter, and is read again with each."""
 _KNOWN = frozenset({"index", "id", "type", "function"})
 
 
@@ -98,7 +100,7 @@ class ToolCallReader:
             call.name = name if name.startswith(call.name) else call.name + name
         call.add(arguments)
         call.extra |= {key: value for key, value in part.items() if key not in _KNOWN and value is not None}
-        if call.size > ARGUMENTS_LIMIT or len(call.extra) > _MOST_EXTRAS or len(call.name) > ARGUMENTS_LIMIT:
+        if call.size > ARGUMENTS_LIMIT or len(call.extra) > _MOST_EXTRAS or len(call.name) > _NAME_LIMIT:
             raise BrokenCalls("a tool call in the answer is too long")
 
     def calls(self) -> list[ToolCall]:

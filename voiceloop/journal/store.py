@@ -88,7 +88,7 @@ class Entry:
         """The content of entry.json: `time`, `engine`, `text`, `reason`. Empty if the file is missing or damaged."""
         try:
             facts = json.loads((self.path / _ENTRY).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return facts if isinstance(facts, dict) else {}
 

@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
+
+from pydantic import TypeAdapter
 
 from voiceloop.net.failures import clean
 from voiceloop.system.private_files import write_private
@@ -154,6 +156,20 @@ def _either(names: Sequence[str]) -> str:
     return " or ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A file of the cache."""
+
+    at: float
+    """When it was asked for: Unix seconds."""
+    models: tuple[Model, ...]
+
+
+@cache
+def _kept() -> TypeAdapter[_Kept]:
+    return TypeAdapter(_Kept)
+
+
 class Cache:
     """Listings on disk, by server and kind. A file that can't be read counts as missing; a failed write is ignored."""
 
@@ -167,25 +183,15 @@ class Cache:
     def get(self, base_url: str, kind: Kind, *, newest_s: float = DAY_S) -> tuple[Model, ...] | None:
         """The cached listing; None when there is none, or when it is `newest_s` old or older."""
         try:
-            value = json.loads(self._path(base_url, kind).read_text(encoding="utf-8"))
-            if not 0 <= time.time() - value["at"] < newest_s:
-                return None
-            return tuple(
-                Model(
-                    id=row["id"],
-                    name=row["name"],
-                    voices=tuple(row["voices"]),
-                    prices=tuple((unit, usd) for unit, usd in row["prices"]),
-                )
-                for row in value["models"]
-            )
-        except (OSError, ValueError, KeyError, TypeError):
+            kept = _kept().validate_json(self._path(base_url, kind).read_bytes(), strict=True)
+        except (OSError, ValueError):
             return None
+        return kept.models if 0 <= time.time() - kept.at < newest_s else None
 
     def put(self, base_url: str, kind: Kind, models: Sequence[Model]) -> None:
         """Write a listing to the cache."""
         path = self._path(base_url, kind)
-        text = json.dumps({"at": time.time(), "models": [asdict(model) for model in models]}, ensure_ascii=False)
+        text = json.dumps(asdict(_Kept(time.time(), tuple(models))), ensure_ascii=False)
         temporary = path.with_suffix(".new")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

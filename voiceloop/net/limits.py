@@ -13,6 +13,8 @@ from voiceloop.events import Publish
 from voiceloop.net.rate_limiter import LONGEST_INTERVAL_S, Budget, RateLimiter
 from voiceloop.types import Usage
 
+RESERVED = 0.25
+"""The share of a minute's posts and of the money that is kept for posts that nobody can do without."""
 NOTICE_S = 2.0
 """Shorter waits are not reported."""
 
@@ -33,6 +35,11 @@ class Room:
     """A server has asked for fewer requests, or posts are waiting."""
     share: float
     """The share left of this minute's posts or of the money, whichever is less: 0 to 1."""
+
+    @property
+    def ample(self) -> bool:
+        """Whether enough is left for posts that one can do without."""
+        return self.share >= RESERVED
 
 
 class Gate:

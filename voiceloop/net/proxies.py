@@ -53,7 +53,7 @@ def _match(entry: str) -> _Matches | None:
     network = None if "]:" in rest else _network(rest)
     name, port = (rest, None) if network is not None else _with_port(rest)
     network = network or _network(name)
-    if not name or (port is not None and not port.isascii()) or (port is not None and not port.isdigit()):
+    if not name or (port is not None and not (port.isascii() and port.isdigit() and len(port) < 10)):
         return None
 
     def matches(of_scheme: str, host: str, of_port: int | None) -> bool:

@@ -75,7 +75,7 @@ def _letters(text: str) -> str:
 
 def _forms(secret: str) -> list[str]:
     """The letters of a secret in the forms in which it may be echoed."""
-    data = secret.encode()
+    data = _encoded(secret)
     # In base64 three bytes become four letters, so there are three ways to stand in a longer text; the letters at the
     # ends depend on what stands beside them.
     encoded = [base64.b64encode(bytes(pad) + data)[(4 * pad + 2) // 3 : -4].decode() for pad in range(3)]
@@ -99,7 +99,15 @@ def _of_userinfo(userinfo: str) -> list[str]:
         return []
     plain = unquote(userinfo)
     pieces = [piece for piece in re.split(r"[:@/?#]", password) if len(piece) > 2]
-    return [password, unquote(password), *pieces, base64.b64encode(plain.encode()).decode()]
+    return [password, unquote(password), *pieces, base64.b64encode(_encoded(plain)).decode()]
+
+
+def _encoded(secret: str) -> bytes:
+    """The bytes of a secret. One of the environment may be no text: its bytes come as halves of surrogate pairs."""
+    try:
+        return secret.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return secret.encode("utf-8", "replace")
 
 
 def safe_id(value: object, hide: object) -> str | None:

@@ -26,6 +26,7 @@ from voiceloop.types import Usage
 
 if TYPE_CHECKING:
     from voiceloop.net.http import Answer
+    from voiceloop.net.limits import Room
     from voiceloop.net.websocket import WebSocket
 
 JSON_LIMIT = 16 * 1024 * 1024
@@ -231,9 +232,14 @@ class Service:
         return next_wait_s(self.settings.retry, error, failure, chance=random.random())
 
     @property
+    def room(self) -> Room:
+        """What is left of the session's limits now."""
+        return self._pool.gate.room()
+
+    @property
     def has_room(self) -> bool:
         """Whether the session's limits allow a post now."""
-        return self._pool.gate.room().share > 0
+        return self.room.share > 0
 
     async def passed(self) -> None:
         """Wait until the session's limits allow a post, and count it. Raises `LimitReached`."""

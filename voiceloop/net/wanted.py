@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from pydantic import BaseModel
+
 from voiceloop.config.address import shown_server
 from voiceloop.config.tables import Config, Endpoint, Table
 from voiceloop.net.catalogue import Kind, Model, doubt
@@ -36,6 +38,22 @@ class Wants(Protocol):
         ...
 
 
+@runtime_checkable
+class MayWant(Protocol):
+    """Options of a part that may use a server beside its own work."""
+
+    def may_want(self, openrouter: Endpoint) -> Wanted | None:
+        """What the part needs, as `Wants.wanted`; None if it uses no server."""
+        ...
+
+
+def wanted_of(options: BaseModel, openrouter: Endpoint) -> Wanted | None:
+    """What a part with these options needs from a server; None if it uses none."""
+    if isinstance(options, Wants):
+        return options.wanted(openrouter)
+    return options.may_want(openrouter) if isinstance(options, MayWant) else None
+
+
 def server_of(options: Table, openrouter: Endpoint, part: str) -> tuple[Endpoint, str]:
     """The server of a part and the config table that names it: its own options if they are an `Endpoint`."""
     return (options, part) if isinstance(options, Endpoint) else (openrouter, "openrouter")
@@ -52,8 +70,8 @@ def transcribed_by(config: Config) -> str:
 def all_wanted(config: Config) -> Iterator[Wanted]:
     """What each part of a config that uses a server needs from it."""
     for table in (config.transcribe, config.handler, config.speak):
-        if isinstance(table.options, Wants):
-            yield table.options.wanted(config.openrouter)
+        if (wanted := wanted_of(table.options, config.openrouter)) is not None:
+            yield wanted
 
 
 def doubts(wanted: Wanted, listed: Sequence[Model]) -> list[str]:

@@ -46,7 +46,8 @@ def announced(content_type: str, *, rate_hz: int | None = None) -> Format:
     Raises `NotSpeech` for what is not PCM: JSON or text is an error, never noise in the loudspeaker.
     """
     message = Message()
-    message["Content-Type"] = content_type
+    # `email` fails at halves of surrogate pairs, as which bytes that are no text come.
+    message["Content-Type"] = content_type.encode("ascii", "replace").decode()
     kind = message.get_content_type() if "/" in content_type else "audio/pcm"
     subtype = kind.partition("/")[2]
     if not kind.startswith("audio/") and kind not in {"application/octet-stream", "binary/octet-stream"}:

@@ -117,6 +117,6 @@ def _described(model: Path, config: Path) -> VoiceFiles:
         language = str(told["espeak"]["voice"]).partition("-")[0]
         if not told["phoneme_id_map"] or rate_hz <= 0:
             raise ValueError
-    except (KeyError, TypeError, ValueError):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise ValueError(f"'{config}' is not the description of a Piper voice") from None
     return VoiceFiles(model, config, rate_hz, language or None)

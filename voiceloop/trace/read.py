@@ -96,7 +96,8 @@ def number(value: object) -> float:
     """A finite number of reasonable size. Raises ValueError for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{type(value).__name__} is not a number")  # noqa: TRY004 - one error for any damage
-    if not math.isfinite(value) or abs(value) > _LARGEST:
+    # The size first: a whole number may be too large for a float.
+    if abs(value) > _LARGEST or not math.isfinite(value):
         raise ValueError("not a reasonable number")
     return float(value)
 

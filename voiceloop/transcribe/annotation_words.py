@@ -87,5 +87,13 @@ _MANNERS = {
     "ru": "в на фоне тихая громкая спокойная напряженная играет",
 }
 
+_NOTHING = (
+    "silence silent blank blank_audio no_speech no_audio no_sound end end_of_video stille schweigen silencio silenzio "
+    "silêncio stilte cisza ticho tystnad stilhed stillhet hiljaisuus sessizlik тишина тиша صمت שקט सन्नाटा 無音 沈黙 "
+    "침묵 무음 沉默 静音 靜音 无声 無聲"
+)
+
 SOUNDS = frozenset(word for words in _SOUNDS.values() for word in words.split())
 MANNERS = frozenset(word for words in _MANNERS.values() for word in words.split())
+NOTHING = frozenset(_NOTHING.split())
+"""Annotations that say that nothing was heard."""

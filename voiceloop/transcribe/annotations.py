@@ -11,12 +11,13 @@ or in snake case. `I like it (a lot).` and `See [1] and *this*.` stay as they we
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from voiceloop.transcribe.annotation_words import MANNERS, SOUNDS
+from voiceloop.text import clean_line
+from voiceloop.transcribe.annotation_words import MANNERS, NOTHING, SOUNDS
 from voiceloop.transcribe.hallucination_phrases import CREDIT, key
-from voiceloop.types import Word
+from voiceloop.types import SoundEvent, Word
 
 _LONGEST = 80
 """The longest annotation beside words, in characters."""
@@ -32,6 +33,7 @@ _BESIDE = re.compile(
     rf"（[^（）\n]{{1,{_LONGEST}}}）|［[^［］\n]{{1,{_LONGEST}}}］)",
     re.IGNORECASE,
 )
+_BRACKETS = "[](){}*【】（）［］<> "
 _WORD = re.compile(r"[^\W_][\w'’]*")
 _SNAKE = re.compile(r"[A-Za-z]+(?:_[A-Za-z]+)+")
 _MARKS = frozenset(".,;:!?…")
@@ -47,13 +49,51 @@ class Stripped:
     text: str
     words: tuple[Word, ...]
     """Those of the words that stay."""
+    sounds: tuple[SoundEvent, ...] = ()
+    """The sounds that the annotations describe."""
 
 
 def without_annotations(text: str, words: Sequence[Word] = ()) -> Stripped:
     """`text` without annotations; empty when it holds nothing else."""
     if not key(_ENCLOSED.sub(" ", text)):
-        return Stripped("", ())
-    return _without(text, words, [found.span() for found in _BESIDE.finditer(text) if _is_annotation(found)])
+        alone = [found[0] for found in _ENCLOSED.finditer(text)]
+        return Stripped("", (), tuple(SoundEvent(name, 0) for each in alone if (name := _sound(each)) is not None))
+    found = [each for each in _BESIDE.finditer(text) if _is_annotation(each)]
+    stripped = _without(text, words, [each.span() for each in found])
+    return replace(stripped, sounds=tuple(_sounds(text, found)))
+
+
+def event_text(annotation: str) -> str | None:
+    """The sound that an annotation describes, like `laughter` for `[LAUGHTER]`. None if it says that nothing was heard,
+    or is only a mark of the recogniser."""
+    if re.fullmatch(_TOKEN, annotation, re.IGNORECASE):
+        return None
+    inner = " ".join(clean_line(annotation).strip(_BRACKETS).replace("_", " ").split())
+    inner = inner.lower() if inner.isupper() else inner
+    named = bool(key(inner)) and len(inner) <= _LONGEST
+    return inner if named and "_".join(inner.casefold().split()) not in NOTHING else None
+
+
+def _sounds(text: str, found: Sequence[re.Match[str]]) -> Iterator[SoundEvent]:
+    """The sounds of annotations beside words, with their places among the letters that stay."""
+    at = letters = 0
+    for each in found:
+        letters += sum(map(str.isalnum, text[at : each.start()]))
+        at = each.end()
+        if each["bracket"] is not None and (name := _sound(each[0])) is not None:
+            yield SoundEvent(name, letters)
+
+
+def _sound(annotation: str) -> str | None:
+    """As `event_text`, but None also if no known sound is named: `[SPEAKER_00]` is none."""
+    name = event_text(annotation)
+    words = _WORD.findall(name.casefold().replace("-", " ")) if name is not None else []
+    return name if any(word in SOUNDS for word in words) or "_".join(words) in SOUNDS else None
+
+
+def left_out(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """`text` without `spans`, which are in its order."""
+    return _without(text, (), spans).text
 
 
 def without_credits(text: str, words: Sequence[Word] = ()) -> Stripped:
@@ -80,7 +120,7 @@ def _is_annotation(found: re.Match[str]) -> bool:
     content = found["bracket"]
     if content is None:
         return True
-    inner = content.strip("[](){}*【】（）［］ ")
+    inner = content.strip(_BRACKETS)
     if content[0] in "[［【" and _written_like_one(inner):
         return True
     known = [word.casefold() for word in _WORD.findall(inner.replace("-", " "))]

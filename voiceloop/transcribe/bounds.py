@@ -22,6 +22,6 @@ def most(utterance: Utterance) -> int:
 def bounded(transcript: Transcript) -> Transcript:
     """`transcript` with no more text than its clip can hold."""
     limit = most(transcript.utterance)
-    if len(transcript.text) <= limit and len(transcript.words) <= limit:
+    if max(len(transcript.text), len(transcript.words), len(transcript.sounds)) <= limit:
         return transcript
-    return replace(transcript, text=transcript.text[:limit].rstrip(), words=())
+    return replace(transcript, text=transcript.text[:limit].rstrip(), words=(), sounds=())

@@ -13,7 +13,7 @@ from voiceloop.net.service import Request, Service
 from voiceloop.net.service_part import ServicePart
 from voiceloop.net.wanted import Wanted, server_of
 from voiceloop.plugins import Services, Transcription
-from voiceloop.transcribe.posting import Poster, Posting
+from voiceloop.transcribe.posting import Form, Poster, Posting
 from voiceloop.types import Utterance
 
 
@@ -59,7 +59,7 @@ class ClipTranscriber(ServicePart):
         posting = Posting(
             request=self.request,
             model=self.clip_model,
-            verbose=options.response_format == "verbose_json",
+            forms=self.forms(options, services),
             max_clip_s=options.max_clip_s,
         )
         self._poster = Poster(service, posting, services)
@@ -70,9 +70,14 @@ class ClipTranscriber(ServicePart):
         model: str = self._options.model
         return model
 
+    @staticmethod
+    def forms(options: Any, services: Services) -> tuple[Form, ...]:
+        """The forms of answers to ask for (`Posting.forms`)."""
+        return (Form.VERBOSE, Form.PLAIN) if options.response_format == "verbose_json" else (Form.PLAIN,)
+
     def transcription(self) -> AbstractAsyncContextManager[Transcription]:
         return self._poster.transcription()
 
-    def request(self, utterance: Utterance, *, verbose: bool) -> Request:
-        """Build the request for one clip, with only the fields that are set. `verbose` asks for `verbose_json`."""
+    def request(self, utterance: Utterance, *, form: Form) -> Request:
+        """Build the request for one clip, with only the fields that are set."""
         raise NotImplementedError

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from voiceloop.text import join_chunks
-from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Transcript, Utterance, Word
+from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, SoundEvent, Transcript, Utterance, Word
 
 LONGEST_QUIET = CAPTURE_RATE_HZ * 3 // 10
 """Maximum quiet between two joined clips, in samples: 300 ms. A recogniser needs to hear a pause; more would only cost
@@ -61,8 +61,13 @@ def join(transcripts: Sequence[Transcript]) -> Transcript:
         return transcripts[0]
     first, last = transcripts[0], transcripts[-1]
     words: list[Word] = []
+    sounds: list[SoundEvent] = []
+    letters = 0
     for transcript in transcripts:
         shift = (transcript.utterance.start - first.utterance.start) / CAPTURE_RATE_HZ
+        sounds += [sound.moved(letters=letters, seconds=shift) for sound in transcript.sounds]
+        letters += sum(map(str.isalnum, transcript.text))
+        # Without the speakers: two answers may mean different people by the same label.
         words += [Word(w.text, w.start_s + shift, w.end_s + shift, w.confidence) for w in transcript.words]
     pcm = b"".join(transcript.utterance.pcm for transcript in transcripts)
     utterance = Utterance(pcm, first.utterance.start, last.utterance.voiced_end, first.utterance.rate_hz)
@@ -71,6 +76,7 @@ def join(transcripts: Sequence[Transcript]) -> Transcript:
         text=text,
         utterance=utterance,
         words=tuple(words),
+        sounds=tuple(sounds),
         confidence=_lowest_confidence(transcripts),
         language=last.language or first.language,
     )

@@ -17,6 +17,7 @@ from voiceloop.config.language import language_code
 from voiceloop.config.tables import OwnServer
 from voiceloop.net.service import Request
 from voiceloop.transcribe.clip_transcriber import ClipOptions, ClipTranscriber
+from voiceloop.transcribe.posting import Form
 from voiceloop.types import Utterance
 
 
@@ -41,20 +42,20 @@ class OpenAITranscriber(ClipTranscriber):
     def description(self) -> str:
         return f"openai, {self._options.model} at {self._service.shown_url}"
 
-    def request(self, utterance: Utterance, *, verbose: bool) -> Request:
+    def request(self, utterance: Utterance, *, form: Form) -> Request:
         options = self._options
-        fields = {"model": self.clip_model, "response_format": "verbose_json" if verbose else "json"}
+        fields = {"model": self.clip_model, "response_format": "verbose_json" if form is Form.VERBOSE else "json"}
         if (language := language_code(options.language)) is not None:
             fields["language"] = language
         if (prompt := options.prompt_with(options.prompt)) is not None:
             fields["prompt"] = prompt
         if options.temperature is not None:
             fields["temperature"] = f"{options.temperature:g}"
-        body = form(fields, wav_bytes(utterance.pcm, utterance.rate_hz), secrets.token_hex(16))
+        body = multipart(fields, wav_bytes(utterance.pcm, utterance.rate_hz), secrets.token_hex(16))
         return Request("/audio/transcriptions", body=body, model=self.clip_model)
 
 
-def form(fields: Mapping[str, str], clip: bytes, boundary: str) -> tuple[str, bytes]:
+def multipart(fields: Mapping[str, str], clip: bytes, boundary: str) -> tuple[str, bytes]:
     """Content type and body of a multipart form (RFC 7578) with a WAV as its `file`."""
     lines = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()

@@ -12,7 +12,9 @@ from voiceloop.config.language import language_code
 from voiceloop.config.tables import Conflict
 from voiceloop.net.bodies import SOUND, with_sound
 from voiceloop.net.service import Request
+from voiceloop.plugins import Services
 from voiceloop.transcribe.clip_transcriber import ClipOptions, ClipTranscriber
+from voiceloop.transcribe.posting import Form
 from voiceloop.types import Utterance
 
 PROMPTED = ("groq", "openai")
@@ -26,6 +28,9 @@ class OpenRouterTranscribeOptions(ClipOptions):
     """The transcription model, like `openai/whisper-large-v3`; `voiceloop models --transcription` lists them."""
     timestamp_granularities: tuple[Literal["segment", "word"], ...] = ()
     """Which times `verbose_json` returns: of segments, of words, or both."""
+    diarize: bool = False
+    """Whether the service is to tell who said each word, for captions and `transcribe --json`; it may charge extra for
+    it. Persons are told apart within one clip alone. If the model refuses it, there is one notice, and no names."""
     provider: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options passed on to a provider, by its name: `provider.groq = { prompt = "names: Ada, Grace" }`."""
 
@@ -58,15 +63,32 @@ class OpenRouterTranscriber(ClipTranscriber):
         language = f", language {self._options.language}" if self._options.language else ""
         return f"openrouter, {self._options.model}{language}"
 
-    def request(self, utterance: Utterance, *, verbose: bool) -> Request:
+    @staticmethod
+    def forms(options: Any, services: Services) -> tuple[Form, ...]:
+        forms = ClipTranscriber.forms(options, services)
+        return (Form.SPEAKERS, *forms) if options.diarize and services.names_speakers else forms
+
+    @property
+    def tells_speakers(self) -> bool:
+        return self._poster.tells_speakers
+
+    def without_speakers(self) -> OpenRouterTranscriber:
+        if not self._options.diarize:
+            return self
+        options = self._options.model_copy(update={"diarize": False})
+        return OpenRouterTranscriber(options, self._service, self._services)
+
+    def request(self, utterance: Utterance, *, form: Form) -> Request:
         options = self._options
         body: dict[str, Any] = {"model": options.model, "input_audio": {"data": SOUND, "format": "wav"}}
         if (language := language_code(options.language)) is not None:
             body["language"] = language
         if options.temperature is not None:
             body["temperature"] = options.temperature
-        if verbose:
+        if form is not Form.PLAIN:
             body["response_format"] = "verbose_json"
+            if form is Form.SPEAKERS:
+                body["diarize"] = True
             if options.timestamp_granularities:
                 body["timestamp_granularities"] = list(options.timestamp_granularities)
         if provider := options.provider_options():

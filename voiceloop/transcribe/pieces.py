@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from voiceloop.types import SAMPLE_BYTES, Transcript, Usage, Utterance, Word
+from voiceloop.types import SAMPLE_BYTES, SoundEvent, Transcript, Usage, Utterance, Word
 
 _WINDOW_S = 0.2
 """Length of a pause between words, about."""
@@ -66,13 +66,22 @@ def joined_text(texts: Sequence[str]) -> str:
 
 
 def join(utterance: Utterance, parts: Sequence[Transcript]) -> Transcript:
-    """One transcript of the pieces of `utterance`. Word times are shifted to it; confidence is weighted by length."""
+    """One transcript of the pieces of `utterance`. Word times are shifted to it; confidence is weighted by length. Who
+    speaks is known of a single piece alone: two answers may mean different people by the same label."""
     words: list[Word] = []
+    sounds: list[SoundEvent] = []
+    letters = 0
+    alone = len(parts) == 1
     total = weight = 0.0
     usage: Usage | None = None
     for part in parts:
         offset_s = (part.utterance.start - utterance.start) / utterance.rate_hz
-        words += [replace(w, start_s=w.start_s + offset_s, end_s=w.end_s + offset_s) for w in part.words]
+        words += [
+            replace(w, start_s=w.start_s + offset_s, end_s=w.end_s + offset_s, speaker=w.speaker if alone else None)
+            for w in part.words
+        ]
+        sounds += [sound.moved(letters=letters, seconds=offset_s) for sound in part.sounds]
+        letters += sum(map(str.isalnum, part.text))
         if part.confidence is not None:
             total += part.confidence * part.utterance.duration_s
             weight += part.utterance.duration_s
@@ -83,6 +92,7 @@ def join(utterance: Utterance, parts: Sequence[Transcript]) -> Transcript:
         utterance=utterance,
         usage=usage,
         words=tuple(words),
+        sounds=tuple(sounds),
         confidence=total / weight if weight else None,
         language=next((part.language for part in parts if part.language), None),
         no_speech=min((part.no_speech for part in parts if part.no_speech is not None), default=None),

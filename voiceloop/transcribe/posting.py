@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
 from typing import Protocol
 
@@ -24,8 +25,25 @@ LIMITS_S = {"google/chirp": LONG_S}
 """Models known to refuse long clips, by the start of their names."""
 
 
+class Form(Enum):
+    """How much an answer is to tell."""
+
+    PLAIN = auto()
+    """The text."""
+    VERBOSE = auto()
+    """Words and confidence, too (`verbose_json`)."""
+    SPEAKERS = auto()
+    """Who said each word, too (`diarize`, with `verbose_json`)."""
+
+
+_REFUSED = {
+    Form.VERBOSE: "refuses verbose_json: no word times and no confidence from now on",
+    Form.SPEAKERS: "refuses diarize: it is not told who speaks from now on",
+}
+
+
 class _MakeRequest(Protocol):
-    def __call__(self, utterance: Utterance, *, verbose: bool) -> Request: ...
+    def __call__(self, utterance: Utterance, *, form: Form) -> Request: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +51,10 @@ class Posting:
     """How clips are posted: the form of the request, and the model."""
 
     request: _MakeRequest
-    """Makes the request for a clip; `verbose` asks for words and confidence (`verbose_json`)."""
+    """Makes the request for a clip."""
     model: str
-    verbose: bool
-    """Ask for `verbose_json`."""
+    forms: tuple[Form, ...]
+    """The form to ask for, then those to ask for where it is refused; `PLAIN` comes last."""
     max_clip_s: float | None = None
     """Longer clips are cut. None: not known yet."""
 
@@ -44,8 +62,8 @@ class Posting:
 class Poster:
     """Posts clips, and remembers what its model refuses.
 
-    A refused format and a refused length look alike (a plain 400). So the clip is posted again, first without
-    `verbose_json`, then in shorter pieces. What is learned is kept until the program ends, with one notice.
+    A refused form and a refused length look alike (a plain 400). So the clip is posted again, first in a plainer form,
+    then in shorter pieces. What is learned is kept until the program ends, with one notice.
     """
 
     def __init__(self, service: Service, posting: Posting, services: Services) -> None:
@@ -53,7 +71,12 @@ class Poster:
         self._keeps = services.keeps
         known = next((limit for name, limit in LIMITS_S.items() if posting.model.startswith(name)), None)
         self._longest_s = posting.max_clip_s or known
-        self._verbose = posting.verbose
+        self._forms = posting.forms
+
+    @property
+    def tells_speakers(self) -> bool:
+        """Whether it is asked who speaks."""
+        return Form.SPEAKERS in self._forms
 
     @asynccontextmanager
     async def transcription(self) -> AsyncIterator[Transcription]:
@@ -86,20 +109,24 @@ class Poster:
         return join(utterance, [await self._post_clip(piece) for piece in cut(utterance, longest_s)])
 
     async def _post_clip(self, utterance: Utterance) -> Transcript:
-        if self._verbose:
+        forms = self._forms
+        for at, form in enumerate(forms):
             try:
-                return await self._call(utterance, verbose=True)
+                result = await self._call(utterance, form=form)
             except BadRequest:
-                # The clip itself may be refused. It is the format only if the clip is accepted without it.
-                result = await self._call(utterance, verbose=False)
-            if self._verbose:
-                self._verbose = False
-                self._notify(f"{self._posting.model} refuses verbose_json: no word times and no confidence from now on")
-            return result
-        return await self._call(utterance, verbose=False)
+                # The clip itself may be refused. It is the form only if the clip is accepted in a plainer one.
+                if form is forms[-1]:
+                    raise
+            else:
+                if at and forms is self._forms:  # another clip may have found it out meanwhile
+                    self._forms = forms[at:]
+                    for refused in forms[:at]:
+                        self._notify(f"{self._posting.model} {_REFUSED[refused]}")
+                return result
+        raise AssertionError("there is at least one form")
 
-    async def _call(self, utterance: Utterance, *, verbose: bool) -> Transcript:
-        make = partial(self._posting.request, utterance, verbose=verbose)
+    async def _call(self, utterance: Utterance, *, form: Form) -> Transcript:
+        make = partial(self._posting.request, utterance, form=form)
         # Encoding minutes of sound takes longer than the loop may stand still.
         request = await trio.to_thread.run_sync(make) if utterance.duration_s > LONG_S else make()
         result = transcript(await self._service.call(request), utterance, self._service.where(request))

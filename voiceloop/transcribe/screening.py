@@ -6,7 +6,7 @@ Publishes an event with the reason for every drop, and their counts at the end; 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -15,13 +15,21 @@ from pydantic import BaseModel
 
 from voiceloop.config.tables import Hallucinations
 from voiceloop.events import Publish
-from voiceloop.plugins import Transcriber, Transcription, is_embedded, is_preemptive, streams
+from voiceloop.plugins import (
+    Transcriber,
+    Transcription,
+    is_embedded,
+    is_preemptive,
+    streams,
+    tells_speakers,
+    without_speakers,
+)
 from voiceloop.transcribe.annotations import so_far, without_annotations, without_credits
 from voiceloop.transcribe.bounds import LIVE, bounded
 from voiceloop.transcribe.hallucination_phrases import key
 from voiceloop.transcribe.hallucinations import Reason, judge, not_worth_posting, without_voice
 from voiceloop.transcribe.voice_evidence import VoiceJudge
-from voiceloop.types import Transcript, Utterance
+from voiceloop.types import SoundEvent, Transcript, Utterance
 
 
 class Screened:
@@ -40,6 +48,8 @@ class Screened:
         self.preemptive, self.embedded = is_preemptive(inner), is_embedded(inner)
         self.annotations = rules.annotations
         """Whether annotations are dropped."""
+        self.shows_sounds = False
+        """Whether somebody shows the sounds that annotations describe: then they are not reported as dropped."""
         self.dropped: Counter[Reason] = Counter()
 
     @property
@@ -50,6 +60,10 @@ class Screened:
     def streams(self) -> bool:
         return streams(self._inner)
 
+    @property
+    def tells_speakers(self) -> bool:
+        return tells_speakers(self._inner)
+
     async def warm(self) -> None:
         await self._inner.warm()
 
@@ -59,8 +73,9 @@ class Screened:
             yield Screening(self, transcription)
 
     def quietly(self) -> Screened:
-        """The same without events and counts, for provisional transcripts of speech that is transcribed again later."""
-        return Screened(self._inner, self._rules, self.prompts, None, self._voice_judge)
+        """The same without events, counts and speakers, for provisional transcripts of speech that is transcribed again
+        later."""
+        return Screened(without_speakers(self._inner), self._rules, self.prompts, None, self._voice_judge)
 
     async def finish(self, transcription: Transcription, utterance: Utterance) -> Transcript:
         """The transcript of `utterance` without hallucinations."""
@@ -77,7 +92,7 @@ class Screened:
         if judgement.reason is None:
             return transcript
         self._drop(judgement.reason, utterance)
-        return replace(transcript, text=judgement.text, words=())
+        return replace(transcript, text=judgement.text, words=(), sounds=())
 
     def _without_annotations(self, transcript: Transcript) -> Transcript:
         """`transcript` without what was no speech, and without credits behind its words."""
@@ -87,9 +102,11 @@ class Screened:
             stripped = strip(transcript.text, transcript.words)
             if stripped.text != transcript.text:
                 # Some recognisers put a token before every text; that is not worth a line each time.
-                if reason is Reason.CREDIT or not stripped.text:
+                shown = self.shows_sounds and stripped.sounds
+                if reason is Reason.CREDIT or not (stripped.text or shown):
                     self._drop(reason, transcript.utterance)
-                transcript = replace(transcript, text=stripped.text, words=stripped.words)
+                sounds = _in_order(transcript.sounds, stripped.sounds)
+                transcript = replace(transcript, text=stripped.text, words=stripped.words, sounds=sounds)
         return transcript
 
     def _drop(self, reason: Reason, utterance: Utterance) -> None:
@@ -131,6 +148,11 @@ class Screening:
 
     async def finish(self, utterance: Utterance) -> Transcript:
         return await self._owner.finish(self._inner, utterance)
+
+
+def _in_order(told: Sequence[SoundEvent], annotated: Sequence[SoundEvent]) -> tuple[SoundEvent, ...]:
+    """The sounds that a service tells apart from the words, and those that it writes among them."""
+    return tuple(sorted((*told, *annotated), key=lambda sound: sound.letters))
 
 
 @contextmanager

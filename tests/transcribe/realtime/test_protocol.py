@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from testbed.server import realtime as rules
+from voiceloop.transcribe.bounds import LIVE
 from voiceloop.transcribe.realtime.protocol import Hearing, append, is_ready, parse, session_update
 
 ITEM = "conversation.item.input_audio_transcription."
@@ -143,3 +144,12 @@ def test_both_names_of_the_confirmation_are_known() -> None:
     assert is_ready({"type": "session.updated"})
     assert is_ready({"type": "transcription_session.updated"})
     assert not is_ready({"type": "session.created"})
+
+
+def test_words_without_end_cost_neither_memory_nor_time() -> None:
+    hearing, delta = Hearing(), "conversation.item.input_audio_transcription.delta"
+    for _ in range(20_000):
+        hearing.take({"type": delta, "item_id": "a", "delta": "word "})
+    assert len(hearing.text) <= LIVE
+    hearing.take({"type": delta, "item_id": "b", "delta": "x" * 1_000_000})
+    assert len(hearing.text) <= 2 * LIVE + 1

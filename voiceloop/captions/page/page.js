@@ -20,7 +20,7 @@
 
   const [session, captions, lives, newest, state] =
     ["session", "captions", "lives", "newest", "state"].map((id) => document.getElementById(id));
-  const texts = []; // what "Save text" saves
+  const texts = []; // what "Save text" saves: { text, second }
 
   // Lines
 
@@ -31,16 +31,19 @@
     return element;
   }
 
-  function line(name, source, ...parts) {
-    const element = part("p", name, "");
-    if (source) element.append(part("span", source === "mic" ? "source mic" : "source", `${source}:`), " ");
+  const nameOf = (source, speaker) => [source, speaker].filter(Boolean).join(", ");
+
+  function line(kind, source, speaker, ...parts) {
+    const element = part("p", kind, "");
+    const name = nameOf(source, speaker);
+    if (name) element.append(part("span", source === "mic" ? "source mic" : "source", `${name}:`), " ");
     element.append(...parts);
     return element;
   }
 
-  function add(element, text) {
+  function add(element, text, id = 0) {
     captions.append(element);
-    texts.push(text);
+    texts.push({ id, text, second: "" });
     if (texts.length > MOST_LINES) texts.shift();
     if (keepMs) setTimeout(() => element.remove(), keepMs);
     if (captions.children.length <= MOST_LINES) return;
@@ -49,7 +52,18 @@
     if (!following) session.scrollTop -= before - session.scrollHeight; // what is read stays where it is
   }
 
-  const note = (text) => add(line("note", "", text), `(${text})`);
+  // A second line, in another language, comes a moment after the words.
+  function addSecond(id, text) {
+    const element = document.getElementById(`line-${id}`);
+    if (!element || element.querySelector(".second")) return;
+    const second = part("span", "second", text);
+    second.lang = captions.dataset.second;
+    element.append(second);
+    const saved = texts.find((each) => each.id === id);
+    if (saved) saved.second = text;
+  }
+
+  const note = (text) => add(line("note", "", "", text), `(${text})`);
   const count = (number, one, many) => (number === 1 ? `1 ${one}` : `${number} ${many}`);
 
   const two = (number) => String(number).padStart(2, "0");
@@ -116,17 +130,24 @@
       if (known) note("The captions were started again.");
       known = name;
       last = lastAtLoss = 0;
+      // Another session's numbers begin again.
+      for (const old of captions.querySelectorAll("[id]")) old.removeAttribute("id");
+      for (const old of texts) old.id = 0;
     }
-    for (const { id, at, source: from, text } of lines) {
+    for (const { id, at, source: from, speaker, text, second } of lines) {
       const missed = id - last - 1;
       if (missed > 0) note(last ? `${count(missed, "line is", "lines are")} missing here.`
         : `${count(missed, "earlier line is", "earlier lines are")} no longer kept.`);
       last = id;
-      add(line("final", from, part("span", "text", text)), `[${clock(at)}] ${from ? `${from}: ` : ""}${text}`);
+      const name = nameOf(from, speaker);
+      const element = line("final", from, speaker, part("span", "text", text));
+      element.id = `line-${id}`;
+      add(element, `[${clock(at)}] ${name ? `${name}: ` : ""}${text}`, id);
+      if (second) addSecond(id, second);
       if (!following) unseen += 1;
     }
     lives.replaceChildren(...living.map(({ source: from, sure, unsure }) =>
-      line("live", from, part("span", "sure", sure && `${sure} `), part("span", "unsure", unsure))));
+      line("live", from, "", part("span", "sure", sure && `${sure} `), part("span", "unsure", unsure))));
     follow();
     if (last < number) return; // there are more to come
     if (lostAt) {
@@ -145,6 +166,11 @@
     heardAt = Date.now();
     source = new EventSource(`events?after=${known}-${last}`);
     source.onmessage = ({ data }) => { heardAt = Date.now(); waitMs = 1000; take(JSON.parse(data)); };
+    source.addEventListener("second", ({ data }) => {
+      heardAt = Date.now();
+      for (const { id, text } of JSON.parse(data)) addSecond(id, text);
+      follow();
+    });
     source.addEventListener("alive", () => { heardAt = Date.now(); });
     source.addEventListener("end", () => lose("The captions have ended."));
     source.onerror = () => lose();
@@ -185,7 +211,7 @@
     const now = new Date();
     const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join("-");
     const time = two(now.getHours()) + two(now.getMinutes());
-    const url = URL.createObjectURL(new Blob([`${texts.join("\n")}\n`], { type: "text/plain" }));
+    const url = URL.createObjectURL(new Blob([texts.map(({ text, second }) => `${text}\n${second && `    ${second}\n`}`).join("")], { type: "text/plain" }));
     const link = document.createElement("a");
     link.href = url;
     link.download = `captions-${day}-${time}.txt`;

@@ -84,7 +84,7 @@ def _problem(folder: Path, quantization: str) -> str:
     try:
         config = json.loads((folder / CONFIG).read_bytes())
         kind = config.get("model_type")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return f"{folder / CONFIG} is not JSON with the model's settings: fetch or copy the model again"
     if kind != TDT:
         return f"'{folder}' holds a model of the kind '{kind}'; of NVIDIA's models only '{TDT}' runs here"

@@ -19,7 +19,7 @@ _CLASS = str.maketrans(
     dict.fromkeys(VOWELS + "hwy", "") | {sound: name for name, sounds in _CLASSES.items() for sound in sounds}
 )
 _DOUBLE = re.compile(r"(.)\1+")
-_LONG_SKELETON = 6
+_LONG_SKELETON, _LONGEST_SKELETON = 6, 32
 """Consonants from which on a skeleton may lack two of them."""
 
 _NEAR = {
@@ -91,11 +91,11 @@ def skeleton(sounds: str) -> str:
 
 def skeleton_keys(bones: str, *, deep: bool = False) -> set[str]:
     """The skeleton, and those that lack one of its consonants: similar skeletons share a key. `deep`: also those of a
-    long skeleton that lack two."""
+    long skeleton that lack two; there are too many of a very long one."""
     keys = {bones}
     size = len(bones)
     if size > 2:
         keys.update([bones[:at] + bones[at + 1 :] for at in range(size)])
-    if deep and size >= _LONG_SKELETON:
+    if deep and _LONG_SKELETON <= size <= _LONGEST_SKELETON:
         keys.update([bones[:i] + bones[i + 1 : j] + bones[j + 1 :] for i, j in combinations(range(size), 2)])
     return keys

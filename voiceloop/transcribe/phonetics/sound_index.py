@@ -14,6 +14,8 @@ from voiceloop.transcribe.phonetics.function_words import is_function_word
 from voiceloop.transcribe.phonetics.pronouncing import Form, forms, is_ordinary, said, said_as
 from voiceloop.transcribe.phonetics.sound_distance import distance, skeleton, skeleton_keys, weight
 
+MOST_SOUNDS = 80
+"""The longest term that is looked for by its sound."""
 MOST_LONGER = 3
 """Sounds by which a term and what was heard may differ in length."""
 OTHER_ONSET = 0.08
@@ -71,7 +73,11 @@ class _Entry:
 
 
 class SoundIndex:
-    """Pronunciations of terms, found by skeletons of consonants. `longest`: the number of sounds that can match."""
+    """Pronunciations of terms, found by skeletons of consonants. `longest`: the number of sounds that can match.
+
+    Terms of more than `MOST_SOUNDS` are not held: who says that much is not misheard as one word, and looking for them
+    costs more than the words are worth. They are found by their letters.
+    """
 
     def __init__(self) -> None:
         self.longest = 0
@@ -80,7 +86,7 @@ class SoundIndex:
     def add(self, written: str, spoken: str | None) -> None:
         """Add a term, said as `spoken` is, or else as its spelling suggests."""
         for form in [said_as(spoken)] if spoken else forms(written):
-            if not form.sounds:
+            if not 0 < len(form.sounds) <= MOST_SOUNDS:
                 continue
             entry = _Entry(written, form, weight(form.sounds), skeleton(form.sounds))
             self.longest = max(self.longest, len(form.sounds) + MOST_LONGER)

@@ -21,6 +21,7 @@ from typing import Any
 
 from voiceloop.net.usage import usage
 from voiceloop.net.values import whole
+from voiceloop.transcribe.bounds import LIVE
 from voiceloop.types import Usage
 
 RATE_HZ = 24_000
@@ -145,7 +146,8 @@ class Hearing:
                 self._answered = self._answered or (self._asked and not self._own_turns)
                 self._repeat = self._asked and self._own_turns
             case "delta" if isinstance(event.get("delta"), str) and not item.done:
-                item.text += whole(event["delta"])
+                # What is longer was not said. The text is read again with every delta.
+                item.text = (item.text + whole(event["delta"][:LIVE]))[:LIVE]
             case "completed":
                 self._complete(item, event)
             case "failed":

@@ -1,0 +1,2 @@
+"""The project's own fuzzers: valid examples of everything that comes from outside, mutated, against the code that reads
+it, in this process. `scripts/bench fuzz`."""
