@@ -81,9 +81,10 @@ def report(known: Sequence[Known], half: str, transcribe_s: float) -> Iterator[s
     chosen = [each for each in known if half == "both" or each.kept == (half == "kept")]
     counts = {kind: sum(each.kind == kind for each in chosen) for kind in ("end", "open", "could")}
     names = len({each.name for each in chosen})
+    where = "both halves" if half == "both" else f"the {half} half"
     yield (
-        f"{'both halves' if half == 'both' else f'the {half} half'}: {names} recordings; {counts['end']} ends, {counts['open']} pauses after words that can't be "
-        f"a turn, {counts['could']} after words that could"
+        f"{where}: {names} recordings; {counts['end']} ends, {counts['open']} pauses after words that can't be a turn, "
+        f"{counts['could']} after words that could"
     )
     aucs = [f"{policies.auc(chosen, kinds):.3f}" for kinds in (("open",), ("could",), ("open", "could"))]
     marked = [f"{100 * _marked(chosen, kind):.0f}" for kind in ("end", "open", "could")]
