@@ -81,11 +81,14 @@ def report(known: Sequence[Known], half: str, transcribe_s: float) -> Iterator[s
     chosen = [each for each in known if half == "both" or each.kept == (half == "kept")]
     counts = {kind: sum(each.kind == kind for each in chosen) for kind in ("end", "open", "could")}
     names = len({each.name for each in chosen})
+    where = "both halves" if half == "both" else f"the {half} half"
     yield (
-        f"the {half} half: {names} recordings; {counts['end']} ends, {counts['open']} pauses after words that can't be "
-        f"a turn, {counts['could']} after words that could"
+        f"{where}: {names} recordings; {counts['end']} ends, {counts['open']} pauses after words that can't be a turn, "
+        f"{counts['could']} after words that could"
     )
     aucs = [f"{policies.auc(chosen, kinds):.3f}" for kinds in (("open",), ("could",), ("open", "could"))]
+    marked = [f"{100 * _marked(chosen, kind):.0f}" for kind in ("end", "open", "could")]
+    yield f"the recogniser put a full stop, a question or an exclamation mark after {' / '.join(marked)} % of them"
     yield f"the judge, ends against the first, the second and all pauses: AUC {', '.join(aucs)}"
     yield ""
     yield from table(chosen, transcribe_s)
@@ -96,6 +99,12 @@ def report(known: Sequence[Known], half: str, transcribe_s: float) -> Iterator[s
         f"{1000 * at_settings.wait_s:.0f} ms, median at plain ends "
         f"{1000 * policies.middle(at_settings, chosen, _is_plain):.0f} ms"
     )
+
+
+def _marked(known: Sequence[Known], kind: str) -> float:
+    """The share of the pauses of a kind whose words end with a mark that ends a sentence."""
+    marks = [each.text.endswith((".", "!", "?")) for each in known if each.kind == kind]
+    return sum(marks) / len(marks)
 
 
 def _as_configured(transcribe_s: float) -> policies.Waits:

@@ -24,8 +24,10 @@ from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES
 
 PROMPTS = 60
 _PAUSE_S = (0.3, 1.5)
-_BEFORE_S, _GAP_S = 1.0, 8.0
-"""Silence before the first prompt; and between two, so that the reply is over."""
+_LONGEST_S = 4.5
+"""The longest prompt, without its pause: its reply, which repeats it, must be over before the next."""
+_BEFORE_S, _GAP_S = 1.0, 6.5
+"""Silence before the first prompt; and between two."""
 _ROOM_S = 0.3
 """How much sooner an utterance may begin than its prompt."""
 _COMMAND = (
@@ -94,7 +96,8 @@ def _lay_out(path: Path, texts: Path) -> list[Prompt]:
     """Write the file; return where the prompts are in it."""
     chosen: dict[str, Turn] = {}
     for turn in turns(texts):
-        if turn.kept and turn.whole:
+        spoken_s = (len(turn.pcm) / SAMPLE_BYTES - (turn.resumed - turn.cut)) / CAPTURE_RATE_HZ
+        if turn.kept and turn.whole and spoken_s <= _LONGEST_S:
             chosen.setdefault(turn.name, turn)
     pieces, prompts, at = [bytes(round(_BEFORE_S * CAPTURE_RATE_HZ) * SAMPLE_BYTES)], [], _BEFORE_S
     for number, turn in enumerate(list(chosen.values())[:PROMPTS]):

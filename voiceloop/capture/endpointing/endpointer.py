@@ -251,8 +251,8 @@ class Endpointer:
             return
         known.counted = True
         wanted = _MARGIN * (at - start) / (self._configured * known.used)
-        factor = min(max(wanted, self._speaker_factor * _DOWN), self._speaker_factor * _UP)
-        self._speaker_factor = min(max(factor, self._shortest / self._configured), self._longest / self._configured)
+        moved = min(max(wanted, self._speaker_factor * _DOWN), self._speaker_factor * _UP)
+        self._speaker_factor = min(max(moved, self._shortest / self._configured), self._longest / self._configured)
 
     def _within(self, length: float) -> int:
         return min(max(round(length), self._shortest), self._longest)

@@ -39,7 +39,7 @@ class MoonshineTranscriber(EmbeddedTranscriber):
     Options: ClassVar[type[BaseModel]] = MoonshineOptions
     requires: ClassVar = ("onnxruntime",)
     punctuates: ClassVar[bool] = False
-    """Of 219 clips that were cut off inside a sentence it ended 65 % with a full stop (`bench/endpoint`)."""
+    """It ends 95 % of whole sentences with a mark, and 75 % of those that break off (`scripts/bench endpoint`)."""
 
     @classmethod
     @asynccontextmanager
