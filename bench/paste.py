@@ -133,7 +133,10 @@ async def _clipboard(browser: str, env: dict[str, str]) -> str:
 
 
 async def _click(browser: str, env: dict[str, str]) -> None:
+    """Give the window the focus, as a window manager would, and click into its page."""
     if not browser.endswith("sway"):
+        find = ["xdotool", "search", "--sync", "--onlyvisible", "--class", browser.partition("-")[0]]
+        await trio.run_process([*find, "windowfocus"], env=env, capture_stdout=True)
         await trio.run_process(["xdotool", "mousemove", "200", "200", "click", "1"], env=env)
 
 
