@@ -473,11 +473,27 @@ async def test_a_user_who_goes_on_typing_gets_the_text_in_an_error(
 async def test_a_paste_that_the_window_does_not_read_stays_in_the_clipboard(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with open_field(screen) as field, open_desktop(screen, monkeypatch, clipboard_s=0.2) as desktop:
+    async with (
+        open_field(screen) as field,
+        open_desktop(screen, monkeypatch, clipboard_s=0.2) as desktop,
+        open_other(screen) as other,
+    ):
+        await copy(other, {"UTF8_STRING": b"mine"})
         with field.hanging():
             await desktop.write("é")
             assert desktop.notices == ["Field has not read the pasted text: it is in the clipboard."]
         await field.until(text="é")  # late but correct
+        await desktop.given_back()
+        await until_clipboard(screen, "mine")
+        with field.hanging():
+            await desktop.write("ñ")
+        await field.until(text="éñ")  # without the text before, which the window has got
+
+
+async def until_clipboard(env: dict[str, str], text: str) -> None:
+    with trio.fail_after(PATIENCE_S):
+        while await clipboard(env) != text:  # noqa: ASYNC110 - another program's view
+            await trio.sleep(0.05)
 
 
 async def test_a_paste_that_was_not_read_is_appended_to_unread_pastes_before(

@@ -103,6 +103,7 @@ class Lending:
             pasted = True
             with trio.move_on_after(self._options.clipboard_s):
                 await self._until(lambda: _count_reads(sources) > before)
+            await trio.lowlevel.checkpoint()
         except BaseException:
             if pasted:  # the window has got the keys: it may read at any moment
                 self.hold.begin(restore)

@@ -42,7 +42,7 @@ class TargetOptions(Table):
     modifiers_s: Annotated[float, Field(ge=0, le=60)] = 5.0
     """How long typing waits, in seconds, for held modifier keys to be released, and for a pause of 0.3 s in your own
     typing; then the text goes to the clipboard."""
-    clipboard_s: Annotated[float, Field(ge=0.1, le=60)] = 3.0
+    clipboard_s: Annotated[float, Field(ge=0.1, le=60)] = 5.0
     """How long a window may take to begin to read a paste, in seconds. Text that isn't read in time stays on the
     clipboard."""
 
