@@ -5,6 +5,9 @@ keep its main thread busy for 0 to 500 ms each. Each text is written by the typi
 with `handler.paste = "always"`; another program's clipboard must be back afterwards. With `--history` a clipboard
 history reads every new clipboard at once (clipman's way: `wl-paste --watch`; on X xfce4-clipman).
 
+Needs Debian's chromium, firefox-esr, openbox and xclip, wl-clipboard (and xfce4-clipman), besides what scripts/test
+installs.
+
     scripts/bench paste [--on chromium-x,firefox-x,chromium-sway] [--busy 0,80,150,300,500] [--texts 20] [--history]
 """
 
@@ -162,6 +165,8 @@ async def _write(page: Page, count: int) -> tuple[int, int, float]:
             slowest_s = max(slowest_s, time.monotonic() - started)
             came = await page.until(before + text, ARRIVES_S)
             right += came
+            if not came:
+                print(f"    not {before + text!r} but {page.value!r}", flush=True)
             untold += not came and len(notices) == told
             await page.until("?", 0.5 + 2 * page.busy_ms / 1000)  # as long as somebody needs for the next sentence
     for notice in dict.fromkeys(notices):
@@ -183,6 +188,8 @@ async def measure(browser: str, busy_ms: int, count: int, *, history: bool) -> O
         async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
             await nursery.start(page.serve)
             env = await stack.enter_async_context(_screen(browser, home))
+            if not browser.endswith("sway"):
+                await stack.enter_async_context(running(["openbox"], env))
             await stack.enter_async_context(running(_copying(browser), env))
             if history:
                 await _open_history(browser, env, stack)

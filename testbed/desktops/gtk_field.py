@@ -2,6 +2,7 @@
 
 --name NAME     the application's name
 --late SECONDS  the delay before each paste is read
+--early         read the clipboard before that delay, too, as browsers do
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from gi.repository import GLib  # type: ignore[import-not-found]
 parser = argparse.ArgumentParser()
 parser.add_argument("--name", default="field")
 parser.add_argument("--late", type=float, default=0)
+parser.add_argument("--early", action="store_true")
 options = parser.parse_args()
 GLib.set_prgname(options.name)  # before GTK is loaded: it takes the application's name from there
 gi.require_version("Gtk", "3.0")
@@ -29,6 +31,8 @@ def main() -> None:
     view = Gtk.TextView()
     window.add(view)
     view.get_buffer().connect("changed", tell)
+    if options.early:
+        view.connect("paste-clipboard", lambda _: Gtk.Clipboard.get(Gdk.SELECTION_CLIPBOARD).wait_for_text())
     if options.late:
         view.connect("paste-clipboard", lambda _: time.sleep(options.late))
     view.connect("focus-in-event", lambda *_: say(focused=True))

@@ -4,6 +4,7 @@ obeys commands on its standard input.
     --name NAME     the window's class
     --closes        close brackets and quotes when they are typed, as editors do; BackSpace inside a pair deletes both
     --late SECONDS  the delay before each paste is read
+    --early         read the clipboard before that delay, too, as browsers do
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ def main() -> None:
     parser.add_argument("--name", default="Field")
     parser.add_argument("--closes", action="store_true")
     parser.add_argument("--late", type=float, default=0)
+    parser.add_argument("--early", action="store_true")
     options = parser.parse_args()
     root = tkinter.Tk(className=options.name)
     text = tkinter.Text(root, width=60, height=8)
     text.pack()
     if options.closes:
         close_pairs(text)
+    if options.early:
+        text.bind("<<Paste>>", lambda _: None if root.clipboard_get() else "break")
     if options.late:
         text.bind("<<Paste>>", lambda _: time.sleep(options.late), add=True)
     text.bind("<<Modified>>", lambda _: tell(text))

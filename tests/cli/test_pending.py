@@ -64,7 +64,7 @@ async def test_the_clipboard_holds_the_text_until_something_else_is_copied(
     assert clipboard.text == "kept\n"
     assert trio.current_time() - began == pytest.approx(5 * pending.LOOK_S)
     assert not fetched.entry.path.exists()
-    assert "while this command runs" in capsys.readouterr().err
+    assert "paste it now" in capsys.readouterr().err
 
 
 async def test_ended_early_the_journal_keeps_a_text_that_may_not_have_been_pasted(

@@ -270,10 +270,17 @@ async def test_text_without_a_key_is_pasted_and_the_clipboard_restored(desktop: 
         for text in texts:
             await target.insert(text, focus=None)
         assert desktop.text == "".join(texts)
+        await given_back(target)
         assert desktop.offered == list(MINE)
         assert await saved(target) == MINE
     assert not desktop.own_read
     assert typist.notices == []
+
+
+async def given_back(target: TypingTarget) -> None:
+    clipboard = target._clipboard
+    assert isinstance(clipboard, PortalClipboard)
+    await clipboard.hold.ended()
 
 
 async def saved(target: TypingTarget) -> dict[str, bytes]:
@@ -307,6 +314,7 @@ async def test_what_another_program_copies_during_a_paste_stays(desktop: PortalD
             await desktop.copy(theirs)
 
         assert (await clipboard.lend("ours", paste, focus=None, primary=False)).read
+        await clipboard.hold.ended()
         assert desktop.offered is None
         assert (await clipboard._save("CLIPBOARD")).content == theirs
         await clipboard.keep("kept")

@@ -44,6 +44,12 @@ class Desktop:
     async def write(self, text: str) -> Insertion:
         return await self.target.insert(text, focus=await self.target.focus())
 
+    async def given_back(self) -> None:
+        """Wait until the clipboard is given back after a paste."""
+        clipboard = cast(TypingTarget, self.target)._clipboard
+        assert isinstance(clipboard, WlClipboard)
+        await clipboard.hold.ended()
+
 
 @asynccontextmanager
 async def open_desktop(**options: object) -> AsyncIterator[Desktop]:
@@ -281,6 +287,78 @@ async def test_our_own_former_content_is_not_mistaken_for_the_users(screen: dict
         assert (await ours._save("CLIPBOARD")).content == {}
 
 
+async def test_a_window_that_reads_early_and_again_late_gets_the_pasted_text(screen: dict[str, str]) -> None:
+    async with (
+        open_wlclipboard(TargetOptions()) as theirs,
+        open_field(screen, "--early", "--late", "1", kind="gtk") as field,
+        open_desktop() as desktop,
+    ):
+        await field.until(focused=True)
+        await theirs.keep("mine")
+        for text in ("(one)", "\n漢"):
+            await desktop.write(text)
+        await field.until(text="(one)\n漢")
+        await desktop.given_back()
+        assert await wait_for_content(theirs, "mine")
+        assert desktop.notices == []
+
+
+async def test_a_clipboard_history_that_reads_first_does_not_take_the_paste_away(screen: dict[str, str]) -> None:
+    async with (
+        open_wlclipboard(TargetOptions()) as theirs,
+        open_wlclipboard(TargetOptions()) as history,
+        open_wlclipboard(TargetOptions()) as ours,
+        open_wlclipboard(TargetOptions()) as window,
+    ):
+        await theirs.keep("mine")
+        await wait_for_content(ours, "mine")
+
+        async def paste() -> None:
+            await wait_for_content(history, "said")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(paste)
+            assert (await ours.lend("said", paste, focus=None, primary=False)).read
+        await trio.sleep(1)  # a busy window
+        await wait_for_content(window, "said")
+        await ours.hold.ended()
+        await wait_for_content(window, "mine")
+
+
+async def test_what_was_given_back_outlives_the_program(screen: dict[str, str]) -> None:
+    content = {"text/plain": b"mine", "text/html": b"<b>mine</b>", "image/png": IMAGE}
+    async with open_wlclipboard(TargetOptions()) as reader, open_field(screen, kind="gtk") as field:
+        await field.until(focused=True)
+        async with open_wlclipboard(TargetOptions(), hands_on=False) as theirs:
+            await theirs.offer(content)
+            with trio.CancelScope() as scope:
+                async with open_desktop() as desktop:
+                    await until_offered(desktop)
+                    await desktop.write("(one)")
+                    scope.cancel()
+        await field.until(text="(one)")
+        assert await wait_for_content(reader, "mine") == content
+
+
+async def test_long_text_is_pasted_where_the_users_own_keys_can_not_be_seen(screen: dict[str, str]) -> None:
+    async with open_field(screen, kind="gtk") as field, open_desktop() as desktop:
+        await field.until(focused=True)
+        chords: list[str] = []
+        keys = cast(TypingTarget, desktop.target)._keys
+        press = keys.press
+
+        async def noted(chord: str, times: int = 1) -> None:
+            chords.append(chord)
+            await press(chord, times)
+
+        keys.press = noted  # type: ignore[method-assign]
+        long = "many plain words " * 6
+        await desktop.write("short ")
+        await desktop.write(long)
+        await field.until(text=f"short {long}")
+        assert chords == ["ctrl+v"]
+
+
 async def test_a_paste_that_the_window_does_not_read_stays_in_the_clipboard(screen: dict[str, str]) -> None:
     async with open_field(screen, kind="gtk") as field, open_desktop(clipboard_s=0.2) as desktop:
         await field.until(focused=True)
@@ -298,6 +376,7 @@ async def test_what_another_program_copies_during_a_paste_stays(screen: dict[str
             await theirs.keep("theirs")
 
         assert (await ours.lend("ours", paste, focus=None, primary=False)).read
+        await ours.hold.ended()
         assert await theirs.holds("theirs")
 
 

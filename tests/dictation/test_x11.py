@@ -7,8 +7,9 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 import trio
@@ -16,12 +17,14 @@ import trio
 from testbed.desktops.screens import needs, open_field, open_xvfb, until, xdotool
 from testbed.message_bus import PATIENCE_S, running
 from voiceloop.dictation.open_target import open_target
+from voiceloop.dictation.targets.handing_on import KEEPER
 from voiceloop.dictation.targets.target import Focus, Insertion, Target, TargetOptions
+from voiceloop.dictation.targets.typing import TypingTarget
 from voiceloop.dictation.x11 import xreading
 from voiceloop.dictation.x11.xconnection import XConnection, open_x
 from voiceloop.dictation.x11.xreading import Content, Value
 from voiceloop.dictation.x11.xselections import XSelections
-from voiceloop.dictation.x11.xsession import open_xsession
+from voiceloop.dictation.x11.xsession import XSession, open_xsession
 from voiceloop.errors import CantUndo, ClipboardSilent, FocusChanged, KeysHeld, TargetError
 
 pytestmark = needs("Xvfb", "xdotool", "xterm", module="tkinter")
@@ -43,6 +46,12 @@ class Desktop:
 
     async def write(self, text: str) -> Insertion:
         return await self.target.insert(text, focus=await self.target.focus())
+
+    async def given_back(self) -> None:
+        """Wait until the clipboard is given back after a paste."""
+        session = cast(TypingTarget, self.target)._clipboard
+        assert isinstance(session, XSession)
+        await session.hold.ended()
 
 
 @asynccontextmanager
@@ -292,12 +301,14 @@ async def test_the_clipboard_is_restored_in_every_target_type(
         content = await connection.call(copy)
         await desktop.write(HARD)
         await field.until(text=HARD)
+        await desktop.given_back()
         for _ in range(2):  # the original content, and the restored one
             saved = await reader.call(lambda: selections.save("CLIPBOARD"))
             assert {target: value.data for target, value in saved.content.items()} == {
                 target: value.data for target, value in content.items()
             }
             await desktop.write(" é")
+            await desktop.given_back()
         assert not await connection.call(lambda: theirs.owns("CLIPBOARD"))
         assert desktop.notices == []
 
@@ -330,6 +341,7 @@ async def test_with_a_slow_clipboard_owner_what_it_gave_is_restored_and_the_rest
         await copy(other, content, withheld="image/png")
         await desktop.write("é")
         await field.until(text="é")
+        await desktop.given_back()
         saved = await reader.call(lambda: selections.save("CLIPBOARD"))
         assert [bytes(value.data) for value in saved.content.values()] == [b"<b>mine</b>"]
         assert desktop.notices == ["The clipboard was not fully restored: its owner didn't give all of it in time."]
@@ -359,6 +371,7 @@ async def test_a_clipboard_that_was_empty_is_empty_again(
 ) -> None:
     async with open_field(screen), open_desktop(screen, monkeypatch) as desktop, open_other(screen) as (x, selections):
         await desktop.write("é")
+        await desktop.given_back()
         assert await x.call(lambda: selections.owner("CLIPBOARD")) == 0
 
 
@@ -370,17 +383,117 @@ async def test_a_window_that_reads_late_gets_the_pasted_text(
         await desktop.write("é")
         await desktop.write("ñ")
         await field.until(text="éñ")
+        await desktop.given_back()
         assert await clipboard(screen) == "mine"
+
+
+@pytest.mark.parametrize("late", ["0.5", "1.5"])
+async def test_a_window_that_reads_early_and_again_late_gets_the_pasted_text(
+    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    async with (
+        open_field(screen, "--early", "--late", late) as field,
+        open_desktop(screen, monkeypatch) as desktop,
+        open_other(screen) as other,
+    ):
+        await copy(other, {"UTF8_STRING": b"mine", "text/html": b"<b>mine</b>"})
+        for text in ("é", "ñ"):
+            await desktop.write(text)
+        await field.until(text="éñ")
+        await desktop.given_back()
+        assert await clipboard(screen) == "mine"
+        assert desktop.notices == []
+
+
+async def test_what_was_given_back_outlives_the_program_until_something_else_is_copied(
+    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = {"UTF8_STRING": b"mine", "text/html": b"<b>mine</b>", "image/png": IMAGE}
+    async with open_other(screen) as (reader, selections):
+        async with open_field(screen) as field, open_other(screen) as other:
+            await copy(other, content)
+            async with open_desktop(screen, monkeypatch) as desktop:
+                await desktop.write("é")
+                await field.until(text="é")
+        saved = await reader.call(lambda: selections.save("CLIPBOARD"))
+        names = {name: selections.atom(name) for name in content}
+        assert {name: bytes(saved.content[atom].data) for name, atom in names.items()} == content
+        assert keepers(screen) == 1
+        await reader.call(lambda: selections.own_text("CLIPBOARD", "new"))
+        await until(lambda: keepers(screen) == 0)
+        assert await clipboard(screen) == "new"
+
+
+async def test_a_cancelled_program_hands_the_clipboard_on_too(
+    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_field(screen, "--early", "--late", "1") as field, open_other(screen) as other:
+        await copy(other, {"UTF8_STRING": b"mine"})
+        with trio.CancelScope() as scope:
+            async with open_desktop(screen, monkeypatch) as desktop:
+                await desktop.write("é")
+                scope.cancel()
+        await field.until(text="é")
+        assert await clipboard(screen) == "mine"
+        assert keepers(screen) == 1
+
+
+def keepers(env: dict[str, str]) -> int:
+    """How many processes own the clipboard of this X server for programs that have ended."""
+    wanted = f"DISPLAY={env['DISPLAY']}".encode()
+    count = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            is_keeper = KEEPER.encode() in (process / "cmdline").read_bytes().split(b"\0")
+            count += is_keeper and wanted in (process / "environ").read_bytes().split(b"\0")
+    return count
+
+
+async def test_typing_waits_until_the_user_pauses(screen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_field(screen) as field, open_desktop(screen, monkeypatch, modifiers_s=60) as desktop:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(xdotool, screen, "type", "--delay", "100", "by hand, ")
+            await field.until(text="by")
+            await desktop.write("said")
+        await field.until(text="by hand, said")
+
+
+async def test_a_user_who_goes_on_typing_gets_the_text_in_an_error(
+    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_field(screen) as field, open_desktop(screen, monkeypatch, modifiers_s=0.5) as desktop:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(xdotool, screen, "type", "--delay", "100", "x" * 20)
+            await field.until(text="x")
+            with pytest.raises(KeysHeld, match="you are typing"):
+                await desktop.write("said")
+        await field.until(text="x" * 20)
 
 
 async def test_a_paste_that_the_window_does_not_read_stays_in_the_clipboard(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with open_field(screen) as field, open_desktop(screen, monkeypatch, clipboard_s=0.2) as desktop:
+    async with (
+        open_field(screen) as field,
+        open_desktop(screen, monkeypatch, clipboard_s=0.2) as desktop,
+        open_other(screen) as other,
+    ):
+        await copy(other, {"UTF8_STRING": b"mine"})
         with field.hanging():
             await desktop.write("é")
             assert desktop.notices == ["Field has not read the pasted text: it is in the clipboard."]
         await field.until(text="é")  # late but correct
+        await desktop.given_back()
+        await until_clipboard(screen, "mine")
+        with field.hanging():
+            await desktop.write("ñ")
+        await field.until(text="éñ")  # without the text before, which the window has got
+
+
+async def until_clipboard(env: dict[str, str], text: str) -> None:
+    with trio.fail_after(PATIENCE_S):
+        while await clipboard(env) != text:  # noqa: ASYNC110 - another program's view
+            await trio.sleep(0.05)
 
 
 async def test_a_paste_that_was_not_read_is_appended_to_unread_pastes_before(
@@ -413,6 +526,7 @@ async def test_what_another_program_copies_during_a_paste_stays(
 
         lent = await session.lend("ours", paste, focus=None, primary=False)
         assert lent.read
+        await session.hold.ended()
         assert await connection.call(lambda: theirs.text("CLIPBOARD")) == "theirs"
 
 
@@ -430,6 +544,7 @@ async def test_a_cancelled_paste_restores_the_clipboard(
 
             await session.lend("ours", paste, focus=None, primary=False)
         assert scope.cancelled_caught
+        await session.hold.ended()
         assert await connection.call(lambda: theirs.text("CLIPBOARD")) == "theirs"
         assert await connection.call(lambda: theirs.owner("CLIPBOARD")) != 0
 

@@ -158,11 +158,11 @@ def _as_json(result: Fetched) -> str:
 
 
 async def _wait_for_new_clipboard(target: Target, insertion: Insertion) -> None:
-    """Wait until something else is copied: the clipboard loses a program's text when that program ends.
+    """Wait until something else is copied: before, nobody knows whether the text was pasted.
 
     When a signal ends the wait, the entries stay, because it is unknown whether the text was pasted.
     """
-    print_error("The text stays in the clipboard while this command runs: paste it now.")
+    print_error("The text is in the clipboard: paste it now.")
     print_error("The command ends when you copy something else. After Ctrl-C the text is kept and is shown next time.")
     while await target.since(insertion) == "nothing":  # noqa: ASYNC110 - not every clipboard reports changes
         await trio.sleep(LOOK_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ import trio
 from voiceloop.dictation.targets.desktop import Activity, Lent, NoClipboard, Paste, check_given_back
 from voiceloop.dictation.targets.target import Focus, TargetOptions
 from voiceloop.dictation.targets.typing import Desktop, TypingTarget
-from voiceloop.errors import CantUndo, ClipboardSilent, FocusChanged, TargetError
+from voiceloop.errors import CantUndo, ClipboardSilent, FocusChanged, KeysHeld, TargetError
 
 NOTES, XTERM = Focus("1", "Notes"), Focus("2", "XTerm", terminal=True)
 LONG = "a word " * 12
@@ -31,6 +32,10 @@ class FakeDesktop:
     """The window reads each paste."""
     watches_input: bool = True
     """The user's input can be counted."""
+    hands: int = 0
+    """How often the user is still to press a key, whenever the input is looked at."""
+    presses: int = 3
+    pressed_at: float = -math.inf
     clip: str = "theirs"
     owner_answers: bool = True
     """The clipboard's owner gives its content."""
@@ -65,7 +70,10 @@ class FakeDesktop:
 
     async def activity(self) -> Activity | None:
         await trio.lowlevel.checkpoint()
-        return Activity(3) if self.watches_input else None
+        if self.hands:
+            self.presses, self.pressed_at = self.presses + 1, trio.current_time()
+            self.hands -= 1
+        return Activity(self.presses, ago_s=trio.current_time() - self.pressed_at) if self.watches_input else None
 
     async def held(self) -> str:
         await trio.lowlevel.checkpoint()
@@ -274,3 +282,36 @@ async def test_an_american_keyboard_types_only_where_there_is_no_clipboard_to_pa
     with pytest.raises(TargetError, match="there is none"):
         await target.insert("ß", focus=XTERM)
     assert desktop.done == ["(yes)"]
+
+
+async def test_a_user_who_types_in_the_middle_of_a_text_is_let_finish_and_the_text_is_not_undone(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    def type_too() -> None:
+        desktop.hands = 20
+
+    desktop = FakeDesktop(here=XTERM, on_key=type_too)
+    target = target_on(desktop)
+    insertion = await target.insert(LONG, focus=XTERM)
+    assert "".join(desktop.done) == LONG
+    assert desktop.hands == 0, "the second half came while the user was still typing"
+    with pytest.raises(CantUndo):
+        await target.undo(insertion)
+
+
+async def test_a_user_who_never_pauses_gets_the_rest_in_an_error_that_says_how_much_was_typed(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    def type_on() -> None:
+        desktop.hands = 10_000
+
+    desktop = FakeDesktop(here=XTERM, on_key=type_on)
+    with pytest.raises(KeysHeld, match=r"you are typing.*; 40 characters were typed before"):
+        await target_on(desktop).insert(LONG, focus=XTERM)
+    assert desktop.done == [LONG[:40]]
+
+
+async def test_long_text_is_pasted_where_user_input_can_not_be_seen() -> None:
+    desktop = FakeDesktop(here=NOTES, watches_input=False)
+    await target_on(desktop).insert(LONG, focus=NOTES)
+    assert desktop.done == ["<ctrl+v 1>"]

@@ -4,6 +4,7 @@ its clipboard (`Clipboard`). Also which applications are terminals, and which ke
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Sequence, Set, Sized
 from dataclasses import dataclass
 from typing import Protocol
@@ -35,10 +36,12 @@ pastes the primary selection in these, so the text is put there too."""
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """The count of key and button presses by the user; `line`: whether the last one was Return."""
+    """The count of key and button presses by the user; `line`: whether the last one was Return; `ago_s`: how long ago
+    it was."""
 
     count: int = 0
     line: bool = False
+    ago_s: float = math.inf
 
 
 class DesktopState(Protocol):

@@ -62,7 +62,7 @@ class Lending:
         self._options = options
         self._ours: dict[str, Source | None] = {"CLIPBOARD": None}
         self._read = trio.Event()
-        self._hold = Hold()
+        self.hold = Hold()
 
     async def _save(self, name: str) -> Saved:
         """Read the content of a selection in every form."""
@@ -74,19 +74,19 @@ class Lending:
 
     async def run_hold(self) -> None:
         """Restore the clipboard in time after each paste. To be run in a nursery."""
-        await self._hold.run()
+        await self.hold.run()
 
     async def keep(self, text: str) -> None:
-        await self._hold.ended()
+        await self.hold.ended()
         await self._own("CLIPBOARD", forms(text))
 
     async def holds(self, text: str) -> bool:
-        await self._hold.ended()
+        await self.hold.ended()
         source = self._ours["CLIPBOARD"]
         return source is not None and not source.gone and source.content.get(TEXT[0]) == text.encode()
 
     async def lend(self, text: str, paste: Paste, *, focus: Focus | None, primary: bool) -> Lent:
-        await self._hold.ended()
+        await self.hold.ended()
         names = tuple(self._ours) if primary else ("CLIPBOARD",)
         saved = {name: await self._save(name) for name in names}
         check_given_back(saved["CLIPBOARD"].content, saved["CLIPBOARD"].why)
@@ -103,16 +103,17 @@ class Lending:
             pasted = True
             with trio.move_on_after(self._options.clipboard_s):
                 await self._until(lambda: _count_reads(sources) > before)
+            await trio.lowlevel.checkpoint()
         except BaseException:
             if pasted:  # the window has got the keys: it may read at any moment
-                self._hold.begin(restore)
+                self.hold.begin(restore)
             else:
                 with trio.move_on_after(OWNER_S, shield=True), suppress(TargetError):
                     await restore()
             raise
         if _count_reads(sources) == before:  # the text stays on the clipboard
             return Lent(read=False, restored=False)
-        self._hold.begin(restore)
+        self.hold.begin(restore)
         why = next((one.why for one in saved.values() if one.why), "")
         return Lent(read=True, restored=not why, why=why)
 
@@ -145,7 +146,7 @@ class Lending:
 
     def _was_read(self, source: Source) -> None:
         source.reads += 1
-        self._hold.read()
+        self.hold.read()
         self._read.set()
 
 

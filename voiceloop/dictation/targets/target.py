@@ -40,9 +40,11 @@ class TargetOptions(Table):
     """Window classes of applications that are terminals, besides the built-in ones. Terminals paste by Ctrl+Shift+V,
     and never get a new line, because it would run the text on the line as a command."""
     modifiers_s: Annotated[float, Field(ge=0, le=60)] = 5.0
-    """How long typing waits, in seconds, for held modifier keys to be released; then the text goes to the clipboard."""
-    clipboard_s: Annotated[float, Field(ge=0.1, le=60)] = 3.0
-    """How long a window may take to read a paste, in seconds. Text that isn't read in time stays on the clipboard."""
+    """How long typing waits, in seconds, for held modifier keys to be released, and for a pause of 0.3 s in your own
+    typing; then the text goes to the clipboard."""
+    clipboard_s: Annotated[float, Field(ge=0.1, le=60)] = 5.0
+    """How long a window may take to begin to read a paste, in seconds. Text that isn't read in time stays on the
+    clipboard."""
 
 
 @dataclass(frozen=True, slots=True)

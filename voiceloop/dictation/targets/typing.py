@@ -22,6 +22,10 @@ from voiceloop.events import Publish
 
 LOOK_S = 0.03
 """Time between two looks at the held keys, while typing waits for their release."""
+PAUSE_S = 0.3
+"""How long the user must not have pressed a key or a button before something is typed or pasted."""
+LONG = 80
+"""Longer texts are pasted where the user's own keys can't be seen: a paste is one key, into which no other mixes."""
 STRETCH = 40
 """Characters that are typed in one go, before the focus is checked again."""
 _AUTO_CLOSED = frozenset('([{"`<')
@@ -67,16 +71,16 @@ class TypingTarget:
         text = plain(text)
         if focus is not None and focus.terminal:
             text = text.replace("\n", " ")
-        await self._wait_for_modifiers()
+        await self._wait_for_hands()
         await self._check_focus(focus)
-        read = True
+        read, before = True, await self._input_mark()
         with self._counting_partial_texts():
             if await self._must_paste(text, focus):
                 read = await self._paste_or_type(text, focus)
             else:
                 await self._type(text, focus)
             insertion = Insertion(text, focus, await self._input_mark(), read)
-        if not read:
+        if not read or insertion.mark != before:  # it may be missing, or the user's own keys be in it
             self._partial_texts += 1
         return insertion
 
@@ -102,7 +106,7 @@ class TypingTarget:
                 await self._select_and_delete(insertion, graphemes)
 
     async def enter(self, *, focus: Focus | None) -> None:
-        await self._wait_for_modifiers()
+        await self._wait_for_hands()
         await self._check_focus(focus)
         with self._counting_partial_texts():
             async with self._pressing_keys():
@@ -127,14 +131,22 @@ class TypingTarget:
                 self._partial_texts += 1
             raise
 
-    async def _wait_for_modifiers(self) -> None:
-        """Wait until no modifier key is held: with Ctrl down, typed text would trigger shortcuts. Raises `KeysHeld`."""
-        held = ""
+    async def _wait_for_hands(self) -> None:
+        """Wait until no modifier key is held, with which typed text would trigger shortcuts, and until the user's own
+        input has paused, so that the two don't mix. Raises `KeysHeld`."""
+        held = why = ""
         with trio.move_on_after(self._options.modifiers_s):
-            while held := await self._desktop_state.held():  # noqa: ASYNC110 - X reports no release of a grabbed key
+            while True:  # polled: X reports no release of a grabbed key
+                held = await self._desktop_state.held()
+                activity = await self._desktop_state.activity() or Activity()
+                why = f"{held} is held down, and typed text would trigger shortcuts" if held else ""
+                if not held and activity.ago_s < PAUSE_S:
+                    why = "you are typing, and the two texts would mix"
+                if not why:
+                    break
                 await trio.sleep(LOOK_S)
-        if held:
-            raise KeysHeld(f"{held} is held down, and typed text would trigger shortcuts", place=self.name)
+        if why:
+            raise KeysHeld(why, place=self.name)
 
     async def _check_focus(self, focus: Focus | None) -> None:
         if not self._desktop_state.watches_focus:
@@ -152,7 +164,8 @@ class TypingTarget:
             return not typable  # lending raises an error that says why nothing can be pasted
         may_be_editor = focus is None or not focus.terminal
         gets_closed = may_be_editor and not _AUTO_CLOSED.isdisjoint(text)
-        return not typable or self._keys.american or "\n" in text or gets_closed
+        mixes = len(text) > LONG and focus is not None and await self._desktop_state.activity() is None
+        return not typable or self._keys.american or "\n" in text or gets_closed or mixes
 
     async def _is_typable(self, text: str) -> bool:
         typable = None if self._keys.american else await self._desktop_state.typable()
@@ -175,7 +188,7 @@ class TypingTarget:
 
         async def paste() -> None:
             await self._check_focus(focus)
-            await self._wait_for_modifiers()
+            await self._wait_for_hands()
             async with self._pressing_keys():
                 await self._keys.press(chord)
 
@@ -195,15 +208,17 @@ class TypingTarget:
     async def _type(self, text: str, focus: Focus | None) -> None:
         for at in range(0, len(text), STRETCH):
             if at:
-                await self._check_focus_between(focus, text[:at])
+                await self._check_between(focus, text[:at])
             async with self._pressing_keys():
                 await self._keys.type(text[at : at + STRETCH])
 
-    async def _check_focus_between(self, focus: Focus | None, typed: str) -> None:
+    async def _check_between(self, focus: Focus | None, typed: str) -> None:
         try:
+            await self._wait_for_hands()
             await self._check_focus(focus)
-        except FocusChanged as error:
-            raise FocusChanged(f"{error.what}; {len(typed)} characters were typed before", place=self.name) from None
+        except (FocusChanged, KeysHeld) as error:
+            what = f"{error.what}; {len(typed)} characters were typed before"
+            raise type(error)(what, place=self.name) from None
 
     @asynccontextmanager
     async def _pressing_keys(self) -> AsyncIterator[None]:
@@ -226,7 +241,7 @@ class TypingTarget:
         if insertion.focus is None:
             # It may be a terminal, where the keys that select text elsewhere would write rubbish or run commands.
             raise CantUndo("it can't be seen here which window has the focus", place=self.name)
-        await self._wait_for_modifiers()
+        await self._wait_for_hands()
         if not await self._is_untouched(insertion) and insertion.focus.terminal:
             # Where the user's keys can't be seen, only a selection shows the text, and keys select nothing in a
             # terminal.

@@ -16,7 +16,7 @@ from voiceloop.dictation.targets.desktop import Activity, DesktopState, is_termi
 from voiceloop.dictation.targets.target import Focus
 from voiceloop.events import Publish
 
-ANSWER_S = 1.0
+ANSWER_S = 3.0
 """How long sway may take to answer."""
 _MAGIC = b"i3-ipc"
 _GET_TREE = 4

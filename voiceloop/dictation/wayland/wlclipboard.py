@@ -73,7 +73,7 @@ class WlClipboard(WlConnection, Lending):
 
     async def end(self, *, hands_on: bool) -> None:
         """Give the clipboard back after the last paste, and hand it on. To be called before the connection closes."""
-        await self._hold.ended()
+        await self.hold.ended()
         ours = self._ours["CLIPBOARD"]
         if hands_on and ours is not None and ours.content and not ours.gone:
             await hand_on("wayland", [Form(mime, data) for mime, data in ours.content.items()])
@@ -183,7 +183,9 @@ async def open_wlclipboard(options: TargetOptions, *, hands_on: bool = True) -> 
             events.cancel("the clipboard is closed")
 
 
-async def _serve(clipboard: WlClipboard, *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
+async def _serve(  # noqa: ASYNC114 - only `open_wlclipboard` starts it
+    clipboard: WlClipboard, *, task_status: trio.TaskStatus[trio.CancelScope]
+) -> None:
     """Serve windows to the end: one that was pasted into may still read when the program is already being cancelled."""
     with trio.CancelScope(shield=True) as scope:
         async with trio.open_nursery() as nursery:

@@ -4,7 +4,9 @@ Reads no window titles. Stores no keys: only how many were pressed, and whether 
 
 from __future__ import annotations
 
+import math
 import struct
+import time
 from typing import Any
 
 from Xlib import XK, X, error
@@ -33,10 +35,15 @@ class XDesktop:
         self._display = connection.display
         self._root = self._display.screen().root
         self._terminals = terminals
-        self.activity = Activity()
+        self._count, self._line, self._pressed_at = 0, False, -math.inf
         self.typing = False
         """Whether we are typing: then synthetic key presses (XTEST devices) are ours and don't count as input."""
         self.watches = self._watch_input()
+
+    @property
+    def activity(self) -> Activity:
+        """The user's key and button presses so far."""
+        return Activity(self._count, self._line, time.monotonic() - self._pressed_at)
 
     def focus(self) -> Focus:
         """The window that has the focus."""
@@ -103,7 +110,7 @@ class XDesktop:
         if self.typing and source in self._xtest_devices:
             return
         if event.evtype == xinput.RawButtonPress and detail not in _WHEEL:
-            self.activity = Activity(self.activity.count + 1)
+            self._count_press(line=False)
         elif event.evtype == xinput.RawKeyPress:
             self._count_key(detail)
 
@@ -114,7 +121,10 @@ class XDesktop:
         is_shortcut = mask & X.Mod4Mask or (mask & X.ControlMask and mask & X.Mod1Mask)
         if is_shortcut or _is_modifier(symbol) or symbol in _NO_INPUT or 0x1008FF00 <= symbol <= 0x1008FFFF:
             return
-        self.activity = Activity(self.activity.count + 1, line=symbol in _RETURNS)
+        self._count_press(line=symbol in _RETURNS)
+
+    def _count_press(self, *, line: bool) -> None:
+        self._count, self._line, self._pressed_at = self._count + 1, line, time.monotonic()
 
 
 def _is_modifier(symbol: int) -> bool:

@@ -10,7 +10,7 @@ import trio
 
 from voiceloop.dictation.targets.desktop import Activity, Lent, Paste, check_given_back
 from voiceloop.dictation.targets.handing_on import HAND_ON_S, hand_on
-from voiceloop.dictation.targets.hold import MOST_S, Hold
+from voiceloop.dictation.targets.hold import MOST_S, Hold, Restore
 from voiceloop.dictation.targets.target import Focus, TargetOptions
 from voiceloop.dictation.x11.xconnection import XConnection, open_x
 from voiceloop.dictation.x11.xdesktop import XDesktop
@@ -35,6 +35,8 @@ class XSession:
         self._read_added = trio.Event()
         self._reader: Focus | None = None
         """The window that was pasted into last; None when unknown."""
+        self._late: tuple[str, Restore] | None = None
+        """A text that stayed on the clipboard because its window had not read it, and what restores the old content."""
         self.hold = Hold()
 
     async def start(self) -> None:
@@ -83,7 +85,10 @@ class XSession:
     # Clipboard
 
     async def keep(self, text: str) -> None:
+        if self._late is not None and self._late[0] == text and await self.holds(text):
+            return  # as it is there already
         await self.hold.ended()
+        self._late = None
         await self._x.call(lambda: self._selections.own_text("CLIPBOARD", text))
 
     async def holds(self, text: str) -> bool:
@@ -95,6 +100,7 @@ class XSession:
 
     async def lend(self, text: str, paste: Paste, *, focus: Focus | None, primary: bool) -> Lent:
         await self.hold.ended()
+        self._late = None
         names = ("CLIPBOARD", "PRIMARY") if primary else ("CLIPBOARD",)
         saved = {name: await self._x.call(partial(self._selections.save, name)) for name in names}
         check_given_back(saved["CLIPBOARD"].content, saved["CLIPBOARD"].why)
@@ -109,6 +115,7 @@ class XSession:
             pasted = True
             with trio.move_on_after(self._options.clipboard_s):
                 await self._wait_for_read_by(focus)
+            await trio.lowlevel.checkpoint()
         except BaseException:
             if pasted:  # the window has got the keys: it may read at any moment
                 self.hold.begin(partial(self._restore, saved))
@@ -116,7 +123,8 @@ class XSession:
                 with trio.CancelScope(shield=True), suppress(TargetError):
                     await self._restore(saved)
             raise
-        if not self._was_read_by(focus):  # the text stays on the clipboard
+        if not self._was_read_by(focus):  # the text stays on the clipboard, until the window does read it
+            self._late = (text, partial(self._restore, saved))
             return Lent(read=False, restored=False)
         self.hold.begin(partial(self._restore, saved))
         why = next((one.why for one in saved.values() if one.why), "")
@@ -144,6 +152,9 @@ class XSession:
         self._reads.append(read)
         self._read_added.set()
         if self._is_reader(read, self._reader):
+            if self._late is not None:
+                self.hold.begin(self._late[1])
+                self._late = None
             self.hold.read()
 
     async def _wait_for_read_by(self, focus: Focus | None) -> None:
