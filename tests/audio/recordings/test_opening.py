@@ -144,6 +144,15 @@ def test_where_nothing_was_recorded_is_silence(tmp_path: Path) -> None:
     assert likeness(pcm[5 * cut :], CHIRP[cut:])[1] == pytest.approx(0, abs=0.05)
 
 
+def test_tags_in_another_encoding_are_no_reason_to_read_nothing(tmp_path: Path) -> None:
+    tag = b"COMM\0\0\0\x09\0\0\x03eng\0\xff\xfe\xe4\xf6"
+    comment = b"TIT2\0\0\0\x05\0\0\x03\xff\xe4\xf6\xfc"
+    body = comment + tag
+    data = b"ID3\x04\0\0" + bytes((0, 0, 0, len(body))) + body + recorded(KINDS["MP3"], CHIRP)[45:]
+    (tmp_path / "x.mp3").write_bytes(data)
+    assert likeness(heard(tmp_path / "x.mp3"))[0] > 0.97
+
+
 def test_a_jump_of_days_is_a_broken_clock_and_no_silence(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(recorded(KINDS["WebM"], CHIRP, gap=(1.0, 400_000.0)))
     assert len(heard(tmp_path / "x")) / SAMPLE_BYTES / CAPTURE_RATE_HZ == pytest.approx(LENGTH_S, abs=0.1)

@@ -155,9 +155,11 @@ def open_decoder(file: Readable, head: bytes) -> Iterator[DecodedReader]:
     import av
 
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
+    # Tags in another encoding are no reason to read nothing; since 19 PyAV thinks so, too.
+    lenient: Any = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
     with ExitStack() as stack:
         try:
-            container = stack.enter_context(av.open(file, "r", options=options, metadata_errors="replace"))
+            container = stack.enter_context(av.open(file, "r", options=options, **lenient))
         except av.FFmpegError as error:
             raise _refused(head, error) from error
         yield DecodedReader(container)
