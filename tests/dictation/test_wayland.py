@@ -325,6 +325,23 @@ async def test_a_clipboard_history_that_reads_first_does_not_take_the_paste_away
         await wait_for_content(window, "mine")
 
 
+async def test_a_read_by_a_clipboard_history_does_not_count_as_the_window(screen: dict[str, str]) -> None:
+    async with (
+        running(["sleep", "600"], screen) as window,
+        open_wlclipboard(TargetOptions(), hands_on=False) as history,
+        open_wlclipboard(TargetOptions(clipboard_s=1.0), hands_on=False) as ours,
+    ):
+
+        async def paste() -> None:
+            await wait_for_content(history, "said")
+
+        for process, read in ((window.pid, False), (os.getpid(), True), (0, True)):
+            focus = Focus("1", "busy", process=process)
+            lent = await ours.lend("said", paste, focus=focus, primary=False)
+            assert lent.read == read
+            assert await ours.holds("said") or read
+
+
 async def test_what_was_given_back_outlives_the_program(screen: dict[str, str]) -> None:
     content = {"text/plain": b"mine", "text/html": b"<b>mine</b>", "image/png": IMAGE}
     async with open_wlclipboard(TargetOptions()) as reader, open_field(screen, kind="gtk") as field:

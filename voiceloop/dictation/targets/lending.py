@@ -63,6 +63,8 @@ class Lending:
         self._ours: dict[str, Source | None] = {"CLIPBOARD": None}
         self._read = trio.Event()
         self.hold = Hold()
+        self._reader = 0
+        """The process of the window that is pasted into; 0 when unknown."""
 
     async def _save(self, name: str) -> Saved:
         """Read the content of a selection in every form."""
@@ -99,6 +101,7 @@ class Lending:
                     sources[name] = await self._own(name, forms(text))
             await trio.sleep(SETTLE_S)
             before = _count_reads(sources)
+            self._reader = focus.process if focus is not None else 0
             await paste()
             pasted = True
             with trio.move_on_after(self._options.clipboard_s):
@@ -144,8 +147,9 @@ class Lending:
             self._read = trio.Event()
             await self._read.wait()
 
-    def _was_read(self, source: Source) -> None:
-        source.reads += 1
+    def _was_read(self, source: Source, *, by_window: bool = True) -> None:
+        """Note that `source` was read; not `by_window`: certainly by another program than the window's."""
+        source.reads += int(by_window)
         self.hold.read()
         self._read.set()
 

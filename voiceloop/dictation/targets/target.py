@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
@@ -57,6 +57,8 @@ class Focus:
     """The class of its application, like `xterm`; empty when unknown."""
     terminal: bool = False
     """Whether it is a terminal, where a new line would run the text on the line as a command."""
+    process: int = field(default=0, compare=False)
+    """The id of its process; 0 when unknown."""
 
 
 @dataclass(frozen=True, slots=True)

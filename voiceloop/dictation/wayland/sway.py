@@ -77,7 +77,8 @@ def focused(node: Mapping[str, Any], terminals: tuple[str, ...]) -> Focus:
         names = [str(node["app_id"])] if node.get("app_id") else []
         x_properties = node.get("window_properties") or {}  # present for windows of XWayland
         names += [str(x_properties[key]) for key in ("class", "instance") if x_properties.get(key)]
-        return Focus(str(node["id"]), names[0] if names else "", is_terminal(names, more=terminals))
+        terminal = is_terminal(names, more=terminals)
+        return Focus(str(node["id"]), names[0] if names else "", terminal, process=int(node["pid"]))
     for child in [*node.get("nodes", ()), *node.get("floating_nodes", ())]:
         found = focused(child, terminals)
         if found.window:

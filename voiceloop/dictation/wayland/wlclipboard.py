@@ -10,6 +10,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -158,11 +159,30 @@ class WlClipboard(WlConnection, Lending):
             self._nursery.start_soon(self._give, source, message.string(), self._fds.pop(0), name="clipboard transfer")
 
     async def _give(self, source: Source, mime: str, fd: int) -> None:
+        by_window = may_read(self._reader, fd)  # asked before the transfer: its reader closes the pipe at the end
         os.set_blocking(fd, False)
         async with trio.lowlevel.FdStream(fd) as stream:
             with trio.move_on_after(self._options.clipboard_s), suppress(trio.BrokenResourceError):
                 await stream.send_all(source.content.get(mime, b""))
-        self._was_read(source)
+        self._was_read(source, by_window=by_window)
+
+
+def may_read(process: int, fd: int) -> bool:
+    """Whether a process has the other end of the pipe `fd`; also where that can't be seen, as in a sandbox."""
+    if not process:
+        return True
+    try:
+        pipe, files = os.fstat(fd).st_ino, [*Path(f"/proc/{process}/fd").iterdir()]
+    except OSError:
+        return True
+    return any(_inode(file) == pipe for file in files)
+
+
+def _inode(file: Path) -> int:
+    try:
+        return file.stat().st_ino
+    except OSError:  # closed meanwhile
+        return 0
 
 
 @asynccontextmanager
