@@ -171,6 +171,21 @@ def test_an_unknown_option_is_a_usage_error(env: dict[str, str]) -> None:
     assert "--loudly" in errors
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("say", "hello", "--set", "vad.use=silero"),
+        ("say", "hello", "--set", "handler.use=echo"),
+        ("transcribe", "a.wav", "--set", "speak.voice=x"),
+        ("transcribe", "a.wav", "--set", "audio.output=x"),
+    ],
+)
+def test_a_setting_that_the_command_would_not_use_is_refused(words: tuple[str, ...], env: dict[str, str]) -> None:
+    error = fails(2, *words, "--config", "offline", env=env)
+    assert f"{words[0]} doesn't use it" in error
+    assert "Leave it out" in error
+
+
 def test_nothing_to_say_is_a_usage_error(env: dict[str, str]) -> None:
     assert "nothing to say" in fails(2, "say", "  ", "-o", "none", env=env)
 

@@ -105,7 +105,7 @@ def load_command(
     """
     preset, handler = _PRESETS[command]
     sources = read_sources(source, sets, preset=preset, handler=handler)
-    _check_used(command, sources.sets, speakers=speakers)
+    check_used(command, sources.sets, speakers=speakers)
     merged = merge([*sources.base, sources.file, sources.sets], PART_TABLES).values
     openrouter = merged.get("openrouter")
     named = any(names_an_engine(command, layer) for layer in (sources.file, sources.sets))
@@ -137,7 +137,7 @@ def load_command(
 _HANDLERS: Mapping[Command, str] = {"dictate": "dictation", "captions": "captions"}
 """The handlers of the commands that have only one."""
 _NOBODY = "it tells nobody who spoke"
-_UNUSED: Mapping[Command, Mapping[str, str]] = {
+_UNUSED: Mapping[str, Mapping[str, str]] = {
     "run": {"transcribe.diarize": _NOBODY},
     "dictate": {"speak": "it speaks nothing", "transcribe.diarize": _NOBODY},
     "captions": {
@@ -146,16 +146,32 @@ _UNUSED: Mapping[Command, Mapping[str, str]] = {
         "audio.output": "it plays nothing",
         "control.sounds": "it plays nothing",
     },
+    "say": {
+        "audio.input": "it hears nothing",
+        "vad": "it hears nothing",
+        "segment": "it hears nothing",
+        "handler": "nothing is answered",
+        "preemptive": "nothing is answered",
+        "transcribe.diarize": _NOBODY,
+        "control": "there is no conversation to control",
+    },
+    "transcribe": {
+        "audio": "it reads files",
+        "handler": "nothing is answered",
+        "preemptive": "nothing is answered",
+        "speak": "it speaks nothing",
+        "control": "there is no conversation to control",
+    },
 }
 """Tables and keys that a command doesn't use, with the reason. In a config file, which may be for all commands, they
 are no mistake."""
 
 
-def _check_used(command: Command, sets: Layer, *, speakers: bool) -> None:
+def check_used(command: str, sets: Layer, *, speakers: bool = False) -> None:
     """Raise UsageError for a `--set` that the command would ignore."""
     for path, text in sets.raw.items():
         key, value = ".".join(path), text.strip().strip("\"'")
-        only = _HANDLERS.get(command)
+        only = next((handler for name, handler in _HANDLERS.items() if name == command), None)
         if key == "handler.use" and only is not None and value != only:
             raise UsageError(
                 f"{command} works with the handler '{only}' only", place=f"--set {key}", remedy="Leave it out"
