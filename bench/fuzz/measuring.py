@@ -73,9 +73,7 @@ def _one(family: Family, seed: int, figures: Figures) -> None:
             family.attempt(random)
     except Stuck:
         figures.faults.append(Fault("hang", number, f"broken off after {STUCK_S:g} s"))
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            raise
+    except (Exception, SystemExit, BaseExceptionGroup) as error:  # noqa: BLE001 - to find all of them is its purpose
         figures.faults.append(Fault("crash", number, _told(error)))
     took_s = time.process_time() - began
     peak_mb = max(0.0, (tracemalloc.get_traced_memory()[1] - before) / _MB)
