@@ -71,7 +71,9 @@ def test_no_file_in_the_working_directory_is_run_but_what_is_named(program: list
     env |= {"HOME": str(folder), "OPENROUTER_API_KEY": "none"}
     package = str(Path(user_modules.__file__).parents[2])
     nobody = ("--set", "openrouter.base_url=http://127.0.0.1:9/v1", "--set", "openrouter.retry.max_elapsed_s=0")
-    words = ("say", "hello", "--config", "assistant", *nobody, "--set", "handler.use=mine:answer", "-o", "none")
+    voice = 'model = "openai/gpt-4o-mini-tts-2025-12-15"\nvoice = "alloy"'
+    (folder / "mine.toml").write_text(f'[handler]\nuse = "mine:answer"\n[speak]\nuse = "openrouter"\n{voice}\n')
+    words = ("say", "hello", "--config", "mine.toml", *nobody, "-o", "none")
     env["PYTHONPATH"] = package
     done = subprocess.run([*program, *words], env=env, cwd=folder, capture_output=True, text=True, check=False)
     assert "127.0.0.1:9" in done.stderr, done.stderr
