@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from io import StringIO
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,13 +14,10 @@ from hypothesis import strategies as st
 
 from tests.captions.speech import said
 from voiceloop.captions.cues import LINE_COLUMNS, LINES, LONGEST_S, SHORTEST_S, Cue, CueCutter
-from voiceloop.captions.files import open_files
 from voiceloop.captions.formats import VTT_HEAD
 from voiceloop.captions.formats import srt as as_srt
 from voiceloop.captions.formats import vtt as as_vtt
-from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.words import Spoken, spoken, text_of
-from voiceloop.errors import OutputError
 from voiceloop.text import columns
 from voiceloop.types import Transcript, Utterance
 
@@ -92,15 +87,6 @@ def test_short_words_that_are_final_one_by_one_are_not_shown_later_and_later() -
     assert max(cue.start_s - at * 0.8 for at, cue in enumerate(cues)) == pytest.approx(0.2)
 
 
-def test_in_a_file_a_cue_ends_when_the_next_words_begin(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    with open_files({"jsonl": path}, unexpected) as files:
-        files.final(final("yes", 1.0), Live("", since_s=1.6))
-        files.final(final("no", 1.7), Live(""))
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [(row["start_s"], row["end_s"]) for row in rows] == [(1.0, 1.6), (1.7, 2.7)]
-
-
 def test_a_short_word_stays_long_enough_to_be_read() -> None:
     (cue,) = CueCutter().cut([Spoken("Yes.", 5.0, 5.2)])
     assert cue.end_s - cue.start_s == 1.0
@@ -143,92 +129,6 @@ def test_no_tag_and_no_control_character_reaches_a_subtitle_file() -> None:
     assert page.count("-->") == len(cues)
     parsed = webvtt.from_buffer(StringIO(page))
     assert len(parsed) == len(cues)
-
-
-def final(text: str, start_s: float, source: str = "") -> Final:
-    return Final(source, tuple(said(text.split(), start_s)))
-
-
-def unexpected(error: OutputError) -> None:
-    raise error
-
-
-@pytest.mark.parametrize(
-    ("ending", "raised"), [(None, OutputError), (KeyboardInterrupt(), OutputError), (ValueError(), ValueError)]
-)
-def test_a_file_that_cannot_be_written_is_reported_and_the_other_file_goes_on(
-    tmp_path: Path, ending: BaseException | None, raised: type[BaseException]
-) -> None:
-    reported: list[OutputError] = []
-    paths = {"srt": Path("/dev/full"), "jsonl": tmp_path / "a.jsonl"}
-
-    def write() -> None:
-        with open_files(paths, reported.append) as files:
-            files.final(final("one", 10.0), Live(""))
-            files.final(final("two", 20.0), Live(""))
-            if ending is not None:
-                raise ending
-
-    with pytest.raises(raised):
-        write()
-    assert len(paths["jsonl"].read_text().splitlines()) == 2
-    assert [str(error) for error in reported] == ["/dev/full: can't be written: No space left on device"]
-
-
-def test_files_contain_each_cue_as_soon_as_it_is_final(tmp_path: Path) -> None:
-    paths = {kind: tmp_path / f"a.{kind}" for kind in ("srt", "vtt", "jsonl")}
-    with open_files(paths, unexpected) as files:
-        for number in range(1, 4):
-            files.final(final(f"sentence number {number}", 10.0 * number), Live(""))
-            assert len(read_srt(paths["srt"].read_text())) == number
-            assert len(webvtt.read(str(paths["vtt"]))) == number
-            assert len([json.loads(line) for line in paths["jsonl"].read_text().splitlines()]) == number
-    assert paths["srt"].stat().st_mode & 0o777 == 0o600
-    parsed = read_srt(paths["srt"].read_text())
-    assert [cue.start.total_seconds() for cue in parsed] == [10.0, 20.0, 30.0]
-
-
-def test_cues_of_two_sources_are_in_the_order_of_their_times(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    with open_files({"jsonl": path}, unexpected) as files:
-        files.live(Live("mic", since_s=1.0))
-        files.final(final("they said", 2.0, "speaker"), Live("speaker"))
-        assert path.read_text() == ""  # the microphone's words began earlier and are not final yet
-        files.final(final("I said", 1.0, "mic"), Live("mic"))
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [(row["source"], row["text"]) for row in rows] == [("mic", "I said"), ("speaker", "they said")]
-
-
-def test_nothing_is_overwritten_and_the_files_of_a_session_have_one_number(tmp_path: Path) -> None:
-    paths = {kind: tmp_path / f"a.{kind}" for kind in ("srt", "vtt")}
-    paths["vtt"].write_text("mine")
-    for number, file in enumerate(("a-2", "a-3")):
-        with open_files(paths, unexpected) as files:
-            files.final(final(f"session {number}", 1.0), Live(""))
-            assert files.paths == (tmp_path / f"{file}.srt", tmp_path / f"{file}.vtt")
-    assert paths["vtt"].read_text() == "mine"
-    assert not paths["srt"].exists()
-    assert "session 0" in (tmp_path / "a-2.srt").read_text()
-    assert "session 1" in (tmp_path / "a-3.srt").read_text()
-
-
-def test_two_sessions_at_the_same_time_write_two_files(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "a.srt"
-    with open_files({"srt": path}, unexpected) as first, open_files({"srt": path}, unexpected) as second:
-        assert (first.paths, second.paths) == ((path,), (tmp_path / "new" / "a-2.srt",))
-
-
-def test_another_programs_file_is_written_on_to(tmp_path: Path) -> None:
-    """As /dev/stdout is, where the shell has opened the file by `>>`."""
-    path = tmp_path / "log"
-    path.write_text("before\n")
-    with path.open("ab") as given:
-        other = {"jsonl": Path(f"/dev/fd/{given.fileno()}")}
-        for _ in range(2):
-            with open_files(other, unexpected) as files:
-                files.final(final("hello", 1.0), Live(""))
-    before, *lines = path.read_text().splitlines()
-    assert (before, [json.loads(line)["text"] for line in lines]) == ("before", ["hello", "hello"])
 
 
 def test_the_text_of_a_cue_is_what_was_said() -> None:

@@ -191,9 +191,9 @@ def line(text: str, start_s: float, speaker: str, source: str = "") -> Final:
     return Final(source, tuple(said(text.split(), start_s)), speaker)
 
 
-def test_subtitle_libraries_read_who_speaks(tmp_path: Path) -> None:
+async def test_subtitle_libraries_read_who_speaks(tmp_path: Path) -> None:
     paths = {kind: tmp_path / f"a.{kind}" for kind in ("srt", "vtt", "jsonl")}
-    with open_files(paths, lambda error: pytest.fail(str(error))) as files:
+    async with open_files(paths, pytest.fail) as files:
         files.final(line("Shall we?", 1.0, "Person 1"), Live("", since_s=2.0))
         files.final(line("Yes.", 2.0, "Person 2"), Live("mic"))
         files.final(line("No.", 5.0, "Person 1", "mic"), Live("mic"))

@@ -15,10 +15,11 @@ import pytest
 import trio
 
 from voiceloop.cli.captions_text import Line, Screen
-from voiceloop.cli.output import BOUND, Lane, Output, open_output
+from voiceloop.cli.output import Output, open_output
 from voiceloop.cli.render import JsonLines, print_error, print_line
 from voiceloop.errors import OutputError
 from voiceloop.handlers.user_output import own_output
+from voiceloop.system.lane import BOUND
 
 
 class Pipes:
@@ -166,19 +167,6 @@ def test_a_non_blocking_pipe_is_waited_for() -> None:
             assert print_line(LONG)
         print_line("the end")
         assert pipes.read_out("the end\n").count("x") == 50 * len(LONG)
-
-
-def test_one_long_line_is_never_too_much() -> None:
-    reader, writer = os.pipe()
-    lane = Lane(writer, lambda _: b"", lambda _: None)
-    assert lane.put(b"x" * (2 * BOUND))
-    lane.end()
-    left = 2 * BOUND
-    while left:
-        left -= len(os.read(reader, 65_536))
-    lane.wait_until_empty()
-    os.close(reader)
-    os.close(writer)
 
 
 def test_the_lane_is_that_of_the_stream_only() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import trio
 
 from testbed.running import COMMAND
 from voiceloop.audio.wav import WavWriter, wav_bytes
@@ -39,8 +40,11 @@ def wav(path: Path) -> None:
 
 
 def captions(path: Path) -> None:
-    with open_files({"srt": path}, lambda _: None):
-        pass
+    async def write() -> None:
+        async with open_files({"srt": path}, lambda _: None):
+            pass
+
+    trio.run(write)
 
 
 def dictation(path: Path) -> None:

@@ -1,22 +1,41 @@
-"""Subtitle files: each cue is written as soon as it is final, and again when its second line is there."""
+"""Subtitle files: each cue is written as soon as it is final, and again when its second line is there.
+
+    cue -> queue of the file (bounded) -> thread of the file -> disk
+
+The loop waits for no disk. While one stands still, cues wait in the queue; when that is full, further ones are left
+out, and a line says so.
+"""
 
 from __future__ import annotations
 
 import fcntl
-import heapq
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import partial
+from heapq import heappop, heappush
 from pathlib import Path
+from typing import TypeVar
+
+import trio
 
 from voiceloop.captions.cue_file import CueFile, Entry
+from voiceloop.captions.cue_lane import SILENT, CueLane, unwritable
 from voiceloop.captions.cues import CueCutter, with_second_lines
 from voiceloop.captions.naming import numbered
 from voiceloop.captions.showing import Final, Live
 from voiceloop.errors import OutputError
 from voiceloop.system.private_files import open_private
+
+OPEN_S = 5.0
+"""How long the start waits for the disk."""
+END_S = 0.4
+"""How long a disk that stands still may delay the end of the program."""
+_AT_ONCE_S = 0.01
+"""How long the loop waits for a cue to be written. A disk that works takes less, so what is shown is in the files."""
+_T = TypeVar("_T")
 
 
 class _Taken(Exception):
@@ -29,7 +48,7 @@ def _open(path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     except OSError as error:
-        raise OutputError(f"can't be written: {error.strerror}", place=str(path)) from error
+        raise unwritable(path, error) from error
     if _is_stream(path):
         return handle
     with suppress(OSError):  # a file system without locks
@@ -56,17 +75,18 @@ def _holds_something(path: Path) -> bool:
         return False
 
 
-def _open_all(paths: Mapping[str, Path], stack: ExitStack) -> dict[str, tuple[Path, int]]:
+def _open_all(paths: Mapping[str, Path]) -> list[tuple[CueFile, int]]:
     """Open the file of each format; if one of them is taken, all with the next number. Nothing is ever overwritten."""
     for names in numbered(paths):
         if any(map(_holds_something, names.values())):
             continue
         with ExitStack() as opening, suppress(_Taken):
-            found = {}
+            found = []
             for kind, path in names.items():
-                found[kind] = (path, handle := _open(path))
+                handle = _open(path)
                 opening.callback(os.close, handle)
-            stack.push(opening.pop_all())
+                found.append((CueFile(path, kind, handle, grows=_is_stream(path)), handle))
+            opening.pop_all()
             return found
     raise AssertionError("numbers end")
 
@@ -75,21 +95,24 @@ class CueFiles:
     """`Showing` that writes subtitle files.
 
     With several sources, a cue waits until no other source can still produce an older one, so that the times in a file
-    only grow. When a file can't be written any more (a full disk, say), `failed` is called with the error, and the
-    other files and the screen continue without it.
+    only grow. When a file can't be written any more (a full disk, say), the user is told, and the other files and the
+    screen continue without it.
     """
 
-    def __init__(self, files: list[CueFile], failed: Callable[[OutputError], None]) -> None:
-        self._files, self._failed = files, failed
+    def __init__(self, files: list[CueLane]) -> None:
+        self._files = files
         self.paths = tuple(file.path for file in files)
-        self.error: OutputError | None = None
-        """The error of the first file that failed."""
         self._cutters: dict[str, CueCutter] = {}
         self._since: dict[str, float] = {}
         self._waiting: list[tuple[float, int, Entry]] = []
-        self._open: dict[int, list[Entry]] = {}
-        """The cues that a second line may still come for, by the numbers of their lines."""
+        self._open: dict[int, list[tuple[int, Entry]]] = {}
+        """The cues that a second line may still come for, with their keys, by the numbers of their lines."""
         self._count = 0
+
+    @property
+    def error(self) -> OutputError | None:
+        """The error of the first file that failed."""
+        return next((file.error for file in self._files if file.error is not None), None)
 
     def live(self, live: Live) -> None:
         if live.since_s is None:
@@ -105,60 +128,75 @@ class CueFiles:
             self._count += 1
             entry = Entry(cue, is_open=final.number > 0)
             if final.number:
-                self._open.setdefault(final.number, []).append(entry)
-            heapq.heappush(self._waiting, (cue.start_s, self._count, entry))
+                self._open.setdefault(final.number, []).append((self._count, entry))
+            heappush(self._waiting, (cue.start_s, self._count, entry))
         self.live(live)
-
-    def close(self) -> None:
-        """Write the cues that still wait: no more words will come."""
-        self._since.clear()
-        self._write()
-        for entry in (entry for entries in self._open.values() for entry in entries):
-            entry.is_open = False
-        self._each(CueFile.settle)
 
     def translated(self, number: int, text: str) -> None:
         """Write the cues of a line again, with their shares of its translation."""
         entries = self._open.pop(number, [])
-        cues = [entry.cue for entry in entries]
-        for entry, cue in zip(entries, with_second_lines(cues, text) if text else cues, strict=True):
+        cues = [entry.cue for _, entry in entries]
+        for (key, entry), cue in zip(entries, with_second_lines(cues, text) if text else cues, strict=True):
             entry.cue, entry.is_open = cue, False
-        self._each(CueFile.settle)
+            for file in self._files:
+                file.settle(key, cue)
+        self._wait()
+
+    async def end(self) -> None:
+        """Write the cues that still wait, for no more words will come, and close the files."""
+        self._since.clear()
+        self._write()
+        for number in tuple(self._open):
+            self.translated(number, "")
+        for file in self._files:
+            file.lane.end()
+        until_s = time.monotonic() + END_S
+        for file in self._files:
+            left_s = max(0.0, until_s - time.monotonic())
+            if not await trio.to_thread.run_sync(file.lane.ended, left_s):
+                file.give_up()
 
     def _write(self) -> None:
         """Write each waiting cue before which no older one can come."""
         while self._waiting:
-            start_s, _, entry = self._waiting[0]
+            start_s, key, entry = self._waiting[0]
             if any(since_s < start_s for source, since_s in self._since.items() if source != entry.cue.source):
-                return
-            heapq.heappop(self._waiting)
-            self._each(partial(CueFile.add, entry=entry))
+                break
+            heappop(self._waiting)
+            for file in self._files:
+                file.add(key, entry.cue, is_open=entry.is_open)
+        self._wait()
 
-    def _each(self, write: Callable[[CueFile], None]) -> None:
-        """Write to each file, and leave those out that fail."""
-        for file in tuple(self._files):
-            try:
-                write(file)
-            except OutputError as error:
-                self._files.remove(file)
-                self.error = self.error or error
-                self._failed(error)
+    def _wait(self) -> None:
+        until_s = time.monotonic() + _AT_ONCE_S
+        for file in self._files:
+            file.wait(until_s - time.monotonic())
 
 
-@contextmanager
-def open_files(paths: Mapping[str, Path], failed: Callable[[OutputError], None]) -> Iterator[CueFiles]:
-    """Open a file for each format in `paths`; under a name with a number where one holds something already. Raises
-    OutputError, on leaving too, for a file that failed meanwhile."""
-    with ExitStack() as stack:
-        found = _open_all(paths, stack)
-        opened = [CueFile(path, kind, handle, grows=_is_stream(path)) for kind, (path, handle) in found.items()]
-        files = CueFiles(opened, failed)
-        stack.push(partial(_raise_at_the_end, files))
-        stack.callback(files.close)
+@asynccontextmanager
+async def open_files(paths: Mapping[str, Path], tell: Callable[[str], None]) -> AsyncIterator[CueFiles]:
+    """Open a file for each format in `paths`; under a name with a number where one holds something already. `tell` is
+    called with what the user is to know of them. Raises OutputError, on leaving too, for a file that failed meanwhile
+    (after an interrupt as well; any other error takes precedence)."""
+    found = await in_time(partial(_open_all, paths), next(iter(paths.values())))
+    files = CueFiles([CueLane(file, handle, tell) for file, handle in found])
+    otherwise_failed = False
+    try:
         yield files
+    except Exception:
+        otherwise_failed = True
+        raise
+    finally:
+        with trio.CancelScope(shield=True):  # it takes END_S at most
+            await files.end()
+        if not otherwise_failed and files.error is not None:
+            raise files.error
 
 
-def _raise_at_the_end(files: CueFiles, _: object, error: BaseException | None, __: object) -> None:
-    """Raise the error of a file that failed, after an interrupt as well; any other error takes precedence."""
-    if files.error is not None and not isinstance(error, Exception):
-        raise files.error
+async def in_time(work: Callable[[], _T], path: Path | str) -> _T:
+    """Do what asks the disk, in a thread. Raises OutputError, which names `path`, if the disk doesn't answer."""
+    try:
+        with trio.fail_after(OPEN_S):
+            return await trio.to_thread.run_sync(work, abandon_on_cancel=True)
+    except trio.TooSlowError as error:
+        raise OutputError(SILENT, place=str(path), remedy="Name a file on another disk") from error

@@ -6,9 +6,10 @@ Under `voiceloop captions` words are shown while they are spoken; under `voicelo
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -18,7 +19,7 @@ from pydantic import BaseModel
 from voiceloop.captions.options import CaptionsOptions
 from voiceloop.captions.showing import FanOut, Final, Live, Output, Showing
 from voiceloop.captions.words import spoken
-from voiceloop.errors import ConfigError, OutputError
+from voiceloop.errors import ConfigError
 from voiceloop.events import Publish
 from voiceloop.types import Transcript
 
@@ -51,17 +52,12 @@ class CaptionsHandler:
     @asynccontextmanager
     async def open(cls, options: BaseModel, services: Services) -> AsyncIterator[Self]:
         """Open the files and the page. Raises OutputError, on leaving too for a file that failed meanwhile."""
-
-        def failed(error: OutputError) -> None:
-            effect = "Nothing more is written to this file; captions continue without it"
-            services.publish("notice", text=f"{error}. {effect}.")
-
         assert isinstance(options, CaptionsOptions)
         async with AsyncExitStack() as stack:
-            files = _open_files(stack, options, failed) if options.writes_files else None
+            files = await _open_files(stack, options, services) if options.writes_files else None
             page = await _open_page(stack, options, services) if options.web is not None else None
             outputs: list[Output] = [output for output in (files, page) if output is not None]
-            # The events come last: when one says that a caption is final, the files already contain it.
+            # The events come last: when one says that a caption is final, the files of a disk that works contain it.
             outputs.append(_Events(services.publish))
             showing = (
                 FanOut(outputs) if options.translate is None else await _translating(stack, outputs, options, services)
@@ -84,13 +80,14 @@ class CaptionsHandler:
         await trio.lowlevel.checkpoint()
 
 
-def _open_files(stack: AsyncExitStack, options: CaptionsOptions, failed: Callable[[OutputError], None]) -> CueFiles:
-    from voiceloop.captions.files import open_files
+async def _open_files(stack: AsyncExitStack, options: CaptionsOptions, services: Services) -> CueFiles:
+    from voiceloop.captions.files import in_time, open_files
     from voiceloop.captions.naming import FORMATS, wanted
 
     given = {kind: text for kind in FORMATS if (text := getattr(options, kind))}
-    names = wanted(given, options.keep, datetime.now().astimezone())
-    return stack.enter_context(open_files(names, failed))
+    name = next(iter([*given.values(), options.keep or ""]))
+    names = await in_time(partial(wanted, given, options.keep, datetime.now().astimezone()), name)
+    return await stack.enter_async_context(open_files(names, lambda text: services.publish("notice", text=text)))
 
 
 async def _open_page(stack: AsyncExitStack, options: CaptionsOptions, services: Services) -> Page:

@@ -16,97 +16,20 @@ import os
 import select
 import signal
 import sys
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from voiceloop.errors import OutputError
+from voiceloop.system.lane import Lane
 
 if TYPE_CHECKING:
     import trio
 
-BOUND = 1_000_000
-"""How many bytes may wait for each reader: hours of talk. What comes then is dropped."""
 GONE = frozenset({errno.EPIPE, errno.EIO})
 """The errors of a pipe whose reader has ended, and of a terminal that was closed."""
-
-
-class Lane:
-    """The bounded queue of one file descriptor, and the thread that writes it.
-
-    `told` makes what is written in place of dropped lines from their number. `failed` is called in the thread when the
-    descriptor can't be written; nothing is written after that.
-    """
-
-    def __init__(self, descriptor: int, told: Callable[[int], bytes], failed: Callable[[OSError], None]) -> None:
-        self._descriptor, self._told, self._failed = descriptor, told, failed
-        self._changed = threading.Condition()
-        self._waiting: deque[bytes] = deque()
-        self._size = 0
-        """The bytes that wait, those that are being written included."""
-        self._dropped = 0
-        self._over = False
-        threading.Thread(target=self._work, name="write output", daemon=True).start()
-
-    def put(self, data: bytes) -> bool:
-        """Add data to what waits. Returns False if it was dropped: too much waits, or nothing can be written."""
-        with self._changed:
-            if self._over:
-                return False
-            if self._size and self._size + len(data) > BOUND:
-                self._dropped += 1
-                return False
-            self._add(self._gap() + data)
-        return True
-
-    def wait_until_empty(self) -> None:
-        """Return when nothing waits any more: all is written, or nothing can be."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._over or not (self._size or self._dropped))
-
-    def end(self) -> None:
-        """Take nothing more. What waits is still written, if the process lives on."""
-        with self._changed:
-            self._over = True
-            self._changed.notify_all()
-
-    def _add(self, data: bytes) -> None:
-        self._waiting.append(data)
-        self._size += len(data)
-        self._changed.notify_all()
-
-    def _gap(self) -> bytes:
-        dropped, self._dropped = self._dropped, 0
-        return self._told(dropped) if dropped else b""
-
-    def _work(self) -> None:
-        while (data := self._next()) is not None:
-            try:
-                _write(self._descriptor, data)
-            except OSError as error:
-                with self._changed:
-                    self._over, self._size = True, 0
-                    self._waiting.clear()
-                    self._changed.notify_all()
-                self._failed(error)
-                return
-            with self._changed:
-                self._size -= len(data)
-                if not self._size and (gap := self._gap()):
-                    self._add(gap)
-                self._changed.notify_all()
-
-    def _next(self) -> bytes | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._over)
-            if not self._waiting:
-                return None
-            data = b"".join(self._waiting)
-            self._waiting.clear()
-            return data
 
 
 class Output:
@@ -118,11 +41,11 @@ class Output:
         self._wake: Callable[[], None] = lambda: None
         shared = _same_file(out.fileno(), err.fileno())
         told = self._told if shared and json else self._told_here
-        self._err = Lane(err.fileno(), told, self._failed if shared else lambda _: None)
-        self._out = self._err if shared else Lane(out.fileno(), self._told, self._failed)
+        self._err = Lane(partial(_write_all, err.fileno()), told, self._failed if shared else lambda _: None)
+        self._out = self._err if shared else Lane(partial(_write_all, out.fileno()), self._told, self._failed)
         self._streams = ((out, self._out), (err, self._err))
 
-    def lane_of(self, stream: TextIO) -> Lane | None:
+    def lane_of(self, stream: TextIO) -> Lane[bytes] | None:
         """The lane of a stream; None for one that is neither standard output nor standard error."""
         found = next((lane for known, lane in self._streams if known is stream), None)
         # A handler may have put something in the place of standard output (`handlers/user_output.py`).
@@ -195,7 +118,7 @@ def open_output(*, json: bool) -> Iterator[Output | None]:
         output.end()
 
 
-def lane_of(stream: TextIO) -> Lane | None:
+def lane_of(stream: TextIO) -> Lane[bytes] | None:
     """The lane that takes what is printed to a stream; None where it is written at once."""
     return _open[-1].lane_of(stream) if _open else None
 
@@ -216,6 +139,10 @@ def _soon(token: trio.lowlevel.TrioToken, event: trio.Event) -> None:
 
 def _same_file(one: int, other: int) -> bool:
     return os.path.samestat(os.fstat(one), os.fstat(other))
+
+
+def _write_all(descriptor: int, pieces: Sequence[bytes]) -> None:
+    _write(descriptor, b"".join(pieces))
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -6,7 +6,7 @@ import json as jsonlib
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.words import spoken
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.cli.render import Text, columns_of, print_error, print_line
-from voiceloop.errors import BadAudioFile, EngineError, OutputError, UsageError, first
+from voiceloop.errors import BadAudioFile, EngineError, UsageError, first
 from voiceloop.opening import open_transcriber, open_vad, opened
 from voiceloop.text import clean, clean_line
 from voiceloop.transcribe.audio_file import Recording
@@ -81,37 +81,32 @@ async def transcribe_files(config: Config, paths: Sequence[Path], wish: Wish) ->
 
 async def _transcribe(path: Path, recording: Recording, wish: Wish) -> None:
     """Transcribe one recording. Raises BadAudioFile, perhaps in a group, and OutputError."""
-    async with open_recording(path, place=PLACE) as reading:
-        with ExitStack() as stack:
-            files = _subtitles(path, wish, stack)
-            progress = _Progress(reading.sound)
-            stack.callback(progress.clear)
-            progress.flaw()
-            found = 0
-            async with recording.transcripts(_Watched(reading, progress)) as transcripts:
-                async for transcript in transcripts:
-                    if not transcript.text.strip():
-                        continue
-                    found += 1
-                    if files is not None and (words := tuple(spoken(transcript))):
-                        files.final(Final("", words), Live(""))
-                    progress.clear()
-                    print_line(_as_json(path, transcript) if wish.json else clean(transcript.text))
-            progress.end()
-            if not found:
-                print_error(f"transcribe: no speech was found in {clean_line(reading.sound.name)}")
+    async with open_recording(path, place=PLACE) as reading, AsyncExitStack() as stack:
+        files = await _subtitles(path, wish, stack)
+        progress = _Progress(reading.sound)
+        stack.callback(progress.clear)
+        progress.flaw()
+        found = 0
+        async with recording.transcripts(_Watched(reading, progress)) as transcripts:
+            async for transcript in transcripts:
+                if not transcript.text.strip():
+                    continue
+                found += 1
+                if files is not None and (words := tuple(spoken(transcript))):
+                    files.final(Final("", words), Live(""))
+                progress.clear()
+                print_line(_as_json(path, transcript) if wish.json else clean(transcript.text))
+        progress.end()
+        if not found:
+            print_error(f"transcribe: no speech was found in {clean_line(reading.sound.name)}")
 
 
-def _subtitles(path: Path, wish: Wish, stack: ExitStack) -> CueFiles | None:
+async def _subtitles(path: Path, wish: Wish, stack: AsyncExitStack) -> CueFiles | None:
     """Open the subtitle files of a recording; in a folder they have its name."""
     if not wish.files:
         return None
     names = wanted(wish.files, None, datetime.now().astimezone(), None if path == STDIN else path.stem)
-
-    def failed(error: OutputError) -> None:
-        print_error(f"{error}. Nothing more is written to this file.")
-
-    files = stack.enter_context(open_files(names, failed))
+    files = await stack.enter_async_context(open_files(names, print_error))
     print_error(f"transcribe: writing {', '.join(clean_line(str(name)) for name in files.paths)}")
     return files
 

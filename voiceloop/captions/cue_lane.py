@@ -1,0 +1,124 @@
+"""The thread of one subtitle file, so that a disk that stands still stops nothing else.
+
+    cue -> operation -> queue of the file (bounded) -> thread of the file: `CueFile` -> disk
+
+Only immutable operations go from the loop to the thread. The `CueFile` belongs to the thread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from voiceloop.captions.cue_file import CueFile, Entry
+from voiceloop.captions.cues import Cue
+from voiceloop.errors import OutputError
+from voiceloop.system.lane import Lane
+
+PATIENCE_S = 2.0
+"""How long a write may take before the user is told."""
+SILENT = "the disk doesn't answer"
+_BYTES_OF_A_CUE = 200
+"""What a cue takes in memory besides its text, roughly."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """Add a cue, or write it again for the last time. `key` says which one it is."""
+
+    key: int
+    cue: Cue
+    adds: bool
+    is_open: bool
+
+    def __len__(self) -> int:
+        return _BYTES_OF_A_CUE + sum(len(line.encode()) for line in (*self.cue.lines, *self.cue.second))
+
+
+class CueLane:
+    """One subtitle file, and the thread that writes it. `tell` is called, in Trio's thread, with what the user is to
+    know."""
+
+    def __init__(self, file: CueFile, handle: int, tell: Callable[[str], None]) -> None:
+        self.path, self._file, self._tell = file.path, file, tell
+        self.error: OutputError | None = None
+        """The reason why nothing more is written."""
+        self._open: set[int] = set()
+        """The cues that were taken and may still be settled."""
+        self._entries: dict[int, Entry] = {}
+        """The same ones in the thread, which alone uses this."""
+        self._slow = self._full = False
+        """Whether the user has been told that captions wait, and that they are left out."""
+        self._late = False
+        """Whether the last cue was waited for in vain."""
+        self._token = trio.lowlevel.current_trio_token()
+        self.lane = Lane[_Operation](self._write, self._dropped, self._failed, partial(os.close, handle))
+
+    def add(self, key: int, cue: Cue, *, is_open: bool) -> None:
+        """Append a cue, soon; nothing, once the file has failed."""
+        if self.error is not None:
+            return
+        if not self._slow and self.lane.writing_s() > PATIENCE_S:
+            self._slow = True
+            self._tell(f"{self.path}: {SILENT}. Captions wait for it; those that still wait at the end are lost.")
+        if self.lane.put(_Operation(key, cue, adds=True, is_open=is_open)):
+            if is_open:
+                self._open.add(key)
+        elif not (self._full or self.lane.over):
+            self._full = True
+            self._tell(f"{self.path}: {SILENT}, and too much waits for it. New captions are left out of this file.")
+
+    def settle(self, key: int, cue: Cue) -> None:
+        """Write an open cue again, soon. It is never left out: there is one for each cue that was taken, at most."""
+        if key in self._open:
+            self._open.remove(key)
+            self.lane.put(_Operation(key, cue, adds=False, is_open=False), always=True)
+
+    def wait(self, at_most_s: float) -> None:
+        """Wait until all is written, but not if that was waited for in vain the last time."""
+        self._late = not self.lane.wait_until_empty(0.0 if self._late else max(0.0, at_most_s))
+
+    def give_up(self) -> None:
+        """Wait for the thread no longer."""
+        self.error = self.error or OutputError(f"{SILENT}, so the last captions may be missing", place=str(self.path))
+
+    def _write(self, operations: Sequence[_Operation]) -> None:
+        for operation in operations:
+            try:
+                self._do(operation)
+            except OutputError as error:
+                raise (error.__cause__ if isinstance(error.__cause__, OSError) else OSError(str(error))) from None
+        self._slow = False
+
+    def _do(self, operation: _Operation) -> None:
+        if operation.adds:
+            entry = Entry(operation.cue, operation.is_open)
+            if operation.is_open:
+                self._entries[operation.key] = entry
+            self._file.add(entry)
+        else:
+            entry = self._entries.pop(operation.key)
+            entry.cue, entry.is_open = operation.cue, False
+            self._file.settle()
+
+    def _dropped(self, count: int) -> None:
+        self._full = False
+        self._soon(f"{self.path}: the disk answers again. Captions left out of this file: {count}.")
+
+    def _failed(self, error: OSError) -> None:
+        self.error = unwritable(self.path, error)
+        self._soon(f"{self.error}. Nothing more is written to this file; captions continue without it.")
+
+    def _soon(self, text: str) -> None:
+        with suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self._tell, text)
+
+
+def unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"can't be written: {error.strerror}", place=str(path))
