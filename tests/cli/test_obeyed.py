@@ -104,3 +104,10 @@ def test_what_would_be_ignored_is_refused(words: tuple[str, ...]) -> None:
         assert done.exception.exit_code in {2, 78}
     else:
         assert done.exit_code == 2
+
+
+def test_who_speaks_can_be_switched_off_where_nobody_is_told(tmp_path: Path) -> None:
+    done = CliRunner().invoke(
+        app, ["transcribe", str(tmp_path / "no.wav"), "--cloud", "--set", "transcribe.diarize=false"]
+    )
+    assert "who speaks" not in str(done.exception)

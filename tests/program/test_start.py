@@ -66,7 +66,8 @@ def test_two_lines_at_start_say_where_words_go_what_is_heard_and_how_to_end(comm
     assert where == WHERE
     assert heard.startswith(f'Listening to "{tmp_path}/said.wav"')
     assert heard.endswith("Ctrl-C ends it.")
-    assert [line for line in rest if not line.startswith("Stopped.")] == []
+    found_nothing = [f"audio.input: no speech was found in {tmp_path}/said.wav."]
+    assert [line for line in rest if not line.startswith("Stopped.")] == found_nothing
 
 
 def test_in_60_columns_one_row_stands_before_the_first_caption(tmp_path: Path) -> None:
@@ -74,7 +75,8 @@ def test_in_60_columns_one_row_stands_before_the_first_caption(tmp_path: Path) -
     row, *rest = on_terminal(*words, env=environment(tmp_path), cwd=tmp_path, width=60)
     assert columns(row) <= 60
     assert row.startswith('This machine hears "A microphone')
-    assert rest[0].startswith("Stopped.")
+    assert rest[0].startswith("audio.input: no speech was found in A microphone")
+    assert any(line.startswith("Stopped.") for line in rest)
 
 
 def test_a_page_is_told_with_its_address(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import math
 import os
+import stat
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
@@ -68,6 +69,11 @@ def _is_stream(path: Path) -> bool:
     return path.parts[:2] in {("/", "dev"), ("/", "proc")}
 
 
+def _only_grows(path: Path, handle: int) -> bool:
+    """Whether what is written can't be changed any more: in another program's file, or a named pipe."""
+    return _is_stream(path) or not stat.S_ISREG(os.fstat(handle).st_mode)
+
+
 def _holds_something(path: Path) -> bool:
     try:
         return path.stat().st_size > 0 and not _is_stream(path)
@@ -85,7 +91,7 @@ def _open_all(paths: Mapping[str, Path]) -> list[tuple[CueFile, int]]:
             for kind, path in names.items():
                 handle = _open(path)
                 opening.callback(os.close, handle)
-                found.append((CueFile(path, kind, handle, grows=_is_stream(path)), handle))
+                found.append((CueFile(path, kind, handle, grows=_only_grows(path, handle)), handle))
             opening.pop_all()
             return found
     raise AssertionError("numbers end")

@@ -78,11 +78,12 @@ def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its par
         raise UsageError(f"--json is for standard output, not for {to}", place="transcribe", remedy="Leave one out.")
     keys = [setting.partition("=")[0].strip() for setting in sets or ()]
     tells_speakers = json and not pending
-    if "transcribe.diarize" in keys and not tells_speakers:
+    given = parse_sets(sets or ())[0]
+    if given.raw.get(("transcribe", "diarize"), "false").strip() != "false" and not tells_speakers:
         what = "who speaks is told with --json only, and not with --pending"
         raise UsageError(what, place="--set transcribe.diarize", remedy="Add --json, or leave it out.")
     destination = checked_destination(to or "stdout")
-    check_used("transcribe", parse_sets(sets or ())[0])
+    check_used("transcribe", given)
     # Most pending recordings come from dictation, and were meant for its engine. A kept choice is not one for files.
     as_dictation = pending or cloud is not None
     command = (

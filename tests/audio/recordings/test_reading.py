@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -16,6 +20,11 @@ from voiceloop.errors import BadAudioFile
 
 PCM = bytes(range(256)) * 400
 DATA = wav_bytes(PCM, 16_000)
+
+
+def open_files() -> int:
+    """How many files this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def all_of(reading: Reading) -> bytes:
@@ -70,4 +79,53 @@ async def test_what_cannot_be_read_is_an_error_from_a_pipe_too() -> None:
     with pytest.raises(BadAudioFile, match=rf"^x: /dev/fd/{reading} is empty"):
         async with open_recording(Path(f"/dev/fd/{reading}"), place="x"):
             pass
+    os.close(reading)
+
+
+async def test_a_recording_that_a_thread_still_reads_is_closed_by_that_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decoder that is closed while it reads ends the process."""
+    began, came, closed = threading.Event(), threading.Event(), threading.Event()
+
+    class Waiting:
+        def read(self) -> bytes:
+            began.set()
+            assert came.wait(60)
+            return b""
+
+    @contextmanager
+    def opening(path: Path, *, place: str) -> Iterator[Any]:
+        try:
+            yield Waiting()
+        finally:
+            closed.set()
+
+    monkeypatch.setattr("voiceloop.audio.recordings.reading.open_sound", opening)
+    reading, writing = os.pipe()
+    async with trio.open_nursery() as nursery:
+
+        async def read() -> None:
+            async with open_recording(Path(f"/dev/fd/{reading}"), place="x") as recording:
+                await recording.read()
+
+        nursery.start_soon(read)
+        assert await trio.to_thread.run_sync(began.wait, 60)
+        nursery.cancel_scope.cancel("the user has ended it")
+    gc.collect()
+    assert not closed.is_set()
+    came.set()
+    assert await trio.to_thread.run_sync(closed.wait, 60)
+    os.close(reading)
+    os.close(writing)
+
+
+async def test_a_broken_recording_from_a_pipe_is_closed_at_once() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, DATA[:20_000])
+    os.close(writing)
+    before = open_files()
+    with pytest.raises(BadAudioFile):  # noqa: PT012 - raised within, as by a damaged recording
+        async with open_recording(Path(f"/dev/fd/{reading}"), place="x") as recording:
+            await recording.read()
+            raise BadAudioFile("is damaged", remedy="Copy it again")
+    assert open_files() == before
     os.close(reading)

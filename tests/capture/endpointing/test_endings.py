@@ -112,6 +112,20 @@ def test_a_verb_without_its_object_and_a_word_before_a_noun_want_more(language: 
     assert ending(f"{text}.", language, punctuated=False) is LINKED
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Voilà ce qu'il y a.", "fr"),
+        ("Dis-moi ce qu'il y a.", None),
+        ("왜 안 와.", None),
+        ("정말 안 돼.", "ko"),
+        ("好 的。", "zh"),
+    ],
+)
+def test_words_of_one_letter_and_of_one_character_are_not_spelling(text: str, language: str | None) -> None:
+    assert ending(text, language) is not Ending.OPEN
+
+
 @pytest.mark.parametrize("text", ["It is spelled m i", "M I S.", "A-N", "a. n."])
 def test_spelling_means_that_the_speaker_goes_on(text: str) -> None:
     assert ending(text, "en") is OPEN

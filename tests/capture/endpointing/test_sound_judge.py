@@ -122,6 +122,20 @@ async def test_after_a_failure_the_pause_is_known_to_have_no_sound_and_none_is_a
     assert "it fails: no memory" in told.notices[0]
 
 
+async def test_a_pause_that_waits_behind_a_failure_is_not_asked_about_and_the_failure_is_told_once() -> None:
+    network, told = FakeNetwork(fails=True), Told()
+    async with open_sound_judge(network, told.tell, told.publish) as judge:
+        speak(judge, 48_000, 0.25)
+        judge.paused(30_000)
+        await trio.to_thread.run_sync(network.begun.acquire)
+        judge.paused(40_000)
+        await trio.testing.wait_all_tasks_blocked()
+        network.gate.set()
+        await told.until_known(40_000)
+    assert network.calls == 1
+    assert len(told.notices) == 1
+
+
 async def test_muted_sound_is_silence_to_it() -> None:
     network, told = FakeNetwork(), Told()
     network.gate.set()

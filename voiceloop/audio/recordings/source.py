@@ -81,12 +81,13 @@ class Pipe:
 
 
 def waits(path: Path) -> bool:
-    """Whether reading waits for another program: the recording is no regular file."""
+    """Whether reading may take long: for another program, or because the recording has to be kept in a file before."""
     try:
-        mode = os.fstat(0).st_mode if path == STDIN else path.stat().st_mode
+        if path == STDIN:
+            return not stat.S_ISREG(os.fstat(0).st_mode) or os.lseek(0, 0, os.SEEK_CUR) > 0
+        return not stat.S_ISREG(path.stat().st_mode)
     except OSError:
         return False
-    return not stat.S_ISREG(mode)
 
 
 @contextmanager
@@ -125,25 +126,33 @@ def _seekable(file: io.RawIOBase | IO[bytes], length: int) -> Source:
 
 def _spooled(pipe: Pipe, stack: ExitStack) -> tuple[IO[bytes], int]:
     """A file that has no name and only this process can read, with all that comes; and its length."""
-    folder = None if "TMPDIR" in os.environ or not os.access(SPOOL_FOLDER, os.W_OK) else SPOOL_FOLDER
+    folder = None if os.environ.get("TMPDIR") or not os.access(SPOOL_FOLDER, os.W_OK) else SPOOL_FOLDER
     length = 0
-    try:
+    with _keeping(folder):
         file = stack.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0))  # noqa: SIM115
-        while piece := pipe.read(_PIECE):
-            length += len(piece)
-            if length > SPOOL_LIMIT:
-                raise BadAudioFile(
-                    f"is longer than {SPOOL_LIMIT // 1024**3} GB, and its kind can't be read as it comes",
-                    remedy="Write it to a file, and name that",
-                )
+    while piece := pipe.read(_PIECE):
+        length += len(piece)
+        if length > SPOOL_LIMIT:
+            raise BadAudioFile(
+                f"is longer than {SPOOL_LIMIT // 1024**3} GB, and its kind can't be read as it comes",
+                remedy="Write it to a file, and name that",
+            )
+        with _keeping(folder):
             left = memoryview(piece)
             while left:
                 left = left[file.write(left) :]
+    file.seek(0)
+    return file, length
+
+
+@contextmanager
+def _keeping(folder: str | None) -> Iterator[None]:
+    """Name the errors of the file that a pipe is kept in."""
+    try:
+        yield
     except OSError as error:
         where = folder or tempfile.gettempdir()
         raise BadAudioFile(
             f"can't be kept in {where}, where its kind needs a file: {(error.strerror or str(error)).lower()}",
             remedy="Free some space, or set TMPDIR to another folder",
         ) from error
-    file.seek(0)
-    return file, length

@@ -47,6 +47,8 @@ _WORD = re.compile(r"[^\W_](?:[^\s]*[^\W_])?['’]?")
 """A word from its first letter or digit to its last, and an apostrophe after it: after "l'" another word follows."""
 _ELIDED = ("fr", "it")
 """Languages in which a word that ends with an apostrophe is joined to the next word."""
+_ONE_LETTER = {"fr": "aày", "es": "aeouy", "it": "aeio", "pt": "aeoàé"}
+"""The words of one letter, in languages that put two of them behind one another."""
 _COMPLETE_NUMBER = 10
 """Digits of a telephone number: one that has been read out to this length may well be complete."""
 _LONG = 5
@@ -100,7 +102,7 @@ def ending(text: str, language: str | None, *, punctuated: bool = True) -> Endin
     short = code(language)
     words = _words(text)
     lists = WORDS.get(short or "")
-    reading = _reading_digits(words, lists.digits if lists else frozenset()) or _spelling(words)
+    reading = _reading_digits(words, lists.digits if lists else frozenset()) or _spelling(words, short)
     if by_marks is not Ending.QUESTION and reading:
         return Ending.OPEN
     return by_marks if lists is None else _by_words(words, by_marks, lists, elides=short in _ELIDED)
@@ -137,10 +139,14 @@ def _ends_with_closing(words: list[str], lists: Words) -> bool:
     return any(text.endswith(" " + phrase) for phrase in lists.closing)
 
 
-def _spelling(words: list[str]) -> bool:
-    """Whether a word is being spelled: it ends with two single letters, "m i" or "M-I"."""
-    letters = [piece for word in words[-2:] for piece in re.split(f"[{_DASHES}]", word) if piece]
-    return len(letters) > 1 and all(len(letter) == 1 and letter.isalpha() for letter in letters[-2:])
+def _spelling(words: list[str], language: str | None) -> bool:
+    """Whether a word is being spelled: it ends with two single letters, "m i" or "M-I". Not with two words of one
+    letter ("il y a"), nor in scripts without capitals, where one character may be a word."""
+    letters = [piece for word in words[-2:] for piece in re.split(f"[{_DASHES}]", word) if piece][-2:]
+    if len(letters) < 2 or not all(len(letter) == 1 and letter.upper() != letter for letter in letters):
+        return False
+    small = _ONE_LETTER.get(language, "") if language else "".join(_ONE_LETTER.values())
+    return not all(letter in small for letter in letters)
 
 
 def _reading_digits(words: list[str], names: frozenset[str]) -> bool:

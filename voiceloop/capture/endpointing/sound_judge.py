@@ -68,6 +68,9 @@ class SoundJudge:
         async with self._limiter:
             if since != self._latest:
                 return
+            if self._failed:
+                self._tell(SoundKnown(None, since))
+                return
             log_odds = None
             try:
                 log_odds = await trio.to_thread.run_sync(partial(self._network.log_odds, window))

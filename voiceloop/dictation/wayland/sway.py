@@ -78,7 +78,9 @@ def focused(node: Mapping[str, Any], terminals: tuple[str, ...]) -> Focus:
         x_properties = node.get("window_properties") or {}  # present for windows of XWayland
         names += [str(x_properties[key]) for key in ("class", "instance") if x_properties.get(key)]
         terminal = is_terminal(names, more=terminals)
-        return Focus(str(node["id"]), names[0] if names else "", terminal, process=int(node["pid"]))
+        # A window of XWayland gets the clipboard by way of the compositor: who reads it, can't be told.
+        process = 0 if x_properties else int(node["pid"])
+        return Focus(str(node["id"]), names[0] if names else "", terminal, process=process)
     for child in [*node.get("nodes", ()), *node.get("floating_nodes", ())]:
         found = focused(child, terminals)
         if found.window:
