@@ -80,7 +80,7 @@ async def test_a_file_that_cannot_be_written_is_reported_and_the_other_file_goes
         await write()
     assert len(paths["jsonl"].read_text().splitlines()) == 2
     failure = "/dev/full: can't be written: No space left on device"
-    assert reported == [f"{failure}. Nothing more is written to this file; captions continue without it."]
+    assert reported == [f"{failure}. Nothing more is written to this file; all else goes on."]
 
 
 async def test_files_contain_each_cue_as_soon_as_it_is_final(tmp_path: Path) -> None:
@@ -154,13 +154,13 @@ async def test_a_disk_that_stands_still_stalls_neither_the_loop_nor_the_other_fi
                 files.final(final(f"sentence {number}", 10.0 * number), Live(""))
             times_s.append(time.monotonic())
 
-    with pytest.raises(OutputError, match="the disk doesn't answer, so the last captions may be missing"):
+    with pytest.raises(OutputError, match="the disk doesn't answer, so the last subtitles may be missing"):
         await write()
     began_s, ending_s, ended_s = [*times_s, time.monotonic()]
     assert ending_s - began_s < 100 * 0.5 / 2  # it was waited for in vain once, not each time
     assert ended_s - ending_s < END_S + 0.5
     assert len(read_srt(other.read_text())) == 100
-    assert [text.partition(" Captions wait")[0] for text in told] == [f"{path}: the disk doesn't answer."]
+    assert [text.partition(" Subtitles wait")[0] for text in told] == [f"{path}: the disk doesn't answer."]
 
 
 async def test_nothing_is_lost_on_a_disk_that_answers_again(stalled: tuple[Path, int]) -> None:
@@ -188,7 +188,7 @@ async def test_what_waits_for_the_disk_is_bounded_and_what_is_left_out_is_told_w
             count += 1
             assert count < BOUND  # it would be far too much
         silent = f"{path}: the disk doesn't answer, and too much waits for it"
-        assert told == [f"{silent}. New captions are left out of this file."]
+        assert told == [f"{silent}. New subtitles are left out."]
         data = b""
         while len(told) < 2:
             data += await trio.to_thread.run_sync(os.read, reader, 65_536)
@@ -198,7 +198,7 @@ async def test_what_waits_for_the_disk_is_bounded_and_what_is_left_out_is_told_w
     rows = [json.loads(line) for line in data.lstrip(b"x").splitlines()]
     assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
     answered, _, left_out = told[1].rpartition(" ")
-    assert answered == f"{path}: the disk answers again. Captions left out of this file:"
+    assert answered == f"{path}: the disk answers again. Subtitles left out of this file:"
     assert int(left_out.rstrip(".")) > 0
 
 

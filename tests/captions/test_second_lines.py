@@ -117,7 +117,7 @@ async def test_a_full_disk_leaves_the_words_as_they_were(tmp_path: Path, monkeyp
     with pytest.raises(OutputError):
         await write()
     failure = f"{path}: can't be written: No space left on device"
-    assert reported == [f"{failure}. Nothing more is written to this file; captions continue without it."]
+    assert reported == [f"{failure}. Nothing more is written to this file; all else goes on."]
     assert contents(path) == ["one", "two"]
 
 

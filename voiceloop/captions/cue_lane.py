@@ -66,13 +66,13 @@ class CueLane:
             return
         if not self._slow and self.lane.writing_s() > PATIENCE_S:
             self._slow = True
-            self._tell(f"{self.path}: {SILENT}. Captions wait for it; those that still wait at the end are lost.")
+            self._tell(f"{self.path}: {SILENT}. Subtitles wait for it; those that still wait at the end are lost.")
         if self.lane.put(_Operation(key, cue, adds=True, is_open=is_open)):
             if is_open:
                 self._open.add(key)
         elif not (self._full or self.lane.over):
             self._full = True
-            self._tell(f"{self.path}: {SILENT}, and too much waits for it. New captions are left out of this file.")
+            self._tell(f"{self.path}: {SILENT}, and too much waits for it. New subtitles are left out.")
 
     def settle(self, key: int, cue: Cue) -> None:
         """Write an open cue again, soon. It is never left out: there is one for each cue that was taken, at most."""
@@ -86,7 +86,7 @@ class CueLane:
 
     def give_up(self) -> None:
         """Wait for the thread no longer."""
-        self.error = self.error or OutputError(f"{SILENT}, so the last captions may be missing", place=str(self.path))
+        self.error = self.error or OutputError(f"{SILENT}, so the last subtitles may be missing", place=str(self.path))
 
     def _write(self, operations: Sequence[_Operation]) -> None:
         for operation in operations:
@@ -109,11 +109,11 @@ class CueLane:
 
     def _dropped(self, count: int) -> None:
         self._full = False
-        self._soon(f"{self.path}: the disk answers again. Captions left out of this file: {count}.")
+        self._soon(f"{self.path}: the disk answers again. Subtitles left out of this file: {count}.")
 
     def _failed(self, error: OSError) -> None:
         self.error = unwritable(self.path, error)
-        self._soon(f"{self.error}. Nothing more is written to this file; captions continue without it.")
+        self._soon(f"{self.error}. Nothing more is written to this file; all else goes on.")
 
     def _soon(self, text: str) -> None:
         with suppress(trio.RunFinishedError):

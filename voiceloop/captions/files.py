@@ -199,6 +199,16 @@ async def open_files(paths: Mapping[str, Path], tell: Callable[[str], None]) -> 
             raise files.error
 
 
+@asynccontextmanager
+async def open_named(
+    names: Callable[[], Mapping[str, Path]], given: str, tell: Callable[[str], None]
+) -> AsyncIterator[CueFiles]:
+    """As `open_files`, for what `names` finds on the disk. `given` is what the user named, for the error."""
+    paths = await in_time(names, given)
+    async with open_files(paths, tell) as files:
+        yield files
+
+
 async def in_time(work: Callable[[], _T], path: Path | str) -> _T:
     """Do what asks the disk, in a thread. Raises OutputError, which names `path`, if the disk doesn't answer."""
     try:
