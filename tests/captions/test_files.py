@@ -6,6 +6,8 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +202,51 @@ async def test_what_waits_for_the_disk_is_bounded_and_what_is_left_out_is_told_w
     answered, _, left_out = told[1].rpartition(" ")
     assert answered == f"{path}: the disk answers again. Subtitles left out of this file:"
     assert int(left_out.rstrip(".")) > 0
+
+
+async def test_a_second_line_is_written_though_the_queue_is_full(stalled: tuple[Path, int]) -> None:
+    path, reader = stalled
+    os.set_blocking(reader, False)
+    told: list[str] = []
+    answers_again = trio.Event()
+    data = b""
+
+    def tell(text: str) -> None:
+        told.append(text)
+        if "answers again" in text:
+            answers_again.set()
+
+    async def read() -> None:
+        nonlocal data
+        while True:
+            await trio.lowlevel.wait_readable(reader)
+            data += os.read(reader, 65_536)
+
+    def line(number: int, text: str) -> Final:
+        return replace(final(text, 10_000.0 * number), number=number)
+
+    async with open_files({"jsonl": path}, tell) as files:
+        files.final(line(0, "zero"), Live(""))  # which no second line is awaited for: the disk is asked to take it
+        files.final(line(1, "one"), Live(""))
+        count = 1
+        while not told:
+            count += 1
+            files.final(line(count, "bound " * 2_000), Live(""))
+            assert count < BOUND  # it would be far too much
+        for number in range(1, count + 1):  # of the last one cues were left out
+            files.translated(number, "un")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            await answers_again.wait()  # nothing waits any more
+            nursery.cancel_scope.cancel()
+        with suppress(BlockingIOError):
+            while True:
+                data += os.read(reader, 65_536)
+    rows = [json.loads(row) for row in data.lstrip(b"x").splitlines()]
+    assert [row["text"] for row in rows[:2]] == ["zero", "one"]
+    assert rows[1]["translation"] == "un"
+    lines = [row["start_s"] // 10_000 for row in rows if "translation" in row]
+    assert set(lines) >= set(range(1, count))
 
 
 async def test_the_start_waits_for_no_disk_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,10 +142,13 @@ class CueFiles:
         """Write the cues of a line again, with their shares of its translation."""
         entries = self._open.pop(number, [])
         cues = [entry.cue for _, entry in entries]
-        for (key, entry), cue in zip(entries, with_second_lines(cues, text) if text else cues, strict=True):
+        settled = [
+            (key, cue) for (key, _), cue in zip(entries, with_second_lines(cues, text) if text else cues, strict=True)
+        ]
+        for (_, entry), (_, cue) in zip(entries, settled, strict=True):
             entry.cue, entry.is_open = cue, False
-            for file in self._files:
-                file.settle(key, cue)
+        for file in self._files:
+            file.settle(settled)
         self._wait()
 
     async def end(self) -> None:
