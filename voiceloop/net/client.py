@@ -12,7 +12,7 @@ from pathlib import Path
 import trio
 
 from voiceloop.config.address import ADDRESS, is_near, no_address
-from voiceloop.config.tables import Endpoint, Limits
+from voiceloop.config.server_tables import Endpoint, Limits
 from voiceloop.errors import ConfigError, ServiceError, Unauthorized, VoiceloopError
 from voiceloop.events import Publish
 from voiceloop.net.catalogue import MODALITY, Cache, Kind, Model, advice, character_usd, find, parse

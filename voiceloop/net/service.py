@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import trio
 
 from voiceloop.config.address import shown_server
-from voiceloop.config.tables import Endpoint
+from voiceloop.config.server_tables import Endpoint
 from voiceloop.errors import BadRequest, ContextTooLong, NoSuchModel, NotRunning, RateLimited, ServiceError
 from voiceloop.net.attempt import Attempt
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, from_error_object, from_status

@@ -9,7 +9,9 @@ from typing import Protocol, runtime_checkable
 from pydantic import BaseModel
 
 from voiceloop.config.address import shown_server
-from voiceloop.config.tables import Config, Endpoint, Table
+from voiceloop.config.server_tables import Endpoint
+from voiceloop.config.table import Table
+from voiceloop.config.tables import Config
 from voiceloop.net.catalogue import Kind, Model, doubt
 
 
