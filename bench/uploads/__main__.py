@@ -2,8 +2,8 @@
 
 The line takes 5 Mbit/s up, and 80 ms there and back (`testbed/uplink.py`). A person's recorded voice in a room with
 noise at -60 dBFS goes through the program's VAD, segmenter and transcribing, in real time, to the loopback service
-behind that line: 2, 10 and 30 s of speech, and 20 s with three pauses of 500 ms, at each of which the clip so far is sent as if
-speech had ended.
+behind that line: 2, 10 and 30 s of speech, and 20 s with three pauses of 500 ms, at each of which the clip so far is
+sent as if speech had ended.
 
 The last byte is seen where the line hands it to the service. It left the near end of the line half a round trip before:
 that time is subtracted. The end of speech is the last sample of the recording's speech, as played. Before the pause is
@@ -25,6 +25,10 @@ from bench.uploads.measuring import Result, measure
 
 MEANS: dict[str, tuple[str, ...]] = {
     "wav": (),
+    "flac": ("transcribe.upload_format=flac",),
+    "multipart": ("transcribe.multipart=true",),
+    "flac+multipart": ("transcribe.upload_format=flac", "transcribe.multipart=true"),
+    "opus": ("transcribe.upload_format=ogg",),
 }
 """The settings of each means."""
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from voiceloop.audio.wav import wav_bytes
+from voiceloop.audio.clip_formats import ClipFormat
 from voiceloop.config.language import language_code
 from voiceloop.config.tables import Conflict
-from voiceloop.net.bodies import SOUND, with_sound
-from voiceloop.net.service import Request
+from voiceloop.net.bodies import SOUND, Envelope, form_envelope, json_envelope
 from voiceloop.plugins import Services
-from voiceloop.transcribe.clip_transcriber import ClipOptions, ClipTranscriber
+from voiceloop.transcribe.clip_transcriber import ClipOptions, ClipTranscriber, file_of
 from voiceloop.transcribe.posting import Form
-from voiceloop.types import Utterance
 
 PROMPTED = ("groq", "openai")
 """Providers whose transcription takes a `prompt`. OpenRouter passes each its own options and ignores the rest."""
@@ -34,6 +33,10 @@ class OpenRouterTranscribeOptions(ClipOptions):
     provider: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options passed on to a provider, by its name: `provider.groq = { prompt = "names: Ada, Grace" }`."""
 
+    multipart: bool = False
+    """Whether a clip is sent as the file of a form in place of base64 in JSON: a quarter fewer bytes, and 25 MB at
+    most. Gateways with OpenRouter's API may not take it."""
+
     def provider_options(self) -> dict[str, dict[str, Any]]:
         """`provider`, with the vocabulary added to the prompts of those in `PROMPTED`. Others don't receive it."""
         options = {name: dict(values) for name, values in self.provider.items()}
@@ -50,6 +53,8 @@ class OpenRouterTranscribeOptions(ClipOptions):
                 "needs response_format = 'verbose_json'",
                 "Set that, or leave timestamp_granularities out.",
             )
+        if self.multipart and self.upload_format == "pcm":
+            yield Conflict(("multipart", "upload_format"), "a form can't say that its file is pcm", "Leave one out.")
 
 
 class OpenRouterTranscriber(ClipTranscriber):
@@ -78,9 +83,11 @@ class OpenRouterTranscriber(ClipTranscriber):
         options = self._options.model_copy(update={"diarize": False})
         return OpenRouterTranscriber(options, self._service, self._services)
 
-    def request(self, utterance: Utterance, *, form: Form) -> Request:
+    def envelope(self, *, form: Form, kind: ClipFormat) -> Envelope:
         options = self._options
-        body: dict[str, Any] = {"model": options.model, "input_audio": {"data": SOUND, "format": "wav"}}
+        body: dict[str, Any] = {"model": options.model}
+        if not options.multipart:
+            body["input_audio"] = {"data": SOUND, "format": kind}
         if (language := language_code(options.language)) is not None:
             body["language"] = language
         if options.temperature is not None:
@@ -93,5 +100,4 @@ class OpenRouterTranscriber(ClipTranscriber):
                 body["timestamp_granularities"] = list(options.timestamp_granularities)
         if provider := options.provider_options():
             body["provider"] = {"options": provider}
-        content = with_sound(body, wav_bytes(utterance.pcm, utterance.rate_hz))
-        return Request("/audio/transcriptions", body=content, model=options.model)
+        return form_envelope(body, file_of(kind), secrets.token_hex(16)) if options.multipart else json_envelope(body)

@@ -11,10 +11,12 @@ from typing import Protocol
 
 import trio
 
+from voiceloop.audio.clip_formats import ClipFormat, is_slow
 from voiceloop.errors import BadRequest
 from voiceloop.net.service import Request, Service
 from voiceloop.plugins import Services, Transcription
 from voiceloop.transcribe.answers import transcript
+from voiceloop.transcribe.growing_clip import EncodedClip, GrowingClip
 from voiceloop.transcribe.keeping import keeping_unsent
 from voiceloop.transcribe.pieces import cut, join
 from voiceloop.types import Transcript, Utterance
@@ -43,7 +45,11 @@ _REFUSED = {
 
 
 class _MakeRequest(Protocol):
-    def __call__(self, utterance: Utterance, *, form: Form) -> Request: ...
+    def __call__(self, utterance: Utterance, *, form: Form, kind: ClipFormat) -> Request: ...
+
+
+class _MakeRequestWith(Protocol):
+    def __call__(self, sound: bytes, *, form: Form, kind: ClipFormat) -> Request: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +58,13 @@ class Posting:
 
     request: _MakeRequest
     """Makes the request for a clip."""
+    request_with: _MakeRequestWith
+    """Makes it for a clip that is encoded already."""
     model: str
     forms: tuple[Form, ...]
     """The form to ask for, then those to ask for where it is refused; `PLAIN` comes last."""
+    formats: tuple[ClipFormat, ...] = ("wav",)
+    """The format to post clips in, then those for where it is refused."""
     max_clip_s: float | None = None
     """Longer clips are cut. None: not known yet."""
 
@@ -62,8 +72,9 @@ class Posting:
 class Poster:
     """Posts clips, and remembers what its model refuses.
 
-    A refused form and a refused length look alike (a plain 400). So the clip is posted again, first in a plainer form,
-    then in shorter pieces. What is learned is kept until the program ends, with one notice.
+    A refused format, a refused form and a refused length look alike (a plain 400). So the clip is posted again, first
+    in a plainer format, then in a plainer form, then in shorter pieces. What is learned is kept until the program ends,
+    with one notice.
     """
 
     def __init__(self, service: Service, posting: Posting, services: Services) -> None:
@@ -71,7 +82,7 @@ class Poster:
         self._keeps = services.keeps
         known = next((limit for name, limit in LIMITS_S.items() if posting.model.startswith(name)), None)
         self._longest_s = posting.max_clip_s or known
-        self._forms = posting.forms
+        self._forms, self._formats = posting.forms, posting.formats
 
     @property
     def tells_speakers(self) -> bool:
@@ -82,15 +93,21 @@ class Poster:
     async def transcription(self) -> AsyncIterator[Transcription]:
         yield _ClipTranscription(self)
 
-    async def post(self, utterance: Utterance) -> Transcript:
-        """Transcribe a clip of any length. Raises `ServiceError`s; a clip that may not be sent is saved."""
-        async with keeping_unsent(utterance, keeps=self._keeps):
-            return await self._post(utterance)
+    def growing(self) -> GrowingClip | None:
+        """A clip to encode while it is spoken; None where it is encoded at its end."""
+        return GrowingClip(self._formats[0]) if is_slow(self._formats[0]) else None
 
-    async def _post(self, utterance: Utterance) -> Transcript:
+    async def post(self, utterance: Utterance, growing: GrowingClip | None = None) -> Transcript:
+        """Transcribe a clip of any length. Raises `ServiceError`s; a clip that may not be sent is saved.
+
+        `growing`: it was fed the clip while that was spoken."""
+        async with keeping_unsent(utterance, keeps=self._keeps):
+            return await self._post(utterance, growing)
+
+    async def _post(self, utterance: Utterance, growing: GrowingClip | None) -> Transcript:
         if self._longest_s is None or utterance.duration_s <= self._longest_s:
             try:
-                return await self._post_clip(utterance)
+                return await self._post_clip(utterance, None if growing is None else await growing.whole(utterance))
             except BadRequest:
                 if self._longest_s is not None or utterance.duration_s <= LONG_S:
                     raise
@@ -108,27 +125,49 @@ class Poster:
     async def _in_pieces(self, utterance: Utterance, longest_s: float) -> Transcript:
         return join(utterance, [await self._post_clip(piece) for piece in cut(utterance, longest_s)])
 
-    async def _post_clip(self, utterance: Utterance) -> Transcript:
-        forms = self._forms
-        for at, form in enumerate(forms):
+    async def _post_clip(self, utterance: Utterance, whole: EncodedClip | None = None) -> Transcript:
+        """`whole` is the clip in some format, if that is at hand."""
+        forms, formats = self._forms, self._formats
+        tries = [(form, kind) for form in forms for kind in formats]
+        for form, kind in tries:
             try:
-                result = await self._call(utterance, form=form)
+                result = await self._call(
+                    utterance, whole.sound if whole is not None and whole.kind == kind else None, form=form, kind=kind
+                )
             except BadRequest:
-                # The clip itself may be refused. It is the form only if the clip is accepted in a plainer one.
-                if form is forms[-1]:
+                # The clip itself may be refused. It is the format or the form only if the clip is accepted in a plainer
+                # one.
+                if (form, kind) == tries[-1]:
                     raise
             else:
-                if at and forms is self._forms:  # another clip may have found it out meanwhile
-                    self._forms = forms[at:]
-                    for refused in forms[:at]:
-                        self._notify(f"{self._posting.model} {_REFUSED[refused]}")
+                self._learn_form(forms, form)
+                self._learn_format(formats, kind)
                 return result
         raise AssertionError("there is at least one form")
 
-    async def _call(self, utterance: Utterance, *, form: Form) -> Transcript:
-        make = partial(self._posting.request, utterance, form=form)
+    def _learn_form(self, forms: tuple[Form, ...], accepted: Form) -> None:
+        if accepted is forms[0] or forms is not self._forms:  # another clip may have found it out meanwhile
+            return
+        at = forms.index(accepted)
+        self._forms = forms[at:]
+        for refused in forms[:at]:
+            self._notify(f"{self._posting.model} {_REFUSED[refused]}")
+
+    def _learn_format(self, formats: tuple[ClipFormat, ...], accepted: ClipFormat) -> None:
+        if accepted == formats[0] or formats is not self._formats:
+            return
+        self._formats = formats[formats.index(accepted) :]
+        what = f"refuses the format {formats[0]}: clips are posted as {accepted} from now on"
+        self._notify(f"{self._posting.model} {what}")
+
+    async def _call(self, utterance: Utterance, sound: bytes | None, *, form: Form, kind: ClipFormat) -> Transcript:
+        if sound is not None:
+            make = partial(self._posting.request_with, sound, form=form, kind=kind)
+        else:
+            make = partial(self._posting.request, utterance, form=form, kind=kind)
         # Encoding minutes of sound takes longer than the loop may stand still.
-        request = await trio.to_thread.run_sync(make) if utterance.duration_s > LONG_S else make()
+        slow = utterance.duration_s > LONG_S or (sound is None and is_slow(kind))
+        request = await trio.to_thread.run_sync(make) if slow else make()
         result = transcript(await self._service.call(request), utterance, self._service.where(request))
         self._service.spent(result.usage)
         return result
@@ -141,10 +180,12 @@ class _ClipTranscription:
     """The transcription of one utterance. Nothing is sent before its end."""
 
     def __init__(self, poster: Poster) -> None:
-        self._poster = poster
+        self._poster, self._growing = poster, poster.growing()
 
     async def feed(self, pcm: bytes) -> None:
-        """Ignored: the whole clip is posted at the end."""
+        """Ignored, as the whole clip is posted at the end, unless it takes long to encode."""
+        if self._growing is not None:
+            await self._growing.feed(pcm)
 
     async def finish(self, utterance: Utterance) -> Transcript:
-        return await self._poster.post(utterance)
+        return await self._poster.post(utterance, self._growing)
