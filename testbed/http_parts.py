@@ -16,7 +16,7 @@ import numpy as np
 import trio
 
 from testbed.server import Server
-from voiceloop.config.tables import Endpoint, Retry
+from voiceloop.config.tables import Endpoint, OpenRouterServer, Retry
 from voiceloop.net.client import Clients, open_clients
 from voiceloop.plugins import Services
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Speech, Transcript, Usage, Utterance
@@ -29,7 +29,7 @@ FAST = Retry(initial_ms=1, max_interval_ms=2, max_elapsed_s=10.0)
 def endpoint(server: Server, **changes: Any) -> Endpoint:
     """The config of an endpoint that leads to `server`, with short waits before a retry."""
     values: dict[str, Any] = {"base_url": server.url, "api_key_env": KEY_ENV, "retry": FAST}
-    return Endpoint(**(values | changes))
+    return OpenRouterServer(**(values | changes))
 
 
 @dataclass

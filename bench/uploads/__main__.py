@@ -29,6 +29,9 @@ MEANS: dict[str, tuple[str, ...]] = {
     "multipart": ("transcribe.multipart=true",),
     "flac+multipart": ("transcribe.upload_format=flac", "transcribe.multipart=true"),
     "opus": ("transcribe.upload_format=ogg",),
+    "streamed": ("openrouter.upload=streamed",),
+    "streamed+multipart": ("openrouter.upload=streamed", "transcribe.multipart=true"),
+    "streamed+opus": ("openrouter.upload=streamed", "transcribe.upload_format=ogg"),
 }
 """The settings of each means."""
 

@@ -20,7 +20,7 @@ from testbed.server import Script, Server, open_server
 from voiceloop.config.tables import Endpoint
 from voiceloop.errors import BadRequest, MissingExtra
 from voiceloop.net.bodies import form_envelope
-from voiceloop.transcribe.growing_clip import GrowingClip, rest
+from voiceloop.transcribe.growing_clip import SlowClip, rest
 from voiceloop.transcribe.openai import OpenAITranscribeOptions, OpenAITranscriber
 from voiceloop.transcribe.openrouter import OpenRouterTranscribeOptions, OpenRouterTranscriber
 from voiceloop.types import Transcript, Utterance
@@ -252,7 +252,7 @@ def test_the_rest_of_a_clip_is_what_was_not_taken(taken: bytes, clip: bytes, lef
 
 
 async def test_a_clip_that_is_given_up_while_it_is_encoded_waits_for_nothing() -> None:
-    growing = GrowingClip("ogg")
+    growing = SlowClip("ogg")
     with trio.move_on_after(0) as scope:
         await growing.feed(utterance(2.0).pcm)
     assert scope.cancelled_caught

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -60,6 +60,20 @@ class Endpoint(Table):
             value = getattr(self, name)
             if value is not None and not (value.isascii() and value.isprintable()):
                 yield Conflict((name,), "can't be sent: a header holds ASCII characters on one line", "Use only those.")
+
+
+UploadMode = Literal["whole", "streamed"]
+"""When a clip is sent."""
+
+
+class OpenRouterServer(Endpoint):
+    """OpenRouter, or a gateway of your own with its API."""
+
+    upload: UploadMode = "whole"
+    """When speech is sent to be transcribed. `whole`: at a pause, as one clip. `streamed`: while you speak, so that on
+    a slow line hardly anything is left to send at the pause. Sounds that turn out to be no speech are sent, too, but no
+    request with them is completed. A server that refuses gets whole clips, with one notice. `streamed` was tried with
+    servers on loopback alone."""
 
 
 class OwnServer(Endpoint):

@@ -34,6 +34,28 @@ class Envelope:
         return self.kind, b"".join([self.head, *written, self.tail])
 
 
+class SoundWriter:
+    """Writes sound into a body piece by piece: in base64 only multiples of three bytes, so that the pieces join."""
+
+    def __init__(self, envelope: Envelope) -> None:
+        self._envelope = envelope
+        self._rest = b""
+
+    def feed(self, sound: bytes) -> bytes:
+        """The bytes of the body for the next sound."""
+        if not self._envelope.in_base64:
+            return sound
+        whole = self._rest + sound
+        end = len(whole) // 3 * 3
+        self._rest = whole[end:]
+        return _base64(whole[:end])
+
+    def end(self) -> bytes:
+        """The bytes of the body after the last sound."""
+        rest, self._rest = self._rest, b""
+        return (_base64(rest) if rest else b"") + self._envelope.tail
+
+
 def json_envelope(value: Mapping[str, Any]) -> Envelope:
     """`value` as JSON, with the sound in base64 in the place of the string `SOUND`."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from voiceloop.audio.clip_formats import ClipFormat, encoded, lacking
 from voiceloop.config.language import Language
-from voiceloop.config.tables import Endpoint, Table
-from voiceloop.errors import MissingExtra
+from voiceloop.config.tables import Endpoint, Table, UploadMode
+from voiceloop.errors import ConfigError, MissingExtra
 from voiceloop.net.bodies import Envelope
 from voiceloop.net.service import Request, Service
 from voiceloop.net.service_part import ServicePart
@@ -68,12 +68,25 @@ class ClipTranscriber(ServicePart):
         posting = Posting(
             request=self.request,
             request_with=self.request_with,
+            envelope=self.envelope,
+            streamed=self._is_streamed(options, services),
             formats=tuple(dict.fromkeys((options.upload_format, "wav"))),
             model=self.clip_model,
             forms=self.forms(options, services),
             max_clip_s=options.max_clip_s,
         )
         self._poster = Poster(service, posting, services)
+
+    @staticmethod
+    def upload_mode(options: Any, services: Services) -> UploadMode:
+        """When clips are sent."""
+        return "whole"
+
+    def _is_streamed(self, options: Any, services: Services) -> bool:
+        streamed = self.upload_mode(options, services) == "streamed"
+        if streamed and options.upload_format == "flac":
+            raise ConfigError([_NOT_AS_IT_COMES])
+        return streamed
 
     @property
     def clip_model(self) -> str:
@@ -102,6 +115,12 @@ class ClipTranscriber(ServicePart):
     def envelope(self, *, form: Form, kind: ClipFormat) -> Envelope:
         """Build the body of a request but for its sound, with only the fields that are set."""
         raise NotImplementedError
+
+
+_NOT_AS_IT_COMES = (
+    "transcribe.upload_format: 'flac' can't be sent while you speak (upload = 'streamed'), as its length comes before "
+    "its sound. Use 'wav' or 'ogg', or upload = 'whole'."
+)
 
 
 def file_of(kind: ClipFormat) -> tuple[str, str]:

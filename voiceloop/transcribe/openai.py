@@ -7,14 +7,15 @@ Self-hosted servers use this form: speaches, LocalAI, vLLM, whisper.cpp's server
 from __future__ import annotations
 
 import secrets
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel
 
 from voiceloop.audio.clip_formats import ClipFormat
 from voiceloop.config.language import language_code
-from voiceloop.config.tables import OwnServer
+from voiceloop.config.tables import OwnServer, UploadMode
 from voiceloop.net.bodies import Envelope, form_envelope
+from voiceloop.plugins import Services
 from voiceloop.transcribe.clip_transcriber import ClipOptions, ClipTranscriber, file_of
 from voiceloop.transcribe.posting import Form
 
@@ -28,6 +29,8 @@ class OpenAITranscribeOptions(ClipOptions, OwnServer):
     """The transcription model. Servers with a single model ignore this."""
     prompt: str | None = None
     """Words that you are likely to say: names, terms."""
+    upload: UploadMode = "whole"
+    """As `openrouter.upload`: `streamed` sends a clip while it is spoken."""
     upload_format: Literal["wav", "flac", "ogg"] = "wav"
     """How clips are written. `flac`: the same sound in fewer bytes, about half. `ogg`: Opus, about a tenth, which loses
     some of the sound. Both need the extra `uploads`. If the server refuses a format, WAV is used instead, with one
@@ -43,6 +46,11 @@ class OpenAITranscriber(ClipTranscriber):
     @property
     def description(self) -> str:
         return f"openai, {self._options.model} at {self._service.shown_url}"
+
+    @staticmethod
+    def upload_mode(options: Any, services: Services) -> UploadMode:
+        mode: UploadMode = options.upload
+        return mode
 
     def envelope(self, *, form: Form, kind: ClipFormat) -> Envelope:
         options = self._options

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from voiceloop.audio.clip_formats import ClipFormat
 from voiceloop.config.language import language_code
-from voiceloop.config.tables import Conflict
+from voiceloop.config.tables import Conflict, UploadMode
 from voiceloop.net.bodies import SOUND, Envelope, form_envelope, json_envelope
 from voiceloop.plugins import Services
 from voiceloop.transcribe.clip_transcriber import ClipOptions, ClipTranscriber, file_of
@@ -72,6 +72,10 @@ class OpenRouterTranscriber(ClipTranscriber):
     def forms(options: Any, services: Services) -> tuple[Form, ...]:
         forms = ClipTranscriber.forms(options, services)
         return (Form.SPEAKERS, *forms) if options.diarize and services.names_speakers else forms
+
+    @staticmethod
+    def upload_mode(options: Any, services: Services) -> UploadMode:
+        return services.config.openrouter.upload
 
     @property
     def tells_speakers(self) -> bool:
