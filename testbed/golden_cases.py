@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from testbed.http_parts import RecordingReply
@@ -40,6 +40,8 @@ class Case:
     arguments: dict[str, Any]
     run: Run
     """Makes the same request with our own part."""
+    openrouter: dict[str, Any] = field(default_factory=dict)
+    """Keys of `[openrouter]` for it."""
 
     @property
     def sdk_code(self) -> str:
@@ -101,6 +103,14 @@ STT = "client.stt.create_transcription(**ARGUMENTS)"
 TTS = "client.tts.create_speech(**ARGUMENTS)"
 OPENAI_TTS = "client.audio.speech.create(**ARGUMENTS)"
 OPENAI_CHAT = "[chunk for chunk in client.chat.completions.create(**ARGUMENTS)]"
+CHAT = "[chunk for chunk in client.chat.send(**ARGUMENTS)]"
+EVERYWHERE = {
+    "session_id": "s-1",
+    "user": "someone",
+    "trace": {"trace_id": "t-1", "trace_name": "a turn", "where": "kitchen"},
+}
+"""What `[openrouter]` says of every request, in the SDK's names."""
+PRIVATE = {"zdr": True, "data_collection": "deny"}
 STREAM = {"stream": True, "stream_options": {"include_usage": True}}
 
 CASES = (
@@ -133,6 +143,22 @@ CASES = (
         STT,
         {**WHISPER, "input_audio": AUDIO, "response_format": "verbose_json", "diarize": True},
         _transcribe(**WHISPER, diarize=True),
+    ),
+    Case(
+        "transcription_keyterms",
+        "openrouter",
+        STT,
+        {
+            **WHISPER,
+            "input_audio": AUDIO,
+            "keyterms": ["Ada", "Wayland"],
+            "provider": {**PRIVATE, "options": {"groq": {"temperature": 0.1}}},
+            **EVERYWHERE,
+        },
+        _transcribe(
+            **WHISPER, vocabulary=("Ada", "Wayland=way land"), keyterms=True, provider={"groq": {"temperature": 0.1}}
+        ),
+        {**PRIVATE, **EVERYWHERE},
     ),
     Case("speech", "openrouter", TTS, {**MINI, "input": "Hello.", "response_format": "pcm"}, _speak("Hello.", **MINI)),
     Case(

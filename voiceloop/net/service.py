@@ -25,6 +25,7 @@ from voiceloop.net.server_errors import error_in
 from voiceloop.types import Usage
 
 if TYPE_CHECKING:
+    from voiceloop.net.catalogue import Model
     from voiceloop.net.http import Answer
     from voiceloop.net.limits import Room
     from voiceloop.net.websocket import WebSocket
@@ -89,6 +90,8 @@ class Service:
         """Removes the key, and the passwords and tokens of addresses, from a text."""
         self.character_usd: float | None = None
         """The listed price of the speech model in USD per character; None when unknown."""
+        self.listed: Model | None = None
+        """The model's row in the server's listing; None when unknown."""
 
     def __repr__(self) -> str:
         return f"Service({self.shown_url})"

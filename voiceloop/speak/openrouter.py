@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 
+from voiceloop.net.common_fields import common_fields
 from voiceloop.speak.service_synthesizer import ServiceSynthesizer, SpokenOptions
 
 
@@ -36,4 +37,4 @@ class OpenRouterSynthesizer(ServiceSynthesizer):
         provider = {name: dict(values) for name, values in self._options.provider.items()}
         if self._options.instructions is not None:
             provider.setdefault("openai", {})["instructions"] = self._options.instructions
-        return {"provider": {"options": provider}} if provider else {}
+        return common_fields(self._service.settings, {"options": provider} if provider else None)

@@ -44,7 +44,7 @@ class OpenAITranscriber(ClipTranscriber):
 
     def request(self, utterance: Utterance, *, form: Form) -> Request:
         options = self._options
-        fields = {"model": self.clip_model, "response_format": "verbose_json" if form is Form.VERBOSE else "json"}
+        fields = {"model": self.clip_model, "response_format": "verbose_json" if Form.VERBOSE in form else "json"}
         if (language := language_code(options.language)) is not None:
             fields["language"] = language
         if (prompt := options.prompt_with(options.prompt)) is not None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Flag, auto
 from functools import partial
 from typing import Protocol
 
@@ -25,21 +25,29 @@ LIMITS_S = {"google/chirp": LONG_S}
 """Models known to refuse long clips, by the start of their names."""
 
 
-class Form(Enum):
-    """How much an answer is to tell."""
+class Form(Flag):
+    """What a request asks for beyond the text."""
 
-    PLAIN = auto()
-    """The text."""
-    VERBOSE = auto()
-    """Words and confidence, too (`verbose_json`)."""
+    PLAIN = 0
+    """Nothing."""
     SPEAKERS = auto()
-    """Who said each word, too (`diarize`, with `verbose_json`)."""
+    """Words, and who said each (`diarize`, with `verbose_json`)."""
+    VERBOSE = auto()
+    """Words and confidence (`verbose_json`)."""
+    KEYTERMS = auto()
+    """The vocabulary as `keyterms`."""
 
 
 _REFUSED = {
-    Form.VERBOSE: "refuses verbose_json: no word times and no confidence from now on",
     Form.SPEAKERS: "refuses diarize: it is not told who speaks from now on",
+    Form.VERBOSE: "refuses verbose_json: no word times and no confidence from now on",
+    Form.KEYTERMS: "refuses keyterms: the vocabulary is sent as the prompt from now on",
 }
+
+
+def with_keyterms(forms: Sequence[Form]) -> tuple[Form, ...]:
+    """`forms`, each with `keyterms` first, then without."""
+    return (*(form | Form.KEYTERMS for form in forms), *forms)
 
 
 class _MakeRequest(Protocol):
@@ -53,8 +61,8 @@ class Posting:
     request: _MakeRequest
     """Makes the request for a clip."""
     model: str
-    forms: tuple[Form, ...]
-    """The form to ask for, then those to ask for where it is refused; `PLAIN` comes last."""
+    forms: Callable[[], tuple[Form, ...]]
+    """The form to ask for, then those to ask for where it is refused; `PLAIN` comes last. Asked for each clip."""
     max_clip_s: float | None = None
     """Longer clips are cut. None: not known yet."""
 
@@ -71,12 +79,17 @@ class Poster:
         self._keeps = services.keeps
         known = next((limit for name, limit in LIMITS_S.items() if posting.model.startswith(name)), None)
         self._longest_s = posting.max_clip_s or known
-        self._forms = posting.forms
+        self._refused = Form.PLAIN
+        """What the model has refused."""
+
+    @property
+    def _forms(self) -> tuple[Form, ...]:
+        return tuple(form for form in self._posting.forms() if not form & self._refused)
 
     @property
     def tells_speakers(self) -> bool:
         """Whether it is asked who speaks."""
-        return Form.SPEAKERS in self._forms
+        return any(Form.SPEAKERS in form for form in self._forms)
 
     @asynccontextmanager
     async def transcription(self) -> AsyncIterator[Transcription]:
@@ -110,20 +123,26 @@ class Poster:
 
     async def _post_clip(self, utterance: Utterance) -> Transcript:
         forms = self._forms
-        for at, form in enumerate(forms):
+        tried = Form.PLAIN
+        for form in forms:
             try:
                 result = await self._call(utterance, form=form)
             except BadRequest:
-                # The clip itself may be refused. It is the form only if the clip is accepted in a plainer one.
+                # The clip itself may be refused. It is the form only if the clip is accepted in another one.
                 if form is forms[-1]:
                     raise
+                tried |= form
             else:
-                if at and forms is self._forms:  # another clip may have found it out meanwhile
-                    self._forms = forms[at:]
-                    for refused in forms[:at]:
-                        self._notify(f"{self._posting.model} {_REFUSED[refused]}")
+                self._refuses(tried & ~(form | Form.VERBOSE if Form.SPEAKERS in form else form))
                 return result
         raise AssertionError("there is at least one form")
+
+    def _refuses(self, what: Form) -> None:
+        """Remember what the model refuses, and say so unless another clip has found it out meanwhile."""
+        new = what & ~self._refused
+        self._refused |= what
+        for part in new:
+            self._notify(f"{self._posting.model} {_REFUSED[part]}")
 
     async def _call(self, utterance: Utterance, *, form: Form) -> Transcript:
         make = partial(self._posting.request, utterance, form=form)
