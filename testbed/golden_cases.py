@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from testbed.http_parts import RecordingReply
@@ -76,6 +78,19 @@ def _speak(text: str, **options: Any) -> Run:
         async with OpenRouterSynthesizer.open(values, services) as part, part.speech(text) as pieces:
             async for _ in pieces:
                 pass
+
+    return run
+
+
+def _speak_as(said: Sequence[str | None], text: str, **options: Any) -> Run:
+    """Speech in the voice of recordings, with what is said in each."""
+
+    async def run(services: Services) -> None:
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "me.wav"
+            file.write_bytes(wav_bytes(CLIP.pcm, CLIP.rate_hz))
+            references = [{"file": str(file), "text": words} for words in said]
+            await _speak(text, input_references=references, **options)(services)
 
     return run
 
@@ -170,9 +185,28 @@ CASES = (
             "input": "Naïve 🙂",
             "response_format": "pcm",
             "speed": 1.5,
-            "provider": {"options": {"openai": {"instructions": "Warmly."}}},
+            "instructions": "Warmly.",
+            "provider": {**PRIVATE, "options": {"azure": {"style": "cheerful"}}},
+            **EVERYWHERE,
         },
-        _speak("Naïve 🙂", **MINI, speed=1.5, instructions="Warmly."),
+        _speak("Naïve 🙂", **MINI, speed=1.5, instructions="Warmly.", provider={"azure": {"style": "cheerful"}}),
+        {**PRIVATE, **EVERYWHERE},
+    ),
+    Case(
+        "speech_imitated",
+        "openrouter",
+        TTS,
+        {
+            "model": "fishaudio/s2-pro",
+            "input": "Hello.",
+            "response_format": "pcm",
+            "input_references": [
+                {"type": "input_audio", "input_audio": AUDIO},
+                {"type": "text", "text": "What I say."},
+                {"type": "input_audio", "input_audio": AUDIO},
+            ],
+        },
+        _speak_as(("What I say.", None), "Hello.", model="fishaudio/s2-pro", speed=1.0),
     ),
     Case(
         "speech_openai",

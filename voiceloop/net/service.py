@@ -55,7 +55,7 @@ class Request:
     method: str = "POST"
     params: Mapping[str, str] | None = None
     body: tuple[str, bytes] | None = field(default=None, repr=False)
-    """Content type and bytes of a body that is not JSON."""
+    """Content type and bytes of a body that is not JSON, or whose JSON, with `json` in it, was made already."""
     model: str = ""
     """The model to name in errors."""
 
@@ -150,7 +150,7 @@ class Service:
 
         http = await self._pool.http()
         content = None if request.body is None else request.body[1]
-        if request.json is not None:
+        if request.json is not None and content is None:
             # A lone surrogate from a handler can't be encoded. It is replaced, so that it doesn't fail the turn.
             content = json.dumps(request.json, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
         call = Call(
