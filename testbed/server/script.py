@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,8 @@ class Script:
     """Gives the transcript of a posted WAV, instead of `texts`. Called in a thread. Example: `Recordings.hear`."""
     voice: Callable[[str], bytes | None] | None = None
     """Gives the sound of a text, or None; then `speech` is used. Example: `Recordings.speak`."""
+    pages: Mapping[str, Any] = field(default_factory=dict)
+    """The JSON of further pages by their path below the address (`/key`), or the status of a refusal."""
     openai: bool = False
     """Have OpenAI's API, as servers that people run themselves do."""
     refuse: Callable[[Any], bool] | None = None

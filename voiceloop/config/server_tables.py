@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from voiceloop.config.address import ADDRESS, no_address
-from voiceloop.config.table import Conflict, Milliseconds, Table, in_order
+from voiceloop.config.table import Conflict, FreeTable, Milliseconds, Table, in_order
 
 
 class Retry(Table):
@@ -50,6 +50,10 @@ class Endpoint(Table):
     retry: Retry = Retry()
     """How failed requests are tried again."""
 
+    def at(self, base_url: str, api_key_env: str | None) -> Self:
+        """The same settings for another server: with its own key, if it has one, and never with this one's."""
+        return self.model_copy(update={"base_url": base_url, "api_key_env": api_key_env or "", "api_key_file": None})
+
     def conflicts(self) -> Iterable[Conflict]:
         if self.api_key_env and not self.api_key_env.replace("_", "a").isalnum():
             what, remedy = "is not the name of an environment variable", "Name the variable that holds the key."
@@ -66,14 +70,32 @@ UploadMode = Literal["whole", "streamed"]
 """When a clip is sent."""
 
 
-class OpenRouterServer(Endpoint):
-    """OpenRouter, or a gateway of your own with its API."""
+class OpenRouter(Endpoint):
+    """OpenRouter, or a gateway with its API. The keys from `zdr` to `trace` go with every request to it: for
+    transcription, chat and speech alike."""
 
+    zdr: bool = False
+    """Whether only providers are used that keep nothing of what they are sent (zero data retention). If a model has
+    none, its requests fail."""
+    data_collection: Literal["allow", "deny"] | None = None
+    """`deny`: only providers are used that don't collect what they are sent. Left out: what your account says."""
+    session_id: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """Groups the requests of a conversation in OpenRouter's logs, and keeps its chat requests at one provider, whose
+    cache then knows the beginning of the conversation. `auto`: a new one at each start."""
+    user: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """Who uses the program, in OpenRouter's logs: a pseudonym that stays the same."""
+    trace: FreeTable = Field(default_factory=dict)
+    """What OpenRouter hands on with its traces: `trace_id`, `trace_name`, `span_name`, `generation_name`,
+    `parent_span_id`, and keys of your own."""
     upload: UploadMode = "whole"
     """When speech is sent to be transcribed. `whole`: at a pause, as one clip. `streamed`: while you speak, so that on
     a slow line hardly anything is left to send at the pause. Sounds that turn out to be no speech are sent, too, but no
     request with them is completed. A server that refuses gets whole clips, with one notice. `streamed` was tried with
     servers on loopback alone."""
+
+    def at(self, base_url: str, api_key_env: str | None) -> Self:
+        none: dict[str, object] = {"zdr": False, "data_collection": None, "session_id": None, "user": None, "trace": {}}
+        return super().at(base_url, api_key_env).model_copy(update=none)
 
 
 class OwnServer(Endpoint):

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 Milliseconds = Annotated[int, Field(ge=0, le=60_000)]
+
+
+def _sendable(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"can't be sent: {value} is no number in JSON")
+    for inner in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        _sendable(inner)
+    return value
+
+
+FreeTable = Annotated[dict[str, Any], AfterValidator(_sendable)]
+"""Fields of a request whose names are not known here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 
 from voiceloop.config.hallucination_table import Hallucinations
 from voiceloop.config.running_tables import Control, Journal, Log
-from voiceloop.config.server_tables import Endpoint, Limits, OpenRouterServer, OwnServer, Retry, UploadMode
+from voiceloop.config.server_tables import Endpoint, Limits, OpenRouter, OwnServer, Retry, UploadMode
 from voiceloop.config.sound_tables import Audio, EchoMode, Segment
 from voiceloop.config.table import Conflict, Milliseconds, PartTable, Table
 from voiceloop.config.turn_tables import Conversation, Preemptive
@@ -31,7 +31,7 @@ __all__ = [
     "Limits",
     "Log",
     "Milliseconds",
-    "OpenRouterServer",
+    "OpenRouter",
     "OwnServer",
     "PartTable",
     "Preemptive",
@@ -55,7 +55,7 @@ class Config(Table):
     segment: Segment = Segment()
     conversation: Conversation = Conversation()
     preemptive: Preemptive = Preemptive()
-    openrouter: OpenRouterServer = OpenRouterServer()
+    openrouter: OpenRouter = OpenRouter()
     limits: Limits = Limits()
     control: Control = Control()
     journal: Journal = Journal()

@@ -26,6 +26,7 @@ from voiceloop.net.upload import Upload
 from voiceloop.types import Usage
 
 if TYPE_CHECKING:
+    from voiceloop.net.catalogue import Model
     from voiceloop.net.http import Answer
     from voiceloop.net.limits import Room
     from voiceloop.net.websocket import WebSocket
@@ -55,7 +56,7 @@ class Request:
     method: str = "POST"
     params: Mapping[str, str] | None = None
     body: tuple[str, bytes] | None = field(default=None, repr=False)
-    """Content type and bytes of a body that is not JSON."""
+    """Content type and bytes of a body that is not JSON, or whose JSON, with `json` in it, was made already."""
     upload: Upload | None = field(default=None, repr=False)
     """A body that is still being made."""
     model: str = ""
@@ -92,6 +93,8 @@ class Service:
         """Removes the key, and the passwords and tokens of addresses, from a text."""
         self.character_usd: float | None = None
         """The listed price of the speech model in USD per character; None when unknown."""
+        self.listed: Model | None = None
+        """The model's row in the server's listing; None when unknown."""
 
     def __repr__(self) -> str:
         return f"Service({self.shown_url})"
@@ -170,7 +173,7 @@ class Service:
 
         http = await self._pool.http()
         content = None if request.body is None else request.body[1]
-        if request.json is not None:
+        if request.json is not None and content is None:
             # A lone surrogate from a handler can't be encoded. It is replaced, so that it doesn't fail the turn.
             content = json.dumps(request.json, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
         call = Call(

@@ -33,8 +33,9 @@ class ClipOptions(Table):
     """`verbose_json` also asks for word times, confidence and the language, as far as the model provides them. If the
     model refuses this format, `json` is used instead, with one notice."""
     vocabulary: tuple[str, ...] = ()
-    """Names and terms that you are likely to say. Sent as the prompt, whose spelling Whisper-like models follow;
-    dictation also writes them as they are spelled here. `term=its sound` is sent without the sound."""
+    """Names and terms that you are likely to say. Sent as the prompt, whose spelling Whisper-like models follow, or by
+    OpenRouter as `keyterms`; dictation also writes them as they are spelled here. `term=its sound` is sent without
+    the sound."""
     upload_format: ClipFormat = "wav"
     """How clips are written. `flac`: the same sound in fewer bytes, about half. `ogg`: Opus, about a tenth, which loses
     some of the sound. Both need the extra `uploads`. `pcm`: the samples without a header. If the model refuses a
@@ -72,7 +73,7 @@ class ClipTranscriber(ServicePart):
             streamed=self._is_streamed(options, services),
             formats=tuple(dict.fromkeys((options.upload_format, "wav"))),
             model=self.clip_model,
-            forms=self.forms(options, services),
+            forms=self.forms,
             max_clip_s=options.max_clip_s,
         )
         self._poster = Poster(service, posting, services)
@@ -94,10 +95,9 @@ class ClipTranscriber(ServicePart):
         model: str = self._options.model
         return model
 
-    @staticmethod
-    def forms(options: Any, services: Services) -> tuple[Form, ...]:
+    def forms(self) -> tuple[Form, ...]:
         """The forms of answers to ask for (`Posting.forms`)."""
-        return (Form.VERBOSE, Form.PLAIN) if options.response_format == "verbose_json" else (Form.PLAIN,)
+        return (Form.VERBOSE, Form.PLAIN) if self._options.response_format == "verbose_json" else (Form.PLAIN,)
 
     def transcription(self) -> AbstractAsyncContextManager[Transcription]:
         return self._poster.transcription()

@@ -54,7 +54,7 @@ class OpenAITranscriber(ClipTranscriber):
 
     def envelope(self, *, form: Form, kind: ClipFormat) -> Envelope:
         options = self._options
-        fields = {"model": self.clip_model, "response_format": "verbose_json" if form is Form.VERBOSE else "json"}
+        fields = {"model": self.clip_model, "response_format": "verbose_json" if Form.VERBOSE in form else "json"}
         if (language := language_code(options.language)) is not None:
             fields["language"] = language
         if (prompt := options.prompt_with(options.prompt)) is not None:

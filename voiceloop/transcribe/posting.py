@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Flag, auto
 from functools import partial
 from typing import Protocol
 
@@ -30,21 +30,29 @@ LIMITS_S = {"google/chirp": LONG_S}
 """Models known to refuse long clips, by the start of their names."""
 
 
-class Form(Enum):
-    """How much an answer is to tell."""
+class Form(Flag):
+    """What a request asks for beyond the text."""
 
-    PLAIN = auto()
-    """The text."""
-    VERBOSE = auto()
-    """Words and confidence, too (`verbose_json`)."""
+    PLAIN = 0
+    """Nothing."""
     SPEAKERS = auto()
-    """Who said each word, too (`diarize`, with `verbose_json`)."""
+    """Words, and who said each (`diarize`, with `verbose_json`)."""
+    VERBOSE = auto()
+    """Words and confidence (`verbose_json`)."""
+    KEYTERMS = auto()
+    """The vocabulary as `keyterms`."""
 
 
 _REFUSED = {
-    Form.VERBOSE: "refuses verbose_json: no word times and no confidence from now on",
     Form.SPEAKERS: "refuses diarize: it is not told who speaks from now on",
+    Form.VERBOSE: "refuses verbose_json: no word times and no confidence from now on",
+    Form.KEYTERMS: "refuses keyterms: the vocabulary is sent as the prompt from now on",
 }
+
+
+def with_keyterms(forms: Sequence[Form]) -> tuple[Form, ...]:
+    """`forms`, each with `keyterms` first, then without."""
+    return (*(form | Form.KEYTERMS for form in forms), *forms)
 
 
 class _MakeRequest(Protocol):
@@ -70,8 +78,8 @@ class Posting:
     envelope: _MakeEnvelope
     """Makes its body but for the sound."""
     model: str
-    forms: tuple[Form, ...]
-    """The form to ask for, then those to ask for where it is refused; `PLAIN` comes last."""
+    forms: Callable[[], tuple[Form, ...]]
+    """The form to ask for, then those to ask for where it is refused; `PLAIN` comes last. Asked for each clip."""
     formats: tuple[ClipFormat, ...] = ("wav",)
     """The format to post clips in, then those for where it is refused."""
     streamed: bool = False
@@ -93,13 +101,19 @@ class Poster:
         self._keeps = services.keeps
         known = next((limit for name, limit in LIMITS_S.items() if posting.model.startswith(name)), None)
         self._longest_s = posting.max_clip_s or known
-        self._forms, self._formats = posting.forms, posting.formats
+        self._refused = Form.PLAIN
+        """What the model has refused."""
+        self._formats = posting.formats
         self._streams = Streams(service, posting.model, self._notify) if posting.streamed else None
+
+    @property
+    def _forms(self) -> tuple[Form, ...]:
+        return tuple(form for form in self._posting.forms() if not form & self._refused)
 
     @property
     def tells_speakers(self) -> bool:
         """Whether it is asked who speaks."""
-        return Form.SPEAKERS in self._forms
+        return any(Form.SPEAKERS in form for form in self._forms)
 
     @asynccontextmanager
     async def transcription(self) -> AsyncIterator[Transcription]:
@@ -161,34 +175,34 @@ class Poster:
 
     async def _post_clip(self, utterance: Utterance, whole: EncodedClip | None = None) -> Transcript:
         """`whole` is the clip in some format, if that is at hand."""
-        forms, formats = self._forms, self._formats
-        tries = [(form, kind) for form in forms for kind in formats]
+        formats, tried = self._formats, Form.PLAIN
+        tries = [(form, kind) for form in self._forms for kind in formats]
         for form, kind in tries:
             try:
                 result = await self._call(
                     utterance, whole.sound if whole is not None and whole.kind == kind else None, form=form, kind=kind
                 )
             except BadRequest:
-                # The clip itself may be refused. It is the format or the form only if the clip is accepted in a plainer
+                # The clip itself may be refused. It is the format or the form only if the clip is accepted in another
                 # one.
                 if (form, kind) == tries[-1]:
                     raise
+                tried |= form
             else:
-                self._learn_form(forms, form)
+                self._refuses(tried & ~(form | Form.VERBOSE if Form.SPEAKERS in form else form))
                 self._learn_format(formats, kind)
                 return result
         raise AssertionError("there is at least one form")
 
-    def _learn_form(self, forms: tuple[Form, ...], accepted: Form) -> None:
-        if accepted is forms[0] or forms is not self._forms:  # another clip may have found it out meanwhile
-            return
-        at = forms.index(accepted)
-        self._forms = forms[at:]
-        for refused in forms[:at]:
-            self._notify(f"{self._posting.model} {_REFUSED[refused]}")
+    def _refuses(self, what: Form) -> None:
+        """Remember what the model refuses, and say so unless another clip has found it out meanwhile."""
+        new = what & ~self._refused
+        self._refused |= what
+        for part in new:
+            self._notify(f"{self._posting.model} {_REFUSED[part]}")
 
     def _learn_format(self, formats: tuple[ClipFormat, ...], accepted: ClipFormat) -> None:
-        if accepted == formats[0] or formats is not self._formats:
+        if accepted == formats[0] or formats is not self._formats:  # another clip may have found it out meanwhile
             return
         self._formats = formats[formats.index(accepted) :]
         what = f"refuses the format {formats[0]}: clips are posted as {accepted} from now on"
