@@ -21,7 +21,7 @@ WITHIN_S = 1.0
 """How soon a signal must have ended the program."""
 LATE_S = 2.5
 """Captions tell no ends of speech: what was said so long before is taken to have been heard."""
-PATIENCE_S = 240.0
+PATIENCE_S = 60.0
 MODEL = "openai/whisper-large-v3"
 
 
@@ -149,7 +149,7 @@ def _send(run: Running, moment: Moment) -> float:
             with suppress(ProcessLookupError):
                 run.process.send_signal(pending.pop(0)[1])
         if time.monotonic() - began > PATIENCE_S:
-            break
+            raise TimeoutError(f"{moment}: it has not ended within {PATIENCE_S:.0f} s")
         time.sleep(0.002)
     return max(0.0, time.monotonic() - began - (queued_s(run.process.pid) + queued_s() - before_s))
 
@@ -165,7 +165,7 @@ def _check_end(result: Result, code: int, errors: str, place: Place) -> None:
     moment = result.moment
     right = codes(moment.signals, moment.between_s)
     if result.early:  # the interpreter's own start: the system ends it, or Python does
-        right = right | {-number for number in moment.signals}
+        right = right | {-number for number in moment.signals} | {1}
     if moment.phase == "event":  # which may be the last one
         right = right | {0}
     if code not in right:
