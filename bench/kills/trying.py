@@ -191,7 +191,7 @@ def _check_start(result: Result, run: Running, before: list[str]) -> None:
 
 def _check_end(result: Result, code: int, errors: str) -> None:
     moment = result.moment
-    right = codes(moment.signals, moment.between_s)
+    right = codes(moment.signals)
     if result.early:  # the interpreter's own start: the system ends it, or Python does
         right = right | {-number for number in moment.signals} | {1}
     if moment.phase == "event":  # which may be the last one
