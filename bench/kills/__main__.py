@@ -57,9 +57,11 @@ def moments(only: Sequence[Command], runs: int, seed: int, talk_s: float) -> dic
 
 @contextmanager
 def heeding_signals() -> Iterator[None]:
-    """What a shell starts with `&` ignores some signals, and so does all that is started by it. No core is dumped."""
+    """What a shell starts with `&` ignores some signals, and so does all that is started by it: a SIGINT before the
+    program's first line would be lost. No core is dumped."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGQUIT, signal.SIGHUP)}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:

@@ -21,7 +21,7 @@ WITHIN_S = 1.0
 """How soon a signal must have ended the program."""
 LATE_S = 2.5
 """Captions tell no ends of speech: what was said so long before is taken to have been heard."""
-PATIENCE_S = 240.0
+PATIENCE_S = 60.0
 MODEL = "openai/whisper-large-v3"
 
 
@@ -42,6 +42,7 @@ class Result:
     def check(self) -> None:
         """Add what is at fault in the other fields."""
         given = {"lost": self.account.lost, "twice": self.account.twice, "children": self.children}
+        given["sockets"] = self.sockets
         self.faults += [f"{name}: {what}" for name, what in given.items() if what]
 
 
@@ -78,7 +79,8 @@ def attempt(place: Place, talk: Talk, servers: Servers, moment: Moment, number: 
         if alive and code not in {-signal.SIGKILL, 0}:  # 0: the talk was over at that very moment
             result.faults.append(f"exit code {code}: {errors!r}")
     elif alive:
-        _check_end(result, code, errors, place)
+        result.sockets = [name for name in place.sockets() if name not in before]
+        _check_end(result, code, errors)
     if "Traceback" in errors and not result.early:
         result.faults.append(f"a traceback: {errors!r}")
     left, wrong = place.fetch(servers.fast) if moment.command != "run" or moment.setup == "program" else (None, "")
@@ -142,16 +144,42 @@ def _sleep_until(run: Running, at: float) -> None:
 def _send(run: Running, moment: Moment) -> float:
     """Send the signals; gives the seconds from the first one to the end of the process, without those in which a busy
     machine had no processor for it."""
-    began, before_s = time.monotonic(), queued_s(run.process.pid) + queued_s()
+    began, queued = time.monotonic(), _Queued(run.process.pid)
     pending = [(began + number * moment.between_s, one) for number, one in enumerate(moment.signals)]
     while not os.waitid(os.P_PID, run.process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG):
         if pending and time.monotonic() >= pending[0][0]:
             with suppress(ProcessLookupError):
                 run.process.send_signal(pending.pop(0)[1])
         if time.monotonic() - began > PATIENCE_S:
-            break
-        time.sleep(0.002)
-    return max(0.0, time.monotonic() - began - (queued_s(run.process.pid) + queued_s() - before_s))
+            raise TimeoutError(f"{moment}: it has not ended within {PATIENCE_S:.0f} s")
+        queued.look()
+        time.sleep(0.01)
+    return max(0.0, time.monotonic() - began - queued.longest_s)
+
+
+class _Queued:
+    """How long the threads of a process, and this one, have waited for a processor from now on."""
+
+    def __init__(self, pid: int) -> None:
+        self._tasks, self._own_s = Path(f"/proc/{pid}/task"), queued_s()
+        self._first: dict[str, float] = {}
+        self._last: dict[str, float] = {}
+        self.look()
+
+    def look(self) -> None:
+        """Count anew; what a thread has waited that has ended meanwhile stays counted."""
+        with suppress(OSError):
+            for path in self._tasks.iterdir():
+                with suppress(OSError):
+                    waited_s = int((path / "schedstat").read_text().split()[1]) / 1e9
+                    self._first.setdefault(path.name, waited_s)
+                    self._last[path.name] = waited_s
+
+    @property
+    def longest_s(self) -> float:
+        """What the thread has waited that had to wait longest, beside this thread's own."""
+        longest_s = max((last - self._first[name] for name, last in self._last.items()), default=0.0)
+        return longest_s + queued_s() - self._own_s
 
 
 def _check_start(result: Result, run: Running, before: list[str]) -> None:
@@ -161,20 +189,17 @@ def _check_start(result: Result, run: Running, before: list[str]) -> None:
             result.faults.append(f"hindered by {before}: {[e.fields for e in run.named('notice')]}")
 
 
-def _check_end(result: Result, code: int, errors: str, place: Place) -> None:
+def _check_end(result: Result, code: int, errors: str) -> None:
     moment = result.moment
-    right = codes(moment.signals, moment.between_s)
+    right = codes(moment.signals)
     if result.early:  # the interpreter's own start: the system ends it, or Python does
-        right = right | {-number for number in moment.signals}
+        right = right | {-number for number in moment.signals} | {1}
     if moment.phase == "event":  # which may be the last one
         right = right | {0}
     if code not in right:
         result.faults.append(f"exit code {code}, not {sorted(right)}: {errors!r}")
     if result.took_s > WITHIN_S:
         result.faults.append(f"ended after {result.took_s:.2f} s")
-    result.sockets = place.sockets()
-    if result.sockets:
-        result.faults.append(f"sockets: {result.sockets}")
     if not result.early and (more := [line for line in errors.splitlines() if line.startswith("voiceloop:")]):
         result.faults.append(f"errors: {more}")
 

@@ -98,7 +98,7 @@ def handed_over(publish: Publish) -> Kept:
     try:
         with os.fdopen(int(number), encoding="utf-8") as file:
             values = json.load(file)
-    except (OSError, ValueError):  # the variable came from elsewhere
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError):  # the variable came from elsewhere
         return NOTHING
     publish("notice", text="Started anew, because PortAudio hung, though the sound server answered.")
     HOST.first_wait_s = _DEVICES_WITHIN_S  # a sound server that has just been restarted may not have its devices yet

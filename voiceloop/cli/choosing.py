@@ -64,8 +64,8 @@ def keep(command: Command, place: Place | None) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path.resolve(), as_file(choices).encode(), synced=False)
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
+    except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself, before Python 3.13
+        why = (getattr(error, "strerror", "") or str(error)).lower()
         remedy = "Fix its folder's permissions, or free some space"
         raise UsageError(f"the choice can't be kept: {why}", place=str(path), remedy=remedy) from error
     return path

@@ -24,6 +24,8 @@ _LABEL = regex.compile(
     r"|Final[ ]Answer|FINAL[ ]ANSWER|Final[ ]Response|Answer|ANSWER|Response|AI)(?:[ ]\d{1,3})?"
     r"(?:[:：](?(mark)(?P=mark))|(?(mark)(?P=mark))[:：])"
 )
+_FIRST = frozenset(" \t#*_TAOQFR")
+"""The characters that a label begins with."""
 _FINAL = regex.compile(r"(?<!\w)(?:\*\*|__)?(?:Final Answer|FINAL ANSWER)(?:(?:\*\*|__)?[:：]|[:：](?:\*\*|__))$")
 _TAIL = 24
 """So many characters hold the words "Final Answer" with their marks."""
@@ -88,7 +90,7 @@ class ReactText:
         return out
 
     def _read(self, char: str) -> None:
-        if not self._label and (not self._line_start or self._fenced):
+        if not self._label and (not self._line_start or self._fenced or char not in _FIRST):
             self._plain(char)
             return
         self._label += char
