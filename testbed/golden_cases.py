@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from testbed.http_parts import RecordingReply
@@ -40,6 +42,8 @@ class Case:
     arguments: dict[str, Any]
     run: Run
     """Makes the same request with our own part."""
+    openrouter: dict[str, Any] = field(default_factory=dict)
+    """Keys of `[openrouter]` for it."""
 
     @property
     def sdk_code(self) -> str:
@@ -78,6 +82,19 @@ def _speak(text: str, **options: Any) -> Run:
     return run
 
 
+def _speak_as(said: Sequence[str | None], text: str, **options: Any) -> Run:
+    """Speech in the voice of recordings, with what is said in each."""
+
+    async def run(services: Services) -> None:
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "me.wav"
+            file.write_bytes(wav_bytes(CLIP.pcm, CLIP.rate_hz))
+            references = [{"file": str(file), "text": words} for words in said]
+            await _speak(text, input_references=references, **options)(services)
+
+    return run
+
+
 def _chat(text: str, **options: Any) -> Run:
     async def run(services: Services) -> None:
         async with ChatHandler.open(ChatOptions(**options), services) as part:
@@ -101,6 +118,14 @@ STT = "client.stt.create_transcription(**ARGUMENTS)"
 TTS = "client.tts.create_speech(**ARGUMENTS)"
 OPENAI_TTS = "client.audio.speech.create(**ARGUMENTS)"
 OPENAI_CHAT = "[chunk for chunk in client.chat.completions.create(**ARGUMENTS)]"
+CHAT = "[chunk for chunk in client.chat.send(**ARGUMENTS)]"
+EVERYWHERE = {
+    "session_id": "s-1",
+    "user": "someone",
+    "trace": {"trace_id": "t-1", "trace_name": "a turn", "where": "kitchen"},
+}
+"""What `[openrouter]` says of every request, in the SDK's names."""
+PRIVATE = {"zdr": True, "data_collection": "deny"}
 STREAM = {"stream": True, "stream_options": {"include_usage": True}}
 
 CASES = (
@@ -134,6 +159,22 @@ CASES = (
         {**WHISPER, "input_audio": AUDIO, "response_format": "verbose_json", "diarize": True},
         _transcribe(**WHISPER, diarize=True),
     ),
+    Case(
+        "transcription_keyterms",
+        "openrouter",
+        STT,
+        {
+            **WHISPER,
+            "input_audio": AUDIO,
+            "keyterms": ["Ada", "Wayland"],
+            "provider": {**PRIVATE, "options": {"groq": {"temperature": 0.1}}},
+            **EVERYWHERE,
+        },
+        _transcribe(
+            **WHISPER, vocabulary=("Ada", "Wayland=way land"), keyterms=True, provider={"groq": {"temperature": 0.1}}
+        ),
+        {**PRIVATE, **EVERYWHERE},
+    ),
     Case("speech", "openrouter", TTS, {**MINI, "input": "Hello.", "response_format": "pcm"}, _speak("Hello.", **MINI)),
     Case(
         "speech_all",
@@ -144,9 +185,28 @@ CASES = (
             "input": "Naïve 🙂",
             "response_format": "pcm",
             "speed": 1.5,
-            "provider": {"options": {"openai": {"instructions": "Warmly."}}},
+            "instructions": "Warmly.",
+            "provider": {**PRIVATE, "options": {"azure": {"style": "cheerful"}}},
+            **EVERYWHERE,
         },
-        _speak("Naïve 🙂", **MINI, speed=1.5, instructions="Warmly."),
+        _speak("Naïve 🙂", **MINI, speed=1.5, instructions="Warmly.", provider={"azure": {"style": "cheerful"}}),
+        {**PRIVATE, **EVERYWHERE},
+    ),
+    Case(
+        "speech_imitated",
+        "openrouter",
+        TTS,
+        {
+            "model": "fishaudio/s2-pro",
+            "input": "Hello.",
+            "response_format": "pcm",
+            "input_references": [
+                {"type": "input_audio", "input_audio": AUDIO},
+                {"type": "text", "text": "What I say."},
+                {"type": "input_audio", "input_audio": AUDIO},
+            ],
+        },
+        _speak_as(("What I say.", None), "Hello.", model="fishaudio/s2-pro", speed=1.0),
     ),
     Case(
         "speech_openai",

@@ -16,7 +16,7 @@ import numpy as np
 import trio
 
 from testbed.server import Server
-from voiceloop.config.tables import Endpoint, Retry
+from voiceloop.config.tables import Endpoint, OpenRouter, Retry
 from voiceloop.net.client import Clients, open_clients
 from voiceloop.plugins import Services
 from voiceloop.types import CAPTURE_RATE_HZ, Message, Speech, Transcript, Usage, Utterance
@@ -26,10 +26,10 @@ os.environ.setdefault(KEY_ENV, "test-key")
 FAST = Retry(initial_ms=1, max_interval_ms=2, max_elapsed_s=10.0)
 
 
-def endpoint(server: Server, **changes: Any) -> Endpoint:
+def endpoint(server: Server, **changes: Any) -> OpenRouter:
     """The config of an endpoint that leads to `server`, with short waits before a retry."""
     values: dict[str, Any] = {"base_url": server.url, "api_key_env": KEY_ENV, "retry": FAST}
-    return Endpoint(**(values | changes))
+    return OpenRouter(**(values | changes))
 
 
 @dataclass
@@ -39,6 +39,14 @@ class Bench:
     services: Services
     clients: Clients
     events: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    news: list[trio.Event] = field(default_factory=lambda: [trio.Event()])
+    """The last is set by the next event."""
+
+    async def told(self, name: str, count: int) -> list[dict[str, object]]:
+        """The fields of all events of that name, as soon as there are so many."""
+        while len(found := self.named(name)) < count:
+            await self.news[-1].wait()
+        return found
 
     def named(self, name: str) -> list[dict[str, object]]:
         """The fields of all events of that name so far."""
@@ -50,13 +58,17 @@ async def open_bench(settings: Endpoint, **tables: Any) -> AsyncIterator[Bench]:
     """Clients and services for parts whose endpoint is `settings`; `tables` are further tables of the config."""
     events: list[tuple[str, dict[str, object]]] = []
 
+    news = [trio.Event()]
+
     def publish(name: str, /, **fields: object) -> None:
         events.append((name, fields))
+        news[-1].set()
+        news[:] = [trio.Event()]
 
     with TemporaryDirectory() as cache:
         async with open_clients(publish, limits=tables.get("limits"), cache=Path(cache)) as clients:
             config = cast(Any, SimpleNamespace(openrouter=settings, **tables))
-            yield Bench(Services(config, clients, publish), clients, events)
+            yield Bench(Services(config, clients, publish), clients, events, news)
 
 
 def utterance(seconds: float = 0.5) -> Utterance:

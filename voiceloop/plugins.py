@@ -23,12 +23,34 @@ from voiceloop.events import Publish
 from voiceloop.types import Message, Speech, Transcript, Usage, Utterance
 
 if TYPE_CHECKING:
-    from voiceloop.config.tables import Config
+    from voiceloop.config.hallucination_table import Hallucinations
+    from voiceloop.config.server_tables import OpenRouter
+    from voiceloop.config.table import PartTable
+    from voiceloop.config.turn_tables import Conversation
 
 Turns = Literal["replace", "in_order", "exclusive"]
 """How a handler's turns relate. `replace`: a new turn cancels the old one (chat). `in_order`: several turns at once,
 delivered in the order of speaking; speech never cancels one (dictation, captions). `exclusive`: later speech waits for
 the turn at work, which only a stop word or a command ends early (commands)."""
+
+
+class Settings(Protocol):
+    """The configuration (`config.tables.Config`), as far as it is read by parts and those who open them."""
+
+    @property
+    def vad(self) -> PartTable: ...
+    @property
+    def transcribe(self) -> PartTable: ...
+    @property
+    def handler(self) -> PartTable: ...
+    @property
+    def speak(self) -> PartTable: ...
+    @property
+    def openrouter(self) -> OpenRouter: ...
+    @property
+    def hallucinations(self) -> Hallucinations: ...
+    @property
+    def conversation(self) -> Conversation: ...
 
 
 class Clients(Protocol):
@@ -43,7 +65,7 @@ class Clients(Protocol):
 class Services:
     """What the composition root lends to every part."""
 
-    config: Config
+    config: Settings
     clients: Clients
     """Hands out services; their HTTP client is made at first use, so that an offline loop never imports it."""
     publish: Publish

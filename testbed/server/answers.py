@@ -57,6 +57,13 @@ def models(script: Script, query: str) -> Plain:
     return Plain(200, (("Content-Type", "application/json"),), (json.dumps({"data": rows}).encode(),))
 
 
+def page(value: Any) -> Plain:
+    """A page: its JSON, or the status of a refusal."""
+    if isinstance(value, int):
+        return error(value)
+    return Plain(200, (("Content-Type", "application/json"),), (json.dumps(value).encode(),))
+
+
 def take(values: Sequence[Any], number: int) -> Any:
     """The value for a request's number; the last value is repeated."""
     return values[min(number, len(values) - 1)]

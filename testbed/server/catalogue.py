@@ -5,10 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 
-def row(id_: str, *kinds: str, voices: list[str] | None = None, **pricing: str) -> dict[str, Any]:
-    """A model with these output modalities."""
+def row(
+    id_: str, *kinds: str, voices: list[str] | None = None, more: dict[str, Any] | None = None, **pricing: str
+) -> dict[str, Any]:
+    """A model with these output modalities; `more` are further fields."""
     made = {"id": id_, "name": id_.title(), "pricing": pricing, "architecture": {"output_modalities": list(kinds)}}
-    return made | ({"supported_voices": voices} if voices else {})
+    return made | ({"supported_voices": voices} if voices else {}) | (more or {})
+
+
+def provider(name: str, *, p50_ms: float | None = None, workload: str = "stt", **can: bool) -> dict[str, Any]:
+    """A provider of a model, as /models/{author}/{slug}/endpoints has it."""
+    found: dict[str, Any] = {"provider_name": name, "supports_diarization": False, "latency_last_30m": None, **can}
+    if p50_ms is not None:
+        found["perf_last_30m_by_workload"] = {workload: {"latency": {"p50": p50_ms, "p99": 9 * p50_ms}}}
+    return found
+
+
+def providers(*rows: dict[str, Any]) -> dict[str, Any]:
+    """The page of a model's providers."""
+    return {"data": {"endpoints": list(rows)}}
 
 
 PRESETS = [

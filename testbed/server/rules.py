@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import json
 import re
 import wave
 from collections.abc import Callable, Mapping
 from email.parser import BytesParser
 from email.policy import HTTP
+from itertools import pairwise
 from typing import Any
 
-FORMATS = {"wav", "mp3", "flac", "m4a", "ogg", "webm", "aac"}
+FORMATS = {"wav", "mp3", "flac", "m4a", "ogg", "webm", "aac", "pcm"}
 MAGIC = {"wav": b"RIFF", "flac": b"fLaC", "ogg": b"OggS", "webm": b"\x1a\x45\xdf\xa3"}
 
 _BACK = {"reasoning", "reasoning_content", "reasoning_details", "extra_content"}
@@ -50,10 +52,26 @@ def _model(value: Any) -> None:
 
 
 def _provider_options(value: Any) -> None:
-    _keys(value, set(), {"options"}, "provider")
+    _keys(value, set(), {"options", "zdr", "data_collection"}, "provider")
+    _privacy(value)
     options = value.get("options", {})
     ok = isinstance(options, dict) and all(isinstance(given, dict) for given in options.values())
     _need(ok, "provider.options must hold an object for each provider")
+
+
+def _privacy(provider: Any) -> None:
+    _need(isinstance(provider.get("zdr", True), bool), "provider.zdr must be a boolean")
+    _need(provider.get("data_collection", "deny") in {"allow", "deny"}, "provider.data_collection is odd")
+
+
+_COMMON = {"session_id", "user", "trace"}
+"""Fields of all three endpoints."""
+
+
+def _common(body: Any) -> None:
+    _need(1 <= len(str(body.get("session_id", "x"))) <= 256, "session_id must have 1 to 256 characters")
+    _need(isinstance(body.get("user", ""), str), "user must be a string")
+    _need(isinstance(body.get("trace", {}), dict), "trace must be an object")
 
 
 def audio(value: Any) -> bytes:
@@ -73,6 +91,8 @@ def audio(value: Any) -> bytes:
 
 
 def wav(raw: bytes) -> None:
+    if raw[40:44] == b"\xff" * 4:  # a stream's: its length is that of the bytes
+        raw = raw[:40] + (len(raw) - 44).to_bytes(4, "little") + raw[44:]
     try:
         with wave.open(io.BytesIO(raw)) as file:
             frames = file.getnframes()
@@ -95,7 +115,10 @@ def clip(body: dict[str, Any]) -> bytes | None:
 
 def transcription(body: Any) -> None:
     optional = {"language", "temperature", "provider", "response_format", "timestamp_granularities", "diarize"}
-    _keys(body, {"model", "input_audio"}, optional, "the body")
+    _keys(body, {"model", "input_audio"}, {*optional, "keyterms", *_COMMON}, "the body")
+    _common(body)
+    terms = body.get("keyterms", ["x"])
+    _need(isinstance(terms, list) and terms and all(isinstance(t, str) and t for t in terms), "keyterms are odd")
     _model(body["model"])
     audio(body["input_audio"])
     if "language" in body:
@@ -121,10 +144,14 @@ def _response_format(body: Any) -> None:
 
 
 def speech(body: Any) -> None:
-    _keys(body, {"model", "input", "voice"}, {"response_format", "speed", "provider"}, "the body")
+    optional = {"voice", "response_format", "speed", "provider", "instructions", "input_references"}
+    _keys(body, {"model", "input"}, {*optional, *_COMMON}, "the body")
+    _common(body)
     _model(body["model"])
     _text(body["input"], "input")
-    _text(body["voice"], "voice")
+    _text(body.get("voice", "x"), "voice")
+    _text(body.get("instructions", "x"), "instructions")
+    _references(body.get("input_references", []))
     if "response_format" in body:
         _need(body["response_format"] in {"pcm", "mp3"}, "response_format must be pcm or mp3")
     if "speed" in body:
@@ -133,9 +160,27 @@ def speech(body: Any) -> None:
         _provider_options(body["provider"])
 
 
+def _references(parts: Any) -> None:
+    """One to three clips, each with its transcript behind it, if there is one."""
+    _need(isinstance(parts, list), "input_references must be a list")
+    kinds = [part.get("type") for part in parts]
+    for part in parts:
+        _part(part)
+    _need(not kinds or 1 <= kinds.count("input_audio") <= 3, "input_references must hold one to three clips")
+    _need(not kinds or kinds[0] == "input_audio", "input_references must begin with a clip")
+    _need(("text", "text") not in set(pairwise(kinds)), "a clip has one transcript")
+
+
 _CHAT = {
     "stream", "stream_options", "temperature", "max_tokens", "provider", "models", "tools", "tool_choice",
-    "modalities", "audio", "usage", "top_p", "stop", "seed", "reasoning",
+    "modalities", "audio", "usage", "top_p", "stop", "seed", "reasoning", "reasoning_effort", "service_tier",
+    "max_completion_tokens", "plugins", "verbosity", "parallel_tool_calls", *_COMMON,
+}  # fmt: skip
+_EFFORTS = {"none", "minimal", "low", "medium", "high", "xhigh", "max"}
+_TIERS = {"auto", "default", "fast", "flex", "priority", "scale", "ultrafast"}
+_PREFERENCES = {
+    "allow_fallbacks", "data_collection", "enforce_distillable_text", "ignore", "max_price", "only", "options", "order",
+    "preferred_max_latency", "preferred_min_throughput", "quantizations", "require_parameters", "sort", "zdr",
 }  # fmt: skip
 
 
@@ -149,6 +194,15 @@ def chat(body: Any) -> None:
         _number(body["temperature"], 0, 2, "temperature")
     if "max_tokens" in body:
         _number(body["max_tokens"], 1, 10**7, "max_tokens")
+    if "max_completion_tokens" in body:
+        _number(body["max_completion_tokens"], 1, 10**7, "max_completion_tokens")
+    _common(body)
+    _keys(body.get("provider", {}), set(), _PREFERENCES, "provider")
+    _privacy(body.get("provider", {}))
+    _reasoning(body)
+    _need(body.get("service_tier", "auto") in _TIERS, "service_tier is odd")
+    for plugin in body.get("plugins", ()):
+        _text(plugin.get("id"), "a plugin's id")
     for tool in body.get("tools", ()):
         _tool(tool)
     if "stream" in body:
@@ -158,7 +212,19 @@ def chat(body: Any) -> None:
     _modalities(body)
 
 
+def _reasoning(body: Any) -> None:
+    given = body.get("reasoning", {})
+    _keys(given, set(), {"effort", "summary", "max_tokens", "exclude", "enabled"}, "reasoning")
+    _need(body.get("reasoning_effort", "low") in _EFFORTS, "reasoning_effort is odd")
+    _need(given.get("effort", "low") in _EFFORTS, "reasoning.effort is odd")
+    _need("effort" not in given or "reasoning_effort" not in body, "reasoning.effort and reasoning_effort")
+
+
 def _tool(tool: Any) -> None:
+    if str(tool.get("type", "")).startswith("openrouter:"):
+        _keys(tool, {"type"}, {"parameters"}, "a server tool")
+        _need(isinstance(tool.get("parameters", {}), dict), "a server tool's parameters must be an object")
+        return
     _keys(tool, {"type", "function"}, set(), "a tool")
     _need(tool["type"] == "function", "a tool must be a function")
     _keys(tool["function"], {"name", "parameters"}, {"description", "strict"}, "a tool's function")
@@ -209,20 +275,36 @@ def form(headers: Mapping[str, str], raw: bytes) -> dict[str, Any]:
         name = part.get_param("name", header="content-disposition")
         content = part.get_payload(decode=True)
         assert isinstance(content, bytes)
+        if str(name).endswith("[]"):
+            fields.setdefault(str(name), []).append(content.decode())
+            continue
         _need(name not in fields, f"{name} comes twice")
         fields[str(name)] = content if name == "file" else content.decode()
         _need(name != "file" or part.get_filename(), "file has no filename")
     return fields
 
 
-def transcription_form(fields: dict[str, Any]) -> None:
-    _keys(fields, {"file", "model"}, {"language", "prompt", "response_format", "temperature"}, "the form")
-    wav(fields["file"])
+def transcription_form(fields: dict[str, Any], *, openai: bool) -> None:
+    optional = {"language", "prompt", "response_format", "temperature"}
+    if not openai:
+        optional = {"language", "response_format", "temperature", "diarize", "provider", "timestamp_granularities[]"}
+        optional |= {"keyterms[]", "session_id", "user", "trace"}
+    _keys(fields, {"file", "model"}, optional, "the form")
+    kind = next((kind for kind, magic in MAGIC.items() if fields["file"].startswith(magic)), None)
+    _need(kind is not None, "the file is of no known format")
+    if kind == "wav":
+        wav(fields["file"])
     _text(fields["model"], "model")
     if "language" in fields:
         _need(re.fullmatch(r"[a-z]{2,3}", fields["language"]), "language must be ISO-639-1")
     if "temperature" in fields:
         _number(float(fields["temperature"]), 0, 1, "temperature")
+    if "provider" in fields:
+        _provider_options(json.loads(fields["provider"]))
+    if "diarize" in fields:
+        fields = fields | {"diarize": json.loads(fields["diarize"])}
+    if (given := fields.get("timestamp_granularities[]")) is not None:
+        fields = fields | {"timestamp_granularities": given}
     _response_format(fields)
 
 
@@ -240,7 +322,7 @@ def broken(path: str, headers: Mapping[str, str], body: Any, *, openai: bool = F
     """
     if path == "/audio/transcriptions" and headers.get("content-type", "").startswith("multipart/form-data"):
         try:
-            transcription_form(body)
+            transcription_form(body, openai=openai)
         except Broken as error:
             return str(error)
         return None

@@ -74,6 +74,10 @@ class Server:
         self.requests: list[Recorded] = []
         self.sockets: list[Socket] = []
         """The WebSocket connections so far."""
+        self.streams = 0
+        """The number of requests with a body of unknown length that have begun."""
+        self.streamed_bytes = 0
+        """How much of such bodies has come."""
         self.connections = 0
         """The number of open connections."""
         self.connected = 0
@@ -131,7 +135,9 @@ class Server:
         """The answer without faults. Wrong requests are refused, as by the real server."""
         path = request.path.removeprefix(PREFIX)
         if request.method in {"GET", "HEAD"}:
-            return answers.error(404) if path != "/models" else answers.models(self.script, request.query)
+            if path == "/models":
+                return answers.models(self.script, request.query)
+            return answers.page(self.script.pages.get(f"{path}?{request.query}", self.script.pages.get(path, 404)))
         if path not in rules.RULES:
             return answers.error(404, f"no path {request.path}")
         if self.script.key is not None and request.headers.get("authorization") != f"Bearer {self.script.key}":

@@ -23,7 +23,7 @@ def golden(case: Case) -> dict[str, Any]:
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 async def test_we_send_what_the_sdk_sends(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOICELOOP_TEST_KEY", "sk-test")
-    async with open_server(Script(key="sk-test")) as server, open_bench(endpoint(server)) as bench:
+    async with open_server(Script(key="sk-test")) as server, open_bench(endpoint(server, **case.openrouter)) as bench:
         await case.run(bench.services)
         (request,) = server.posts()
     expected = golden(case)

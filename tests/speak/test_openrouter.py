@@ -70,14 +70,23 @@ async def test_every_option_is_sent_as_published() -> None:
     options: dict[str, Any] = {"speed": 1.5, "instructions": "Whisper.", "provider": {"azure": {"style": "sad"}}}
     async with open_server() as server, open_synthesizer(server, **options) as synthesizer:
         await spoken(synthesizer)
-        assert server.requests[0].body == {
+        assert server.posts()[0].body == {
             "model": "openai/tts",
             "input": "hello",
             "voice": "alloy",
             "response_format": "pcm",
             "speed": 1.5,
-            "provider": {"options": {"azure": {"style": "sad"}, "openai": {"instructions": "Whisper."}}},
+            "instructions": "Whisper.",
+            "provider": {"options": {"azure": {"style": "sad"}}},
         }
+        assert server.broken == []
+
+
+async def test_the_usual_voice_and_speed_are_not_sent() -> None:
+    async with open_server() as server, open_synthesizer(server, voice=None, speed=1.0) as synthesizer:
+        assert synthesizer.description == "openrouter, openai/tts"
+        await spoken(synthesizer)
+        assert server.requests[0].body == {"model": "openai/tts", "input": "hello", "response_format": "pcm"}
         assert server.broken == []
 
 

@@ -80,7 +80,7 @@ async def test_the_vocabulary_is_in_the_prompt_of_each_provider_that_takes_one()
     options = {"vocabulary": ("Ada", "voiceloop=voice loop"), "provider": providers}
     async with open_server() as server, open_transcriber(server, **options) as transcriber:
         await transcribe(transcriber)
-        assert server.requests[0].body["provider"]["options"] == {
+        assert server.posts()[0].body["provider"]["options"] == {
             "groq": {"prompt": "A talk. Ada, voiceloop"},
             "openai": {"prompt": "Ada, voiceloop"},
             "other": {"x": 1},
@@ -131,6 +131,13 @@ json_values = st.recursive(
     ),
     max_leaves=8,
 )
+
+
+@pytest.mark.parametrize(("confidence", "told"), [(0.98, "en"), (0.2, None), (None, "en"), ("high", "en")])
+async def test_a_language_that_the_service_is_unsure_of_is_not_told(confidence: object, told: str | None) -> None:
+    body = json.dumps({"text": "Hm.", "language": "english", "language_confidence": confidence}).encode()
+    async with open_server(Script(faults=[Fault(body=body)])) as server, open_transcriber(server) as transcriber:
+        assert (await transcribe(transcriber)).language == told
 
 
 @given(st.dictionaries(st.sampled_from(["usage", "words", "segments", "language", "duration"]), json_values))

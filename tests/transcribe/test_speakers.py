@@ -48,7 +48,7 @@ async def test_who_said_each_word_is_asked_and_told() -> None:
     async with open_server(Script(texts=[TALK])) as server, open_diarizing(server) as (transcriber, _):
         assert tells_speakers(transcriber)
         found = await transcribe(transcriber)
-        body = server.requests[0].body
+        body = server.posts()[0].body
         assert (body["diarize"], body["response_format"]) == (True, "verbose_json")
         assert [word.speaker for word in found.words] == ["0"] * 3 + ["1"] * 3 + ["0"]
         assert found.words[0].confidence == 0.9
@@ -60,14 +60,14 @@ async def test_nobody_is_asked_where_it_is_of_no_use() -> None:
     async with open_server() as server, open_diarizing(server, useful=False) as (transcriber, _):
         await transcribe(transcriber)
         assert not tells_speakers(transcriber)
-        assert server.requests[0].body.keys() == {"model", "input_audio"}
+        assert server.posts()[0].body.keys() == {"model", "input_audio"}
 
 
 async def test_provisional_words_are_asked_for_without_speakers() -> None:
     async with open_server() as server, open_diarizing(server) as (transcriber, _):
         plain = without_speakers(transcriber)
         await transcribe(plain)
-        assert server.requests[0].body.keys() == {"model", "input_audio"}
+        assert server.posts()[0].body.keys() == {"model", "input_audio"}
         assert without_speakers(plain) is plain
 
 

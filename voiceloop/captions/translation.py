@@ -51,9 +51,8 @@ class Translation(Table):
         """What is needed of a server. Nothing is tried again: a line that comes late is worth nothing, and the words
         of the captions go first."""
         settings, table = openrouter, "openrouter"
-        if self.base_url is not None:  # the key of [openrouter] is for no other server
-            server = {"base_url": self.base_url, "api_key_env": self.api_key_env or "", "api_key_file": None}
-            settings, table = openrouter.model_copy(update=server), "handler.translation"
+        if self.base_url is not None:
+            settings, table = openrouter.at(self.base_url, self.api_key_env), "handler.translation"
         settings = settings.model_copy(update={"retry": Retry(max_elapsed_s=0)})
         return Wanted("handler", "chat", settings, table, (self.model,))
 

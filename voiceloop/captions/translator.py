@@ -22,6 +22,7 @@ from voiceloop.errors import VoiceloopError, first
 from voiceloop.events import Publish
 from voiceloop.handlers.completing import Patience, completing
 from voiceloop.handlers.public import Habits
+from voiceloop.net.common_fields import common_fields
 from voiceloop.net.limits import Room
 from voiceloop.net.rate_limiter import RateLimiter
 from voiceloop.net.service import Service
@@ -50,7 +51,7 @@ class Model:
 
     async def __call__(self, line: str) -> str:
         pieces, length = list[str](), 0
-        body = self._conversation.body(line)
+        body = self._conversation.body(line) | common_fields(self._service.settings)
         async with completing(self._service, body, self._patience, self._habits) as deltas:
             async for delta in deltas:
                 if isinstance(delta, str):

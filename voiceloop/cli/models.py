@@ -12,7 +12,7 @@ from voiceloop.cli.running import run_async
 from voiceloop.errors import UsageError
 
 if TYPE_CHECKING:
-    from voiceloop.config.tables import Config
+    from voiceloop.config.tables import Config, Endpoint
     from voiceloop.net.catalogue import Kind, Model
 
 
@@ -98,7 +98,7 @@ async def _models(config: Config, kinds: list[Kind], *, json: bool, fresh: bool)
     from voiceloop.net.wanted import all_wanted
 
     # A part may use its own server; a kind that no part uses is listed from OpenRouter.
-    servers = dict.fromkeys(kinds, (config.openrouter, "openrouter"))
+    servers: dict[Kind, tuple[Endpoint, str]] = dict.fromkeys(kinds, (config.openrouter, "openrouter"))
     servers |= {w.kind: (w.settings, w.table) for w in all_wanted(config) if w.kind in servers}
     found: dict[Kind, tuple[Model, ...]] = {}
     async with open_clients() as clients:

@@ -15,7 +15,7 @@ from voiceloop.config.secrets import MASK, is_secret
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from voiceloop.config.tables import Conflict
+    from voiceloop.config.table import Conflict
 
 
 MISSING = "is missing"

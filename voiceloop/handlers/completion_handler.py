@@ -14,6 +14,7 @@ from voiceloop.errors import ServiceError
 from voiceloop.handlers.completing import Patience
 from voiceloop.handlers.prompt import SYSTEM, length, recent
 from voiceloop.handlers.public import Habits
+from voiceloop.net.common_fields import common_fields
 from voiceloop.net.failures import bad_answer
 from voiceloop.net.service import Request, Service
 from voiceloop.net.service_part import ServicePart
@@ -57,9 +58,7 @@ class CompletionOptions(Table):
     def wanted(self, openrouter: Endpoint) -> Wanted:
         settings, table = openrouter, "openrouter"
         if self.base_url is not None:
-            # Never send the key of [openrouter] to another server.
-            server = {"base_url": self.base_url, "api_key_env": self.api_key_env or "", "api_key_file": None}
-            settings, table = openrouter.model_copy(update=server), "handler"
+            settings, table = openrouter.at(self.base_url, self.api_key_env), "handler"
         return Wanted("handler", "chat", settings, table, (self.model, *self.fallbacks()))
 
 
@@ -109,6 +108,4 @@ class CompletionHandler(ServicePart):
             body["temperature"] = options.temperature
         if options.max_tokens is not None:
             body["max_tokens"] = options.max_tokens
-        if options.provider:
-            body["provider"] = options.provider
-        return body
+        return body | common_fields(self._service.settings, options.provider)

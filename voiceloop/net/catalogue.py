@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import date
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -40,6 +41,14 @@ class Model:
     voices: tuple[str, ...]
     prices: tuple[tuple[str, float], ...]
     """Prices as (unit, USD per unit). The server names the units (`prompt` and `completion` are tokens)."""
+    parameters: tuple[str, ...] = ()
+    """The fields of a request that the model takes; empty when the listing doesn't say."""
+    efforts: tuple[str, ...] = ()
+    """The efforts of reasoning that it takes; empty when the listing doesn't say."""
+    always_reasons: bool = False
+    """Whether its reasoning can't be turned off."""
+    ends: str = ""
+    """The day after which it may be gone, as YYYY-MM-DD; empty when none is known."""
 
 
 def parse(value: Any, hide: Callable[[str], str] = str) -> tuple[Model, ...]:
@@ -57,15 +66,32 @@ def _model(row: Any, clean: Callable[[str, int], str]) -> Model | None:
     if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not (id_ := clean(row["id"], 120)):
         return None
     name = row.get("name")
-    voices = row.get("supported_voices")
     pricing = row.get("pricing")
+    reasoning = row.get("reasoning")
+    reasoning = reasoning if isinstance(reasoning, dict) else {}
     prices = ((key, _price(price)) for key, price in (pricing if isinstance(pricing, dict) else {}).items())
     return Model(
         id=id_,
         name=clean(name, 120) if isinstance(name, str) else "",
-        voices=tuple(clean(v, 60) for v in (voices if isinstance(voices, list) else ()) if isinstance(v, str)),
+        voices=_names(row.get("supported_voices"), clean),
         prices=tuple((clean(key, 30), price) for key, price in prices if price),
+        parameters=_names(row.get("supported_parameters"), clean),
+        efforts=_names(reasoning.get("supported_efforts"), clean),
+        always_reasons=reasoning.get("mandatory") is True,
+        ends=_day(row.get("expiration_date")),
     )
+
+
+def _names(value: Any, clean: Callable[[str, int], str]) -> tuple[str, ...]:
+    return tuple(clean(name, 60) for name in (value if isinstance(value, list) else ()) if isinstance(name, str))
+
+
+def _day(value: Any) -> str:
+    """A day as YYYY-MM-DD, without the time that may follow; empty for anything else."""
+    try:
+        return date.fromisoformat(value[:10]).isoformat() if isinstance(value, str) else ""
+    except ValueError:
+        return ""
 
 
 def _price(value: Any) -> float:

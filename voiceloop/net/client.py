@@ -12,15 +12,16 @@ from pathlib import Path
 import trio
 
 from voiceloop.config.address import ADDRESS, is_near, no_address
-from voiceloop.config.tables import Endpoint, Limits
+from voiceloop.config.server_tables import Endpoint, Limits
 from voiceloop.errors import ConfigError, ServiceError, Unauthorized, VoiceloopError
 from voiceloop.events import Publish
 from voiceloop.net.catalogue import MODALITY, Cache, Kind, Model, advice, character_usd, find, parse
 from voiceloop.net.keys import read_key
 from voiceloop.net.local_servers import instead
 from voiceloop.net.pool import Pool
+from voiceloop.net.providers import Provider, parse_providers, path_of
 from voiceloop.net.service import Request, Service
-from voiceloop.net.wanted import Wanted, doubts
+from voiceloop.net.wanted import Wanted, doubts, lacks
 from voiceloop.net.watch import Observe
 from voiceloop.nursery import private_nursery
 
@@ -53,26 +54,42 @@ class Clients:
     def service(self, wanted: Wanted) -> Service:
         """The service of a part: as `endpoint`, and its server is counted for the number of warm connections.
 
-        Publishes a `notice` for each model or voice that the cached listing of the server doesn't contain.
+        Publishes a `notice` for each model or voice that the cached listing of the server doesn't contain, and for each
+        key that the listing says the model, or each of its providers, doesn't take.
         """
         settings, kind = wanted.settings, wanted.kind
         service = self.endpoint(settings, table=wanted.table)
         self.pool.expect(settings.base_url.rstrip("/"))
         # Only the cache is consulted here: start-up does not wait for the network.
-        for line in doubts(wanted, self._cache().get(settings.base_url, kind) or ()):
-            self.pool.tell("notice", text=line)
-        if kind == "speech":
-            self._set_price(wanted, service, self._cache().get(settings.base_url, kind, newest_s=math.inf) or ())
-            if self._limited:
-                self.pool.soon(partial(self._fetch_price, wanted, service))
+        known = self._cache().get(settings.base_url, kind)
+        self._tell(doubts(wanted, known or ()))
+        _learn(service, wanted, known or self._cache().get(settings.base_url, kind, newest_s=math.inf) or ())
+        if (kind == "speech" and self._limited) or (wanted.needs_listing and known is None):
+            self.pool.soon(partial(self._fetch_listing, wanted, service, told=known is not None))
+        if wanted.features and wanted.table == "openrouter":
+            self.pool.soon(partial(self._ask_providers, wanted))
         return service
 
-    def _set_price(self, wanted: Wanted, service: Service, listed: Sequence[Model]) -> None:
-        service.character_usd = character_usd(wanted.models[0], listed)
+    def _tell(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self.pool.tell("notice", text=line)
 
-    async def _fetch_price(self, wanted: Wanted, service: Service) -> None:
+    async def _fetch_listing(self, wanted: Wanted, service: Service, *, told: bool) -> None:
         with suppress(VoiceloopError):
-            self._set_price(wanted, service, await self.models(wanted.settings, wanted.kind, table=wanted.table))
+            listed = await self.models(wanted.settings, wanted.kind, table=wanted.table)
+            _learn(service, wanted, listed)
+            if not told:
+                self._tell(doubts(wanted, listed))
+
+    async def _ask_providers(self, wanted: Wanted) -> None:
+        with suppress(VoiceloopError):
+            self._tell(lacks(wanted, await self.providers(wanted)))
+
+    async def providers(self, wanted: Wanted) -> tuple[Provider, ...]:
+        """The providers of a part's model, the fastest first. Raises `ServiceError`s."""
+        service = self.endpoint(wanted.settings, table=wanted.table)
+        request = Request(path_of(wanted.models[0]), method="GET")
+        return parse_providers((await service.call(request)).value, wanted.kind, service.hide)
 
     async def models(
         self, settings: Endpoint, kind: Kind, *, fresh: bool = False, stale: bool = True, table: str = "openrouter"
@@ -119,6 +136,13 @@ class Clients:
         from platformdirs import user_cache_path
 
         return Cache(self._folder or user_cache_path("voiceloop", appauthor=False))
+
+
+def _learn(service: Service, wanted: Wanted, listed: Sequence[Model]) -> None:
+    """Tell a service what the listing says of its model."""
+    service.listed = find(wanted.models[0], listed)
+    if wanted.kind == "speech":
+        service.character_usd = character_usd(wanted.models[0], listed)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from voiceloop.config.address import shown_server
-from voiceloop.config.tables import Endpoint
+from voiceloop.config.server_tables import Endpoint
 from voiceloop.errors import ConfigError, Unauthorized
 from voiceloop.net.redaction import Redaction
 from voiceloop.system.paths import expanded

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from voiceloop.config.tables import Limits
+from voiceloop.config.server_tables import Limits
 from voiceloop.errors import LimitReached
 from voiceloop.events import Publish
 from voiceloop.net.rate_limiter import LONGEST_INTERVAL_S, Budget, RateLimiter

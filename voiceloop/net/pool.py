@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from voiceloop.config.tables import Limits
+from voiceloop.config.server_tables import Limits
 from voiceloop.errors import ServiceError, VoiceloopError
 from voiceloop.events import Publish
 from voiceloop.net.limits import Gate

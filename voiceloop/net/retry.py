@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voiceloop.config.tables import Retry
+from voiceloop.config.server_tables import Retry
 from voiceloop.errors import NotRunning, ServiceError, Unreachable
 
 SHORTEST_WAIT_S = 0.05

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import trio
 
 from voiceloop.config.address import shown_server
-from voiceloop.config.tables import Endpoint
+from voiceloop.config.server_tables import Endpoint
 from voiceloop.errors import BadRequest, ContextTooLong, NoSuchModel, NotRunning, RateLimited, ServiceError
 from voiceloop.net.attempt import Attempt
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, from_error_object, from_status
@@ -22,9 +22,11 @@ from voiceloop.net.pool import Pool
 from voiceloop.net.redaction import Redaction, safe_id, secrets_of
 from voiceloop.net.retry import Failure, gave_up, next_wait_s
 from voiceloop.net.server_errors import error_in
+from voiceloop.net.upload import Upload
 from voiceloop.types import Usage
 
 if TYPE_CHECKING:
+    from voiceloop.net.catalogue import Model
     from voiceloop.net.http import Answer
     from voiceloop.net.limits import Room
     from voiceloop.net.websocket import WebSocket
@@ -54,7 +56,9 @@ class Request:
     method: str = "POST"
     params: Mapping[str, str] | None = None
     body: tuple[str, bytes] | None = field(default=None, repr=False)
-    """Content type and bytes of a body that is not JSON."""
+    """Content type and bytes of a body that is not JSON, or whose JSON, with `json` in it, was made already."""
+    upload: Upload | None = field(default=None, repr=False)
+    """A body that is still being made."""
     model: str = ""
     """The model to name in errors."""
 
@@ -89,6 +93,8 @@ class Service:
         """Removes the key, and the passwords and tokens of addresses, from a text."""
         self.character_usd: float | None = None
         """The listed price of the speech model in USD per character; None when unknown."""
+        self.listed: Model | None = None
+        """The model's row in the server's listing; None when unknown."""
 
     def __repr__(self) -> str:
         return f"Service({self.shown_url})"
@@ -129,6 +135,8 @@ class Service:
             headers["Content-Type"] = "application/json"
         elif request.body is not None:
             headers["Content-Type"] = request.body[0]
+        elif request.upload is not None:
+            headers["Content-Type"] = request.upload.kind
         return headers
 
     async def call(self, request: Request) -> JsonAnswer:
@@ -140,6 +148,24 @@ class Service:
 
         return await self.retry(request, attempt)
 
+    async def call_once(self, request: Request, tried: Attempt) -> JsonAnswer:
+        """As `call`, but in one attempt, which the caller has counted (`passed`). For a body that can't be sent
+        again."""
+        try:
+            async with self.exchange(request, tried) as answer:
+                parsed = _parsed(await answer.read(JSON_LIMIT), answer)
+        except RateLimited as error:
+            self._pool.gate.refused(self.shown_url, error.retry_after_s)
+            raise
+        self._pool.gate.accepted(self.shown_url)
+        self._pool.answers(self.shown_url)
+        return parsed
+
+    def wait_s(self, error: ServiceError, elapsed_s: float) -> float | None:
+        """How long to wait until a request is sent again whose first attempt failed after `elapsed_s`; None if it is
+        not to be sent again."""
+        return next_wait_s(self.settings.retry, error, Failure(1, elapsed_s), chance=random.random())
+
     @asynccontextmanager
     async def exchange(self, request: Request, tried: Attempt) -> AsyncIterator[Answer]:
         """Make one attempt. The answer has a 2xx status and an unread body; any other raises a `ServiceError`."""
@@ -147,7 +173,7 @@ class Service:
 
         http = await self._pool.http()
         content = None if request.body is None else request.body[1]
-        if request.json is not None:
+        if request.json is not None and content is None:
             # A lone surrogate from a handler can't be encoded. It is replaced, so that it doesn't fail the turn.
             content = json.dumps(request.json, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
         call = Call(
@@ -158,6 +184,7 @@ class Service:
             read_s=self.settings.read_timeout_s,
             headers=self._headers(request),
             content=content,
+            upload=request.upload,
             params=request.params,
         )
         try:

@@ -9,8 +9,12 @@ from typing import Protocol, runtime_checkable
 from pydantic import BaseModel
 
 from voiceloop.config.address import shown_server
-from voiceloop.config.tables import Config, Endpoint, Table
-from voiceloop.net.catalogue import Kind, Model, doubt
+from voiceloop.config.server_tables import Endpoint
+from voiceloop.config.table import Table
+from voiceloop.config.tables import Config
+from voiceloop.net.catalogue import Kind, Model, doubt, find
+from voiceloop.net.parameters import Asked, refused
+from voiceloop.net.providers import Feature, Provider, lacking
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,17 @@ class Wanted:
     models: tuple[str, ...]
     """The model, then its fallbacks."""
     voice: str | None = None
+    asked: tuple[Asked, ...] = ()
+    """The keys of the config that not every model takes."""
+    features: tuple[Feature, ...] = ()
+    """The keys of the config that not every provider can do."""
+    told_by_listing: bool = False
+    """Whether the model's listing decides how it is asked."""
+
+    @property
+    def needs_listing(self) -> bool:
+        """Whether the listing is worth a request at the start."""
+        return self.table == "openrouter" and bool(self.asked or self.told_by_listing)
 
 
 @runtime_checkable
@@ -75,10 +90,19 @@ def all_wanted(config: Config) -> Iterator[Wanted]:
 
 
 def doubts(wanted: Wanted, listed: Sequence[Model]) -> list[str]:
-    """One line for each model or voice in the config that the server's listing doesn't contain."""
+    """One line for each model or voice in the config that the server's listing doesn't contain, and for each key that
+    the model doesn't take."""
     lines = []
     for index, name in enumerate(wanted.models):
         if (found := doubt(name, listed, voice=wanted.voice)) is not None:
             key = "models" if index > 0 and found.key == "model" else found.key
             lines.append(f"{wanted.part}.{key}: {found}")
+        if (model := find(name, listed)) is not None:
+            lines += [f"{wanted.part}.{asked.key}: {why}" for asked in wanted.asked if (why := refused(asked, model))]
     return lines
+
+
+def lacks(wanted: Wanted, providers: Sequence[Provider]) -> list[str]:
+    """One line for each key of the config that none of the model's providers can do."""
+    found = ((feature.key, lacking(feature, wanted.models[0], providers)) for feature in wanted.features)
+    return [f"{wanted.part}.{key}: {why}" for key, why in found if why]

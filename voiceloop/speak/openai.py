@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import BaseModel
 
@@ -19,8 +19,6 @@ class OpenAISpeakOptions(SpokenOptions, OwnServer):
     """The model; some servers have only one and ignore this."""
     voice: str = "alloy"
     """The voice; each server has its own."""
-    instructions: str | None = None
-    """How to speak, described in words, for models that support it."""
 
 
 class OpenAISynthesizer(ServiceSynthesizer):
@@ -32,6 +30,3 @@ class OpenAISynthesizer(ServiceSynthesizer):
     @property
     def description(self) -> str:
         return f"openai, {self._options.model}, voice {self._options.voice} at {self._service.shown_url}"
-
-    def extra(self) -> dict[str, Any]:
-        return {} if self._options.instructions is None else {"instructions": self._options.instructions}

@@ -20,10 +20,11 @@ class SpokenOptions(Table):
     """Options of every synthesizer that uses a server."""
 
     model: str
-    voice: str
+    voice: str | None
     speed: Annotated[float, Field(gt=0, le=4)] | None = None
-    """The speed of speech; 1 is normal. Models that don't support it ignore it."""
+    """The speed of speech; 1, the normal one, is not sent. Models that don't support another ignore it or refuse it."""
     instructions: str | None = None
+    """How to speak, described in words, for models that support it."""
     rate_hz: Annotated[int, Field(ge=4_000, le=192_000)] = 24_000
     """The sample rate to assume if the server doesn't state it."""
 
@@ -49,11 +50,15 @@ class ServiceSynthesizer(ServicePart):
 
     def extra(self) -> dict[str, Any]:
         """The fields of a request that only some servers know."""
-        raise NotImplementedError
+        return {}
 
     def _request(self, text: str, form: Literal["pcm", "mp3"]) -> Request:
         options = self._options
-        body: dict[str, Any] = {"model": options.model, "input": text, "voice": options.voice, "response_format": form}
-        if options.speed is not None:
+        body: dict[str, Any] = {"model": options.model, "input": text, "response_format": form}
+        if options.voice is not None:
+            body["voice"] = options.voice
+        if options.speed not in {None, 1}:
             body["speed"] = options.speed
+        if options.instructions is not None:
+            body["instructions"] = options.instructions
         return Request("/audio/speech", json=body | self.extra(), model=options.model)

@@ -21,6 +21,8 @@ from voiceloop.types import SoundEvent, Transcript, Utterance, Word
 _EVENT = "audio_event"
 _LABEL = 64
 """The longest label of a speaker, in characters."""
+_SURE = 0.5
+"""A language that the service is less sure of is not told: it would choose the reply's voice."""
 _AWAY = 200
 """How far away an entry is looked for in the text, in characters: what is further is another of the same letters."""
 
@@ -31,7 +33,6 @@ def transcript(answer: JsonAnswer, utterance: Utterance, where: Where) -> Transc
     text = value.get("text")
     if not isinstance(text, str):
         raise bad_answer("the answer holds no text", where)
-    language = value.get("language")
     rows = _rows(value.get("words"))
     return Transcript(
         text=_without_events(whole(text), rows).strip(),
@@ -41,8 +42,15 @@ def transcript(answer: JsonAnswer, utterance: Utterance, where: Where) -> Transc
         sounds=tuple(_sounds(rows)),
         confidence=_confidence(value.get("segments"), value.get("confidence")),
         no_speech=_no_speech(value.get("segments")),
-        language=told(whole(language)) if isinstance(language, str) and 0 < len(language) <= 32 else None,
+        language=_language(value.get("language"), value.get("language_confidence")),
     )
+
+
+def _language(value: Any, confidence: Any) -> str | None:
+    sure = amount(confidence)
+    if not isinstance(value, str) or not 0 < len(value) <= 32 or (sure is not None and sure < _SURE):
+        return None
+    return told(whole(value))
 
 
 @dataclass(frozen=True, slots=True)

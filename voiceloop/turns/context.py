@@ -8,7 +8,7 @@ from typing import Protocol
 
 import trio
 
-from voiceloop.config.tables import Conversation as Settings
+from voiceloop.config.turn_tables import Conversation as Settings
 from voiceloop.echo.text_echo import Audible
 from voiceloop.events import Publish
 from voiceloop.journal.no_journal import NO_JOURNAL

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
-from voiceloop.config.tables import Table
+from voiceloop.config.table import Table
 
 PLACE = "handler.to"
 
