@@ -10,7 +10,8 @@ import pytest
 
 from testbed.fake_portaudio import FakePortAudio
 from voiceloop.audio.devices import Device, Node, choose, environment, tagging, with_nodes
-from voiceloop.audio.portaudio import Host, Request
+from voiceloop.audio.portaudio import Host
+from voiceloop.audio.raw_streams import Request
 from voiceloop.audio.sound_server import Answer
 from voiceloop.cli.devices import table
 from voiceloop.errors import NoSuchDevice

@@ -14,7 +14,8 @@ import trio
 from testbed.fake_portaudio import FakePortAudio, FakeStream, Refused
 from voiceloop.audio import portaudio, streams
 from voiceloop.audio.devices import Device, Node, choose, environment
-from voiceloop.audio.portaudio import Host, Request
+from voiceloop.audio.portaudio import Host
+from voiceloop.audio.raw_streams import Request
 from voiceloop.audio.sound_server import Answer
 from voiceloop.cli.devices import table
 from voiceloop.errors import DeviceBusy, DeviceError, NoSuchDevice

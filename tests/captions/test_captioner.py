@@ -14,7 +14,8 @@ from trio.testing import MockClock
 from tests.captions.recorded_captions import RecordedCaptions, Service
 from tests.captions.speech import WORD_S, heard, said
 from voiceloop.audio.wav import read_wav
-from voiceloop.captions.captioner import FINAL_S, Captioner
+from voiceloop.captions.captioner import Captioner
+from voiceloop.captions.guessing import FINAL_S
 from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.piece import Piece
 from voiceloop.captions.words import Spoken

@@ -17,12 +17,12 @@ from trio.testing import MockClock
 
 from tests.captions.recorded_captions import RecordedCaptions, Service
 from tests.captions.speech import said
-from voiceloop.captions.captioner import FINAL_S
 from voiceloop.captions.cues import CueCutter
 from voiceloop.captions.files import open_files
 from voiceloop.captions.formats import VTT_HEAD
 from voiceloop.captions.formats import srt as as_srt
 from voiceloop.captions.formats import vtt as as_vtt
+from voiceloop.captions.guessing import FINAL_S
 from voiceloop.captions.joiner import Joiner
 from voiceloop.captions.showing import Final, Live
 from voiceloop.captions.speakers import Speakers

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from voiceloop.audio.devices import Device, Node
-from voiceloop.audio.portaudio import Stream
+from voiceloop.audio.raw_streams import Stream
 from voiceloop.audio.sound_server import Answer
 from voiceloop.capture.connection import Connection
 

@@ -12,6 +12,8 @@ from voiceloop.cli.check_plan import plan_of
 from voiceloop.cli.main import app
 from voiceloop.cli.options import with_options
 from voiceloop.config.commands import load_command, named_input
+from voiceloop.config.layers import parse_sets
+from voiceloop.config.unused import check_used
 from voiceloop.errors import UsageError, VoiceloopError
 
 
@@ -89,6 +91,28 @@ REFUSED = [
     ("say", "x", "-o", "X", "--set", "audio.output=Y"),
     ("transcribe", "--pending", "--json", "--to", "clipboard"),
     ("transcribe", "a.wav", "--to", "clipboard"),
+    ("say", "x", "--save", "a.wav", "--set", "audio.output=file:b.wav"),
+    ("say", "x", "--save", "a.wav", "--set", "audio.output_rate_hz=16000"),
+    ("say", "x", "--set", "audio.echo=cancel"),
+    ("say", "x", "--set", "transcribe.use=moonshine"),
+    ("say", "x", "--set", "conversation.history_turns=3"),
+    ("say", "x", "--set", "journal.max_mb=3"),
+    ("say", "x", "--set", "hallucinations.no_speech=true"),
+    ("transcribe", "a.wav", "--set", "journal.max_mb=3"),
+    ("transcribe", "a.wav", "--set", "conversation.history_turns=3"),
+    ("transcribe", "a.wav", "--set", "segment.acoustic=true"),
+    ("transcribe", "--pending", "--set", "segment.pause_ms=300"),
+    ("transcribe", "--pending", "--set", "vad.use=silero"),
+    ("captions", "--set", "audio.output_latency=high"),
+    ("captions", "--set", "audio.buffer_s=3"),
+    ("captions", "--set", "conversation.barge_in_ms=300"),
+    ("captions", "--set", "segment.half_duplex_hangover_ms=700"),
+    ("check", "captions", "--set", "audio.buffer_s=3"),
+    ("config", "show", "captions", "--set", "audio.buffer_s=3"),
+    ("dictate", "--set", "conversation.barge_in_ms=300"),
+    ("dictate", "--set", "conversation.history_turns=3"),
+    ("models", "--set", "audio.input=X"),
+    ("models", "list", "--set", "limits.max_posts_per_minute=3"),
     ("ctl", "start", "--follow"),
     ("models", "list", "--local", "--speech"),
 ]
@@ -104,6 +128,25 @@ def test_what_would_be_ignored_is_refused(words: tuple[str, ...]) -> None:
         assert done.exception.exit_code in {2, 78}
     else:
         assert done.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "sets"),
+    [
+        ("say", ["audio.output=X", "audio.jitter_buffer_ms=30", "speak.use=hibari", "log.level=debug"]),
+        ("say --save", ["speak.use=hibari", "limits.max_posts_per_minute=3"]),
+        (
+            "transcribe",
+            ["conversation.overlap=2", "segment.pause_ms=300", "hallucinations.quiet=false", "vad.use=webrtc"],
+        ),
+        ("transcribe --pending", ["conversation.overlap=2", "transcribe.use=moonshine"]),
+        ("captions", ["audio.echo=off", "conversation.waiting=3", "journal.captions=true", "control.sounds=false"]),
+        ("dictate", ["conversation.waiting=3", "audio.output=X", "control.sounds=true", "segment.acoustic=true"]),
+        ("models", ["openrouter.base_url=http://127.0.0.1:1/v1", "speak.use=openai"]),
+    ],
+)
+def test_what_a_command_uses_is_taken(command: str, sets: list[str]) -> None:
+    check_used(command, parse_sets(sets)[0])
 
 
 def test_who_speaks_can_be_switched_off_where_nobody_is_told(tmp_path: Path) -> None:

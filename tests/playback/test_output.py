@@ -18,7 +18,8 @@ from trio.testing import MockClock
 
 from testbed.recorder import Recorder
 from voiceloop.audio.devices import Device
-from voiceloop.audio.portaudio import Callback, Host, Request, Stream
+from voiceloop.audio.portaudio import Host
+from voiceloop.audio.raw_streams import Callback, Request, Stream
 from voiceloop.audio.streams import ONCE_MORE_S
 from voiceloop.config.tables import Audio
 from voiceloop.errors import DeviceError

@@ -1,4 +1,4 @@
-"""The interface to PortAudio: lists devices, opens and closes streams. The only importer of sounddevice.
+"""The interface to PortAudio: holds its device list and the streams that are open. The only importer of sounddevice.
 
 Every call here may block for as long as the sound server is stopped, even importing sounddevice. So the loop makes
 these calls through `streams.py`.
@@ -14,11 +14,11 @@ import atexit
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import trio
 
@@ -36,52 +36,14 @@ from voiceloop.audio.devices import (
 from voiceloop.audio.outstanding import Outstanding
 from voiceloop.audio.packages import PORTAUDIO, install
 from voiceloop.audio.quiet import quiet, silence_libraries
+from voiceloop.audio.raw_streams import Callback, Request, Stream, open_stream, setting_environment
 from voiceloop.audio.sound_server import Answer, ask
-from voiceloop.errors import DeviceBusy, DeviceError, VoiceloopError
+from voiceloop.errors import DeviceError, VoiceloopError
 
-Latency = float | Literal["low", "high"]
-
-_BUSY = -9985  # paDeviceUnavailable: ALSA's EBUSY
-_REFUSED = (-9997, -9998)  # paInvalidSampleRate, paInvalidChannelCount
-_BLOCKS_PER_S = {"input": 50, "output": 100}
-"""Output blocks of 10 ms: little is still played after a cancel. Input blocks of 20 ms: a frame is 20 ms anyway, and
-calls into Python, of which there are then half as many, are most of what listening costs."""
 STUCK_S = 0.5
 """A close takes some 50 ms, and an open, too. One that takes longer than this may never return."""
 _CARDS = Path("/proc/asound/cards")
 _TAGS = itertools.count(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A stream to be opened: int16, in blocks of 20 ms (input) or 10 ms (output). `wanted` names the device, as in the
-    config.
-    """
-
-    which: Direction
-    wanted: str
-    rate_hz: int
-    latency: Latency
-
-
-@dataclass(eq=False, slots=True)
-class Stream:
-    """An open stream, with the device, rate and channels that it got."""
-
-    raw: Any
-    device: Device
-    rate_hz: int
-    channels: int
-    latency_s: float
-    monitor: str | None = None
-    """For a stream that records the default loudspeaker: the server's name of the monitor, "" if unknown. For other
-    streams None."""
-    tag: str = ""
-    """The name by which the sound server's list shows the stream (see `sound_server.Answer.recorded`)."""
-
-
-Callback = Callable[[Any, int, Any, Any], None]
-"""`callback(buffer, frames, time, status)`, in PortAudio's thread."""
 
 
 def _import() -> Any:
@@ -184,8 +146,9 @@ class Host:
                 variables = environment(device, wanted, request.which)
                 tag = f"{os.getpid()}-{next(_TAGS)}"
                 tags = tagging(tag, request.which, os.environ | variables)
-                with quiet(), _environment(variables | tags):
-                    stream = self._try_shapes(request, device, callback, finished)
+                with quiet(), setting_environment(variables | tags):
+                    stream = open_stream(self._sd, request, device, callback, finished)
+                self._streams.add(stream)
                 stream.tag = tag
                 if request.wanted == "monitor" and variables:
                     stream.monitor = device.node
@@ -261,74 +224,9 @@ class Host:
             for d in self._sd.query_devices()
         ]
 
-    def _try_shapes(self, request: Request, device: Device, callback: Callback, finished: Callable[[], None]) -> Stream:
-        """Open the device in mono at the wanted rate; if it refuses, with more channels or at its own rate."""
-        limit = device.channels(request.which)
-        refusal: Exception | None = None
-        for rate_hz in dict.fromkeys((request.rate_hz, device.rate_hz)):
-            for channels in dict.fromkeys((1, min(2, limit), limit)):
-                try:
-                    return self._start(request, device, (rate_hz, channels), callback, finished)
-                except self._sd.PortAudioError as error:
-                    if _code(error) not in _REFUSED:
-                        raise _explain(error, request, device) from error
-                    refusal = error
-        assert refusal is not None
-        raise _explain(refusal, request, device) from refusal
-
-    def _start(
-        self,
-        request: Request,
-        device: Device,
-        shape: tuple[int, int],
-        callback: Callback,
-        finished: Callable[[], None],
-    ) -> Stream:
-        rate_hz, channels = shape
-        kind = self._sd.RawInputStream if request.which == "input" else self._sd.RawOutputStream
-        raw = kind(
-            device=device.index,
-            samplerate=rate_hz,
-            blocksize=rate_hz // _BLOCKS_PER_S[request.which],
-            channels=channels,
-            dtype="int16",
-            latency=request.latency,
-            callback=callback,
-            finished_callback=finished,
-        )
-        stream = Stream(raw, device, rate_hz, channels, raw.latency)
-        try:
-            raw.start()
-        except BaseException:
-            raw.close()
-            raise
-        self._streams.add(stream)
-        return stream
-
 
 HOST = Host()
 """The one host of the process: PortAudio is initialised per process."""
-
-
-def _code(error: Exception) -> int:
-    return error.args[1] if len(error.args) > 1 else 0
-
-
-def _explain(error: Exception, request: Request, device: Device) -> DeviceError:
-    name = repr(device.label) if device.node else f"{device.index} {device.name!r}"
-    place = f"audio.{request.which}"
-    if _code(error) == _BUSY:
-        return DeviceBusy(
-            f"{name} is in use by another program",
-            place=place,
-            remedy="Close that program, or choose one of the sound server's devices, which programs can share "
-            "('voiceloop devices' lists them)",
-        )
-    return DeviceError(
-        f"{name} can't be opened: {error.args[0] if error.args else error}",
-        place=place,
-        remedy="Check that the sound server runs; 'voiceloop devices' lists the other devices",
-    )
 
 
 def _cards() -> bytes:
@@ -337,21 +235,3 @@ def _cards() -> bytes:
         return _CARDS.read_bytes()
     except OSError:
         return b""
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Set environment variables while the block runs.
-
-    They apply to the whole process. So this is used only under the host's lock, when no other stream is being opened.
-    """
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -15,7 +15,8 @@ from typing import TypeVar
 import trio
 
 from voiceloop.audio.devices import Device
-from voiceloop.audio.portaudio import HOST, STUCK_S, Callback, Host, Request, Stream
+from voiceloop.audio.portaudio import HOST, STUCK_S, Host
+from voiceloop.audio.raw_streams import Callback, Request, Stream
 from voiceloop.errors import DeviceError
 from voiceloop.nursery import private_nursery
 

@@ -8,27 +8,26 @@
 A server that hears speech while it is spoken (`stream.py`) tells the words so far by itself: then nothing is posted,
 unless the connection is lost.
 
-The captioner knows no device and no terminal. `pacer.py` decides when to guess, `stabiliser.py` what is shown,
+The captioner knows no device and no terminal. `guessing.py` guesses, `stabiliser.py` what is shown,
 `joiner.py` puts the pieces together, and `posts.py` calls the transcriber.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import pairwise
 
 import trio
 
+from voiceloop.captions.display import Display
+from voiceloop.captions.guessing import Guessing, PreemptivePost
 from voiceloop.captions.joiner import Joiner
 from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.piece import CONTEXT_S, LONG_CONTEXT_S, Piece, under_way
-from voiceloop.captions.posts import AT_ONCE, CaptionContext, Posts
-from voiceloop.captions.showing import Live
-from voiceloop.captions.speakers import Speakers, renamed
-from voiceloop.captions.stream import TELLS_S, Stream
-from voiceloop.captions.words import Spoken, spoken, text_of
+from voiceloop.captions.posts import CaptionContext, Posts
+from voiceloop.captions.speakers import Speakers
+from voiceloop.captions.stream import Stream
+from voiceloop.captions.words import spoken
 from voiceloop.capture.early_voice import EarlyVoice
 from voiceloop.capture.segmenter import (
     SpeechAudio,
@@ -40,20 +39,6 @@ from voiceloop.capture.segmenter import (
     SpeechStarted,
 )
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, CancelReason, Transcript, Utterance
-
-FINAL_S = 3.0
-"""How much speech a server hears again, at least, for the final words of a piece: with more of a sentence it makes
-fewer mistakes. An engine on this machine, where that costs nothing, hears all of it; so does a server that tells who
-speaks, because it tells people apart within one answer alone."""
-
-
-@dataclass(slots=True, eq=False)
-class _PreemptivePost:
-    """A clip posted in a pause, in case the pause is the end of the utterance."""
-
-    utterance: Utterance
-    transcript: Transcript | None = None
-    done: trio.Event = field(default_factory=trio.Event)
 
 
 class Captioner:
@@ -71,16 +56,16 @@ class Captioner:
         captured: Callable[[int], float],
         nursery: trio.Nursery,
     ) -> None:
-        self._source, self._context, self._pacer = source, context, pacer
-        self._captured, self._nursery = captured, nursery
+        self._context, self._pacer, self._nursery = context, pacer, nursery
         self._posts = Posts(source, context)
         embedded = context.transcriber.embedded
+        self._guessing = Guessing(self._posts, context, pacer, nursery, self._show)
         self._new_piece = partial(Piece, context_s=LONG_CONTEXT_S if embedded else CONTEXT_S)
         self._joiner = Joiner()
         self._speakers = Speakers()
+        self._display = Display(source, context.showing, captured, self._joiner, self._speakers)
         self._piece: Piece | None = None
         """The piece that is being spoken."""
-        self._preemptive: _PreemptivePost | None = None
         self._ending: list[Piece] = []
         """Pieces that have ended and wait for their final words, in the order of speaking."""
         self._unsettled: list[Piece] = []
@@ -88,8 +73,6 @@ class Captioner:
         self._carry = b""
         """The end of the last piece, with which the next one begins; empty unless the last was cut in mid-speech."""
         self._last_done: trio.Event | None = None
-        self._tells = True
-        """Whether streams tell words before the end of a piece, as far as is known."""
 
     @property
     def kept(self) -> int:
@@ -134,7 +117,8 @@ class Captioner:
                 if self._piece is not None:
                     self._piece.page.over()
                     self._piece.give_up("it was only a noise")
-                self._piece = self._preemptive = None
+                self._piece = None
+                self._guessing.pause_ended()
                 self._carry = b""
                 self._show()
 
@@ -156,7 +140,7 @@ class Captioner:
         self._show()
         self._nursery.start_soon(self._posts.warm, name="warm up for captions")
         self._stream(piece)
-        self._guess_if_due(piece)
+        self._guessing.guess_if_due(piece)
 
     def _add_audio(self, pcm: bytes) -> None:
         piece = self._piece
@@ -165,73 +149,25 @@ class Captioner:
         piece.pcm += pcm
         self._pacer.hear(len(pcm) / SAMPLE_BYTES / CAPTURE_RATE_HZ)
         self._feed(piece, pcm)
-        self._guess_if_due(piece)
-
-    def _guess_if_due(self, piece: Piece) -> None:
-        last_s = piece.end_s - piece.start_s if self._tells_speakers else piece.rest_s
-        reserve_s = last_s + self._context.overlap_s
-        # A guess that has to wait is outdated when it arrives, and in a pause the preemptive post brings all the words
-        # that a guess could.
-        if (
-            not self._context.guesses
-            or self._tells_itself(piece)
-            or self._preemptive is not None
-            or len(piece.guessing) >= AT_ONCE - 1
-            or not self._posts.may_guess
-        ):
-            return
-        if not self._pacer.due(now_s=piece.end_s, clip_s=piece.rest_s, reserve_s=reserve_s, crowded=False):
-            return
-        room = self._context.room()
-        if room.crowded and not self._pacer.due(
-            now_s=piece.end_s, clip_s=piece.rest_s, reserve_s=reserve_s, crowded=True
-        ):
-            return
-        self._posts.note(room)
-        if room.ample:
-            clip = piece.rest()
-            self._pacer.guess(now_s=piece.end_s, clip_s=clip.duration_s)
-            piece.asked_to = clip.end
-            self._nursery.start_soon(self._guess, piece, clip, name="guess at captions")
+        self._guessing.guess_if_due(piece)
 
     def _pause(self, utterance: Utterance) -> None:
-        """Post the utterance preemptively, so that its final words are there when the end is certain."""
         piece = self._piece
         if piece is None:
             return
         piece.voiced_end = utterance.voiced_end
         if not piece.withdrawn:
             piece.page.paused(utterance)
-        if not self._context.guesses or (piece.stream is not None and piece.stream.live):
-            return
-        if piece.asked_to >= utterance.voiced_end:  # a guess brings all that was said: its last word is not cut off
-            piece.guesses.complete(utterance.voiced_end / CAPTURE_RATE_HZ)
-            self._show()
-            return
-        # As a whole, it can have the final words of who speaks.
-        clip = piece.clip_of(utterance, longest_s=self._final_s if self._tells_speakers else 0.0)
-        again_s = clip.duration_s + self._context.overlap_s
-        room = self._context.room()
-        if room.crowded or not self._pacer.affords(clip.duration_s, reserve_s=again_s):
-            return
-        self._posts.note(room)
-        if not room.ample:
-            return
-        self._make_way(piece)
-        self._pacer.guess(now_s=piece.end_s, clip_s=clip.duration_s)
-        self._preemptive = preemptive = _PreemptivePost(utterance)
-        self._nursery.start_soon(
-            self._transcribe_preemptively, piece, clip, preemptive, name="transcribe captions preemptively"
-        )
+        self._guessing.pause(piece, utterance)
 
     def _resume(self) -> None:
-        self._preemptive = None
+        self._guessing.pause_ended()
         if self._piece is not None:
             self._piece.voiced_end = None
 
     def _ended(self, utterance: Utterance) -> None:
         piece, self._piece = self._piece, None
-        preemptive, self._preemptive = self._preemptive, None
+        preemptive = self._guessing.pause_ended()
         if piece is None:
             piece = self._new_piece(
                 start=utterance.start,
@@ -286,37 +222,10 @@ class Captioner:
         piece.guesses.hear(spoken(Transcript(text, clip)), end_s=clip.end / CAPTURE_RATE_HZ)
         self._show()
 
-    def _tells_itself(self, piece: Piece) -> bool:
-        """Whether the words of a piece come without guesses."""
-        if piece.stream is None or not piece.stream.live:
-            return False
-        return piece.stream.told or (self._tells and piece.end - piece.own < TELLS_S * CAPTURE_RATE_HZ)
-
     # Transcription
 
-    async def _guess(self, piece: Piece, clip: Utterance) -> None:
-        with trio.CancelScope() as scope:
-            piece.guessing.add(scope)
-            began_s = trio.current_time()
-            result = await self._posts.ask(clip, self._context.guesser)
-            self._pacer.took(trio.current_time() - began_s)
-            if isinstance(result, Transcript):
-                piece.take(clip, spoken(result))
-                if piece.guesses.failed:
-                    self._pacer.again()
-                self._show()
-        piece.guessing.discard(scope)
-
-    async def _transcribe_preemptively(self, piece: Piece, clip: Utterance, preemptive: _PreemptivePost) -> None:
-        result = await self._posts.ask(clip, self._context.transcriber)
-        if isinstance(result, Transcript):
-            preemptive.transcript = result
-            piece.take(clip, renamed(spoken(result), {}), whole=True)
-            self._show()
-        preemptive.done.set()
-
     async def _finish(
-        self, piece: Piece, utterance: Utterance, preemptive: _PreemptivePost | None, overlap_s: float
+        self, piece: Piece, utterance: Utterance, preemptive: PreemptivePost | None, overlap_s: float
     ) -> None:
         result = await self._final_transcript(piece, utterance, preemptive) if not piece.withdrawn else None
         piece.stop_guessing("its final words are known")
@@ -338,7 +247,7 @@ class Captioner:
         self._ending.remove(piece)
         piece.before = None
         piece.done.set()
-        self._show_final(words)
+        self._display.final(words, self._pieces())
         if isinstance(result, Exception) and not piece.withdrawn:
             await self._posts.failed(result, utterance)
         self._over(piece, goes_on=overlap_s > 0)
@@ -356,48 +265,26 @@ class Captioner:
         self._unsettled.clear()
 
     async def _final_transcript(
-        self, piece: Piece, utterance: Utterance, preemptive: _PreemptivePost | None
+        self, piece: Piece, utterance: Utterance, preemptive: PreemptivePost | None
     ) -> Transcript | Exception:
         if piece.stream is not None:
             await piece.stream.done.wait()
-            self._tells = piece.stream.told if piece.end - piece.own >= TELLS_S * CAPTURE_RATE_HZ else self._tells
+            self._guessing.note_stream(piece)
             if piece.stream.result is not None:
                 return piece.stream.result
-        clip = piece.clip_of(utterance, longest_s=self._final_s)
+        clip = piece.clip_of(utterance, longest_s=self._guessing.final_s)
         if preemptive is not None:
             await preemptive.done.wait()
             if preemptive.transcript is not None and preemptive.transcript.utterance.start <= clip.start:
                 return preemptive.transcript
-        self._make_way(piece)
+        self._guessing.make_way(piece)
         self._pacer.post(clip.duration_s)
         return await self._posts.ask(clip, self._context.transcriber)
 
-    @property
-    def _tells_speakers(self) -> bool:
-        return self._context.transcriber.tells_speakers
-
-    @property
-    def _final_s(self) -> float:
-        """How much speech is heard again, at least, for the final words of a piece."""
-        return float("inf") if self._context.transcriber.embedded or self._tells_speakers else FINAL_S
-
-    def _make_way(self, piece: Piece) -> None:
-        """Give the guesses up that the words of the whole piece would have to wait for."""
-        if self._context.room().crowded or self._context.transcriber.embedded:
-            piece.stop_guessing("final words have priority")
-
-    # Display
+    # The rest
 
     def _show(self) -> None:
-        self._context.showing.live(self._live())
-
-    def _live(self) -> Live:
-        """The words that are not final, of all pieces."""
-        pieces = self._pieces()
-        sure, unsure = under_way(self._joiner, pieces)
-        since = [*(word.start_s for word in (*sure, *unsure)[:1]), *(piece.start_s for piece in pieces[:1])]
-        since_s = self._captured(round(min(since) * CAPTURE_RATE_HZ)) if since else None
-        return Live(self._source, text_of(sure), text_of(unsure), since_s)
+        self._display.live(self._pieces())
 
     def _pieces(self) -> list[Piece]:
         """All pieces that are not final or withdrawn, in the order of speaking."""
@@ -421,7 +308,7 @@ class Captioner:
         self._joiner.release()
         self._ending.clear()
         self._piece = None
-        self._show_final([*sure, *unsure])
+        self._display.final([*sure, *unsure], [])
         self._forget_unsettled()
 
     def _add_last(self, event: SpeechEvent) -> None:
@@ -437,18 +324,3 @@ class Captioner:
                 piece.voiced_end = utterance.voiced_end
             case SpeechDropped():
                 self._piece = None
-
-    def _show_final(self, words: list[Spoken]) -> None:
-        if not words:
-            self._show()
-            return
-        live = self._live()
-        finals = self._speakers.finals(self._source, [self._in_session(word) for word in words])
-        for final, after in pairwise(finals):
-            self._context.showing.final(final, replace(live, since_s=after.words[0].start_s))
-        self._context.showing.final(finals[-1], live)
-
-    def _in_session(self, word: Spoken) -> Spoken:
-        """The word with its times in seconds of the session."""
-        shift_s = self._captured(round(word.start_s * CAPTURE_RATE_HZ)) - word.start_s
-        return replace(word, start_s=word.start_s + shift_s, end_s=word.end_s + shift_s)

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from voiceloop.captions.captioner import Captioner
 from voiceloop.capture.listener import Listener
 from voiceloop.capture.microphone import Microphone
 from voiceloop.types import CancelReason
+
+
+class Source(Protocol):
+    """The captions of one source, as `captioner.Captioner` makes them."""
+
+    @property
+    def speaking(self) -> bool: ...
+
+    @property
+    def working(self) -> int: ...
+
+    def withdraw(self, reason: CancelReason) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +29,7 @@ class Controls:
 
     microphones: Sequence[Microphone]
     listeners: Sequence[Listener]
-    captioners: Sequence[Captioner]
+    captioners: Sequence[Source]
     holds: Callable[[Listener], bool] = lambda _: False
     """Whether speech is held back, of which the listener's captioner knows nothing yet."""
     usage: None = None

@@ -13,7 +13,7 @@ that is a loudspeaker's monitor: the program would answer the film.
 
 from __future__ import annotations
 
-from voiceloop.audio.portaudio import Stream
+from voiceloop.audio.raw_streams import Stream
 from voiceloop.audio.sound_server import Answer
 
 _NOTHING_KNOWN = Answer()

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from voiceloop.audio.following import follow_server
-from voiceloop.audio.portaudio import Host, Request, Stream
+from voiceloop.audio.portaudio import Host
+from voiceloop.audio.raw_streams import Request, Stream
 from voiceloop.audio.sound_server import DUMMY_MONITOR, Answer
 from voiceloop.audio.streams import ONCE_MORE_S, close_stream, open_first, open_stream, pauses
 from voiceloop.audio.wake import Wake

@@ -84,8 +84,11 @@ def _kinds(*, speech: bool, transcription: bool, chat: bool) -> list[Kind]:
 
 
 def _list_servers(kinds: list[Kind], config: str | None, sets: list[str], *, json: bool, fresh: bool) -> None:
+    from voiceloop.config.layers import parse_sets
     from voiceloop.config.load import load
+    from voiceloop.config.unused import check_used
 
+    check_used("models", parse_sets(sets)[0])
     settings = load(config, sets)
     run_async(lambda: _models(settings, kinds, json=json, fresh=fresh))
 

@@ -32,9 +32,9 @@ def say(
     save: SaveOption = None,
 ) -> None:
     """Speak TEXT with the configured voice."""
-    from voiceloop.config.commands import check_used
     from voiceloop.config.layers import parse_sets
     from voiceloop.config.load import load
+    from voiceloop.config.unused import check_used
 
     words = sys.stdin.read() if text == "-" else text
     if not words.strip():
@@ -43,7 +43,7 @@ def say(
         )
     if save is not None and loudspeaker is not None:
         raise UsageError("--save and --output both say where it goes", place="say", remedy="Give one of them.")
-    check_used("say", parse_sets(sets or ())[0])
+    check_used("say" if save is None else "say --save", parse_sets(sets or ())[0])
     settings = load(config, with_devices(sets, microphone=None, loudspeaker=loudspeaker))
     if save is not None:
         from voiceloop.speak.saving import checked

@@ -67,9 +67,10 @@ def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its par
     """Transcribe FILES to standard output, one utterance per line."""
     from voiceloop.cli.pending import checked_destination, transcribe_pending
     from voiceloop.cli.recordings import Wish, check_wish, transcribe_files
-    from voiceloop.config.commands import check_used, load_command
+    from voiceloop.config.commands import load_command
     from voiceloop.config.layers import parse_sets
     from voiceloop.config.load import load
+    from voiceloop.config.unused import check_used
 
     if pending == bool(files):
         what = "files and --pending can't be combined" if pending else "there is nothing to transcribe"
@@ -94,7 +95,7 @@ def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its par
         what = "who speaks is told in subtitle files and with --json only, and not with --pending"
         raise UsageError(what, place="--set transcribe.diarize", remedy="Add --srt FILE or --json, or leave it out.")
     destination = checked_destination(to or "stdout")
-    check_used("transcribe", given)
+    check_used("transcribe --pending" if pending else "transcribe", given)
     # Most pending recordings come from dictation, and were meant for its engine. A kept choice is not one for files.
     as_dictation = pending or cloud is not None
     command = (

@@ -42,6 +42,7 @@ from voiceloop.config.load import (
     user_file,
 )
 from voiceloop.config.tables import Config
+from voiceloop.config.unused import check_used
 from voiceloop.config.validation import PART_TABLES
 from voiceloop.errors import ConfigError, UsageError
 
@@ -132,55 +133,6 @@ def load_command(
         above += _translating_by_chat(sources.file)
     loaded = checked(sources, below=below, above=above)
     return CommandLoaded(loaded, command, decision, can_ask(given), name)
-
-
-_HANDLERS: Mapping[Command, str] = {"dictate": "dictation", "captions": "captions"}
-"""The handlers of the commands that have only one."""
-_NOBODY = "it tells nobody who spoke"
-_UNUSED: Mapping[str, Mapping[str, str]] = {
-    "run": {"transcribe.diarize": _NOBODY},
-    "dictate": {"speak": "it speaks nothing", "transcribe.diarize": _NOBODY},
-    "captions": {
-        "speak": "it speaks nothing",
-        "preemptive": "nothing is answered",
-        "audio.output": "it plays nothing",
-        "control.sounds": "it plays nothing",
-    },
-    "say": {
-        "audio.input": "it hears nothing",
-        "vad": "it hears nothing",
-        "segment": "it hears nothing",
-        "handler": "nothing is answered",
-        "preemptive": "nothing is answered",
-        "transcribe.diarize": _NOBODY,
-        "control": "there is no conversation to control",
-    },
-    "transcribe": {
-        "audio": "it reads files",
-        "handler": "nothing is answered",
-        "preemptive": "nothing is answered",
-        "speak": "it speaks nothing",
-        "control": "there is no conversation to control",
-    },
-}
-"""Tables and keys that a command doesn't use, with the reason. In a config file, which may be for all commands, they
-are no mistake."""
-
-
-def check_used(command: str, sets: Layer, *, speakers: bool = False) -> None:
-    """Raise UsageError for a `--set` that the command would ignore."""
-    for path, text in sets.raw.items():
-        key, value = ".".join(path), text.strip().strip("\"'")
-        only = next((handler for name, handler in _HANDLERS.items() if name == command), None)
-        if key == "handler.use" and only is not None and value != only:
-            raise UsageError(
-                f"{command} works with the handler '{only}' only", place=f"--set {key}", remedy="Leave it out"
-            )
-        if key == "transcribe.diarize" and speakers:
-            continue
-        reason = next((why for name, why in _UNUSED[command].items() if f"{key}.".startswith(f"{name}.")), None)
-        if reason is not None and value not in {"none", "false"}:  # what would be so anyway
-            raise UsageError(f"{command} doesn't use it: {reason}", place=f"--set {key}", remedy="Leave it out")
 
 
 def named_input(loaded: Loaded) -> tuple[str | None, bool]:

@@ -10,7 +10,8 @@ from enum import StrEnum
 import trio
 
 from voiceloop.audio.devices import FILE_PREFIX
-from voiceloop.audio.portaudio import HOST, Host, Request, Stream
+from voiceloop.audio.portaudio import HOST, Host
+from voiceloop.audio.raw_streams import Request, Stream
 from voiceloop.audio.streams import ONCE_MORE_S, close_stream, open_first, open_stream, pauses
 from voiceloop.audio.wake import Wake
 from voiceloop.audio.wav import WavWriter
