@@ -28,6 +28,7 @@ Kind = Literal["speech", "transcription", "chat"]
 KINDS: tuple[Kind, ...] = ("speech", "transcription", "chat")
 MODALITY = {"speech": "speech", "transcription": "transcription", "chat": "text"}
 """The name of each kind in the `output_modalities` parameter of /models."""
+_NAME = re.compile(r"\w{1,60}", re.ASCII)
 DAY_S = 86_400.0
 """The age up to which a cached listing is used without asking the server."""
 
@@ -66,6 +67,7 @@ def _model(row: Any, clean: Callable[[str, int], str]) -> Model | None:
     if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not (id_ := clean(row["id"], 120)):
         return None
     name = row.get("name")
+    voices = row.get("supported_voices")
     pricing = row.get("pricing")
     reasoning = row.get("reasoning")
     reasoning = reasoning if isinstance(reasoning, dict) else {}
@@ -73,17 +75,19 @@ def _model(row: Any, clean: Callable[[str, int], str]) -> Model | None:
     return Model(
         id=id_,
         name=clean(name, 120) if isinstance(name, str) else "",
-        voices=_names(row.get("supported_voices"), clean),
+        voices=tuple(clean(v, 60) for v in (voices if isinstance(voices, list) else ()) if isinstance(v, str)),
         prices=tuple((clean(key, 30), price) for key, price in prices if price),
-        parameters=_names(row.get("supported_parameters"), clean),
-        efforts=_names(reasoning.get("supported_efforts"), clean),
+        parameters=_names(row.get("supported_parameters")),
+        efforts=_names(reasoning.get("supported_efforts")),
         always_reasons=reasoning.get("mandatory") is True,
         ends=_day(row.get("expiration_date")),
     )
 
 
-def _names(value: Any, clean: Callable[[str, int], str]) -> tuple[str, ...]:
-    return tuple(clean(name, 60) for name in (value if isinstance(value, list) else ()) if isinstance(name, str))
+def _names(value: Any) -> tuple[str, ...]:
+    """The names in a list: words of letters, digits and underscores, which need no cleaning."""
+    listed = value if isinstance(value, list) else ()
+    return tuple(name for name in listed if isinstance(name, str) and _NAME.fullmatch(name))
 
 
 def _day(value: Any) -> str:

@@ -40,8 +40,9 @@ class Wanted:
 
     @property
     def needs_listing(self) -> bool:
-        """Whether the listing is worth a request at the start."""
-        return self.table == "openrouter" and bool(self.asked or self.told_by_listing)
+        """Whether the listing is worth a request at the start. That a model can't but reason is not: it says so."""
+        checked = any(asked.effort != "none" for asked in self.asked)
+        return self.table == "openrouter" and (checked or self.told_by_listing)
 
 
 @runtime_checkable
