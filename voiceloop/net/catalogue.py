@@ -33,6 +33,10 @@ DAY_S = 86_400.0
 """The age up to which a cached listing is used without asking the server."""
 
 
+SOON_DAYS = 120
+"""How long before its end it is told that a model ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A row of /models. Its texts are cleaned for display (`failures.clean`)."""
@@ -179,6 +183,14 @@ def character_usd(name: str, listed: Sequence[Model]) -> float | None:
     """The listed price of a speech model in USD per character, or None. Listings give it as `prompt`."""
     model = find(name, listed)
     return dict(model.prices).get("prompt") if model is not None else None
+
+
+def ending(name: str, listed: Sequence[Model], today: date) -> str:
+    """Until when a model can be used, as text, if that is less than `SOON_DAYS` away; else empty."""
+    model = find(name, listed)
+    if model is None or not model.ends or (date.fromisoformat(model.ends) - today).days > SOON_DAYS:
+        return ""
+    return f"{model.id} ends on {model.ends}: choose another in time"
 
 
 def _either(names: Sequence[str]) -> str:
