@@ -63,5 +63,5 @@ def judged(wanted: Wanted, listed: Sequence[Model], today: date) -> tuple[str, i
     if wrong := doubts(wanted, listed):
         # A self-hosted server may accept names that it doesn't list; OpenRouter lists every name that it accepts.
         return "; ".join(wrong), ConfigError.exit_code if wanted.table == "openrouter" else 0
-    ends = [text for name in wanted.models if (text := ending(name, listed, today))]
+    ends = [text for name in wanted.models if (text := ending(name, listed, today, wanted.ends))]
     return "; ".join([f"it lists {', '.join(wanted.models)}", *ends]), 0

@@ -185,12 +185,14 @@ def character_usd(name: str, listed: Sequence[Model]) -> float | None:
     return dict(model.prices).get("prompt") if model is not None else None
 
 
-def ending(name: str, listed: Sequence[Model], today: date) -> str:
-    """Until when a model can be used, as text, if that is less than `SOON_DAYS` away; else empty."""
+def ending(name: str, listed: Sequence[Model], today: date, known: str = "") -> str:
+    """Until when a model can be used, as text, if that is less than `SOON_DAYS` away; else empty. `known`: the day, if
+    it is known without the listing."""
     model = find(name, listed)
-    if model is None or not model.ends or (date.fromisoformat(model.ends) - today).days > SOON_DAYS:
+    ends = (model.ends if model is not None else "") or known
+    if not ends or (date.fromisoformat(ends) - today).days > SOON_DAYS:
         return ""
-    return f"{model.id} ends on {model.ends}: choose another in time"
+    return f"{name} ends on {ends}: choose another in time"
 
 
 def _either(names: Sequence[str]) -> str:

@@ -35,6 +35,8 @@ class Wanted:
     """The keys of the config that not every model takes."""
     features: tuple[Feature, ...] = ()
     """The keys of the config that not every provider can do."""
+    ends: str = ""
+    """The day on which the model ends, as YYYY-MM-DD, if that is known without the listing."""
     told_by_listing: bool = False
     """Whether the model's listing decides how it is asked."""
 
