@@ -24,7 +24,7 @@ from voiceloop.types import Message, Speech, Transcript, Usage, Utterance
 
 if TYPE_CHECKING:
     from voiceloop.config.hallucination_table import Hallucinations
-    from voiceloop.config.server_tables import Endpoint
+    from voiceloop.config.server_tables import OpenRouter
     from voiceloop.config.table import PartTable
     from voiceloop.config.turn_tables import Conversation
 
@@ -46,7 +46,7 @@ class Settings(Protocol):
     @property
     def speak(self) -> PartTable: ...
     @property
-    def openrouter(self) -> Endpoint: ...
+    def openrouter(self) -> OpenRouter: ...
     @property
     def hallucinations(self) -> Hallucinations: ...
     @property

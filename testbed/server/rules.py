@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import json
 import re
 import wave
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from email.policy import HTTP
 from itertools import pairwise
 from typing import Any
 
-FORMATS = {"wav", "mp3", "flac", "m4a", "ogg", "webm", "aac"}
+FORMATS = {"wav", "mp3", "flac", "m4a", "ogg", "webm", "aac", "pcm"}
 MAGIC = {"wav": b"RIFF", "flac": b"fLaC", "ogg": b"OggS", "webm": b"\x1a\x45\xdf\xa3"}
 
 _BACK = {"reasoning", "reasoning_content", "reasoning_details", "extra_content"}
@@ -90,6 +91,8 @@ def audio(value: Any) -> bytes:
 
 
 def wav(raw: bytes) -> None:
+    if raw[40:44] == b"\xff" * 4:  # a stream's: its length is that of the bytes
+        raw = raw[:40] + (len(raw) - 44).to_bytes(4, "little") + raw[44:]
     try:
         with wave.open(io.BytesIO(raw)) as file:
             frames = file.getnframes()
@@ -272,20 +275,36 @@ def form(headers: Mapping[str, str], raw: bytes) -> dict[str, Any]:
         name = part.get_param("name", header="content-disposition")
         content = part.get_payload(decode=True)
         assert isinstance(content, bytes)
+        if str(name).endswith("[]"):
+            fields.setdefault(str(name), []).append(content.decode())
+            continue
         _need(name not in fields, f"{name} comes twice")
         fields[str(name)] = content if name == "file" else content.decode()
         _need(name != "file" or part.get_filename(), "file has no filename")
     return fields
 
 
-def transcription_form(fields: dict[str, Any]) -> None:
-    _keys(fields, {"file", "model"}, {"language", "prompt", "response_format", "temperature"}, "the form")
-    wav(fields["file"])
+def transcription_form(fields: dict[str, Any], *, openai: bool) -> None:
+    optional = {"language", "prompt", "response_format", "temperature"}
+    if not openai:
+        optional = {"language", "response_format", "temperature", "diarize", "provider", "timestamp_granularities[]"}
+        optional |= {"keyterms[]", "session_id", "user", "trace"}
+    _keys(fields, {"file", "model"}, optional, "the form")
+    kind = next((kind for kind, magic in MAGIC.items() if fields["file"].startswith(magic)), None)
+    _need(kind is not None, "the file is of no known format")
+    if kind == "wav":
+        wav(fields["file"])
     _text(fields["model"], "model")
     if "language" in fields:
         _need(re.fullmatch(r"[a-z]{2,3}", fields["language"]), "language must be ISO-639-1")
     if "temperature" in fields:
         _number(float(fields["temperature"]), 0, 1, "temperature")
+    if "provider" in fields:
+        _provider_options(json.loads(fields["provider"]))
+    if "diarize" in fields:
+        fields = fields | {"diarize": json.loads(fields["diarize"])}
+    if (given := fields.get("timestamp_granularities[]")) is not None:
+        fields = fields | {"timestamp_granularities": given}
     _response_format(fields)
 
 
@@ -303,7 +322,7 @@ def broken(path: str, headers: Mapping[str, str], body: Any, *, openai: bool = F
     """
     if path == "/audio/transcriptions" and headers.get("content-type", "").startswith("multipart/form-data"):
         try:
-            transcription_form(body)
+            transcription_form(body, openai=openai)
         except Broken as error:
             return str(error)
         return None

@@ -69,6 +69,18 @@ class SocketFault:
     """Never answer a clear."""
 
 
+@dataclass(frozen=True, slots=True)
+class StreamFault:
+    """How a server refuses a body of unknown length before it has read it."""
+
+    status: int | None = None
+    """Answer with this status at once, as soon as the request's head is there."""
+    reads_on: bool = False
+    """Read the body to its end all the same, and close the connection then, not at once."""
+    deaf: bool = False
+    """Read nothing more, and answer nothing."""
+
+
 @dataclass(slots=True)
 class Script:
     """The answers. Each request takes the next entry of a list; the last entry is repeated."""
@@ -115,6 +127,8 @@ class Script:
     """Gives the fault for each POST, by its path and number (from 0)."""
     faults: list[Fault | None] = field(default_factory=list)
     """The faults of the next POSTs, one each; once the list is empty, `fault` decides."""
+    stream_fault: StreamFault | None = None
+    """How bodies of unknown length are refused."""
     delta_s: float = 0.3
     """A WebSocket brings a word after so much more sound; 0: no word before the commit."""
     turn_s: float = 0.0

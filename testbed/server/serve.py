@@ -36,6 +36,9 @@ async def open_server(
     server.scheme = "https" if tls else "http"
     async with private_nursery() as nursery:
         listeners: list[Any] = await trio.open_tcp_listeners(port, host="127.0.0.1")
+        if server.script.stream_fault is not None and server.script.stream_fault.deaf:
+            for listener in listeners:  # else the system would take megabytes in the server's place
+                listener.socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 4_096)
         server.port = listeners[0].socket.getsockname()[1]
         if tls is not None:
             listeners = [trio.SSLListener(listener, tls, https_compatible=True) for listener in listeners]
@@ -76,7 +79,7 @@ class _Connection:
         self._http = h11.Connection(h11.SERVER)
 
     async def run(self) -> None:
-        while (request := await self._request()) is not None:
+        while (request := await self._next()) is not None:
             self._server.requests.append(request)
             self._server.notify()
             try:
@@ -92,6 +95,12 @@ class _Connection:
                 return
             self._http.start_next_cycle()
 
+    async def _next(self) -> Recorded | None:
+        try:
+            return await self._request()
+        except _Gone:
+            return None
+
     async def _event(self) -> Any:
         while (event := self._http.next_event()) is h11.NEED_DATA:
             self._http.receive_data(bytes(await self._stream.receive_some(65_536)))
@@ -102,14 +111,42 @@ class _Connection:
         if not isinstance(head, h11.Request):
             return None
         pieces = []
+        is_streamed = any(name.lower() == b"transfer-encoding" for name, _ in head.headers)
+        if is_streamed:
+            await self._begin_stream()
         while isinstance(event := await self._event(), h11.Data):
             pieces.append(bytes(event.data))
+            if is_streamed:
+                self._server.streamed_bytes += len(event.data)
+                self._server.notify()
+        if is_streamed and self._server.script.stream_fault is not None:
+            return None
         raw = b"".join(pieces)
         # A client that uses this server as its proxy sends the whole URL.
         target = re.sub(r"^https?://[^/]*", "", head.target.decode())
         path, _, query = target.partition("?")
         headers = {name.decode().lower(): value.decode() for name, value in head.headers}
         return Recorded(head.method.decode(), path, query, headers, _body(headers, raw), raw)
+
+    async def _begin_stream(self) -> None:
+        """Count a body of unknown length that begins, and refuse it by the script."""
+        self._server.streams += 1
+        self._server.notify()
+        fault = self._server.script.stream_fault
+        if fault is None:
+            return
+        if fault.deaf:
+            await trio.sleep_forever()
+        if fault.status is not None:
+            plain = answers.error(fault.status)
+            headers = [*plain.headers, ("Content-Length", str(sum(map(len, plain.pieces)))), ("Connection", "close")]
+            response = h11.Response(status_code=fault.status, headers=headers, reason="x")
+            await self._stream.send_all(self._http.send(response) or b"")
+            for piece in plain.pieces:
+                await self._stream.send_all(self._http.send(h11.Data(data=piece)) or b"")
+            await self._stream.send_all(self._http.send(h11.EndOfMessage()) or b"")
+        if not fault.reads_on:
+            raise _Gone
 
     async def _answer(self, request: Recorded) -> None:
         """Answer, and stop when the client closes the connection."""

@@ -74,6 +74,10 @@ class Server:
         self.requests: list[Recorded] = []
         self.sockets: list[Socket] = []
         """The WebSocket connections so far."""
+        self.streams = 0
+        """The number of requests with a body of unknown length that have begun."""
+        self.streamed_bytes = 0
+        """How much of such bodies has come."""
         self.connections = 0
         """The number of open connections."""
         self.connected = 0

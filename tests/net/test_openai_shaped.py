@@ -15,9 +15,10 @@ from voiceloop.audio.wav import wav_bytes
 from voiceloop.cli.check_servers import judged
 from voiceloop.config.tables import Endpoint
 from voiceloop.errors import BadRequest, NoSuchModel
+from voiceloop.net.bodies import form_envelope
 from voiceloop.net.catalogue import parse
 from voiceloop.speak.openai import OpenAISpeakOptions, OpenAISynthesizer
-from voiceloop.transcribe.openai import OpenAITranscribeOptions, OpenAITranscriber, multipart
+from voiceloop.transcribe.openai import OpenAITranscribeOptions, OpenAITranscriber
 from voiceloop.transcribe.realtime.transcriber import RealtimeTranscribeOptions
 from voiceloop.types import Transcript
 
@@ -91,7 +92,7 @@ async def test_a_refusal_of_the_server_is_reported() -> None:
 
 
 def test_a_form_is_encoded_as_in_the_standard() -> None:
-    assert multipart({"model": "m"}, b"RIFF", "xyz") == (
+    assert form_envelope({"model": "m"}, ("clip.wav", "audio/wav"), "xyz").around(b"RIFF") == (
         "multipart/form-data; boundary=xyz",
         (
             b'--xyz\r\nContent-Disposition: form-data; name="model"\r\n\r\nm\r\n'

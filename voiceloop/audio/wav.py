@@ -72,12 +72,25 @@ def parse_wav(data: bytes) -> Wav:
     return Wav(pcm, reader.rate_hz, reader.flaw)
 
 
+_UNKNOWN = 0xFFFF_FFFF
+"""The size in the header of a stream, whose end isn't known."""
+
+
 def _header(samples: int, rate_hz: int) -> bytes:
     size = samples * SAMPLE_BYTES
+    return _sized_header(36 + size, size, rate_hz)
+
+
+def _sized_header(file: int, data: int, rate_hz: int) -> bytes:
     return _HEADER.pack(
-        *(b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, PCM, 1, rate_hz, rate_hz * SAMPLE_BYTES, SAMPLE_BYTES, 16),
-        *(b"data", size),
+        *(b"RIFF", file, b"WAVE", b"fmt ", 16, PCM, 1, rate_hz, rate_hz * SAMPLE_BYTES, SAMPLE_BYTES, 16),
+        *(b"data", data),
     )
+
+
+def streamed_header(rate_hz: int) -> bytes:
+    """The header of an int16 mono WAV whose length isn't known yet, as FFmpeg writes it into a pipe."""
+    return _sized_header(_UNKNOWN, _UNKNOWN, rate_hz)
 
 
 def wav_bytes(pcm: bytes, rate_hz: int) -> bytes:

@@ -66,9 +66,13 @@ class Endpoint(Table):
                 yield Conflict((name,), "can't be sent: a header holds ASCII characters on one line", "Use only those.")
 
 
+UploadMode = Literal["whole", "streamed"]
+"""When a clip is sent."""
+
+
 class OpenRouter(Endpoint):
-    """OpenRouter, or a gateway with its API. The keys below `retry` go with every request to it: for transcription,
-    chat and speech alike."""
+    """OpenRouter, or a gateway with its API. The keys from `zdr` to `trace` go with every request to it: for
+    transcription, chat and speech alike."""
 
     zdr: bool = False
     """Whether only providers are used that keep nothing of what they are sent (zero data retention). If a model has
@@ -83,6 +87,11 @@ class OpenRouter(Endpoint):
     trace: FreeTable = Field(default_factory=dict)
     """What OpenRouter hands on with its traces: `trace_id`, `trace_name`, `span_name`, `generation_name`,
     `parent_span_id`, and keys of your own."""
+    upload: UploadMode = "whole"
+    """When speech is sent to be transcribed. `whole`: at a pause, as one clip. `streamed`: while you speak, so that on
+    a slow line hardly anything is left to send at the pause. Sounds that turn out to be no speech are sent, too, but no
+    request with them is completed. A server that refuses gets whole clips, with one notice. `streamed` was tried with
+    servers on loopback alone."""
 
     def at(self, base_url: str, api_key_env: str | None) -> Self:
         none: dict[str, object] = {"zdr": False, "data_collection": None, "session_id": None, "user": None, "trace": {}}

@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 
 from voiceloop.config.hallucination_table import Hallucinations
 from voiceloop.config.running_tables import Control, Journal, Log
-from voiceloop.config.server_tables import Endpoint, Limits, OpenRouter, OwnServer, Retry
+from voiceloop.config.server_tables import Endpoint, Limits, OpenRouter, OwnServer, Retry, UploadMode
 from voiceloop.config.sound_tables import Audio, EchoMode, Segment
 from voiceloop.config.table import Conflict, Milliseconds, PartTable, Table
 from voiceloop.config.turn_tables import Conversation, Preemptive
@@ -38,6 +38,7 @@ __all__ = [
     "Retry",
     "Segment",
     "Table",
+    "UploadMode",
 ]
 
 

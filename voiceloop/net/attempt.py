@@ -23,6 +23,9 @@ class Attempt:
     heard: bool = False
     """The server has sent something: the first byte of its answer, at least."""
 
+    lost: bool = False
+    """The connection was given up as dead: nothing was acknowledged, or the computer was suspended."""
+
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """httpcore's trace callback."""
         if event == "connection.connect_tcp.started":

@@ -36,6 +36,7 @@ from voiceloop.net.proxies import Proxies
 from voiceloop.net.redaction import Redaction, secrets_of
 from voiceloop.net.routes import Routes
 from voiceloop.net.sockets import Backend, leads_near
+from voiceloop.net.upload import Upload
 from voiceloop.net.watch import Exchange, ExchangeObserver, Observe, watching
 
 # The debug lines of both contain the addresses of all requests and the server's headers, which may repeat the key.
@@ -63,6 +64,8 @@ class Call:
     read_s: float
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     content: bytes | None = field(default=None, repr=False)
+    upload: Upload | None = field(default=None, repr=False)
+    """A body that is still being made, in place of `content`."""
     params: Mapping[str, str] | None = None
 
 
@@ -159,6 +162,16 @@ class _Body(httpx.AsyncByteStream):
         return _Pieces(pieces(self._content))
 
 
+class _GrowingBody(httpx.AsyncByteStream):
+    """A request's body that is still being made."""
+
+    def __init__(self, upload: Upload) -> None:
+        self._upload = upload
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._upload
+
+
 class _Pieces:
     """An async iterator over `parts` that is not a generator."""
 
@@ -229,7 +242,9 @@ class Http:
         # httpx's timeouts apply to a single read or write. A head that arrives byte by byte needs a limit of its own.
         longest_s = call.connect_s + HEAD_STEPS * call.read_s
         token = waiting.set(attempt)
-        with trio.move_on_at(min(trio.current_time() + longest_s, attempt.deadline)):
+        with trio.move_on_at(min(trio.current_time() + longest_s, attempt.deadline)) as scope:
+            if call.upload is not None:
+                call.upload.limit(scope, longest_s)
             try:
                 return await self._client.send(self._request(call, attempt), stream=True)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -245,13 +260,15 @@ class Http:
         request = self._client.build_request(
             call.method,
             call.url,
-            headers={**call.headers, "Content-Length": str(len(content))} if content else dict(call.headers),
+            headers={**call.headers, **_framing(call)},
             params=call.params,
             timeout=httpx.Timeout(call.read_s, connect=call.connect_s, pool=call.connect_s),
             extensions={"trace": attempt.trace},
         )
         if content:
             request.stream = _Body(content)
+        elif call.upload is not None:
+            request.stream = _GrowingBody(call.upload)
         return request
 
     def idle(self, url: str) -> int:
@@ -267,6 +284,13 @@ class Http:
         """Close the unused connections to the server of `url`."""
         with suppress(httpx.InvalidURL):  # there are none
             await self._connections.drop(_origin(url))
+
+
+def _framing(call: Call) -> dict[str, str]:
+    """The header that says where the body ends."""
+    if call.upload is not None:
+        return {"Transfer-Encoding": "chunked"}
+    return {"Content-Length": str(len(call.content))} if call.content else {}
 
 
 def _origin(url: str) -> httpcore.Origin:

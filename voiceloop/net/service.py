@@ -24,6 +24,7 @@ from voiceloop.net.redaction import Redaction, safe_id, secrets_of
 from voiceloop.net.retry import Failure, gave_up, next_wait_s
 from voiceloop.net.server_errors import error_in
 from voiceloop.net.true_costs import parse_cost
+from voiceloop.net.upload import Upload
 from voiceloop.types import Usage
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Request:
     params: Mapping[str, str] | None = None
     body: tuple[str, bytes] | None = field(default=None, repr=False)
     """Content type and bytes of a body that is not JSON, or whose JSON, with `json` in it, was made already."""
+    upload: Upload | None = field(default=None, repr=False)
+    """A body that is still being made."""
     model: str = ""
     """The model to name in errors."""
 
@@ -139,6 +142,8 @@ class Service:
             headers["Content-Type"] = "application/json"
         elif request.body is not None:
             headers["Content-Type"] = request.body[0]
+        elif request.upload is not None:
+            headers["Content-Type"] = request.upload.kind
         return headers
 
     async def call(self, request: Request) -> JsonAnswer:
@@ -149,6 +154,24 @@ class Service:
                 return _parsed(await answer.read(JSON_LIMIT), answer)
 
         return await self.retry(request, attempt)
+
+    async def call_once(self, request: Request, tried: Attempt) -> JsonAnswer:
+        """As `call`, but in one attempt, which the caller has counted (`passed`). For a body that can't be sent
+        again."""
+        try:
+            async with self.exchange(request, tried) as answer:
+                parsed = _parsed(await answer.read(JSON_LIMIT), answer)
+        except RateLimited as error:
+            self._pool.gate.refused(self.shown_url, error.retry_after_s)
+            raise
+        self._pool.gate.accepted(self.shown_url)
+        self._pool.answers(self.shown_url)
+        return parsed
+
+    def wait_s(self, error: ServiceError, elapsed_s: float) -> float | None:
+        """How long to wait until a request is sent again whose first attempt failed after `elapsed_s`; None if it is
+        not to be sent again."""
+        return next_wait_s(self.settings.retry, error, Failure(1, elapsed_s), chance=random.random())
 
     @asynccontextmanager
     async def exchange(self, request: Request, tried: Attempt) -> AsyncIterator[Answer]:
@@ -168,6 +191,7 @@ class Service:
             read_s=self.settings.read_timeout_s,
             headers=self._headers(request),
             content=content,
+            upload=request.upload,
             params=request.params,
         )
         try:

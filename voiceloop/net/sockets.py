@@ -114,6 +114,8 @@ class _Stream(httpcore.AsyncNetworkStream):
             trio.current_time(), unacknowledged=sent.unacknowledged, last_s=sent.last_s
         ):
             self._lost = f"nothing that was sent has been acknowledged for {UNACKNOWLEDGED_S:g} s"
+        if self._lost and (attempt := waiting.get()) is not None:
+            attempt.lost = True
 
     @property
     def _socket(self) -> system.HasOptions:

@@ -7,8 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from voiceloop.audio.clip_formats import ClipFormat, encoded, lacking
 from voiceloop.config.language import Language
-from voiceloop.config.tables import Endpoint, Table
+from voiceloop.config.tables import Endpoint, Table, UploadMode
+from voiceloop.errors import ConfigError, MissingExtra
+from voiceloop.net.bodies import Envelope
 from voiceloop.net.service import Request, Service
 from voiceloop.net.service_part import ServicePart
 from voiceloop.net.wanted import Wanted, server_of
@@ -33,6 +36,10 @@ class ClipOptions(Table):
     """Names and terms that you are likely to say. Sent as the prompt, whose spelling Whisper-like models follow, or by
     OpenRouter as `keyterms`; dictation also writes them as they are spelled here. `term=its sound` is sent without
     the sound."""
+    upload_format: ClipFormat = "wav"
+    """How clips are written. `flac`: the same sound in fewer bytes, about half. `ogg`: Opus, about a tenth, which loses
+    some of the sound. Both need the extra `uploads`. `pcm`: the samples without a header. If the model refuses a
+    format, WAV is used instead, with one notice."""
     max_clip_s: Annotated[float, Field(ge=5, le=3600)] | None = None
     """Longer clips are cut at pauses. Left out: the known limit of the model, or one found when it refuses a clip."""
 
@@ -51,19 +58,36 @@ class ClipOptions(Table):
 
 
 class ClipTranscriber(ServicePart):
-    """A transcriber that posts one utterance at a time. Subclasses build the request in `request`."""
+    """A transcriber that posts one utterance at a time. Subclasses build the body in `envelope`."""
 
     preemptive: ClassVar[bool] = True
 
     def __init__(self, options: Any, service: Service, services: Services) -> None:
         super().__init__(options, service, services)
+        if (module := lacking(options.upload_format)) is not None:
+            raise _missing(module, options.upload_format)
         posting = Posting(
             request=self.request,
+            request_with=self.request_with,
+            envelope=self.envelope,
+            streamed=self._is_streamed(options, services),
+            formats=tuple(dict.fromkeys((options.upload_format, "wav"))),
             model=self.clip_model,
             forms=self.forms,
             max_clip_s=options.max_clip_s,
         )
         self._poster = Poster(service, posting, services)
+
+    @staticmethod
+    def upload_mode(options: Any, services: Services) -> UploadMode:
+        """When clips are sent."""
+        return "whole"
+
+    def _is_streamed(self, options: Any, services: Services) -> bool:
+        streamed = self.upload_mode(options, services) == "streamed"
+        if streamed and options.upload_format == "flac":
+            raise ConfigError([_NOT_AS_IT_COMES])
+        return streamed
 
     @property
     def clip_model(self) -> str:
@@ -78,6 +102,34 @@ class ClipTranscriber(ServicePart):
     def transcription(self) -> AbstractAsyncContextManager[Transcription]:
         return self._poster.transcription()
 
-    def request(self, utterance: Utterance, *, form: Form) -> Request:
-        """Build the request for one clip, with only the fields that are set."""
+    def request(self, utterance: Utterance, *, form: Form, kind: ClipFormat) -> Request:
+        """Build the request for one clip, in a format."""
+        sound = encoded(kind, utterance.pcm, utterance.rate_hz)
+        return self.request_with(sound, form=form, kind=kind)
+
+    def request_with(self, sound: bytes, *, form: Form, kind: ClipFormat) -> Request:
+        """Build the request for a clip that is encoded already."""
+        body = self.envelope(form=form, kind=kind).around(sound)
+        return Request("/audio/transcriptions", body=body, model=self.clip_model)
+
+    def envelope(self, *, form: Form, kind: ClipFormat) -> Envelope:
+        """Build the body of a request but for its sound, with only the fields that are set."""
         raise NotImplementedError
+
+
+_NOT_AS_IT_COMES = (
+    "transcribe.upload_format: 'flac' can't be sent while you speak (upload = 'streamed'), as its length comes before "
+    "its sound. Use 'wav' or 'ogg', or upload = 'whole'."
+)
+
+
+def file_of(kind: ClipFormat) -> tuple[str, str]:
+    """The name and the content type of a clip in a form."""
+    return f"clip.{kind}", f"audio/{kind}"
+
+
+def _missing(module: str, kind: ClipFormat) -> MissingExtra:
+    return MissingExtra(
+        f"transcribe.upload_format = '{kind}' needs the package '{module}', which is not installed",
+        remedy="pip install 'voiceloop[uploads]', or leave upload_format out: clips are then posted as WAV",
+    )

@@ -7,22 +7,22 @@ Self-hosted servers use this form: speaches, LocalAI, vLLM, whisper.cpp's server
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel
 
-from voiceloop.audio.wav import wav_bytes
+from voiceloop.audio.clip_formats import ClipFormat
 from voiceloop.config.address import host_of
 from voiceloop.config.language import language_code
-from voiceloop.config.server_tables import Endpoint, OwnServer
+from voiceloop.config.server_tables import Endpoint, OwnServer, UploadMode
 from voiceloop.config.table import Conflict
-from voiceloop.net.service import Request
+from voiceloop.net.bodies import Envelope, form_envelope
 from voiceloop.net.wanted import Wanted
-from voiceloop.transcribe.clip_transcriber import ClipOptions, ClipTranscriber
+from voiceloop.plugins import Services
+from voiceloop.transcribe.clip_transcriber import ClipOptions, ClipTranscriber, file_of
 from voiceloop.transcribe.posting import Form
-from voiceloop.types import Utterance
 
 OPENAI = "api.openai.com"
 ENDING = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-4o-transcribe-diarize")
@@ -39,6 +39,12 @@ class OpenAITranscribeOptions(ClipOptions, OwnServer):
     """The transcription model. Servers with a single model ignore this. For OpenAI's own server it must be set."""
     prompt: str | None = None
     """Words that you are likely to say: names, terms."""
+    upload: UploadMode = "whole"
+    """As `openrouter.upload`: `streamed` sends a clip while it is spoken."""
+    upload_format: Literal["wav", "flac", "ogg"] = "wav"
+    """How clips are written. `flac`: the same sound in fewer bytes, about half. `ogg`: Opus, about a tenth, which loses
+    some of the sound. Both need the extra `uploads`. If the server refuses a format, WAV is used instead, with one
+    notice."""
 
     def conflicts(self) -> Iterable[Conflict]:
         yield from super().conflicts()
@@ -62,7 +68,12 @@ class OpenAITranscriber(ClipTranscriber):
     def description(self) -> str:
         return f"openai, {self._options.model} at {self._service.shown_url}"
 
-    def request(self, utterance: Utterance, *, form: Form) -> Request:
+    @staticmethod
+    def upload_mode(options: Any, services: Services) -> UploadMode:
+        mode: UploadMode = options.upload
+        return mode
+
+    def envelope(self, *, form: Form, kind: ClipFormat) -> Envelope:
         options = self._options
         fields = {"model": self.clip_model, "response_format": "verbose_json" if Form.VERBOSE in form else "json"}
         if (language := language_code(options.language)) is not None:
@@ -71,16 +82,4 @@ class OpenAITranscriber(ClipTranscriber):
             fields["prompt"] = prompt
         if options.temperature is not None:
             fields["temperature"] = f"{options.temperature:g}"
-        body = multipart(fields, wav_bytes(utterance.pcm, utterance.rate_hz), secrets.token_hex(16))
-        return Request("/audio/transcriptions", body=body, model=self.clip_model)
-
-
-def multipart(fields: Mapping[str, str], clip: bytes, boundary: str) -> tuple[str, bytes]:
-    """Content type and body of a multipart form (RFC 7578) with a WAV as its `file`."""
-    lines = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-        for name, value in fields.items()
-    ]
-    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="clip.wav"\r\n'
-    lines += [f"{head}Content-Type: audio/wav\r\n\r\n".encode(), clip, f"\r\n--{boundary}--\r\n".encode()]
-    return f"multipart/form-data; boundary={boundary}", b"".join(lines)
+        return form_envelope(fields, file_of(kind), secrets.token_hex(16))

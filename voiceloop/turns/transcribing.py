@@ -58,6 +58,8 @@ class _Piece:
     speaks."""
     ended: trio.Event = field(default_factory=trio.Event)
     """Set when the utterance is complete."""
+    held: bool = False
+    """Its sound is kept from the transcriber until it is known that it counts."""
     merged: tuple[SpokenClip, ...] = ()
     """Earlier speech that is part of `clip`."""
     fed: list[bytes] = field(default_factory=list)
@@ -107,9 +109,10 @@ class Transcribing:
         default_factory=lambda: trio.open_memory_channel[_Piece](math.inf)
     )
 
-    def begin(self) -> None:
-        """An utterance begins: the first, or the next piece of one that was cut for length."""
-        self._pieces.append(_Piece())
+    def begin(self, *, held: bool = False) -> None:
+        """An utterance begins: the first, or the next piece of one that was cut for length. `held`: it may turn out not
+        to count, so the transcriber gets nothing of it before its end."""
+        self._pieces.append(_Piece(held=held))
         self._start(self._pieces[-1])
 
     def feed(self, pcm: bytes) -> None:
@@ -217,11 +220,17 @@ class Transcribing:
 
     async def _run_session(self, piece: _Piece, session: _Session) -> None:
         async with self.transcriber.transcription() as transcription:
+            held = bytearray()
             async with session.receive:
                 async for pcm in session.receive:
-                    await transcription.feed(pcm)
+                    if piece.held:
+                        held += pcm
+                    else:
+                        await transcription.feed(pcm)
             if piece.clip is None:  # the utterance was only a noise
                 return
+            if piece.held:
+                await transcription.feed(bytes(held))
             clip = self._merged_with_earlier(piece, piece.clip.utterance)
             transcript = await self._post(transcription, piece.clip.utterance) if clip is None else None
         if clip is not None:

@@ -38,7 +38,8 @@ class CurrentUtterance:
         """From now on `turn`, if there is one, takes the utterance, which begins with `pcm`."""
         self.turn = turn
         if turn is not None:
-            turn.transcribing.begin()
+            # Asleep, what is too long to wake the loop is never sent, not even as it comes.
+            turn.transcribing.begin(held=self._asleep())
             turn.transcribing.feed(pcm)
 
     def pause(self, event: SpeechPaused, *, is_echo: bool = False) -> None:

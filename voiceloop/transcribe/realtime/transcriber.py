@@ -10,7 +10,7 @@ Nothing is lost: the sound of an utterance is at hand until its text is known.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Any, ClassVar, Self
 
@@ -18,6 +18,7 @@ import trio
 from pydantic import BaseModel, Field
 
 from voiceloop.config.language import language_code
+from voiceloop.config.tables import Conflict
 from voiceloop.net.service import Request, Service
 from voiceloop.nursery import private_nursery
 from voiceloop.plugins import Services, Transcription
@@ -40,6 +41,12 @@ class RealtimeTranscribeOptions(OpenAITranscribeOptions):
     query: Annotated[dict[str, str], Field(max_length=16)] = Field(default_factory=lambda: {"intent": "transcription"})
     """The query of the WebSocket's address. Some servers want the model there, too:
     `{ intent = "transcription", model = "..." }`."""
+
+    def conflicts(self) -> Iterable[Conflict]:
+        yield from super().conflicts()
+        if self.upload == "streamed":
+            what = "speech goes over the WebSocket as it comes: there are no clips to send so"
+            yield Conflict(("upload",), what, "Leave it out.")
 
 
 class RealtimeTranscriber(OpenAITranscriber):
