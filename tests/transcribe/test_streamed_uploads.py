@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import sys
 import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 
 from testbed.http_parts import Bench, endpoint, open_bench, utterance
 from testbed.leaks import nothing_unclosed
+from testbed.middlebox import open_middlebox
 from testbed.server import Fault, Script, Server, StreamFault, open_server
 from voiceloop.capture.segmenter import (
     Segmenter,
@@ -276,6 +278,27 @@ async def test_a_server_that_is_not_there_gets_the_whole_clip_once_it_is() -> No
         await transcriber.warm()  # an idle connection, which the server closes: that happens to any request
         assert (await said(transcriber, utterance())).text == "hello world"
         assert bench.named("notice") == [] or server.streams == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is acknowledged")
+async def test_a_line_that_dies_meanwhile_is_no_refusal() -> None:
+    clip = utterance(2.0)
+    values = OpenRouterTranscribeOptions(model="a/b")
+    async with open_server() as server, open_middlebox(server.port) as box:
+        settings = endpoint(server, base_url=box.url, upload="streamed")
+        async with open_bench(settings) as bench, OpenRouterTranscriber.open(values, bench.services) as transcriber:
+            with trio.fail_after(60):
+                async with transcriber.transcription() as transcription:
+                    await speak(transcription, clip.pcm[:32_000])
+                    await server.until(lambda: server.streamed_bytes > 10_000)
+                    box.drop()
+                    await speak(transcription, clip.pcm[32_000:])
+                    assert (await transcription.finish(clip)).text == "hello world"
+                (request,) = server.posts()
+                assert sound(request.body)[44:] == clip.pcm
+                assert bench.named("notice") == []
+                await said(transcriber, clip)
+                assert server.streams == 2
 
 
 # What is not to be transcribed
