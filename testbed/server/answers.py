@@ -29,6 +29,8 @@ class Plain:
     words: tuple[str, ...] = ()
 
 
+CREATED = 1_764_000_000
+"""When every answer of a chat was made, in Unix seconds."""
 MESSAGES = {
     400: "Invalid request parameters",
     401: "Missing Authentication header",
@@ -123,11 +125,12 @@ def _spoken(reply: str, words: Sequence[str]) -> list[dict[str, Any]]:
 
 def chat(script: Script, body: dict[str, Any], number: int) -> Plain:
     reply: str = take(script.replies, number)
-    head = {"id": f"gen-chat-{number}", "object": "chat.completion.chunk", "model": body["model"]}
+    head = {"id": f"gen-chat-{number}", "object": "chat.completion.chunk", "created": CREATED, "model": body["model"]}
+    more = {"finish_reason": None}
     words = [word if at == 0 else f" {word}" for at, word in enumerate(reply.split(" "))]
-    events: list[Any] = [{**head, "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]}]
+    events: list[Any] = [{**head, "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, **more}]}]
     deltas = _spoken(reply, words) if "audio" in body.get("modalities", ()) else [{"content": word} for word in words]
-    events += [{**head, "choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    events += [{**head, "choices": [{"index": 0, "delta": delta, **more}]} for delta in deltas]
     events.append({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     usage = {"prompt_tokens": 12, "completion_tokens": len(words), "total_tokens": 12 + len(words), "cost": 0.0002}
     events.append({**head, "choices": [], "usage": usage})

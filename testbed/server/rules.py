@@ -174,7 +174,7 @@ def _references(parts: Any) -> None:
 _CHAT = {
     "stream", "stream_options", "temperature", "max_tokens", "provider", "models", "tools", "tool_choice",
     "modalities", "audio", "usage", "top_p", "stop", "seed", "reasoning", "reasoning_effort", "service_tier",
-    "max_completion_tokens", "plugins", "verbosity", "parallel_tool_calls", *_COMMON,
+    "max_completion_tokens", "plugins", "verbosity", "parallel_tool_calls", "prompt_cache_key", *_COMMON,
 }  # fmt: skip
 _EFFORTS = {"none", "minimal", "low", "medium", "high", "xhigh", "max"}
 _TIERS = {"auto", "default", "fast", "flex", "priority", "scale", "ultrafast"}

@@ -95,7 +95,7 @@ async def test_every_option_is_sent() -> None:
     options = {"system": "", "temperature": 0.5, "max_tokens": 99, "provider": {"sort": "latency"}}
     async with open_server() as server, open_chat(server, **options) as chat:
         await chat.handle(make_transcript("now"), RecordingReply())
-        body = server.requests[0].body
+        body = server.posts()[0].body
         assert body["messages"] == [{"role": "user", "content": "now"}]
         assert (body["temperature"], body["max_tokens"], body["provider"]) == (0.5, 99, {"sort": "latency"})
         assert server.broken == []

@@ -113,7 +113,7 @@ async def test_tools_are_called_once_the_turn_is_certain_and_their_results_go_ba
             reply.gate.set()
         assert RANG == ["dingding"]
         assert reply.text == "Just a moment.\n\nIt rang."
-        assert server.requests[1].body["messages"] == [
+        assert server.posts()[1].body["messages"] == [
             {"role": "user", "content": "ring"},
             {
                 "role": "assistant",
@@ -165,14 +165,14 @@ async def test_an_error_in_a_tool_is_returned_to_the_model(name: str, arguments:
     tools = [BELL, "tests.handlers.test_chat_tools:broken"]
     async with open_server(script) as server, open_chat(server, tools=tools) as chat:
         await chat.handle(make_transcript(), RecordingReply())
-        assert server.requests[1].body["messages"][-1]["content"].startswith(result)
+        assert server.posts()[1].body["messages"][-1]["content"].startswith(result)
 
 
 async def test_after_the_last_round_of_tools_the_model_must_answer_in_words() -> None:
     script = Script(faults=[Fault(body=CALLS), Fault(body=CALLS), None], replies=["Enough."])
     async with open_server(script) as server, open_chat(server, tools=[BELL], tool_rounds=2) as chat:
         await chat.handle(make_transcript(), RecordingReply())
-        assert [r.body.get("tool_choice") for r in server.requests] == [None, None, "none"]
+        assert [r.body.get("tool_choice") for r in server.posts()] == [None, None, "none"]
 
 
 async def test_too_many_tool_calls_in_one_answer_are_an_error() -> None:
@@ -223,7 +223,7 @@ async def test_a_result_that_is_not_json_is_returned_to_the_model_as_an_error() 
 async def test_fallback_models_are_sent() -> None:
     async with open_server() as server, open_chat(server, models=["a/b", "c/d"]) as chat:
         await chat.handle(make_transcript(), RecordingReply())
-        assert (server.requests[0].body["model"], server.requests[0].body["models"]) == ("openai/gpt-x", ["a/b", "c/d"])
+        assert (server.posts()[0].body["model"], server.posts()[0].body["models"]) == ("openai/gpt-x", ["a/b", "c/d"])
         assert server.broken == []
 
 

@@ -59,7 +59,7 @@ async def test_tool_calls_in_any_dialect_are_called_rightly(name: str) -> None:
         await chat.handle(make_transcript(), reply)
         assert sorted(map(str, LOG)) == sorted(map(str, case.wanted))
         assert reply.text == SUNNY
-        sent = server.requests[1].body["messages"]
+        sent = server.posts()[1].body["messages"]
         requested, results = sent[2]["tool_calls"], sent[3:]
         assert [result["tool_call_id"] for result in results] == [call["id"] for call in requested]
         assert len({call["id"] for call in requested}) == len(case.wanted)
@@ -75,7 +75,7 @@ async def test_arguments_that_are_no_json_do_not_go_back() -> None:
     script = Script(faults=[Fault(body=calls(call(0, "a", "weather", '{"city": ')))], replies=[SUNNY])
     async with open_server(script) as server, open_chat(server, tools=[f"{HERE}:weather"]) as chat:
         await chat.handle(make_transcript(), RecordingReply())
-        sent = server.requests[1].body["messages"]
+        sent = server.posts()[1].body["messages"]
         assert sent[2]["tool_calls"][0]["function"]["arguments"] == "{}"
         assert sent[3]["content"].startswith("error: the arguments are wrong")
 
@@ -123,7 +123,7 @@ async def test_what_came_with_a_tool_call_goes_back_as_it_came(name: str) -> Non
     async with open_server(script) as server, open_chat(server, tools=[f"{HERE}:bell"]) as chat:
         reply = RecordingReply()
         await chat.handle(make_transcript(), reply)
-        message = server.requests[1].body["messages"][2]
+        message = server.posts()[1].body["messages"][2]
         entry = {"id": "a", "type": "function", "function": {"name": "bell", "arguments": "{}"}} | of_call
         assert message == {"role": "assistant", "content": None, "tool_calls": [entry]} | of_message
         assert reply.text == SUNNY

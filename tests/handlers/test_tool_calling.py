@@ -284,8 +284,8 @@ async def test_what_was_said_before_a_tool_sounds_before_it_has_run() -> None:
     )
     async with open_server(script) as server, open_chat(server, tools=[f"{HERE}:check"]) as chat:
         await chat.handle(make_transcript(), REPLY)
-        assert json.loads(server.requests[1].body["messages"][-1]["content"]) == ["Let me check that."]
-        assert server.requests[1].body["messages"][-2]["content"] == "Let me check that."
+        assert json.loads(server.posts()[1].body["messages"][-1]["content"]) == ["Let me check that."]
+        assert server.posts()[1].body["messages"][-2]["content"] == "Let me check that."
     again = Splitter()
     chunks = [chunk for delta in REPLY.deltas for chunk in again.feed(delta)] + again.finish()
     assert chunks == ["Let me check that.", SUNNY]

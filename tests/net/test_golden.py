@@ -26,6 +26,7 @@ async def test_we_send_what_the_sdk_sends(case: Case, monkeypatch: pytest.Monkey
     async with open_server(Script(key="sk-test")) as server, open_bench(endpoint(server, **case.openrouter)) as bench:
         await case.run(bench.services)
         (request,) = server.posts()
+    assert server.broken == []
     expected = golden(case)
     assert comparable(request.body) == expected["body"]
     assert request.path == expected["path"]

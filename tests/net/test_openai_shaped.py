@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
 
 from testbed.http_parts import open_bench, utterance
 from testbed.server import Script, Server, open_server
+from testbed.server.catalogue import row
 from testbed.server.script import tone
 from voiceloop.audio.wav import wav_bytes
+from voiceloop.cli.check_servers import judged
 from voiceloop.config.tables import Endpoint
 from voiceloop.errors import BadRequest, NoSuchModel
 from voiceloop.net.bodies import form_envelope
+from voiceloop.net.catalogue import parse
 from voiceloop.speak.openai import OpenAISpeakOptions, OpenAISynthesizer
 from voiceloop.transcribe.openai import OpenAITranscribeOptions, OpenAITranscriber
+from voiceloop.transcribe.realtime.transcriber import RealtimeTranscribeOptions
 from voiceloop.types import Transcript
 
 
@@ -112,3 +117,30 @@ async def test_speech_without_a_rate_is_24_khz(kind: str) -> None:
         assert {piece.rate_hz for piece in result} == {24_000}
         assert server.requests[0].body == {"input": "hello", "response_format": "pcm", **options}
         assert server.broken == []
+
+
+HERE, OPENAI = "http://127.0.0.1:8000/v1", "https://api.openai.com/v1"
+
+
+def test_openais_own_server_needs_a_model_because_the_usual_one_ends() -> None:
+    with pytest.raises(
+        ValueError, match="must be set for OpenAI's own server: the default, whisper-1, ends there on 2027"
+    ):
+        OpenAITranscribeOptions(base_url=OPENAI)
+    assert OpenAITranscribeOptions(base_url=HERE).model == "whisper-1"
+    assert OpenAITranscribeOptions(base_url=OPENAI, model="whisper-1").model == "whisper-1"
+    assert RealtimeTranscribeOptions(base_url=OPENAI).model == "gpt-live-transcribe"
+
+
+@pytest.mark.parametrize(
+    ("url", "model", "said"),
+    [
+        (OPENAI, "whisper-1", "; whisper-1 ends on 2027-02-26: choose another in time"),
+        (OPENAI, "gpt-6-transcribe", ""),
+        (HERE, "whisper-1", ""),
+    ],
+)
+def test_check_tells_that_openais_models_end(url: str, model: str, said: str) -> None:
+    wanted = OpenAITranscribeOptions(base_url=url, model=model).wanted(Endpoint())
+    listed = parse({"data": [row(model, "transcription")]})
+    assert judged(wanted, listed, date(2026, 11, 28)) == (f"it lists {model}{said}", 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 
 import trio
 
@@ -11,7 +12,7 @@ from voiceloop.cli.report import Report
 from voiceloop.config.address import is_near, shown_server
 from voiceloop.config.tables import Retry
 from voiceloop.errors import ConfigError, RateLimited, ServiceError, TimedOut, VoiceloopError
-from voiceloop.net.catalogue import Model
+from voiceloop.net.catalogue import Model, ending
 from voiceloop.net.client import Clients
 from voiceloop.net.failures import Where, start_it, without_network
 from voiceloop.net.wanted import Wanted, doubts
@@ -37,7 +38,7 @@ async def check_server(clients: Clients, wanted: Wanted, report: Report) -> None
     except VoiceloopError as error:
         report.failed(what, error)
     else:
-        report.add(what, *judged(wanted, listed))
+        report.add(what, *judged(wanted, listed, datetime.now(UTC).date()))
 
 
 def is_failure(error: ServiceError) -> bool:
@@ -55,11 +56,12 @@ def too_slow(wanted: Wanted) -> TimedOut:
     return TimedOut(f"no answer within {LISTING_S:g} s", place=str(where), remedy=remedy)
 
 
-def judged(wanted: Wanted, listed: Sequence[Model]) -> tuple[str, int]:
+def judged(wanted: Wanted, listed: Sequence[Model], today: date) -> tuple[str, int]:
     """What is to be said of a listing, with the exit code."""
     if not listed:
         return "it answers, but lists no models", 0
     if wrong := doubts(wanted, listed):
         # A self-hosted server may accept names that it doesn't list; OpenRouter lists every name that it accepts.
         return "; ".join(wrong), ConfigError.exit_code if wanted.table == "openrouter" else 0
-    return f"it lists {', '.join(wanted.models)}", 0
+    ends = [text for name in wanted.models if (text := ending(name, listed, today, wanted.ends))]
+    return "; ".join([f"it lists {', '.join(wanted.models)}", *ends]), 0

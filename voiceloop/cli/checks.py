@@ -11,6 +11,7 @@ from typing import Any
 
 import trio
 
+from voiceloop.cli.check_account import check_account
 from voiceloop.cli.check_devices import hear, load_canceller, open_output
 from voiceloop.cli.check_echo import try_echo
 from voiceloop.cli.check_online import try_parts
@@ -57,6 +58,7 @@ async def check(plan: Plan, report: Report, publish: Publish, trials: Trials) ->
             if trials.sound is not False:
                 await try_echo(plan, report, publish, asked=trials.sound is True)
             if trials.online:
+                await check_account(clients, plan.wanted, report)
                 await try_parts(parts, report)
             if trials.voice:
                 await try_voice(plan, parts, report, publish, online=trials.online)

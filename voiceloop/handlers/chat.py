@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, Field
 
+from voiceloop.config.table import Conflict, FreeTable
 from voiceloop.errors import BadRequest, ContextTooLong
 from voiceloop.handlers.completing import completing
 from voiceloop.handlers.completion import Calls
 from voiceloop.handlers.completion_handler import CompletionHandler, CompletionOptions
 from voiceloop.handlers.loading import Loader, open_loader
+from voiceloop.handlers.openrouter_options import Effort, Plugin, Reasoning, ServerTool, plugins, server_tools
 from voiceloop.handlers.prompt import messages
 from voiceloop.handlers.tools import Toolbox, requested
 from voiceloop.handlers.user_output import own_output
+from voiceloop.net.parameters import Asked
 from voiceloop.net.service import Service
 from voiceloop.plugins import Reply, Services
 from voiceloop.types import Message, Transcript, Usage
 
 _ABOUT_EFFORT = re.compile(r"reasoning|think|effort", re.IGNORECASE)
 """How servers refuse `reasoning_effort`: "invalid reasoning value: 'none'", "does not support thinking"."""
+
+_REASONING = ("reasoning", "reasoning_effort")
+"""The names of what a model that reasons takes, in listings and in requests."""
+_REASONING_FIELDS = frozenset(_REASONING)
 
 _FIELDS = frozenset({"role", "content", "tool_calls", "tool_call_id"})
 """The fields of messages that every server takes."""
@@ -36,9 +43,11 @@ class ChatOptions(CompletionOptions):
     """The model that answers. `voiceloop models --chat` lists the choices."""
     models: tuple[str, ...] = ()
     """Fallback models, tried in this order when `model` is down, too busy or refuses. OpenRouter does the routing."""
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high"] | None = None
+    reasoning_effort: Effort | None = None
     """How much the model thinks before it answers; `none` for not at all. By default the model's own setting. If the
     server refuses this, the question is asked again without it, and so are all that follow."""
+    reasoning: Reasoning = Reasoning()
+    """The same in OpenRouter's own form: `reasoning = { effort = "none" }`."""
     tools: tuple[str, ...] = ()
     """Functions that the model may call, as `module:function`. The model sees their type hints and docstrings.
     A function is called only once it is certain that you have finished speaking. Several are called side by side, but
@@ -48,6 +57,28 @@ class ChatOptions(CompletionOptions):
 
     tool_timeout_s: Annotated[float, Field(gt=0, le=3_600)] = 30.0
     """How long a tool may take; then the model goes on without its result."""
+    server_tools: dict[ServerTool, FreeTable] = Field(default_factory=dict)
+    """Tools that OpenRouter runs, with their settings: `{ web_search = { max_results = 3 }, datetime = { timezone =
+    "Europe/Paris" } }`; also `web_fetch`. A search takes seconds, and costs extra."""
+    plugins: dict[Plugin, FreeTable] = Field(default_factory=dict)
+    """OpenRouter's plugins, with their settings: `{ "context-compression" = {} }`."""
+
+    def conflicts(self) -> Iterable[Conflict]:
+        yield from super().conflicts()
+        if self.reasoning_effort is not None and self.reasoning != Reasoning():
+            yield Conflict(("reasoning_effort", "reasoning"), "is said by reasoning, too", "Remove one of the two.")
+
+    def asked(self) -> Iterable[Asked]:
+        yield from super().asked()
+        if self.reasoning_effort is not None:
+            yield Asked("reasoning_effort", _REASONING, self.reasoning_effort)
+        if self.reasoning.effort is not None:
+            yield Asked("reasoning.effort", _REASONING, self.reasoning.effort)
+        if self.reasoning.max_tokens is not None:
+            yield Asked("reasoning.max_tokens", _REASONING)
+        for name in ("tools", "server_tools"):
+            if getattr(self, name):
+                yield Asked(name, ("tools",))
 
     def fallbacks(self) -> tuple[str, ...]:
         return self.models
@@ -62,8 +93,8 @@ class ChatHandler(CompletionHandler):
     def __init__(self, options: ChatOptions, service: Service, services: Services) -> None:
         super().__init__(options, service, services)
         self._tools = Toolbox(options.tools, services.publish, limit_s=options.tool_timeout_s)
-        self._effort = options.reasoning_effort
-        """None also once the server has refused it."""
+        self._reasoning = _reasoning(options)
+        """The fields about reasoning: none also once the server has refused them."""
         self._loader: Loader | None = None
 
     @classmethod
@@ -139,16 +170,17 @@ class ChatHandler(CompletionHandler):
             return bool(had)
         if asked.without_refused(error.what):
             return True
-        if "reasoning_effort" not in body or not _ABOUT_EFFORT.search(error.what):
+        if not _REASONING_FIELDS & body.keys() or not _ABOUT_EFFORT.search(error.what):
             return False
-        self._without_effort()
+        self._without_reasoning()
         return True
 
-    def _without_effort(self) -> None:
-        if self._effort is not None:
-            what = f"handler.reasoning_effort: the server doesn't take '{self._effort}', so it is left out"
+    def _without_reasoning(self) -> None:
+        for name, value in self._reasoning.items():
+            shown = value if isinstance(value, str) else ", ".join(map(str, value.values()))
+            what = f"handler.{name}: the server doesn't take '{shown}', so it is left out"
             self._services.publish("notice", text=f"{what}. The model may think before it answers.")
-        self._effort = None
+        self._reasoning = {}
 
     async def _ask(self, body: dict[str, Any], reply: Reply, answer: _Answer) -> None:
         """Make one request; `answer` takes what came."""
@@ -168,14 +200,22 @@ class ChatHandler(CompletionHandler):
         body = self.body([*messages(options.system, asked.past, asked.text), *asked.rounds])
         if options.models:
             body["models"] = list(options.models)
-        if self._effort is not None:
-            body["reasoning_effort"] = self._effort
-        if self._tools:
-            body["tools"] = self._tools.schemas()
+        body |= self._reasoning
+        if options.plugins:
+            body["plugins"] = plugins(options.plugins)
+        if self._tools or options.server_tools:
+            body["tools"] = [*(self._tools.schemas() if self._tools else ()), *server_tools(options.server_tools)]
             if not tools:
                 # The last round must end in text, not in another tool call.
                 body["tool_choice"] = "none"
         return body
+
+
+def _reasoning(options: ChatOptions) -> dict[str, Any]:
+    if options.reasoning_effort is not None:
+        return {"reasoning_effort": options.reasoning_effort}
+    given = options.reasoning.model_dump(exclude_none=True)
+    return {"reasoning": given} if given else {}
 
 
 @dataclass(slots=True)

@@ -35,7 +35,7 @@ _NEVER = ("text/html", "audio/", "image/", "video/")
 _CUT_SHORT = {
     "length": (
         "its reasoning used up the token limit",
-        "Raise handler.max_tokens, or choose a model that reasons less",
+        "Raise handler.max_tokens or max_completion_tokens, or choose a model that reasons less",
     ),
     "content_filter": (
         "its provider's content filter blocked the answer",

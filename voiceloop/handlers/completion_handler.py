@@ -9,18 +9,25 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from voiceloop.config.address import ADDRESS, no_address
-from voiceloop.config.tables import Conflict, Endpoint, Table
+from voiceloop.config.server_tables import Endpoint
+from voiceloop.config.table import Conflict, FreeTable, Table
 from voiceloop.errors import ServiceError
 from voiceloop.handlers.completing import Patience
+from voiceloop.handlers.openrouter_options import Preferences, ServiceTier, asked_by, taken
 from voiceloop.handlers.prompt import SYSTEM, length, recent
 from voiceloop.handlers.public import Habits
 from voiceloop.net.common_fields import common_fields
 from voiceloop.net.failures import bad_answer
+from voiceloop.net.parameters import Asked
 from voiceloop.net.service import Request, Service
 from voiceloop.net.service_part import ServicePart
 from voiceloop.net.wanted import Wanted
 from voiceloop.plugins import Services, Turns
 from voiceloop.types import Message
+
+_TOKENS = ("max_tokens", "max_completion_tokens")
+_ASKED = {"temperature": ("temperature",), "max_tokens": _TOKENS, "max_completion_tokens": _TOKENS}
+"""The keys that not every model takes, and their names in listings."""
 
 
 class CompletionOptions(Table):
@@ -40,16 +47,27 @@ class CompletionOptions(Table):
     """How random the model's answers are: 0 is the least. By default the model's own setting."""
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """The longest answer, in tokens. By default the model's own limit."""
+    max_completion_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """The same by its newer name, which OpenAI and OpenRouter want for newer models. Many servers know only the
+    older."""
     first_word_s: Annotated[float, Field(gt=0, le=600)] = 15.0
     """How long to wait for the model's first word or sound; then it is asked again as `openrouter.retry` allows."""
     next_word_s: Annotated[float, Field(gt=0, le=600)] = 10.0
     """How long the model may then be silent between two words or sounds."""
-    provider: dict[str, Any] = Field(default_factory=dict)
-    """OpenRouter's provider routing, as in its documentation. For example: `provider = { sort = "latency" }`."""
+    service_tier: ServiceTier | None = None
+    """What the request may cost and how soon it is answered, where a provider sells that: `priority`, `flex`."""
+    provider: Preferences = Preferences()
+    """Which of OpenRouter's providers may answer. For example: `provider = { sort = "latency" }`."""
+    extra: FreeTable = Field(default_factory=dict)
+    """Further fields of the request, for any server: `extra = { top_p = 0.9, seed = 7 }`. Not those that the program
+    sets itself."""
 
     def conflicts(self) -> Iterable[Conflict]:
         if self.base_url is not None and (what := no_address(self.base_url)):
             yield Conflict(("base_url",), what, ADDRESS)
+        if self.max_tokens is not None and self.max_completion_tokens is not None:
+            yield Conflict(("max_tokens", "max_completion_tokens"), "is the older name of the same", "Remove it.")
+        yield from taken(self.extra, type(self).model_fields, elsewhere=self.base_url is not None)
 
     def fallbacks(self) -> tuple[str, ...]:
         """Fallback models, in order."""
@@ -59,7 +77,14 @@ class CompletionOptions(Table):
         settings, table = openrouter, "openrouter"
         if self.base_url is not None:
             settings, table = openrouter.at(self.base_url, self.api_key_env), "handler"
-        return Wanted("handler", "chat", settings, table, (self.model, *self.fallbacks()))
+        return Wanted("handler", "chat", settings, table, (self.model, *self.fallbacks()), asked=tuple(self.asked()))
+
+    def asked(self) -> Iterable[Asked]:
+        """The keys that not every model takes."""
+        for name, fields in _ASKED.items():
+            if getattr(self, name) is not None:
+                yield Asked(name, fields)
+        yield from asked_by(self.extra)
 
 
 class CompletionHandler(ServicePart):
@@ -106,6 +131,8 @@ class CompletionHandler(ServicePart):
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         if options.temperature is not None:
             body["temperature"] = options.temperature
-        if options.max_tokens is not None:
-            body["max_tokens"] = options.max_tokens
-        return body | common_fields(self._service.settings, options.provider)
+        for name in ("max_tokens", "max_completion_tokens", "service_tier"):
+            if (value := getattr(options, name)) is not None:
+                body[name] = value
+        body |= options.extra
+        return body | common_fields(self._service.settings, options.provider.body())

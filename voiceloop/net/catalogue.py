@@ -28,8 +28,13 @@ Kind = Literal["speech", "transcription", "chat"]
 KINDS: tuple[Kind, ...] = ("speech", "transcription", "chat")
 MODALITY = {"speech": "speech", "transcription": "transcription", "chat": "text"}
 """The name of each kind in the `output_modalities` parameter of /models."""
+_NAME = re.compile(r"\w{1,60}", re.ASCII)
 DAY_S = 86_400.0
 """The age up to which a cached listing is used without asking the server."""
+
+
+SOON_DAYS = 120
+"""How long before its end it is told that a model ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ def _model(row: Any, clean: Callable[[str, int], str]) -> Model | None:
     if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not (id_ := clean(row["id"], 120)):
         return None
     name = row.get("name")
+    voices = row.get("supported_voices")
     pricing = row.get("pricing")
     reasoning = row.get("reasoning")
     reasoning = reasoning if isinstance(reasoning, dict) else {}
@@ -73,17 +79,19 @@ def _model(row: Any, clean: Callable[[str, int], str]) -> Model | None:
     return Model(
         id=id_,
         name=clean(name, 120) if isinstance(name, str) else "",
-        voices=_names(row.get("supported_voices"), clean),
+        voices=tuple(clean(v, 60) for v in (voices if isinstance(voices, list) else ()) if isinstance(v, str)),
         prices=tuple((clean(key, 30), price) for key, price in prices if price),
-        parameters=_names(row.get("supported_parameters"), clean),
-        efforts=_names(reasoning.get("supported_efforts"), clean),
+        parameters=_names(row.get("supported_parameters")),
+        efforts=_names(reasoning.get("supported_efforts")),
         always_reasons=reasoning.get("mandatory") is True,
         ends=_day(row.get("expiration_date")),
     )
 
 
-def _names(value: Any, clean: Callable[[str, int], str]) -> tuple[str, ...]:
-    return tuple(clean(name, 60) for name in (value if isinstance(value, list) else ()) if isinstance(name, str))
+def _names(value: Any) -> tuple[str, ...]:
+    """The names in a list: words of letters, digits and underscores, which need no cleaning."""
+    listed = value if isinstance(value, list) else ()
+    return tuple(name for name in listed if isinstance(name, str) and _NAME.fullmatch(name))
 
 
 def _day(value: Any) -> str:
@@ -175,6 +183,16 @@ def character_usd(name: str, listed: Sequence[Model]) -> float | None:
     """The listed price of a speech model in USD per character, or None. Listings give it as `prompt`."""
     model = find(name, listed)
     return dict(model.prices).get("prompt") if model is not None else None
+
+
+def ending(name: str, listed: Sequence[Model], today: date, known: str = "") -> str:
+    """Until when a model can be used, as text, if that is less than `SOON_DAYS` away; else empty. `known`: the day, if
+    it is known without the listing."""
+    model = find(name, listed)
+    ends = (model.ends if model is not None else "") or known
+    if not ends or (date.fromisoformat(ends) - today).days > SOON_DAYS:
+        return ""
+    return f"{name} ends on {ends}: choose another in time"
 
 
 def _either(names: Sequence[str]) -> str:

@@ -114,7 +114,8 @@ class Clients:
             if not stale or (known := self._cache().get(settings.base_url, kind, newest_s=math.inf)) is None:
                 raise
             return known
-        found = parse(answer.value, service.hide)
+        # The listing of all chat models takes longer to clean than the loop may stand still.
+        found = await trio.to_thread.run_sync(parse, answer.value, service.hide)
         if found:
             self._cache().put(settings.base_url, kind, found)
         return found

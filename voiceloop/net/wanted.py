@@ -35,13 +35,16 @@ class Wanted:
     """The keys of the config that not every model takes."""
     features: tuple[Feature, ...] = ()
     """The keys of the config that not every provider can do."""
+    ends: str = ""
+    """The day on which the model ends, as YYYY-MM-DD, if that is known without the listing."""
     told_by_listing: bool = False
     """Whether the model's listing decides how it is asked."""
 
     @property
     def needs_listing(self) -> bool:
-        """Whether the listing is worth a request at the start."""
-        return self.table == "openrouter" and bool(self.asked or self.told_by_listing)
+        """Whether the listing is worth a request at the start. That a model can't but reason is not: it says so."""
+        checked = any(asked.effort != "none" for asked in self.asked)
+        return self.table == "openrouter" and (checked or self.told_by_listing)
 
 
 @runtime_checkable

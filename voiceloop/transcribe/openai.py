@@ -7,17 +7,27 @@ Self-hosted servers use this form: speaches, LocalAI, vLLM, whisper.cpp's server
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel
 
 from voiceloop.audio.clip_formats import ClipFormat
+from voiceloop.config.address import host_of
 from voiceloop.config.language import language_code
-from voiceloop.config.tables import OwnServer, UploadMode
+from voiceloop.config.server_tables import Endpoint, OwnServer, UploadMode
+from voiceloop.config.table import Conflict
 from voiceloop.net.bodies import Envelope, form_envelope
+from voiceloop.net.wanted import Wanted
 from voiceloop.plugins import Services
 from voiceloop.transcribe.clip_transcriber import ClipOptions, ClipTranscriber, file_of
 from voiceloop.transcribe.posting import Form
+
+OPENAI = "api.openai.com"
+ENDING = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-4o-transcribe-diarize")
+END = "2027-02-26"
+"""When OpenAI ends these models, as it has announced; its listing doesn't say."""
 
 
 class OpenAITranscribeOptions(ClipOptions, OwnServer):
@@ -26,7 +36,7 @@ class OpenAITranscribeOptions(ClipOptions, OwnServer):
     base_url: str = "http://127.0.0.1:8000/v1"
     """Address of the server."""
     model: str = "whisper-1"
-    """The transcription model. Servers with a single model ignore this."""
+    """The transcription model. Servers with a single model ignore this. For OpenAI's own server it must be set."""
     prompt: str | None = None
     """Words that you are likely to say: names, terms."""
     upload: UploadMode = "whole"
@@ -35,6 +45,17 @@ class OpenAITranscribeOptions(ClipOptions, OwnServer):
     """How clips are written. `flac`: the same sound in fewer bytes, about half. `ogg`: Opus, about a tenth, which loses
     some of the sound. Both need the extra `uploads`. If the server refuses a format, WAV is used instead, with one
     notice."""
+
+    def conflicts(self) -> Iterable[Conflict]:
+        yield from super().conflicts()
+        default = type(self).model_fields["model"].default
+        if host_of(self.base_url) == OPENAI and default in ENDING and "model" not in self.model_fields_set:
+            what = f"must be set for OpenAI's own server: the default, {default}, ends there on {END}"
+            yield Conflict(("model", "base_url"), what, f"So do {', '.join(ENDING[1:])}. Name one that stays.")
+
+    def wanted(self, openrouter: Endpoint) -> Wanted:
+        ends = host_of(self.base_url) == OPENAI and self.model in ENDING
+        return replace(super().wanted(openrouter), ends=END if ends else "")
 
 
 class OpenAITranscriber(ClipTranscriber):
