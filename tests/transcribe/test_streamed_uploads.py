@@ -272,14 +272,6 @@ async def test_an_answer_that_is_none_is_an_error_and_is_not_paid_twice() -> Non
         assert len(server.posts()) == 1
 
 
-async def test_a_server_that_is_not_there_gets_the_whole_clip_once_it_is() -> None:
-    async with streaming() as (server, bench, transcriber):
-        server.script.faults = [Fault(drop=True)]
-        await transcriber.warm()  # an idle connection, which the server closes: that happens to any request
-        assert (await said(transcriber, utterance())).text == "hello world"
-        assert bench.named("notice") == [] or server.streams == 1
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is acknowledged")
 async def test_a_line_that_dies_meanwhile_is_no_refusal() -> None:
     clip = utterance(2.0)
@@ -310,8 +302,9 @@ async def test_a_noise_is_cancelled_never_completed_and_a_connection_is_warmed()
             async with transcriber.transcription() as transcription:
                 await speak(transcription, utterance(1.0).pcm)
                 await server.until(lambda: server.streamed_bytes > 20_000)
-            connected = server.connected
-            await server.until(lambda: server.connected > connected or server.connections >= 1)
+                connected = server.connected
+            with trio.fail_after(20):
+                await server.until(lambda: server.connected > connected)
             assert server.posts() == []
             assert (await said(transcriber, utterance())).text == "hello world"
             assert len(server.posts()) == 1
