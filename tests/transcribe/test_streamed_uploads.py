@@ -265,6 +265,18 @@ async def test_silence_is_no_refusal_and_is_not_paid_twice() -> None:
         assert bench.named("notice") == []
 
 
+async def test_speech_may_last_longer_than_a_request_may_wait() -> None:
+    changes = {"connect_timeout_s": 1.0, "read_timeout_s": 0.7, "retry": Retry(max_elapsed_s=0)}  # 3.1 s in all
+    async with streaming(server_changes=changes) as (server, _, transcriber):
+        async with transcriber.transcription() as transcription:
+            await speak(transcription, part(utterance(1.0), 0.5).pcm)
+            await server.until(lambda: server.streamed_bytes > 10_000)
+            await trio.sleep(3.4)
+            assert (await transcription.finish(utterance(1.0))).text == "hello world"
+        assert (server.streams, len(server.posts())) == (1, 1)
+        assert "transfer-encoding" in server.posts()[0].headers
+
+
 async def test_an_answer_that_is_none_is_an_error_and_is_not_paid_twice() -> None:
     async with streaming(Script(faults=[Fault(body=b"<html>")])) as (server, _, transcriber):
         with pytest.raises(BadAnswer):
