@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,27 +204,38 @@ def _without_service(failure: Failure, port: str, run: Running | None) -> None:
 def _outcome(talk: Talk, run: Running, moment: Moment, written: str, left: Fetched) -> Outcome:
     failure, at_s = moment.failure, moment.at_s
     ended = [(event.fields["start_s"], event.fields["end_s"]) for event in run.named("speech.ended")]
-    ended_sentences = [
+    heard = [
         sentence
         for sentence, (begin, end) in zip(talk.sentences, talk.times, strict=True)
-        if _covers(ended, begin, end) or not failure.startswith("kill")
+        if covers(ended, begin, end) or not failure.startswith("kill")
     ]
+    account = accounted(talk, heard, written, left)
+    return Outcome(failure, round(at_s, 3), len(heard), *account.sums, account.lost, account.twice)
+
+
+@dataclass(frozen=True)
+class Account:
+    """What became of sentences. `sums`: how many were written, were fetched later, and were shown as perhaps
+    written."""
+
+    sums: tuple[int, int, int]
+    lost: tuple[str, ...]
+    twice: tuple[str, ...]
+
+
+def accounted(talk: Talk, heard: Sequence[str], written: str, left: Fetched) -> Account:
+    """Look for every sentence of the talk in what was written and in what was fetched later. Those that were `heard`
+    must be somewhere."""
     places = [letters(written), letters(" ".join(left.sure)), letters(" ".join(left.perhaps))]
     counts = {sentence: [place.count(letters(sentence)) for place in places] for sentence in talk.sentences}
-    sums = [sum(count[place] for count in counts.values()) for place in range(3)]
-    return Outcome(
-        failure,
-        round(at_s, 3),
-        len(ended_sentences),
-        sums[0],
-        sums[1],
-        sums[2],
-        tuple(sentence for sentence in ended_sentences if not sum(counts[sentence])),
-        tuple(sentence for sentence, count in counts.items() if count[0] + count[1] > 1),
+    done, later, perhaps = (sum(count[place] for count in counts.values()) for place in range(3))
+    lost = tuple(sentence for sentence in heard if not sum(counts[sentence]))
+    return Account(
+        (done, later, perhaps), lost, tuple(sentence for sentence, count in counts.items() if count[0] + count[1] > 1)
     )
 
 
-def _covers(spans: list[tuple[float, float]], begin: float, end: float) -> bool:
+def covers(spans: list[tuple[float, float]], begin: float, end: float) -> bool:
     """Whether the utterances `spans` reach from the beginning to the end of a sentence, up to `EDGE_S` each. Pauses
     inside it don't count."""
     inside = [(max(begin, low), min(end, high)) for low, high in spans if high > begin and low < end]

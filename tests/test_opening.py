@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 from pydantic import BaseModel
 
+from testbed.recorder import Recorder
 from voiceloop.config.tables import Config, PartTable, Segment, Table
 from voiceloop.errors import EngineError
 from voiceloop.opening import open_acoustic_judge, open_part
@@ -27,7 +28,7 @@ async def why_not(error: Exception) -> str:
     table = PartTable(use="mine:Failing", part=Failing, options=Table())
     async with AsyncExitStack() as stack:
         with pytest.raises(EngineError) as caught:
-            await open_part(stack, table, cast(Any, None))
+            await open_part(stack, table, cast(Any, SimpleNamespace(publish=Recorder())))
     line = str(caught.value)
     assert "\n" not in line
     assert "mine:Failing" in line

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -377,6 +378,21 @@ def test_run_goes_on_without_that_model(box: Box) -> None:
     (box.path / "no-models").touch()
     assert "turns end by words and pauses" in box.run("run", "--input", "file:x.wav")
     assert box.log[-1] == "voiceloop run --input file:x.wav"
+
+
+def test_that_model_is_fetched_a_day_after_it_could_not_be_had(box: Box) -> None:
+    box.has(*READY)
+    (box.path / "no-models").touch()
+    box.run("run", "--input", "file:x.wav")
+    (box.path / "no-models").unlink()
+    box.clear_log()
+    box.run("run", "--input", "file:x.wav")
+    assert GET not in box.log, "each start without a network would wait for it"
+    for mark in (box.checkout / ".venv").glob(".*turn-model*"):
+        os.utime(mark, (time.time() - 25 * 3600,) * 2)
+    box.run("run", "--input", "file:x.wav")
+    box.run("run", "--input", "file:x.wav")
+    assert box.log.count(GET) == 1
 
 
 def test_run_without_a_sound_device_uses_a_synthesised_sample(box: Box) -> None:

@@ -86,7 +86,8 @@ async def run(
         if tracing is not None:
             publish = tracing.publish
         observe = tracing.observe if tracing is not None else None
-        services, _ = await open_services(stack, config, publish, observe)
+        services, clients = await open_services(stack, config, publish, observe)
+        publish = clients.pool.costs.told(publish)
         handler = await open_part(stack, config.handler, services)
         journal = await _open_journal(stack, config, handler, publish)
         # With a journal the parts need not save speech as well.

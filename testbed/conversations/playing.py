@@ -15,7 +15,7 @@ from testbed.conversations.journal import FakeJournal
 from testbed.conversations.parts import Answerer, Detector, Recogniser, Voice
 from testbed.conversations.scene import ECHO, FRAME, MHM, NOISE, RATE_HZ, REPLY, Act, Behaviour, Scene, values
 from voiceloop.capture.endpointing.endpointer import Endpointer
-from voiceloop.capture.endpointing.messages import SoundAwaited, SoundKnown
+from voiceloop.capture.endpointing.messages import SoundAwaited, SoundKnown, SoundLost
 from voiceloop.capture.endpointing.sound_judge import SoundJudge
 from voiceloop.capture.listener import HalfDuplexMute, Listener
 from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent
@@ -43,7 +43,9 @@ LONGEST_S = 600
 class _Judge(SoundJudge):
     """Judges the sound of each pause at random, in virtual time; sometimes too late, sometimes not at all."""
 
-    def __init__(self, tell: Callable[[SoundAwaited | SoundKnown], None], nursery: trio.Nursery, seed: int) -> None:
+    def __init__(
+        self, tell: Callable[[SoundAwaited | SoundKnown | SoundLost], None], nursery: trio.Nursery, seed: int
+    ) -> None:
         self._tell, self._nursery, self._random = tell, nursery, random.Random(seed)
 
     def hear(self, frame: Frame, *, muted: bool = False) -> None: ...

@@ -64,7 +64,14 @@ class Resampled:
         return place(piece, heard)[1] > _ALIKE
 
     def ends(self, wanted: bytes, heard: bytes) -> bool:
-        return self.holds(wanted[-2 * _LONG :], heard[-2 * _REACH :])
+        # The last piece may be one of those that are dropped: then the one before it tells when the end has passed.
+        recent = heard[-2 * _REACH :]
+        for after in range(_DROPPED + 1):
+            end = len(wanted) - 2 * after * _LONG
+            at, score = place(wanted[max(0, end - 2 * _LONG) : end], recent)
+            if score > _ALIKE:
+                return len(recent) // 2 - at >= (after + 1) * _LONG
+        return False
 
     def gaps(self, wanted: bytes, heard: bytes) -> list[int]:
         dropped = _DROPPED * math.ceil(len(wanted) // 2 / _REACH)

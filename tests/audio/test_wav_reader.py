@@ -146,6 +146,15 @@ def test_memory_does_not_grow_with_the_length() -> None:
     assert peak < 2_000_000
 
 
+@pytest.mark.parametrize(("rate_hz", "bits"), [(1_000, 8), (8_000, 8), (16_000, 16), (192_000, 32)])
+def test_no_block_is_longer_than_a_second(rate_hz: int, bits: int) -> None:
+    sound = bytes(3 * rate_hz * bits // 8)
+    reader = WavReader(io.BytesIO(wav(fmt(rate_hz=rate_hz, bits=bits), chunk(b"data", sound))), None)
+    lengths = [len(block.samples) for block in iter(reader.read, None)]
+    assert max(lengths) <= rate_hz
+    assert sum(lengths) == 3 * rate_hz
+
+
 def test_pictures_before_the_samples_are_passed_up_to_a_bound() -> None:
     picture = chunk(b"LIST", bytes(3_000_000))
     assert parse_wav(wav(picture, fmt(), chunk(b"data", SOUND))).pcm == SOUND

@@ -19,8 +19,9 @@ from voiceloop.captions.words import Spoken, text_of
 from voiceloop.capture.listener import HalfDuplexMute, Listener
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.config.tables import Hallucinations, Segment
+from voiceloop.journal.no_journal import NO_JOURNAL
 from voiceloop.net.limits import Room
-from voiceloop.plugins import Transcriber, Transcription, Verdict
+from voiceloop.plugins import Transcriber, Transcription, TurnJournal, Verdict
 from voiceloop.transcribe.screening import Screened
 from voiceloop.types import CAPTURE_RATE_HZ, FRAME_SAMPLES, CancelReason, Frame, Transcript, Utterance
 
@@ -75,6 +76,7 @@ class RecordedCaptions:
     finals: list[Final] = field(default_factory=list)
     published: list[tuple[str, dict[str, object]]] = field(default_factory=list)
     pacer: Pacer = field(default_factory=lambda: Pacer(every_s=0.7, budget_s=5.0))
+    page: Callable[[], TurnJournal] = lambda: NO_JOURNAL
 
     def live(self, live: Live) -> None:
         self.lives.append((trio.current_time(), live))
@@ -108,6 +110,7 @@ class RecordedCaptions:
             overlap_s=1.2,
             guesses=guesses,
             sounds=self.sounds,
+            page=self.page,
         )
 
     async def listen(

@@ -6,6 +6,8 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +82,7 @@ async def test_a_file_that_cannot_be_written_is_reported_and_the_other_file_goes
         await write()
     assert len(paths["jsonl"].read_text().splitlines()) == 2
     failure = "/dev/full: can't be written: No space left on device"
-    assert reported == [f"{failure}. Nothing more is written to this file; captions continue without it."]
+    assert reported == [f"{failure}. Nothing more is written to this file; all else goes on."]
 
 
 async def test_files_contain_each_cue_as_soon_as_it_is_final(tmp_path: Path) -> None:
@@ -154,13 +156,13 @@ async def test_a_disk_that_stands_still_stalls_neither_the_loop_nor_the_other_fi
                 files.final(final(f"sentence {number}", 10.0 * number), Live(""))
             times_s.append(time.monotonic())
 
-    with pytest.raises(OutputError, match="the disk doesn't answer, so the last captions may be missing"):
+    with pytest.raises(OutputError, match="the disk doesn't answer, so the last subtitles may be missing"):
         await write()
     began_s, ending_s, ended_s = [*times_s, time.monotonic()]
     assert ending_s - began_s < 100 * 0.5 / 2  # it was waited for in vain once, not each time
     assert ended_s - ending_s < END_S + 0.5
     assert len(read_srt(other.read_text())) == 100
-    assert [text.partition(" Captions wait")[0] for text in told] == [f"{path}: the disk doesn't answer."]
+    assert [text.partition(" Subtitles wait")[0] for text in told] == [f"{path}: the disk doesn't answer."]
 
 
 async def test_nothing_is_lost_on_a_disk_that_answers_again(stalled: tuple[Path, int]) -> None:
@@ -188,7 +190,7 @@ async def test_what_waits_for_the_disk_is_bounded_and_what_is_left_out_is_told_w
             count += 1
             assert count < BOUND  # it would be far too much
         silent = f"{path}: the disk doesn't answer, and too much waits for it"
-        assert told == [f"{silent}. New captions are left out of this file."]
+        assert told == [f"{silent}. New subtitles are left out."]
         data = b""
         while len(told) < 2:
             data += await trio.to_thread.run_sync(os.read, reader, 65_536)
@@ -198,8 +200,53 @@ async def test_what_waits_for_the_disk_is_bounded_and_what_is_left_out_is_told_w
     rows = [json.loads(line) for line in data.lstrip(b"x").splitlines()]
     assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
     answered, _, left_out = told[1].rpartition(" ")
-    assert answered == f"{path}: the disk answers again. Captions left out of this file:"
+    assert answered == f"{path}: the disk answers again. Subtitles left out of this file:"
     assert int(left_out.rstrip(".")) > 0
+
+
+async def test_a_second_line_is_written_though_the_queue_is_full(stalled: tuple[Path, int]) -> None:
+    path, reader = stalled
+    os.set_blocking(reader, False)
+    told: list[str] = []
+    answers_again = trio.Event()
+    data = b""
+
+    def tell(text: str) -> None:
+        told.append(text)
+        if "answers again" in text:
+            answers_again.set()
+
+    async def read() -> None:
+        nonlocal data
+        while True:
+            await trio.lowlevel.wait_readable(reader)
+            data += os.read(reader, 65_536)
+
+    def line(number: int, text: str) -> Final:
+        return replace(final(text, 10_000.0 * number), number=number)
+
+    async with open_files({"jsonl": path}, tell) as files:
+        files.final(line(0, "zero"), Live(""))  # which no second line is awaited for: the disk is asked to take it
+        files.final(line(1, "one"), Live(""))
+        count = 1
+        while not told:
+            count += 1
+            files.final(line(count, "bound " * 2_000), Live(""))
+            assert count < BOUND  # it would be far too much
+        for number in range(1, count + 1):  # of the last one cues were left out
+            files.translated(number, "un")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            await answers_again.wait()  # nothing waits any more
+            nursery.cancel_scope.cancel()
+        with suppress(BlockingIOError):
+            while True:
+                data += os.read(reader, 65_536)
+    rows = [json.loads(row) for row in data.lstrip(b"x").splitlines()]
+    assert [row["text"] for row in rows[:2]] == ["zero", "one"]
+    assert rows[1]["translation"] == "un"
+    lines = [row["start_s"] // 10_000 for row in rows if "translation" in row]
+    assert set(lines) >= set(range(1, count))
 
 
 async def test_the_start_waits_for_no_disk_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import srt
+import trio
 import webvtt
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,14 +90,52 @@ async def test_in_a_file_that_only_grows_a_cue_waits_for_its_second_line(tmp_pat
     assert [json.loads(row).get("translation") for row in lines] == ["un", "deux", None]
 
 
-async def test_a_file_that_somebody_else_has_changed_is_not_written_over(tmp_path: Path) -> None:
-    path = tmp_path / "a.srt"
-    async with open_files({"srt": path}, unexpected) as files:
+async def test_a_file_that_somebody_else_has_changed_is_not_written_over_and_that_is_told_once(tmp_path: Path) -> None:
+    path, told = tmp_path / "a.srt", list[str]()
+    async with open_files({"srt": path}, told.append) as files:
         files.final(line(1, "one", 1.0), Live(""))
         with path.open("a") as other:
             other.write("2\n00:00:09,000 --> 00:00:10,000\nmine\n\n")
+        files.final(line(2, "two", 3.0), Live(""))
+        files.final(line(3, "three", 5.0), Live(""))
+        files.translated(3, "")
+        await trio.lowlevel.checkpoint()
+        assert told == []
         files.translated(1, "un")
-    assert contents(path) == ["one", "mine"]
+        files.translated(2, "deux")
+    assert contents(path) == ["one", "mine", "two", "three"]
+    assert told == [f"{path}: another program has changed it. Second lines are left out of it from now on."]
+
+
+@pytest.mark.parametrize("grows", [False, True])
+async def test_the_second_lines_of_all_cues_of_a_line_are_written_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grows: bool
+) -> None:
+    """So that a kill leaves all of them or none."""
+    path = tmp_path / "a.jsonl"
+    path.touch()
+    writes: list[bytes] = []
+    write, pwrite = os.write, os.pwrite
+
+    def noted(handle: int, data: bytes) -> int:
+        writes.append(data)
+        return write(handle, data)
+
+    def noted_at(handle: int, data: bytes, offset: int) -> int:
+        writes.append(data)
+        return pwrite(handle, data, offset)
+
+    with path.open("ab") as given:
+        async with open_files({"jsonl": Path(f"/dev/fd/{given.fileno()}") if grows else path}, unexpected) as files:
+            files.final(line(1, "seven little words are said here today " * 8, 1.0), Live(""))
+            monkeypatch.setattr(os, "write", noted)
+            monkeypatch.setattr(os, "pwrite", noted_at)
+            files.translated(1, "sept petits mots sont dits ici " * 8)
+            monkeypatch.undo()
+    rows = [json.loads(row) for row in path.read_text().splitlines()]
+    assert len(rows) > 3
+    assert all(row["translation"] for row in rows)
+    assert [len(data.splitlines()) for data in writes if data.startswith(b"{")] == [len(rows)]
 
 
 async def test_a_full_disk_leaves_the_words_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +156,7 @@ async def test_a_full_disk_leaves_the_words_as_they_were(tmp_path: Path, monkeyp
     with pytest.raises(OutputError):
         await write()
     failure = f"{path}: can't be written: No space left on device"
-    assert reported == [f"{failure}. Nothing more is written to this file; captions continue without it."]
+    assert reported == [f"{failure}. Nothing more is written to this file; all else goes on."]
     assert contents(path) == ["one", "two"]
 
 

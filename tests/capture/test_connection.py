@@ -89,6 +89,16 @@ def test_the_monitor_follows_the_default_loudspeaker() -> None:
     assert not told("hdmi.monitor", stream(node="hdmi.monitor"), answer(MONITOR, CANS)).moved
 
 
+def test_a_monitor_that_is_gone_is_left_though_the_server_does_not_say_what_is_default() -> None:
+    opened = stream(node="hdmi.monitor", monitor="hdmi.monitor")
+    cans = replace(CANS, default=False)
+    assert told("monitor", opened, answer(MONITOR_OF_CANS, cans, source="bluez.monitor")).moved
+    assert not told("monitor", opened, answer(MONITOR_OF_CANS, cans)).moved  # what it records is not known
+    assert not told("monitor", opened, answer(MONITOR, MONITOR_OF_CANS, cans, source="bluez.monitor")).moved
+    unnamed = stream(monitor="")
+    assert not told("monitor", unnamed, answer(MONITOR_OF_CANS, cans, source="bluez.monitor")).moved
+
+
 def test_a_named_device_that_pipewire_left_for_the_new_default_is_opened_again() -> None:
     other = Node("input", "webcam", "Webcam", 1, 48_000, default=True)
     nodes = (replace(MIC, default=False), other, Node("input", "line", "Line in", 2, 48_000), SPEAKER)

@@ -10,7 +10,7 @@ import sys
 import termios
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from subprocess import PIPE
 
@@ -24,8 +24,10 @@ from testbed.running import COMMAND
 from testbed.voices import prompt, words
 from voiceloop.audio.recordings.source import STDIN
 from voiceloop.audio.wav import wav_bytes
+from voiceloop.captions import files
+from voiceloop.cli import recordings
 from voiceloop.cli.recordings import Wish, check_wish, position
-from voiceloop.errors import UsageError
+from voiceloop.errors import OutputError, UsageError
 from voiceloop.types import CAPTURE_RATE_HZ
 
 pytest.importorskip("moonshine_voice", reason="the extra 'local' is not installed")
@@ -161,6 +163,65 @@ def test_subtitles_are_written_as_captions_write_them(speech: bytes, env: dict[s
     assert [words(line["text"]) for line in lines] == [SAID.split()] * 2
 
 
+MEETING = """
+from contextlib import asynccontextmanager
+from pydantic import BaseModel
+from voiceloop.types import SoundEvent, Transcript, Word
+
+class Options(BaseModel):
+    pass
+
+class Meeting:
+    Options = Options
+    description = "a service that tells people and sounds apart"
+    async def warm(self): pass
+    async def feed(self, pcm): pass
+    async def finish(self, clip):
+        rows = (("Shall", 0.1, 0.2, "8"), ("we?", 0.2, 0.4, "8"), ("Yes.", 0.5, 0.9, "3"))
+        words = tuple(Word(text, start, end, speaker=who) for text, start, end, who in rows)
+        words = words if self.names else ()
+        return Transcript("Shall we? Yes.", clip, words=words, sounds=(SoundEvent("laughter", letters=10),))
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, options, services):
+        self = cls()
+        self.names = services.names_speakers
+        yield self
+    @asynccontextmanager
+    async def transcription(self):
+        yield self
+"""
+
+
+@pytest.mark.parametrize("sounds", [False, True])
+def test_subtitles_say_who_speaks_and_what_sounds_are_heard(
+    sounds: bool, speech: bytes, env: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "meeting.py").write_text(MEETING)
+    (tmp_path / "talk.wav").write_bytes(wav_bytes(speech, CAPTURE_RATE_HZ))
+    given = ("talk.wav", "--srt", "a.srt", "--set", "transcribe.use=meeting:Meeting", "--config", "offline")
+    command = [COMMAND, "transcribe", *given, *(["--sound-events"] if sounds else [])]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode() == "Shall we? Yes.\n"
+    cues = list(srt.parse((tmp_path / "a.srt").read_text()))  # type: ignore[no-untyped-call]
+    heard = " [laughter]" if sounds else ""
+    assert [cue.content for cue in cues] == ["[Person 1] Shall we?", f"[Person 2] Yes.{heard}"]
+
+
+async def test_a_disk_that_stands_still_is_told_before_a_recording_is_transcribed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(files, "OPEN_S", 0.05)
+    reader, writer = os.pipe()
+    monkeypatch.setattr(recordings, "wanted", lambda *_: os.read(reader, 1))
+    with pytest.raises(OutputError, match=r"talks/: the disk doesn't answer"):
+        async with AsyncExitStack() as stack:
+            await recordings._subtitles(tmp_path / "talk.wav", Wish(files={"srt": "talks/"}), stack)
+    os.close(writer)
+    os.close(reader)
+
+
 def test_in_a_folder_subtitles_have_the_names_of_their_recordings(
     speech: bytes, env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -183,7 +244,7 @@ def test_of_a_recording_that_cannot_be_read_no_subtitles_are_left(env: dict[str,
 
 
 @pytest.mark.parametrize(
-    ("paths", "files", "what"),
+    ("paths", "given", "what"),
     [
         ([STDIN, STDIN], {}, "standard input can be read once"),
         (
@@ -193,11 +254,16 @@ def test_of_a_recording_that_cannot_be_read_no_subtitles_are_left(env: dict[str,
         ),
     ],
 )
-def test_what_cannot_be_meant_is_refused(paths: list[Path], files: dict[str, str], what: str) -> None:
+def test_what_cannot_be_meant_is_refused(paths: list[Path], given: dict[str, str], what: str) -> None:
     with pytest.raises(UsageError, match=what):
-        check_wish(paths, Wish(files=files))
-    check_wish(paths[:1], Wish(files=files))
-    check_wish([Path("a"), Path("b")], Wish(files=dict.fromkeys(files, "folder/")))
+        check_wish(paths, Wish(files=given))
+    check_wish(paths[:1], Wish(files=given))
+    check_wish([Path("a"), Path("b")], Wish(files=dict.fromkeys(given, "folder/")))
+
+
+def test_sound_events_without_subtitles_are_refused() -> None:
+    with pytest.raises(UsageError, match="--sound-events is for subtitle files"):
+        check_wish([Path("a")], Wish(json=True, sounds=True))
 
 
 def test_kept_speech_has_no_subtitles(env: dict[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -309,7 +309,8 @@ async def test_what_another_program_copies_during_a_paste_stays(desktop: PortalD
         assert typist.keys.session is not None
         clipboard = PortalClipboard(typist.keys.session, typist.nursery, TargetOptions())
 
-        async def paste() -> None:
+        async def paste(pressing: Callable[[], None]) -> None:
+            pressing()
             await typist.keys.press("ctrl+v")
             await desktop.copy(theirs)
 

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
@@ -313,11 +313,12 @@ async def test_a_clipboard_history_that_reads_first_does_not_take_the_paste_away
         await theirs.keep("mine")
         await wait_for_content(ours, "mine")
 
-        async def paste() -> None:
+        async def paste(pressing: Callable[[], None]) -> None:
+            pressing()
             await wait_for_content(history, "said")
 
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(paste)
+            nursery.start_soon(paste, lambda: None)
             assert (await ours.lend("said", paste, focus=None, primary=False)).read
         await trio.sleep(1)  # a busy window
         await wait_for_content(window, "said")
@@ -332,7 +333,8 @@ async def test_a_read_by_a_clipboard_history_does_not_count_as_the_window(screen
         open_wlclipboard(TargetOptions(clipboard_s=1.0), hands_on=False) as ours,
     ):
 
-        async def paste() -> None:
+        async def paste(pressing: Callable[[], None]) -> None:
+            pressing()
             await wait_for_content(history, "said")
 
         for process, read in ((window.pid, False), (os.getpid(), True), (0, True)):
@@ -388,7 +390,8 @@ async def test_a_paste_that_the_window_does_not_read_stays_in_the_clipboard(scre
 async def test_what_another_program_copies_during_a_paste_stays(screen: dict[str, str]) -> None:
     async with open_wlclipboard(TargetOptions()) as theirs, open_wlclipboard(TargetOptions()) as ours:
 
-        async def paste() -> None:
+        async def paste(pressing: Callable[[], None]) -> None:
+            pressing()
             assert await wait_for_content(theirs, "ours")
             await theirs.keep("theirs")
 
@@ -409,10 +412,11 @@ async def test_a_cancelled_paste_restores_the_clipboard(screen: dict[str, str], 
         async with trio.open_nursery() as nursery:
             with trio.CancelScope() as scope:
 
-                async def paste() -> None:
+                async def paste(pressing: Callable[[], None]) -> None:
                     if not pressed:
                         scope.cancel()
                     await trio.lowlevel.checkpoint()
+                    pressing()
                     nursery.start_soon(wait_for_content, reader, "ours")  # the window, which has got the keys
                     scope.cancel()
 

@@ -6,7 +6,7 @@ import array
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import cast
@@ -18,6 +18,7 @@ from testbed.desktops.screens import needs, open_field, open_xvfb, until, xdotoo
 from testbed.message_bus import PATIENCE_S, running
 from voiceloop.dictation.open_target import open_target
 from voiceloop.dictation.targets.handing_on import KEEPER
+from voiceloop.dictation.targets.hold import WAITING
 from voiceloop.dictation.targets.target import Focus, Insertion, Target, TargetOptions
 from voiceloop.dictation.targets.typing import TypingTarget
 from voiceloop.dictation.x11 import xreading
@@ -520,7 +521,8 @@ async def test_what_another_program_copies_during_a_paste_stays(
     monkeypatch.setenv("DISPLAY", screen["DISPLAY"])
     async with open_other(screen) as (connection, theirs), open_xsession(TargetOptions()) as session:
 
-        async def paste() -> None:
+        async def paste(pressing: Callable[[], None]) -> None:
+            pressing()
             assert await connection.call(lambda: theirs.text("CLIPBOARD")) == "ours"
             await connection.call(lambda: theirs.own_text("CLIPBOARD", "theirs"))
 
@@ -530,23 +532,47 @@ async def test_what_another_program_copies_during_a_paste_stays(
         assert await connection.call(lambda: theirs.text("CLIPBOARD")) == "theirs"
 
 
+@pytest.mark.parametrize("pressed", [False, True])
 async def test_a_cancelled_paste_restores_the_clipboard(
-    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch, pressed: bool
 ) -> None:
     monkeypatch.setenv("DISPLAY", screen["DISPLAY"])
     async with open_other(screen) as (connection, theirs), open_xsession(TargetOptions()) as session:
         await connection.call(lambda: theirs.own_text("CLIPBOARD", "theirs"))
         with trio.CancelScope() as scope:
 
-            async def paste() -> None:
+            async def paste(pressing: Callable[[], None]) -> None:
                 assert await connection.call(lambda: theirs.text("CLIPBOARD")) == "ours"
+                if pressed:
+                    pressing()
                 scope.cancel()
+                await trio.lowlevel.checkpoint()
 
             await session.lend("ours", paste, focus=None, primary=False)
         assert scope.cancelled_caught
+        lent = "ours" if pressed else "theirs"  # the window, which may have got the keys, reads it now
+        assert await connection.call(lambda: theirs.text("CLIPBOARD")) == lent
         await session.hold.ended()
         assert await connection.call(lambda: theirs.text("CLIPBOARD")) == "theirs"
         assert await connection.call(lambda: theirs.owner("CLIPBOARD")) != 0
+
+
+async def test_an_end_that_waits_for_the_clipboard_is_told(
+    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISPLAY", screen["DISPLAY"])
+    told: list[str] = []
+    async with open_other(screen) as (connection, theirs):
+        for pastes in (False, True):
+            async with open_xsession(TargetOptions(), tell=told.append) as session:
+
+                async def paste(pressing: Callable[[], None]) -> None:
+                    pressing()
+                    assert await connection.call(lambda: theirs.text("CLIPBOARD")) == "ours"
+
+                if pastes:
+                    await session.lend("ours", paste, focus=None, primary=False)
+            assert told == [WAITING] * pastes
 
 
 async def test_a_read_by_a_clipboard_manager_does_not_count_as_the_window(
@@ -559,7 +585,8 @@ async def test_a_read_by_a_clipboard_manager_does_not_count_as_the_window(
         open_xsession(TargetOptions(clipboard_s=0.2)) as session,
     ):
 
-        async def paste() -> None:
+        async def paste(pressing: Callable[[], None]) -> None:
+            pressing()
             assert await connection.call(lambda: theirs.text("CLIPBOARD")) == "ours"
 
         lent = await session.lend("ours", paste, focus=await session.focus(), primary=False)

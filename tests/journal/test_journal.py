@@ -308,6 +308,19 @@ def test_clips_kept_because_of_a_limit_are_entries_too(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["stray.txt"]
 
 
+def test_an_entry_that_a_kill_left_without_sound_is_removed_when_the_rest_is_taken(tmp_path: Path) -> None:
+    store = JournalStore(tmp_path)
+    store.enter()
+    entry = store.entry(1)
+    entry.path.mkdir()
+    entry.note(time=0.0)
+    assert store._lock is not None
+    store._lock.leave()  # as a kill does: the file stays
+    with JournalStore(tmp_path).claimed() as entries:
+        assert entries == []
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_half_written_and_half_deleted_files_of_a_crash_are_removed(tmp_path: Path) -> None:
     half = tmp_path / "20260102-030405-678901.000001"
     gone = tmp_path / "20260102-030405-678901.000002.delivering.gone"

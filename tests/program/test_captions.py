@@ -271,7 +271,7 @@ def test_a_full_disk_ends_one_file_and_loses_no_caption(tmp_path: Path) -> None:
     assert output.splitlines() == list(SAID.values())
     assert len((tmp_path / "call.jsonl").read_text().splitlines()) == len(webvtt.read(str(tmp_path / "call.vtt"))) == 2
     full = "/dev/full: can't be written: No space left on device"
-    assert f"{full}. Nothing more is written to this file; captions continue without it." in errors.splitlines()
+    assert f"{full}. Nothing more is written to this file; all else goes on." in errors.splitlines()
     assert errors.splitlines()[-1] == f"voiceloop: {full}"
     assert code == 74
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 import pytest
 
@@ -39,6 +40,30 @@ def test_what_is_being_written_counts_as_waiting_and_its_time_is_known() -> None
     assert not lane.ended(0)
     answers.set()
     assert lane.ended(60)
+
+
+def test_what_is_always_added_is_written_though_too_much_waits_and_the_gap_is_told_after_it() -> None:
+    written: list[bytes] = []
+    writing, answers = threading.Event(), threading.Event()
+
+    def write(pieces: Sequence[bytes]) -> None:
+        writing.set()
+        answers.wait()
+        written.extend(pieces)
+
+    lane = Lane[bytes](write, lambda count: b"%d dropped" % count, no_failure)
+    lane.put(b"x")
+    writing.wait()
+    assert lane.put(b"y" * (BOUND - 1))
+    assert not lane.put(b"dropped")
+    assert lane.put(b"settled", always=True)
+    assert not lane.put(b"dropped, too")
+    answers.set()
+    assert lane.wait_until_empty(60)
+    assert [piece[:9] for piece in written] == [b"x", b"y" * 9, b"settled", b"2 dropped"]
+    lane.end()
+    assert lane.ended(60)
+    assert not lane.put(b"settled", always=True), "nothing is written any more"
 
 
 @pytest.mark.parametrize("where", ["write", "close"])

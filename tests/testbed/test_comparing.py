@@ -67,3 +67,11 @@ def test_another_sound_is_not_taken_for_the_one_that_was_played(compare: Compari
     assert not compare.holds(SAID, b"")
     with pytest.raises((AssertionError, ValueError)):
         compare.gaps(SAID, other)
+
+
+@pytest.mark.parametrize("before", [200, 500])
+def test_the_end_is_heard_though_a_cycle_in_it_was_replaced_by_silence(before: int) -> None:
+    at = len(SAID) // 2 - before
+    without = SAID[: 2 * at] + bytes(2 * 128) + SAID[2 * (at + 128) :]
+    assert Resampled().ends(SAID, through_48_khz(SILENCE + without + SILENCE))
+    assert not Resampled().ends(SAID, through_48_khz(SILENCE + without[:-1000]))

@@ -20,6 +20,8 @@ AGAIN = "Record or copy it again"
 RATES_HZ = range(1_000, 768_001)
 """The sample rates that are read. At less no word can be heard, and the samples would become very many at 16 kHz."""
 BLOCK_BYTES = 65_536
+BLOCK_S = 1
+"""A block is no longer than this, whatever the rate: 64 KB at 8 kHz and 8 bits are 8 s."""
 HEADER_LIMIT = 16 * 1024 * 1024
 """Bytes after which the samples must have begun: pictures and notes may stand before them."""
 _READABLE = {(PCM, 8), (PCM, 16), (PCM, 24), (PCM, 32), (FLOAT, 32), (FLOAT, 64)}
@@ -46,7 +48,7 @@ class WavReader:
         self._file = file
         header, data, self._at_end = _header(file, length)
         self._format = _readable(header)
-        self._rest = data[header.start :]
+        self._rest = memoryview(data)[header.start :]
         self._left = header.size
         self._announced = header.size
         self._read_bytes = 0
@@ -72,13 +74,14 @@ class WavReader:
             if self._left is not None:
                 whole = min(whole, self._left - self._left % size)
             if whole:
-                return self._block(min(whole, max(size, BLOCK_BYTES - BLOCK_BYTES % size)))
+                most = min(BLOCK_BYTES, BLOCK_S * self._format.rate_hz * size)
+                return self._block(min(whole, max(size, most - most % size)))
             if self._at_end or (self._left is not None and self._left < size):
                 self.flaw = self.flaw or self._truncated(self._read_bytes + len(self._rest))
                 return None
             piece = self._file.read(BLOCK_BYTES)
             self._at_end = not piece
-            self._rest += piece
+            self._rest = memoryview(bytes(self._rest) + piece)
 
     def _block(self, size: int) -> Block:
         raw, self._rest = self._rest[:size], self._rest[size:]
@@ -140,7 +143,7 @@ def bad_rate(rate_hz: int) -> BadAudioFile:
     return BadAudioFile(f"says that its sample rate is {rate_hz} Hz; {bounds} are read", remedy=AGAIN)
 
 
-def _as_int16(raw: bytes, form: WavFormat) -> NDArray[np.int16]:
+def _as_int16(raw: memoryview, form: WavFormat) -> NDArray[np.int16]:
     import numpy as np
 
     if form.kind == FLOAT:

@@ -83,6 +83,8 @@ class Captioner:
         self._preemptive: _PreemptivePost | None = None
         self._ending: list[Piece] = []
         """Pieces that have ended and wait for their final words, in the order of speaking."""
+        self._unsettled: list[Piece] = []
+        """Pieces whose last words may only be shown with the next one."""
         self._carry = b""
         """The end of the last piece, with which the next one begins; empty unless the last was cut in mid-speech."""
         self._last_done: trio.Event | None = None
@@ -107,8 +109,8 @@ class Captioner:
     def withdraw(self, reason: CancelReason) -> None:
         """Discard all speech whose words are not final yet."""
         for piece in self._pieces():
-            piece.withdrawn = True
-            piece.give_up(reason)
+            piece.withdraw(reason)
+        self._forget_unsettled()
         self._joiner.release()
         self._show()
 
@@ -130,6 +132,7 @@ class Captioner:
                 self._ended(utterance)
             case SpeechDropped():
                 if self._piece is not None:
+                    self._piece.page.over()
                     self._piece.give_up("it was only a noise")
                 self._piece = self._preemptive = None
                 self._carry = b""
@@ -141,7 +144,11 @@ class Captioner:
         carry, self._carry = self._carry, b""
         start = event.start - len(carry) // SAMPLE_BYTES
         self._piece = piece = self._new_piece(
-            start=start, own=event.start, pcm=bytearray(carry + event.pcm), before=self._last_done
+            start=start,
+            own=event.start,
+            pcm=bytearray(carry + event.pcm),
+            before=self._last_done,
+            page=self._context.page(),
         )
         self._pacer.hear(len(event.pcm) / SAMPLE_BYTES / CAPTURE_RATE_HZ)
         if not carry:
@@ -193,6 +200,8 @@ class Captioner:
         if piece is None:
             return
         piece.voiced_end = utterance.voiced_end
+        if not piece.withdrawn:
+            piece.page.paused(utterance)
         if not self._context.guesses or (piece.stream is not None and piece.stream.live):
             return
         if piece.asked_to >= utterance.voiced_end:  # a guess brings all that was said: its last word is not cut off
@@ -225,15 +234,21 @@ class Captioner:
         preemptive, self._preemptive = self._preemptive, None
         if piece is None:
             piece = self._new_piece(
-                start=utterance.start, own=utterance.start, pcm=bytearray(utterance.pcm), before=self._last_done
+                start=utterance.start,
+                own=utterance.start,
+                pcm=bytearray(utterance.pcm),
+                before=self._last_done,
+                page=self._context.page(),
             )
         piece.voiced_end = utterance.voiced_end
+        if not piece.withdrawn:
+            piece.page.heard(utterance)
         self._carry = b""
         if utterance.continues and (samples := piece.overlap(self._context.overlap_s)):
             self._carry = bytes(piece.pcm[-samples * SAMPLE_BYTES :])
         if len(self._ending) >= self._context.waiting:
             piece.give_up("too many pieces wait for their final words")
-            self._nursery.start_soon(self._posts.refuse, utterance, name="keep speech without captions")
+            self._nursery.start_soon(self._refuse, piece, utterance, name="keep speech without captions")
             self._show()
             return
         if piece.stream is not None:
@@ -244,6 +259,10 @@ class Captioner:
             preemptive = None
         overlap_s = len(self._carry) / SAMPLE_BYTES / CAPTURE_RATE_HZ
         self._nursery.start_soon(self._finish, piece, utterance, preemptive, overlap_s, name="finish captions")
+
+    async def _refuse(self, piece: Piece, utterance: Utterance) -> None:
+        await self._posts.refuse(utterance)
+        piece.page.over()
 
     # Streams
 
@@ -303,6 +322,8 @@ class Captioner:
         piece.stop_guessing("its final words are known")
         if piece.before is not None:
             await piece.before.wait()
+        if not piece.withdrawn:
+            await piece.page.delivering()
         if isinstance(result, Transcript):
             piece.finish(result.utterance, spoken(result, sounds=self._context.sounds))
         # Words that were shown become final even if the post for the final ones failed.
@@ -320,6 +341,19 @@ class Captioner:
         self._show_final(words)
         if isinstance(result, Exception) and not piece.withdrawn:
             await self._posts.failed(result, utterance)
+        self._over(piece, goes_on=overlap_s > 0)
+
+    def _over(self, piece: Piece, *, goes_on: bool) -> None:
+        """Forget the speech of a piece. Where the speech goes on in the next piece, the last words may only be shown
+        with that one: then it is kept as long."""
+        self._unsettled.append(piece)
+        if not goes_on:
+            self._forget_unsettled()
+
+    def _forget_unsettled(self) -> None:
+        for piece in self._unsettled:
+            piece.page.over()
+        self._unsettled.clear()
 
     async def _final_transcript(
         self, piece: Piece, utterance: Utterance, preemptive: _PreemptivePost | None
@@ -383,10 +417,12 @@ class Captioner:
             if not piece.shown_whole:
                 self._posts.abandon(piece.rest())
         sure, unsure = under_way(self._joiner, self._pieces())
+        self._unsettled += self._pieces()
         self._joiner.release()
         self._ending.clear()
         self._piece = None
         self._show_final([*sure, *unsure])
+        self._forget_unsettled()
 
     def _add_last(self, event: SpeechEvent) -> None:
         """Handle an event as `on` does, but post nothing: nothing can be transcribed any more."""

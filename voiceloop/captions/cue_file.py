@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from voiceloop.captions.cues import Cue
@@ -45,6 +46,8 @@ class CueFile:
         head, self._format = FORMATS[kind]
         self._number = 0
         self._size = 0
+        self.changed = False
+        """Whether something could not be written again, because another program has changed the file."""
         self._rest: list[_Written] = []
         """The entries from the first open one on."""
         if head:
@@ -66,10 +69,10 @@ class CueFile:
         """Write what has changed of the open cues. Raises OutputError."""
         if not self._grows:
             self._write_again()
-        while self._rest and not self._rest[0].entry.is_open:
-            done = self._rest.pop(0)
-            if self._grows:
-                self._append(self._text(done))
+        done = list(takewhile(lambda written: not written.entry.is_open, self._rest))
+        del self._rest[: len(done)]
+        if self._grows and done:
+            self._append(b"".join(map(self._text, done)))
 
     def _text(self, written: _Written) -> bytes:
         return self._format(written.entry.cue, written.number).encode()
@@ -101,6 +104,7 @@ class CueFile:
         flags = fcntl.fcntl(self._handle, fcntl.F_GETFL)
         try:
             if os.fstat(self._handle).st_size != self._size:
+                self.changed = True
                 return
             fcntl.fcntl(self._handle, fcntl.F_SETFL, flags & ~os.O_APPEND)
             try:

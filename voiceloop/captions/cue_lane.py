@@ -1,6 +1,6 @@
 """The thread of one subtitle file, so that a disk that stands still stops nothing else.
 
-    cue -> operation -> queue of the file (bounded) -> thread of the file: `CueFile` -> disk
+    line -> operations -> queue of the file (bounded) -> thread of the file: `CueFile` -> disk
 
 Only immutable operations go from the loop to the thread. The `CueFile` belongs to the thread.
 """
@@ -29,16 +29,29 @@ _BYTES_OF_A_CUE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class _Operation:
-    """Add a cue, or write it again for the last time. `key` says which one it is."""
+class _Add:
+    """Append a cue. `key` says which one it is."""
 
     key: int
     cue: Cue
-    adds: bool
     is_open: bool
 
     def __len__(self) -> int:
-        return _BYTES_OF_A_CUE + sum(len(line.encode()) for line in (*self.cue.lines, *self.cue.second))
+        return _size(self.cue)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settle:
+    """Write the cues of a line again, by their keys, all at once and for the last time."""
+
+    cues: tuple[tuple[int, Cue], ...]
+
+    def __len__(self) -> int:
+        return sum(_size(cue) for _, cue in self.cues)
+
+
+def _size(cue: Cue) -> int:
+    return _BYTES_OF_A_CUE + sum(len(line.encode()) for line in (*cue.lines, *cue.second))
 
 
 class CueLane:
@@ -55,10 +68,12 @@ class CueLane:
         """The same ones in the thread, which alone uses this."""
         self._slow = self._full = False
         """Whether the user has been told that captions wait, and that they are left out."""
+        self._changed = False
+        """Whether the user has been told that another program has changed the file."""
         self._late = False
         """Whether the last cue was waited for in vain."""
         self._token = trio.lowlevel.current_trio_token()
-        self.lane = Lane[_Operation](self._write, self._dropped, self._failed, partial(os.close, handle))
+        self.lane = Lane[_Add | _Settle](self._write, self._dropped, self._failed, partial(os.close, handle))
 
     def add(self, key: int, cue: Cue, *, is_open: bool) -> None:
         """Append a cue, soon; nothing, once the file has failed."""
@@ -66,19 +81,20 @@ class CueLane:
             return
         if not self._slow and self.lane.writing_s() > PATIENCE_S:
             self._slow = True
-            self._tell(f"{self.path}: {SILENT}. Captions wait for it; those that still wait at the end are lost.")
-        if self.lane.put(_Operation(key, cue, adds=True, is_open=is_open)):
+            self._tell(f"{self.path}: {SILENT}. Subtitles wait for it; those that still wait at the end are lost.")
+        if self.lane.put(_Add(key, cue, is_open)):
             if is_open:
                 self._open.add(key)
         elif not (self._full or self.lane.over):
             self._full = True
-            self._tell(f"{self.path}: {SILENT}, and too much waits for it. New captions are left out of this file.")
+            self._tell(f"{self.path}: {SILENT}, and too much waits for it. New subtitles are left out.")
 
-    def settle(self, key: int, cue: Cue) -> None:
-        """Write an open cue again, soon. It is never left out: there is one for each cue that was taken, at most."""
-        if key in self._open:
-            self._open.remove(key)
-            self.lane.put(_Operation(key, cue, adds=False, is_open=False), always=True)
+    def settle(self, cues: Sequence[tuple[int, Cue]]) -> None:
+        """Write the open cues of a line again, soon: all of them or, if the program is killed, none. They are never
+        left out: of each cue that was taken there is one more, at most."""
+        if taken := tuple((key, cue) for key, cue in cues if key in self._open):
+            self._open.difference_update(key for key, _ in taken)
+            self.lane.put(_Settle(taken), always=True)
 
     def wait(self, at_most_s: float) -> None:
         """Wait until all is written, but not if that was waited for in vain the last time."""
@@ -86,9 +102,9 @@ class CueLane:
 
     def give_up(self) -> None:
         """Wait for the thread no longer."""
-        self.error = self.error or OutputError(f"{SILENT}, so the last captions may be missing", place=str(self.path))
+        self.error = self.error or OutputError(f"{SILENT}, so the last subtitles may be missing", place=str(self.path))
 
-    def _write(self, operations: Sequence[_Operation]) -> None:
+    def _write(self, operations: Sequence[_Add | _Settle]) -> None:
         for operation in operations:
             try:
                 self._do(operation)
@@ -96,24 +112,29 @@ class CueLane:
                 raise (error.__cause__ if isinstance(error.__cause__, OSError) else OSError(str(error))) from None
         self._slow = False
 
-    def _do(self, operation: _Operation) -> None:
-        if operation.adds:
-            entry = Entry(operation.cue, operation.is_open)
-            if operation.is_open:
-                self._entries[operation.key] = entry
-            self._file.add(entry)
-        else:
-            entry = self._entries.pop(operation.key)
-            entry.cue, entry.is_open = operation.cue, False
-            self._file.settle()
+    def _do(self, operation: _Add | _Settle) -> None:
+        match operation:
+            case _Add(key, cue, is_open):
+                entry = Entry(cue, is_open)
+                if is_open:
+                    self._entries[key] = entry
+                self._file.add(entry)
+            case _Settle(cues):
+                for key, cue in cues:
+                    entry = self._entries.pop(key)
+                    entry.cue, entry.is_open = cue, False
+                self._file.settle()
+        if self._file.changed and not self._changed:
+            self._changed = True
+            self._soon(f"{self.path}: another program has changed it. Second lines are left out of it from now on.")
 
     def _dropped(self, count: int) -> None:
         self._full = False
-        self._soon(f"{self.path}: the disk answers again. Captions left out of this file: {count}.")
+        self._soon(f"{self.path}: the disk answers again. Subtitles left out of this file: {count}.")
 
     def _failed(self, error: OSError) -> None:
         self.error = unwritable(self.path, error)
-        self._soon(f"{self.error}. Nothing more is written to this file; captions continue without it.")
+        self._soon(f"{self.error}. Nothing more is written to this file; all else goes on.")
 
     def _soon(self, text: str) -> None:
         with suppress(trio.RunFinishedError):

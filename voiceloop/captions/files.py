@@ -142,10 +142,13 @@ class CueFiles:
         """Write the cues of a line again, with their shares of its translation."""
         entries = self._open.pop(number, [])
         cues = [entry.cue for _, entry in entries]
-        for (key, entry), cue in zip(entries, with_second_lines(cues, text) if text else cues, strict=True):
+        settled = [
+            (key, cue) for (key, _), cue in zip(entries, with_second_lines(cues, text) if text else cues, strict=True)
+        ]
+        for (_, entry), (_, cue) in zip(entries, settled, strict=True):
             entry.cue, entry.is_open = cue, False
-            for file in self._files:
-                file.settle(key, cue)
+        for file in self._files:
+            file.settle(settled)
         self._wait()
 
     async def end(self) -> None:
@@ -197,6 +200,16 @@ async def open_files(paths: Mapping[str, Path], tell: Callable[[str], None]) -> 
             await files.end()
         if not otherwise_failed and files.error is not None:
             raise files.error
+
+
+@asynccontextmanager
+async def open_named(
+    names: Callable[[], Mapping[str, Path]], given: str, tell: Callable[[str], None]
+) -> AsyncIterator[CueFiles]:
+    """As `open_files`, for what `names` finds on the disk. `given` is what the user named, for the error."""
+    paths = await in_time(names, given)
+    async with open_files(paths, tell) as files:
+        yield files
 
 
 async def in_time(work: Callable[[], _T], path: Path | str) -> _T:

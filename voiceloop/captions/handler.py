@@ -81,13 +81,14 @@ class CaptionsHandler:
 
 
 async def _open_files(stack: AsyncExitStack, options: CaptionsOptions, services: Services) -> CueFiles:
-    from voiceloop.captions.files import in_time, open_files
+    from voiceloop.captions.files import open_named
     from voiceloop.captions.naming import FORMATS, wanted
 
     given = {kind: text for kind in FORMATS if (text := getattr(options, kind))}
     name = next(iter([*given.values(), options.keep or ""]))
-    names = await in_time(partial(wanted, given, options.keep, datetime.now().astimezone()), name)
-    return await stack.enter_async_context(open_files(names, lambda text: services.publish("notice", text=text)))
+    names = partial(wanted, given, options.keep, datetime.now().astimezone())
+    opening = open_named(names, name, lambda text: services.publish("notice", text=text))
+    return await stack.enter_async_context(opening)
 
 
 async def _open_page(stack: AsyncExitStack, options: CaptionsOptions, services: Services) -> Page:

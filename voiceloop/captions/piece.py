@@ -23,6 +23,8 @@ from voiceloop.captions.joiner import Joiner, joined
 from voiceloop.captions.stabiliser import Stabiliser
 from voiceloop.captions.stream import Stream
 from voiceloop.captions.words import Spoken
+from voiceloop.journal.no_journal import NO_JOURNAL
+from voiceloop.plugins import TurnJournal
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Utterance
 
 CONTEXT_S = (1.5, 0.6)
@@ -64,6 +66,8 @@ class Piece:
     """Cancelled by the user: nothing more of it is shown."""
     voiced_end: int | None = None
     """Where its last voiced frame ended; None while somebody speaks."""
+    page: TurnJournal = NO_JOURNAL
+    """Its journal: keeps its speech until its words are final."""
 
     def __post_init__(self) -> None:
         self.rest_from = self.start
@@ -94,6 +98,12 @@ class Piece:
         """Cancel the guesses under way: they are no longer needed."""
         for scope in self.guessing:
             scope.cancel(reason)
+
+    def withdraw(self, reason: str) -> None:
+        """The user doesn't want it: give it up, show nothing more of it and forget its speech."""
+        self.withdrawn = True
+        self.page.over()
+        self.give_up(reason)
 
     def give_up(self, reason: str) -> None:
         """Cancel the guesses and the stream: its words are not wanted."""

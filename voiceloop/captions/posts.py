@@ -16,7 +16,9 @@ from voiceloop.captions.showing import Showing
 from voiceloop.errors import LimitReached, VoiceloopError, contained, first
 from voiceloop.events import Publish
 from voiceloop.journal import unsent
+from voiceloop.journal.no_journal import NO_JOURNAL
 from voiceloop.net.limits import Room
+from voiceloop.plugins import TurnJournal
 from voiceloop.transcribe.screening import Screened
 from voiceloop.types import Transcript, Utterance
 
@@ -45,6 +47,8 @@ class CaptionContext:
     """Whether words are shown while they are spoken."""
     sounds: bool = False
     """Whether sound events are shown, in brackets."""
+    page: Callable[[], TurnJournal] = lambda: NO_JOURNAL
+    """Makes the journal of a new piece, which keeps its speech until its words are final."""
 
 
 class Posts:

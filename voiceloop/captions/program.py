@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,12 @@ from voiceloop.control.kept import NOTHING, Kept
 from voiceloop.control.setup import Controlled, take_control
 from voiceloop.errors import StartAnew
 from voiceloop.events import Publish
+from voiceloop.journal.journal import open_journal
+from voiceloop.journal.no_journal import NO_JOURNAL
 from voiceloop.net.catalogue import Cache
+from voiceloop.net.wanted import transcribed_by
 from voiceloop.opening import open_part, open_services, open_transcriber, open_vad
+from voiceloop.plugins import Journal
 from voiceloop.types import Frame
 
 if TYPE_CHECKING:
@@ -84,6 +89,12 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
             sources.append(_Source(name, microphone, vad, await _open_enhancer(audio)))
         both = _both(config, inputs, sources, publish)
         options = handler.options
+        keeps = config.journal.enabled and (options.writes_files or config.journal.captions)
+        journal: Journal = NO_JOURNAL
+        if keeps:
+            engine = transcribed_by(config)
+            journal = await stack.enter_async_context(open_journal(config.journal, publish, engine=engine))
+        turns = count(1)
         transcriber.shows_sounds = options.sound_events
         cost = RunningCost.of(config, posted_per_second=options.posted_per_second, guesses=options.guesses)
         if (line := cost.brief(_listings())) is not None:
@@ -107,7 +118,8 @@ async def run(config: Config, inputs: Mapping[str, str], publish: Publish, *, ke
             publish=publish,
             room=clients.pool.gate.room,
             waiting=config.conversation.waiting,
-            keeps=config.journal.enabled and (options.writes_files or config.journal.captions),
+            keeps=keeps,
+            page=lambda: journal.turn(next(turns)),
             overlap_s=options.overlap_ms / 1000,
             guesses=options.guesses,
             sounds=options.sound_events,

@@ -50,6 +50,12 @@ class Speakers:
         return [Final(source, tuple(run), f"Person {number}" if number else "") for number, run in runs]
 
 
+def alone(words: Sequence[Spoken]) -> list[Final]:
+    """The words of an answer that shares none with others, as captions. Its people are numbered by themselves."""
+    speakers = Speakers()
+    return speakers.finals("", speakers.name(words, Joiner()))
+
+
 def renamed(words: Sequence[Spoken], names: Mapping[str, str]) -> list[Spoken]:
     """The words with other names of their speakers; without those that `names` lacks."""
     return [replace(word, speaker=names.get(word.speaker, "")) if word.speaker else word for word in words]

@@ -8,6 +8,7 @@ that is a loudspeaker's monitor: the program would answer the film.
     a name      is not in the server's list               missing: it is unplugged
     a name      is no longer recorded, but the default    moved: PipeWire moves all that record the default
     monitor     is no longer the default's                moved: another loudspeaker is the default
+    monitor     is gone, and another one is recorded      moved: PipeWire 1.4 does not always say what is default then
 """
 
 from __future__ import annotations
@@ -71,8 +72,10 @@ class Connection:
             return False
         if self._stream.monitor is None:
             return self._moved_with_the_default
-        monitor = self._answer.default_monitor
-        return monitor is not None and monitor.name != self._stream.monitor
+        opened = self._stream.monitor
+        if (monitor := self._answer.default_monitor) is not None:
+            return monitor.name != opened
+        return opened != "" and self._answer.named(opened) is None and self._source not in {"", opened}
 
     @property
     def _moved_with_the_default(self) -> bool:

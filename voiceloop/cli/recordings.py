@@ -9,15 +9,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voiceloop.audio.recordings.opening import Sound
 from voiceloop.audio.recordings.reading import Reading, open_recording
 from voiceloop.audio.recordings.source import STDIN
-from voiceloop.captions.files import CueFiles, open_files
+from voiceloop.captions.files import CueFiles, open_named
 from voiceloop.captions.naming import is_folder, wanted
-from voiceloop.captions.showing import Final, Live
+from voiceloop.captions.showing import Live
+from voiceloop.captions.speakers import alone
 from voiceloop.captions.words import spoken
 from voiceloop.capture.segmenter import Segmenter
 from voiceloop.cli.render import Text, columns_of, print_error, print_line
@@ -41,6 +43,13 @@ class Wish:
 
     json: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
+    sounds: bool = False
+    """Whether the subtitle files show sounds in brackets, too."""
+
+    @property
+    def names_speakers(self) -> bool:
+        """Whether anything that is written says who speaks."""
+        return self.json or bool(self.files)
 
 
 def check_wish(paths: Sequence[Path], wish: Wish) -> None:
@@ -50,6 +59,9 @@ def check_wish(paths: Sequence[Path], wish: Wish) -> None:
     if len(paths) > 1 and (single := [kind for kind, text in wish.files.items() if not is_folder(text)]):
         what = f"--{single[0]} names one file for {len(paths)} recordings"
         raise UsageError(what, place=PLACE, remedy=f"Name a folder: --{single[0]} {wish.files[single[0]]}/")
+    if wish.sounds and not wish.files:
+        remedy = "Name a file: --srt FILE. With --json they are told without it"
+        raise UsageError("--sound-events is for subtitle files", place=PLACE, remedy=remedy)
 
 
 async def transcribe_files(config: Config, paths: Sequence[Path], wish: Wish) -> int:
@@ -59,9 +71,10 @@ async def transcribe_files(config: Config, paths: Sequence[Path], wish: Wish) ->
     """
     unreadable: BadAudioFile | None = None
     async with opened(config, Text(config.log.level)) as (stack, opened_services):
-        services = replace(opened_services, keeps=False, names_speakers=wish.json)
+        services = replace(opened_services, keeps=False, names_speakers=wish.names_speakers)
         vad = await open_vad(stack, services)
         transcriber = await open_transcriber(stack, services)
+        transcriber.shows_sounds = wish.sounds
         print_error(f"transcribe: {transcriber.description}")
         for path in paths:
             recording = Recording(vad, Segmenter.of(config.segment), transcriber, config.conversation.overlap)
@@ -89,11 +102,12 @@ async def _transcribe(path: Path, recording: Recording, wish: Wish) -> None:
         found = 0
         async with recording.transcripts(_Watched(reading, progress)) as transcripts:
             async for transcript in transcripts:
+                if files is not None:
+                    for final in alone(spoken(transcript, sounds=wish.sounds)):
+                        files.final(final, Live(""))
                 if not transcript.text.strip():
                     continue
                 found += 1
-                if files is not None and (words := tuple(spoken(transcript))):
-                    files.final(Final("", words), Live(""))
                 progress.clear()
                 print_line(_as_json(path, transcript) if wish.json else clean(transcript.text))
         progress.end()
@@ -105,8 +119,9 @@ async def _subtitles(path: Path, wish: Wish, stack: AsyncExitStack) -> CueFiles 
     """Open the subtitle files of a recording; in a folder they have its name."""
     if not wish.files:
         return None
-    names = wanted(wish.files, None, datetime.now().astimezone(), None if path == STDIN else path.stem)
-    files = await stack.enter_async_context(open_files(names, print_error))
+    names = partial(wanted, wish.files, None, datetime.now().astimezone(), None if path == STDIN else path.stem)
+    given = next(iter(wish.files.values()))
+    files = await stack.enter_async_context(open_named(names, given, print_error))
     print_error(f"transcribe: writing {', '.join(clean_line(str(name)) for name in files.paths)}")
     return files
 

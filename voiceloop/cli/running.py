@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable
@@ -10,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from voiceloop.errors import VoiceloopError, first
+from voiceloop.system.forced_end import end_now
 
 if TYPE_CHECKING:
     import trio
@@ -75,7 +75,7 @@ class _Ending:
             self.code = 130 if number == signal.SIGINT else self._terminated
             # An orderly shutdown may hang, for example on a sound server that was stopped. The timer flushes nothing:
             # that may hang too, and every line was flushed when it was printed.
-            timer = threading.Timer(LEAVE_WITHIN_S, os._exit, [self.code])
+            timer = threading.Timer(LEAVE_WITHIN_S, end_now, [self.code])
             timer.daemon = True
             timer.start()
             if self._cancel is not None:

@@ -40,6 +40,14 @@ SrtOption = Annotated[
 ]
 VttOption = Annotated[str | None, typer.Option(metavar="FILE", help="Also write WebVTT subtitles, likewise.")]
 JsonlOption = Annotated[str | None, typer.Option(metavar="FILE", help="Also write JSON lines with times, likewise.")]
+SoundsOption = Annotated[
+    bool,
+    typer.Option(
+        "--sound-events",
+        help="Show sounds in brackets in the subtitles, like [laughter], where the engine tells of them.",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for each utterance, with its times.")]
 
 
@@ -51,6 +59,7 @@ def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its par
     srt: SrtOption = None,
     vtt: VttOption = None,
     jsonl: JsonlOption = None,
+    sound_events: SoundsOption = False,
     pending: PendingOption = False,
     to: ToOption = None,
     cloud: CloudOption = None,
@@ -69,7 +78,9 @@ def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its par
         raise UsageError(
             "--to works only with --pending", place="transcribe", remedy="Redirect standard output: > FILE."
         )
-    wish = Wish(json, {kind: text for kind, text in (("srt", srt), ("vtt", vtt), ("jsonl", jsonl)) if text})
+    wish = Wish(
+        json, {kind: text for kind, text in (("srt", srt), ("vtt", vtt), ("jsonl", jsonl)) if text}, sound_events
+    )
     if pending and wish.files:
         what = f"--{next(iter(wish.files))} is for files: kept speech has no times"
         raise UsageError(what, place="transcribe", remedy="Leave it out.")
@@ -77,11 +88,11 @@ def transcribe(  # noqa: PLR0913, PLR0917 - the options of a command are its par
     if json and to not in {None, "stdout"}:
         raise UsageError(f"--json is for standard output, not for {to}", place="transcribe", remedy="Leave one out.")
     keys = [setting.partition("=")[0].strip() for setting in sets or ()]
-    tells_speakers = json and not pending
+    tells_speakers = wish.names_speakers and not pending
     given = parse_sets(sets or ())[0]
     if given.raw.get(("transcribe", "diarize"), "false").strip() != "false" and not tells_speakers:
-        what = "who speaks is told with --json only, and not with --pending"
-        raise UsageError(what, place="--set transcribe.diarize", remedy="Add --json, or leave it out.")
+        what = "who speaks is told in subtitle files and with --json only, and not with --pending"
+        raise UsageError(what, place="--set transcribe.diarize", remedy="Add --srt FILE or --json, or leave it out.")
     destination = checked_destination(to or "stdout")
     check_used("transcribe", given)
     # Most pending recordings come from dictation, and were meant for its engine. A kept choice is not one for files.

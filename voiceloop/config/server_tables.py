@@ -112,8 +112,8 @@ class Limits(Table):
 
     max_cost_per_session: Annotated[float, Field(gt=0)] | None = None
     """USD. Costs are taken from the services' answers; those of speech synthesis, whose answers have none, from the
-    model's listed price. When the amount is spent nothing more is sent until you start again: what you say is kept,
-    and `voiceloop transcribe --pending` transcribes it later."""
+    model's listed price, until OpenRouter has told what they were. When the amount is spent nothing more is sent until
+    you start again: what you say is kept, and `voiceloop transcribe --pending` transcribes it later."""
     max_posts_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Requests to services in a minute; further ones wait and are then sent without your doing. A server that answers
     'too many requests' is asked less often in any case."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from voiceloop.control.peer import distrust
 from voiceloop.errors import ControlError
 from voiceloop.journal.locks import FileLock
+from voiceloop.system.forced_end import removed_at_forced_end
 
 PLACE = "control"
 BACKLOG = 128
@@ -85,7 +86,10 @@ def listening(name: str) -> Iterator[socket.socket]:
         raise _taken_error(name, path)
     try:
         lock.write(f"{os.getpid()}\n")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        with (
+            removed_at_forced_end(path, lock.path),
+            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock,
+        ):
             try:
                 path.unlink(missing_ok=True)
                 sock.bind(str(path))  # until the next line, the folder keeps other users out

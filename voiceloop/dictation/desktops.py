@@ -54,9 +54,13 @@ async def _desktop(
         raise TargetError(what, place=PLACE, remedy=_ELSEWHERE)
     clipboard: Clipboard | None = None
     why = ""
+
+    def tell(text: str) -> None:
+        publish("notice", text=text)
+
     if wayland:
         try:
-            clipboard = await stack.enter_async_context(open_wlclipboard(options))
+            clipboard = await stack.enter_async_context(open_wlclipboard(options, tell=tell))
         except TargetError as error:
             why = error.what
     nursery = await stack.enter_async_context(private_nursery())
@@ -67,7 +71,7 @@ async def _desktop(
     keys = Failover(candidates(options.way, portal, wayland=wayland, lends=lends), publish, instead=instead)
     await keys.probe()
     if keys.name == "xdotool" or not wayland:
-        session = await stack.enter_async_context(open_xsession(options))
+        session = await stack.enter_async_context(open_xsession(options, tell=tell))
         return Desktop(keys, session, session)
     if clipboard is None and portal.session is not None and portal.session.has_clipboard:
         clipboard = PortalClipboard(portal.session, nursery, options)

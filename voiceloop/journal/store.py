@@ -20,7 +20,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -215,10 +215,10 @@ class JournalStore:
             return
         held: dict[str, FileLock | None] = {}
         try:
-            self._sweep()
             for path in self.folder.glob("*.lock"):  # locks of dead sessions are taken here, and removed at the end
                 if path.name != _CLAIM:
                     self._lock_dead(path.stem, held)
+            self._sweep(held)
             yield [entry for entry in self.entries() if entry.left or self._lock_dead(entry.session, held)]
         finally:
             for lock in held.values():
@@ -234,18 +234,19 @@ class JournalStore:
             held[session] = FileLock.take(self.folder / f"{session}.lock")
         return held[session] is not None
 
-    def _sweep(self) -> None:
-        """Finish interrupted deletions, and delete incomplete entries and abandoned .part files."""
+    def _sweep(self, held: Mapping[str, FileLock | None]) -> None:
+        """Finish interrupted deletions, and delete incomplete entries of dead sessions and abandoned .part files."""
         for path in self.folder.glob("*.[0-9]*"):
-            if _GONE in path.name or (path.is_dir() and not _is_entry(path) and self._orphan(path)):
+            if _GONE in path.name or (path.is_dir() and not _is_entry(path) and self._orphan(path, held)):
                 shutil.rmtree(path, ignore_errors=True)
         for path in self.folder.glob(f"*{PART}"):
             with suppress(FileNotFoundError):  # its writer has finished and renamed it
                 if time.time() - path.stat().st_mtime > _HALF_MADE_S:
                     path.unlink()
 
-    def _orphan(self, path: Path) -> bool:
-        return not (self.folder / f"{path.name.partition('.')[0]}.lock").exists()
+    def _orphan(self, path: Path, held: Mapping[str, FileLock | None]) -> bool:
+        session = path.name.partition(".")[0]
+        return held.get(session) is not None or not (self.folder / f"{session}.lock").exists()
 
     def trim(self, bounds: Bounds, *, now: float) -> list[Entry]:
         """Delete undelivered entries that are too old or exceed the size, the oldest first. Returns those deleted.

@@ -15,6 +15,7 @@ from voiceloop.config.server_tables import Limits
 from voiceloop.errors import ServiceError, VoiceloopError
 from voiceloop.events import Publish
 from voiceloop.net.limits import Gate
+from voiceloop.net.true_costs import TrueCosts
 from voiceloop.net.trust import PROOF_S
 from voiceloop.net.watch import Observe
 
@@ -34,6 +35,8 @@ class Pool:
     ) -> None:
         self.gate = Gate(limits, publish)
         """The limits on posts and money; every post passes it."""
+        self.costs = TrueCosts()
+        """What requests have cost whose answers don't say."""
         self._nursery = nursery
         self._publish = publish
         self._observe = observe

@@ -8,12 +8,13 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
 from voiceloop.config.address import shown_server
-from voiceloop.config.server_tables import Endpoint
+from voiceloop.config.server_tables import Endpoint, OpenRouter
 from voiceloop.errors import BadRequest, ContextTooLong, NoSuchModel, NotRunning, RateLimited, ServiceError
 from voiceloop.net.attempt import Attempt
 from voiceloop.net.failures import BODY_LIMIT, Where, bad_answer, from_error_object, from_status
@@ -22,6 +23,7 @@ from voiceloop.net.pool import Pool
 from voiceloop.net.redaction import Redaction, safe_id, secrets_of
 from voiceloop.net.retry import Failure, gave_up, next_wait_s
 from voiceloop.net.server_errors import error_in
+from voiceloop.net.true_costs import parse_cost
 from voiceloop.net.upload import Upload
 from voiceloop.types import Usage
 
@@ -42,6 +44,9 @@ _TABLES = {
 """The config table with the options of each request, for error messages."""
 GENERATION_ID = "x-generation-id"
 """The header with the provider's id of a request."""
+
+COST_AFTER_S = (3.0, 10.0, 30.0)
+"""How long the cost of a request is waited for before it is asked for, and asked for again."""
 
 T = TypeVar("T")
 
@@ -93,6 +98,8 @@ class Service:
         """Removes the key, and the passwords and tokens of addresses, from a text."""
         self.character_usd: float | None = None
         """The listed price of the speech model in USD per character; None when unknown."""
+        self._tells_costs = isinstance(settings, OpenRouter)
+        """Whether it may say later what a request has cost: a gateway need not know."""
         self.listed: Model | None = None
         """The model's row in the server's listing; None when unknown."""
 
@@ -284,7 +291,24 @@ class Service:
         self._pool.gate.spend(usage)
         if self._key is not None:  # a server that needs no key is assumed to charge nothing
             self._pool.gate.by_list(price)
+            if id_ and self._tells_costs:
+                self._pool.soon(partial(self._ask_cost, id_, cost))
         return usage
+
+    async def _ask_cost(self, id_: str, estimated_usd: float | None) -> None:
+        """Ask for the cost of a request that was made, which the provider knows some seconds later."""
+        request = Request("/generation", method="GET", params={"id": id_})
+        for wait_s in COST_AFTER_S:
+            await trio.sleep(wait_s)
+            try:
+                async with self.exchange(request, Attempt()) as answer:  # not by `call`, which may slow the posts down
+                    cost = parse_cost(_parsed(await answer.read(JSON_LIMIT), answer).value)
+            except ServiceError:
+                continue
+            if cost is not None:
+                self._pool.gate.spend(self._pool.costs.settle(id_, cost, estimated_usd=estimated_usd))
+                return
+        self._tells_costs = False
 
     async def _with_advice(self, error: ServiceError, request: Request) -> ServiceError:
         """`error` with similar names as its remedy, if the model or the voice may be the cause."""

@@ -8,6 +8,8 @@ Some templates open the thoughts in the prompt, so that a reply begins with them
 first words are held, no longer than a splitter would hold them; what sounds like the beginning of thoughts (`musing`)
 is held until their end mark comes or the text ends. Nothing can be taken back that was given out before.
 
+What is left may be in the form of ReAct (`react_text`).
+
 A mark that is quoted (`the tag "<think>"`) or stands in a block of code is text.
 """
 
@@ -19,6 +21,7 @@ from collections import deque
 from voiceloop.speak import tool_json
 from voiceloop.speak.musing import decided, is_naked, muses
 from voiceloop.speak.private_marks import FIRST, THOUGHT, Does, Mark, recognise
+from voiceloop.speak.react_text import ReactText
 from voiceloop.speak.tool_json import CallReader
 
 _LONGEST_HEADER = 100
@@ -53,6 +56,7 @@ class PrivateText:
         """Whether the next reply will begin with thoughts, as far as can be told from this one."""
         self._todo: deque[str] = deque()
         self._out: list[str] = []
+        self._react = ReactText()
         self._reset()
 
     def _reset(self) -> None:
@@ -82,7 +86,7 @@ class PrivateText:
         self._todo.extend(piece)
         while self._todo:
             self._read(self._todo.popleft())
-        return self._taken()
+        return self._react.feed(self._taken())
 
     def end(self, *, complete: bool = True) -> str:
         """End the text, `complete` or broken off, and return what was held back. The filter can be used again."""
@@ -100,7 +104,7 @@ class PrivateText:
             if not thoughts:
                 self._out += [*self._mused, start]
         self._reset()
-        return self._taken()
+        return self._react.feed(self._taken()) + self._react.end(complete=complete)
 
     def _taken(self) -> str:
         out = "".join(self._out)

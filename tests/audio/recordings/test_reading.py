@@ -14,6 +14,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from testbed.recordings import KINDS, recorded
 from voiceloop.audio.recordings.reading import Reading, open_recording
 from voiceloop.audio.wav import wav_bytes
 from voiceloop.errors import BadAudioFile
@@ -93,7 +94,7 @@ async def test_a_recording_that_a_thread_still_reads_is_closed_by_that_thread(mo
             return b""
 
     @contextmanager
-    def opening(path: Path, *, place: str) -> Iterator[Any]:
+    def opening(path: Path, *, place: str, **_: object) -> Iterator[Any]:
         try:
             yield Waiting()
         finally:
@@ -112,6 +113,61 @@ async def test_a_recording_that_a_thread_still_reads_is_closed_by_that_thread(mo
         nursery.cancel_scope.cancel("the user has ended it")
     gc.collect()
     assert not closed.is_set()
+    came.set()
+    assert await trio.to_thread.run_sync(closed.wait, 60)
+    os.close(reading)
+    os.close(writing)
+
+
+async def test_a_pipe_that_is_kept_whole_is_kept_no_longer_when_cancelled() -> None:
+    pytest.importorskip("av", reason="the extra 'files' is not installed")
+    data = recorded(KINDS["M4A, its index at the end"], PCM)
+    reading, writing = os.pipe()
+    os.write(writing, data[:20_000])
+    before = open_files()
+
+    async def read() -> None:
+        async with open_recording(Path(f"/dev/fd/{reading}"), place="x"):
+            pass
+
+    async def until_open(count: int) -> None:
+        with trio.fail_after(60):
+            while open_files() != count:  # noqa: ASYNC110 - nobody tells of it
+                await trio.sleep(0.01)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        await until_open(before + 2)  # the pipe, and the file that it is kept in
+        nursery.cancel_scope.cancel("the user has ended it")
+    os.write(writing, data[20_000:20_001])  # the pipe gives something, and doesn't end
+    await until_open(before)
+    os.close(writing)
+    os.close(reading)
+
+
+async def test_a_recording_that_is_open_only_after_the_end_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    began, came, closed = threading.Event(), threading.Event(), threading.Event()
+
+    @contextmanager
+    def opening(path: Path, *, place: str, **_: object) -> Iterator[Any]:
+        began.set()
+        assert came.wait(60)
+        try:
+            yield None
+        finally:
+            closed.set()
+
+    monkeypatch.setattr("voiceloop.audio.recordings.reading.open_sound", opening)
+    reading, writing = os.pipe()
+    async with trio.open_nursery() as nursery:
+
+        async def read() -> None:
+            async with open_recording(Path(f"/dev/fd/{reading}"), place="x"):
+                pass
+
+        nursery.start_soon(read)
+        assert await trio.to_thread.run_sync(began.wait, 60)
+        nursery.cancel_scope.cancel("the user has ended it")
     came.set()
     assert await trio.to_thread.run_sync(closed.wait, 60)
     os.close(reading)

@@ -16,6 +16,7 @@ from voiceloop.capture.endpointing.messages import (
     PauseMissed,
     SoundAwaited,
     SoundKnown,
+    SoundLost,
     TextAwaited,
     TextKnown,
 )
@@ -429,6 +430,33 @@ def test_the_bounds_without_the_judge_are_those_of_the_config() -> None:
     assert Segment().bounds_ms(acoustic=True) == (250, 3_000)
     assert Segment(pause_ms=300).bounds_ms(acoustic=True) == (300, 3_000)
     assert Segment(shortest_hangover_ms=200, longest_hangover_ms=4_000).bounds_ms(acoustic=True) == (200, 4_000)
+
+
+@pytest.mark.parametrize("half_duplex", [False, True])
+def test_without_a_judge_that_counts_the_bounds_are_those_without_one(half_duplex: bool) -> None:
+    def bounds(endpointer: Endpointer) -> tuple[int, int]:
+        found: list[int] = []
+        for text in ("Thank you", "I want tea and"):
+            ask(endpointer, pause())
+            endpointer._speaker_factor = 0.01 if not found else 100.0
+            endpointer.take(TextKnown(text, at=0, language="en"))
+            found.append(ask(endpointer, pause()))
+        return found[0], found[1]
+
+    def made(*, acoustic: bool) -> Endpointer:
+        return Endpointer.of(Segment(), half_duplex=half_duplex, acoustic=acoustic)
+
+    judged, usual = bounds(made(acoustic=True)), bounds(made(acoustic=False))
+    assert usual == (samples(600 if half_duplex else 400), samples(1_600))
+    assert judged == (samples(600 if half_duplex else 250), samples(3_000))
+    lost = made(acoustic=True)
+    lost.take(SoundLost())
+    assert bounds(lost) == usual
+    czech = made(acoustic=True)  # which the judge doesn't know
+    ask(czech, pause())
+    czech.take(TextKnown("Která hodina je", at=0, language="cs"))
+    czech._speaker_factor = 100.0
+    assert ask(czech, pause()) == usual[1]
 
 
 def test_a_decision_tells_what_was_known_and_decided() -> None:

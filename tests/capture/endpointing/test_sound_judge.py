@@ -11,7 +11,7 @@ import trio
 import trio.testing
 from numpy.typing import NDArray
 
-from voiceloop.capture.endpointing.messages import SoundAwaited, SoundKnown
+from voiceloop.capture.endpointing.messages import SoundAwaited, SoundKnown, SoundLost
 from voiceloop.capture.endpointing.recent_sound import QUIET
 from voiceloop.capture.endpointing.sound_judge import SoundJudge, open_sound_judge
 from voiceloop.errors import EngineError
@@ -40,11 +40,11 @@ class FakeNetwork:
 
 @dataclass
 class Told:
-    messages: list[SoundAwaited | SoundKnown] = field(default_factory=list)
+    messages: list[SoundAwaited | SoundKnown | SoundLost] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     _more: trio.Event = field(default_factory=trio.Event)
 
-    def tell(self, message: SoundAwaited | SoundKnown) -> None:
+    def tell(self, message: SoundAwaited | SoundKnown | SoundLost) -> None:
         self.messages.append(message)
         self._more.set()
 
@@ -116,7 +116,7 @@ async def test_after_a_failure_the_pause_is_known_to_have_no_sound_and_none_is_a
         await told.until_known(40_000)
         judge.paused(44_000)
         await trio.testing.wait_all_tasks_blocked()
-    assert told.messages == [SoundAwaited(40_000), SoundKnown(None, 40_000)]
+    assert told.messages == [SoundAwaited(40_000), SoundLost(), SoundKnown(None, 40_000)]
     assert network.calls == 1
     assert len(told.notices) == 1
     assert "it fails: no memory" in told.notices[0]
@@ -134,6 +134,7 @@ async def test_a_pause_that_waits_behind_a_failure_is_not_asked_about_and_the_fa
         await told.until_known(40_000)
     assert network.calls == 1
     assert len(told.notices) == 1
+    assert told.messages.count(SoundLost()) == 1
 
 
 async def test_muted_sound_is_silence_to_it() -> None:

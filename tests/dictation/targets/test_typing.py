@@ -95,7 +95,7 @@ class FakeDesktop:
             self.clip if self.owner_answers else "", "" if self.owner_answers else "its owner doesn't answer"
         )
         before, self.clip = self.clip, text
-        await paste()
+        await paste(lambda: None)
         if self.window_reads:
             self.clip = before
         return Lent(read=self.window_reads, restored=self.window_reads)

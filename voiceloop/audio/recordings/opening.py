@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -100,12 +100,13 @@ def shown(path: Path) -> str:
 
 
 @contextmanager
-def open_sound(path: Path, *, place: str) -> Iterator[Sound]:
-    """Open a recording; `-` is the standard input. Raises BadAudioFile for what can't be read."""
+def open_sound(path: Path, *, place: str, check: Callable[[], None] = lambda: None) -> Iterator[Sound]:
+    """Open a recording; `-` is the standard input. `check` is called while a pipe is kept whole, which may take long:
+    what it raises ends the opening. Raises BadAudioFile for what can't be read."""
     name = shown(path)
     with ExitStack() as stack:
         try:
-            source = stack.enter_context(open_source(path))
+            source = stack.enter_context(open_source(path, check))
             reader = _reader(source, stack)
         except (BadAudioFile, OSError) as error:
             raise named(error, name, place) from error

@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import trio
 
 from voiceloop.audio.recordings.opening import Sound, open_sound
 from voiceloop.audio.recordings.source import waits
 
+_T = TypeVar("_T")
+
 
 class Reading:
-    """An open recording. It is closed by `close`, or by the thread that still reads it then: a decoder that is closed
-    while it reads ends the process."""
+    """A recording, open after `open`. It is closed by `close`, or by the thread that still opens or reads it then: a
+    decoder that is closed while it reads ends the process."""
 
-    def __init__(self, sound: Sound, opening: AbstractContextManager[Sound], *, waits: bool) -> None:
-        self.sound = sound
+    sound: Sound
+
+    def __init__(self, opening: AbstractContextManager[Sound], *, waits: bool) -> None:
         self._opening = opening
         self._waits = waits
         self._lock = threading.Lock()
-        self._in_thread = self._closed = False
+        self._in_thread = self._opened = self._closed = False
+
+    async def open(self) -> None:
+        """Open it. Raises BadAudioFile."""
+        await self._run(self._open)
 
     async def read(self) -> bytes:
         """The next samples (int16, mono, 16 kHz), some seconds at most; none at the end. Raises BadAudioFile."""
-        if not self._waits:
-            # A block takes a millisecond. In a thread Trio's autojump clock would not wait for it.
-            await trio.lowlevel.checkpoint()
-            return self.sound.read()
-        self._in_thread = True
-        # Cancelled, the thread stays until its pipe gives something: nobody waits for that, and the process can end.
-        return await trio.to_thread.run_sync(self._read, abandon_on_cancel=True)
+        return await self._run(self.sound.read)
 
     def close(self) -> None:
         """Close the recording, or let the thread that reads it do so."""
@@ -40,29 +42,49 @@ class Reading:
             self._closed = True
             if self._in_thread:
                 return
-        self._opening.__exit__(None, None, None)
+        self._exit()
 
-    def _read(self) -> bytes:
-        opening = self._opening  # alive for as long as this thread reads, also when the interpreter ends
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        if not self._waits:
+            # A block takes a millisecond. In a thread Trio's autojump clock would not wait for it.
+            await trio.lowlevel.checkpoint()
+            return work()
+        self._in_thread = True
+        # Cancelled, the thread stays until its pipe gives something: nobody waits for that, and the process can end.
+        return await trio.to_thread.run_sync(self._work, work, abandon_on_cancel=True)
+
+    def _work(self, work: Callable[[], _T]) -> _T:
         try:
-            return self.sound.read()
+            return work()
         finally:
             with self._lock:
                 self._in_thread = False
                 closed = self._closed
             if closed:
-                opening.__exit__(None, None, None)
+                self._exit()
+
+    def _open(self) -> None:
+        self.sound = self._opening.__enter__()
+        self._opened = True
+
+    def _exit(self) -> None:
+        if self._opened:
+            self._opened = False
+            self._opening.__exit__(None, None, None)
 
 
 @asynccontextmanager
 async def open_recording(path: Path, *, place: str) -> AsyncIterator[Reading]:
     """Open a recording; `-` is the standard input. Raises BadAudioFile for what can't be read."""
-    opening = open_sound(path, place=place)
-    if waits(path):
-        reading = Reading(await trio.to_thread.run_sync(opening.__enter__, abandon_on_cancel=True), opening, waits=True)
-    else:
-        reading = Reading(opening.__enter__(), opening, waits=False)
+    in_thread = waits(path)
+    check = trio.from_thread.check_cancelled if in_thread else _nothing
+    reading = Reading(open_sound(path, place=place, check=check), waits=in_thread)
     try:
+        await reading.open()
         yield reading
     finally:
         reading.close()
+
+
+def _nothing() -> None:
+    """Check nothing: a file is open at once."""

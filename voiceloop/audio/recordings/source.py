@@ -12,7 +12,7 @@ import os
 import select
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,8 +91,9 @@ def waits(path: Path) -> bool:
 
 
 @contextmanager
-def open_source(path: Path) -> Iterator[Source]:
-    """Open a recording; `-` is the standard input. Raises OSError, and BadAudioFile without the name."""
+def open_source(path: Path, check: Callable[[], None]) -> Iterator[Source]:
+    """Open a recording; `-` is the standard input. `check` is called between the pieces of a pipe that is kept whole:
+    what it raises ends that. Raises OSError, and BadAudioFile without the name."""
     with ExitStack() as stack:
         if path == STDIN:
             handle = 0
@@ -113,7 +114,7 @@ def open_source(path: Path) -> Iterator[Source]:
         head = pipe.peek(_MAGIC_BYTES)
         if is_wav(head) or needs_seeking(head) is None:  # only these, since the bytes of a live pipe are waited for
             head = pipe.peek(HEAD_BYTES)
-        yield _seekable(*_spooled(pipe, stack)) if needs_seeking(head) else Source(pipe, head, None)
+        yield _seekable(*_spooled(pipe, stack, check)) if needs_seeking(head) else Source(pipe, head, None)
 
 
 def _seekable(file: io.RawIOBase | IO[bytes], length: int) -> Source:
@@ -124,13 +125,14 @@ def _seekable(file: io.RawIOBase | IO[bytes], length: int) -> Source:
     return Source(file, head, length)
 
 
-def _spooled(pipe: Pipe, stack: ExitStack) -> tuple[IO[bytes], int]:
+def _spooled(pipe: Pipe, stack: ExitStack, check: Callable[[], None]) -> tuple[IO[bytes], int]:
     """A file that has no name and only this process can read, with all that comes; and its length."""
     folder = None if os.environ.get("TMPDIR") or not os.access(SPOOL_FOLDER, os.W_OK) else SPOOL_FOLDER
     length = 0
     with _keeping(folder):
         file = stack.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0))  # noqa: SIM115
     while piece := pipe.read(_PIECE):
+        check()
         length += len(piece)
         if length > SPOOL_LIMIT:
             raise BadAudioFile(

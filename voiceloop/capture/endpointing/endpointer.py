@@ -13,6 +13,7 @@ from voiceloop.capture.endpointing.messages import (
     PauseMissed,
     SoundAwaited,
     SoundKnown,
+    SoundLost,
     TextAwaited,
     TextKnown,
 )
@@ -95,7 +96,7 @@ class Endpointer:
 
     With the acoustic judge it depends on the sound, too (`judgement.py` has the formula): from 0.2 where both say that
     the turn is over to 11 where both say that it isn't. In a language that the judge doesn't know, its answer is
-    ignored.
+    ignored. There, and once the judge has failed, the bounds are those without a judge.
 
     Words count in the languages of `ending_words.py`. Scripts without spaces are judged by punctuation and numerals,
     other languages by pauses alone (`description` says which). If neither the config nor the service names the
@@ -128,10 +129,18 @@ class Endpointer:
     give a shorter one. Only the calls and their sample times matter, so a replay decides as the live run did.
     """
 
-    def __init__(self, *, shortest_ms: float = 0, longest_ms: float = 60_000, adaptive: bool = False) -> None:
-        """Without `adaptive` the configured hangover is used, within the bounds."""
-        self._shortest = samples(shortest_ms)
-        self._longest = samples(longest_ms)
+    def __init__(
+        self,
+        *,
+        shortest_ms: float = 0,
+        longest_ms: float = 60_000,
+        adaptive: bool = False,
+        with_sound_ms: tuple[float, float] | None = None,
+    ) -> None:
+        """Without `adaptive` the configured hangover is used, within the bounds. `with_sound_ms`: the bounds for as
+        long as there is an acoustic judge that knows the speaker's language; None if there is no judge."""
+        self._bounds = (samples(shortest_ms), samples(longest_ms))
+        self._with_sound = with_sound_ms and (samples(with_sound_ms[0]), samples(with_sound_ms[1]))
         self._adaptive = adaptive
         self._speaker_factor = 1.0
         self._configured = 0  # the configured hangover, as the last pause gave it
@@ -142,7 +151,8 @@ class Endpointer:
 
     @classmethod
     def of(cls, segment: Segment, *, half_duplex: bool, acoustic: bool = False) -> Endpointer:
-        """Make an endpointer as configured. `acoustic`: there is an acoustic judge, so the bounds may be wider.
+        """Make an endpointer as configured. `acoustic`: there is an acoustic judge, so the bounds may be wider while
+        it counts.
 
         In half-duplex the lower bound is the lesser of `hangover_ms` and `half_duplex_hangover_ms`: if an answer comes
         too early, the user is not heard when going on, so the mistake can't be noticed.
@@ -150,8 +160,16 @@ class Endpointer:
         if not segment.adaptive:
             return cls()
         usual_ms = min(segment.hangover_ms, segment.half_duplex_hangover_ms)
-        bounds = segment.bounds_ms(acoustic=acoustic)
-        return cls(shortest_ms=usual_ms if half_duplex else bounds[0], longest_ms=bounds[1], adaptive=True)
+        (shortest_ms, longest_ms), with_sound_ms = (
+            (usual_ms if half_duplex else bounds[0], bounds[1])
+            for bounds in (segment.bounds_ms(acoustic=False), segment.bounds_ms(acoustic=True))
+        )
+        return cls(
+            shortest_ms=shortest_ms,
+            longest_ms=longest_ms,
+            adaptive=True,
+            with_sound_ms=with_sound_ms if acoustic else None,
+        )
 
     def description(self, language: str | None) -> str:
         """Say, for the start-up line, what ends a turn in this language."""
@@ -166,8 +184,20 @@ class Endpointer:
         """The factor by which the configured hangover is multiplied for this speaker."""
         return self._speaker_factor
 
+    @property
+    def _shortest(self) -> int:
+        return self._bounds_now[0]
+
+    @property
+    def _longest(self) -> int:
+        return self._bounds_now[1]
+
+    @property
+    def _bounds_now(self) -> tuple[int, int]:
+        return (self._sound_counts and self._with_sound) or self._bounds
+
     def take(self, message: Message) -> None:
-        """Take a message about a pause."""
+        """Take a message."""
         match message:
             case TextAwaited():
                 self.awaiting(message.at)
@@ -177,6 +207,8 @@ class Endpointer:
                 self._await_sound(message.at)
             case SoundKnown():
                 self._take_sound(message)
+            case SoundLost():
+                self._with_sound = None
             case PauseMissed():
                 self.resumed(start=message.start, at=message.at)
 

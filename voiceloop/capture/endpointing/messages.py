@@ -1,4 +1,4 @@
-"""What an endpointer is told about a pause by those who judge the words and the sound before it. Pure values: times are
+"""What an endpointer is told by those who judge the words and the sound before a pause. Pure values: times are
 sample indices."""
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ class SoundKnown:
 
 
 @dataclass(frozen=True, slots=True)
+class SoundLost:
+    """The acoustic judge has failed, and is asked about no further pause."""
+
+
+@dataclass(frozen=True, slots=True)
 class PauseMissed:
     """The quiet from `start` had ended a turn, but the speaker went on at `at`: it was a pause."""
 
@@ -47,5 +52,5 @@ class PauseMissed:
     at: int
 
 
-Message = TextAwaited | TextKnown | SoundAwaited | SoundKnown | PauseMissed
-"""What an endpointer is told about a pause."""
+Message = TextAwaited | TextKnown | SoundAwaited | SoundKnown | SoundLost | PauseMissed
+"""What an endpointer is told."""

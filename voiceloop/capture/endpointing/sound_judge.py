@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from voiceloop.capture.endpointing.messages import SoundAwaited, SoundKnown
+from voiceloop.capture.endpointing.messages import SoundAwaited, SoundKnown, SoundLost
 from voiceloop.capture.endpointing.recent_sound import RecentSound
 from voiceloop.errors import EngineError
 from voiceloop.events import Publish
@@ -40,7 +40,7 @@ class SoundJudge:
     def __init__(
         self,
         network: Network,
-        tell: Callable[[SoundAwaited | SoundKnown], None],
+        tell: Callable[[SoundAwaited | SoundKnown | SoundLost], None],
         publish: Publish,
         nursery: trio.Nursery,
     ) -> None:
@@ -81,12 +81,13 @@ class SoundJudge:
     def _fail(self, error: EngineError) -> None:
         """Ask no more: the next pause would fail, too."""
         self._failed = True
+        self._tell(SoundLost())
         self._publish("notice", text=f"From now on turns are not judged by their sound. {error}")
 
 
 @asynccontextmanager
 async def open_sound_judge(
-    network: Network, tell: Callable[[SoundAwaited | SoundKnown], None], publish: Publish
+    network: Network, tell: Callable[[SoundAwaited | SoundKnown | SoundLost], None], publish: Publish
 ) -> AsyncIterator[SoundJudge]:
     """A judge with a nursery for its calls; leaving it waits for the call under way, for some 50 ms."""
     async with private_nursery() as nursery:

@@ -43,7 +43,11 @@ class SteadyVad:
 
     @property
     def hint(self) -> bool:
-        return not self._failed_for and hints(self._inner)
+        try:
+            return not self._failed_for and hints(self._inner)
+        except BaseException as error:  # noqa: BLE001
+            self._tell(error)
+            return False
 
     def feed(self, pcm: bytes, index: int) -> Sequence[Verdict]:
         """As the VAD: its verdicts, or one of ours for these samples if it fails."""

@@ -14,7 +14,8 @@ import trio
 from voiceloop.dictation.targets.target import Focus
 from voiceloop.errors import ClipboardSilent, TargetError
 
-Paste = Callable[[], Awaitable[None]]
+Paste = Callable[[Callable[[], None]], Awaitable[None]]
+"""Presses the keys that paste. It calls its argument right before it does: from then on the window may read."""
 
 
 def _words(text: str) -> frozenset[str]:

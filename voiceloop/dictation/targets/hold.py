@@ -21,6 +21,11 @@ or a clipboard history, says nothing about who is still to read."""
 MOST_S = 10.0
 """The longest time for a program that reads the clipboard over and over."""
 
+WAITING = (
+    f"The clipboard is given back when the window has had time to take the pasted text, in {MOST_S:.0f} s at most; "
+    "then voiceloop ends."
+)
+
 Restore = Callable[[], Awaitable[object]]
 
 
@@ -50,8 +55,11 @@ class Hold:
         """Note that the text was read."""
         self._until = min(trio.current_time() + QUIET_S, self._latest)
 
-    async def ended(self) -> None:
-        """Wait until the clipboard is restored; returns at once when nothing is lent."""
+    async def ended(self, tell: Callable[[str], None] = lambda _: None) -> None:
+        """Wait until the clipboard is restored; returns at once when nothing is lent. `tell` is called with what is
+        waited for, if anything is."""
+        if self._restore is not None:
+            tell(WAITING)
         async with self._lock:
             if self._restore is None:
                 return

@@ -2,7 +2,7 @@
 
 A base class, independent of the protocol: subclasses own and read the selections.
 
-    save content -> offer text -> SETTLE_S -> press the paste keys -> text is read -> `Hold` -> restore content
+    save content -> offer text -> SETTLE_S -> `pressed`, and the paste keys -> text is read -> `Hold` -> restore content
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Lending:
         check_given_back(saved["CLIPBOARD"].content, saved["CLIPBOARD"].why)
         sources: dict[str, Source] = {}
         restore = partial(self._restore, saved, sources)
-        pasted = False
+        pressed = trio.Event()
         try:
             for name in names:
                 with trio.CancelScope(shield=True):  # half an offer can't be undone; it waits for no other program
@@ -102,13 +102,12 @@ class Lending:
             await trio.sleep(SETTLE_S)
             before = _count_reads(sources)
             self._reader = focus.process if focus is not None else 0
-            await paste()
-            pasted = True
+            await paste(pressed.set)
             with trio.move_on_after(self._options.clipboard_s):
                 await self._until(lambda: _count_reads(sources) > before)
             await trio.lowlevel.checkpoint()
         except BaseException:
-            if pasted:  # the window has got the keys: it may read at any moment
+            if pressed.is_set():  # the window may have got the keys: it may read at any moment
                 self.hold.begin(restore)
             else:
                 with trio.move_on_after(OWNER_S, shield=True), suppress(TargetError):

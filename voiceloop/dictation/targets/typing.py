@@ -5,7 +5,7 @@ be undone. How keys are pressed and clipboards are lent is up to the parts that 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
@@ -186,10 +186,11 @@ class TypingTarget:
         """Paste. Returns whether the window has read the text; if not, the text is left on the clipboard."""
         chord = paste_chord(focus, self._options.paste_chord, self._options.paste_chords)
 
-        async def paste() -> None:
+        async def paste(pressing: Callable[[], None]) -> None:
             await self._check_focus(focus)
             await self._wait_for_hands()
             async with self._pressing_keys():
+                pressing()
                 await self._keys.press(chord)
 
         text_aside = await self._aside.held()

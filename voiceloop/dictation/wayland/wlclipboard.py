@@ -7,7 +7,7 @@ We own the clipboard ourselves, as on X: wl-copy offers only one form, and doesn
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -72,9 +72,10 @@ class WlClipboard(WlConnection, Lending):
         await self._send(request(_DISPLAY, 0, number))
         await done.wait()
 
-    async def end(self, *, hands_on: bool) -> None:
-        """Give the clipboard back after the last paste, and hand it on. To be called before the connection closes."""
-        await self.hold.ended()
+    async def end(self, tell: Callable[[str], None], *, hands_on: bool) -> None:
+        """Give the clipboard back after the last paste, and hand it on. To be called before the connection closes.
+        `tell` is called if that takes its time."""
+        await self.hold.ended(tell)
         ours = self._ours["CLIPBOARD"]
         if hands_on and ours is not None and ours.content and not ours.gone:
             await hand_on("wayland", [Form(mime, data) for mime, data in ours.content.items()])
@@ -186,10 +187,13 @@ def _inode(file: Path) -> int:
 
 
 @asynccontextmanager
-async def open_wlclipboard(options: TargetOptions, *, hands_on: bool = True) -> AsyncIterator[WlClipboard]:
+async def open_wlclipboard(
+    options: TargetOptions, *, hands_on: bool = True, tell: Callable[[str], None] = lambda _: None
+) -> AsyncIterator[WlClipboard]:
     """Open the clipboard of the compositor at $WAYLAND_DISPLAY. Raises `TargetError` when it gives none.
 
-    `hands_on`: at the end, hand what we own on to a process that outlives this one.
+    `hands_on`: at the end, hand what we own on to a process that outlives this one. `tell` is called with what delays
+    the end.
     """
     async with open_wayland() as stream, private_nursery() as nursery:
         clipboard = WlClipboard(stream, options)
@@ -199,7 +203,7 @@ async def open_wlclipboard(options: TargetOptions, *, hands_on: bool = True) -> 
             yield clipboard
         finally:
             with trio.move_on_after(MOST_S + END_S, shield=True), suppress(TargetError):
-                await clipboard.end(hands_on=hands_on)
+                await clipboard.end(tell, hands_on=hands_on)
             events.cancel("the clipboard is closed")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Set
+from collections.abc import AsyncIterator, Callable, Set
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
@@ -46,9 +46,10 @@ class XSession:
         )
         self._client_mask = ~self._x.display.display.info.resource_id_mask
 
-    async def end(self) -> None:
-        """Give the clipboard back and hand it over. To be called before the connection closes."""
-        await self.hold.ended()
+    async def end(self, tell: Callable[[str], None]) -> None:
+        """Give the clipboard back and hand it over. To be called before the connection closes. `tell` is called if that
+        takes its time."""
+        await self.hold.ended(tell)
         if forms := await self._x.call(self._selections.hand_over):
             await hand_on("x11", forms)
 
@@ -104,20 +105,19 @@ class XSession:
         names = ("CLIPBOARD", "PRIMARY") if primary else ("CLIPBOARD",)
         saved = {name: await self._x.call(partial(self._selections.save, name)) for name in names}
         check_given_back(saved["CLIPBOARD"].content, saved["CLIPBOARD"].why)
-        pasted = False
+        pressed = trio.Event()
         try:
             for name in names:
                 await self._x.call(partial(self._selections.own_text, name, text))
             await trio.sleep(SETTLE_S)
             self._reads.clear()
             self._reader = focus
-            await paste()
-            pasted = True
+            await paste(pressed.set)
             with trio.move_on_after(self._options.clipboard_s):
                 await self._wait_for_read_by(focus)
             await trio.lowlevel.checkpoint()
         except BaseException:
-            if pasted:  # the window has got the keys: it may read at any moment
+            if pressed.is_set():  # the window may have got the keys: it may read at any moment
                 self.hold.begin(partial(self._restore, saved))
             else:
                 with trio.CancelScope(shield=True), suppress(TargetError):
@@ -174,8 +174,11 @@ class XSession:
 
 
 @asynccontextmanager
-async def open_xsession(options: TargetOptions, display: str | None = None) -> AsyncIterator[XSession]:
-    """Open a session on the X server that `display` or $DISPLAY names. Raises `TargetError` when there is none."""
+async def open_xsession(
+    options: TargetOptions, display: str | None = None, *, tell: Callable[[str], None] = lambda _: None
+) -> AsyncIterator[XSession]:
+    """Open a session on the X server that `display` or $DISPLAY names. `tell` is called with what delays the end.
+    Raises `TargetError` when there is no server."""
     async with open_x(display) as connection, private_nursery() as nursery:
         session = XSession(connection, options)
         await session.start()
@@ -184,4 +187,4 @@ async def open_xsession(options: TargetOptions, display: str | None = None) -> A
             yield session
         finally:
             with trio.move_on_after(MOST_S + END_S, shield=True), suppress(TargetError):
-                await session.end()
+                await session.end(tell)

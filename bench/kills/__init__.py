@@ -1,0 +1,1 @@
+"""Kills and signals at random moments: what is lost, told twice, or left over."""
