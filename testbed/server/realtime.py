@@ -18,7 +18,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 
 from testbed.server import answers
-from testbed.server.rules import Broken
+from testbed.server.field_rules import Broken
 from testbed.server.script import SocketFault
 from testbed.server.state import Recorded, Server, Socket
 from voiceloop.audio.wav import wav_bytes

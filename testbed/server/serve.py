@@ -18,6 +18,7 @@ import trio
 
 from testbed.server import answers, pacing, realtime, rules
 from testbed.server.answers import Plain
+from testbed.server.field_rules import Broken
 from testbed.server.script import Fault, Script
 from testbed.server.state import Recorded, Server
 from voiceloop.nursery import private_nursery
@@ -65,7 +66,7 @@ def _body(headers: dict[str, str], raw: bytes) -> Any:
         if headers.get("content-type", "").startswith("multipart/"):
             return rules.form(headers, raw)
         return json.loads(raw) if raw else None
-    except (ValueError, rules.Broken):
+    except (ValueError, Broken):
         return None
 
 

@@ -50,7 +50,7 @@ async def test_the_limit_the_rest_and_the_speeds_are_told(tmp_path: Path) -> Non
     assert key.said == (
         "the key's limit is 10.00 USD (monthly), 7.50 USD left; 2.50 USD used so far; the account has 12.25 USD left"
     )
-    assert (speed.what, speed.exit_code) == ("transcribe, providers", 0)
+    assert (speed.what, speed.exit_code) == ("transcribe, speed", 0)
     assert speed.said == "Groq 310 ms, OpenAI 720 ms until the answer begins (median of the last 30 minutes)"
 
 

@@ -23,7 +23,7 @@ KEY = "openrouter, key"
 
 def providers_name(wanted: Wanted) -> str:
     """The name of a model's providers in the report."""
-    return f"{wanted.part}, providers"
+    return f"{wanted.part}, speed"
 
 
 async def check_account(clients: Clients, wants: Sequence[Wanted], report: Report) -> None:
