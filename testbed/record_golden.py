@@ -16,7 +16,7 @@ from typing import Any
 
 import trio
 
-from testbed.golden_cases import CASES, Case
+from testbed.golden_cases import CASES, Case, comparable, kind
 from testbed.server import Script, open_server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,7 +48,8 @@ async def record(python: Path, case: Case) -> dict[str, Any]:
     if request.broken:
         raise SystemExit(f"{case.name}: the server's rules are wrong: {request.broken}")
     headers = {name: request.headers[name] for name in HEADERS if name in request.headers}
-    return {"path": request.path, "headers": headers, "body": request.body}
+    headers["content-type"] = kind(headers["content-type"])
+    return {"path": request.path, "headers": headers, "body": comparable(request.body)}
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ that time is subtracted. The end of speech is the last sample of the recording's
 noticed (128 ms of quiet, and what the VAD takes) nothing can end: the time from there stands beside it.
 
     scripts/bench uploads [--only wav,flac] [--runs 3]
+    scripts/bench uploads --formats      each format's bytes, and the words that Moonshine then gets wrong
 """
 
 from __future__ import annotations
@@ -77,7 +78,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(MEANS), help=f"means, separated by commas: {', '.join(MEANS)}")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--formats", action="store_true", help="compare the formats' bytes and word errors instead")
     arguments = parser.parse_args(argv)
+    if arguments.formats:
+        from bench.uploads.formats import table
+
+        print(table())
+        return
     names = arguments.only.split(",")
     if unknown := [name for name in names if name not in MEANS]:
         parser.error(f"--only: no means {', '.join(unknown)}. There are: {', '.join(MEANS)}")

@@ -49,9 +49,13 @@ def _in_a_room(name: str, parts: list[NDArray[np.int16]]) -> Spoken:
         pieces += [part, _quiet(PAUSE_S)]
     pieces[-1] = _quiet(TAIL_S)
     clean = np.concatenate(pieces).astype(np.float64)
+    return Spoken(name, in_noise(clean), len(clean) - len(pieces[-1]))
+
+
+def in_noise(clean: NDArray[np.float64]) -> bytes:
+    """A recording in the room's noise, as int16."""
     noise = np.random.default_rng(21).normal(0, 32_768 * 10 ** (NOISE_DBFS / 20), len(clean))
-    pcm = np.clip(np.rint(clean + noise), -32_768, 32_767).astype("<i2").tobytes()
-    return Spoken(name, pcm, len(clean) - len(pieces[-1]))
+    return np.clip(np.rint(clean + noise), -32_768, 32_767).astype("<i2").tobytes()
 
 
 def _quiet(seconds: float) -> NDArray[np.int16]:

@@ -62,6 +62,8 @@ class Recogniser(Part):
     punctuates: bool = True
     clips: list[Utterance] = field(default_factory=list)
     fed: list[int] = field(default_factory=list)
+    heard: int = 0
+    """Samples that were fed, those of noises included."""
     most_at_once: int = 0
     _under_way: int = 0
 
@@ -77,6 +79,7 @@ class _Transcription:
 
     async def feed(self, pcm: bytes) -> None:
         self.fed += len(pcm) // 2
+        self.recogniser.heard += len(pcm) // 2
         await trio.lowlevel.checkpoint()
 
     async def finish(self, utterance: Utterance) -> Transcript:

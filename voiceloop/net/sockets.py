@@ -84,7 +84,7 @@ class _Stream(httpcore.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         if (sent := system.sent(self._socket)) is not None:
             self._acknowledgements.sending(trio.current_time(), unacknowledged=sent.unacknowledged)
-        if len(buffer) <= SMALL_BYTES:
+        if len(buffer) <= SMALL_BYTES and (sent is None or not sent.unacknowledged):
             await self._inner.write(buffer, timeout)
             return
         cancelled: BaseExceptionGroup[BaseException] | None = None

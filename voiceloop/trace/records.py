@@ -7,7 +7,7 @@
     vad         `runs` of [first sample, end, voiced]; for the same samples a later run overrides an earlier one
     muted       `start`, `end` (samples): the listener ignored the microphone
     gap         `index`, `reason`: the microphone was lost there
-    request     `id`, `at`, `method`, `url`, `model`, `attempt` (from 1), `sent_bytes`, `turn` if known
+    request     `id`, `at`, `method`, `url`, `model`, `attempt` (from 1), `sent_bytes` (0 where a body grows), `turn`
     answer      `id`, `at`, `status`, `connected` (whether a connection was opened for it)
     response    `id`, `at` of its end, `first_byte`, `bytes`, `outcome` (done, cancelled, failed), `error` (its class)
     play        what the loudspeaker took: `at`, and for each step `at_tenths_ms` after that, `samples`, `peak`, `rms`
