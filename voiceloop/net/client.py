@@ -140,7 +140,9 @@ class Clients:
 
 
 def _learn(service: Service, wanted: Wanted, listed: Sequence[Model]) -> None:
-    """Tell a service what the listing says of its model."""
+    """Tell a service what the listing says of its model; nothing where the server itself is meant, and no model."""
+    if not wanted.models:
+        return
     service.listed = find(wanted.models[0], listed)
     if wanted.kind == "speech":
         service.character_usd = character_usd(wanted.models[0], listed)
