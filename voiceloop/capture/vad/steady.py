@@ -45,6 +45,8 @@ class SteadyVad:
     def hint(self) -> bool:
         try:
             return not self._failed_for and hints(self._inner)
+        except trio.Cancelled:
+            raise
         except BaseException as error:  # noqa: BLE001
             self._tell(error)
             return False
