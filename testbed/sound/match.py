@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,6 +48,15 @@ def pieces(reference: bytes, heard: bytes, rate_hz: int) -> list[tuple[int, floa
         best = int(np.argmax(scores))
         found.append((low + best - at, float(scores[best] / np.linalg.norm(piece))))
     return found
+
+
+def in_order(offsets: Sequence[int]) -> list[int]:
+    """As many of the offsets as go forward, by -1 sample or more from each to the next."""
+    longest: list[list[int]] = []
+    for offset in offsets:
+        before = [one for one in longest if one[-1] <= offset + 1]
+        longest.append([*max(before, key=len, default=[]), offset])
+    return max(longest, key=len, default=[])
 
 
 def longest_gap_s(reference: bytes, heard: bytes, rate_hz: int) -> float:

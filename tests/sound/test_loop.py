@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from testbed.running import Running, running, voiceloop
 from testbed.serving import KEY, serving
 from testbed.sound.cable import SPEAKER_HZ, Cable
-from testbed.sound.match import first_sound, pieces
+from testbed.sound.match import first_sound, in_order, pieces
 from tests.sound.servers import pulseaudio_only
 from voiceloop.audio.resample import resample
 from voiceloop.audio.wav import read_wav, wav_bytes
@@ -40,13 +39,15 @@ def check_heard(spoken: bytes, heard: bytes, cable: Cable) -> None:
     """Check that all that was spoken was heard once, in order, and with gaps of at most 0.1 s together.
 
     PipeWire resamples, and may put a sound half a sample beside its place. On a busy machine the server, the service or
-    the program is late for some 10 ms now and then, and there is silence in between; that loses nothing.
+    the program is late for some 10 ms now and then, and there is silence in between; that loses nothing. PipeWire puts
+    such a silence in place of sound, too: the piece that it is in may be more alike to the voice a pitch period earlier.
     """
     found = pieces(spoken, heard, SPEAKER_HZ)
     alike = [offset for offset, similarity in found if similarity > (0.99 if cable.server.exact else 0.85)]
     assert len(alike) >= 0.9 * len(found), found
-    assert all(after - before >= -1 for before, after in pairwise(alike)), found
-    assert alike[-1] - alike[0] <= SPEAKER_HZ * 0.1, found
+    ordered = in_order(alike)
+    assert len(ordered) >= (len(alike) if cable.server.exact else 0.9 * len(found)), found
+    assert ordered[-1] - ordered[0] <= SPEAKER_HZ * 0.1, found
 
 
 def test_the_offline_loop_answers_what_was_said(cable: Cable, tmp_path: Path) -> None:
