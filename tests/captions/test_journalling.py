@@ -95,9 +95,24 @@ async def test_speech_that_is_cut_is_kept_until_the_words_at_the_cut_are_final(a
     await disk.listen(longest_s=10)
     assert disk.text.split() == WORDS
     assert disk.pages > 3
-    last = max(disk.log.index((page, "delivering")) for page in range(1, disk.pages + 1))
-    assert all(disk.of(page)[-1] == "over" for page in range(1, disk.pages + 1))
-    assert all(disk.log.index((page, "over")) > last for page in range(1, disk.pages + 1))
+    done = [disk.log.index((page, "delivering")) for page in range(1, disk.pages + 1)]
+    over = [disk.log.index((page, "over")) for page in range(1, disk.pages + 1)]
+    assert all(after < forgotten for after, forgotten in zip(done[1:], over[:-1], strict=True))
+    assert done[-1] < over[-1]
+
+
+async def test_in_a_talk_without_pauses_only_what_may_still_be_missing_is_kept(autojump_clock: MockClock) -> None:
+    disk = Disk(Service(said(WORDS, 1.0)))
+    await disk.listen(longest_s=10)
+    assert disk.pages > 3
+    on_disk, most = set[int](), 0
+    for page, what in disk.log:
+        if what == "over":
+            on_disk.discard(page)
+        elif page:
+            on_disk.add(page)
+            most = max(most, len(on_disk))
+    assert most <= 3
 
 
 async def test_withdrawn_speech_is_forgotten_and_not_written_again(autojump_clock: MockClock) -> None:
