@@ -29,7 +29,7 @@ from voiceloop.captions.speakers import Speakers
 from voiceloop.captions.stream import Stream
 from voiceloop.captions.words import spoken
 from voiceloop.capture.early_voice import EarlyVoice
-from voiceloop.capture.segmenter import (
+from voiceloop.capture.speech_events import (
     SpeechAudio,
     SpeechDropped,
     SpeechEnded,
