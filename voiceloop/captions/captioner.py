@@ -248,9 +248,11 @@ class Captioner:
         piece.before = None
         piece.done.set()
         self._display.final(words, self._pieces())
+        goes_on = overlap_s > 0
         if isinstance(result, Exception) and not piece.withdrawn:
             await self._posts.failed(result, utterance)
-        self._over(piece, goes_on=overlap_s > 0)
+            goes_on = False  # all of it is in a file of its own: with the other it would be told twice
+        self._over(piece, goes_on=goes_on)
 
     def _over(self, piece: Piece, *, goes_on: bool) -> None:
         """Forget the speech of a piece, and of the one before: its last words are final now. Where the speech goes on
