@@ -23,7 +23,8 @@ from voiceloop.capture.clock import CaptureClock
 from voiceloop.capture.early_voice import EarlyVoice
 from voiceloop.capture.framing import Framer
 from voiceloop.capture.listener import HalfDuplexMute, Listener
-from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.capture.speech_events import SpeechEnded, SpeechEvent
 from voiceloop.config.tables import Segment
 from voiceloop.echo.canceller import Canceller, Processor
 from voiceloop.echo.captured_far_end import CapturedFarEnd

@@ -15,7 +15,8 @@ from bench.endpoint.cutting import Turn
 from bench.endpoint.material import in_a_room
 from voiceloop.capture.endpointing.recent_sound import RecentSound
 from voiceloop.capture.endpointing.smart_turn import SmartTurn
-from voiceloop.capture.segmenter import Segmenter, SpeechPaused
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.capture.speech_events import SpeechPaused
 from voiceloop.capture.vad.hybrid import HybridOptions, HybridVad
 from voiceloop.config.tables import Segment
 from voiceloop.transcribe.embedded.moonshine.model_files import find

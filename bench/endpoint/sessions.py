@@ -18,7 +18,8 @@ from statistics import median, quantiles
 
 from bench.endpoint.material import Prompt, Session, hesitating, prompts, session
 from voiceloop.capture.endpointing.endpointer import Endpointer
-from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent, SpeechPaused, SpeechStarted
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.capture.speech_events import SpeechEnded, SpeechEvent, SpeechPaused, SpeechStarted
 from voiceloop.capture.vad.hybrid import HybridOptions, HybridVad
 from voiceloop.config.tables import Segment
 from voiceloop.plugins import Verdict

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from voiceloop.capture.endpointing.endpointer import Endpointer
-from voiceloop.capture.segmenter import Segmenter, SpeechEnded
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.capture.speech_events import SpeechEnded
 from voiceloop.capture.vad.hybrid import HybridOptions, HybridVad
 from voiceloop.capture.vad.webrtc import WebRtcOptions, WebRtcVad
 from voiceloop.config.tables import Hallucinations, Segment

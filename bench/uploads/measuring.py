@@ -16,8 +16,8 @@ from bench.uploads.material import Spoken
 from testbed.http_parts import KEY_ENV
 from testbed.server import Script, open_server
 from testbed.uplink import Uplink, open_uplink
-from voiceloop.capture.segmenter import (
-    Segmenter,
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.capture.speech_events import (
     SpeechAudio,
     SpeechEnded,
     SpeechEvent,

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bench.vad.material import RATE_HZ, Scene
-from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechStarted
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.capture.speech_events import SpeechEnded, SpeechStarted
 from voiceloop.config.tables import Segment
 from voiceloop.plugins import Vad
 from voiceloop.types import FRAME_SAMPLES, SAMPLE_BYTES, Frame, Utterance

@@ -18,7 +18,8 @@ from voiceloop.capture.endpointing.endpointer import Endpointer
 from voiceloop.capture.endpointing.messages import SoundAwaited, SoundKnown, SoundLost
 from voiceloop.capture.endpointing.sound_judge import SoundJudge
 from voiceloop.capture.listener import HalfDuplexMute, Listener
-from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.capture.speech_events import SpeechEnded, SpeechEvent
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.config.tables import Segment
 from voiceloop.playback.ring import Ring

@@ -16,7 +16,8 @@ from voiceloop.captions.both import Both, is_wanted
 from voiceloop.capture.early_voice import EarlyVoice
 from voiceloop.capture.listener import HalfDuplexMute, Listener
 from voiceloop.capture.microphone import Item, Microphone
-from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent, SpeechStarted
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.capture.speech_events import SpeechEnded, SpeechEvent, SpeechStarted
 from voiceloop.config.load import load
 from voiceloop.config.tables import Audio
 from voiceloop.echo.linear import LinearCanceller

@@ -19,7 +19,7 @@ from voiceloop.captions.guessing import FINAL_S
 from voiceloop.captions.pacer import Pacer
 from voiceloop.captions.piece import Piece
 from voiceloop.captions.words import Spoken
-from voiceloop.capture.segmenter import SpeechAudio, SpeechEnded, SpeechEvent, SpeechStarted
+from voiceloop.capture.speech_events import SpeechAudio, SpeechEnded, SpeechEvent, SpeechStarted
 from voiceloop.errors import LimitReached, ServerFailed
 from voiceloop.journal import unsent
 from voiceloop.net.limits import Room

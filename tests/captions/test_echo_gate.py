@@ -10,7 +10,7 @@ import pytest
 
 from voiceloop.captions.echo_gate import EchoGate
 from voiceloop.capture.early_voice import EarlyVoice
-from voiceloop.capture.segmenter import (
+from voiceloop.capture.speech_events import (
     EndReason,
     SpeechAudio,
     SpeechDropped,

@@ -71,6 +71,12 @@ class Page:
         self.log.append((self.number, "left"))
 
 
+async def run_here(work: object, *values: object) -> object:
+    """What a thread does, in virtual time."""
+    await trio.lowlevel.checkpoint()
+    return work(*values)  # type: ignore[operator]
+
+
 def two_sentences() -> list[Spoken]:
     first = said(["please", "hold", "your", "call"], 1.0)
     return [*first, *said(["it", "is", "important", "to", "us"], first[-1].end_s + 2.0)]
@@ -95,9 +101,24 @@ async def test_speech_that_is_cut_is_kept_until_the_words_at_the_cut_are_final(a
     await disk.listen(longest_s=10)
     assert disk.text.split() == WORDS
     assert disk.pages > 3
-    last = max(disk.log.index((page, "delivering")) for page in range(1, disk.pages + 1))
-    assert all(disk.of(page)[-1] == "over" for page in range(1, disk.pages + 1))
-    assert all(disk.log.index((page, "over")) > last for page in range(1, disk.pages + 1))
+    done = [disk.log.index((page, "delivering")) for page in range(1, disk.pages + 1)]
+    over = [disk.log.index((page, "over")) for page in range(1, disk.pages + 1)]
+    assert all(after < forgotten for after, forgotten in zip(done[1:], over[:-1], strict=True))
+    assert done[-1] < over[-1]
+
+
+async def test_in_a_talk_without_pauses_only_what_may_still_be_missing_is_kept(autojump_clock: MockClock) -> None:
+    disk = Disk(Service(said(WORDS, 1.0)))
+    await disk.listen(longest_s=10)
+    assert disk.pages > 3
+    on_disk, most = set[int](), 0
+    for page, what in disk.log:
+        if what == "over":
+            on_disk.discard(page)
+        elif page:
+            on_disk.add(page)
+            most = max(most, len(on_disk))
+    assert most <= 3
 
 
 async def test_withdrawn_speech_is_forgotten_and_not_written_again(autojump_clock: MockClock) -> None:
@@ -115,13 +136,23 @@ async def test_speech_that_fails_is_kept_as_a_file_before_it_is_forgotten(
         raise ServerFailed("broken")
 
     disk = Disk(Service(two_sentences(), fail=fail))
-
-    async def run_here(work: object, *values: object) -> object:
-        await trio.lowlevel.checkpoint()
-        return work(*values)  # type: ignore[operator]
-
     monkeypatch.setattr(trio.to_thread, "run_sync", run_here)
     monkeypatch.setattr(unsent, "keep", lambda _: disk.log.append((0, "kept")))
     await disk.listen()
     order = [what for number, what in disk.log if number in {0, 1}]
     assert order.index("kept") < order.index("over")
+
+
+async def test_speech_that_is_cut_and_fails_is_not_kept_twice_until_the_next_piece(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Utterance) -> None:
+        raise ServerFailed("broken")
+
+    disk = Disk(Service(said(WORDS, 1.0), fail=fail))
+    monkeypatch.setattr(trio.to_thread, "run_sync", run_here)
+    monkeypatch.setattr(unsent, "keep", lambda _: disk.log.append((0, "kept")))
+    await disk.listen(longest_s=10)
+    after = [disk.log[at + 1] for at, entry in enumerate(disk.log) if entry == (0, "kept")]
+    assert after == [(page, "over") for page in range(1, disk.pages + 1)]
+    assert disk.pages > 3

@@ -14,7 +14,8 @@ from voiceloop.capture.endpointing.sound_judge import SoundJudge
 from voiceloop.capture.enhancer import Enhancer
 from voiceloop.capture.listener import HalfDuplexMute, Listener
 from voiceloop.capture.second_opinion import SecondOpinion
-from voiceloop.capture.segmenter import Segmenter, SpeechAudio, SpeechEnded, SpeechEvent, SpeechStarted
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.capture.speech_events import SpeechAudio, SpeechEnded, SpeechEvent, SpeechStarted
 from voiceloop.config.tables import Segment
 from voiceloop.control.attention import Attention
 from voiceloop.plugins import Vad, Verdict

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from voiceloop.capture.endpointing.endpointer import Endpointer, Pause
 from voiceloop.capture.endpointing.messages import SoundKnown, TextAwaited, TextKnown
-from voiceloop.capture.segmenter import (
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.capture.speech_events import (
     EndReason,
-    Segmenter,
     SpeechAudio,
     SpeechDropped,
     SpeechEnded,

@@ -17,6 +17,7 @@ import trio
 from testbed.desktops.screens import needs, open_field, open_xvfb, until, xdotool
 from testbed.message_bus import PATIENCE_S, running
 from voiceloop.dictation.open_target import open_target
+from voiceloop.dictation.targets import handing_on
 from voiceloop.dictation.targets.handing_on import KEEPER
 from voiceloop.dictation.targets.hold import WAITING
 from voiceloop.dictation.targets.target import Focus, Insertion, Target, TargetOptions
@@ -416,6 +417,7 @@ async def test_what_was_given_back_outlives_the_program_until_something_else_is_
             async with open_desktop(screen, monkeypatch) as desktop:
                 await desktop.write("é")
                 await field.until(text="é")
+            await until_clipboard(screen, "mine")
         saved = await reader.call(lambda: selections.save("CLIPBOARD"))
         names = {name: selections.atom(name) for name in content}
         assert {name: bytes(saved.content[atom].data) for name, atom in names.items()} == content
@@ -435,7 +437,7 @@ async def test_a_cancelled_program_hands_the_clipboard_on_too(
                 await desktop.write("é")
                 scope.cancel()
         await field.until(text="é")
-        assert await clipboard(screen) == "mine"
+        await until_clipboard(screen, "mine")
         assert keepers(screen) == 1
 
 
@@ -557,10 +559,44 @@ async def test_a_cancelled_paste_restores_the_clipboard(
         assert await connection.call(lambda: theirs.owner("CLIPBOARD")) != 0
 
 
-async def test_an_end_that_waits_for_the_clipboard_is_told(
+@pytest.mark.parametrize("had", ["theirs", ""])
+@pytest.mark.parametrize("copied", [False, True])
+async def test_an_end_soon_after_a_paste_waits_for_no_window(
+    screen: dict[str, str], monkeypatch: pytest.MonkeyPatch, had: str, copied: bool
+) -> None:
+    """A signal ends the program within a second: what was lent is in other hands by then."""
+    monkeypatch.setenv("DISPLAY", screen["DISPLAY"])
+    told: list[str] = []
+    async with open_other(screen) as (connection, theirs):
+        if had:
+            await connection.call(lambda: theirs.own_text("CLIPBOARD", had))
+        async with open_xsession(TargetOptions(), tell=told.append) as session:
+
+            async def paste(pressing: Callable[[], None]) -> None:
+                pressing()
+                assert await connection.call(lambda: theirs.text("CLIPBOARD")) == "ours"
+
+            await session.lend("ours", paste, focus=None, primary=False)
+            assert session.hold.left_s is not None
+        assert told == []
+        assert await connection.call(lambda: theirs.text("CLIPBOARD")) == "ours"  # a busy window reads it only now
+        assert keepers(screen) == 1
+        if copied:
+            await connection.call(lambda: theirs.own_text("CLIPBOARD", "copied"))
+            await until(lambda: keepers(screen) == 0)
+            assert await connection.call(lambda: theirs.owns("CLIPBOARD"))
+        elif had:
+            await until_clipboard(screen, had)
+        else:
+            await until(lambda: keepers(screen) == 0)
+            assert await connection.call(lambda: theirs.owner("CLIPBOARD")) == 0
+
+
+async def test_an_end_that_nobody_takes_the_clipboard_over_at_waits_and_tells(
     screen: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DISPLAY", screen["DISPLAY"])
+    monkeypatch.setattr(handing_on, "KEEPER", "voiceloop.no_such_module")
     told: list[str] = []
     async with open_other(screen) as (connection, theirs):
         for pastes in (False, True):

@@ -19,6 +19,7 @@ from voiceloop.errors import EngineError
 from voiceloop.playback.ring import Ring
 from voiceloop.playback.speaker import Speaker
 from voiceloop.plugins import Synthesizer
+from voiceloop.speak.aloud import say_aloud
 from voiceloop.speak.delivery import Delivery
 from voiceloop.types import Heard, Speech, Usage
 
@@ -385,3 +386,26 @@ async def test_for_a_device_that_is_gone_nothing_more_is_requested(autojump_cloc
         if speaker.away:
             await later.run()
             assert owner.asked == asked
+
+
+async def test_a_text_that_somebody_has_written_may_begin_with_the_word_thought(autojump_clock: MockClock) -> None:
+    spoken: list[str] = []
+
+    def speaks(text: str) -> bytes:
+        spoken.append(text)
+        return sound(0.1)
+
+    speaker = Speaker(Ring(4 * RATE_HZ, RATE_HZ, prefill=RATE_HZ // 25))
+
+    async def pull() -> None:
+        while True:
+            speaker.ring.read_into(memoryview(bytearray(2 * BLOCK)))
+            speaker.pulled()
+            await trio.sleep(BLOCK / RATE_HZ)
+
+    async with trio.open_nursery() as device:
+        device.start_soon(pull)
+        with trio.fail_after(60):
+            await say_aloud("Thought: I am late.", cast(Synthesizer, Voice(speaks)), speaker, lambda name, /, **_: None)
+        device.cancel_scope.cancel()
+    assert spoken == ["Thought: I am late."]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voiceloop.speak.private_text import PrivateText
-from voiceloop.speak.react_text import ReactText
+from voiceloop.speak.react_text import LONGEST_HELD, ReactText
 
 PRIVATE = [
     "Thought: it is 3.\nFinal Answer: It is three.",
@@ -116,3 +117,39 @@ def test_where_the_stream_is_cut_changes_nothing(text: str, complete: bool, data
 def test_text_without_these_labels_stands(text: str) -> None:
     react = ReactText()
     assert react.feed(text) + react.end() == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The minutes.\n**Action:** Contact [Name]\n**Owner:** Bob\nThat is all.",
+        "Do this.\nAction: `git pull`\nThen it works.",
+        "Do this.\nAction:\n```bash\ngit pull\n```\nThen it works.",
+    ],
+)
+def test_an_ordinary_list_with_brackets_or_code_behind_action_is_not_swallowed(text: str) -> None:
+    assert filtered(text) == text
+
+
+@pytest.mark.parametrize(
+    "call", ['count\n{"what": [1, 2]}', '{"action": "count"}', 'count\n{\n"what": 1\n}\n', "count[all]", 'count("all")']
+)
+def test_a_call_without_a_thought_is_not_for_the_user(call: str) -> None:
+    assert ReactText().feed(f"Let me look.\nAction: {call}\nObservation: 3\n") == "Let me look.\n"
+    react = ReactText()
+    assert react.feed(f"Let me look.\nAction: {call}") + react.end() == "Let me look.\n"
+
+
+def test_a_long_ordinary_text_behind_the_word_thought_is_not_held_to_its_end() -> None:
+    react = ReactText()
+    text = "Thought: I am late.\n" + "Feeling: angry.\n" * ((LONGEST_HELD - 20) // 16)
+    assert react.feed(f"A record.\n{text}") == "A record.\n"
+    assert react.feed("Need: rest for me.\nAnd") == f"{text}Need: rest for me.\nAnd"
+
+
+def test_many_lines_behind_a_label_take_no_long_time() -> None:
+    react = ReactText()
+    began = time.process_time()
+    react.feed("x\nAction: a\n" + "\n" * 20_000)
+    react.end()
+    assert time.process_time() - began < 2

@@ -35,6 +35,19 @@ def test_a_model_s_thoughts_are_not_saved() -> None:
     assert pieces("<think>They want 3.</think>It is three.") == ["It is three."]
 
 
+def test_what_somebody_has_written_may_begin_with_the_word_thought() -> None:
+    assert pieces("Thought: I am late.\nAction: run(fast)") == ["Thought: I am late.", "Action: run(fast)"]
+
+
+async def test_a_text_without_words_is_told_and_not_saved(tmp_path: Path) -> None:
+    async with open_server() as server, open_synthesizer(server) as synthesizer:
+        for name in ("out.wav", "out.mp3"):
+            with pytest.raises(UsageError, match="nothing that can be spoken"):
+                await save(synthesizer, "<think>They want 3.</think>", tmp_path / name)
+            assert not (tmp_path / name).exists()
+        assert server.posts() == []
+
+
 async def test_a_wav_contains_all_pieces(tmp_path: Path) -> None:
     async with open_server() as server, open_synthesizer(server) as synthesizer:
         usage = await save(synthesizer, LONG, tmp_path / "out.wav")

@@ -23,8 +23,8 @@ from testbed.http_parts import Bench, endpoint, open_bench, utterance
 from testbed.leaks import nothing_unclosed
 from testbed.middlebox import open_middlebox
 from testbed.server import Fault, Script, Server, StreamFault, open_server
-from voiceloop.capture.segmenter import (
-    Segmenter,
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.capture.speech_events import (
     SpeechAudio,
     SpeechDropped,
     SpeechEnded,

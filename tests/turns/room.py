@@ -14,7 +14,7 @@ from typing import Any, cast
 import trio
 
 from voiceloop.capture.endpointing.messages import Message as PauseMessage
-from voiceloop.capture.segmenter import (
+from voiceloop.capture.speech_events import (
     SpeechAudio,
     SpeechDropped,
     SpeechEnded,

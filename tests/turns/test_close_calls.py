@@ -13,7 +13,8 @@ from trio.testing import MockClock
 from tests.turns.room import RATE_HZ, SAMPLES_A_CHARACTER, SOUND, Room, open_room
 from tests.turns.test_interruptions import LONG, FakeVad
 from voiceloop.capture.listener import HalfDuplexMute, Listener
-from voiceloop.capture.segmenter import Segmenter, SpeechAudio, SpeechEnded, SpeechPaused, SpeechResumed, SpeechStarted
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.capture.speech_events import SpeechAudio, SpeechEnded, SpeechPaused, SpeechResumed, SpeechStarted
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.config.tables import Segment
 from voiceloop.errors import RateLimited, VoiceloopError

@@ -13,7 +13,7 @@ from trio.testing import MockClock
 
 from tests.turns.room import Room, open_room
 from voiceloop.capture.early_voice import EarlyVoice
-from voiceloop.capture.segmenter import SpeechAudio, SpeechEnded, SpeechPaused, SpeechStarted
+from voiceloop.capture.speech_events import SpeechAudio, SpeechEnded, SpeechPaused, SpeechStarted
 from voiceloop.playback.tap import Tap
 from voiceloop.turns.context import TurnContext
 from voiceloop.turns.own_voice import OwnVoice

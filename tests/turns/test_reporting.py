@@ -7,9 +7,8 @@ from trio.testing import MockClock
 
 from tests.turns.room import open_room
 from voiceloop.capture.endpointing.endings import Ending
-from voiceloop.capture.endpointing.endpointer import Decision
-from voiceloop.capture.endpointing.judgement import Evidence
-from voiceloop.capture.segmenter import EndReason, SpeechEnded, SpeechResumed
+from voiceloop.capture.endpointing.judgement import Decision, Evidence
+from voiceloop.capture.speech_events import EndReason, SpeechEnded, SpeechResumed
 from voiceloop.config.tables import Conversation as Settings
 from voiceloop.types import CancelReason, Utterance
 

@@ -22,7 +22,7 @@ from voiceloop.captions.showing import Showing
 from voiceloop.capture.early_voice import EarlyVoice
 from voiceloop.capture.listener import Listener
 from voiceloop.capture.microphone import Microphone
-from voiceloop.capture.segmenter import SpeechEvent
+from voiceloop.capture.speech_events import SpeechEvent
 from voiceloop.config.tables import Audio
 from voiceloop.echo.canceller import Canceller
 from voiceloop.echo.captured_far_end import CapturedFarEnd

@@ -29,7 +29,7 @@ from voiceloop.captions.speakers import Speakers
 from voiceloop.captions.stream import Stream
 from voiceloop.captions.words import spoken
 from voiceloop.capture.early_voice import EarlyVoice
-from voiceloop.capture.segmenter import (
+from voiceloop.capture.speech_events import (
     SpeechAudio,
     SpeechDropped,
     SpeechEnded,
@@ -69,7 +69,7 @@ class Captioner:
         self._ending: list[Piece] = []
         """Pieces that have ended and wait for their final words, in the order of speaking."""
         self._unsettled: list[Piece] = []
-        """Pieces whose last words may only be shown with the next one."""
+        """The piece whose last words may only be shown with the next one; at the end all that is left."""
         self._carry = b""
         """The end of the last piece, with which the next one begins; empty unless the last was cut in mid-speech."""
         self._last_done: trio.Event | None = None
@@ -248,13 +248,16 @@ class Captioner:
         piece.before = None
         piece.done.set()
         self._display.final(words, self._pieces())
+        goes_on = overlap_s > 0
         if isinstance(result, Exception) and not piece.withdrawn:
             await self._posts.failed(result, utterance)
-        self._over(piece, goes_on=overlap_s > 0)
+            goes_on = False  # all of it is in a file of its own: with the other it would be told twice
+        self._over(piece, goes_on=goes_on)
 
     def _over(self, piece: Piece, *, goes_on: bool) -> None:
-        """Forget the speech of a piece. Where the speech goes on in the next piece, the last words may only be shown
-        with that one: then it is kept as long."""
+        """Forget the speech of a piece, and of the one before: its last words are final now. Where the speech goes on
+        in the next piece, the last words may only be shown with that one: then it is kept as long."""
+        self._forget_unsettled()
         self._unsettled.append(piece)
         if not goes_on:
             self._forget_unsettled()

@@ -17,7 +17,7 @@ from typing import Protocol
 from voiceloop.captions.leak import Leak
 from voiceloop.capture.early_voice import EarlyVoice
 from voiceloop.capture.listener import SpeechReceiver
-from voiceloop.capture.segmenter import (
+from voiceloop.capture.speech_events import (
     SpeechAudio,
     SpeechDropped,
     SpeechEnded,

@@ -20,7 +20,8 @@ from voiceloop.capture.endpointing.sound_judge import SoundJudge
 from voiceloop.capture.enhancer import Enhancer
 from voiceloop.capture.ledger import Ledger
 from voiceloop.capture.second_opinion import SecondOpinion
-from voiceloop.capture.segmenter import EndReason, Segmenter, SpeechEvent, SpeechPaused
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.capture.speech_events import EndReason, SpeechEvent, SpeechPaused
 from voiceloop.plugins import Vad, Verdict, hints
 from voiceloop.types import CAPTURE_RATE_HZ, Frame, Gap
 

@@ -11,8 +11,9 @@ import trio
 
 from voiceloop.capture.early_voice import EarlyVoice
 from voiceloop.capture.listener import HalfDuplexMute, Listener
-from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent
+from voiceloop.capture.segmenter import Segmenter
 from voiceloop.capture.sources import open_microphone
+from voiceloop.capture.speech_events import SpeechEnded, SpeechEvent
 from voiceloop.cli.check_online import transcribed
 from voiceloop.cli.check_plan import Plan, server_name
 from voiceloop.cli.report import Report

@@ -12,7 +12,7 @@ from voiceloop.speak.delivery import Delivery
 
 async def say_aloud(text: str, synthesizer: Synthesizer, speaker: Speaker, publish: Publish) -> None:
     """Speak a text; returns when it has been heard."""
-    delivery = Delivery(synthesizer, speaker, publish, _NoOwner())
+    delivery = Delivery(synthesizer, speaker, publish, _NoOwner(), written=True)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(delivery.run, name="speech delivery")
         await delivery.say(text)

@@ -100,8 +100,9 @@ class Delivery:
     owner: DeliveryOwner
     language: str | None = None
     """Of the reply, for its abbreviations; None: not known."""
-    # What sounds like thoughts is judged where a model's answer is read, for each answer by itself.
-    _private: PrivateText = field(default_factory=lambda: PrivateText(guess=False))
+    written: bool = False
+    """Somebody has written the text: it is no reply of a model."""
+    _private: PrivateText = field(init=False)
     _splitter: Splitter = field(init=False)
     _epoch: int | None = None
     """The ring's epoch that this reply is written under; None before its first sample."""
@@ -126,6 +127,8 @@ class Delivery:
     )
 
     def __post_init__(self) -> None:
+        # What sounds like thoughts is judged where a model's answer is read, for each answer by itself.
+        self._private = PrivateText(guess=False, react=not self.written)
         self._splitter = Splitter(language=self.language)
         self._spans, self._trimmer = Spans(self.speaker.rate_hz), Trimmer(self.speaker.rate_hz)
 

@@ -47,16 +47,17 @@ class PrivateText:
     """Takes a model's text in pieces and returns what is for the user.
 
     `thinks`: the model's replies are known to begin with thoughts whose beginning isn't marked. `guess`: what sounds
-    like the beginning of thoughts is held, as said above.
+    like the beginning of thoughts is held, as said above. Without `react` the form of ReAct is text, as where somebody
+    has written it, who may begin with "Thought:".
     """
 
-    def __init__(self, *, thinks: bool = False, guess: bool = True) -> None:
+    def __init__(self, *, thinks: bool = False, guess: bool = True, react: bool = True) -> None:
         self._guess = guess
         self.thinks = thinks
         """Whether the next reply will begin with thoughts, as far as can be told from this one."""
         self._todo: deque[str] = deque()
         self._out: list[str] = []
-        self._react = ReactText()
+        self._react = ReactText() if react else None
         self._reset()
 
     def _reset(self) -> None:
@@ -86,7 +87,7 @@ class PrivateText:
         self._todo.extend(piece)
         while self._todo:
             self._read(self._todo.popleft())
-        return self._react.feed(self._taken())
+        return self._taken() if self._react is None else self._react.feed(self._taken())
 
     def end(self, *, complete: bool = True) -> str:
         """End the text, `complete` or broken off, and return what was held back. The filter can be used again."""
@@ -104,6 +105,8 @@ class PrivateText:
             if not thoughts:
                 self._out += [*self._mused, start]
         self._reset()
+        if self._react is None:
+            return self._taken()
         return self._react.feed(self._taken()) + self._react.end(complete=complete)
 
     def _taken(self) -> str:

@@ -9,7 +9,8 @@
 
 A label counts where a line begins; "Final Answer:" anywhere behind a thought. A reply that begins with a thought is
 private until its answer. Elsewhere "Thought:" and "Action:" may be words of an ordinary list: what follows them is held
-until its form shows what it is, or the text ends. Within a sentence, and in a block of code, they are text.
+until its form shows what it is, a line without a label begins behind `LONGEST_HELD` characters, or the text ends.
+Within a sentence, and in a block of code, they are text.
 """
 
 from __future__ import annotations
@@ -29,10 +30,17 @@ _FIRST = frozenset(" \t#*_TAOQFR")
 _FINAL = regex.compile(r"(?<!\w)(?:\*\*|__)?(?:Final Answer|FINAL ANSWER)(?:(?:\*\*|__)?[:：]|[:：](?:\*\*|__))$")
 _TAIL = 24
 """So many characters hold the words "Final Answer" with their marks."""
-_CALL = regex.compile(r"\s*(?:[\w.-]+\s?\[.*\]|[\w.-]+\(.*\)|[{`].*)\s*", regex.DOTALL)
+_CALL = regex.compile(
+    r"(?:[\w.-]+\[.*\]|[\w.-]+\(.*\)|(?:[\w.-]++[ \t]*+\n\s*+)?(?:```(?:json)?\s*+)?\{.*)", regex.DOTALL
+)
 """What stands behind "Action:" if it is a call: `search[Rome]`, `search("Rome")`, JSON."""
+_CALL_AFTER_THOUGHT = regex.compile(r"(?:[\w.-]+\s?\[.*\]|`.*)", regex.DOTALL)
+"""What is a call, too, behind a thought: elsewhere it is `Contact [name]` or a command to type."""
 _LONGEST_CALL = 500
-"""So much of a line is looked at."""
+"""So much behind a label is looked at."""
+LONGEST_HELD = 400
+"""When so many characters are held, the next line without a label shows that they are text: thoughts of this form that
+come behind text are a few sentences, and a speaker waits for what is held."""
 _ANSWERS = frozenset({"final answer", "final response", "answer", "response", "ai"})
 _THOUGHTS = frozenset({"thought", "thoughts"})
 
@@ -61,7 +69,11 @@ class ReactText:
         """Whether the reply has shown that it is in this form."""
         self._held: list[str] = []
         self._line = ""
-        """Of what is held, the line behind the last label."""
+        """Of what is held, what stands behind the last label, cut at `_LONGEST_CALL`."""
+        self._size = 0
+        """How many characters are held."""
+        self._next_line = False
+        """Whether a further line behind the last label begins."""
         self._seen: set[str] = set()
         """The labels in what is held."""
         self._tail = ""
@@ -78,7 +90,7 @@ class ReactText:
     def end(self, *, complete: bool = True) -> str:
         """End the text, `complete` or broken off, and return what was held back. The filter can be used again."""
         self._plain(self._label)
-        if complete and self._is is _Is.HELD:
+        if complete and self._is is _Is.HELD and not self._calls():
             self._release()
         out = self._taken()
         self._reset()
@@ -129,14 +141,26 @@ class ReactText:
             self._answer()
 
     def _hold(self, char: str) -> None:
-        if self._seen == {"action"} and "\n" in self._line and not char.isspace() and char not in "{`":
-            self._release()  # an ordinary line: what it would be called with doesn't follow
+        begins = self._next_line and not char.isspace()
+        ends = char == "\n" and not self._next_line
+        self._next_line = char == "\n" or (self._next_line and not begins)
+        # An ordinary line: what an action is called with doesn't follow, or too long a text is held.
+        if begins and (self._size > LONGEST_HELD or (self._seen == {"action"} and char not in "{`")):
+            self._release()
             self._show(char)
             return
         self._held.append(char)
-        self._line += char if len(self._line) < _LONGEST_CALL or char == "\n" else ""
-        if char == "\n" and "action" in self._seen and self._line.strip() and _CALL.fullmatch(self._line):
+        self._size += 1
+        self._line += char if len(self._line) < _LONGEST_CALL else ""
+        if ends and self._calls():
             self._hide()
+
+    def _calls(self) -> bool:
+        """Whether what is held ends with a call of an action."""
+        if "action" not in self._seen:
+            return False
+        line = self._line.strip()
+        return bool(_CALL.fullmatch(line) or (len(self._seen) > 1 and _CALL_AFTER_THOUGHT.fullmatch(line)))
 
     def _take(self, name: str, label: str) -> None:
         """Act on a label."""
@@ -152,7 +176,8 @@ class ReactText:
                 self._hide()
             else:
                 self._held.append(label)
-                self._line = ""
+                self._size += len(label)
+                self._line, self._next_line = "", False
 
     def _ends(self, *, begins: bool) -> bool:
         """Whether a final answer is the end of something private, or the whole reply."""
@@ -164,6 +189,7 @@ class ReactText:
             self._hide()
         elif name in _THOUGHTS or name == "action":
             self._is, self._held, self._line = _Is.HELD, [label], ""
+            self._size, self._next_line = len(label), False
             self._seen = {"thought" if name in _THOUGHTS else name}
         else:
             self._plain(label)

@@ -45,7 +45,7 @@ def checked(path: Path) -> Path:
 
 def pieces(text: str) -> list[str]:
     """Cut `text` into pieces that a service accepts."""
-    private, splitter = PrivateText(), Splitter(first_min=CHUNK_CHARACTERS // 2, longest=CHUNK_CHARACTERS)
+    private, splitter = PrivateText(react=False), Splitter(first_min=CHUNK_CHARACTERS // 2, longest=CHUNK_CHARACTERS)
     return [*splitter.feed(private.feed(text) + private.end()), *splitter.finish()]
 
 
@@ -54,6 +54,8 @@ async def save(synthesizer: Synthesizer, text: str, path: Path) -> Usage | None:
 
     Raises ServiceError, EngineError, DeviceError and UsageError.
     """
+    if not pieces(text):
+        raise UsageError("the text holds nothing that can be spoken", place=_PLACE, remedy="Give a text in words")
     if path.suffix.lower() == ".mp3":
         await _save_mp3(synthesizer, text, path)
         return None

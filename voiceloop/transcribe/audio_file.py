@@ -9,7 +9,8 @@ from typing import Protocol
 
 import trio
 
-from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.capture.speech_events import SpeechEnded, SpeechEvent
 from voiceloop.plugins import Transcriber, Vad
 from voiceloop.types import Frame, Transcript, Utterance
 

@@ -21,7 +21,7 @@ import trio
 
 from voiceloop.capture.early_voice import EarlyVoice
 from voiceloop.capture.endpointing.messages import Message as PauseMessage
-from voiceloop.capture.segmenter import (
+from voiceloop.capture.speech_events import (
     SpeechAudio,
     SpeechDropped,
     SpeechEnded,

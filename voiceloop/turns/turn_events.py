@@ -7,7 +7,7 @@ from math import exp
 
 import trio
 
-from voiceloop.capture.endpointing.endpointer import Decision
+from voiceloop.capture.endpointing.judgement import Decision
 from voiceloop.errors import contained
 from voiceloop.events import Publish
 from voiceloop.playback.earcon import earcon

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from voiceloop.capture.endpointing.messages import Message
-from voiceloop.capture.segmenter import SpeechPaused, SpeechResumed
+from voiceloop.capture.speech_events import SpeechPaused, SpeechResumed
 from voiceloop.plugins import is_preemptive, punctuates
 from voiceloop.turns.context import TurnContext
 from voiceloop.turns.pauses import Pauses

@@ -174,6 +174,20 @@ async def test_a_recording_that_is_open_only_after_the_end_is_closed(monkeypatch
     os.close(writing)
 
 
+async def test_a_read_that_is_cancelled_before_it_begins_leaves_nothing_open() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, DATA[:20_000])
+    before = open_files()
+    with trio.CancelScope() as scope:
+        async with open_recording(Path(f"/dev/fd/{reading}"), place="x") as recording:
+            scope.cancel("the user has ended it")
+            await recording.read()
+    assert scope.cancelled_caught
+    assert open_files() == before
+    os.close(writing)
+    os.close(reading)
+
+
 async def test_a_broken_recording_from_a_pipe_is_closed_at_once() -> None:
     reading, writing = os.pipe()
     os.write(writing, DATA[:20_000])

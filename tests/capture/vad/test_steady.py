@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from voiceloop.capture.segmenter import Segmenter, SpeechEnded, SpeechEvent
+from voiceloop.capture.segmenter import Segmenter
+from voiceloop.capture.speech_events import SpeechEnded, SpeechEvent
 from voiceloop.capture.vad.steady import HELD, SteadyVad
 from voiceloop.config.tables import Segment
 from voiceloop.plugins import Vad, Verdict, hints

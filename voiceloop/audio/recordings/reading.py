@@ -49,11 +49,14 @@ class Reading:
             # A block takes a millisecond. In a thread Trio's autojump clock would not wait for it.
             await trio.lowlevel.checkpoint()
             return work()
-        self._in_thread = True
         # Cancelled, the thread stays until its pipe gives something: nobody waits for that, and the process can end.
         return await trio.to_thread.run_sync(self._work, work, abandon_on_cancel=True)
 
     def _work(self, work: Callable[[], _T]) -> _T:
+        with self._lock:
+            if self._closed:
+                raise trio.ClosedResourceError  # to nobody: who asked was cancelled before this thread began
+            self._in_thread = True
         try:
             return work()
         finally:

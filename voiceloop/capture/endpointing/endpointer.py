@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import exp
 
 from voiceloop.capture.endpointing.endings import basis, code, ending, guess
-from voiceloop.capture.endpointing.judgement import LANGUAGES, NOTHING, Evidence, factor
+from voiceloop.capture.endpointing.judgement import LANGUAGES, NOTHING, Decision, Evidence, factor
 from voiceloop.capture.endpointing.messages import (
     Message,
     PauseMissed,
@@ -58,20 +58,6 @@ class _KnownPause:
     """The acoustic judge was asked and has not answered yet."""
     counted: bool = False
     """The speaker factor has been updated by this pause."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What was decided about a pause, and by what."""
-
-    start: int
-    """The pause's first sample."""
-    hangover: int
-    """How long it had to last, in samples."""
-    evidence: Evidence
-    factor: float
-    """What the evidence makes of the base hangover."""
-    speaker_factor: float
 
 
 class Endpointer:

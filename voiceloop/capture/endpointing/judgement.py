@@ -66,6 +66,20 @@ NOTHING = Evidence()
 """Nothing is known."""
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided about a pause, and by what."""
+
+    start: int
+    """The pause's first sample."""
+    hangover: int
+    """How long it had to last, in samples."""
+    evidence: Evidence
+    factor: float
+    """What the evidence makes of the base hangover."""
+    speaker_factor: float
+
+
 def log_odds(evidence: Evidence) -> float:
     """The log-odds that the turn is over, by the sound and what is known of the words."""
     words = WORDS[evidence.ending] if evidence.ending is not None else 0.0

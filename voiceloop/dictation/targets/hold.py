@@ -38,6 +38,11 @@ class Hold:
         self._begun = trio.Event()
         self._lock = trio.Lock()
 
+    @property
+    def left_s(self) -> float | None:
+        """For how long the text is still lent, if nobody reads it; None when nothing is lent."""
+        return max(0.0, self._until - trio.current_time()) if self._restore is not None else None
+
     async def run(self) -> None:
         """End each hold in time. To be run in a nursery for as long as the clipboard is used."""
         while True:

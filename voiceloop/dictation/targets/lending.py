@@ -63,6 +63,8 @@ class Lending:
         self._ours: dict[str, Source | None] = {"CLIPBOARD": None}
         self._read = trio.Event()
         self.hold = Hold()
+        self._borrowed = Saved({})
+        """What was on the clipboard before the last paste."""
         self._reader = 0
         """The process of the window that is pasted into; 0 when unknown."""
 
@@ -92,6 +94,7 @@ class Lending:
         names = tuple(self._ours) if primary else ("CLIPBOARD",)
         saved = {name: await self._save(name) for name in names}
         check_given_back(saved["CLIPBOARD"].content, saved["CLIPBOARD"].why)
+        self._borrowed = saved["CLIPBOARD"]
         sources: dict[str, Source] = {}
         restore = partial(self._restore, saved, sources)
         pressed = trio.Event()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import trio
 
-from voiceloop.dictation.targets.handing_on import HAND_ON_S, Form, hand_on
+from voiceloop.dictation.targets.handing_on import HAND_ON_S, Form, Handed, hand_on
 from voiceloop.dictation.targets.hold import MOST_S
 from voiceloop.dictation.targets.lending import OWNER_S, TEXT, Content, Lending, Saved, Source
 from voiceloop.dictation.targets.target import PLACE, Focus, TargetOptions
@@ -73,12 +73,17 @@ class WlClipboard(WlConnection, Lending):
         await done.wait()
 
     async def end(self, tell: Callable[[str], None], *, hands_on: bool) -> None:
-        """Give the clipboard back after the last paste, and hand it on. To be called before the connection closes.
-        `tell` is called if that takes its time."""
-        await self.hold.ended(tell)
-        ours = self._ours["CLIPBOARD"]
-        if hands_on and ours is not None and ours.content and not ours.gone:
-            await hand_on("wayland", [Form(mime, data) for mime, data in ours.content.items()])
+        """Hand the clipboard on, together with what is lent for a paste. To be called before the connection closes.
+        `tell` is called if that fails and takes its time."""
+        ours, left_s = self._ours["CLIPBOARD"], self.hold.left_s
+        if not hands_on or ours is None or not ours.content or ours.gone:
+            return
+        if left_s is None:
+            await hand_on(Handed("wayland", _as_forms(ours.content)))
+        elif not await hand_on(
+            Handed("wayland", _as_forms(self._borrowed.content), lent=_as_forms(ours.content), lent_s=left_s)
+        ):
+            await self.hold.ended(tell)
 
     async def selected(self, focus: Focus | None) -> str | None:
         offer = self._selection["PRIMARY"]
@@ -166,6 +171,10 @@ class WlClipboard(WlConnection, Lending):
             with trio.move_on_after(self._options.clipboard_s), suppress(trio.BrokenResourceError):
                 await stream.send_all(source.content.get(mime, b""))
         self._was_read(source, by_window=by_window)
+
+
+def _as_forms(content: Content) -> list[Form]:
+    return [Form(mime, data) for mime, data in content.items()]
 
 
 def may_read(process: int, fd: int) -> bool:

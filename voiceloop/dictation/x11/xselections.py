@@ -85,7 +85,15 @@ class XSelections(XReader):
             answered = self._connection.pump(lambda: self._answered(name=manager, target=target), timeout_s=OWNER_S)
             if answered and self._notified.property != X.NONE:
                 return []
-        return [self._form(target, value) for target, value in self._owned[self.atom("CLIPBOARD")][0].items()]
+        return self.forms()
+
+    def forms(self) -> list[Form]:
+        """Our clipboard content in all its forms; nothing if the clipboard isn't ours."""
+        return self.forms_of(self._owned[self.atom("CLIPBOARD")][0]) if self.owns("CLIPBOARD") else []
+
+    def forms_of(self, content: Content) -> list[Form]:
+        """Some content of a selection in all its forms."""
+        return [self._form(target, value) for target, value in content.items()]
 
     def _form(self, target: int, value: Value) -> Form:
         data = value.data if isinstance(value.data, bytes) else bytes(value.data)

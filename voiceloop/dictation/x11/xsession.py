@@ -9,7 +9,7 @@ from functools import partial
 import trio
 
 from voiceloop.dictation.targets.desktop import Activity, Lent, Paste, check_given_back
-from voiceloop.dictation.targets.handing_on import HAND_ON_S, hand_on
+from voiceloop.dictation.targets.handing_on import HAND_ON_S, Handed, hand_on
 from voiceloop.dictation.targets.hold import MOST_S, Hold, Restore
 from voiceloop.dictation.targets.target import Focus, TargetOptions
 from voiceloop.dictation.x11.xconnection import XConnection, open_x
@@ -37,6 +37,8 @@ class XSession:
         """The window that was pasted into last; None when unknown."""
         self._late: tuple[str, Restore] | None = None
         """A text that stayed on the clipboard because its window had not read it, and what restores the old content."""
+        self._borrowed = Saved({})
+        """What was on the clipboard before the last paste."""
         self.hold = Hold()
 
     async def start(self) -> None:
@@ -47,11 +49,16 @@ class XSession:
         self._client_mask = ~self._x.display.display.info.resource_id_mask
 
     async def end(self, tell: Callable[[str], None]) -> None:
-        """Give the clipboard back and hand it over. To be called before the connection closes. `tell` is called if that
-        takes its time."""
-        await self.hold.ended(tell)
+        """Hand the clipboard over, together with what is lent for a paste. To be called before the connection closes.
+        `tell` is called if that fails and takes its time."""
+        if (left_s := self.hold.left_s) is not None:
+            lent = await self._x.call(self._selections.forms)
+            borrowed = await self._x.call(lambda: self._selections.forms_of(self._borrowed.content))
+            if not lent or await hand_on(Handed("x11", borrowed, lent=lent, lent_s=left_s)):
+                return
+            await self.hold.ended(tell)
         if forms := await self._x.call(self._selections.hand_over):
-            await hand_on("x11", forms)
+            await hand_on(Handed("x11", forms))
 
     # Desktop state
 
@@ -105,6 +112,7 @@ class XSession:
         names = ("CLIPBOARD", "PRIMARY") if primary else ("CLIPBOARD",)
         saved = {name: await self._x.call(partial(self._selections.save, name)) for name in names}
         check_given_back(saved["CLIPBOARD"].content, saved["CLIPBOARD"].why)
+        self._borrowed = saved["CLIPBOARD"]
         pressed = trio.Event()
         try:
             for name in names:
