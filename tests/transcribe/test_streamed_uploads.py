@@ -219,6 +219,28 @@ async def test_what_a_server_refuses_is_posted_whole_once_and_no_further_one_is_
         assert "whole ones from now on" in str(notice["text"])
 
 
+@pytest.mark.parametrize("reads_on", [False, True])
+async def test_a_server_that_closes_warm_connections_refuses_at_the_second(reads_on: bool) -> None:
+    clip = utterance(1.5)
+    async with streaming(Script(stream_fault=StreamFault(reads_on=reads_on))) as (server, bench, transcriber):
+        for expected in (1, 2, 2, 2):
+            await transcriber.warm()
+            assert (await said(transcriber, clip)).text == "hello world"
+            assert server.streams == expected
+        (notice,) = bench.named("notice")
+        assert "it closed the connection" in str(notice["text"])
+
+
+async def test_one_idle_connection_that_was_closed_now_and_then_refuses_nothing() -> None:
+    fault = Fault(drop=True)
+    async with streaming(Script(faults=[fault, Fault(), Fault(), fault, Fault(), Fault()])) as (server, bench, tr):
+        for _ in range(4):
+            await tr.warm()
+            assert (await said(tr, utterance())).text == "hello world"
+        assert (server.streams, len(server.posts())) == (4, 6)
+        assert bench.named("notice") == []
+
+
 async def test_a_server_that_takes_nothing_for_three_seconds_refuses() -> None:
     # More than the system takes by itself.
     clip = Utterance(np.random.default_rng(3).integers(-9, 9, 3_000_000).astype("<i2").tobytes(), 0, 3_000_000)

@@ -137,7 +137,11 @@ class Poster:
         known = (self._forms, self._formats, self._longest_s)
         result = await self.post(utterance)
         learned = known != (self._forms, self._formats, self._longest_s)
-        if self._streams is not None and clip.refusal and not (learned and clip.refused_by_status):
+        if self._streams is None:
+            return result
+        if clip.may_be_stale:
+            self._streams.doubted()
+        elif clip.refusal and not (learned and clip.refused_by_status):
             self._streams.refused(clip.refusal)
         return result
 
@@ -270,4 +274,7 @@ class _StreamedTranscription:
         if self._clip is None:
             return await (self._whole or _ClipTranscription(self._poster)).finish(utterance)
         result = await self._clip.finish(utterance)
-        return result if result is not None else await self._poster.post_instead(self._clip, utterance)
+        if result is None:
+            return await self._poster.post_instead(self._clip, utterance)
+        self._streams.taken()
+        return result

@@ -10,7 +10,8 @@ end, so the sound is kept: it is then posted whole (`posting.py`), and no furthe
 refuses is
 
     400, 411, 413, 501           unless something else was to blame, which the whole clip then shows
-    a connection that it closes  before it has answered; not one that had been idle, nor one that is dead
+    a connection that it closes  before it has answered; one that had been idle only the second time in a row, as
+                                 servers close these anyway; not one that is dead
     3 s in which it takes nothing
 
 Silence after the end is no refusal: a server that thinks for long would be paid twice.
@@ -38,6 +39,7 @@ _REFUSING = frozenset({400, 411, 413, 501})
 _TAKEN_S = 3.0
 """A server that takes nothing for so long refuses."""
 _LOOK_S = 0.5
+_CLOSED = "it closed the connection"
 
 
 class Streams:
@@ -45,7 +47,8 @@ class Streams:
 
     def __init__(self, service: Service, model: str, notify: Callable[[str], None]) -> None:
         self._service, self._model, self._notify = service, model, notify
-        self._refused = False
+        self._refused = self._doubted = False
+        """`_doubted`: the latest clip broke off on a connection that had been idle."""
 
     def begin(self, nursery: trio.Nursery, kind: ClipFormat, envelope: Envelope) -> StreamedClip | None:
         """Open a request. None where the server doesn't take it, or the session's limits leave no room for posts that
@@ -56,6 +59,16 @@ class Streams:
         clip = StreamedClip(self._service, self._model, kind, envelope)
         nursery.start_soon(clip.run, name="send a clip while it is spoken")
         return clip
+
+    def taken(self) -> None:
+        """The server has answered one."""
+        self._doubted = False
+
+    def doubted(self) -> None:
+        """One broke off on a connection that had been idle, and the same clip was taken as a whole."""
+        if self._doubted:
+            self.refused(_CLOSED)
+        self._doubted = True
 
     def refused(self, how: str) -> None:
         """The server has refused one, and taken the same clip as a whole."""
@@ -127,7 +140,7 @@ class StreamedClip:
             raise error
         if error is None or self.refusal or not (error.retryable or isinstance(error, TimedOut)):
             return
-        wait_s = self._service.wait_s(error, trio.current_time() - self._ended_at)
+        wait_s = self._service.wait_s(error, trio.current_time() - self._ended_at, stale=self.may_be_stale)
         if wait_s is None:
             raise error
         await trio.sleep(wait_s)
@@ -140,9 +153,16 @@ class StreamedClip:
             return f"it took nothing for {_TAKEN_S:g} s"
         if error is not None and error.status in _REFUSING:
             return f"HTTP {error.status}"
-        tried = self._tried
-        closed = isinstance(error, Unreachable) and self._upload.begun and not tried.lost
-        return "it closed the connection" if closed and (tried.connected or tried.heard) else ""
+        return _CLOSED if self._was_closed and (self._tried.connected or self._tried.heard) else ""
+
+    @property
+    def may_be_stale(self) -> bool:
+        """Whether it broke off on a connection that had been idle, which a server may have closed at any time."""
+        return self._was_closed and not (self._tried.connected or self._tried.heard)
+
+    @property
+    def _was_closed(self) -> bool:
+        return isinstance(self._failure, Unreachable) and self._upload.begun and not self._tried.lost
 
     @property
     def refused_by_status(self) -> bool:
