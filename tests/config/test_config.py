@@ -256,6 +256,11 @@ def test_the_error_of_an_unknown_preset_lists_the_presets() -> None:
         ("segment.hangover_ms=300", "segment.hangover_ms: 300 is less than shortest_hangover_ms = 400"),
         ("segment.hangover_ms=2000", "segment.hangover_ms: 2000 is more than longest_hangover_ms = 1600"),
         ("segment.half_duplex_hangover_ms=2000", "segment.half_duplex_hangover_ms: 2000 is more than longest_hangover"),
+        ("openrouter.user=", "openrouter.user: is ''; it must have at least 1 character"),
+        (
+            f"openrouter.session_id={'x' * 257}",
+            f"openrouter.session_id: is '{'x' * 56}…'; it must have at most 256 characters",
+        ),
         ("openrouter.base_url=localhost", "openrouter.base_url: is not an http:// or https:// address"),
         ("openrouter.base_url=https://", "openrouter.base_url: is not the address of a server. Write it in full"),
         ("openrouter.base_url=http://me:pa/ss@x/v1", "openrouter.base_url: is not an address: its host or port is"),
