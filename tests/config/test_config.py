@@ -415,6 +415,37 @@ def test_the_upper_layer_wins_and_the_rest_stays(
             assert origin.name == ("above" if key in above.get(table, {}) else "below")
 
 
+@pytest.mark.parametrize(
+    ("setting", "name", "value"),
+    [
+        ("handler.reasoning_effort=low", "reasoning_effort", "low"),
+        ("handler.reasoning.max_tokens=300", "reasoning", {"max_tokens": 300}),
+        ("handler.reasoning={max_tokens=300}", "reasoning", {"max_tokens": 300}),
+        ("handler.reasoning.effort=low", "reasoning", {"effort": "low"}),
+    ],
+)
+def test_a_setting_replaces_what_the_preset_says_in_another_key(
+    home: Path, setting: str, name: str, value: object
+) -> None:
+    options = load("assistant", [setting]).handler.options.model_dump(exclude_unset=True)
+    assert options[name] == value
+    assert ("reasoning" in options) != ("reasoning_effort" in options)
+
+
+def test_a_file_replaces_what_the_preset_says_in_another_key_and_set_what_the_file_says(home: Path) -> None:
+    file = written(home, "[handler]\nreasoning_effort = 'low'\nmax_tokens = 9\n")
+    loaded = load_with_origins(file, preset="assistant")
+    assert loaded.merged.origin(("handler", "reasoning_effort")) is not None
+    assert loaded.merged.origin(("handler", "reasoning")) is None
+    options = load(file, ["handler.max_completion_tokens=5"], preset="assistant").handler.options.model_dump()
+    assert (options["max_tokens"], options["max_completion_tokens"]) == (None, 5)
+
+
+def test_one_layer_may_not_say_both(home: Path) -> None:
+    (line,) = problems("assistant", "handler.reasoning_effort=low", "handler.reasoning.effort=low")
+    assert line == "--set handler.reasoning_effort: is said by reasoning, too. Remove one of the two."
+
+
 # --- what is shown
 
 
