@@ -11,7 +11,7 @@ from typing import Protocol
 
 import trio
 
-from voiceloop.audio.clip_formats import ClipFormat, is_slow
+from voiceloop.audio.clip_formats import ClipFormat, is_long, is_slow
 from voiceloop.errors import BadRequest
 from voiceloop.net.bodies import Envelope
 from voiceloop.net.service import Request, Service
@@ -217,8 +217,7 @@ class Poster:
             make = partial(self._posting.request_with, sound, form=form, kind=kind)
         else:
             make = partial(self._posting.request, utterance, form=form, kind=kind)
-        # Encoding minutes of sound takes longer than the loop may stand still.
-        slow = utterance.duration_s > LONG_S or (sound is None and is_slow(kind))
+        slow = utterance.duration_s > LONG_S if sound is not None else is_long(kind, utterance.duration_s)
         request = await trio.to_thread.run_sync(make) if slow else make()
         result = transcript(await self._service.call(request), utterance, self._service.where(request))
         self._service.spent(result.usage)
