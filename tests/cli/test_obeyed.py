@@ -119,7 +119,10 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("words", REFUSED, ids=" ".join)
-def test_what_would_be_ignored_is_refused(words: tuple[str, ...]) -> None:
+def test_what_would_be_ignored_is_refused(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a command that is not refused may write a file
     done = CliRunner().invoke(app, list(words))
     assert isinstance(done.exception, VoiceloopError | SystemExit), done.exception
     assert done.exit_code != 0
