@@ -33,7 +33,7 @@ from voiceloop.capture.segmenter import (
     SpeechStarted,
 )
 from voiceloop.capture.vad.webrtc import WebRtcOptions, WebRtcVad
-from voiceloop.config.tables import Endpoint, Hallucinations, Limits, Retry, Segment
+from voiceloop.config.tables import Endpoint, Hallucinations, Limits, OpenRouter, Retry, Segment
 from voiceloop.errors import BadAnswer, ConfigError, TimedOut
 from voiceloop.transcribe.openai import OpenAITranscribeOptions, OpenAITranscriber
 from voiceloop.transcribe.openrouter import OpenRouterTranscribeOptions, OpenRouterTranscriber
@@ -258,6 +258,44 @@ async def test_a_refused_form_is_no_refusal_of_streams() -> None:
         assert (await said(transcriber, utterance())).text == "hello world"
         assert server.streams == 2
         assert ["refuses verbose_json" in str(notice["text"]) for notice in bench.named("notice")] == [True]
+
+
+async def test_an_answer_before_the_end_of_the_clip_is_not_taken_for_the_whole() -> None:
+    clip, answered, bodies = utterance(2.0), trio.Event(), list[bytes]()
+
+    async def hasty(stream: trio.SocketStream) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += await stream.receive_some(512)
+        if b"HEAD " in head:
+            return
+        text = "half"
+        if b"chunked" not in head:
+            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            body = head.split(b"\r\n\r\n", 1)[1]
+            while len(body) < length:
+                body += await stream.receive_some(65_536)
+            bodies.append(body)
+            text = "all of it"
+        data = b'{"text": "%b"}' % text.encode()
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(data), data))
+        answered.set()  # and the connection is closed with what was not read
+
+    values = OpenRouterTranscribeOptions(model="a/b")
+    async with trio.open_nursery() as nursery:
+        (listener,) = await nursery.start(partial(trio.serve_tcp, hasty, 0, host="127.0.0.1"))
+        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        settings = OpenRouter(base_url=url, api_key_env="", upload="streamed")
+        async with open_bench(settings) as bench, OpenRouterTranscriber.open(values, bench.services) as transcriber:
+            async with transcriber.transcription() as transcription:
+                await speak(transcription, clip.pcm[: 2 * FRAME_BYTES])
+                await answered.wait()
+                await trio.testing.wait_all_tasks_blocked(0.05)
+                assert (await transcription.finish(clip)).text == "all of it"
+            (notice,) = bench.named("notice")
+            assert "it answers before the end" in str(notice["text"])  # else each clip would be paid twice
+        assert len(bodies) == 1
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_server_that_fails_is_asked_again_with_the_whole_clip_and_refuses_nothing() -> None:

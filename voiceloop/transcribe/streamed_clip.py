@@ -13,6 +13,7 @@ refuses is
     a connection that it closes  before it has answered; one that had been idle only the second time in a row, as
                                  servers close these anyway; not one that is dead
     3 s in which it takes nothing
+    a transcript                 before it has taken all of the clip
 
 Silence after the end is no refusal: a server that thinks for long would be paid twice.
 """
@@ -127,7 +128,7 @@ class StreamedClip:
         self._upload.end()
         self._ended_at = trio.current_time()
         await self._over.wait()
-        if self._answer is not None:
+        if self._answer is not None and self._upload.complete:
             result = transcript(self._answer, utterance, self._service.where(self._request))
             self._service.spent(result.usage)
             return result
@@ -149,6 +150,8 @@ class StreamedClip:
     def refusal(self) -> str:
         """How the server has refused it, in a few words; empty if it has not."""
         error = self._failure
+        if self._answer is not None and not self._upload.complete:
+            return "it answers before the end"
         if self._stalled:
             return f"it took nothing for {_TAKEN_S:g} s"
         if error is not None and error.status in _REFUSING:
