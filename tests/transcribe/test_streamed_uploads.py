@@ -298,6 +298,14 @@ async def test_an_answer_before_the_end_of_the_clip_is_not_taken_for_the_whole()
         nursery.cancel_scope.cancel()
 
 
+async def test_an_answer_that_breaks_off_is_no_refusal() -> None:
+    async with streaming(Script(faults=[Fault(cut_after=5)])) as (server, bench, transcriber):
+        assert (await said(transcriber, utterance())).text == "hello world"
+        assert (await said(transcriber, utterance())).text == "hello world"
+        assert (server.streams, len(server.posts())) == (2, 3)
+        assert bench.named("notice") == []
+
+
 async def test_a_server_that_fails_is_asked_again_with_the_whole_clip_and_refuses_nothing() -> None:
     async with streaming(Script(faults=[Fault(status=503)])) as (server, bench, transcriber):
         assert (await said(transcriber, utterance())).text == "hello world"

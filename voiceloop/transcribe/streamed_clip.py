@@ -137,7 +137,7 @@ class StreamedClip:
 
     async def _wait(self, error: ServiceError | None) -> None:
         """Wait until the clip may be posted whole after `error`. Raises it if it may not."""
-        if isinstance(error, BadAnswer):
+        if isinstance(error, BadAnswer) and self._upload.complete:
             raise error
         if error is None or self.refusal or not (error.retryable or isinstance(error, TimedOut)):
             return
@@ -156,7 +156,10 @@ class StreamedClip:
             return f"it took nothing for {_TAKEN_S:g} s"
         if error is not None and error.status in _REFUSING:
             return f"HTTP {error.status}"
-        return _CLOSED if self._was_closed and (self._tried.connected or self._tried.heard) else ""
+        heard, connected = self._tried.heard, self._tried.connected
+        # An answer that breaks off when all was taken is a fault of the line.
+        refused = not self._upload.complete if heard else connected
+        return _CLOSED if self._was_closed and refused else ""
 
     @property
     def may_be_stale(self) -> bool:
