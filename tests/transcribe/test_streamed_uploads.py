@@ -193,6 +193,8 @@ REFUSALS: dict[str, Script] = {
     "400": Script(faults=[Fault(status=400)]),
     "411": Script(faults=[Fault(status=411)]),
     "413": Script(faults=[Fault(status=413)]),
+    "415": Script(faults=[Fault(status=415)]),
+    "422": Script(faults=[Fault(status=422)]),
     "501": Script(faults=[Fault(status=501)]),
     "dropped": Script(faults=[Fault(drop=True)]),
     "early 413": Script(stream_fault=StreamFault(status=413)),
@@ -229,6 +231,18 @@ async def test_a_server_that_closes_warm_connections_refuses_at_the_second(reads
             assert server.streams == expected
         (notice,) = bench.named("notice")
         assert "it closed the connection" in str(notice["text"])
+
+
+async def test_a_server_whose_decoder_fails_on_it_refuses_at_the_second_in_a_row() -> None:
+    script, failed = Script(faults=[]), Fault(status=500)
+    async with streaming(script) as (server, bench, transcriber):
+        # Each clip that fails is posted once more, as a whole.
+        for faults, streams, posts in (([failed], 1, 2), ([], 2, 3), ([failed], 3, 5), ([failed], 4, 7), ([], 4, 8)):
+            script.faults[:] = faults
+            assert (await said(transcriber, utterance())).text == "hello world"
+            assert (server.streams, len(server.posts())) == (streams, posts)
+        (notice,) = bench.named("notice")
+        assert "(HTTP 500)" in str(notice["text"])
 
 
 async def test_one_idle_connection_that_was_closed_now_and_then_refuses_nothing() -> None:

@@ -139,8 +139,8 @@ class Poster:
         learned = known != (self._forms, self._formats, self._longest_s)
         if self._streams is None:
             return result
-        if clip.may_be_stale:
-            self._streams.doubted()
+        if clip.doubt:
+            self._streams.doubted(clip.doubt)
         elif clip.refusal and not (learned and clip.refused_by_status):
             self._streams.refused(clip.refusal)
         return result

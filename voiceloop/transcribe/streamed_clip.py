@@ -9,7 +9,8 @@ connection and room on the line, and counts among the session's posts. A server 
 end, so the sound is kept: it is then posted whole (`posting.py`), and no further clip is sent as it is spoken. What
 refuses is
 
-    400, 411, 413, 501           unless something else was to blame, which the whole clip then shows
+    400, 411, 413, 415, 422, 501 unless something else was to blame, which the whole clip then shows
+    500                          the second time in a row: some fail so that want to know a file's length
     a connection that it closes  before it has answered; one that had been idle only the second time in a row, as
                                  servers close these anyway; not one that is dead
     3 s in which it takes nothing
@@ -36,7 +37,10 @@ from voiceloop.transcribe.growing_clip import GrowingClip
 from voiceloop.types import Transcript, Utterance
 
 PATH = "/audio/transcriptions"
-_REFUSING = frozenset({400, 411, 413, 501})
+_REFUSING = frozenset({400, 411, 413, 415, 422, 501})
+_MEANT_FOR_FORMAT = frozenset({400, 415, 422})
+_FAILED = 500
+"""What servers answer, too, whose decoder wants the length of a file."""
 _TAKEN_S = 3.0
 """A server that takes nothing for so long refuses."""
 _LOOK_S = 0.5
@@ -49,7 +53,7 @@ class Streams:
     def __init__(self, service: Service, model: str, notify: Callable[[str], None]) -> None:
         self._service, self._model, self._notify = service, model, notify
         self._refused = self._doubted = False
-        """`_doubted`: the latest clip broke off on a connection that had been idle."""
+        """`_doubted`: the latest clip failed in a way that may be a refusal."""
 
     def begin(self, nursery: trio.Nursery, kind: ClipFormat, envelope: Envelope) -> StreamedClip | None:
         """Open a request. None where the server doesn't take it, or the session's limits leave no room for posts that
@@ -65,10 +69,10 @@ class Streams:
         """The server has answered one."""
         self._doubted = False
 
-    def doubted(self) -> None:
-        """One broke off on a connection that had been idle, and the same clip was taken as a whole."""
+    def doubted(self, how: str) -> None:
+        """One failed in a way that may be a refusal, and the same clip was taken as a whole."""
         if self._doubted:
-            self.refused(_CLOSED)
+            self.refused(how)
         self._doubted = True
 
     def refused(self, how: str) -> None:
@@ -167,13 +171,20 @@ class StreamedClip:
         return self._was_closed and not (self._tried.connected or self._tried.heard)
 
     @property
+    def doubt(self) -> str:
+        """How it has failed in a way that is a refusal if the next one fails, too; empty if it has not."""
+        if self._failure is not None and self._failure.status == _FAILED:
+            return f"HTTP {_FAILED}"
+        return _CLOSED if self.may_be_stale else ""
+
+    @property
     def _was_closed(self) -> bool:
         return isinstance(self._failure, Unreachable) and self._upload.begun and not self._tried.lost
 
     @property
     def refused_by_status(self) -> bool:
         """Whether the refusal may be meant for the clip itself, or for its format."""
-        return self._failure is not None and self._failure.status == 400
+        return self._failure is not None and self._failure.status in _MEANT_FOR_FORMAT
 
     @property
     def _request(self) -> Request:
