@@ -441,6 +441,12 @@ def test_a_file_replaces_what_the_preset_says_in_another_key_and_set_what_the_fi
     assert (options["max_tokens"], options["max_completion_tokens"]) == (None, 5)
 
 
+def test_recordings_of_a_voice_take_the_place_of_the_presets_voice(home: Path) -> None:
+    file = written(home, "[speak]\ninput_references = [{ file = 'me.wav' }]\n")
+    assert load(file, preset="assistant").speak.options.model_dump()["voice"] is None
+    assert load("assistant").speak.options.model_dump()["voice"]
+
+
 def test_one_layer_may_not_say_both(home: Path) -> None:
     (line,) = problems("assistant", "handler.reasoning_effort=low", "handler.reasoning.effort=low")
     assert line == "--set handler.reasoning_effort: is said by reasoning, too. Remove one of the two."

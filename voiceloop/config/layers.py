@@ -16,7 +16,7 @@ from voiceloop.config.toml import DEEPEST, NotToml, parse
 Path = tuple[str, ...]
 Data = dict[str, object]
 Alternatives = Collection[tuple[Path, Path]]
-"""Pairs of keys that exclude each other. A layer that has one of them replaces the other one of the layers below."""
+"""Pairs of keys that say the same. A layer that has one of them replaces the other one of the layers below."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,9 @@ ALTERNATIVES = (
     (_EFFORT, _REASONING),
     ((*_REASONING, "effort"), (*_REASONING, "max_tokens")),
     (("handler", "max_tokens"), ("handler", "max_completion_tokens")),
+    (("speak", "voice"), ("speak", "input_references")),
 )
-"""Keys of which the highest layer's counts, as they exclude each other: a preset has some of them."""
+"""Keys that say the same: the one of the highest layer counts. A preset has some of them."""
 
 
 @dataclass(frozen=True, slots=True)
