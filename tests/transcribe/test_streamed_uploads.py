@@ -33,6 +33,7 @@ from voiceloop.capture.segmenter import (
     SpeechStarted,
 )
 from voiceloop.capture.vad.webrtc import WebRtcOptions, WebRtcVad
+from voiceloop.cli.check_online import transcribed
 from voiceloop.config.tables import Endpoint, Hallucinations, Limits, OpenRouter, Retry, Segment
 from voiceloop.errors import BadAnswer, ConfigError, TimedOut
 from voiceloop.transcribe.openai import OpenAITranscribeOptions, OpenAITranscriber
@@ -554,6 +555,13 @@ async def test_a_minute_of_coughs_and_slammed_doors_finishes_no_more_requests_th
     print(f"a minute of noises: {whole} requests with whole clips, {streamed} streamed of {streams} begun")
     assert streamed <= whole
     assert streams > (0 if screens else streamed - 1)
+
+
+async def test_check_online_sends_its_sentence_as_it_would_be_spoken() -> None:
+    async with streaming() as (server, _, transcriber):
+        transcript, _ = await transcribed(transcriber, utterance())
+        assert transcript.text == "hello world"
+        assert (server.streams, len(server.posts())) == (1, 1)
 
 
 # Limits of what can be sent
