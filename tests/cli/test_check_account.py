@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +62,40 @@ async def test_credits_that_the_key_may_not_see_are_no_fault(tmp_path: Path) -> 
         tmp_path, {"/key": {"data": {"usage": 1, "limit": None}}, "/credits": 403, path_of(MODEL): SPEEDS}
     )
     assert (key.exit_code, key.said) == (0, "the key has no limit; 1.00 USD used so far")
+
+
+async def test_an_answer_that_says_nothing_of_the_key_is_not_taken_for_no_limit(tmp_path: Path) -> None:
+    answers: list[dict[str, Any]] = [{}, {"data": []}, {"data": {"label": "x"}}]
+    for answer in answers:
+        key, _ = await found(tmp_path, {"/key": answer, path_of(MODEL): SPEEDS})
+        assert (key.exit_code, key.said) == (0, "the server says nothing of the key")
+
+
+async def test_credits_that_do_not_come_are_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voiceloop.cli.check_account.LISTING_S", 1.0)
+
+    async def silent(stream: trio.SocketStream) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += await stream.receive_some(4_096)
+        if b"GET /key " not in head:
+            await trio.sleep_forever()
+        body = json.dumps({"data": KEY}).encode()
+        await stream.send_all(
+            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(body), body)
+        )
+
+    report = Report(lambda _: None)
+    async with trio.open_nursery() as nursery, open_clients(cache=tmp_path) as clients:
+        (listener,) = await nursery.start(partial(trio.serve_tcp, silent, 0, host="127.0.0.1"))
+        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        settings = OpenRouter(base_url=url, api_key_env=KEY_ENV)
+        wanted = Wanted("transcribe", "transcription", settings, "openrouter", ("@preset/mine",))
+        await check_account(clients, [wanted], report)
+        nursery.cancel_scope.cancel()
+    key, speed = report.findings
+    assert (key.exit_code, key.said[:31]) == (0, "the key's limit is 10.00 USD (m")
+    assert (speed.tried, speed.said) == (False, "none is listed")  # a preset: nobody was asked
 
 
 async def test_a_key_with_nothing_left_is_a_failure(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import trio
 from pydantic import BaseModel
 
 from testbed.http_parts import utterance
-from testbed.server import Script, open_server
+from testbed.server import Fault, Script, open_server
 from voiceloop.audio.wav import wav_bytes
 from voiceloop.cli import check_voice
 from voiceloop.cli.check_plan import Plan, plan_of
@@ -152,6 +152,17 @@ async def test_a_sentence_is_not_sent_to_a_service_that_charges_unless_that_is_a
         assert (told, server.posts(), code) == ([], [], 0)
         said, _, _ = await tried(service, voice=True, online=True)
         assert said["your voice"].startswith('you said: "so be it"')
+
+
+async def test_what_a_server_refuses_of_the_trial_is_said_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICELOOP_TEST_KEY", "k")
+    async with open_server(Script(key=None, faults=[Fault(), Fault(status=411)])) as server:
+        served = ("openrouter.api_key_env=VOICELOOP_TEST_KEY", f"openrouter.base_url={server.url}")
+        loaded = load("assistant", ["audio.output=none", "audio.input=none", "openrouter.upload=streamed", *served])
+        said, _, _ = await tried(plan_of("run", loaded), online=True)
+    words = said["transcribe, tried"]
+    assert words.startswith("'hello world' after ")
+    assert words.endswith("takes no clip while it is spoken (HTTP 411): whole ones from now on")
 
 
 @pytest.mark.parametrize("online", [False, True])

@@ -105,6 +105,9 @@ REFUSED = [
     ("transcribe", "--pending", "--set", "vad.use=silero"),
     ("captions", "--set", "audio.output_latency=high"),
     ("captions", "--set", "audio.buffer_s=3"),
+    ("captions", "--cloud", "--set", "openrouter.upload=streamed"),
+    ("transcribe", "a.wav", "--cloud", "--set", "openrouter.upload=streamed"),
+    ("transcribe", "--pending", "--cloud", "--set", "openrouter.upload=streamed"),
     ("captions", "--set", "conversation.barge_in_ms=300"),
     ("captions", "--set", "segment.half_duplex_hangover_ms=700"),
     ("check", "captions", "--set", "audio.buffer_s=3"),
@@ -119,7 +122,10 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("words", REFUSED, ids=" ".join)
-def test_what_would_be_ignored_is_refused(words: tuple[str, ...]) -> None:
+def test_what_would_be_ignored_is_refused(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a command that is not refused may write a file
     done = CliRunner().invoke(app, list(words))
     assert isinstance(done.exception, VoiceloopError | SystemExit), done.exception
     assert done.exit_code != 0

@@ -256,6 +256,11 @@ def test_the_error_of_an_unknown_preset_lists_the_presets() -> None:
         ("segment.hangover_ms=300", "segment.hangover_ms: 300 is less than shortest_hangover_ms = 400"),
         ("segment.hangover_ms=2000", "segment.hangover_ms: 2000 is more than longest_hangover_ms = 1600"),
         ("segment.half_duplex_hangover_ms=2000", "segment.half_duplex_hangover_ms: 2000 is more than longest_hangover"),
+        ("openrouter.user=", "openrouter.user: is ''; it must have at least 1 character"),
+        (
+            f"openrouter.session_id={'x' * 257}",
+            f"openrouter.session_id: is '{'x' * 56}…'; it must have at most 256 characters",
+        ),
         ("openrouter.base_url=localhost", "openrouter.base_url: is not an http:// or https:// address"),
         ("openrouter.base_url=https://", "openrouter.base_url: is not the address of a server. Write it in full"),
         ("openrouter.base_url=http://me:pa/ss@x/v1", "openrouter.base_url: is not an address: its host or port is"),
@@ -408,6 +413,43 @@ def test_the_upper_layer_wins_and_the_rest_stays(
             origin = merged.origin((table, key))
             assert origin is not None
             assert origin.name == ("above" if key in above.get(table, {}) else "below")
+
+
+@pytest.mark.parametrize(
+    ("setting", "name", "value"),
+    [
+        ("handler.reasoning_effort=low", "reasoning_effort", "low"),
+        ("handler.reasoning.max_tokens=300", "reasoning", {"max_tokens": 300}),
+        ("handler.reasoning={max_tokens=300}", "reasoning", {"max_tokens": 300}),
+        ("handler.reasoning.effort=low", "reasoning", {"effort": "low"}),
+    ],
+)
+def test_a_setting_replaces_what_the_preset_says_in_another_key(
+    home: Path, setting: str, name: str, value: object
+) -> None:
+    options = load("assistant", [setting]).handler.options.model_dump(exclude_unset=True)
+    assert options[name] == value
+    assert ("reasoning" in options) != ("reasoning_effort" in options)
+
+
+def test_a_file_replaces_what_the_preset_says_in_another_key_and_set_what_the_file_says(home: Path) -> None:
+    file = written(home, "[handler]\nreasoning_effort = 'low'\nmax_tokens = 9\n")
+    loaded = load_with_origins(file, preset="assistant")
+    assert loaded.merged.origin(("handler", "reasoning_effort")) is not None
+    assert loaded.merged.origin(("handler", "reasoning")) is None
+    options = load(file, ["handler.max_completion_tokens=5"], preset="assistant").handler.options.model_dump()
+    assert (options["max_tokens"], options["max_completion_tokens"]) == (None, 5)
+
+
+def test_recordings_of_a_voice_take_the_place_of_the_presets_voice(home: Path) -> None:
+    file = written(home, "[speak]\ninput_references = [{ file = 'me.wav' }]\n")
+    assert load(file, preset="assistant").speak.options.model_dump()["voice"] is None
+    assert load("assistant").speak.options.model_dump()["voice"]
+
+
+def test_one_layer_may_not_say_both(home: Path) -> None:
+    (line,) = problems("assistant", "handler.reasoning_effort=low", "handler.reasoning.effort=low")
+    assert line == "--set handler.reasoning_effort: is said by reasoning, too. Remove one of the two."
 
 
 # --- what is shown

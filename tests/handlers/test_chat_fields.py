@@ -79,6 +79,12 @@ def test_a_field_that_the_program_sets_is_refused(name: str, said: str) -> None:
         ChatOptions(model=MODEL, extra={name: 1})
 
 
+def test_what_openrouter_runs_may_be_asked_of_it_by_its_address() -> None:
+    there = "https://openrouter.ai/api/v1"
+    options = ChatOptions(model=MODEL, base_url=there, server_tools={"datetime": {}}, plugins={"web": {}})
+    assert options.base_url == there
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {"deep": [float("-inf")]}])
 def test_what_is_no_json_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="can't be sent"):
@@ -94,9 +100,14 @@ def test_what_is_no_json_is_refused(value: Any) -> None:
         {"provider": {"only": ["groq"], "ignore": ["groq"]}},
         {"provider": {"srot": "price"}},
         {"provider": {"max_price": {"prompt": -1}}},
+        {"provider": {"max_price": {"prompt": float("inf")}}},
+        {"provider": {"preferred_max_latency": float("inf")}},
+        {"provider": {"preferred_min_throughput": {"p50": float("inf")}}},
         {"server_tools": {"websearch": {}}},
         {"plugins": {"Web Search": {}}},
         {"service_tier": "cheap"},
+        {"server_tools": {"datetime": {}}, "base_url": "http://127.0.0.1:11434/v1"},
+        {"plugins": {"web": {}}, "base_url": "https://api.openai.com/v1"},
     ],
 )
 def test_what_contradicts_itself_or_is_misspelt_is_refused(options: dict[str, Any]) -> None:

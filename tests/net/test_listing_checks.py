@@ -68,6 +68,11 @@ MODEL = Model("a/b", "", (), ())
         (Asked("max", ("max_tokens", "max_completion_tokens")), replace(MODEL, parameters=("max_tokens",)), ""),
         (Asked("effort", ("reasoning",), "none"), replace(MODEL, parameters=("tools",)), ""),
         (Asked("effort", ("reasoning",), "none"), replace(MODEL, always_reasons=True), "a/b always reasons"),
+        (
+            Asked("effort", ("reasoning",), "none"),
+            replace(MODEL, always_reasons=True, efforts=("high", "low")),
+            "it refuses 'none'. Set another: high, low",
+        ),
         (Asked("effort", ("reasoning",), "max"), replace(MODEL, efforts=("high", "low")), "It knows high, low"),
         (Asked("effort", ("reasoning",), "low"), replace(MODEL, efforts=("high", "low")), ""),
     ],

@@ -82,8 +82,9 @@ async def test_every_option_is_sent_as_published() -> None:
         assert server.broken == []
 
 
-async def test_the_usual_voice_and_speed_are_not_sent() -> None:
-    async with open_server() as server, open_synthesizer(server, voice=None, speed=1.0) as synthesizer:
+@pytest.mark.parametrize("voice", [None, ""])
+async def test_the_usual_voice_and_speed_are_not_sent(voice: str | None) -> None:
+    async with open_server() as server, open_synthesizer(server, voice=voice, speed=1.0) as synthesizer:
         assert synthesizer.description == "openrouter, openai/tts"
         await spoken(synthesizer)
         assert server.requests[0].body == {"model": "openai/tts", "input": "hello", "response_format": "pcm"}

@@ -33,7 +33,8 @@ from voiceloop.capture.speech_events import (
     SpeechStarted,
 )
 from voiceloop.capture.vad.webrtc import WebRtcOptions, WebRtcVad
-from voiceloop.config.tables import Endpoint, Hallucinations, Limits, Retry, Segment
+from voiceloop.cli.check_online import transcribed
+from voiceloop.config.tables import Endpoint, Hallucinations, Limits, OpenRouter, Retry, Segment
 from voiceloop.errors import BadAnswer, ConfigError, TimedOut
 from voiceloop.transcribe.openai import OpenAITranscribeOptions, OpenAITranscriber
 from voiceloop.transcribe.openrouter import OpenRouterTranscribeOptions, OpenRouterTranscriber
@@ -193,6 +194,8 @@ REFUSALS: dict[str, Script] = {
     "400": Script(faults=[Fault(status=400)]),
     "411": Script(faults=[Fault(status=411)]),
     "413": Script(faults=[Fault(status=413)]),
+    "415": Script(faults=[Fault(status=415)]),
+    "422": Script(faults=[Fault(status=422)]),
     "501": Script(faults=[Fault(status=501)]),
     "dropped": Script(faults=[Fault(drop=True)]),
     "early 413": Script(stream_fault=StreamFault(status=413)),
@@ -219,6 +222,40 @@ async def test_what_a_server_refuses_is_posted_whole_once_and_no_further_one_is_
         assert "whole ones from now on" in str(notice["text"])
 
 
+@pytest.mark.parametrize("reads_on", [False, True])
+async def test_a_server_that_closes_warm_connections_refuses_at_the_second(reads_on: bool) -> None:
+    clip = utterance(1.5)
+    async with streaming(Script(stream_fault=StreamFault(reads_on=reads_on))) as (server, bench, transcriber):
+        for expected in (1, 2, 2, 2):
+            await transcriber.warm()
+            assert (await said(transcriber, clip)).text == "hello world"
+            assert server.streams == expected
+        (notice,) = bench.named("notice")
+        assert "it closed the connection" in str(notice["text"])
+
+
+async def test_a_server_whose_decoder_fails_on_it_refuses_at_the_second_in_a_row() -> None:
+    script, failed = Script(faults=[]), Fault(status=500)
+    async with streaming(script) as (server, bench, transcriber):
+        # Each clip that fails is posted once more, as a whole.
+        for faults, streams, posts in (([failed], 1, 2), ([], 2, 3), ([failed], 3, 5), ([failed], 4, 7), ([], 4, 8)):
+            script.faults[:] = faults
+            assert (await said(transcriber, utterance())).text == "hello world"
+            assert (server.streams, len(server.posts())) == (streams, posts)
+        (notice,) = bench.named("notice")
+        assert "(HTTP 500)" in str(notice["text"])
+
+
+async def test_one_idle_connection_that_was_closed_now_and_then_refuses_nothing() -> None:
+    fault = Fault(drop=True)
+    async with streaming(Script(faults=[fault, Fault(), Fault(), fault, Fault(), Fault()])) as (server, bench, tr):
+        for _ in range(4):
+            await tr.warm()
+            assert (await said(tr, utterance())).text == "hello world"
+        assert (server.streams, len(server.posts())) == (4, 6)
+        assert bench.named("notice") == []
+
+
 async def test_a_server_that_takes_nothing_for_three_seconds_refuses() -> None:
     # More than the system takes by itself.
     clip = Utterance(np.random.default_rng(3).integers(-9, 9, 3_000_000).astype("<i2").tobytes(), 0, 3_000_000)
@@ -236,6 +273,52 @@ async def test_a_refused_form_is_no_refusal_of_streams() -> None:
         assert (await said(transcriber, utterance())).text == "hello world"
         assert server.streams == 2
         assert ["refuses verbose_json" in str(notice["text"]) for notice in bench.named("notice")] == [True]
+
+
+async def test_an_answer_before_the_end_of_the_clip_is_not_taken_for_the_whole() -> None:
+    clip, answered, bodies = utterance(2.0), trio.Event(), list[bytes]()
+
+    async def hasty(stream: trio.SocketStream) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += await stream.receive_some(512)
+        if b"HEAD " in head:
+            return
+        text = "half"
+        if b"chunked" not in head:
+            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            body = head.split(b"\r\n\r\n", 1)[1]
+            while len(body) < length:
+                body += await stream.receive_some(65_536)
+            bodies.append(body)
+            text = "all of it"
+        data = b'{"text": "%b"}' % text.encode()
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(data), data))
+        answered.set()  # and the connection is closed with what was not read
+
+    values = OpenRouterTranscribeOptions(model="a/b")
+    async with trio.open_nursery() as nursery:
+        (listener,) = await nursery.start(partial(trio.serve_tcp, hasty, 0, host="127.0.0.1"))
+        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        settings = OpenRouter(base_url=url, api_key_env="", upload="streamed")
+        async with open_bench(settings) as bench, OpenRouterTranscriber.open(values, bench.services) as transcriber:
+            async with transcriber.transcription() as transcription:
+                await speak(transcription, clip.pcm[: 2 * FRAME_BYTES])
+                await answered.wait()
+                await trio.testing.wait_all_tasks_blocked(0.05)
+                assert (await transcription.finish(clip)).text == "all of it"
+            (notice,) = bench.named("notice")
+            assert "it answers before the end" in str(notice["text"])  # else each clip would be paid twice
+        assert len(bodies) == 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_answer_that_breaks_off_is_no_refusal() -> None:
+    async with streaming(Script(faults=[Fault(cut_after=5)])) as (server, bench, transcriber):
+        assert (await said(transcriber, utterance())).text == "hello world"
+        assert (await said(transcriber, utterance())).text == "hello world"
+        assert (server.streams, len(server.posts())) == (2, 3)
+        assert bench.named("notice") == []
 
 
 async def test_a_server_that_fails_is_asked_again_with_the_whole_clip_and_refuses_nothing() -> None:
@@ -472,6 +555,13 @@ async def test_a_minute_of_coughs_and_slammed_doors_finishes_no_more_requests_th
     print(f"a minute of noises: {whole} requests with whole clips, {streamed} streamed of {streams} begun")
     assert streamed <= whole
     assert streams > (0 if screens else streamed - 1)
+
+
+async def test_check_online_sends_its_sentence_as_it_would_be_spoken() -> None:
+    async with streaming() as (server, _, transcriber):
+        transcript, _ = await transcribed(transcriber, utterance())
+        assert transcript.text == "hello world"
+        assert (server.streams, len(server.posts())) == (1, 1)
 
 
 # Limits of what can be sent

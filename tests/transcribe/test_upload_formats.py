@@ -17,8 +17,9 @@ from trio.testing import wait_all_tasks_blocked
 
 from testbed.http_parts import Bench, endpoint, open_bench, utterance
 from testbed.server import Script, Server, open_server
+from voiceloop.audio.clip_formats import is_long
 from voiceloop.config.tables import Endpoint
-from voiceloop.errors import BadRequest, MissingExtra
+from voiceloop.errors import BadRequest, EngineError, MissingExtra
 from voiceloop.net.bodies import form_envelope
 from voiceloop.transcribe.growing_clip import SlowClip, rest
 from voiceloop.transcribe.openai import OpenAITranscribeOptions, OpenAITranscriber
@@ -210,6 +211,53 @@ async def test_without_the_extra_one_line_names_it(monkeypatch: pytest.MonkeyPat
             "transcribe.upload_format = 'flac' needs the package 'soundfile', which is not installed. "
             "pip install 'voiceloop[uploads]', or leave upload_format out: clips are then posted as WAV"
         )
+
+
+@pytest.mark.parametrize("kind", [OSError, RuntimeError])
+async def test_a_library_that_can_not_be_used_is_told_at_the_start(
+    kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: str) -> None:
+        raise kind("sndfile library not found")
+
+    monkeypatch.setattr("voiceloop.transcribe.clip_transcriber.load", broken)
+    async with open_server() as server, open_bench(endpoint(server)) as bench:
+        with pytest.raises(EngineError, match=r"upload_format = 'ogg': libsndfile can't be used: sndfile library"):
+            await transcribe(server, bench, utterance(), upload_format="ogg")
+        assert server.requests == []
+
+
+@pytest.mark.parametrize("use", ["openrouter", "openai", "realtime"])
+def test_a_format_is_loaded_in_a_thread_before_the_first_clip(use: str) -> None:
+    code = f"""
+import sys, threading, trio
+from voiceloop.config.tables import Endpoint, OpenRouter
+from testbed.http_parts import open_bench
+from voiceloop.registry import find
+class Seen:
+    def find_spec(self, name, path, target=None):
+        if name == "soundfile":
+            threads.append(threading.current_thread() is threading.main_thread())
+threads = []
+assert "soundfile" not in sys.modules
+sys.meta_path.insert(0, Seen())
+async def main():
+    part = find("transcribe", "{use}").part
+    options = part.Options(**({{"model": "a/b"}} if "{use}" == "openrouter" else {{}}), upload_format="flac")
+    async with open_bench(OpenRouter(api_key_env="")) as bench, part.open(options, bench.services):
+        assert "soundfile" in sys.modules
+trio.run(main)
+assert threads[-1] is False, threads
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds", "is_so"),
+    [("wav", 50, False), ("wav", 60, True), ("flac", 3, False), ("flac", 50, True), ("ogg", 1, True)],
+)
+def test_a_clip_that_takes_long_to_encode_is_not_encoded_in_the_loop(kind: Any, seconds: float, is_so: bool) -> None:
+    assert is_long(kind, seconds) == is_so
 
 
 def test_without_a_format_nothing_is_imported_for_it() -> None:

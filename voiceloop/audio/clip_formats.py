@@ -1,8 +1,8 @@
 """The formats in which clips are posted: WAV, FLAC, Ogg-Opus, and samples alone. All are int16 mono before.
 
-FLAC and Ogg-Opus are written by libsndfile (`soundfile`, the extra `uploads`), which is imported when a clip is first
-encoded. FLAC loses nothing. Opus does, and takes some 30 ms of one core for a second of sound, so that it is encoded as
-it comes (`ClipEncoder`).
+FLAC and Ogg-Opus are written by libsndfile (`soundfile`, the extra `uploads`), which `load` imports. FLAC is
+lossless. Opus loses some, and takes some 30 ms of one core for a second of sound, so that it is encoded as it comes
+(`ClipEncoder`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ ClipFormat = Literal["wav", "flac", "ogg", "pcm"]
 MODULE = "soundfile"
 _FILES: dict[ClipFormat, tuple[str, str]] = {"flac": ("FLAC", "PCM_16"), "ogg": ("OGG", "OPUS")}
 """libsndfile's names of the formats that it writes, and of what is in them."""
+_LONG_S, _LONG_FLAC_S = 55.0, 15.0
+"""FLAC takes 20 ms and more for 50 s."""
 
 
 class ClipEncoder(Protocol):
@@ -39,9 +41,21 @@ def lacking(kind: ClipFormat) -> str | None:
     return MODULE if kind in _FILES and find_spec(MODULE) is None else None
 
 
+def load(kind: ClipFormat) -> None:
+    """Import what this format needs, and try it. Blocks for some 50 ms: call it in a thread. Raises ImportError,
+    OSError where libsndfile can't be loaded, and RuntimeError where it doesn't know the format."""
+    if kind in _FILES:
+        encoded(kind, bytes(640), 16_000)
+
+
 def is_slow(kind: ClipFormat) -> bool:
     """Whether encoding takes so long that a clip is encoded as it comes, and in a thread."""
     return kind == "ogg"
+
+
+def is_long(kind: ClipFormat, seconds: float) -> bool:
+    """Whether encoding a whole clip takes longer than the loop may stand still."""
+    return is_slow(kind) or seconds > (_LONG_FLAC_S if kind in _FILES else _LONG_S)
 
 
 def encoded(kind: ClipFormat, pcm: bytes, rate_hz: int) -> bytes:

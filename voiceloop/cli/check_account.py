@@ -44,7 +44,8 @@ async def _check_key(clients: Clients, wanted: Wanted, report: Report) -> None:
             service = clients.endpoint(_once(wanted).settings)
             key = parse_key((await service.call(Request("/key", method="GET"))).value, service.hide)
             credit = None
-            with suppress(ServiceError):  # it needs a management key: another one is no fault
+            # It needs a management key: another one is no fault. Nor is a server that doesn't answer this.
+            with suppress(ServiceError), trio.move_on_after(LISTING_S / 2):
                 credit = parse_credits((await service.call(Request("/credits", method="GET"))).value)
     except trio.TooSlowError:
         report.failed(KEY, too_slow(wanted))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import trio
@@ -16,15 +17,20 @@ from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Message, Speech, Tran
 
 TRIAL_S = 60.0
 """How long one part may take. A model that is loaded only when it is asked takes its time."""
+_PIECE = CAPTURE_RATE_HZ * SAMPLE_BYTES // 10
+"""0.1 s."""
 
 
-async def try_parts(parts: dict[str, Any], report: Report) -> None:
-    """Synthesize a short sentence, transcribe the sound, and send the handler "Say hello." with that sound."""
+async def try_parts(parts: dict[str, Any], report: Report, notices: Sequence[str] = ()) -> None:
+    """Synthesize a short sentence, transcribe the sound, and send the handler "Say hello." with that sound.
+
+    `notices` grows by those that are published meanwhile: what a server refuses is said with the trial."""
     speech: list[Speech] = []
     if "speak" in parts:
         await report.attempt("speak, tried", lambda: _speak(parts["speak"], speech), limit_s=TRIAL_S)
     if "transcribe" in parts:
-        await report.attempt("transcribe, tried", lambda: _transcribe(parts["transcribe"], speech), limit_s=TRIAL_S)
+        transcribe = partial(_transcribe, parts["transcribe"], speech, notices)
+        await report.attempt("transcribe, tried", transcribe, limit_s=TRIAL_S)
     if "handler" in parts and not parts["handler"].preemptive:
         report.add("handler, tried", "not called: what it does can't be undone", tried=False)
     elif "handler" in parts:
@@ -51,16 +57,19 @@ def _clip(speech: Sequence[Speech]) -> Utterance:
     return Utterance(pcm, 0, len(pcm) // SAMPLE_BYTES)
 
 
-async def _transcribe(transcriber: Any, speech: Sequence[Speech]) -> str:
+async def _transcribe(transcriber: Any, speech: Sequence[Speech], notices: Sequence[str]) -> str:
+    known = len(notices)
     transcript, after = await transcribed(transcriber, _clip(speech))
-    return f"{transcript.text!r} {after}"
+    return "; ".join([f"{transcript.text!r} {after}", *notices[known:]])
 
 
 async def transcribed(transcriber: Any, utterance: Utterance) -> tuple[Transcript, str]:
     """The transcript of an utterance, and the time and the money that it took as text."""
     started_at = time.monotonic()
     async with transcriber.transcription() as session:
-        await session.feed(utterance.pcm)
+        # In pieces, as a microphone's: so what is sent while it is spoken is tried, too.
+        for at in range(0, len(utterance.pcm), _PIECE):
+            await session.feed(utterance.pcm[at : at + _PIECE])
         transcript: Transcript = await session.finish(utterance)
     return transcript, f"after {(time.monotonic() - started_at) * 1000:.0f} ms{cost(transcript.usage)}"
 

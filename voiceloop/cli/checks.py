@@ -43,8 +43,15 @@ class Trials:
 async def check(plan: Plan, report: Report, publish: Publish, trials: Trials) -> None:
     """Open what the plan names, and try it."""
     report.expect(*plan.names)
+    notices: list[str] = []
+
+    def noted(name: str, /, **fields: object) -> None:
+        if name == "notice":
+            notices.append(str(fields["text"]))
+        publish(name, **fields)
+
     async with AsyncExitStack() as stack:
-        services, clients = await open_services(stack, plan.config, publish)
+        services, clients = await open_services(stack, plan.config, noted)
         parts: dict[str, Any] = {}
         tried = trio.Event()
         async with trio.open_nursery() as holding:
@@ -59,7 +66,7 @@ async def check(plan: Plan, report: Report, publish: Publish, trials: Trials) ->
                 await try_echo(plan, report, publish, asked=trials.sound is True)
             if trials.online:
                 await check_account(clients, plan.wanted, report)
-                await try_parts(parts, report)
+                await try_parts(parts, report, notices)
             if trials.voice:
                 await try_voice(plan, parts, report, publish, online=trials.online)
             tried.set()

@@ -1,7 +1,8 @@
 """Layers of configuration: merges them and remembers which layer each value came from. Pure: reads no file.
 
 If a layer names another part in a table (`use`), that table of the layers below is dropped with all its options: the
-options of one engine have no meaning for another.
+options of one engine have no meaning for another. A key that says the same as another one of a layer below replaces
+that, too (`Alternatives`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from voiceloop.config.toml import DEEPEST, NotToml, parse
 
 Path = tuple[str, ...]
 Data = dict[str, object]
+Alternatives = Collection[tuple[Path, Path]]
+"""Pairs of keys that say the same. A layer that has one of them replaces the other one of the layers below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Merged:
         return inside[-1] if inside else None
 
 
-def merge(layers: Sequence[Layer], part_tables: Collection[str]) -> Merged:
+def merge(layers: Sequence[Layer], part_tables: Collection[str], alternatives: Alternatives = ()) -> Merged:
     """Merge the layers, the lowest first: a value of a later layer replaces the same key of an earlier one.
 
     `part_tables` are the names of the tables that have `use`.
@@ -63,11 +66,35 @@ def merge(layers: Sequence[Layer], part_tables: Collection[str]) -> Merged:
     for layer in layers:
         for table, content in layer.data.items():
             if table in part_tables and _names_another(values.get(table), content):
-                del values[table]
-                for path in [path for path in origins if path[0] == table]:
-                    del origins[path]
+                _remove((table,), values, origins)
+        for one, other in (*alternatives, *((other, one) for one, other in alternatives)):
+            if _has(layer.data, one) and not _has(layer.data, other):
+                _remove(other, values, origins)
         _overlay(values, layer.data, (), layer, origins)
     return Merged(values, origins)
+
+
+def _has(data: object, path: Path) -> bool:
+    for key in path:
+        if not isinstance(data, Mapping) or key not in data:
+            return False
+        data = data[key]
+    return True
+
+
+def _remove(path: Path, values: Data, origins: dict[Path, Layer]) -> None:
+    """Remove a value or a table with all that is in it, if it is there."""
+    table: object = values
+    for key in path[:-1]:
+        table = table.get(key) if isinstance(table, dict) else None
+    if isinstance(table, dict):
+        table.pop(path[-1], None)
+    _forget(path, origins)
+
+
+def _forget(path: Path, origins: dict[Path, Layer]) -> None:
+    for stale in [old for old in origins if old[: len(path)] == path]:
+        del origins[stale]
 
 
 def _names_another(below: object, above: object) -> bool:
@@ -88,8 +115,7 @@ def _overlay(target: Data, source: Mapping[str, object], at: Path, layer: Layer,
         elif isinstance(value, Mapping) and isinstance(below, dict):
             continue  # an empty table changes nothing
         else:
-            for stale in [old for old in origins if old[: len(path)] == path]:
-                del origins[stale]
+            _forget(path, origins)
             target[key] = dict(value) if isinstance(value, Mapping) else value
             origins[path] = layer
 

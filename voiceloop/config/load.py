@@ -44,6 +44,15 @@ DEFAULTS = Layer(
 )
 """The parts that work offline."""
 
+_EFFORT, _REASONING = ("handler", "reasoning_effort"), ("handler", "reasoning")
+ALTERNATIVES = (
+    (_EFFORT, _REASONING),
+    ((*_REASONING, "effort"), (*_REASONING, "max_tokens")),
+    (("handler", "max_tokens"), ("handler", "max_completion_tokens")),
+    (("speak", "voice"), ("speak", "input_references")),
+)
+"""Keys that say the same: the one of the highest layer counts. A preset has some of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -109,7 +118,7 @@ def checked(sources: Sources, *, below: Sequence[Layer] = (), above: Sequence[La
 
     `below` and `above` are layers to put below the config file, and between it and `--set`.
     """
-    merged = merge([*sources.base, *below, sources.file, *above, sources.sets], PART_TABLES)
+    merged = merge([*sources.base, *below, sources.file, *above, sources.sets], PART_TABLES, ALTERNATIVES)
     _let_import_from(sources.path)
     checker = Checker(parts.find)
     config = checker.config(merged)

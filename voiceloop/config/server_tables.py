@@ -89,9 +89,9 @@ class OpenRouter(Endpoint):
     `parent_span_id`, and keys of your own."""
     upload: UploadMode = "whole"
     """When speech is sent to be transcribed. `whole`: at a pause, as one clip. `streamed`: while you speak, so that on
-    a slow line hardly anything is left to send at the pause. Sounds that turn out to be no speech are sent, too, but no
-    request with them is completed. A server that refuses gets whole clips, with one notice. `streamed` was tried with
-    servers on loopback alone."""
+    a slow line hardly anything is left to send at the pause; captions and recordings are sent whole. Sounds that turn
+    out to be no speech are sent, too, but no request with them is completed. A server that refuses gets whole clips,
+    with one notice. `streamed` was tried with servers on loopback alone."""
 
     def at(self, base_url: str, api_key_env: str | None) -> Self:
         none: dict[str, object] = {"zdr": False, "data_collection": None, "session_id": None, "user": None, "trace": {}}

@@ -38,7 +38,9 @@ _SAY = {
     "control": "there is no conversation to control",
     "journal": "it keeps nothing",
 }
+_WHOLE = dict.fromkeys(("openrouter.upload", "transcribe.upload"), "its clips are sent whole")
 _TRANSCRIBE = {
+    **_WHOLE,
     "audio": "it reads files",
     "segment.half_duplex_hangover_ms": "it plays nothing",
     "segment.acoustic": "no turns are judged",
@@ -58,6 +60,7 @@ _UNUSED: Mapping[str, Mapping[str, str]] = {
         **_all_but("conversation", Conversation, {"overlap", "waiting", "earcon"}, _NOTHING_ANSWERED),
     },
     "captions": {
+        **_WHOLE,
         "speak": "it speaks nothing",
         "preemptive": _NOTHING_ANSWERED,
         **_all_but(
@@ -108,5 +111,5 @@ def check_used(command: str, sets: Layer, *, speakers: bool = False) -> None:
         if key == "transcribe.diarize" and speakers:
             continue
         reason = next((why for name, why in _UNUSED[command].items() if f"{key}.".startswith(f"{name}.")), None)
-        if reason is not None and value not in {"none", "false"}:  # what would be so anyway
+        if reason is not None and value not in {"none", "false", "whole"}:  # what would be so anyway
             raise UsageError(f"{command} doesn't use it: {reason}", place=f"--set {key}", remedy="Leave it out")

@@ -56,6 +56,12 @@ _BOUNDS = {
     "less_than_equal": ("at most", "le"),
     "less_than": ("less than", "lt"),
 }
+_LENGTHS = {
+    "string_too_short": ("at least", "min_length"),
+    "string_too_long": ("at most", "max_length"),
+    "too_short": ("at least", "min_length"),
+    "too_long": ("at most", "max_length"),
+}
 
 
 _ELSEWHERE: Mapping[Path, str] = {
@@ -123,6 +129,10 @@ def _explain_key(path: Path, group: Sequence[ErrorDetails], known: Sequence[str]
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
         return f"is {value}; it must be {words} {context[bound]:g}", ""
+    if kind in _LENGTHS:
+        words, bound = _LENGTHS[kind]
+        one, several = ("character", "characters") if kind.startswith("string") else ("entry", "entries")
+        return f"is {value}; it must have {words} {context[bound]} {one if context[bound] == 1 else several}", ""
     wanted = list(dict.fromkeys(_wanted(error) for error in group))
     hint = _closest_choice(first["input"], group)
     if all(wanted):

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, Field
 
+from voiceloop.config.address import host_of
 from voiceloop.config.table import Conflict, FreeTable
 from voiceloop.errors import BadRequest, ContextTooLong
 from voiceloop.handlers.completing import completing
@@ -67,6 +68,11 @@ class ChatOptions(CompletionOptions):
         yield from super().conflicts()
         if self.reasoning_effort is not None and self.reasoning != Reasoning():
             yield Conflict(("reasoning_effort", "reasoning"), "is said by reasoning, too", "Remove one of the two.")
+        if self.base_url is not None and not host_of(self.base_url).endswith("openrouter.ai"):
+            for name in ("server_tools", "plugins"):
+                if getattr(self, name):
+                    what = "is for OpenRouter, and base_url names another server"
+                    yield Conflict((name, "base_url"), what, "Remove one; a gateway like it is openrouter.base_url.")
 
     def asked(self) -> Iterable[Asked]:
         yield from super().asked()

@@ -16,7 +16,9 @@ Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 ServiceTier = Literal["auto", "default", "flex", "priority", "fast", "ultrafast", "scale"]
 ServerTool = Literal["web_search", "web_fetch", "datetime"]
 Plugin = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
-Percentiles = dict[Literal["p50", "p75", "p90", "p99"], Annotated[float, Field(gt=0)]]
+_Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Percentiles = dict[Literal["p50", "p75", "p90", "p99"], _Positive]
 
 _SET_HERE = frozenset({"messages", "model", "stream", "stream_options", "modalities", "audio", "tools", "tool_choice"})
 """The fields that the program sets by itself."""
@@ -58,13 +60,11 @@ class Preferences(Table):
     """Whether only providers may answer that take every field of the request; others ignore those they don't know."""
     sort: Literal["price", "throughput", "latency", "exacto"] | FreeTable | None = None
     """What the providers are sorted by: `latency` for the first word, `throughput`, or `price`."""
-    max_price: dict[Literal["prompt", "completion", "request", "image", "audio"], Annotated[float, Field(ge=0)]] = (
-        Field(default_factory=dict)
-    )
+    max_price: dict[Literal["prompt", "completion", "request", "image", "audio"], _Price] = Field(default_factory=dict)
     """The highest price in USD for a million tokens: `{ prompt = 1, completion = 2 }`."""
-    preferred_max_latency: Annotated[float, Field(gt=0)] | Percentiles | None = None
+    preferred_max_latency: _Positive | Percentiles | None = None
     """Providers that are slower than so many seconds come last."""
-    preferred_min_throughput: Annotated[float, Field(gt=0)] | Percentiles | None = None
+    preferred_min_throughput: _Positive | Percentiles | None = None
     """Providers with fewer tokens a second come last."""
     quantizations: tuple[str, ...] = ()
     """Only models in these precisions: `["fp8", "bf16"]`."""

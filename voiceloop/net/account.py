@@ -53,7 +53,9 @@ def parse_credits(value: Any) -> float | None:
 def words(key: KeyState, credit: float | None) -> str:
     """The state of a key, and the credit of its account if that is known, as text."""
     parts = []
-    if key.limit is None:
+    if key == KeyState():
+        parts.append("the server says nothing of the key")
+    elif key.limit is None:
         parts.append("the key has no limit")
     else:
         reset = f" ({key.reset})" if key.reset else ""

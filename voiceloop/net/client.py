@@ -86,7 +86,10 @@ class Clients:
             self._tell(lacks(wanted, await self.providers(wanted)))
 
     async def providers(self, wanted: Wanted) -> tuple[Provider, ...]:
-        """The providers of a part's model, the fastest first. Raises `ServiceError`s."""
+        """The providers of a part's model, the fastest first; none of a preset, which is of the user's account. Raises
+        `ServiceError`s."""
+        if wanted.models[0].startswith("@"):
+            return ()
         service = self.endpoint(wanted.settings, table=wanted.table)
         request = Request(path_of(wanted.models[0]), method="GET")
         return parse_providers((await service.call(request)).value, wanted.kind, service.hide)

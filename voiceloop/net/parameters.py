@@ -39,9 +39,8 @@ def refused(asked: Asked, model: Model) -> str:
             return ""
         return f"{model.id} is not known to take it: {asked.known.who} do. Others ignore it"
     if asked.effort == "none":  # a model that doesn't reason does what is asked
-        return (
-            f"{model.id} always reasons: it refuses 'none'. Leave it out, or lower it" if model.always_reasons else ""
-        )
+        known = f": {', '.join(model.efforts)}" if model.efforts else ""
+        return f"{model.id} always reasons: it refuses 'none'. Set another{known}" if model.always_reasons else ""
     if model.parameters and not taken:
         return f"{model.id} doesn't take it, says its listing. Leave it out, or choose another model"
     if asked.effort and model.efforts and asked.effort not in model.efforts:

@@ -168,10 +168,10 @@ class Service:
         self._pool.answers(self.shown_url)
         return parsed
 
-    def wait_s(self, error: ServiceError, elapsed_s: float) -> float | None:
-        """How long to wait until a request is sent again whose first attempt failed after `elapsed_s`; None if it is
-        not to be sent again."""
-        return next_wait_s(self.settings.retry, error, Failure(1, elapsed_s), chance=random.random())
+    def wait_s(self, error: ServiceError, elapsed_s: float, *, stale: bool) -> float | None:
+        """How long to wait until a request is sent again whose first attempt failed after `elapsed_s`, `stale` on a
+        connection that had been idle; None if it is not to be sent again."""
+        return next_wait_s(self.settings.retry, error, Failure(1, elapsed_s, stale=stale), chance=random.random())
 
     @asynccontextmanager
     async def exchange(self, request: Request, tried: Attempt) -> AsyncIterator[Answer]:

@@ -36,7 +36,7 @@ class OpenRouterSpeakOptions(SpokenOptions):
     model: str
     """The model, for example `openai/gpt-4o-mini-tts-2025-12-15`; `voiceloop models --speech` lists all."""
     voice: str | None = None
-    """The voice; each model has its own. Left out: the model's usual one, or that of `input_references`."""
+    """The voice; each model has its own. Left out, or empty: the model's usual one, or that of `input_references`."""
     instructions: Annotated[str, Field(min_length=1)] | None = None
     """How to speak, described in words, for OpenAI's gpt-4o-mini-tts, Gemini's and Fish Audio's models."""
     input_references: Annotated[tuple[Reference, ...], Field(max_length=3)] = ()
@@ -85,7 +85,7 @@ class OpenRouterSynthesizer(ServiceSynthesizer):
 
     @property
     def description(self) -> str:
-        voice = f", voice {self._options.voice}" if self._options.voice is not None else ""
+        voice = f", voice {self._options.voice}" if self._options.voice else ""
         imitated = ", an imitated voice" if self._references else ""
         return f"openrouter, {self._options.model}{voice}{imitated}"
 

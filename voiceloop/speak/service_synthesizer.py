@@ -31,7 +31,7 @@ class SpokenOptions(Table):
     def wanted(self, openrouter: Endpoint) -> Wanted:
         """The server, model and voice that these options name."""
         settings, table = server_of(self, openrouter, "speak")
-        return Wanted("speak", "speech", settings, table, (self.model,), self.voice)
+        return Wanted("speak", "speech", settings, table, (self.model,), self.voice or None)
 
 
 class ServiceSynthesizer(ServicePart):
@@ -55,7 +55,7 @@ class ServiceSynthesizer(ServicePart):
     def _request(self, text: str, form: Literal["pcm", "mp3"]) -> Request:
         options = self._options
         body: dict[str, Any] = {"model": options.model, "input": text, "response_format": form}
-        if options.voice is not None:
+        if options.voice:
             body["voice"] = options.voice
         if options.speed not in {None, 1}:
             body["speed"] = options.speed

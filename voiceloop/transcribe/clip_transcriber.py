@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+import trio
+from pydantic import BaseModel, Field
 
-from voiceloop.audio.clip_formats import ClipFormat, encoded, lacking
+from voiceloop.audio.clip_formats import ClipFormat, encoded, lacking, load
 from voiceloop.config.language import Language
 from voiceloop.config.tables import Endpoint, Table, UploadMode
-from voiceloop.errors import ConfigError, MissingExtra
+from voiceloop.errors import ConfigError, EngineError, MissingExtra
 from voiceloop.net.bodies import Envelope
 from voiceloop.net.service import Request, Service
 from voiceloop.net.service_part import ServicePart
@@ -64,8 +66,6 @@ class ClipTranscriber(ServicePart):
 
     def __init__(self, options: Any, service: Service, services: Services) -> None:
         super().__init__(options, service, services)
-        if (module := lacking(options.upload_format)) is not None:
-            raise _missing(module, options.upload_format)
         posting = Posting(
             request=self.request,
             request_with=self.request_with,
@@ -77,6 +77,17 @@ class ClipTranscriber(ServicePart):
             max_clip_s=options.max_clip_s,
         )
         self._poster = Poster(service, posting, services)
+
+    @classmethod
+    def open(cls, options: BaseModel, services: Services) -> AbstractAsyncContextManager[Self]:
+        @asynccontextmanager
+        async def opened() -> AsyncIterator[Self]:
+            assert isinstance(options, ClipOptions)
+            await ready(options.upload_format)
+            async with super(ClipTranscriber, cls).open(options, services) as transcriber:
+                yield transcriber
+
+        return opened()
 
     @staticmethod
     def upload_mode(options: Any, services: Services) -> UploadMode:
@@ -126,6 +137,19 @@ _NOT_AS_IT_COMES = (
 def file_of(kind: ClipFormat) -> tuple[str, str]:
     """The name and the content type of a clip in a form."""
     return f"clip.{kind}", f"audio/{kind}"
+
+
+async def ready(kind: ClipFormat) -> None:
+    """Load what a format needs, before the first clip does. Raises `MissingExtra` and `EngineError`."""
+    if (module := lacking(kind)) is not None:
+        raise _missing(module, kind)
+    try:
+        await trio.to_thread.run_sync(load, kind, abandon_on_cancel=True)
+    except (ImportError, OSError, RuntimeError) as error:
+        raise EngineError(
+            f"transcribe.upload_format = '{kind}': libsndfile can't be used: {error}",
+            remedy="Install it again, or leave upload_format out: clips are then posted as WAV",
+        ) from error
 
 
 def _missing(module: str, kind: ClipFormat) -> MissingExtra:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import trio
 
-from voiceloop.audio.clip_formats import ClipFormat, is_slow
+from voiceloop.audio.clip_formats import ClipFormat, is_long, is_slow
 from voiceloop.errors import BadRequest
 from voiceloop.net.bodies import Envelope
 from voiceloop.net.service import Request, Service
@@ -137,7 +137,11 @@ class Poster:
         known = (self._forms, self._formats, self._longest_s)
         result = await self.post(utterance)
         learned = known != (self._forms, self._formats, self._longest_s)
-        if self._streams is not None and clip.refusal and not (learned and clip.refused_by_status):
+        if self._streams is None:
+            return result
+        if clip.doubt:
+            self._streams.doubted(clip.doubt)
+        elif clip.refusal and not (learned and clip.refused_by_status):
             self._streams.refused(clip.refusal)
         return result
 
@@ -213,8 +217,7 @@ class Poster:
             make = partial(self._posting.request_with, sound, form=form, kind=kind)
         else:
             make = partial(self._posting.request, utterance, form=form, kind=kind)
-        # Encoding minutes of sound takes longer than the loop may stand still.
-        slow = utterance.duration_s > LONG_S or (sound is None and is_slow(kind))
+        slow = utterance.duration_s > LONG_S if sound is not None else is_long(kind, utterance.duration_s)
         request = await trio.to_thread.run_sync(make) if slow else make()
         result = transcript(await self._service.call(request), utterance, self._service.where(request))
         self._service.spent(result.usage)
@@ -270,4 +273,7 @@ class _StreamedTranscription:
         if self._clip is None:
             return await (self._whole or _ClipTranscription(self._poster)).finish(utterance)
         result = await self._clip.finish(utterance)
-        return result if result is not None else await self._poster.post_instead(self._clip, utterance)
+        if result is None:
+            return await self._poster.post_instead(self._clip, utterance)
+        self._streams.taken()
+        return result

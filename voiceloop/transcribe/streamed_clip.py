@@ -9,9 +9,12 @@ connection and room on the line, and counts among the session's posts. A server 
 end, so the sound is kept: it is then posted whole (`posting.py`), and no further clip is sent as it is spoken. What
 refuses is
 
-    400, 411, 413, 501           unless something else was to blame, which the whole clip then shows
-    a connection that it closes  before it has answered; not one that had been idle, nor one that is dead
+    400, 411, 413, 415, 422, 501 unless something else was to blame, which the whole clip then shows
+    500                          the second time in a row: some fail so that want to know a file's length
+    a connection that it closes  before it has answered; one that had been idle only the second time in a row, as
+                                 servers close these anyway; not one that is dead
     3 s in which it takes nothing
+    a transcript                 before it has taken all of the clip
 
 Silence after the end is no refusal: a server that thinks for long would be paid twice.
 """
@@ -34,10 +37,14 @@ from voiceloop.transcribe.growing_clip import GrowingClip
 from voiceloop.types import Transcript, Utterance
 
 PATH = "/audio/transcriptions"
-_REFUSING = frozenset({400, 411, 413, 501})
+_REFUSING = frozenset({400, 411, 413, 415, 422, 501})
+_MEANT_FOR_FORMAT = frozenset({400, 415, 422})
+_FAILED = 500
+"""What servers answer, too, whose decoder wants the length of a file."""
 _TAKEN_S = 3.0
 """A server that takes nothing for so long refuses."""
 _LOOK_S = 0.5
+_CLOSED = "it closed the connection"
 
 
 class Streams:
@@ -45,7 +52,8 @@ class Streams:
 
     def __init__(self, service: Service, model: str, notify: Callable[[str], None]) -> None:
         self._service, self._model, self._notify = service, model, notify
-        self._refused = False
+        self._refused = self._doubted = False
+        """`_doubted`: the latest clip failed in a way that may be a refusal."""
 
     def begin(self, nursery: trio.Nursery, kind: ClipFormat, envelope: Envelope) -> StreamedClip | None:
         """Open a request. None where the server doesn't take it, or the session's limits leave no room for posts that
@@ -56,6 +64,16 @@ class Streams:
         clip = StreamedClip(self._service, self._model, kind, envelope)
         nursery.start_soon(clip.run, name="send a clip while it is spoken")
         return clip
+
+    def taken(self) -> None:
+        """The server has answered one."""
+        self._doubted = False
+
+    def doubted(self, how: str) -> None:
+        """One failed in a way that may be a refusal, and the same clip was taken as a whole."""
+        if self._doubted:
+            self.refused(how)
+        self._doubted = True
 
     def refused(self, how: str) -> None:
         """The server has refused one, and taken the same clip as a whole."""
@@ -114,7 +132,7 @@ class StreamedClip:
         self._upload.end()
         self._ended_at = trio.current_time()
         await self._over.wait()
-        if self._answer is not None:
+        if self._answer is not None and self._upload.complete:
             result = transcript(self._answer, utterance, self._service.where(self._request))
             self._service.spent(result.usage)
             return result
@@ -123,11 +141,11 @@ class StreamedClip:
 
     async def _wait(self, error: ServiceError | None) -> None:
         """Wait until the clip may be posted whole after `error`. Raises it if it may not."""
-        if isinstance(error, BadAnswer):
+        if isinstance(error, BadAnswer) and self._upload.complete:
             raise error
         if error is None or self.refusal or not (error.retryable or isinstance(error, TimedOut)):
             return
-        wait_s = self._service.wait_s(error, trio.current_time() - self._ended_at)
+        wait_s = self._service.wait_s(error, trio.current_time() - self._ended_at, stale=self.may_be_stale)
         if wait_s is None:
             raise error
         await trio.sleep(wait_s)
@@ -136,18 +154,37 @@ class StreamedClip:
     def refusal(self) -> str:
         """How the server has refused it, in a few words; empty if it has not."""
         error = self._failure
+        if self._answer is not None and not self._upload.complete:
+            return "it answers before the end"
         if self._stalled:
             return f"it took nothing for {_TAKEN_S:g} s"
         if error is not None and error.status in _REFUSING:
             return f"HTTP {error.status}"
-        tried = self._tried
-        closed = isinstance(error, Unreachable) and self._upload.begun and not tried.lost
-        return "it closed the connection" if closed and (tried.connected or tried.heard) else ""
+        heard, connected = self._tried.heard, self._tried.connected
+        # An answer that breaks off when all was taken is a fault of the line.
+        refused = not self._upload.complete if heard else connected
+        return _CLOSED if self._was_closed and refused else ""
+
+    @property
+    def may_be_stale(self) -> bool:
+        """Whether it broke off on a connection that had been idle, which a server may have closed at any time."""
+        return self._was_closed and not (self._tried.connected or self._tried.heard)
+
+    @property
+    def doubt(self) -> str:
+        """How it has failed in a way that is a refusal if the next one fails, too; empty if it has not."""
+        if self._failure is not None and self._failure.status == _FAILED:
+            return f"HTTP {_FAILED}"
+        return _CLOSED if self.may_be_stale else ""
+
+    @property
+    def _was_closed(self) -> bool:
+        return isinstance(self._failure, Unreachable) and self._upload.begun and not self._tried.lost
 
     @property
     def refused_by_status(self) -> bool:
         """Whether the refusal may be meant for the clip itself, or for its format."""
-        return self._failure is not None and self._failure.status == 400
+        return self._failure is not None and self._failure.status in _MEANT_FOR_FORMAT
 
     @property
     def _request(self) -> Request:

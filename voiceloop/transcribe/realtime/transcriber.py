@@ -22,6 +22,7 @@ from voiceloop.config.tables import Conflict
 from voiceloop.net.service import Request, Service
 from voiceloop.nursery import private_nursery
 from voiceloop.plugins import Services, Transcription
+from voiceloop.transcribe.clip_transcriber import ready
 from voiceloop.transcribe.keeping import keeping_unsent
 from voiceloop.transcribe.openai import OpenAITranscribeOptions, OpenAITranscriber
 from voiceloop.transcribe.realtime.line import Line
@@ -74,6 +75,7 @@ class RealtimeTranscriber(OpenAITranscriber):
         @asynccontextmanager
         async def opened() -> AsyncIterator[Self]:
             assert isinstance(options, RealtimeTranscribeOptions)
+            await ready(options.upload_format)
             service = services.clients.service(options.wanted(services.config.openrouter))
             async with private_nursery() as nursery:
                 transcriber = cls(options, service, services, nursery)
