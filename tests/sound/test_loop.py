@@ -40,7 +40,7 @@ def check_heard(spoken: bytes, heard: bytes, cable: Cable) -> None:
 
     PipeWire resamples, and may put a sound half a sample beside its place. On a busy machine the server, the service or
     the program is late for some 10 ms now and then, and there is silence in between; that loses nothing. PipeWire puts
-    such a silence in place of sound, too: the piece that it is in may be more alike to the voice a pitch period earlier.
+    such a silence in place of sound, too: the piece that it is in may be more alike to the voice a period of pitch ago.
     """
     found = pieces(spoken, heard, SPEAKER_HZ)
     alike = [offset for offset, similarity in found if similarity > (0.99 if cable.server.exact else 0.85)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from voiceloop.capture.segmenter import SpeechAudio, SpeechEnded, SpeechEvent, SpeechPaused, SpeechStarted
+from voiceloop.capture.speech_events import SpeechAudio, SpeechEnded, SpeechEvent, SpeechPaused, SpeechStarted
 from voiceloop.types import CAPTURE_RATE_HZ, SAMPLE_BYTES, Utterance
 
 _LEAD = CAPTURE_RATE_HZ * 35 // 100
