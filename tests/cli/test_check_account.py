@@ -25,6 +25,7 @@ from voiceloop.net.catalogue import parse
 from voiceloop.net.client import open_clients
 from voiceloop.net.providers import Feature, path_of
 from voiceloop.net.wanted import Wanted
+from voiceloop.speak.openrouter import OpenRouterSpeakOptions
 
 MODEL = "openai/whisper-large-v3"
 DIARIZES = Feature("diarize", "supports_diarization", "tells speakers apart")
@@ -140,6 +141,14 @@ def test_a_model_that_ends_soon_is_told(today: date, said: str) -> None:
     listed = parse({"data": [row("openai/whisper-1", "transcription", more={"expiration_date": "2027-02-26"})]})
     wanted = Wanted("transcribe", "transcription", OpenRouter(), "openrouter", ("openai/whisper-1",))
     assert judged(wanted, listed, today) == (f"it lists openai/whisper-1{said}", 0)
+
+
+def test_what_a_model_may_ignore_is_told_and_is_no_mistake() -> None:
+    listed = parse({"data": [row("a/tts", "speech")]})
+    wanted = OpenRouterSpeakOptions(model="a/tts", instructions="Calm").wanted(OpenRouter())
+    said, code = judged(wanted, listed, date(2026, 10, 1))
+    assert code == 0
+    assert said.startswith("it lists a/tts; speak.instructions: a/tts is not known to take it")
 
 
 json_values = st.recursive(

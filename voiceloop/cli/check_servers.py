@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import trio
@@ -60,8 +61,10 @@ def judged(wanted: Wanted, listed: Sequence[Model], today: date) -> tuple[str, i
     """What is to be said of a listing, with the exit code."""
     if not listed:
         return "it answers, but lists no models", 0
-    if wrong := doubts(wanted, listed):
+    certain = replace(wanted, asked=tuple(asked for asked in wanted.asked if asked.known is None))
+    if wrong := doubts(certain, listed):
         # A self-hosted server may accept names that it doesn't list; OpenRouter lists every name that it accepts.
         return "; ".join(wrong), ConfigError.exit_code if wanted.table == "openrouter" else 0
     ends = [text for name in wanted.models if (text := ending(name, listed, today, wanted.ends))]
-    return "; ".join([f"it lists {', '.join(wanted.models)}", *ends]), 0
+    # What a model may ignore is no mistake.
+    return "; ".join([f"it lists {', '.join(wanted.models)}", *doubts(wanted, listed), *ends]), 0
