@@ -419,7 +419,7 @@ async def test_what_was_given_back_outlives_the_program_until_something_else_is_
                 await field.until(text="é")
             await until_clipboard(screen, "mine")
         saved = await reader.call(lambda: selections.save("CLIPBOARD"))
-        names = {name: selections.atom(name) for name in content}
+        names = await reader.call(lambda: {name: selections.atom(name) for name in content})
         assert {name: bytes(saved.content[atom].data) for name, atom in names.items()} == content
         assert keepers(screen) == 1
         await reader.call(lambda: selections.own_text("CLIPBOARD", "new"))
