@@ -123,40 +123,6 @@ def test_an_utterance_that_is_only_echo_is_dropped_with_its_reason(why: str, hea
     assert fields["seconds"] == 1.0
 
 
-def leaked_first(hearing: Hearing, *, leak: float = 0.4) -> tuple[Receiver, bytes]:
-    """Half a second of what leaked of the film, then a voice over it: what the captioner gets of both."""
-    clean = pcm(np.concatenate([leak * FILM[: COUNT // 4], VOICE[COUNT // 4 :]]))
-    hearing.microphone = pcm(np.concatenate([FILM[: COUNT // 4], (2 * VOICE + FILM)[COUNT // 4 :]]))
-    hearing.share = 0.2
-    receiver = Receiver()
-    gate = EchoGate("mic", receiver, hearing, receiver.publish)
-    at = 0
-    for event in spoken(clean):
-        gate.on(event)
-        if not isinstance(event, SpeechPaused | SpeechEnded):
-            at += FRAME_SAMPLES
-        hearing.share = 0.95 if at > COUNT // 4 else 0.2
-        gate(Frame(bytes(2 * FRAME_SAMPLES), at - FRAME_SAMPLES), (), muted=False)
-    return receiver, clean
-
-
-def test_what_leaked_before_a_person_spoke_is_silenced_in_every_event() -> None:
-    receiver, clean = leaked_first(Hearing(b""))
-    pieces = [event.pcm for event in receiver.events if isinstance(event, SpeechStarted | SpeechAudio)]
-    whole = [event.utterance.pcm for event in receiver.events if isinstance(event, SpeechPaused | SpeechEnded)]
-    assert [type(event) for event in receiver.events] == [type(event) for event in spoken(clean)]
-    for got in (b"".join(pieces), *whole):
-        quiet = len(got) - len(got.lstrip(b"\0"))
-        assert 0.1 < quiet / 2 / CAPTURE_RATE_HZ < 0.3, "of half a second, but nothing of the voice's beginning"
-        assert got[quiet:] == clean[: len(got)][quiet:]
-
-
-@pytest.mark.parametrize("hearing", [Hearing(b"", settled=False), Hearing(b"", knows_echo=False)])
-def test_where_the_echo_is_not_known_nothing_is_silenced(hearing: Hearing) -> None:
-    receiver, clean = leaked_first(hearing, leak=0.05)
-    assert receiver.events == list(spoken(clean))
-
-
 def test_with_headphones_a_voice_passes_though_no_echo_is_known() -> None:
     hearing = Hearing(pcm(VOICE), share=0.0, knows_echo=False)
     assert heard(hearing, pcm(VOICE)).events == list(spoken(pcm(VOICE)))

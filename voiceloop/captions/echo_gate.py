@@ -5,7 +5,7 @@
 
 Most of what the loudspeaker plays is no voice to begin with (`Listener`, by the canceller's verdict). This is about the
 rest: before the canceller knows the room, after a change of the loudspeaker's volume, and where it distorts. While
-nothing is played, speech passes at once. A leak that a person speaks after is silenced (`leak.py`).
+nothing is played, speech passes at once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from voiceloop.captions.leak import Leak
 from voiceloop.capture.early_voice import EarlyVoice
 from voiceloop.capture.listener import SpeechReceiver
 from voiceloop.capture.speech_events import (
@@ -76,9 +75,6 @@ class EchoGate:
         self._onset = self._end = 0
         self._clean = bytearray()
         self._share = 0.0
-        self._other_at: int | None = None
-        """The end of the frame in which somebody else was sure for the first time."""
-        self._leak: Leak | None = None
         self._checked = 0
         self._settled = True
         self.dropped = 0
@@ -103,7 +99,7 @@ class EchoGate:
         if isinstance(event, SpeechStarted):
             self._begin(event)
         if self._held is None:
-            self._pass_on(event)
+            self.receiver.on(event)
             return
         self._held.append(event)
         ended = isinstance(event, SpeechEnded | SpeechDropped)
@@ -120,23 +116,19 @@ class EchoGate:
     # Evidence
 
     def _begin(self, event: SpeechStarted) -> None:
-        since = [(end, share, active) for end, share, active in self._shares if end > event.onset]
-        active = self._hearing.active or any(active for _, _, active in since)
-        self._held, self._leak = [] if active else None, None
-        sure = (end for end, share, _ in since if share >= _OTHER)
-        self._other_at = next(sure, event.noticed if self._hearing.other_share >= _OTHER else None)
+        since = [(share, active) for end, share, active in self._shares if end > event.onset]
+        active = self._hearing.active or any(active for _, active in since)
+        self._held = [] if active else None
         self._onset = self._checked = event.onset
         self._end = event.start + len(event.pcm) // SAMPLE_BYTES
         self._clean = bytearray(event.pcm[(event.onset - event.start) * SAMPLE_BYTES :])
         self._settled = self._hearing.settled
-        self._share = max([self._hearing.other_share, *(share for _, share, _ in since)])
+        self._share = max([self._hearing.other_share, *(share for share, _ in since)])
 
     def _note(self, end: int) -> None:
         hearing = self._hearing
         self._shares.append((end, hearing.other_share, hearing.active))
         self._share = max(self._share, hearing.other_share)
-        if self._other_at is None and hearing.other_share >= _OTHER:
-            self._other_at = end
 
     def _is_other(self, *, certain: bool) -> bool:
         """Whether somebody else than the loudspeaker is heard in the utterance so far."""
@@ -160,14 +152,8 @@ class EchoGate:
 
     def _release(self) -> None:
         held, self._held = self._held or [], None
-        # Before the room is known the share says too little to take anything away.
-        if self._other_at is not None and self._settled and self._hearing.knows_echo:
-            self._leak = Leak(self._other_at)
         for event in _without_past_pauses(held):
-            self._pass_on(event)
-
-    def _pass_on(self, event: SpeechEvent) -> None:
-        self.receiver.on(self._leak.silenced(event) if self._leak is not None else event)
+            self.receiver.on(event)
 
     def _drop(self) -> None:
         self._held = None
