@@ -13,6 +13,7 @@ import math
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -122,15 +123,20 @@ class PipeWire:
         """Start the services that don't run; return when the devices are there."""
         for name in (name for name in _SERVICES if name not in self._servers):
             if name == "pipewire":
-                for socket in self._dir.glob("pipewire-0*"):  # a killed one leaves its socket
-                    socket.unlink()
+                for left in self._dir.glob("pipewire-0*"):  # a killed one leaves its socket
+                    left.unlink()
             with (self._dir / f"{name}.log").open("ab") as log:
                 path = shutil.which(name, path=self._env["PATH"])
                 self._servers[name] = subprocess.Popen([path or name], env=self._servers_env, stdout=log, stderr=log)
             if name == "pipewire":
-                self._wait((self._dir / "pipewire-0").exists, "socket")
+                self._wait(self._accepts, "socket")
         self._wait(lambda: not self._run("pactl", "info").returncode, "answer")
         self.plug()
+
+    def _accepts(self) -> bool:
+        """Whether PipeWire takes connections: its socket is there earlier, and WirePlumber ends if it is refused."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self._dir / "pipewire-0")) == 0
 
     def plug(self) -> None:
         """Make the devices that aren't there, and the cable between two of them."""
