@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from testbed.http_parts import Bench, endpoint, open_bench, utterance
 from testbed.server import Fault, Script, Server, open_server
+from voiceloop.captions.cues import CueCutter
+from voiceloop.captions.words import spoken
 from voiceloop.errors import BadRequest
 from voiceloop.net.failures import Where
 from voiceloop.net.service import JsonAnswer
@@ -114,6 +116,15 @@ def parsed(text: str, *rows: dict[str, Any], **more: Any) -> Transcript:
 
 def event(text: str) -> dict[str, Any]:
     return {"word": text, "type": "audio_event"}
+
+
+@pytest.mark.parametrize("kind", ["word", "audio_event"])
+def test_a_time_beyond_all_sense_still_makes_cues_that_last(kind: str) -> None:
+    late = {"word": "(laughter)" if kind == "audio_event" else "world", "start": 2**63, "end": 2**63, "type": kind}
+    found = parsed(f"Hello {late['word']}", {"word": "Hello"}, late)
+    cues = CueCutter().cut(spoken(found, sounds=True))
+    assert all(cue.start_s < cue.end_s for cue in cues)
+    assert len(cues) == 2
 
 
 def test_an_audio_event_is_no_word() -> None:

@@ -25,6 +25,8 @@ _SURE = 0.5
 """A language that the service is less sure of is not told: it would choose the reply's voice."""
 _AWAY = 200
 """How far away an entry is looked for in the text, in characters: what is further is another of the same letters."""
+_LATEST_S = 86_400.0
+"""The latest time of a word: a day. At 1e18 s adding the length of a cue changes nothing, and it would not last."""
 
 
 def transcript(answer: JsonAnswer, utterance: Utterance, where: Where) -> Transcript:
@@ -68,6 +70,7 @@ def _rows(value: Any) -> list[_Row]:
         if isinstance(row, dict) and isinstance(row.get("word"), str):
             start, end = amount(row.get("start")), amount(row.get("end"))
             if start is not None and end is not None:
+                start, end = min(start, _LATEST_S), min(end, _LATEST_S)
                 word = Word(whole(row["word"]), start, max(start, end), _probability(row.get("confidence")))
                 rows.append(_Row(replace(word, speaker=_speaker(row)), row.get("type") == _EVENT))
     return rows
